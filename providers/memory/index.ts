@@ -1,0 +1,2 @@
+/** Keys in this process's memory. */
+export { type MemoryKeyOptions, MemorySigner } from "./signer.js";

@@ -1,0 +1,120 @@
+/**
+ * What can go wrong, as an interface: three classes, each with a closed set of codes. Match on `code`, not on
+ * `instanceof`: a plugin may carry its own copy of this package. No message, and no `inspect` output, holds a secret.
+ */
+
+/** What every error of this package is: a `code` to match on, and the `cause` stripped of what it could give away. */
+export class HardproofError extends Error {
+  override readonly name: string = "HardproofError";
+  readonly code: string;
+
+  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: withoutBaggage(options.cause) });
+    this.code = code;
+  }
+}
+
+/** Why a key could not be used. */
+export type SignerErrorCode = keyof typeof RETRYABLE;
+
+const RETRYABLE = {
+  "key-not-found": false,
+  "ambiguous-key": false,
+  "wrong-key": false,
+  "access-denied": false,
+  "pin-required": false,
+  "pin-incorrect": false,
+  "pin-locked": false,
+  unavailable: true,
+  throttled: true,
+  timeout: true,
+  aborted: false,
+  integrity: false,
+  misconfigured: false,
+} as const;
+
+/** A key that can't be opened, described or signed with. */
+export class SignerError extends HardproofError {
+  override readonly name = "SignerError" as const;
+  declare readonly code: SignerErrorCode;
+  /** Whether the same call may succeed later, with nothing changed by anybody. Follows from `code`. */
+  readonly retryable: boolean;
+  /** The key that it is about, without any PIN. */
+  readonly uri: string | undefined;
+
+  constructor(code: SignerErrorCode, message: string, options: { uri?: string | undefined; cause?: unknown } = {}) {
+    super(code, message, options);
+    this.retryable = RETRYABLE[code];
+    this.uri = options.uri;
+  }
+}
+
+/** Which argument of a proof was refused. */
+export type DPoPErrorCode = "invalid-htm" | "invalid-htu" | "invalid-nonce" | "invalid-access-token";
+
+/** An argument that no proof can be made of (RFC 9449 §4.2). */
+export class DPoPError extends HardproofError {
+  override readonly name = "DPoPError" as const;
+  declare readonly code: DPoPErrorCode;
+
+  constructor(code: DPoPErrorCode, message: string) {
+    super(code, message);
+  }
+}
+
+/**
+ * Why there is no token: `refused` by the server's own word; `invalid-response`, `too-large` and `redirect` for answers
+ * that are no token response; `binding` for a token that is bound to another key, or to none where one was required;
+ * `unreachable`, `timeout` and `aborted` for no answer; `misconfigured` for arguments refused before anything was sent.
+ */
+export type OAuthErrorCode =
+  | "refused"
+  | "invalid-response"
+  | "too-large"
+  | "redirect"
+  | "binding"
+  | "unreachable"
+  | "timeout"
+  | "aborted"
+  | "misconfigured";
+
+interface OAuthErrorOptions {
+  error?: string;
+  errorDescription?: string | null;
+  response?: Response;
+  cause?: unknown;
+}
+
+/** A token request that did not end with a usable token (RFC 6749 §5.2). */
+export class OAuthError extends HardproofError {
+  override readonly name = "OAuthError" as const;
+  declare readonly code: OAuthErrorCode;
+  /** The server's error code (`invalid_client`, …); `token_request_failed` where it named none. */
+  readonly error: string;
+  /** The server's own words, with the secrets that it repeats blotted out. */
+  readonly errorDescription: string | null;
+  /** The HTTP status, `null` where no answer came. */
+  readonly statusCode: number | null;
+  /** The answer, its body already read. Not enumerable, so that it is not logged by accident. */
+  declare readonly response: Response | undefined;
+
+  constructor(code: OAuthErrorCode, message: string, options: OAuthErrorOptions = {}) {
+    super(code, message, options);
+    this.error = options.error ?? "token_request_failed";
+    this.errorDescription = options.errorDescription ?? null;
+    this.statusCode = options.response?.status ?? null;
+    Object.defineProperty(this, "response", { value: options.response, enumerable: false });
+  }
+}
+
+/** SDK errors carry requests, and requests carry credentials, and `inspect` prints causes: keep what a reader needs. */
+function withoutBaggage(cause: unknown): unknown {
+  if (!(cause instanceof Error)) return typeof cause === "object" ? undefined : cause;
+  if (cause instanceof HardproofError) return cause;
+  const inner = cause.cause === undefined ? undefined : { cause: withoutBaggage(cause.cause) };
+  const bare: Error & { code?: unknown } = new Error(cause.message, inner);
+  Object.defineProperty(bare, "name", { value: cause.name, configurable: true });
+  Object.defineProperty(bare, "stack", { value: cause.stack, configurable: true });
+  if ("code" in cause && ["string", "number"].includes(typeof cause.code)) bare.code = cause.code;
+  return bare;
+}

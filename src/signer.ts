@@ -1,0 +1,267 @@
+/**
+ * The seam between the protocol and the key. A `Signer` is what the prover sees. An `OpenKey` is what a provider
+ * writes. `KeySigner` stands between: it connects once, hashes, converts, verifies, limits the time, and closes.
+ */
+import { hash, type KeyObject, verify } from "node:crypto";
+import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
+import { withDeadline } from "./deadline.js";
+import { checkRaw, derToRaw, importPublicKey, type PublicJwk } from "./ecdsa.js";
+import { SignerError } from "./errors.js";
+
+export type { PublicJwk } from "./ecdsa.js";
+
+/** A private key that signs, wherever it lives. */
+export interface Signer {
+  /** The JWS algorithm (RFC 7518 §3.1). */
+  readonly alg: "ES256";
+  /**
+   * @returns the public half: fetched once, then kept
+   * @throws {SignerError} code of what went wrong
+   */
+  publicJwk(options?: SignOptions): Promise<PublicJwk>;
+  /**
+   * @param data - what to sign, of any length; hashed with SHA-256
+   * @returns 64 bytes, r‖s (RFC 7518 §3.4)
+   * @throws {SignerError} code of what went wrong
+   */
+  sign(data: Uint8Array, options?: SignOptions): Promise<Uint8Array>;
+  /**
+   * @returns where the key lives, and what proves that it can't leave
+   * @throws {SignerError} code of what went wrong
+   */
+  describe(options?: SignOptions): Promise<KeyDescription>;
+  /** Lets the key go once the signatures under way are made. Closing twice is fine; using it after is an error. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface SignOptions {
+  /** Gives up the wait with `SignerError` code `aborted`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Where a key lives. */
+export interface KeyDescription extends KeyFacts {
+  /** The scheme of the provider. */
+  readonly provider: string;
+  /** The key's URI, without any PIN. */
+  readonly uri: string;
+  readonly alg: "ES256";
+  /** SHA-256 JWK thumbprint (RFC 7638), base64url. */
+  readonly jkt: string;
+}
+
+/** What a key store says of a key. */
+export interface KeyFacts {
+  readonly protection: "software" | "tpm" | "hsm" | "external" | "unknown";
+  readonly exportable: boolean | "unknown";
+  /** The store's own words, never a guess: PKCS#11 attributes, KMS metadata, an attestation. */
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+/** For authors of providers: one key, found, immutable, pinned to a version. */
+export type OpenKey = {
+  /** SubjectPublicKeyInfo in DER, or a JWK. Anything but P-256 is refused with `wrong-key`. */
+  readonly publicKey: Uint8Array | PublicJwk;
+  /** The pinned key's own name in the store. Where it is set, every answer must carry the same one. */
+  readonly keyRef?: string;
+  describe(options: OpenKeyOptions): KeyFacts | Promise<KeyFacts>;
+  /** Called once, when no call is under way any more, or when one has outlived its time. */
+  close(): void | Promise<void>;
+} & (
+  | {
+      /** @param digest - 32 bytes, SHA-256 */
+      signDigest(digest: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
+    }
+  | {
+      /** For a store that hashes by itself. */
+      signMessage(message: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
+    }
+);
+
+export interface OpenKeyOptions {
+  /** Aborts when the caller gives up or the time is up. Reading it is what makes it: leave it alone if it is no use. */
+  readonly signal: AbortSignal;
+}
+
+/** A signature as the store gives it. */
+export interface StoreSignature {
+  readonly signature: Uint8Array;
+  readonly form: "der" | "raw";
+  /** The name of the key that the store says it used. */
+  readonly keyRef?: string;
+}
+
+/** For authors of providers: how to come to the open key. Nothing is opened before the first use. */
+export interface KeySource {
+  /** The scheme of the provider. */
+  readonly provider: string;
+  /** The key's URI, without any PIN: it is in every error. */
+  readonly uri: string;
+  open(options: OpenKeyOptions): OpenKey | Promise<OpenKey>;
+}
+
+export interface KeySignerOptions {
+  /**
+   * Which signatures are verified with the public key before anybody sees them: each one (the default), or the first
+   * one alone.
+   */
+  verify?: "always" | "first" | undefined;
+  /** Milliseconds that opening the key, or one signature, may take. Default 30,000. */
+  timeout?: number | undefined;
+}
+
+interface Opened {
+  readonly source: OpenKey;
+  readonly jwk: PublicJwk;
+  readonly key: KeyObject;
+  verified: boolean;
+}
+
+const DEFAULT_TIMEOUT = 30_000;
+
+/** A signer over any key store: what every store needs, written once. */
+export class KeySigner implements Signer {
+  readonly alg = "ES256" as const;
+  /** The key's URI, without any PIN. */
+  readonly uri: string;
+  readonly #source: KeySource;
+  readonly #verify: "always" | "first";
+  readonly #timeout: number;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #opening: Promise<Opened> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(source: KeySource, options: KeySignerOptions = {}) {
+    this.uri = source.uri;
+    this.#source = source;
+    this.#verify = options.verify ?? "always";
+    this.#timeout = checkTimeout(options.timeout ?? DEFAULT_TIMEOUT, source.uri);
+  }
+
+  async publicJwk(options: SignOptions = {}): Promise<PublicJwk> {
+    return (await this.#open(options)).jwk;
+  }
+
+  async sign(data: Uint8Array, options: SignOptions = {}): Promise<Uint8Array> {
+    const opened = await this.#open(options);
+    const answer = await this.#limited("signing", options.signal, (use) =>
+      "signDigest" in opened.source
+        ? opened.source.signDigest(hash("sha256", data, "buffer"), use)
+        : opened.source.signMessage(data, use),
+    );
+    return this.#accept(opened, data, answer);
+  }
+
+  async describe(options: SignOptions = {}): Promise<KeyDescription> {
+    const { source, jwk } = await this.#open(options);
+    const facts = await this.#limited("describing the key", options.signal, (use) => source.describe(use));
+    return {
+      provider: this.#source.provider,
+      uri: this.uri,
+      alg: this.alg,
+      jkt: await calculateJwkThumbprint(jwk),
+      ...facts,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drainAndClose();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. */
+  async #open({ signal }: SignOptions): Promise<Opened> {
+    if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Make a new one.");
+    this.#opening ??= this.#limited("opening the key", undefined, (use) => this.#openOnce(use)).catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    const opening = this.#opening;
+    return signal ? this.#limited("opening the key", signal, () => opening) : opening;
+  }
+
+  async #openOnce(use: OpenKeyOptions): Promise<Opened> {
+    const source = await this.#source.open(use);
+    try {
+      use.signal.throwIfAborted();
+      return { source, ...importPublicKey(source.publicKey), verified: false };
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  /** No answer of the store becomes a signature of ours before it has passed here. */
+  #accept(opened: Opened, data: Uint8Array, answer: StoreSignature): Uint8Array {
+    const { keyRef } = opened.source;
+    if (keyRef !== undefined && answer.keyRef !== keyRef)
+      throw this.#error("integrity", `The store signed with ${answer.keyRef}, but the key is ${keyRef}.`);
+    const signature = this.#toRaw(answer);
+    if (this.#verify === "first" && opened.verified) return signature;
+    if (!verify("sha256", data, { key: opened.key, dsaEncoding: "ieee-p1363" }, signature))
+      throw this.#error("integrity", "The store's signature does not match the key's public half. Nothing was signed.");
+    opened.verified = true;
+    return signature;
+  }
+
+  #toRaw({ form, signature }: StoreSignature): Uint8Array {
+    try {
+      if (form === "der") return derToRaw(signature);
+      checkRaw(signature);
+      return signature;
+    } catch (error) {
+      throw this.#owned(error);
+    }
+  }
+
+  async #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
+    const stopped = (why: "timeout" | "aborted", cause?: unknown) =>
+      why === "timeout"
+        ? this.#error("timeout", `No answer from the key store within ${this.#timeout} ms while ${what}.`)
+        : this.#error("aborted", `Given up by the caller while ${what}.`, cause);
+    try {
+      return await withDeadline({ timeout: this.#timeout, signal, stopped }, (use) => this.#counted(work(use)));
+    } catch (error) {
+      throw this.#owned(error);
+    }
+  }
+
+  /** Work that its caller has given up still runs, and close() waits for it. */
+  #counted<T>(work: T | Promise<T>): T | Promise<T> {
+    if (!(work instanceof Promise)) return work;
+    this.#underWay.add(work);
+    const done = () => this.#underWay.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  async #drainAndClose(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined);
+    const drained = Promise.allSettled(this.#underWay);
+    const ignore = () => new Error("close() does not wait longer than one signature may take");
+    await withDeadline({ timeout: this.#timeout, stopped: ignore }, () => drained).catch(() => undefined);
+    await opened?.source.close();
+  }
+
+  #error(code: SignerError["code"], message: string, cause?: unknown): SignerError {
+    return new SignerError(code, `${this.uri}: ${message}`, { uri: this.uri, cause });
+  }
+
+  /** Every error that leaves here is a SignerError that names its key. */
+  #owned(error: unknown): unknown {
+    if (!(error instanceof Error) || error.name !== "SignerError")
+      return this.#error("unavailable", "The key store failed in a way that its provider does not know.", error);
+    if (!(error instanceof SignerError) || error.uri !== undefined) return error;
+    return this.#error(error.code, error.message, error.cause);
+  }
+}
+
+function checkTimeout(timeout: number, uri: string): number {
+  if (Number.isFinite(timeout) && timeout > 0) return timeout;
+  throw new SignerError("misconfigured", `${uri}: timeout must be a number of milliseconds above 0.`, { uri });
+}
