@@ -1,0 +1,133 @@
+/** DPoP proofs (RFC 9449 §4.2), made with any signer. */
+import { hash, randomBytes } from "node:crypto";
+import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
+import { DPoPError } from "./errors.js";
+import { isNonce } from "./nonce-store.js";
+import { memory } from "./provider.js";
+import type { PublicJwk, Signer, SignOptions } from "./signer.js";
+
+/** What one proof is for. */
+export interface ProofOptions extends SignOptions {
+  /**
+   * The method of the request, as it is sent. `DELETE GET HEAD OPTIONS POST PUT` are taken in any case and signed in
+   * upper case, as `fetch` sends them; any other is signed as given, since `fetch` sends `patch` in lower case.
+   */
+  htm: string;
+  /** The URL of the request, absolute, `http:` or `https:`. Query and fragment are cut off. */
+  htu: string | URL;
+  /** The access token that goes with the request: its hash becomes `ath`. */
+  accessToken?: string | undefined;
+  /** The server's last `DPoP-Nonce`. */
+  nonce?: string | undefined;
+}
+
+const JTI_BYTES = 16;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
+const VISIBLE = /^[\x21-\x7e]+$/;
+const NORMALIZED_METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
+
+/**
+ * Makes DPoP proofs with one key.
+ *
+ * @example
+ * ```ts
+ * const prover = await DPoPProver.create(new Pkcs11Signer({ module, token: "agents", key: "dpop", pin }));
+ * const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/resource", accessToken });
+ * ```
+ */
+export class DPoPProver {
+  /** The key behind it. */
+  readonly signer: Signer;
+  /** The public key, as it stands in each proof's header. */
+  readonly publicJwk: PublicJwk;
+  /** SHA-256 JWK thumbprint of the public key (RFC 7638), base64url, 43 characters: what `cnf.jkt` must say. */
+  readonly jkt: string;
+  readonly #header: string;
+
+  private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string) {
+    this.signer = signer;
+    this.publicJwk = publicJwk;
+    this.jkt = jkt;
+    this.#header = encode(JSON.stringify({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk }));
+  }
+
+  /**
+   * Opens the signer's key and makes a prover of it.
+   *
+   * @throws {SignerError} code of what is wrong with the key
+   */
+  static async create(signer: Signer, options: SignOptions = {}): Promise<DPoPProver> {
+    const { kty, crv, x, y } = await signer.publicJwk(options);
+    const publicJwk = Object.freeze({ kty, crv, x, y });
+    return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk));
+  }
+
+  /** Makes a prover with a fresh key in this process's memory: for tests, and for keys as short-lived as the process. */
+  static async generate(): Promise<DPoPProver> {
+    const { MemorySigner } = await memory();
+    return DPoPProver.create(MemorySigner.generate());
+  }
+
+  /**
+   * Makes a prover with a private key from PEM.
+   *
+   * @param pem - PKCS#8, encrypted PKCS#8, or SEC1
+   * @throws {SignerError} `wrong-key` if it is no P-256 private key, `pin-required` or `pin-incorrect` for its passphrase
+   */
+  static async fromPem(pem: string, passphrase?: string): Promise<DPoPProver> {
+    const { MemorySigner } = await memory();
+    return DPoPProver.create(MemorySigner.fromPem(pem, { passphrase }));
+  }
+
+  /**
+   * Makes one proof, for one request. Every request needs its own, a retry too (RFC 9449 §7.3).
+   *
+   * @returns a compact JWS, the value of the `DPoP` header
+   * @throws {DPoPError} code of the argument that was refused
+   * @throws {SignerError} code of why the key did not sign
+   */
+  async makeProof({ htm, htu, accessToken, nonce, signal }: ProofOptions): Promise<string> {
+    const claims = {
+      jti: randomBytes(JTI_BYTES).toString("base64url"),
+      htm: method(htm),
+      htu: target(htu),
+      iat: Math.floor(Date.now() / 1000),
+      ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
+      ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
+    };
+    const input = `${this.#header}.${encode(JSON.stringify(claims))}`;
+    const signature = await this.signer.sign(Buffer.from(input), { signal });
+    return `${input}.${encode(signature)}`;
+  }
+}
+
+function method(htm: string): string {
+  if (typeof htm !== "string" || !TOKEN.test(htm))
+    throw new DPoPError("invalid-htm", "htm must be the method of the request, such as GET.");
+  const upper = htm.toUpperCase();
+  return NORMALIZED_METHODS.has(upper) ? upper : htm;
+}
+
+function target(htu: string | URL): string {
+  const url = URL.canParse(String(htu)) ? new URL(htu) : undefined;
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
+  if (url.username || url.password)
+    throw new DPoPError("invalid-htu", `htu must not hold a user name or password (${url.host}).`);
+  return url.origin + url.pathname;
+}
+
+function tokenHash(accessToken: string): string {
+  if (typeof accessToken !== "string" || !VISIBLE.test(accessToken))
+    throw new DPoPError("invalid-access-token", "accessToken must be visible ASCII, without spaces or line breaks.");
+  return hash("sha256", accessToken, "base64url");
+}
+
+function checkNonce(nonce: string): string {
+  if (isNonce(nonce)) return nonce;
+  throw new DPoPError("invalid-nonce", "nonce must be what the server sent in DPoP-Nonce (RFC 9449 §8.1).");
+}
+
+function encode(data: string | Uint8Array): string {
+  return Buffer.from(data as string).toString("base64url");
+}
