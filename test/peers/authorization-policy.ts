@@ -1,0 +1,61 @@
+/** What the authorization server allows: paths, lifetimes, features, and the answers that oidc-provider wants instead of its defaults. */
+import type { Configuration } from "oidc-provider";
+
+export const routes = {
+  token: "/oauth/token",
+  revocation: "/oauth/revoke",
+  introspection: "/oauth/introspect",
+  pushed_authorization_request: "/oauth/par",
+  device_authorization: "/oauth/device",
+};
+
+const minute = 60;
+
+export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean; audience: string }) {
+  return {
+    routes,
+    scopes: ["openid", "offline_access", "read", "write"],
+    clientDefaults: { id_token_signed_response_alg: "ES256" },
+    ttl: {
+      AccessToken: 10 * minute,
+      AuthorizationCode: minute,
+      ClientCredentials: 10 * minute,
+      DeviceCode: 10 * minute,
+      Grant: 60 * minute,
+      IdToken: 10 * minute,
+      Interaction: 10 * minute,
+      RefreshToken: 60 * minute,
+      Session: 60 * minute,
+    },
+    clientBasedCORS: () => false,
+    findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    renderError(ctx, out) {
+      ctx.body = JSON.stringify(out);
+    },
+    features: {
+      dPoP: { enabled: true, requireNonce: () => requireNonce },
+      clientCredentials: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: ownTokensOnly },
+      introspection: { enabled: true, allowedPolicy: ownTokensOnly },
+      deviceFlow: { enabled: true, charset: "base-20", mask: "****-****" },
+      pushedAuthorizationRequests: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => ({
+          audience: resource,
+          scope: "read write",
+          accessTokenFormat: "jwt",
+          accessTokenTTL: 10 * minute,
+          jwt: { sign: { alg: "ES256" } },
+        }),
+      },
+    },
+  } satisfies Configuration;
+}
+
+function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { clientId?: string | undefined }): boolean {
+  return token.clientId === client.clientId;
+}

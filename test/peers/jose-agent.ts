@@ -1,0 +1,65 @@
+/** An agent of plain jose and fetch: its proofs and calls show what the peers accept without this project having a hand in it. */
+import { createHash, randomUUID } from "node:crypto";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import type { AuthorizationServer } from "./authorization-server.js";
+
+/** `jti` and `iat` are added unless they are set here. */
+export type ProofClaims = JWTPayload & { htm: string; htu: string };
+export type Agent = Awaited<ReturnType<typeof joseAgent>>;
+export type Answer = Awaited<ReturnType<typeof answered>>;
+
+export async function joseAgent() {
+  const { publicKey, privateKey } = await generateKeyPair("ES256");
+  const jwk = await exportJWK(publicKey);
+  const header = { typ: "dpop+jwt", alg: "ES256", jwk };
+  return {
+    jkt: await calculateJwkThumbprint(jwk),
+    proof: (claims: ProofClaims) =>
+      new SignJWT({ jti: randomUUID(), iat: Math.floor(Date.now() / 1000), ...claims })
+        .setProtectedHeader(header)
+        .sign(privateKey),
+  };
+}
+
+export async function answered(response: Response) {
+  return {
+    status: response.status,
+    challenge: response.headers.get("WWW-Authenticate"),
+    nonce: response.headers.get("DPoP-Nonce") ?? "",
+    body: (await response.json()) as Record<string, string>,
+  };
+}
+
+export async function tokenRequest(as: AuthorizationServer, proof: string | undefined, form = {}): Promise<Answer> {
+  const { clientId: client_id, clientSecret: client_secret } = as.client;
+  const body = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret, ...form });
+  const headers = new Headers(proof === undefined ? {} : { DPoP: proof });
+  return answered(await fetch(as.tokenEndpoint, { method: "POST", body, headers }));
+}
+
+export function tokenClaims(as: AuthorizationServer, nonce?: string): ProofClaims {
+  return { htm: "POST", htu: as.tokenEndpoint, ...(nonce !== undefined && { nonce }) };
+}
+
+/** The nonce of the server's challenge. */
+export async function asNonce(as: AuthorizationServer, agent: Agent): Promise<string> {
+  return (await tokenRequest(as, await agent.proof(tokenClaims(as)))).nonce;
+}
+
+export async function boundToken(as: AuthorizationServer, agent: Agent, form = {}): Promise<string> {
+  const proof = await agent.proof(tokenClaims(as, await asNonce(as, agent)));
+  const { body } = await tokenRequest(as, proof, { scope: "read", ...form });
+  return body.access_token ?? "";
+}
+
+export const ath = (token: string) => createHash("sha256").update(token).digest("base64url");
+
+/** Flips one bit in the middle of a part, so that no padding bits hide it. */
+export function changedByte(jws: string, part: number): string {
+  const parts = jws.split(".");
+  const bytes = Buffer.from(parts[part] ?? "", "base64url");
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  parts[part] = bytes.toString("base64url");
+  return parts.join(".");
+}

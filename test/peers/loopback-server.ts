@@ -1,0 +1,70 @@
+/** An HTTP server on a free port of 127.0.0.1 that keeps what arrived, for whichever peer answers on it. */
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+
+export interface RecordedRequest {
+  readonly method: string;
+  /** Path and query, as sent. */
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  /** As text; grows until the request is complete. */
+  readonly body: string;
+  /** 0 until the answer's head is written. */
+  readonly status: number;
+}
+
+export interface LoopbackServer {
+  readonly origin: string;
+  readonly requests: RecordedRequest[];
+  /** Add the peer with `http.on("request", …)`. */
+  readonly http: Server;
+  close(): Promise<void>;
+}
+
+export async function loopbackServer(): Promise<LoopbackServer> {
+  const requests: RecordedRequest[] = [];
+  const http = createServer((req, res) => requests.push(recordOf(req, res)));
+  await new Promise<void>((resolve, reject) => http.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const address = http.address();
+  if (address === null || typeof address === "string") throw new Error(`no port: ${address}`);
+  return { origin: `http://127.0.0.1:${address.port}`, requests, http, close: () => close(http) };
+}
+
+/** A live view: a test reads it after the answer has come, so nothing has to wait for an event. */
+function recordOf(req: IncomingMessage, res: ServerResponse): RecordedRequest {
+  const chunks = tapBody(req);
+  return {
+    method: req.method ?? "",
+    url: req.url ?? "",
+    headers: req.headers,
+    get body() {
+      return Buffer.concat(chunks).toString();
+    },
+    get status() {
+      return res.headersSent ? res.statusCode : 0;
+    },
+  };
+}
+
+/** oidc-provider reads the stream itself, and a "data" listener would set it flowing too early: so listen where node fills it. */
+function tapBody(req: IncomingMessage): Buffer[] {
+  const chunks: Buffer[] = [];
+  const push = req.push.bind(req);
+  req.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    if (chunk !== null) chunks.push(chunk);
+    return push(chunk, encoding);
+  };
+  return chunks;
+}
+
+async function close(http: Server): Promise<void> {
+  if (!http.listening) return;
+  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+  http.closeAllConnections();
+  await closed;
+}
