@@ -1,0 +1,73 @@
+/** The numbers of PKCS #11 v2.40 that are used here, under the standard's own names. */
+
+export const CKF_OS_LOCKING_OK = 0x2;
+export const CKF_SERIAL_SESSION = 0x4;
+export const CKF_RW_SESSION = 0x2;
+
+/** Token flags. */
+export const CKF_LOGIN_REQUIRED = 0x4;
+export const CKF_PROTECTED_AUTHENTICATION_PATH = 0x100;
+export const CKF_TOKEN_INITIALIZED = 0x400;
+export const CKF_USER_PIN_FINAL_TRY = 0x20000;
+export const CKF_USER_PIN_LOCKED = 0x40000;
+
+/** Slot flags. */
+export const CKF_HW_SLOT = 0x4;
+
+export const CKU_USER = 1;
+export const CKU_CONTEXT_SPECIFIC = 2;
+
+export const CKO_CERTIFICATE = 1;
+export const CKO_PUBLIC_KEY = 2;
+export const CKO_PRIVATE_KEY = 3;
+
+export const CKK_EC = 3;
+
+export const CKA_CLASS = 0x0;
+export const CKA_TOKEN = 0x1;
+export const CKA_PRIVATE = 0x2;
+export const CKA_LABEL = 0x3;
+export const CKA_VALUE = 0x11;
+export const CKA_KEY_TYPE = 0x100;
+export const CKA_ID = 0x102;
+export const CKA_SENSITIVE = 0x103;
+export const CKA_SIGN = 0x108;
+export const CKA_VERIFY = 0x10a;
+export const CKA_EXTRACTABLE = 0x162;
+export const CKA_LOCAL = 0x163;
+export const CKA_NEVER_EXTRACTABLE = 0x164;
+export const CKA_ALWAYS_SENSITIVE = 0x165;
+export const CKA_KEY_GEN_MECHANISM = 0x166;
+export const CKA_EC_PARAMS = 0x180;
+export const CKA_EC_POINT = 0x181;
+export const CKA_ALWAYS_AUTHENTICATE = 0x202;
+
+export const CKM_EC_KEY_PAIR_GEN = 0x1040;
+export const CKM_ECDSA = 0x1041;
+
+export const CKR_CRYPTOKI_NOT_INITIALIZED = "CKR_CRYPTOKI_NOT_INITIALIZED";
+export const CKR_CRYPTOKI_ALREADY_INITIALIZED = "CKR_CRYPTOKI_ALREADY_INITIALIZED";
+export const CKR_USER_ALREADY_LOGGED_IN = "CKR_USER_ALREADY_LOGGED_IN";
+
+/** DER of the named curve, as `CKA_EC_PARAMS` holds it. */
+export const P256_PARAMS = "06082a8648ce3d030107";
+
+/** What `CKA_EC_PARAMS` says of the curves that a wrong key is likely to be on. */
+export const CURVES: Readonly<Record<string, string>> = {
+  [P256_PARAMS]: "P-256",
+  "06052b81040022": "P-384",
+  "06052b81040023": "P-521",
+  "06052b8104000a": "secp256k1",
+  "06052b81040021": "P-224",
+};
+
+/** What `CKA_KEY_TYPE` says. */
+export const KEY_TYPES: Readonly<Record<number, string>> = {
+  0: "RSA",
+  1: "DSA",
+  2: "DH",
+  3: "EC",
+  31: "AES",
+  64: "EC Edwards",
+  65: "EC Montgomery",
+};

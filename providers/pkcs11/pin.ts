@@ -1,0 +1,58 @@
+/** Where a PIN comes from, and the memory of those that were wrong: a token locks after a few tries. */
+import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { SignerError } from "../../src/errors.js";
+
+/**
+ * The PIN itself, the name of an environment variable, the path of a file (a line break at its end is not part of it),
+ * or a function that is asked each time that it is needed.
+ */
+export type PinSource = string | { env: string } | { file: string } | (() => string | Promise<string>);
+
+/**
+ * @returns the PIN, never empty
+ * @throws {SignerError} code `pin-required` if the source is empty or can't be read; nothing was tried
+ */
+export async function readPin(source: PinSource): Promise<string> {
+  const pin = await readSource(source);
+  if (typeof pin === "string" && pin !== "") return pin;
+  throw new SignerError("pin-required", `${nameOf(source)} is empty. No login was tried.`);
+}
+
+async function readSource(source: PinSource): Promise<unknown> {
+  if (typeof source === "string") return source;
+  try {
+    if (typeof source === "function") return await source();
+    if ("env" in source) return process.env[source.env];
+    return (await readFile(source.file, "utf8")).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new SignerError("pin-required", `${nameOf(source)} can't be read. No login was tried.`, { cause });
+  }
+}
+
+function nameOf(source: PinSource): string {
+  if (typeof source === "string") return "The PIN";
+  if (typeof source === "function") return "What the PIN function gave";
+  return "env" in source ? `The environment variable ${source.env}` : `The PIN file ${source.file}`;
+}
+
+const salt = randomBytes(16);
+const wrongPins = new Set<string>();
+
+/** Whether this process has been told that the PIN is wrong. */
+export function isKnownWrong(token: string, pin: string): boolean {
+  return wrongPins.has(fingerprint(token, pin));
+}
+
+/** @param token - what tells the token from all others */
+export function rememberWrong(token: string, pin: string): void {
+  wrongPins.add(fingerprint(token, pin));
+}
+
+/** Salted, so that a memory dump does not give the PIN to a table of all short numbers made beforehand. */
+function fingerprint(token: string, pin: string): string {
+  return createHash("sha256")
+    .update(salt)
+    .update(JSON.stringify([token, pin]))
+    .digest("base64");
+}

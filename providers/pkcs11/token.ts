@@ -1,0 +1,132 @@
+/** A token in its slot: chosen by label, serial or slot id, never by position, and logged in to with care. */
+import { SignerError } from "../../src/errors.js";
+import { type Cryptoki, type Handle, returnValue, toSignerError } from "./client.js";
+import {
+  CKF_LOGIN_REQUIRED,
+  CKF_PROTECTED_AUTHENTICATION_PATH,
+  CKF_TOKEN_INITIALIZED,
+  CKF_USER_PIN_FINAL_TRY,
+  CKF_USER_PIN_LOCKED,
+  CKR_USER_ALREADY_LOGGED_IN,
+  CKU_USER,
+} from "./cryptoki.js";
+import { isKnownWrong, type PinSource, readPin, rememberWrong } from "./pin.js";
+
+/** All that are given must match. */
+export interface TokenSelector {
+  label?: string | undefined;
+  serial?: string | undefined;
+  /** `CK_SLOT_ID`. Many modules number their slots anew at each start: prefer label and serial. */
+  slot?: number | undefined;
+}
+
+export interface Token {
+  readonly slot: Handle;
+  readonly slotId: number;
+  readonly label: string;
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly firmware: string;
+  /** `undefined` where the token sets no limit or does not say. */
+  readonly maxSessions: number | undefined;
+}
+
+/**
+ * @throws {SignerError} code `key-not-found` if there is no such token, `ambiguous-key` if there are several
+ */
+export function findToken(lib: Cryptoki, wanted: TokenSelector): Token {
+  const tokens = attempt("listing tokens", () => lib.C_GetSlotList(true).flatMap((slot) => readToken(lib, slot)));
+  const matches = tokens.filter(
+    ({ label, serial, slotId }) =>
+      (wanted.label ?? label) === label && (wanted.serial ?? serial) === serial && (wanted.slot ?? slotId) === slotId,
+  );
+  const [token] = matches;
+  if (token && matches.length === 1) return token;
+  const [code, some] = token ? (["ambiguous-key", matches] as const) : (["key-not-found", tokens] as const);
+  const list = some.map(({ label, serial, slotId }) => `"${label}" (serial ${serial}, slot ${slotId})`).join(", ");
+  const problem = token ? "More than one token matches: add its serial." : "There is no such token.";
+  throw new SignerError(code, `${problem} The module has ${list || "none"}.`);
+}
+
+/** A slot whose token is not set up, or went away while we looked, is none to choose. */
+function readToken(lib: Cryptoki, slot: Handle): Token[] {
+  try {
+    const info = lib.C_GetTokenInfo(slot);
+    if ((info.flags & CKF_TOKEN_INITIALIZED) === 0) return [];
+    return [
+      {
+        slot,
+        slotId: toNumber(slot),
+        label: info.label.trimEnd(),
+        serial: info.serialNumber.trimEnd(),
+        manufacturer: info.manufacturerID.trimEnd(),
+        model: info.model.trimEnd(),
+        firmware: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
+        maxSessions: sessionLimit(info.maxSessionCount),
+      },
+    ];
+  } catch {
+    return [];
+  }
+}
+
+export interface Login {
+  pin?: PinSource | undefined;
+  /** Tries the PIN even if the token says that the next wrong one locks it. */
+  force?: boolean | undefined;
+}
+
+/**
+ * Logs in to the token, for all sessions of this process. A PIN that was wrong once is not tried again, and none is
+ * tried where one more failure would lock the token.
+ *
+ * @throws {SignerError} code `pin-required`, `pin-incorrect` or `pin-locked`
+ */
+export async function logIn(lib: Cryptoki, session: Handle, token: Token, login: Login): Promise<void> {
+  const { flags } = attempt("reading the token's state", () => lib.C_GetTokenInfo(token.slot));
+  const pinPad = (flags & CKF_PROTECTED_AUTHENTICATION_PATH) !== 0;
+  if ((flags & CKF_LOGIN_REQUIRED) === 0 && login.pin === undefined) return;
+  if ((flags & CKF_USER_PIN_LOCKED) !== 0)
+    throw new SignerError("pin-locked", "The token's PIN is locked. The security officer must unlock it.");
+  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0 && !login.force)
+    throw new SignerError("pin-locked", "One more wrong PIN locks the token. If you are sure of it, set forceLogin.");
+  if (login.pin === undefined && !pinPad) throw new SignerError("pin-required", "The token needs a login: give a pin.");
+  // A token with a PIN pad of its own takes no PIN from us.
+  const pin = login.pin === undefined ? undefined : await readPin(login.pin);
+  tryPin(lib, session, token, CKU_USER, pin);
+}
+
+/** From the look into the memory to the answer there is no await: callers side by side can't both try. */
+export function tryPin(lib: Cryptoki, session: Handle, token: Token, user: number, pin: string | undefined): void {
+  const name = `${lib.libPath}\0${token.label}\0${token.serial}`;
+  if (pin !== undefined && isKnownWrong(name, pin))
+    throw new SignerError("pin-incorrect", "This PIN was wrong before. It is not tried again by this process.");
+  try {
+    lib.C_Login(session, user, pin);
+  } catch (error) {
+    const value = returnValue(error);
+    if (value === CKR_USER_ALREADY_LOGGED_IN) return;
+    if (value === "CKR_PIN_INCORRECT" && pin !== undefined) rememberWrong(name, pin);
+    throw toSignerError(error, "logging in");
+  }
+}
+
+/** Runs calls into the library; what they return in error is mapped. */
+export function attempt<T>(doing: string, calls: () => T): T {
+  try {
+    return calls();
+  } catch (error) {
+    throw toSignerError(error, doing);
+  }
+}
+
+/** `CK_ULONG` in this machine's byte order and size. */
+export function toNumber(value: Buffer): number {
+  return value.length === 8 ? Number(value.readBigUInt64LE()) : value.readUInt32LE();
+}
+
+/** 0 is `CK_EFFECTIVELY_INFINITE`, all ones is `CK_UNAVAILABLE_INFORMATION`. */
+function sessionLimit(count: number): number | undefined {
+  return count > 0 && count < 0xffffffff ? count : undefined;
+}
