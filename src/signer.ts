@@ -143,26 +143,12 @@ export class KeySigner implements Signer {
     return (await this.#open(options)).jwk;
   }
 
-  async sign(data: Uint8Array, options: SignOptions = {}): Promise<Uint8Array> {
-    const opened = await this.#open(options);
-    const answer = await this.#limited("signing", options.signal, (use) =>
-      "signDigest" in opened.source
-        ? opened.source.signDigest(hash("sha256", data, "buffer"), use)
-        : opened.source.signMessage(data, use),
-    );
-    return this.#accept(opened, data, answer);
+  sign(data: Uint8Array, options: SignOptions = {}): Promise<Uint8Array> {
+    return this.#counted(this.#sign(data, options));
   }
 
-  async describe(options: SignOptions = {}): Promise<KeyDescription> {
-    const { source, jwk } = await this.#open(options);
-    const facts = await this.#limited("describing the key", options.signal, (use) => source.describe(use));
-    return {
-      provider: this.#source.provider,
-      uri: this.uri,
-      alg: this.alg,
-      jkt: await calculateJwkThumbprint(jwk),
-      ...facts,
-    };
+  describe(options: SignOptions = {}): Promise<KeyDescription> {
+    return this.#counted(this.#describe(options));
   }
 
   close(): Promise<void> {
@@ -172,6 +158,28 @@ export class KeySigner implements Signer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #sign(data: Uint8Array, options: SignOptions): Promise<Uint8Array> {
+    const opened = await this.#open(options);
+    const answer = await this.#limited("signing", options.signal, (use) =>
+      "signDigest" in opened.source
+        ? opened.source.signDigest(hash("sha256", data, "buffer"), use)
+        : opened.source.signMessage(data, use),
+    );
+    return this.#accept(opened, data, answer);
+  }
+
+  async #describe(options: SignOptions): Promise<KeyDescription> {
+    const { source, jwk } = await this.#open(options);
+    const facts = await this.#limited("describing the key", options.signal, (use) => source.describe(use));
+    return {
+      provider: this.#source.provider,
+      uri: this.uri,
+      alg: this.alg,
+      jkt: await calculateJwkThumbprint(jwk),
+      ...facts,
+    };
   }
 
   /** The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. */
@@ -231,8 +239,8 @@ export class KeySigner implements Signer {
     }
   }
 
-  /** Work that its caller has given up still runs, and close() waits for it. */
-  #counted<T>(work: T | Promise<T>): T | Promise<T> {
+  /** What is under way, close() waits for: calls of ours, and work that its caller has given up. */
+  #counted<T, Work extends T | Promise<T>>(work: Work): Work {
     if (!(work instanceof Promise)) return work;
     this.#underWay.add(work);
     const done = () => this.#underWay.delete(work);
@@ -241,11 +249,14 @@ export class KeySigner implements Signer {
   }
 
   async #drainAndClose(): Promise<void> {
+    const stopped = () => new Error("close() does not wait for what is stuck");
+    await withDeadline({ timeout: this.#timeout, stopped }, () => this.#drain()).catch(() => undefined);
     const opened = await this.#opening?.catch(() => undefined);
-    const drained = Promise.allSettled(this.#underWay);
-    const ignore = () => new Error("close() does not wait longer than one signature may take");
-    await withDeadline({ timeout: this.#timeout, stopped: ignore }, () => drained).catch(() => undefined);
     await opened?.source.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
   #error(code: SignerError["code"], message: string, cause?: unknown): SignerError {

@@ -44,7 +44,7 @@ export class Pkcs11Module {
     });
     if (module.#parameters !== parameters)
       throw new SignerError("misconfigured", `${path} is in use with other libraryParameters: a process has one set.`);
-    if (module.#users === 0) module.#initialize();
+    if (module.#users === 0 && !module.#initializedHere) module.#initialize();
     module.#users += 1;
     return module;
   }

@@ -52,6 +52,8 @@ const LOSSES: Readonly<Record<string, number>> = {
 
 /** Opening and recovering are shared by all who wait: no caller's signal ends them. */
 const NEVER_ABORTED = { signal: new AbortController().signal };
+/** One, one after a recovery, and one for a second loss that came before it was made. */
+const MOST_TRIES = 3;
 const SIGNATURE_BYTES = 64;
 const DEFAULT_SESSIONS = 4;
 /** Milliseconds in which nothing is tried after a recovery that failed: doubled each time, up to the last. */
@@ -89,16 +91,15 @@ export class Pkcs11Key {
 
   /** @param digest - 32 bytes */
   async signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
-    await this.#ready();
-    const recoveries = this.#recoveries;
-    try {
-      return await this.#sign(digest, use);
-    } catch (error) {
-      if (lossOf(error) === undefined) throw toSignerError(error, "signing");
-      if (recoveries === this.#recoveries) await this.#recover(error, digest, use);
-      return await this.#sign(digest, use).catch((again) => {
-        throw toSignerError(again, "signing, after a recovery");
-      });
+    for (let left = MOST_TRIES; ; left--) {
+      await this.#ready();
+      const recoveries = this.#recoveries;
+      try {
+        return await this.#sign(digest, use);
+      } catch (error) {
+        if (lossOf(error) === undefined || left === 1) throw toSignerError(error, "signing");
+        if (recoveries === this.#recoveries) await this.#recover(error, digest, use);
+      }
     }
   }
 

@@ -38,6 +38,7 @@ function nameOf(source: PinSource): string {
 
 const salt = randomBytes(16);
 const wrongPins = new Set<string>();
+const rightPins = new Map<string, string>();
 
 /** Whether this process has been told that the PIN is wrong. */
 export function isKnownWrong(token: string, pin: string): boolean {
@@ -47,6 +48,16 @@ export function isKnownWrong(token: string, pin: string): boolean {
 /** @param token - what tells the token from all others */
 export function rememberWrong(token: string, pin: string): void {
   wrongPins.add(fingerprint(token, pin));
+}
+
+/** The PIN that this process is logged in with. */
+export function rememberRight(token: string, pin: string): void {
+  rightPins.set(token, fingerprint(token, pin));
+}
+
+/** Whether this process is logged in with another PIN, as far as is known. */
+export function isAnother(token: string, pin: string): boolean {
+  return (rightPins.get(token) ?? fingerprint(token, pin)) !== fingerprint(token, pin);
 }
 
 /** Salted, so that a memory dump does not give the PIN to a table of all short numbers made beforehand. */

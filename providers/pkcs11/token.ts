@@ -10,7 +10,7 @@ import {
   CKR_USER_ALREADY_LOGGED_IN,
   CKU_USER,
 } from "./cryptoki.js";
-import { isKnownWrong, type PinSource, readPin, rememberWrong } from "./pin.js";
+import { isAnother, isKnownWrong, type PinSource, readPin, rememberRight, rememberWrong } from "./pin.js";
 
 /** All that are given must match. */
 export interface TokenSelector {
@@ -104,8 +104,12 @@ export function tryPin(lib: Cryptoki, session: Handle, token: Token, user: numbe
     throw new SignerError("pin-incorrect", "This PIN was wrong before. It is not tried again by this process.");
   try {
     lib.C_Login(session, user, pin);
+    if (pin !== undefined) rememberRight(name, pin);
   } catch (error) {
     const value = returnValue(error);
+    // The token does not look at the PIN then. Taking a wrong one would only put the failure off to the next login.
+    if (value === CKR_USER_ALREADY_LOGGED_IN && pin !== undefined && isAnother(name, pin))
+      throw new SignerError("pin-incorrect", "This process is logged in to the token with another PIN.");
     if (value === CKR_USER_ALREADY_LOGGED_IN) return;
     if (value === "CKR_PIN_INCORRECT" && pin !== undefined) rememberWrong(name, pin);
     throw toSignerError(error, "logging in");

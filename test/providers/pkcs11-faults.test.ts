@@ -1,0 +1,250 @@
+/** A token that fails: each loss in the middle of 200 proofs, and what the library is asked meanwhile. */
+import { DPoPProver, SignerError } from "hardproof";
+import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { type FaultShim, faultShim } from "../shim/fault-shim.js";
+
+const CKR = {
+  GENERAL_ERROR: 0x05,
+  DEVICE_ERROR: 0x30,
+  DEVICE_REMOVED: 0x32,
+  KEY_HANDLE_INVALID: 0x60,
+  OBJECT_HANDLE_INVALID: 0x82,
+  OPERATION_ACTIVE: 0x90,
+  PIN_LOCKED: 0xa4,
+  PIN_EXPIRED: 0xa3,
+  SESSION_CLOSED: 0xb0,
+  SESSION_COUNT: 0xb1,
+  SESSION_HANDLE_INVALID: 0xb3,
+  TOKEN_NOT_PRESENT: 0xe0,
+  USER_NOT_LOGGED_IN: 0x101,
+  BUFFER_TOO_SMALL: 0x150,
+  CRYPTOKI_NOT_INITIALIZED: 0x190,
+};
+const LOSSES = [
+  "SESSION_HANDLE_INVALID",
+  "SESSION_CLOSED",
+  "USER_NOT_LOGGED_IN",
+  "OBJECT_HANDLE_INVALID",
+  "KEY_HANDLE_INVALID",
+  "DEVICE_REMOVED",
+  "TOKEN_NOT_PRESENT",
+  "DEVICE_ERROR",
+  "CRYPTOKI_NOT_INITIALIZED",
+  "OPERATION_ACTIVE",
+] as const;
+
+let hsm: SoftHsm;
+let shim: FaultShim;
+beforeAll(async () => {
+  hsm = await softHsm({ label: "faulty" });
+  shim = faultShim(hsm.module);
+});
+afterEach(() => shim.order());
+afterAll(async () => {
+  shim.close();
+  await hsm.close();
+});
+
+const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
+  new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
+const proofs = (prover: DPoPProver, count: number) =>
+  Promise.allSettled(Array.from({ length: count }, () => prover.makeProof({ htm: "GET", htu: "https://a.example" })));
+const codesOf = (results: PromiseSettledResult<string>[]) =>
+  new Set(results.map((result) => (result.status === "rejected" ? result.reason.code : "proof")));
+
+describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => {
+  it.each(LOSSES)("CKR_%s from C_Sign", async (name) => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_Sign", from: 100, times: 1, act: { return: CKR[name] } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  it.each(LOSSES)("CKR_%s from C_SignInit, on four sessions at once", async (name) => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_SignInit", from: 100, times: 4, act: { return: CKR[name] } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  it.each(["DEVICE_ERROR", "CRYPTOKI_NOT_INITIALIZED", "SESSION_HANDLE_INVALID"] as const)(
+    "CKR_%s until the library is initialised anew",
+    async (name) => {
+      await using signer = newSigner();
+      const prover = await DPoPProver.create(signer);
+      const initialized = shim.count("C_Initialize");
+      const lost = { until: "C_Initialize", act: { return: CKR[name] } } as const;
+      shim.order({ on: "C_Sign", from: 50, ...lost }, { on: "C_OpenSession", ...lost });
+      expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+      expect(shim.count("C_Initialize")).toBe(initialized + 1);
+    },
+  );
+
+  it("other signers on the library go on after it was initialised anew", async () => {
+    await using one = newSigner();
+    await using other = newSigner({ sessions: 1 });
+    await Promise.all([one.publicJwk(), other.publicJwk()]);
+    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    await expect(one.sign(Buffer.from("a"))).resolves.toHaveLength(64);
+    await expect(other.sign(Buffer.from("b"))).resolves.toHaveLength(64);
+  });
+});
+
+describe("a token that stays away", () => {
+  it("is told at once, without asking it each time, and comes back", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order(
+      { on: "C_Sign", act: { return: CKR.DEVICE_REMOVED } },
+      { on: "C_OpenSession", act: { return: CKR.TOKEN_NOT_PRESENT } },
+    );
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["unavailable"]));
+    const asked = shim.count("C_OpenSession");
+    const error = await signer.sign(Buffer.from("x")).catch((reason) => reason);
+    expect(error).toMatchObject({ code: "unavailable", retryable: true });
+    expect(shim.count("C_OpenSession")).toBe(asked);
+    shim.order();
+    await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 10_000 }).toHaveLength(64);
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  it("a PIN that is wrong by then is tried once, and the recovery ends there", async () => {
+    let pin = hsm.pin;
+    await using signer = newSigner({ pin: () => pin, sessions: 1 });
+    await signer.publicJwk();
+    pin = "0000-wrong";
+    const logins = shim.count("C_Login");
+    shim.order({ on: "C_Sign", times: 2, act: { return: CKR.USER_NOT_LOGGED_IN } });
+    const results = await Promise.allSettled([signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))]);
+    expect(results.map((result) => result.status === "rejected" && result.reason.code)).toContain("pin-incorrect");
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+});
+
+describe("sessions", () => {
+  it("a token that has fewer than asked for serves with those", async () => {
+    await using signer = newSigner({ sessions: 8 });
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_OpenSession", act: { return: CKR.SESSION_COUNT } });
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+  });
+
+  it("a session is dropped after any error, since it may carry half an operation", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    const closed = shim.count("C_CloseSession");
+    shim.order({ on: "C_Sign", times: 1, act: { return: CKR.BUFFER_TOO_SMALL } });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toBeInstanceOf(SignerError);
+    expect(shim.count("C_CloseSession")).toBe(closed + 1);
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("no more callers wait than allowed; more are throttled", async () => {
+    await using signer = newSigner({ sessions: 1, maxWaiting: 10 });
+    const prover = await DPoPProver.create(signer);
+    const results = await proofs(prover, 50);
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(11);
+    expect(codesOf(results)).toEqual(new Set(["proof", "throttled"]));
+  });
+
+  it("all are closed by close()", async () => {
+    const [opened, closed] = [shim.count("C_OpenSession"), shim.count("C_CloseSession")];
+    const finalized = shim.count("C_Finalize");
+    const signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    await proofs(prover, 50);
+    await signer.close();
+    expect(shim.count("C_OpenSession") - opened).toBe(4);
+    expect(shim.count("C_CloseSession") - closed).toBe(4);
+    expect(shim.count("C_Finalize")).toBe(finalized + 1);
+  });
+});
+
+describe("a slow token", () => {
+  it("does not block the event loop", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_Sign", act: { delay: 50 } });
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    await proofs(prover, 8);
+    clearInterval(timer);
+    // Two rounds of 50 ms: a blocked loop would have seen none of the 20 ticks, or one between two signatures.
+    expect(ticks).toBeGreaterThan(8);
+  });
+
+  it("that hangs is given up after the time-out, and used again when it answers", async () => {
+    await using signer = newSigner({ timeout: 200, sessions: 2 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout", retryable: true });
+    await expect(signer.sign(Buffer.from("y"))).resolves.toHaveLength(64);
+    shim.order();
+    await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
+  });
+
+  it("that hangs for ever does not keep close() for ever, nor is it finalised under the call", async () => {
+    const signer = newSigner({ timeout: 100 });
+    await signer.publicJwk();
+    const finalized = shim.count("C_Finalize");
+    shim.order({ on: "C_Sign", act: "hang" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout" });
+    await signer.close();
+    expect(shim.count("C_Finalize")).toBe(finalized);
+    shim.order();
+    await using next = newSigner();
+    await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("an abort while waiting for a session gives up that wait alone", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: { delay: 100 } });
+    const controller = new AbortController();
+    const first = signer.sign(Buffer.from("a"));
+    const second = signer.sign(Buffer.from("b"), { signal: controller.signal });
+    const third = signer.sign(Buffer.from("c"));
+    controller.abort();
+    await expect(second).rejects.toMatchObject({ code: "aborted" });
+    await expect(first).resolves.toHaveLength(64);
+    await expect(third).resolves.toHaveLength(64);
+  });
+
+  it("close() with 50 signatures under way makes them first", async () => {
+    const signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_Sign", act: { delay: 5 } });
+    const making = proofs(prover, 50);
+    await signer.close();
+    expect(codesOf(await making)).toEqual(new Set(["proof"]));
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
+  });
+});
+
+describe("PINs", () => {
+  it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ pin: "wrong 100" });
+    const prover = () => DPoPProver.create(signer).then(String, (error) => error.code);
+    expect(new Set(await Promise.all(Array.from({ length: 100 }, prover)))).toEqual(new Set(["pin-incorrect"]));
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it("a wrong one given to 100 signers makes exactly one C_Login", async () => {
+    const logins = shim.count("C_Login");
+    const open = async () => {
+      await using signer = newSigner({ pin: async () => "wrong 101" });
+      return signer.publicJwk().then(String, (error) => error.code);
+    };
+    expect(new Set(await Promise.all(Array.from({ length: 100 }, open)))).toEqual(new Set(["pin-incorrect"]));
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is said to be locked", async (name) => {
+    shim.order({ on: "C_Login", act: { return: CKR[name] } });
+    await using signer = newSigner();
+    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked", retryable: false });
+  });
+});

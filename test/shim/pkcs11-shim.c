@@ -1,0 +1,149 @@
+/*
+ * A PKCS#11 library that passes every call on to another one, and on the way does what a plan tells it to: returns a
+ * chosen CKR_*, waits, or hangs. It counts the calls of each function, for all threads of the process together.
+ *
+ * HARDPROOF_SHIM_MODULE  the library behind
+ * HARDPROOF_SHIM_PLAN    a file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL": from the FROM-th call of the function
+ *                        after the plan was written, TIMES calls (0: all), or until the function UNTIL is called ("-":
+ *                        never). ACTION is "return" (VALUE: the CK_RV), "after" (the same, once the call was passed on),
+ *                        "delay" (VALUE: milliseconds), or "hang" (until the plan changes)
+ * HARDPROOF_SHIM_COUNTS  a file of one 64-bit count per function, in the order of the list below
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pkcs11.h"
+
+#define FUNCTIONS(X)                                                                                             \
+  X(C_Initialize, (CK_VOID_PTR a), (a))                                                                          \
+  X(C_Finalize, (CK_VOID_PTR a), (a))                                                                            \
+  X(C_GetSlotList, (CK_BBOOL a, CK_SLOT_ID_PTR b, CK_ULONG_PTR c), (a, b, c))                                    \
+  X(C_GetTokenInfo, (CK_SLOT_ID a, CK_TOKEN_INFO_PTR b), (a, b))                                                 \
+  X(C_OpenSession, (CK_SLOT_ID a, CK_FLAGS b, CK_VOID_PTR c, CK_NOTIFY d, CK_SESSION_HANDLE_PTR e), (a, b, c, d, e)) \
+  X(C_CloseSession, (CK_SESSION_HANDLE a), (a))                                                                  \
+  X(C_Login, (CK_SESSION_HANDLE a, CK_USER_TYPE b, CK_UTF8CHAR_PTR c, CK_ULONG d), (a, b, c, d))                 \
+  X(C_FindObjectsInit, (CK_SESSION_HANDLE a, CK_ATTRIBUTE_PTR b, CK_ULONG c), (a, b, c))                         \
+  X(C_FindObjects, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE_PTR b, CK_ULONG c, CK_ULONG_PTR d), (a, b, c, d))      \
+  X(C_GetAttributeValue, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b, CK_ATTRIBUTE_PTR c, CK_ULONG d), (a, b, c, d)) \
+  X(C_SignInit, (CK_SESSION_HANDLE a, CK_MECHANISM_PTR b, CK_OBJECT_HANDLE c), (a, b, c))                        \
+  X(C_Sign, (CK_SESSION_HANDLE a, CK_BYTE_PTR b, CK_ULONG c, CK_BYTE_PTR d, CK_ULONG_PTR e), (a, b, c, d, e))
+
+enum {
+#define X(name, parameters, arguments) I_##name,
+  FUNCTIONS(X)
+#undef X
+  FUNCTION_COUNT
+};
+
+static const char *const names[] = {
+#define X(name, parameters, arguments) #name,
+    FUNCTIONS(X)
+#undef X
+};
+
+struct order {
+  int function, until;
+  unsigned long from, times, value;
+  char action;
+};
+
+static CK_FUNCTION_LIST list;
+static CK_FUNCTION_LIST_PTR real;
+static uint64_t *counts;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct order orders[64];
+static int order_count;
+static unsigned long since[FUNCTION_COUNT];
+static struct stat seen;
+
+static int index_of(const char *name) {
+  for (int i = 0; i < FUNCTION_COUNT; i++)
+    if (strcmp(name, names[i]) == 0) return i;
+  return -1;
+}
+
+/* Called with the lock held. The plan is replaced by renaming, so its inode tells that it is another one. */
+static void read_plan(void) {
+  const char *path = getenv("HARDPROOF_SHIM_PLAN");
+  struct stat now;
+  if (!path || stat(path, &now) != 0) return;
+  if (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
+      now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)
+    return;
+  FILE *file = fopen(path, "r");
+  if (!file) return;
+  char name[64], action[16], until[64];
+  unsigned long from, times, value;
+  order_count = 0;
+  while (order_count < 64 && fscanf(file, "%63s %lu %lu %15s %lu %63s", name, &from, &times, action, &value, until) == 6)
+    orders[order_count++] = (struct order){index_of(name), index_of(until), from, times, value, action[0]};
+  fclose(file);
+  memset(since, 0, sizeof since);
+  seen = now;
+}
+
+static struct order *find_order(int function, unsigned long call) {
+  for (int i = 0; i < order_count; i++) {
+    struct order *o = &orders[i];
+    if (o->function == function && call >= o->from && (o->times == 0 || call < o->from + o->times)) return o;
+  }
+  return NULL;
+}
+
+static struct order take(int function) {
+  pthread_mutex_lock(&lock);
+  read_plan();
+  if (counts) counts[function]++;
+  for (int i = 0; i < order_count; i++)
+    if (orders[i].until == function) orders[i].function = -1;
+  struct order *found = find_order(function, ++since[function]);
+  struct order order = found ? *found : (struct order){0};
+  ino_t plan = seen.st_ino;
+  pthread_mutex_unlock(&lock);
+  if (order.action == 'd') usleep(order.value * 1000);
+  while (order.action == 'h') {
+    usleep(5000);
+    pthread_mutex_lock(&lock);
+    read_plan();
+    if (seen.st_ino != plan) order.action = 0;
+    pthread_mutex_unlock(&lock);
+  }
+  return order;
+}
+
+#define X(name, parameters, arguments)                     \
+  static CK_RV shim_##name parameters {                    \
+    struct order order = take(I_##name);                   \
+    if (order.action == 'r') return order.value;           \
+    CK_RV rv = real->name arguments;                       \
+    return order.action == 'a' ? order.value : rv;         \
+  }
+FUNCTIONS(X)
+#undef X
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
+  if (!real) {
+    void *library = dlopen(getenv("HARDPROOF_SHIM_MODULE"), RTLD_NOW | RTLD_LOCAL);
+    CK_RV (*get)(CK_FUNCTION_LIST_PTR_PTR) = library ? dlsym(library, "C_GetFunctionList") : NULL;
+    if (!get || get(&real) != CKR_OK) return CKR_GENERAL_ERROR;
+    list = *real;
+#define X(name, parameters, arguments) list.name = shim_##name;
+    FUNCTIONS(X)
+#undef X
+    list.C_GetFunctionList = C_GetFunctionList;
+    const char *path = getenv("HARDPROOF_SHIM_COUNTS");
+    int file = path ? open(path, O_RDWR) : -1;
+    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * FUNCTION_COUNT, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (counts == MAP_FAILED) counts = NULL;
+  }
+  *out = &list;
+  return CKR_OK;
+}

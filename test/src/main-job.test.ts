@@ -1,0 +1,98 @@
+/** The main job with each kind of key: what oidc-provider and two verifiers accept, and what they turn away. */
+import { DPoPProver, OAuthClient, type Signer } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
+import { changedByte } from "../peers/jose-agent.js";
+import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
+
+let hsm: SoftHsm;
+let as: AuthorizationServer;
+let rs: ResourceServer;
+beforeAll(async () => {
+  [hsm, as] = await Promise.all([softHsm({ label: "main job" }), authorizationServer()]);
+  rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
+});
+afterAll(() => Promise.all([rs.close(), as.close(), hsm.close()]));
+
+const signers: Record<string, () => Signer> = {
+  memory: () => MemorySigner.generate(),
+  SoftHSM: () => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
+};
+
+describe.each(Object.keys(signers))("a %s key", (kind) => {
+  let signer: Signer;
+  let prover: DPoPProver;
+  let accessToken: string;
+  let nonce: string;
+  beforeAll(async () => {
+    signer = signers[kind]?.() ?? expect.unreachable();
+    prover = await DPoPProver.create(signer);
+    const request = { grantType: "client_credentials", dpopProver: prover, scope: "read", ...as.client };
+    const token = await new OAuthClient({ baseUrl: as.issuer }).getTokenWithDPoP({ ...request, requireBinding: true });
+    expect(token.cnfJkt).toBe(prover.jkt);
+    accessToken = token.accessToken;
+    nonce = (await call(rs.url, await prover.makeProof({ htm: "GET", htu: rs.url, accessToken }))).nonce;
+  });
+  afterAll(() => signer.close());
+
+  const call = async (url: string, proof: string, token = accessToken) => {
+    const answer = await fetch(url, { headers: { authorization: `DPoP ${token}`, dpop: proof } });
+    return { status: answer.status, nonce: answer.headers.get("dpop-nonce") ?? "", body: await answer.json() };
+  };
+
+  describe.each(["url", "expressUrl"] as const)("at the resource server's %s", (route) => {
+    const proof = (more = {}) => prover.makeProof({ htm: "GET", htu: rs[route], accessToken, nonce, ...more });
+
+    it("is accepted", async () => {
+      const { status, body } = await call(rs[route], await proof());
+      expect({ status, body }).toMatchObject({ status: 200, body: { hello: as.client.clientId, jkt: prover.jkt } });
+    });
+
+    it("is accepted whatever the query, which is no part of htu", async () => {
+      const { status } = await call(`${rs[route]}?a=1`, await proof({ htu: `${rs[route]}?a=1#b` }));
+      expect(status).toBe(200);
+    });
+
+    it("is turned away with a wrong method, URL, ath or stale nonce", async () => {
+      const wrong = [{ htm: "POST" }, { htu: `${rs[route]}/other` }, { accessToken: "another" }, { nonce: "stale" }];
+      for (const more of wrong) expect((await call(rs[route], await proof(more))).status).toBe(401);
+    });
+
+    it("is turned away with a byte changed in any part of the proof", async () => {
+      for (const part of [0, 1, 2]) expect((await call(rs[route], changedByte(await proof(), part))).status).toBe(401);
+    });
+
+    it("is turned away a second time with the same proof", async () => {
+      const once = await proof();
+      expect([(await call(rs[route], once)).status, (await call(rs[route], once)).status]).toEqual([200, 401]);
+    });
+
+    it("turns away a thief, who has the token and another key", async () => {
+      const thief = await DPoPProver.generate();
+      const stolen = await thief.makeProof({ htm: "GET", htu: rs[route], accessToken, nonce });
+      expect((await call(rs[route], stolen)).status).toBe(401);
+    });
+  });
+
+  describe("at the authorization server", () => {
+    const ask = async (claims: { htm?: string; htu?: string; nonce?: string }, change = (proof: string) => proof) => {
+      const dpop = change(await prover.makeProof({ htm: "POST", htu: as.tokenEndpoint, ...claims }));
+      const { clientId: client_id, clientSecret: client_secret } = as.client;
+      const body = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret });
+      const answer = await fetch(as.tokenEndpoint, { method: "POST", body, headers: { dpop } });
+      return { status: answer.status, nonce: answer.headers.get("dpop-nonce") ?? "" };
+    };
+
+    it("a proof with its nonce is accepted; with a wrong method, URL, nonce or a changed byte it is not", async () => {
+      const { nonce } = await ask({});
+      expect(await ask({ nonce })).toMatchObject({ status: 200 });
+      const wrong = [{ htm: "GET", nonce }, { htu: `${as.tokenEndpoint}/x`, nonce }, { nonce: "stale" }];
+      for (const claims of wrong) expect((await ask(claims)).status).toBe(400);
+      for (const part of [0, 1, 2])
+        expect((await ask({ nonce }, (proof) => changedByte(proof, part))).status).toBe(400);
+    });
+  });
+});

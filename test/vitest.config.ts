@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import packageJson from "../package.json" with { type: "json" };
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The package's own name, resolved to the sources: `hardproof/x` → the file that `dist/…/x.js` is built from. */
+const alias = Object.entries(packageJson.exports)
+  .filter((entry): entry is [string, { types: string; default: string }] => typeof entry[1] === "object")
+  .map(([subpath, { default: built }]) => ({
+    find: new RegExp(`^hardproof${subpath.slice(1)}$`),
+    replacement: root + built.replace("./dist/", "").replace(/\.js$/, ".ts"),
+  }));
+
+export default defineConfig({
+  root,
+  resolve: { alias },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Forks, one for each file: a PKCS#11 library belongs to the process, and reads the process's own environment.
+    pool: "forks",
+    globalSetup: ["test/global-setup.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
