@@ -4,6 +4,7 @@ import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { DPoPError } from "./errors.js";
 import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
+import { type KeyRequirement, requireNonExportable } from "./requirement.js";
 import type { PublicJwk, Signer, SignOptions } from "./signer.js";
 
 /** What one proof is for. */
@@ -19,6 +20,11 @@ export interface ProofOptions extends SignOptions {
   accessToken?: string | undefined;
   /** The server's last `DPoP-Nonce`. */
   nonce?: string | undefined;
+}
+
+export interface ProverOptions extends SignOptions {
+  /** Refuses a key that can be exported, or lives elsewhere, before the first proof. See {@link requireNonExportable}. */
+  require?: KeyRequirement | undefined;
 }
 
 const JTI_BYTES = 16;
@@ -56,8 +62,10 @@ export class DPoPProver {
    *
    * @throws {SignerError} code of what is wrong with the key
    */
-  static async create(signer: Signer, options: SignOptions = {}): Promise<DPoPProver> {
-    const { kty, crv, x, y } = await signer.publicJwk(options);
+  static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
+    const { require, signal } = options;
+    if (require) await requireNonExportable(signer, { ...require, signal });
+    const { kty, crv, x, y } = await signer.publicJwk({ signal });
     const publicJwk = Object.freeze({ kty, crv, x, y });
     return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk));
   }

@@ -1,6 +1,6 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 export type { ClientAuth } from "./client-auth.js";
-export { DPoPProver, type ProofOptions } from "./dpop-prover.js";
+export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
 export {
   DPoPError,
   type DPoPErrorCode,
@@ -12,6 +12,7 @@ export {
 } from "./errors.js";
 export { type ExtraFields, OAuthClient, type OAuthClientOptions, type TokenRequest } from "./oauth-client.js";
 export type { Provider } from "./provider.js";
+export { type KeyRequirement, requireNonExportable } from "./requirement.js";
 export {
   type KeyDescription,
   type KeyFacts,
