@@ -2,10 +2,12 @@
 import { hash, randomBytes } from "node:crypto";
 import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { DPoPError } from "./errors.js";
+import { encodeHeader, signCompact } from "./jws.js";
 import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
 import { type KeyRequirement, requireNonExportable } from "./requirement.js";
 import type { PublicJwk, Signer, SignOptions } from "./signer.js";
+import { type SignatureTrace, signatureChannel, traced } from "./tracing.js";
 
 /** What one proof is for. */
 export interface ProofOptions extends SignOptions {
@@ -25,7 +27,15 @@ export interface ProofOptions extends SignOptions {
 export interface ProverOptions extends SignOptions {
   /** Refuses a key that can be exported, or lives elsewhere, before the first proof. See {@link requireNonExportable}. */
   require?: KeyRequirement | undefined;
+  /**
+   * Seconds by which a server that refuses a proof may set the clock of later ones, by its `Date` header. Default 600; 0
+   * turns it off.
+   */
+  maxClockSkew?: number | undefined;
 }
+
+const MOST_SKEW = 600;
+const LEAST_SKEW = 5;
 
 const JTI_BYTES = 16;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
@@ -49,12 +59,15 @@ export class DPoPProver {
   /** SHA-256 JWK thumbprint of the public key (RFC 7638), base64url, 43 characters: what `cnf.jkt` must say. */
   readonly jkt: string;
   readonly #header: string;
+  readonly #maxClockSkew: number;
+  #clockOffset = 0;
 
-  private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string) {
+  private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
+    this.#maxClockSkew = maxClockSkew;
     this.signer = signer;
     this.publicJwk = publicJwk;
     this.jkt = jkt;
-    this.#header = encode(JSON.stringify({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk }));
+    this.#header = encodeHeader({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk });
   }
 
   /**
@@ -63,11 +76,11 @@ export class DPoPProver {
    * @throws {SignerError} code of what is wrong with the key
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
-    const { require, signal } = options;
+    const { require, signal, maxClockSkew = MOST_SKEW } = options;
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { kty, crv, x, y } = await signer.publicJwk({ signal });
     const publicJwk = Object.freeze({ kty, crv, x, y });
-    return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk));
+    return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk), maxClockSkew);
   }
 
   /** Makes a prover with a fresh key in this process's memory: for tests, and for keys as short-lived as the process. */
@@ -99,13 +112,31 @@ export class DPoPProver {
       jti: randomBytes(JTI_BYTES).toString("base64url"),
       htm: method(htm),
       htu: target(htu),
-      iat: Math.floor(Date.now() / 1000),
+      iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
       ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
     };
-    const input = `${this.#header}.${encode(JSON.stringify(claims))}`;
-    const signature = await this.signer.sign(Buffer.from(input), { signal });
-    return `${input}.${encode(signature)}`;
+    const trace = () => this.#trace(claims);
+    return traced(signatureChannel, trace, () => signCompact(this.#header, claims, this.signer, { signal }));
+  }
+
+  /**
+   * Sets the clock of later proofs by a server that refused one. A difference of a few seconds is no skew, and one above
+   * the bound is not believed.
+   *
+   * @param date - the `Date` header of the refusal
+   * @returns whether the next proof will say another time
+   */
+  adjustClock(date: string | null): boolean {
+    const now = Date.now();
+    const offset = Math.round((Date.parse(date ?? "") - now) / 1000);
+    if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < LEAST_SKEW) return false;
+    this.#clockOffset = offset;
+    return true;
+  }
+
+  #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
+    return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
   }
 }
 
@@ -134,8 +165,4 @@ function tokenHash(accessToken: string): string {
 function checkNonce(nonce: string): string {
   if (isNonce(nonce)) return nonce;
   throw new DPoPError("invalid-nonce", "nonce must be what the server sent in DPoP-Nonce (RFC 9449 §8.1).");
-}
-
-function encode(data: string | Uint8Array): string {
-  return Buffer.from(data as string).toString("base64url");
 }

@@ -14,6 +14,8 @@ export type { PublicJwk } from "./ecdsa.js";
 export interface Signer {
   /** The JWS algorithm (RFC 7518 §3.1). */
   readonly alg: "ES256";
+  /** The key's URI, without any PIN, for logs and traces. */
+  readonly uri?: string | undefined;
   /**
    * @returns the public half: fetched once, then kept
    * @throws {SignerError} code of what went wrong
