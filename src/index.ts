@@ -10,8 +10,9 @@ export {
   SignerError,
   type SignerErrorCode,
 } from "./errors.js";
+export { loadProviders } from "./load-providers.js";
 export { type ExtraFields, OAuthClient, type OAuthClientOptions, type TokenRequest } from "./oauth-client.js";
-export type { Provider } from "./provider.js";
+export { createKey, listKeys, openSigner, type Provider, type ProviderOptions, registerProvider } from "./provider.js";
 export { type KeyRequirement, requireNonExportable } from "./requirement.js";
 export {
   type KeyDescription,

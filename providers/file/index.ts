@@ -1,0 +1,3 @@
+/** Keys in PEM files. */
+export { provider } from "./provider.js";
+export { FileSigner, type FileSignerOptions } from "./signer.js";
