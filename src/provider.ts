@@ -93,7 +93,8 @@ export function isProvider(value: unknown): value is Provider {
 
 async function providerOf(uri: string): Promise<Provider> {
   const scheme = schemeOf(uri);
-  if (scheme === undefined) throw refused(`A key's URI starts with its store's scheme, one of ${listed()}.`);
+  if (scheme === undefined)
+    throw refused(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
   const remedy = "Add it by registerProvider(provider), or let the operator name its package in HARDPROOF_PROVIDERS.";

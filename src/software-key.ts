@@ -37,14 +37,19 @@ export function openSoftwareKey(key: KeyObject, evidence: Record<string, unknown
   };
 }
 
+/** By its first lines (RFC 7468 §11; RFC 1421 §4.6.1.3 for SEC1). */
+export function isEncrypted(pem: string): boolean {
+  return /^-----BEGIN ENCRYPTED |^DEK-Info:/m.test(pem);
+}
+
 function parsePem(pem: string, passphrase: string | undefined): KeyObject {
+  // Node's own error for this is another one in each release.
+  if (passphrase === undefined && isEncrypted(pem))
+    throw new SignerError("pin-required", "The PEM is encrypted. Give its passphrase.");
   try {
     return createPrivateKey({ key: pem, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    if (code === "ERR_MISSING_PASSPHRASE")
-      throw new SignerError("pin-required", "The PEM is encrypted. Give its passphrase.");
-    if (passphrase !== undefined && code !== "ERR_OSSL_UNSUPPORTED")
+    if (isEncrypted(pem))
       throw new SignerError("pin-incorrect", "The PEM could not be decrypted with this passphrase.", { cause });
     throw new SignerError("wrong-key", "This is no PEM of a private key (PKCS#8 or SEC1).", { cause });
   }

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions, type OpenKey } from "../../src/signer.js";
-import { openSoftwareKey, privateKeyFromPem } from "../../src/software-key.js";
+import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/software-key.js";
 import type { SecretSource } from "../../src/uri.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
@@ -65,8 +65,4 @@ const FAILURES: Readonly<Record<string, readonly [SignerError["code"], string]>>
 export function toSignerError(error: NodeJS.ErrnoException, uri: string): SignerError {
   const [code, message] = FAILURES[error.code ?? ""] ?? ["unavailable", `The file can't be used (${error.code}).`];
   return new SignerError(code, `${uri}: ${message}`, { uri, cause: error });
-}
-
-function isEncrypted(pem: string): boolean {
-  return /^-----BEGIN ENCRYPTED |^DEK-Info:/m.test(pem);
 }
