@@ -16,6 +16,8 @@ export interface MemoryKeyOptions {
 }
 
 const URI = "memory:";
+/** What node says of an encrypted PEM without a passphrase: its own word, or OpenSSL's. */
+const NO_PASSPHRASE = ["ERR_MISSING_PASSPHRASE", "ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED"];
 
 /** ES256 with a key in memory. What can read this process's memory can read the key. */
 export class MemorySigner extends KeySigner {
@@ -77,7 +79,8 @@ function parsePem(pem: string, passphrase: string | undefined): KeyObject {
     return createPrivateKey({ key: pem, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    if (code === "ERR_MISSING_PASSPHRASE") throw refused("pin-required", "The PEM is encrypted. Give its passphrase.");
+    if (passphrase === undefined && NO_PASSPHRASE.includes(String(code)))
+      throw refused("pin-required", "The PEM is encrypted. Give its passphrase.");
     if (passphrase !== undefined && code !== "ERR_OSSL_UNSUPPORTED")
       throw refused("pin-incorrect", "The PEM could not be decrypted with this passphrase.", cause);
     throw refused("wrong-key", "This is no PEM of a private key (PKCS#8 or SEC1).", cause);
