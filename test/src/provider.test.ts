@@ -2,8 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import {
   createKey,
@@ -193,38 +192,5 @@ describe("loadProviders", () => {
         () => undefined,
       );
     expect(globalThis).not.toHaveProperty("sprung");
-  });
-});
-
-describe("what importing hardproof loads", () => {
-  const bundle = async (code: string) => {
-    const { metafile, outputFiles } = await build({
-      stdin: { contents: code, resolveDir: fileURLToPath(new URL("../../src", import.meta.url)), loader: "ts" },
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      external: ["hardproof/*", "jose/*", "asn1js"],
-      metafile: true,
-      write: false,
-      logLevel: "silent",
-    });
-    const loads = [...(outputFiles[0]?.text ?? "").matchAll(/import\("hardproof\/([\w-]+)"\)/g)].map(
-      ([, name]) => name,
-    );
-    return { loads, inputs: Object.keys(metafile.inputs) };
-  };
-
-  it("no file of a provider", async () => {
-    const { inputs } = await bundle(`export * from "./index.js";`);
-    expect(inputs.filter((path) => path.includes("providers/"))).toEqual([]);
-  });
-
-  it("the prover can come to load keys in memory, and none else", async () => {
-    expect((await bundle(`export { DPoPProver } from "./index.js";`)).loads).toEqual(["memory"]);
-  });
-
-  it("openSigner can come to load each built-in provider", async () => {
-    const { loads } = await bundle(`export { openSigner } from "./index.js";`);
-    expect(loads).toHaveLength(Object.keys(builtIn).length);
   });
 });
