@@ -85,10 +85,10 @@ export function registerProvider(provider: Provider): void {
 /** Whether it is what a provider must be, wherever it comes from. */
 export function isProvider(value: unknown): value is Provider {
   if (value === null || typeof value !== "object" || !("scheme" in value) || !("open" in value)) return false;
-  const optional = (name: string) => typeof (Reflect.get(value, name) ?? isProvider) === "function";
   const { scheme, open } = value;
   const named = typeof scheme === "string" && schemeOf(`${scheme}:`) === scheme;
-  return named && typeof open === "function" && optional("create") && optional("list");
+  const optional = ["create", "list"].map((name) => typeof Reflect.get(value, name));
+  return named && typeof open === "function" && optional.every((type) => type === "function" || type === "undefined");
 }
 
 async function providerOf(uri: string): Promise<Provider> {

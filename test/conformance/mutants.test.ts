@@ -45,7 +45,7 @@ function fixtureOf(make: Make, limits: Pick<Fixture, "patience" | "signatures"> 
   });
   return {
     ...limits,
-    open: (options) => make(good, options),
+    open: () => make(good),
     connections: () => connected,
     secrets: [PIN],
     wrongKey: {

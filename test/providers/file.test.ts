@@ -37,8 +37,7 @@ describe("the conformance kit", () => {
   const key = createPrivateKey({ key: readFileSync(encrypted, "utf8"), passphrase: PASSPHRASE });
   const late = written("late.pem", "");
   const cases = conformance({
-    open: (options) =>
-      new FileSigner({ ...options, path: encrypted, passphrase: { env: "HARDPROOF_TEST_PASSPHRASE" } }),
+    open: () => new FileSigner({ path: encrypted, passphrase: { env: "HARDPROOF_TEST_PASSPHRASE" } }),
     secrets: [PASSPHRASE, key.export({ format: "jwk" }).d ?? ""],
     wrongKey: { open: () => new FileSigner({ path: p384 }), found: "secp384r1" },
     failsFirst: () => {

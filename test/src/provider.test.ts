@@ -98,6 +98,37 @@ describe("openSigner", () => {
   });
 });
 
+describe.each(Object.keys(builtIn))("%s:", (scheme) => {
+  const start = fc.string({ unit: fc.constantFrom(..."/ab1=;:@.-?&") });
+  const wrong = fc.constantFrom(
+    "%",
+    "%4",
+    "%zz",
+    " ",
+    "\n",
+    "\t",
+    "\0",
+    "#a",
+    "<",
+    "é",
+    "\u200b",
+    `&zz=${SECRET}`,
+    `;zz=${SECRET}`,
+  );
+  const malformed = fc.tuple(start, wrong).map(([before, after]) => `${scheme}:${before}?pin-value=${SECRET}${after}`);
+
+  it("refuses 200 malformed URIs, each in one line without what they hold", async () => {
+    await fc.assert(
+      fc.asyncProperty(malformed, async (uri) => {
+        const { message } = await refusal(openSigner(uri));
+        expect(message).not.toMatch(/[\n\r]/);
+        expect(message).not.toContain(SECRET);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 describe("createKey and listKeys", () => {
   it("ask the provider", async () => {
     const made = MemorySigner.generate();

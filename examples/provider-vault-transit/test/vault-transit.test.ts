@@ -45,7 +45,7 @@ const firstUse = async (uri: string) => {
 
 describe("the conformance kit", () => {
   const cases = conformance({
-    open: (options) => openSigner(server.uriOf("dpop"), { ...options }),
+    open: () => openSigner(server.uriOf("dpop")),
     secrets: [server.token],
     connections: () => server.count("read"),
     wrongKey: { open: () => openSigner(server.uriOf("p384")), found: "ecdsa-p384" },
