@@ -112,7 +112,7 @@ export class DPoPProver {
       jti: randomBytes(JTI_BYTES).toString("base64url"),
       htm: method(htm),
       htu: target(htu),
-      iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
+      iat: this.now(),
       ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
       ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
     };
@@ -133,6 +133,11 @@ export class DPoPProver {
     if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < LEAST_SKEW) return false;
     this.#clockOffset = offset;
     return true;
+  }
+
+  /** @returns seconds since 1970, by the clock that {@link adjustClock} set */
+  now(): number {
+    return Math.floor(Date.now() / 1000) + this.#clockOffset;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
