@@ -2,6 +2,7 @@
 import type { Configuration } from "oidc-provider";
 
 export const routes = {
+  authorization: "/oauth/authorize",
   token: "/oauth/token",
   revocation: "/oauth/revoke",
   introspection: "/oauth/introspect",
@@ -29,6 +30,9 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
     },
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
+    rotateRefreshToken: true,
+    extraTokenClaims: (ctx) => ctx.state.claims,
     renderError(ctx, out) {
       ctx.body = JSON.stringify(out);
     },
@@ -37,20 +41,21 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
       clientCredentials: { enabled: true },
       revocation: { enabled: true, allowedPolicy: ownTokensOnly },
       introspection: { enabled: true, allowedPolicy: ownTokensOnly },
-      deviceFlow: { enabled: true, charset: "base-20", mask: "****-****" },
+      deviceFlow: {
+        enabled: true,
+        charset: "base-20",
+        mask: "****-****",
+        userCodeInputSource: page,
+        userCodeConfirmSource: page,
+        successSource: (ctx) => page(ctx, "done"),
+      },
       pushedAuthorizationRequests: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, resource) => ({
-          audience: resource,
-          scope: "read write",
-          accessTokenFormat: "jwt",
-          accessTokenTTL: 10 * minute,
-          jwt: { sign: { alg: "ES256" } },
-        }),
+        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource),
       },
     },
   } satisfies Configuration;
@@ -58,4 +63,18 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
 
 function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { clientId?: string | undefined }): boolean {
   return token.clientId === client.clientId;
+}
+
+export function resourceServerInfo(audience: string) {
+  return {
+    audience,
+    scope: "read write",
+    accessTokenFormat: "jwt",
+    accessTokenTTL: 10 * minute,
+    jwt: { sign: { alg: "ES256" } },
+  } as const;
+}
+
+function page(ctx: { body: unknown }, form: string): void {
+  ctx.body = form;
 }
