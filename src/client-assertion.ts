@@ -17,8 +17,8 @@ export interface AssertionClaims {
 export interface AssertionKey {
   /** The key that signs: the same as DPoP's or another. */
   signer: Signer;
-  /** The `kid` under which the server knows the key. Default: the key's thumbprint (RFC 7638). */
-  keyId?: string | undefined;
+  /** The `kid` under which the server knows the key. Default: the key's thumbprint (RFC 7638); `null` leaves it out. */
+  keyId?: string | null | undefined;
 }
 
 const LIFETIME = 60; // seconds
@@ -32,10 +32,11 @@ const JTI_BYTES = 16;
  * @throws {SignerError} code of why the key did not sign
  */
 export async function signAssertion(key: AssertionKey, claims: AssertionClaims, now: number, options: SignOptions) {
-  const { signer, keyId } = key;
+  const { signer } = key;
   const { kty, crv, x, y } = await signer.publicJwk(options);
   const jkt = await calculateJwkThumbprint({ kty, crv, x, y });
-  const header = encodeHeader({ typ: "JWT", alg: signer.alg, kid: keyId ?? jkt });
+  const kid = key.keyId === undefined ? jkt : (key.keyId ?? undefined);
+  const header = encodeHeader({ typ: "JWT", alg: signer.alg, kid });
   const jti = randomBytes(JTI_BYTES).toString("base64url");
   const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });

@@ -2,7 +2,7 @@
 import { DPoPProver, OAuthClient, type Signer, type Token } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { decodeJwt } from "jose";
+import { calculateJwkThumbprint, decodeJwt } from "jose";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
@@ -28,12 +28,13 @@ afterAll(async () => {
 });
 
 async function registration(kind: string, signer: Signer) {
+  const jwk = await signer.publicJwk();
   return {
     ...confidential,
     client_id: `${jwtAgent}:${kind}`,
     token_endpoint_auth_method: "private_key_jwt" as const,
     token_endpoint_auth_signing_alg: "ES256" as const,
-    jwks: { keys: [{ ...(await signer.publicJwk()), alg: "ES256", use: "sig" }] },
+    jwks: { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: "ES256", use: "sig" }] },
   };
 }
 
@@ -211,7 +212,6 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
   it("JWT bearer (RFC 7523 §2.1), signed by the key, and a client that authenticates by one too (§2.2)", async () => {
     const signer = signers[kind] ?? expect.unreachable();
     const byJwt = await OAuthClient.discover(as.issuer, { clientAuth: { method: "private_key_jwt", signer } });
-    as.rotateNonces(); // so that the first try is challenged, and used up its assertions
     const request = { clientId: `${jwtAgent}:${kind}`, dpopProver: prover, scope: "read" };
     const token = await byJwt.jwtBearer({ ...request, assertion: { signer, subject: "alice" } });
     expect(decodeJwt(token.accessToken)).toMatchObject({ for: "alice", cnf: { jkt: prover.jkt } });
@@ -227,9 +227,8 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
     const byJwt = await OAuthClient.discover(as.issuer, { clientAuth: { method: "private_key_jwt", signer } });
     const ours = await byJwt.clientCredentials({ clientId, dpopProver: prover, scope: "read" });
     const their = await openid.clientCredentialsGrant(theirs, { scope: "read" }, { DPoP });
-    const { client_id: _, sub: __, ...common } = ofTheirs(their);
-    expect(ofOurs(ours)).toMatchObject({ ...common, client_id: clientId, sub: clientId });
-    await expect(byJwt.introspect({ clientId, token: ours.accessToken })).resolves.toHaveProperty("active");
+    expect(ofOurs(ours)).toEqual({ ...ofTheirs(their), client_id: clientId, sub: clientId });
+    expect(await byJwt.introspect({ clientId, token: "never-heard-of" })).toEqual({ active: false });
   });
 
   it("revocation (RFC 7009) and introspection (RFC 7662)", async () => {
@@ -250,5 +249,5 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
 const often: typeof fetch = async (input, init) => {
   const response = await fetch(input, init);
   if (!String(input).endsWith("/oauth/device")) return response;
-  return Response.json({ ...(await response.json()), interval: 0.05 }, response);
+  return Response.json(Object.assign(Object(await response.json()), { interval: 0.05 }), { status: response.status });
 };
