@@ -22,10 +22,13 @@ const PUBLIC_FIELDS = new Set([
 
 const MOST_CHARACTERS = 500;
 
-/** What was sent and must not be shown: the secret fields' values, as they are and form-encoded, and the headers'. */
+/** What was sent and must not be shown: the secret fields' values, as they are, form-encoded and in JSON, and the headers'. */
 export function secretsOf(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
   const fields = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).map(([, value]) => value);
-  const encoded = fields.map((value) => new URLSearchParams({ "": value }).toString().slice(1));
+  const encoded = fields.flatMap((value) => [
+    new URLSearchParams({ "": value }).toString().slice(1),
+    JSON.stringify(value).slice(1, -1),
+  ]);
   const words = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
   return [...fields, ...encoded, ...words].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
 }
