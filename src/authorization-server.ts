@@ -61,6 +61,8 @@ export interface Accepted extends Answer {
 interface Attempt {
   readonly answer: Answer;
   readonly secrets: readonly string[];
+  /** Of the prover when it signed. Another call may have set its clock since. */
+  readonly clockOffset: number;
 }
 
 type Remedy = "nonce" | "clock";
@@ -104,7 +106,7 @@ export class AuthorizationServer {
         const tried = new Set<Remedy>();
         for (;;) {
           const attempt = await this.#attempt(url, auth, request, signal);
-          const remedy = remedyFor(attempt.answer, request.prover, tried);
+          const remedy = remedyFor(attempt, request.prover, tried);
           if (remedy === undefined) return attempt;
           tried.add(remedy);
         }
@@ -117,7 +119,8 @@ export class AuthorizationServer {
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, signal: AbortSignal): Promise<Attempt> {
     const { client, prover } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const use = { audience, now: prover?.now() ?? Math.floor(Date.now() / 1000), signal };
+    const clockOffset = prover?.clockOffset ?? 0;
+    const use = { audience, now: Math.floor(Date.now() / 1000) + clockOffset, signal };
     const { fields, headers } = await authenticate(auth, client, use);
     const form = await request.form(fields, use);
     const nonce = this.#nonces.get(url);
@@ -128,7 +131,7 @@ export class AuthorizationServer {
     const answer = await exchange(url, init, this.#options.fetch ?? fetch);
     this.#nonces.keep(url, answer.response.headers);
     request.answered?.(answer.response.status);
-    return { answer, secrets: secretsOf(form, secret) };
+    return { answer, secrets: secretsOf(form, secret), clockOffset };
   }
 }
 
@@ -137,10 +140,12 @@ export class AuthorizationServer {
  * that say 401, and without a nonce in the answer nothing has changed. The clock: only for the error code that is about
  * the proof alone, and only if the answer's `Date` says another time.
  */
-function remedyFor({ response, text }: Answer, prover: DPoPProver | undefined, tried: Set<Remedy>) {
+function remedyFor({ answer, clockOffset }: Attempt, prover: DPoPProver | undefined, tried: ReadonlySet<Remedy>) {
+  const { response, text } = answer;
   if (prover === undefined || (response.status !== 400 && response.status !== 401)) return undefined;
   const error = parseObject(text)?.error;
   if (error === "use_dpop_nonce" && !tried.has("nonce") && response.headers.has("dpop-nonce")) return "nonce";
-  if (error !== "invalid_dpop_proof" || tried.has("clock")) return undefined;
-  return prover.adjustClock(response.headers.get("date")) ? "clock" : undefined;
+  if (error !== "invalid_dpop_proof") return undefined;
+  prover.adjustClock(response.headers.get("date")); // for later calls too
+  return prover.clockOffset === clockOffset || tried.has("clock") ? undefined : "clock";
 }

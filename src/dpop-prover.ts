@@ -112,7 +112,7 @@ export class DPoPProver {
       jti: randomBytes(JTI_BYTES).toString("base64url"),
       htm: method(htm),
       htu: target(htu),
-      iat: this.now(),
+      iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
       ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
     };
@@ -135,9 +135,9 @@ export class DPoPProver {
     return true;
   }
 
-  /** @returns seconds since 1970, by the clock that {@link adjustClock} set */
-  now(): number {
-    return Math.floor(Date.now() / 1000) + this.#clockOffset;
+  /** Seconds by which a server has set the clock of proofs: see {@link adjustClock}. */
+  get clockOffset(): number {
+    return this.#clockOffset;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
