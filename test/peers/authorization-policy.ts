@@ -1,5 +1,6 @@
 /** What the authorization server allows: paths, lifetimes, features, and the answers that oidc-provider wants instead of its defaults. */
 import type { Configuration } from "oidc-provider";
+import { peerCertificate } from "./mutual-tls.js";
 
 export const routes = {
   authorization: "/oauth/authorize",
@@ -12,7 +13,13 @@ export const routes = {
 
 const minute = 60;
 
-export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean; audience: string }) {
+interface PolicyOptions {
+  requireNonce: boolean;
+  audience: string;
+  mutualTls: boolean;
+}
+
+export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -28,6 +35,13 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
       RefreshToken: 60 * minute,
       Session: 60 * minute,
     },
+    clientAuthMethods: [
+      "client_secret_basic",
+      "client_secret_post",
+      "private_key_jwt",
+      "none",
+      ...(mutualTls ? ["tls_client_auth" as const] : []),
+    ],
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
@@ -38,6 +52,14 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
     },
     features: {
       dPoP: { enabled: true, requireNonce: () => requireNonce },
+      mTLS: {
+        enabled: mutualTls,
+        tlsClientAuth: mutualTls,
+        getCertificate: (ctx) => peerCertificate(ctx.socket)?.certificate,
+        certificateAuthorized: (ctx) => peerCertificate(ctx.socket)?.authorized ?? false,
+        certificateSubjectMatches: (ctx, _property, expected) =>
+          peerCertificate(ctx.socket)?.certificate.subject === expected,
+      },
       clientCredentials: { enabled: true },
       revocation: { enabled: true, allowedPolicy: ownTokensOnly },
       introspection: { enabled: true, allowedPolicy: ownTokensOnly },

@@ -6,6 +6,7 @@ import type { ClientMetadata } from "oidc-provider";
 import { agentPolicy, routes } from "./authorization-policy.js";
 import { INTERACTION, interact } from "./automatic-user.js";
 import { type LoopbackServer, loopbackServer, type RecordedRequest } from "./loopback-server.js";
+import type { Certificate } from "./mutual-tls.js";
 import { Provider } from "./oidc-provider.js";
 import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from "./registered-grants.js";
 import { type Memory, StoredModels } from "./stored-models.js";
@@ -17,6 +18,8 @@ export interface AuthorizationServerOptions {
   offerNonces?: boolean;
   /** The access tokens' audience unless a request names a `resource`. */
   audience?: string;
+  /** Speak TLS, and ask for the client's certificate (`tls_client_auth`): the server's own, and the one it trusts. */
+  mutualTls?: { own: Certificate; client: Certificate };
   /** More clients, beside the three that are always there. */
   clients?: readonly ClientMetadata[];
 }
@@ -59,10 +62,13 @@ export const confidential = {
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
   const { audience = "https://resource.example/" } = options;
-  const server = await loopbackServer();
+  const { mutualTls } = options;
+  const server = await loopbackServer(
+    mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
+  );
   const clients = threeClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience }),
+    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined }),
     clients: [...registrations(clients), ...moreClients],
   });
 

@@ -4,6 +4,8 @@ import { type ClientAuth, DPoPProver, OAuthClient, type PrivateKeyJwt } from "ha
 import { MemorySigner } from "hardproof/memory";
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { authorizationServer, confidential } from "../peers/authorization-server.js";
+import { type Certificate, fetchWith, newCertificate } from "../peers/mutual-tls.js";
 import { json, type ToldServer, toldServer } from "./told-server.js";
 
 let server: ToldServer;
@@ -88,5 +90,51 @@ describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
     await expect(by({ token_endpoint_auth_methods_supported: ["none"] })).rejects.toMatchObject(refusal);
     await expect(by({ token_endpoint_auth_signing_alg_values_supported: ["RS256"] })).rejects.toMatchObject(refusal);
     await by({});
+  });
+});
+
+describe("tls_client_auth (RFC 8705 §2.1)", () => {
+  it("sends the client's id alone, over a connection that shows the certificate", async () => {
+    const [own, client, other] = ["server", "agent", "other"].map(newCertificate) as [Certificate, ...Certificate[]];
+    const registration = {
+      ...confidential,
+      client_id: "tls-agent",
+      token_endpoint_auth_method: "tls_client_auth" as const,
+      tls_client_auth_subject_dn: "CN=agent",
+    };
+    const mutualTls = { own, client: client ?? expect.unreachable() };
+    await using as = await authorizationServer({ clients: [registration], mutualTls });
+    const request = { clientId: "tls-agent", dpopProver: prover, scope: "read" };
+    const ask = async (shown: Certificate | undefined) => {
+      const fetch = fetchWith(shown ?? expect.unreachable(), own);
+      const found = await OAuthClient.discover(as.issuer, { clientAuth: "tls_client_auth", fetch });
+      return found.clientCredentials(request);
+    };
+    expect((await ask(client)).cnfJkt).toBe(prover.jkt);
+    expect(as.requests.at(-1)?.body).toBe("grant_type=client_credentials&client_id=tls-agent&scope=read");
+    await expect(ask(other)).rejects.toMatchObject({ error: "invalid_client" });
+  });
+
+  it("goes to the aliases that the server keeps for it (§5)", async () => {
+    const metadata = {
+      issuer: server.origin,
+      token_endpoint: `${server.origin}/token`,
+      mtls_endpoint_aliases: { token_endpoint: `${server.origin}/mtls/token` },
+    };
+    const request = { clientId: "my-agent", dpopProver: prover };
+    for (const [clientAuth, path] of [
+      ["tls_client_auth", "/mtls/token"],
+      ["none", "/token"],
+    ] as const) {
+      const client = new OAuthClient({ baseUrl: server.origin, clientAuth, metadata, fetch });
+      await client.clientCredentials(request);
+      expect(server.heard.at(-1)?.path).toBe(path);
+    }
+  });
+
+  it("needs a fetch that has the certificate, and no secret", async () => {
+    expect(() => new OAuthClient({ baseUrl: server.origin, clientAuth: "tls_client_auth" })).toThrow("fetch");
+    const asking = ask("tls_client_auth", { fetch }, { clientSecret: "s3cret" });
+    await expect(asking).rejects.toMatchObject({ code: "misconfigured" });
   });
 });
