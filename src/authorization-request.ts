@@ -6,7 +6,7 @@ import type { AuthorizationServer } from "./authorization-server.js";
 import { OAuthError } from "./errors.js";
 import { nameOf } from "./http-exchange.js";
 import { challengeOf, pkcePair } from "./pkce.js";
-import { type ExtraFields, formOf, type GrantRequest, withResource } from "./token-request.js";
+import { checkProver, type ExtraFields, formOf, type GrantRequest, withResource } from "./token-request.js";
 
 export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBinding"> {
   /** Where the browser comes back to. */
@@ -53,21 +53,22 @@ export async function authorizationUrl(
   const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
   const named = withResource(
     {
+      client_id: checkText("clientId", clientId),
+      request_uri: undefined,
       response_type: "code",
       redirect_uri: checkText("redirectUri", redirectUri),
       scope,
       state: checkText("state", state),
       code_challenge: challengeOf(checkText("codeVerifier", codeVerifier)),
       code_challenge_method: "S256",
-      dpop_jkt: dpopProver.jkt,
+      dpop_jkt: checkProver(dpopProver).jkt,
     },
     request.resource,
   );
   const url = server.endpoints.url("authorization");
-  const client = { client_id: checkText("clientId", clientId), request_uri: undefined };
   const form = request.pushed
-    ? formOf({ ...client, request_uri: await push(server, request, named) })
-    : formOf({ ...client, ...named }, extra);
+    ? formOf({ client_id: clientId, request_uri: await push(server, request, named) })
+    : formOf(named, extra);
   for (const [name, value] of form) url.searchParams.append(name, value);
   return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier });
 }
@@ -79,7 +80,7 @@ async function push(server: AuthorizationServer, request: AuthorizationUrlReques
     endpoint: "pushedAuthorizationRequest",
     client: request,
     prover,
-    form: (clientFields) => formOf({ request_uri: undefined, ...clientFields, ...named }, extra),
+    form: (clientFields) => formOf({ ...clientFields, ...named }, extra), // with `client_id` in any case (§2.1)
     signal,
   });
   if (typeof body?.request_uri === "string" && body.request_uri !== "") return body.request_uri;

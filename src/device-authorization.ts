@@ -1,12 +1,18 @@
 /** For a machine without a browser: somebody enters a code elsewhere, and this side asks until they have (RFC 8628). */
 import { inspect } from "node:util";
-import { misconfigured } from "./arguments.js";
 import type { Accepted, AuthorizationServer } from "./authorization-server.js";
 import { OAuthError } from "./errors.js";
 import { nameOf } from "./http-exchange.js";
 import type { SignOptions } from "./signer.js";
 import type { Token } from "./token.js";
-import { formOf, type GrantRequest, grantRequest, type TokenRequest, withResource } from "./token-request.js";
+import {
+  checkProver,
+  formOf,
+  type GrantRequest,
+  grantRequest,
+  type TokenRequest,
+  withResource,
+} from "./token-request.js";
 
 /** What to show, and the wait for the token. Prints without its device code. */
 export class DeviceAuthorization {
@@ -80,7 +86,7 @@ export async function deviceAuthorization(
   ask: (request: TokenRequest) => Promise<Token>,
 ): Promise<DeviceAuthorization> {
   const { scope, resource, extra, signal } = request;
-  if (typeof request.dpopProver?.makeProof !== "function") throw misconfigured("dpopProver must be a DPoPProver.");
+  checkProver(request.dpopProver); // not needed before somebody has entered the code: too late to find it missing
   const named = withResource({ scope }, resource);
   const answer = await server.post({
     endpoint: "deviceAuthorization",

@@ -1,9 +1,9 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 export type { AuthorizationCodeRequest } from "./authorization-callback.js";
-export { type AuthorizationUrlRequest, PendingAuthorization } from "./authorization-request.js";
+export type { AuthorizationUrlRequest, PendingAuthorization } from "./authorization-request.js";
 export type { AssertionKey } from "./client-assertion.js";
 export type { ClientAuth, PrivateKeyJwt } from "./client-auth.js";
-export { DeviceAuthorization } from "./device-authorization.js";
+export type { DeviceAuthorization } from "./device-authorization.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
 export type { EndpointName } from "./endpoints.js";
 export {

@@ -56,7 +56,12 @@ export function withResource(fields: ExtraFields, resource: string | readonly st
 /** @throws {OAuthError} code `misconfigured` for a request that names no grant, or has no prover */
 export function checkTokenRequest(request: TokenRequest): void {
   checkText("grantType", request.grantType);
-  if (typeof request.dpopProver?.makeProof !== "function") throw misconfigured("dpopProver must be a DPoPProver.");
+  checkProver(request.dpopProver);
+}
+
+export function checkProver(prover: DPoPProver): DPoPProver {
+  if (typeof prover?.makeProof === "function") return prover;
+  throw misconfigured("dpopProver must be a DPoPProver.");
 }
 
 /** In the seed's order: `grant_type`, the client, `scope`, the extras. */

@@ -1,5 +1,5 @@
 /** The grants that oidc-provider leaves to its users: token exchange (RFC 8693) and JWT bearer (RFC 7523). */
-import { importJWK, type JWK, type JWTPayload, jwtVerify } from "jose";
+import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from "jose";
 import type { Provider, TokenEndpointGrantContext } from "oidc-provider";
 import { checkDpopReplay, validateDpop } from "oidc-provider/lib/helpers/grants.js";
 import { resourceServerInfo } from "./authorization-policy.js";
@@ -46,8 +46,9 @@ async function exchange(ctx: Context, key: JWK, audience: string): Promise<void>
 /** An assertion by one of the client's own keys, good once. */
 async function bearer(ctx: Context, audience: string): Promise<void> {
   const { client, params, provider } = ctx.oidc;
-  const [key] = (client.jwks?.keys ?? []) as JWK[];
-  if (!key) throw new errors.InvalidGrant("client has no keys");
+  const { kid } = decodeProtectedHeader(params.assertion ?? "");
+  const key = ((client.jwks?.keys ?? []) as JWK[]).find((one) => one.kid === kid);
+  if (!key) throw new errors.InvalidGrant("client has no such key");
   const { iss, sub, aud, jti, exp } = await verified(params.assertion, key);
   if (iss !== client.clientId || aud !== provider.issuer) throw new errors.InvalidGrant("assertion for somebody else");
   const once = await provider.ReplayDetection.unique(`assertion of ${iss}`, String(jti), exp ?? 0);

@@ -2,7 +2,7 @@
 import { DPoPProver, OAuthClient, type Signer, type Token } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { calculateJwkThumbprint, decodeJwt } from "jose";
+import { calculateJwkThumbprint, decodeJwt, exportJWK, SignJWT } from "jose";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
@@ -14,11 +14,13 @@ const jwtAgent = "jwt-agent";
 
 let hsm: SoftHsm;
 let as: AuthorizationServer;
+let theirKeys: Awaited<ReturnType<typeof openid.randomDPoPKeyPair>>;
 const signers: Record<string, Signer> = {};
 beforeAll(async () => {
   hsm = await softHsm({ label: "grants" });
   signers.memory = MemorySigner.generate();
   signers.SoftHSM = new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
+  theirKeys = await openid.randomDPoPKeyPair("ES256");
   const clients = await Promise.all(Object.entries(signers).map(([kind, signer]) => registration(kind, signer)));
   as = await authorizationServer({ clients });
 });
@@ -29,13 +31,19 @@ afterAll(async () => {
 
 async function registration(kind: string, signer: Signer) {
   const jwk = await signer.publicJwk();
+  const theirJwk = { ...(await exportJWK(theirKeys.publicKey)), kid: "theirs" };
   return {
     ...confidential,
     client_id: `${jwtAgent}:${kind}`,
     token_endpoint_auth_method: "private_key_jwt" as const,
     token_endpoint_auth_signing_alg: "ES256" as const,
-    jwks: { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: "ES256", use: "sig" }] },
+    jwks: { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: "ES256", use: "sig" }, theirJwk] },
   };
+}
+
+function openidClient(clientId: string, auth: openid.ClientAuth): Promise<openid.Configuration> {
+  const options = { execute: [openid.allowInsecureRequests], algorithm: "oauth2" as const };
+  return openid.discovery(new URL(as.issuer), clientId, undefined, auth, options);
 }
 
 /** What two tokens for the same thing have in common. */
@@ -57,12 +65,11 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
     prover = await DPoPProver.create(signers[kind] ?? expect.unreachable());
     client = await OAuthClient.discover(as.issuer, { requireBinding: true });
     const { clientId, clientSecret } = as.client;
-    theirs = await openid.discovery(new URL(as.issuer), clientId, undefined, openid.ClientSecretPost(clientSecret), {
-      execute: [openid.allowInsecureRequests],
-      algorithm: "oauth2",
-    });
+    theirs = await openidClient(clientId, openid.ClientSecretPost(clientSecret));
     DPoP = openid.getDPoPHandle(theirs, await openid.randomDPoPKeyPair("ES256"));
   });
+  const theirsByJwt = () =>
+    openidClient(`${jwtAgent}:${kind}`, openid.PrivateKeyJwt({ key: theirKeys.privateKey, kid: "theirs" }));
   const mine = () => ({ ...as.client, dpopProver: prover });
 
   it("client credentials (RFC 6749 §4.4), for a resource (RFC 8707)", async () => {
@@ -97,6 +104,15 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
     const checks = { pkceCodeVerifier: codeVerifier };
     const their = await openid.authorizationCodeGrant(theirs, back, checks, undefined, { DPoP });
     expect(ofOurs(token)).toEqual(ofTheirs(their));
+  });
+
+  it("pushes with the client's id in the form, though it authenticates by Basic (RFC 9126 §2.1)", async () => {
+    const byBasic = await OAuthClient.discover(as.issuer, { clientAuth: "client_secret_basic" });
+    const request = { ...as.clients.basic, dpopProver: prover, redirectUri, scope: "read" };
+    const pending = await byBasic.authorizationUrl({ ...request, pushed: true });
+    expect(new URLSearchParams(as.requests.at(-1)?.body).get("client_id")).toBe(as.clients.basic.clientId);
+    const callback = await authorizeInBrowser(pending.url, redirectUri);
+    expect((await byBasic.authorizationCode(callback, { ...request, ...pending })).cnfJkt).toBe(prover.jkt);
   });
 
   it("a code that was asked for with one key is no good with another", async () => {
@@ -219,6 +235,18 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
 
     const assertion = new URLSearchParams(as.requests.at(-1)?.body).get("assertion") ?? "";
     await expect(byJwt.jwtBearer({ ...request, assertion })).rejects.toMatchObject({ error: "invalid_grant" });
+
+    const theirAssertion = await new SignJWT({ jti: `once ${kind}` })
+      .setProtectedHeader({ alg: "ES256", kid: "theirs" })
+      .setIssuer(request.clientId)
+      .setSubject("alice")
+      .setAudience(as.issuer)
+      .setExpirationTime("1m")
+      .sign(theirKeys.privateKey);
+    const form = { assertion: theirAssertion, scope: "read" };
+    const grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    const their = await openid.genericGrantRequest(await theirsByJwt(), grant, form, { DPoP });
+    expect(ofOurs(token)).toEqual(ofTheirs(their));
   });
 
   it("private_key_jwt gets the same as openid-client", async () => {
@@ -226,8 +254,8 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
     const clientId = `${jwtAgent}:${kind}`;
     const byJwt = await OAuthClient.discover(as.issuer, { clientAuth: { method: "private_key_jwt", signer } });
     const ours = await byJwt.clientCredentials({ clientId, dpopProver: prover, scope: "read" });
-    const their = await openid.clientCredentialsGrant(theirs, { scope: "read" }, { DPoP });
-    expect(ofOurs(ours)).toEqual({ ...ofTheirs(their), client_id: clientId, sub: clientId });
+    const their = await openid.clientCredentialsGrant(await theirsByJwt(), { scope: "read" }, { DPoP });
+    expect(ofOurs(ours)).toEqual(ofTheirs(their));
     expect(await byJwt.introspect({ clientId, token: "never-heard-of" })).toEqual({ active: false });
   });
 
