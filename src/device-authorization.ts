@@ -115,12 +115,17 @@ function codesOf({ url, body, response }: Accepted) {
 
 /** @throws the error, if asking again is no use */
 function nextInterval(error: unknown, interval: number): number {
-  if (!(error instanceof OAuthError)) throw error;
-  if (error.error === "authorization_pending") return interval;
-  if (error.error === "slow_down") return interval + 5;
-  const silent = error.code === "timeout" || error.code === "unreachable" || (error.statusCode ?? 0) >= 500;
-  if (silent) return Math.min(Math.max(interval, 1) * 2, MOST_SECONDS);
+  if (error instanceof OAuthError && error.error === "authorization_pending") return interval;
+  if (error instanceof OAuthError && error.error === "slow_down") return interval + 5;
+  if (mayPass(error)) return Math.min(Math.max(interval, 1) * 2, MOST_SECONDS);
   throw error;
+}
+
+/** What somebody has confirmed should not be lost to a network, a server or a key store that is away for a moment. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof Error && "retryable" in error) return error.retryable === true; // a SignerError
+  if (!(error instanceof OAuthError)) return false;
+  return error.code === "timeout" || error.code === "unreachable" || (error.statusCode ?? 0) >= 500;
 }
 
 function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,5 +1,4 @@
 /** What a client asks of one authorization server (RFC 6749), every token bound to its key (RFC 9449 §5). */
-
 import { checkText } from "./arguments.js";
 import { type AuthorizationCodeRequest, codeOf } from "./authorization-callback.js";
 import { type AuthorizationUrlRequest, authorizationUrl, type PendingAuthorization } from "./authorization-request.js";

@@ -1,5 +1,6 @@
 /** How often a device asks, and when it stops (RFC 8628 §3.5). Time is the test's own. */
-import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } from "hardproof";
+import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, type Signer, SignerError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 
@@ -99,6 +100,18 @@ it("asks half as often each time that no answer comes, or a 5xx", async () => {
   expect(waits()).toEqual([5, 10, 20, 20]);
 });
 
+it("backs off from a key store that is away, and ends with one that refuses", async () => {
+  const { fetch, polls } = serverWith([token]);
+  const client = new OAuthClient({ baseUrl: "https://auth.example.com", fetch });
+  const faults: ("unavailable" | "access-denied")[] = ["unavailable"];
+  const dpopProver = await DPoPProver.create(signerWith(faults));
+  const device = await client.deviceAuthorization({ clientId: "my-agent", dpopProver });
+  expect(await ended(device.token())).toMatchObject({ accessToken: "opaque" });
+  faults.push("access-denied");
+  expect(await refused(ended(device.token()))).toMatchObject({ code: "access-denied" });
+  expect(polls).toHaveLength(1);
+});
+
 it("backs off from a server that is silent", async () => {
   const { device, waits } = await start(["silent", token], codes, { timeout: 1_000 });
   await ended(device.token());
@@ -159,3 +172,20 @@ it("is not hurried by an interval of for ever, nor by a code that never expires"
   stop.abort();
   expect(await refused(waiting)).toMatchObject({ code: "aborted" });
 });
+
+/** A key that fails once for each fault. */
+function signerWith(faults: ("unavailable" | "access-denied")[]): Signer {
+  const signer = MemorySigner.generate();
+  return {
+    alg: signer.alg,
+    publicJwk: () => signer.publicJwk(),
+    sign: async (data) => {
+      const fault = faults.shift();
+      if (fault) throw new SignerError(fault, "the key store is away");
+      return signer.sign(data);
+    },
+    describe: () => signer.describe(),
+    close: () => signer.close(),
+    [Symbol.asyncDispose]: () => signer.close(),
+  };
+}

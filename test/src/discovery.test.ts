@@ -81,7 +81,7 @@ describe("RFC 8414 §3", () => {
     ["says nothing", (_response) => undefined, "timeout"],
   ] as [string, Telling, string][])("gives up on a server that %s, at the first request", async (_, telling, code) => {
     server.tell(telling);
-    const timeout = code === "timeout" ? 100 : 5_000;
+    const timeout = code === "timeout" ? 400 : 5_000;
     expect(await refused(OAuthClient.discover(newIssuer(), { timeout }))).toMatchObject({ code });
     expect(server.heard).toHaveLength(1);
   });

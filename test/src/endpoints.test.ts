@@ -121,7 +121,7 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
     ["pours for ever", (response) => pour(response), { code: "too-large" }],
   ] as [string, Telling, object][])("that %s is an error after one request", async (_, telling, error) => {
     server.tell(telling);
-    expect(await refused(call(clientOf({ timeout: telling.length === 0 ? 100 : 5_000 })))).toMatchObject(error);
+    expect(await refused(call(clientOf({ timeout: telling.length === 0 ? 400 : 5_000 })))).toMatchObject(error);
     expect(server.heard).toHaveLength(1);
   });
 
