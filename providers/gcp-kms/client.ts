@@ -157,7 +157,7 @@ function noCredentials(error: unknown): SignerError {
   return new SignerError(
     "access-denied",
     "There are no usable Google credentials. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or give clientOptions.credentials.",
+      "GOOGLE_APPLICATION_CREDENTIALS, or give clientOptions.authClient.",
     { cause },
   );
 }

@@ -10,7 +10,7 @@ import { formatGcpKmsUri, SCHEME } from "./uri.js";
 export interface GcpKmsSignerOptions extends KeySignerOptions {
   /** A client of yours. `close()` leaves it open. */
   client?: KmsClient | undefined;
-  /** For a client made here: `credentials`, `keyFilename`, `universeDomain`, … Default: the environment's credentials. */
+  /** For a client made here: `authClient`, `universeDomain`, … Default: the environment's credentials. */
   clientOptions?: KmsClientOptions | undefined;
   /**
    * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. For any other

@@ -30,8 +30,9 @@ export interface Requests {
   CreateCryptoKey: {
     parent: string;
     cryptoKeyId: string;
-    cryptoKey: { purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } };
+    cryptoKey: { purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } | null };
   };
+  CreateCryptoKeyVersion: { parent: string };
   UpdateCryptoKeyVersion: { cryptoKeyVersion: { name: string; state: string }; updateMask: { paths: string[] } };
   DestroyCryptoKeyVersion: { name: string };
 }
@@ -57,6 +58,9 @@ export interface SignAnswer {
 
 /** Small, so that every list has several pages. */
 const PAGE = 2;
+
+/** What a key is like if its maker does not say. */
+const SYMMETRIC = { algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", protectionLevel: "SOFTWARE" };
 
 export const checksum = (bytes: Uint8Array): Checksum => ({ value: crc32c(bytes) });
 
@@ -89,8 +93,9 @@ export function methods(store: KmsStore) {
     CreateCryptoKey: ({ parent, cryptoKeyId: id, cryptoKey: { purpose, versionTemplate } }) => {
       store.keys(parent);
       const state = purpose === "ASYMMETRIC_SIGN" ? "PENDING_GENERATION" : "ENABLED";
-      return store.addKey({ id, purpose, ...versionTemplate, state }).fields;
+      return store.addKey({ id, purpose, ...(versionTemplate ?? SYMMETRIC), state }).fields;
     },
+    CreateCryptoKeyVersion: ({ parent }) => store.addVersion(store.key(parent), { state: "PENDING_GENERATION" }).fields,
     UpdateCryptoKeyVersion: ({ cryptoKeyVersion: { name, state }, updateMask }) => {
       if (updateMask.paths.join() !== "state" || !["ENABLED", "DISABLED"].includes(state))
         throw new Refusal(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");

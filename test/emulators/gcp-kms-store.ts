@@ -55,6 +55,9 @@ const ID = /^[a-zA-Z0-9_-]{1,63}$/;
 const LOOKS_UNTIL_MADE = 2;
 const now = () => ({ seconds: String(Math.floor(Date.now() / 1000)) });
 
+/** Stands for what an HSM says: nobody here can make a real one. */
+const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an attestation of the emulator") };
+
 const MATERIAL: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }>> = {
   EC_SIGN_P256_SHA256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
   EC_SIGN_P384_SHA384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
@@ -90,6 +93,7 @@ export class KmsStore {
       ...key.fields.versionTemplate,
       createTime: now(),
       generateTime: wish.state === "PENDING_GENERATION" ? null : now(),
+      ...(key.fields.versionTemplate.protectionLevel === "HSM" ? { attestation: ATTESTATION } : {}),
       ...wish,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };

@@ -50,11 +50,14 @@ export async function gcpKms(): Promise<GcpKms> {
   };
   const serve = <Name extends Operation>(operation: Name): handleUnaryCall<Requests[Name], unknown> => {
     return (call, callback) => {
+      let answered = false;
       const end = () => {
+        answered = true;
         underWay.now--;
       };
       underWay.most = Math.max(underWay.most, ++underWay.now);
-      call.on("cancelled", () => cancelled.push(operation));
+      // The event also comes for some calls that have had their answer.
+      call.once("cancelled", () => answered || cancelled.push(operation));
       answer(operation, call.request)
         .finally(end)
         .then(
