@@ -56,7 +56,7 @@ async function sign(kms: Kms, name: string, digest: Uint8Array, signal: AbortSig
   if (answer.verifiedDigestCrc32c !== true)
     throw new SignerError("integrity", "The service did not check the CRC32C of the digest that it signed.");
   checkChecksum(signature, answer.signatureCrc32c, "signature");
-  return { signature, form: "der", keyRef: name };
+  return { signature, form: "der", keyRef: String(answer.name) };
 }
 
 /** A damaged answer may be an accident on the way. A second one is not, and neither becomes a proof. */

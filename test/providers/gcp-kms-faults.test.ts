@@ -173,6 +173,13 @@ describe("a service that does not answer as it should", () => {
     expect(kms.plan.count("AsymmetricSign")).toBe(5);
   });
 
+  it("a key is not asked for twice: the answer would be that it exists", async () => {
+    kms.plan.next("CreateCryptoKey", "throttle");
+    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+    expect(await failure(provider.create(uri, { cryptoKeyId: "once" }))).toMatchObject({ code: "throttled", uri });
+    expect(counts()).toEqual({ CreateCryptoKey: 1 });
+  });
+
   it("a connection that is reset is made again", async () => {
     await using signer = signerOf();
     kms.plan.next("AsymmetricSign", "reset");
