@@ -3,20 +3,18 @@ import { SignerError } from "../../src/errors.js";
 
 export type ResourceKind = "key ring" | "key" | "key version";
 
-const COLLECTIONS = ["projects", "locations", "keyRings", "cryptoKeys", "cryptoKeyVersions"] as const;
 const PATTERN = "projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V";
 const ID = /^[\w-]{1,63}$/;
-/** The project id may be in a domain: `example.com:my-project`. */
-const IDS = { projects: /^[a-z0-9.:-]{1,128}$/, locations: /^[a-z0-9-]{1,63}$/, cryptoKeyVersions: /^[1-9]\d{0,18}$/ };
-/** By the number of collections in the name. */
-const KINDS: readonly (ResourceKind | undefined)[] = [
-  undefined,
-  undefined,
-  undefined,
-  "key ring",
-  "key",
-  "key version",
+/** What a name is made of, in order. A project id may be in a domain: `example.com:my-project`. */
+const PARTS: readonly (readonly [collection: string, id: RegExp])[] = [
+  ["projects", /^[a-z0-9.:-]{1,128}$/],
+  ["locations", /^[a-z0-9-]{1,63}$/],
+  ["keyRings", ID],
+  ["cryptoKeys", ID],
+  ["cryptoKeyVersions", /^[1-9]\d{0,18}$/],
 ];
+/** By the number of segments. */
+const KINDS: Readonly<Record<number, ResourceKind>> = { 6: "key ring", 8: "key", 10: "key version" };
 
 /**
  * Says what a name is of.
@@ -30,7 +28,7 @@ export function checkName(name: string, wanted: readonly ResourceKind[]): Resour
     const fault = faultOf(segment, index);
     if (fault) throw malformed(name, fault);
   }
-  const kind = segments.length % 2 === 0 ? KINDS[segments.length / 2] : undefined;
+  const kind = KINDS[segments.length];
   if (!kind) throw malformed(name, `it ends after ${segments.at(-1)}`);
   if (!wanted.includes(kind))
     throw malformed(name, `it is the name of a ${kind}; needed is that of a ${wanted.join(" or ")}`);
@@ -48,10 +46,10 @@ export function idOf(name: string): string {
 }
 
 function faultOf(segment: string, index: number): string | undefined {
-  const collection = COLLECTIONS[Math.floor(index / 2)];
-  if (collection === undefined) return `"${segment}" stands after the version`;
+  const part = PARTS[Math.floor(index / 2)];
+  if (part === undefined) return `"${segment}" stands after the version`;
+  const [collection, id] = part;
   if (index % 2 === 0) return segment === collection ? undefined : `"${segment}" stands where ${collection} must`;
-  const id = collection in IDS ? IDS[collection as keyof typeof IDS] : ID;
   return id.test(segment) ? undefined : `"${segment}" can't follow ${collection}/`;
 }
 

@@ -53,10 +53,10 @@ export function toSignerError(error: unknown, { method, name, role }: CallContex
   return new SignerError(damagedOnTheWay(status, words) ? "integrity" : code, text, { cause });
 }
 
-/** Whether the service refused the version itself, because of its state or purpose. */
+/** Whether the service may have refused the version itself, because of its state or purpose. */
 export function isRefusal(error: unknown): boolean {
-  const status =
-    error instanceof SignerError && error.cause instanceof Error && "code" in error.cause && error.cause.code;
+  if (!(error instanceof SignerError) || error.code === "integrity") return false;
+  const status = error.cause instanceof Error && "code" in error.cause && error.cause.code;
   return status === FAILED_PRECONDITION || status === INVALID_ARGUMENT;
 }
 

@@ -43,8 +43,8 @@ export async function newestVersion(kms: Kms, key: string, signal: AbortSignal):
 }
 
 /**
- * Runs the work on a version. When the service refuses the version, its state or algorithm says why; one that is still
- * being made is waited for, and the work is then done once more.
+ * Runs the work on a version. When the service refuses the version, its state or algorithm says why. One that is still
+ * being made is waited for. Where nothing speaks against it any more, the work is done once more.
  *
  * @throws {SignerError} code `wrong-key`, `access-denied` or `key-not-found`, with the state or algorithm that was found
  */
@@ -63,8 +63,7 @@ export async function onUsableVersion<T>(
       throw refusal;
     });
     checkVersion(version);
-    if (version.state !== PENDING) throw refusal;
-    await generated(kms, name, signal);
+    if (version.state === PENDING) await generated(kms, name, signal);
     return work();
   }
 }
