@@ -17,8 +17,9 @@ export interface Provider<Options = unknown> {
  * Each loader imports this package by its own name, so that importing `hardproof` loads no addon and no SDK, and each is
  * a constant of its own, so that a bundler leaves out those that an app does not use.
  */
+export const awskms = () => import("hardproof/aws-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11 = () => import("hardproof/pkcs11");
 
 /** Scheme → provider. */
-export const builtIn = { memory, pkcs11 };
+export const builtIn = { awskms, memory, pkcs11 };
