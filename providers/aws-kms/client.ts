@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   CreateKeyCommandInput,
-  DescribeKeyCommandOutput,
   GetPublicKeyCommandOutput,
   KeyMetadata,
   KMSClient,
@@ -65,9 +64,12 @@ export class Kms {
     return this.#ask("Sign", () => this.#client.send(command, { abortSignal: signal }));
   }
 
-  describeKey(keyId: string, signal: AbortSignal): Promise<DescribeKeyCommandOutput> {
-    const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyId });
-    return this.#ask("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
+  /** @throws {SignerError} code `integrity` if the answer is about another key */
+  async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
+    const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
+    const { KeyMetadata } = await this.#ask("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
+    if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
+    throw new SignerError("integrity", `AWS KMS was asked for ${keyArn}, and described ${KeyMetadata?.Arn}.`);
   }
 
   /** From its answer on, this connection asks again for some seconds where KMS does not find the key. */

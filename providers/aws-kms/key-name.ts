@@ -26,15 +26,15 @@ export function parseKeyName(keyId: string): KeyName {
   throw new SignerError("misconfigured", `${wrongName(keyId)}. ${NEEDED}.`);
 }
 
-export function isAlias({ resource }: KeyName): boolean {
-  return resource.startsWith("alias/");
-}
-
 /** Whether an ARN that KMS gave can be that of the key: an alias may stand for any. */
 export function isArnOf(name: KeyName, keyArn: string): boolean {
   const arn = ARN.exec(keyArn)?.groups;
   if (!arn?.resource?.startsWith("key/")) return false;
-  return isAlias(name) || keyArn === name.keyId || (name.region === undefined && arn.resource === name.resource);
+  return (
+    name.resource.startsWith("alias/") ||
+    keyArn === name.keyId ||
+    (name.region === undefined && arn.resource === name.resource)
+  );
 }
 
 function wrongName(found: unknown): string {

@@ -2,8 +2,8 @@
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
 import { KeySigner, type Signer } from "../../src/signer.js";
-import { type CreateKeyCommandInput, Kms } from "./client.js";
-import { isAlias, parseKeyName } from "./key-name.js";
+import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
+import { parseKeyName } from "./key-name.js";
 import { canSign } from "./open-key.js";
 import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
 import { parseKmsUri } from "./uri.js";
@@ -76,12 +76,20 @@ async function withKms<T>(options: Located, work: Work<T>): Promise<T> {
 
 async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
   const { keyId: alias } = options;
-  if (alias !== "" && !isAlias(parseKeyName(alias)))
-    throw new SignerError("misconfigured", "AWS KMS gives a new key its id: name an alias/… or nothing.");
+  if (alias !== "") checkNewAlias(alias);
   const metadata = await kms.createKey(newKey(options), signal);
   if (!metadata?.Arn) throw new SignerError("integrity", "AWS KMS answered CreateKey without an ARN.");
   if (alias !== "") await createAlias(kms, alias, metadata.Arn, signal);
   return new KeySigner(keySource(metadata.Arn, options, kms.settledAt), options);
+}
+
+/** Before the key is made: a key costs money and can't be deleted at once, so none is made in vain. */
+function checkNewAlias(alias: string): void {
+  if (parseKeyName(alias).resource !== alias || alias.startsWith("alias/aws/"))
+    throw new SignerError(
+      "misconfigured",
+      "AWS KMS gives a new key its id: name an alias/… (not alias/aws/…) or nothing.",
+    );
 }
 
 function newKey({ description, multiRegion, tags = {}, policy }: KmsCreateOptions): CreateKeyCommandInput {
@@ -95,7 +103,7 @@ function newKey({ description, multiRegion, tags = {}, policy }: KmsCreateOption
   };
 }
 
-/** A key costs money and can't be deleted at once, so it must not be lost. */
+/** Nor is a key lost that was made. */
 async function createAlias(kms: Kms, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
   try {
     await kms.createAlias(alias, keyArn, signal);
@@ -109,26 +117,24 @@ async function createAlias(kms: Kms, alias: string, keyArn: string, signal: Abor
 
 async function list(kms: Kms, options: Located, signal: AbortSignal): Promise<string[]> {
   if (options.keyId !== "") throw new SignerError("misconfigured", "To list keys, name none: awskms:///?region=…");
-  const keys: Listed[] = [];
+  const seen: (KeyMetadata | SignerError)[] = [];
   for await (const page of kms.keyPages(signal))
-    keys.push(...(await Promise.all(page.map((keyArn) => look(kms, keyArn, signal)))));
-  const [first] = keys;
-  if (first?.denied && keys.every(({ denied }) => denied)) throw first.denied;
-  return keys.filter((key) => key.usable).map(({ keyArn }) => uriOf(keyArn, options, parseKeyName(keyArn).region));
+    seen.push(...(await Promise.all(page.map((keyArn) => look(kms, keyArn, signal)))));
+  const keys = seen.flatMap((one) => (one instanceof SignerError ? [] : one));
+  const denied = seen.find((one) => one instanceof SignerError && one.code === "access-denied");
+  if (denied && keys.length === 0) throw denied;
+  return keys
+    .filter((key) => canSign(key) && key.KeyState === "Enabled")
+    .flatMap(({ Arn = "" }) => uriOf(Arn, options, parseKeyName(Arn).region));
 }
 
-interface Listed {
-  keyArn: string;
-  usable: boolean;
-  denied?: SignerError;
-}
-
-async function look(kms: Kms, keyArn: string, signal: AbortSignal): Promise<Listed> {
+/** A key may have a policy of its own that hides it, be gone by now, or be too new to be seen everywhere. */
+async function look(kms: Kms, keyArn: string, signal: AbortSignal): Promise<KeyMetadata | SignerError> {
   try {
-    const { KeyMetadata: metadata } = await kms.describeKey(keyArn, signal);
-    return { keyArn, usable: metadata?.KeyState === "Enabled" && canSign(metadata) };
+    return await kms.describeKey(keyArn, signal);
   } catch (error) {
-    if (error instanceof SignerError && error.code === "access-denied") return { keyArn, usable: false, denied: error };
+    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
+    if (isHidden) return error;
     throw error;
   }
 }
