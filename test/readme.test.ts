@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
+import { type AwsKms, awsKms } from "./emulators/aws-kms.js";
 import { type AuthorizationServer, authorizationServer } from "./peers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "./peers/resource-server.js";
 
@@ -13,17 +14,21 @@ const snippets = [...readme.matchAll(/^### (.+)\n(?:(?!^#)[\s\S])*?^```ts\n([\s\
 const directory = fileURLToPath(new URL(".snippets/", import.meta.url));
 
 let hsm: SoftHsm;
+let kms: AwsKms;
+let keyArn: string;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
   mkdirSync(directory, { recursive: true });
-  [hsm, as] = await Promise.all([softHsm({ label: "agents" }), authorizationServer()]);
+  [hsm, as, kms] = await Promise.all([softHsm({ label: "agents" }), authorizationServer(), awsKms()]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
   process.env.HSM_PIN = hsm.pin;
+  keyArn = kms.keys.add().arn;
+  Object.assign(process.env, kms.environment);
 });
 afterAll(async () => {
   rmSync(directory, { recursive: true });
-  await Promise.all([rs.close(), as.close(), hsm.close()]);
+  await Promise.all([rs.close(), as.close(), hsm.close(), kms.close()]);
 });
 
 function localized(code: string): string {
@@ -32,6 +37,7 @@ function localized(code: string): string {
     .replaceAll("https://api.example.com/resource", rs.url)
     .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
     .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
+    .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", keyArn)
     .replaceAll('"/usr/lib/softhsm/libsofthsm2.so"', JSON.stringify(hsm.module));
 }
 

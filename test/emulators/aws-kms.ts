@@ -15,6 +15,8 @@ export interface AwsKms {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
+  /** With which any AWS SDK finds it. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly plan: FaultPlan<KmsOperation>;
   /** Holds back the answers to Sign until this many requests wait at once: a client that sends fewer never gets one. */
@@ -70,11 +72,20 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   };
 
   const server = createServer((request, response) => void answer(request, response));
+  // A client that uses a connection just as it is closed for being idle would see a reset that nobody told.
+  server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint,
     region,
     credentials: CREDENTIALS,
+    environment: {
+      AWS_ENDPOINT_URL_KMS: endpoint,
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
+    },
     keys,
     plan,
     gather: (count) => {
