@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { KmsFailure } from "./aws-kms-failure.js";
 import { type KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import { type KmsOperation, operations } from "./aws-kms-operations.js";
@@ -23,6 +24,8 @@ export interface AwsKms {
   gather(count: number): void;
   /** Requests that the client gave up before they were answered. */
   readonly givenUp: number;
+  /** How many connections are open. */
+  connections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -94,6 +97,7 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
     get givenUp() {
       return givenUp;
     },
+    connections: promisify(server.getConnections.bind(server)),
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

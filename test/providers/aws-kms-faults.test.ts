@@ -75,6 +75,16 @@ describe("calls", () => {
     expect(counts()).toEqual({ GetPublicKey: 1, DescribeKey: 1 });
   });
 
+  it("leave no connection behind when the signer is closed", async () => {
+    const own = await awsKms();
+    const signer = newSigner(own.keys.add().arn, { clientConfig: { endpoint: own.endpoint } });
+    await Promise.all([signer.sign(data), signer.sign(data)]);
+    expect(await own.connections()).toBeGreaterThan(0);
+    await signer.close();
+    await expect.poll(own.connections).toBe(0);
+    await own.close();
+  });
+
   it("are none before the first use, nor when it is closed unused", async () => {
     await newSigner().close();
     expect(kms.plan.calls).toEqual([]);
@@ -223,6 +233,11 @@ describe("an answer that is wrong never becomes a signature", () => {
     ["DescribeKey", "other-name"],
   ])("%s with %s", async (operation, fault) => {
     expect(await failing(operation, fault)).toMatchObject({ code: "integrity", retryable: false });
+  });
+
+  it("GetPublicKey with another key's ARN is not even signed with", async () => {
+    expect((await failing("GetPublicKey", "other-name")).message).toContain(`asked for ${key.arn}`);
+    expect(kms.plan.count("Sign")).toBe(0);
   });
 
   it("GetPublicKey with a point that is not on the curve", async () => {
