@@ -80,7 +80,8 @@ export function isNotFound(error: unknown): boolean {
 /** The table's word for it: the system's code before the SDK's name, since that makes one `TimeoutError` of several. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "An error";
-  if ("code" in error && typeof error.code === "string" && ERRORS.has(error.code)) return error.code;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (ERRORS.has(code) || (code !== "" && error.name === "Error")) return code;
   const state = /pending (replica )?deletion/.exec(error.message);
   if (error.name === "KMSInvalidStateException" && state) return `${error.name} pending deletion`;
   return ERRORS.has(error.message) ? error.message : error.name;

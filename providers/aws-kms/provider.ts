@@ -35,7 +35,7 @@ export const provider: Provider<KmsCreateOptions> = {
    * @returns a signer for the new key's ARN; its first use waits until the key is seen everywhere
    * @throws {SignerError} if only the alias could not be made, the message names the key that was
    */
-  create(uri, options = {}) {
+  async create(uri, options = {}) {
     return withKms(located(uri, options), create);
   },
 
@@ -44,7 +44,7 @@ export const provider: Provider<KmsCreateOptions> = {
    * @returns the URIs of the enabled keys on P-256 for signing; those that the caller may not describe are left out
    * @throws {SignerError} code `access-denied` if the caller may describe none
    */
-  list(uri, options = {}) {
+  async list(uri, options = {}) {
     return withKms(located(uri, options), list);
   },
 };

@@ -188,6 +188,7 @@ describe("a name at the door", () => {
     for (const uri of [`awskms:///${ARN}`, "awskms:///alias/aws/kms", "awskms:///1234abcd-12ab-34cd-56ef-1234567890ab"])
       expect(await refusal(() => provider.create?.(uri))).toMatchObject({ code: "misconfigured", uri });
     expect(await refusal(() => provider.list?.(`awskms:///${ARN}`))).toMatchObject({ code: "misconfigured" });
+    await expect(provider.create?.("awskms:no")).rejects.toMatchObject({ code: "misconfigured" });
   });
 });
 
