@@ -70,6 +70,11 @@ export class DPoPProver {
     this.#header = encodeHeader({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk });
   }
 
+  /** Seconds by which a server has set the clock of proofs. */
+  get clockOffset(): number {
+    return this.#clockOffset;
+  }
+
   /**
    * Opens the signer's key and makes a prover of it.
    *

@@ -1,6 +1,8 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 export type { ClientAuth } from "./client-auth.js";
+export { type DPoPFetchOptions, dpopFetch } from "./dpop-fetch.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
+export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./encrypted-token-store.js";
 export {
   DPoPError,
   type DPoPErrorCode,
@@ -9,6 +11,8 @@ export {
   type OAuthErrorCode,
   SignerError,
   type SignerErrorCode,
+  TokenStoreError,
+  type TokenStoreErrorCode,
 } from "./errors.js";
 export { type ExtraFields, OAuthClient, type OAuthClientOptions, type TokenRequest } from "./oauth-client.js";
 export type { Provider } from "./provider.js";
@@ -27,3 +31,5 @@ export {
   type StoreSignature,
 } from "./signer.js";
 export { Token } from "./token.js";
+export { type TokenSource, type TokenSourceOptions, tokenSource } from "./token-source.js";
+export { memoryTokenStore, type StoredToken, type TokenStore } from "./token-store.js";
