@@ -19,8 +19,8 @@ const step = fc.oneof(
   fc.record({
     does: fc.constant("fail" as const),
     server,
-    how: fc.constantFrom("break" as const, "503" as const),
-    times: fc.integer({ min: 1, max: 2 }),
+    how: fc.constantFrom("break" as const, "503" as const, "restless" as const),
+    times: fc.integer({ min: 1, max: 6 }),
   }),
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;

@@ -11,12 +11,14 @@ export interface ModelServers {
   readonly requests: Map<string, number>;
   rotate(server: "as" | "rs"): void;
   revoke(): void;
-  /** The next requests to it meet a broken connection, or a 503. */
-  fail(server: "as" | "rs", how: "break" | "503", times: number): void;
+  /** The next requests to it meet a broken connection, a 503, or a nonce that is stale as soon as it is given out. */
+  fail(server: "as" | "rs", how: Fault, times: number): void;
   heal(): void;
   /** Seconds that the servers' clock is ahead. */
   skew: number;
 }
+
+type Fault = "break" | "503" | "restless";
 
 export const AS = "https://as.example";
 export const RS = "https://rs.example";
@@ -25,7 +27,7 @@ const LIFETIME = 100;
 export function modelServers(): ModelServers {
   const seen = new Set<string>();
   const nonces = { as: "as-0", rs: "rs-0" };
-  const faults: Record<"as" | "rs", string[]> = { as: [], rs: [] };
+  const faults: Record<"as" | "rs", Fault[]> = { as: [], rs: [] };
   const tokens = new Map<string, number>();
   let counter = 0;
   let asking = 0;
@@ -48,7 +50,9 @@ export function modelServers(): ModelServers {
       const server = request.url.startsWith(AS) ? "as" : "rs";
       if (server === "as" && ++asking > 1) model.violations.push("two token requests at once");
       await turn();
-      const answer = answerOf(server, request);
+      const fault = faults[server].shift();
+      const answer = answerOf(server, request, fault);
+      if (fault === "restless") model.rotate(server);
       await turn();
       if (server === "as") asking--;
       if (answer === "break") throw new TypeError("fetch failed");
@@ -56,7 +60,7 @@ export function modelServers(): ModelServers {
     },
   };
 
-  function answerOf(server: "as" | "rs", request: Request): Response | "break" {
+  function answerOf(server: "as" | "rs", request: Request, fault: Fault | undefined): Response | "break" {
     const { jti = "", iat = 0, nonce, htm, htu, ath } = decodeJwt(request.headers.get("dpop") ?? "");
     const call = request.headers.get("x-call");
     if (call) model.requests.set(call, (model.requests.get(call) ?? 0) + 1);
@@ -65,7 +69,6 @@ export function modelServers(): ModelServers {
     if (htm !== request.method || htu !== request.url) model.violations.push(`${htm} ${htu} for ${request.url}`);
     if (nonce !== undefined && !String(nonce).startsWith(server))
       model.violations.push(`${nonce} sent to the ${server}`);
-    const fault = faults[server].shift();
     if (fault === "break") return "break";
     if (fault === "503") return answer(503, {});
     const skewed = Math.abs(iat - Date.now() / 1000 - model.skew) > 60;
