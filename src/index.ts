@@ -33,3 +33,4 @@ export {
 export { Token } from "./token.js";
 export { type TokenSource, type TokenSourceOptions, tokenSource } from "./token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./token-store.js";
+export type { SignatureTrace, TokenTrace } from "./tracing.js";
