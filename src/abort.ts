@@ -1,7 +1,7 @@
 /** One caller's patience: whoever gives up stops waiting, whatever the work does. */
 
 /**
- * @param work - is not stopped: hand it the signal too if it can be
+ * @param work - rejects rather than throws. It is not stopped: hand it the signal too if it can be
  * @returns what the work returns
  * @throws the signal's reason as soon as it aborts, as `fetch` does; else what the work throws
  */

@@ -52,7 +52,7 @@ export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
   };
   return async (input: string | URL | Request, init: RequestInit = {}) => {
     const signal = (init.signal === undefined && isRequest(input) ? input.signal : init.signal) ?? undefined;
-    return untilAborted(signal, () => new ResourceCall(terms, input, init, signal).run());
+    return untilAborted(signal, async () => new ResourceCall(terms, input, init, signal).run());
   };
 }
 

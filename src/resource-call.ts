@@ -187,8 +187,9 @@ export function isRequest(input: string | URL | Request): input is Request {
 /** A DPoP challenge's own; `invalid_token` from a Bearer one too, for servers that take both. */
 function errorsOf({ headers }: Response): (string | undefined)[] {
   return parseChallenges(headers.get("www-authenticate") ?? "")
-    .filter(({ scheme, parameters }) => scheme === "dpop" || parameters.get("error") === "invalid_token")
-    .map(({ parameters }) => parameters.get("error"));
+    .map(({ scheme, parameters }) => ({ scheme, error: parameters.get("error") }))
+    .filter(({ scheme, error }) => scheme === "dpop" || (scheme === "bearer" && error === "invalid_token"))
+    .map(({ error }) => error);
 }
 
 /** Its connection is free again. */

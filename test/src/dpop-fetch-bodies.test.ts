@@ -191,8 +191,9 @@ describe("aborts", () => {
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
     await caller({ fetch: async () => new Response() })(url, { signal });
+    await caught(caller()("ftp://refused", { signal }));
     expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
-    expect(added.mock.calls.length).toBeGreaterThan(0);
+    expect(added.mock.calls.length).toBeGreaterThan(1);
   });
 });
 
