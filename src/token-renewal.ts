@@ -5,9 +5,14 @@ import type { TokenRequest } from "./oauth-client.js";
 import { boundKeys, Token } from "./token.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
+/** What is needed of an `OAuthClient`. */
+export interface TokenClient {
+  getTokenWithDPoP(request: TokenRequest): Promise<Token>;
+  readonly metadata?: { readonly issuer: string } | undefined;
+}
+
 export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
-  /** An `OAuthClient`. */
-  client: { getTokenWithDPoP(request: TokenRequest): Promise<Token> };
+  client: TokenClient;
   prover: DPoPProver;
   /** A token that you already have, such as one of a login just made. It goes before the store's. */
   token?: Token | undefined;
@@ -15,7 +20,10 @@ export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "
   repeatable?: boolean | undefined;
   /** Keeps the token for the next run, and shares it with other processes. */
   store?: TokenStore | undefined;
-  /** The authorization server, as part of the store's key. Give it where one key and client id are used at several. */
+  /**
+   * The authorization server, as part of the store's key. Default: what its metadata say, if the client has them. Give it
+   * where one key and client id are used at several servers.
+   */
   issuer?: string | undefined;
 }
 
@@ -30,7 +38,7 @@ export interface KeptToken {
 type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
 
 export class TokenRenewal {
-  readonly #client: TokenRenewalOptions["client"];
+  readonly #client: TokenClient;
   readonly #prover: DPoPProver;
   readonly #grant: Grant;
   readonly #repeatable: boolean;
@@ -41,7 +49,7 @@ export class TokenRenewal {
   #granted: boolean;
 
   constructor(options: TokenRenewalOptions) {
-    const { client, prover, token, repeatable, store, issuer, ...grant } = options;
+    const { client, prover, token, repeatable, store, issuer = client.metadata?.issuer, ...grant } = options;
     const refreshToken = grant.grantType === "refresh_token" ? grant.extra?.refresh_token : undefined;
     this.#client = client;
     this.#prover = prover;

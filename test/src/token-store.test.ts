@@ -7,6 +7,7 @@ import {
   DPoPProver,
   encryptedTokenStore,
   memoryTokenStore,
+  OAuthClient,
   type StoredToken,
   type TokenSourceOptions,
   type TokenStore,
@@ -173,6 +174,9 @@ describe("a source with a store", () => {
       { extra: { audience: "https://r" } },
       { issuer: "https://other.example.com" },
     ];
+    const client = new OAuthClient({ baseUrl: server.origin });
+    const getTokenWithDPoP: OAuthClient["getTokenWithDPoP"] = (request) => client.getTokenWithDPoP(request);
+    different.push({ client: { getTokenWithDPoP, metadata: { issuer: "https://third.example.com" } } });
     const tokens = [];
     for (const options of different) tokens.push(await given({ store, ...options }));
     expect(new Set(tokens).size).toBe(different.length);
