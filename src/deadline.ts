@@ -14,49 +14,50 @@ interface Limit {
 }
 
 /**
- * Runs the work inside the limit.
+ * Runs the work inside the limit. Work that is done when it returns needs none.
  *
  * @returns what the work returns
  * @throws what the work throws, or `stopped(…)` when the time is up or `signal` aborts
  */
-export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): Promise<T> {
-  const { timeout, signal, stopped } = limit;
-  return new Promise<T>((resolve, reject) => {
-    if (signal?.aborted) return reject(stopped("aborted", signal.reason));
-    let controller: AbortController | undefined;
-    let ended: Error | undefined;
+export function withDeadline<Result>(limit: Limit, work: (deadline: Deadline) => Result): Result;
+export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
+  const { signal, stopped } = limit;
+  if (signal?.aborted) throw stopped("aborted", signal.reason);
+  const ending = new Ending();
+  const result = work(ending);
+  return result instanceof Promise ? race(result, limit, ending) : result;
+}
 
+class Ending implements Deadline {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  end(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+function race<T>(work: Promise<T>, { timeout, signal, stopped }: Limit, ending: Ending): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
     const stop = (error: Error) => {
       settle();
-      ended = error;
-      controller?.abort(error);
+      ending.end(error);
       reject(error);
     };
     const onAbort = () => stop(stopped("aborted", signal?.reason));
     const timer = setTimeout(() => stop(stopped("timeout")), timeout);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const settle = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    };
-
-    const deadline: Deadline = {
-      get signal() {
-        controller ??= new AbortController();
-        if (ended) controller.abort(ended);
-        return controller.signal;
-      },
-    };
-    // The executor turns a synchronous throw into a rejection, so both kinds of failure end here.
-    new Promise<T>((done) => done(work(deadline))).then(
-      (value) => {
-        settle();
-        resolve(value);
-      },
-      (error) => {
-        settle();
-        reject(error);
-      },
-    );
+    work.finally(settle).then(resolve, reject);
   });
 }

@@ -1,7 +1,8 @@
 /** DPoP proofs (RFC 9449 §4.2), made with any signer. */
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
 import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { DPoPError } from "./errors.js";
+import { newJti } from "./jti.js";
 import { encodeHeader, signCompact } from "./jws.js";
 import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
@@ -37,7 +38,6 @@ export interface ProverOptions extends SignOptions {
 const MOST_SKEW = 600;
 const LEAST_SKEW = 5;
 
-const JTI_BYTES = 16;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
 const VISIBLE = /^[\x21-\x7e]+$/;
 const NORMALIZED_METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
@@ -68,11 +68,6 @@ export class DPoPProver {
     this.publicJwk = publicJwk;
     this.jkt = jkt;
     this.#header = encodeHeader({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk });
-  }
-
-  /** Seconds by which a server has set the clock of proofs. */
-  get clockOffset(): number {
-    return this.#clockOffset;
   }
 
   /**
@@ -114,7 +109,7 @@ export class DPoPProver {
    */
   async makeProof({ htm, htu, accessToken, nonce, signal }: ProofOptions): Promise<string> {
     const claims = {
-      jti: randomBytes(JTI_BYTES).toString("base64url"),
+      jti: newJti(),
       htm: method(htm),
       htu: target(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
@@ -138,6 +133,11 @@ export class DPoPProver {
     if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < LEAST_SKEW) return false;
     this.#clockOffset = offset;
     return true;
+  }
+
+  /** Seconds by which a server has set the clock of proofs: see {@link adjustClock}. */
+  get clockOffset(): number {
+    return this.#clockOffset;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {

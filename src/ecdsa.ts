@@ -3,7 +3,7 @@
  * RFC 7518 §3.4), SPKI, JWK and bare points for public keys (RFC 5480). The one place that knows ASN.1.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { fromBER, Integer, OctetString, Sequence } from "asn1js";
+import { type AsnType, fromBER, Integer, OctetString, Sequence } from "asn1js";
 import { SignerError } from "./errors.js";
 
 /** A P-256 public key as a JWK (RFC 7518 §6.2.1), with these four members and no others. */
@@ -31,8 +31,8 @@ const UNCOMPRESSED = 0x04;
  * @throws {SignerError} code `integrity` if it is not the one DER encoding of an r and s in [1, n-1]
  */
 export function derToRaw(der: Uint8Array): Uint8Array {
-  const { result, offset } = fromBER(der);
-  const values = offset === der.length && result instanceof Sequence ? result.valueBlock.value : [];
+  const sequence = parse(der);
+  const values = sequence instanceof Sequence ? sequence.valueBlock.value : [];
   const [r, s] = values;
   if (values.length !== 2 || !(r instanceof Integer) || !(s instanceof Integer))
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
@@ -124,8 +124,18 @@ function nameOf(key: KeyObject): string {
 }
 
 function unwrapOctetString(der: Uint8Array): Uint8Array | undefined {
-  const { result, offset } = fromBER(der);
-  return offset === der.length && result instanceof OctetString ? result.valueBlock.valueHexView : undefined;
+  const string = parse(der);
+  return string instanceof OctetString ? string.valueBlock.valueHexView : undefined;
+}
+
+/** The one element that all of the bytes are; what can't be read is none. */
+function parse(der: Uint8Array): AsnType | undefined {
+  try {
+    const { result, offset } = fromBER(der);
+    return offset === der.length ? result : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** 32 bytes; whether they are below the order is for {@link checkRaw} to say. */

@@ -130,9 +130,12 @@ export class KeySigner implements Signer {
   readonly #source: KeySource;
   readonly #verify: "always" | "first";
   readonly #timeout: number;
-  readonly #underWay = new Set<Promise<unknown>>();
+  #opened: Opened | undefined;
   #opening: Promise<Opened> | undefined;
   #closing: Promise<void> | undefined;
+  /** Calls of ours, and work that its caller has given up: close() waits for both. */
+  #underWay = 0;
+  #whenIdle: (() => void) | undefined;
 
   constructor(source: KeySource, options: KeySignerOptions = {}) {
     this.uri = source.uri;
@@ -142,15 +145,34 @@ export class KeySigner implements Signer {
   }
 
   async publicJwk(options: SignOptions = {}): Promise<PublicJwk> {
-    return (await this.#open(options)).jwk;
+    return (await this.#open(options.signal)).jwk;
   }
 
-  sign(data: Uint8Array, options: SignOptions = {}): Promise<Uint8Array> {
-    return this.#counted(this.#sign(data, options));
+  async sign(data: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
+    this.#underWay += 1;
+    try {
+      const opening = this.#open(signal);
+      const opened = opening instanceof Promise ? await opening : opening;
+      const { source } = opened;
+      const answer = this.#limited("signing", signal, (use) =>
+        "signDigest" in source ? source.signDigest(hash("sha256", data, "buffer"), use) : source.signMessage(data, use),
+      );
+      return this.#accept(opened, data, answer instanceof Promise ? await answer : answer);
+    } finally {
+      this.#leave();
+    }
   }
 
-  describe(options: SignOptions = {}): Promise<KeyDescription> {
-    return this.#counted(this.#describe(options));
+  async describe({ signal }: SignOptions = {}): Promise<KeyDescription> {
+    this.#underWay += 1;
+    try {
+      const { source, jwk } = await this.#open(signal);
+      const facts = await this.#limited("describing the key", signal, (use) => source.describe(use));
+      const { uri, alg } = this;
+      return { provider: this.#source.provider, uri, alg, jkt: await calculateJwkThumbprint(jwk), ...facts };
+    } finally {
+      this.#leave();
+    }
   }
 
   close(): Promise<void> {
@@ -162,31 +184,10 @@ export class KeySigner implements Signer {
     return this.close();
   }
 
-  async #sign(data: Uint8Array, options: SignOptions): Promise<Uint8Array> {
-    const opened = await this.#open(options);
-    const answer = await this.#limited("signing", options.signal, (use) =>
-      "signDigest" in opened.source
-        ? opened.source.signDigest(hash("sha256", data, "buffer"), use)
-        : opened.source.signMessage(data, use),
-    );
-    return this.#accept(opened, data, answer);
-  }
-
-  async #describe(options: SignOptions): Promise<KeyDescription> {
-    const { source, jwk } = await this.#open(options);
-    const facts = await this.#limited("describing the key", options.signal, (use) => source.describe(use));
-    return {
-      provider: this.#source.provider,
-      uri: this.uri,
-      alg: this.alg,
-      jkt: await calculateJwkThumbprint(jwk),
-      ...facts,
-    };
-  }
-
   /** The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. */
-  async #open({ signal }: SignOptions): Promise<Opened> {
+  #open(signal: AbortSignal | undefined): Opened | Promise<Opened> {
     if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Make a new one.");
+    if (this.#opened && !signal?.aborted) return this.#opened;
     this.#opening ??= this.#limited("opening the key", undefined, (use) => this.#openOnce(use)).catch((error) => {
       this.#opening = undefined;
       throw error;
@@ -199,7 +200,8 @@ export class KeySigner implements Signer {
     const source = await this.#source.open(use);
     try {
       use.signal.throwIfAborted();
-      return { source, ...importPublicKey(source.publicKey), verified: false };
+      this.#opened = { source, ...importPublicKey(source.publicKey), verified: false };
+      return this.#opened;
     } catch (error) {
       await source.close();
       throw error;
@@ -229,36 +231,51 @@ export class KeySigner implements Signer {
     }
   }
 
-  async #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
+  /** Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience. */
+  #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => Promise<T>): Promise<T>;
+  #limited<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (use: OpenKeyOptions) => T | Promise<T>,
+  ): T | Promise<T>;
+  #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
     const stopped = (why: "timeout" | "aborted", cause?: unknown) =>
       why === "timeout"
         ? this.#error("timeout", `No answer from the key store within ${this.#timeout} ms while ${what}.`)
         : this.#error("aborted", `Given up by the caller while ${what}.`, cause);
     try {
-      return await withDeadline({ timeout: this.#timeout, signal, stopped }, (use) => this.#counted(work(use)));
+      const result = withDeadline({ timeout: this.#timeout, signal, stopped }, (use) => this.#counted(work(use)));
+      if (!(result instanceof Promise)) return result;
+      return result.catch((error) => {
+        throw this.#owned(error);
+      });
     } catch (error) {
       throw this.#owned(error);
     }
   }
 
-  /** What is under way, close() waits for: calls of ours, and work that its caller has given up. */
-  #counted<T, Work extends T | Promise<T>>(work: Work): Work {
-    if (!(work instanceof Promise)) return work;
-    this.#underWay.add(work);
-    const done = () => this.#underWay.delete(work);
-    work.then(done, done);
-    return work;
+  /** Whatever kind of promise a store's SDK gives, it is one of ours from here on. */
+  #counted<T>(work: T | PromiseLike<T>): T | Promise<T> {
+    if (!isPromiseLike(work)) return work;
+    this.#underWay += 1;
+    return Promise.resolve(work).finally(() => this.#leave());
   }
 
+  #leave(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#whenIdle?.();
+  }
+
+  /** What is stuck is not waited for longer than one signature may take. */
   async #drainAndClose(): Promise<void> {
-    const stopped = () => new Error("close() does not wait for what is stuck");
-    await withDeadline({ timeout: this.#timeout, stopped }, () => this.#drain()).catch(() => undefined);
-    const opened = await this.#opening?.catch(() => undefined);
-    await opened?.source.close();
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    const stopped = () => new Error("stuck");
+    const idle = () =>
+      new Promise<void>((resolve) => {
+        if (this.#underWay === 0) resolve();
+        this.#whenIdle = resolve;
+      });
+    await withDeadline({ timeout: this.#timeout, stopped }, idle).catch(() => undefined);
+    await this.#opened?.source.close();
   }
 
   #error(code: SignerError["code"], message: string, cause?: unknown): SignerError {
@@ -277,4 +294,8 @@ export class KeySigner implements Signer {
 function checkTimeout(timeout: number, uri: string): number {
   if (Number.isFinite(timeout) && timeout > 0) return timeout;
   throw new SignerError("misconfigured", `${uri}: timeout must be a number of milliseconds above 0.`, { uri });
+}
+
+function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && "then" in value;
 }

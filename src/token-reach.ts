@@ -1,5 +1,6 @@
 /** Where an access token may be sent: `https:`, or `http:` on loopback, and there only to the origins that were named. */
 import { DPoPError } from "./errors.js";
+import { isLoopback } from "./server-url.js";
 
 export interface TokenReach {
   /** The only origins that get the token, such as `https://api.example.com`. Default: any. */
@@ -29,8 +30,4 @@ function originOf(value: string | URL): string {
   const isOrigin = url?.href === `${url?.origin}/` && url.protocol.startsWith("http");
   if (!isOrigin) throw new DPoPError("misconfigured", "allowedOrigins are origins: scheme, host and port, no path.");
   return url.origin;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

@@ -1,8 +1,8 @@
 /** How a token is followed by the next one: from the store, by its refresh token, or by the grant again (RFC 6749 §6). */
 import type { DPoPProver } from "./dpop-prover.js";
 import { OAuthError } from "./errors.js";
-import type { TokenRequest } from "./oauth-client.js";
 import { boundKeys, Token } from "./token.js";
+import type { TokenRequest } from "./token-request.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 /** What is needed of an `OAuthClient`. */

@@ -1,6 +1,19 @@
-/** Once before all tests: SoftHSM is here or gets installed, so that no test file has to wait for that. */
-import { ensureSoftHsm } from "../softhsm/index.js";
+/** Once before all tests: SoftHSM is here or gets installed, and the package is packed as it would be published. */
 
-export async function setup(): Promise<void> {
+import type { TestProject } from "vitest/node";
+import { ensureSoftHsm } from "../softhsm/index.js";
+import { packTarball } from "./tarball.js";
+
+export async function setup(project: TestProject): Promise<() => void> {
   await ensureSoftHsm({ log: console.log });
+  const tarball = packTarball();
+  project.provide("tarball", tarball.path);
+  return tarball.remove;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Path of the packed package. */
+    tarball: string;
+  }
 }

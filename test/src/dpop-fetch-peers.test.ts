@@ -7,6 +7,7 @@ import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
+import { authorizeInBrowser } from "../peers/browser.js";
 import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
 
 let hsm: SoftHsm;
@@ -94,6 +95,25 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
     expect((await dpopFetch({ prover, token })(rs.url)).status).toBe(200);
     expect(statuses(since).filter((status) => status === 200)).toHaveLength(1);
     expect(new Set(jtis(since)).size).toBe(rs.requests.length - since);
+  });
+
+  it("calls with a login's token, and with each that its refresh token gets", async () => {
+    const client = await OAuthClient.discover(as.issuer);
+    const request = { ...as.client, dpopProver: prover };
+    const scope = "openid offline_access read";
+    const login = { ...request, redirectUri: "http://127.0.0.1/callback", scope, extra: { prompt: "consent" } };
+    const pending = await client.authorizationUrl(login);
+    const callback = await authorizeInBrowser(pending.url, login.redirectUri);
+    const first = await client.authorizationCode(callback, { ...request, ...pending });
+
+    const kept = tokenSource({ ...as.client, client, prover, grantType: "refresh_token", token: first });
+    const callKept = dpopFetch({ prover, token: kept });
+    expect((await callKept(rs.url)).status).toBe(200);
+    const next = await kept.renew(first);
+    expect(next.cnfJkt).toBe(prover.jkt);
+    expect(next.accessToken).not.toBe(first.accessToken);
+    expect(as.requests.at(-1)?.body).toContain(`refresh_token=${first.refreshToken}`);
+    expect((await callKept(rs.url)).status).toBe(200);
   });
 
   it("has its clock set by a verifier that refuses its proof", async () => {

@@ -1,0 +1,123 @@
+/** The package as it is published: what is in it, what importing it loads, and what a bundler makes of it. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { build } from "esbuild";
+import { afterAll, describe, expect, inject, it } from "vitest";
+import packageJson from "../package.json" with { type: "json" };
+import { type InstalledPackage, installTarball } from "./tarball.js";
+
+const subpaths = Object.keys(packageJson.exports).filter((subpath) => subpath !== "./package.json");
+const modules = subpaths.map((subpath) => `hardproof${subpath.slice(1)}`);
+const peers = Object.keys(packageJson.peerDependencies);
+const bare = installTarball(inject("tarball"));
+const all = installTarball(inject("tarball"), peers);
+afterAll(() => {
+  bare.remove();
+  all.remove();
+});
+
+describe("the tarball", () => {
+  const files = readdirSync(bare.path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
+
+  it("holds sources, what was built of each, and three pages", () => {
+    const sources = files.filter((file) => /^(src|providers|test\/conformance)\/.*\.ts$/.test(file));
+    const built = sources.flatMap((source) =>
+      [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
+    );
+    const pages = ["LICENSE", "README.md", "package.json"];
+    expect(files.filter((file) => file !== "CHANGELOG.md").sort()).toEqual([...sources, ...built, ...pages].sort());
+  });
+
+  it("holds what each subpath and the command name", () => {
+    for (const target of Object.values(packageJson.exports))
+      for (const file of typeof target === "string" ? [target] : Object.values(target))
+        expect(files).toContain(file.slice("./".length));
+  });
+});
+
+/** Every file that an import loads, in a process of its own, as a loader sees it (CommonJS inside packages apart). */
+function loadedBy(name: string, installed: InstalledPackage): string[] {
+  const log = join(installed.directory, "loaded");
+  const hook = `import { appendFileSync } from "node:fs";
+    export const load = (url, context, next) => { appendFileSync(${JSON.stringify(log)}, url + "\\n"); return next(url, context); };`;
+  writeFileSync(log, "");
+  installed.run(`
+    import { register } from "node:module";
+    register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+    await import(${JSON.stringify(name)});
+    const addons = process.report.getReport().sharedObjects.filter((file) => file.endsWith(".node"));
+    if (addons.length > 0) throw new Error("addons: " + addons);`);
+  return readFileSync(log, "utf8").trim().split("\n");
+}
+
+describe("importing it", () => {
+  it.each(modules)("%s loads no native addon, no peer and no SDK", (name) => {
+    const loaded = loadedBy(name, all);
+    const foreign = loaded.filter(
+      (url) =>
+        !/^node:|\/node_modules\/(hardproof\/dist|jose|asn1js|@peculiar\/utils|pvutils|tslib|crc-32)\//.test(url),
+    );
+    expect(foreign).toEqual([]);
+    expect(loaded.some((url) => url.includes("/hardproof/dist/"))).toBe(true);
+  });
+
+  it("hardproof loads no provider", () => {
+    expect(loadedBy("hardproof", all).filter((url) => url.includes("/providers/"))).toEqual([]);
+  });
+});
+
+describe("without its peers", () => {
+  it.each(modules)("%s is importable", (name) => {
+    expect(bare.run(`console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`)).toBe("true\n");
+  });
+
+  it("a token of memory keys works", () => {
+    const script = `
+      import { DPoPProver } from "hardproof";
+      const proof = await (await DPoPProver.generate()).makeProof({ htm: "GET", htu: "https://a.example" });
+      console.log(proof.split(".").length);`;
+    expect(bare.run(script)).toBe("3\n");
+  });
+
+  it("a provider names the package that it needs, at its first use", () => {
+    const script = `
+      import { Pkcs11Signer } from "hardproof/pkcs11";
+      const signer = new Pkcs11Signer({ module: "/x.so", token: "t", key: "k" });
+      await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
+    expect(bare.run(script)).toMatch(/^misconfigured .*npm install graphene-pk11/);
+  });
+});
+
+describe("bundled by esbuild, without peers", () => {
+  const bundle = async (code: string) => {
+    const result = await build({
+      stdin: { contents: code, resolveDir: bare.directory },
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      write: false,
+      metafile: true,
+      logLevel: "silent",
+    });
+    const [output] = Object.values(result.metafile.outputs);
+    const inputs = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+    return { inputs: inputs.map(([file]) => file), text: result.outputFiles[0]?.text ?? "" };
+  };
+
+  it.each(modules)("%s is bundled", async (name) => {
+    expect((await bundle(`export * from ${JSON.stringify(name)}`)).text).not.toBe("");
+  });
+
+  it("{ DPoPProver } brings the memory keys and no other provider", async () => {
+    const { inputs } = await bundle('export { DPoPProver } from "hardproof"');
+    const providers = inputs.flatMap((file) => /hardproof\/dist\/providers\/([\w-]+)/.exec(file)?.[1] ?? []);
+    expect(new Set(providers)).toEqual(new Set(["memory"]));
+  });
+
+  it("{ OAuthClient } brings no provider that the app did not import", async () => {
+    const { inputs } = await bundle('export { OAuthClient } from "hardproof"');
+    expect(inputs.filter((file) => /providers\/(?!memory)/.test(file))).toEqual([]);
+  });
+});

@@ -1,0 +1,154 @@
+/** Keys in memory: every form in which one is given, and none in which it is given away. */
+import { execFileSync } from "node:child_process";
+import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
+import { inspect } from "node:util";
+import { createKey, openSigner, type SignerError } from "hardproof";
+import { conformance } from "hardproof/conformance";
+import { MemorySigner } from "hardproof/memory";
+import { describe, expect, it } from "vitest";
+
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const pem = (type: "pkcs8" | "sec1", passphrase?: string) =>
+  privateKey
+    .export({ type, format: "pem", ...(passphrase === undefined ? {} : { cipher: "aes-256-cbc", passphrase }) })
+    .toString();
+const jwk = privateKey.export({ format: "jwk" });
+const data = Buffer.from("data");
+const caught = (work: () => unknown): SignerError => {
+  try {
+    work();
+  } catch (error) {
+    return error as SignerError;
+  }
+  return expect.unreachable();
+};
+
+describe("the conformance kit", () => {
+  const cases = conformance({
+    open: () => MemorySigner.fromJwk(jwk),
+    secrets: [jwk.d ?? ""],
+    connections: "There is nothing to connect to.",
+    failsFirst: "There is nothing to connect to.",
+    hanging: "A key in memory signs at once.",
+    wrongKey: "A key of another type is refused by the constructor.",
+    onEventLoop: "A key in memory signs at once.",
+  });
+  for (const { name, run, notApplicable } of cases)
+    it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
+});
+
+describe("a key", () => {
+  it.each<[string, () => MemorySigner]>([
+    ["PKCS#8", () => MemorySigner.fromPem(pem("pkcs8"))],
+    ["SEC1", () => MemorySigner.fromPem(pem("sec1"))],
+    ["encrypted PKCS#8", () => MemorySigner.fromPem(pem("pkcs8", "pass"), { passphrase: "pass" })],
+    ["encrypted SEC1", () => MemorySigner.fromPem(pem("sec1", "pass"), { passphrase: "pass" })],
+    ["PKCS#8 that openssl encrypted", () => MemorySigner.fromPem(opensslPkcs8("pass"), { passphrase: "pass" })],
+    ["JWK", () => MemorySigner.fromJwk(jwk)],
+  ])("from %s signs what the public half verifies", async (_, make) => {
+    const signer = make();
+    const signature = await signer.sign(data);
+    expect(signature).toHaveLength(64);
+    expect(verify("sha256", data, { key: publicKey, dsaEncoding: "ieee-p1363" }, signature)).toBe(true);
+    expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y });
+  });
+
+  it("is a new one each time that one is generated", async () => {
+    const keys = await Promise.all(Array.from({ length: 10 }, () => MemorySigner.generate().publicJwk()));
+    expect(new Set(keys.map(({ x }) => x)).size).toBe(10);
+  });
+
+  it("is described as what it is: in this process, and so exportable", async () => {
+    expect(await MemorySigner.generate().describe()).toMatchObject({
+      provider: "memory",
+      uri: "memory:",
+      alg: "ES256",
+      jkt: expect.stringMatching(/^[\w-]{43}$/),
+      protection: "software",
+      exportable: true,
+      evidence: { extractable: false },
+    });
+  });
+});
+
+describe("memory:", () => {
+  it("is a fresh key each time that it is opened or made", async () => {
+    const keys = [await openSigner("memory:"), await openSigner("memory:"), await createKey("memory:")];
+    expect(new Set((await Promise.all(keys.map((key) => key.describe()))).map(({ jkt }) => jkt)).size).toBe(3);
+  });
+
+  it.each(["memory:key", "memory://", "memory:?extractable=1", "memory:#a", "memory: "])(
+    "%s is refused",
+    async (uri) => {
+      await expect(openSigner(uri)).rejects.toThrow(/^memory: .* \(character \d+ of the URI\)\.$/);
+    },
+  );
+});
+
+describe("what is refused", () => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
+
+  it.each([
+    ["an RSA key", rsa, /P-256.*rsa 2048/],
+    ["a P-384 key", p384, /P-256.*secp384r1/],
+    ["an Ed25519 key", generateKeyPairSync("ed25519").privateKey, /P-256.*ed25519/],
+  ])("%s, saying what it is", (_, key, message) => {
+    const given = key.export({ type: "pkcs8", format: "pem" }).toString();
+    expect(caught(() => MemorySigner.fromPem(given))).toMatchObject({ code: "wrong-key", uri: "memory:" });
+    expect(() => MemorySigner.fromPem(given)).toThrow(message);
+    expect(() => MemorySigner.fromJwk(key.export({ format: "jwk" }))).toThrow(message);
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["a public key", publicKey.export({ type: "spki", format: "pem" }).toString()],
+    ["half a key", pem("pkcs8").slice(0, 60)],
+    ["a PEM of other bytes", "-----BEGIN PRIVATE KEY-----\nMAAwAA==\n-----END PRIVATE KEY-----\n"],
+  ])("%s", (_, given) => {
+    expect(caught(() => MemorySigner.fromPem(given))).toMatchObject({ name: "SignerError", code: "wrong-key" });
+  });
+
+  it.each(["pkcs8", "sec1"] as const)("an encrypted %s key without its passphrase, or with a wrong one", (type) => {
+    expect(caught(() => MemorySigner.fromPem(pem(type, "pass")))).toMatchObject({ code: "pin-required" });
+    const wrong = caught(() => MemorySigner.fromPem(pem(type, "pass"), { passphrase: "wrong-phrase" }));
+    expect(wrong).toMatchObject({ code: "pin-incorrect" });
+    expect(inspect(wrong, { depth: 10, showHidden: true })).not.toContain("wrong-phrase");
+  });
+
+  it.each([
+    {},
+    publicKey.export({ format: "jwk" }),
+    { ...jwk, crv: "P-384" },
+    { kty: "oct", k: "c2VjcmV0LWtleS1ieXRlcw" },
+  ])("a JWK that is no private P-256 key, without its members in the error", (given) => {
+    const error = caught(() => MemorySigner.fromJwk(given));
+    expect(error).toMatchObject({ name: "SignerError", code: "wrong-key" });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/c2VjcmV0/);
+  });
+});
+
+describe("the private key", () => {
+  it("is not given away unless that was asked for when it was made", () => {
+    expect(caught(() => MemorySigner.fromPem(pem("pkcs8")).exportPem())).toMatchObject({ code: "access-denied" });
+    const loose = MemorySigner.fromPem(pem("pkcs8"), { extractable: true });
+    expect(createPrivateKey(loose.exportPem()).equals(privateKey)).toBe(true);
+    expect(loose.exportPem("pass")).toContain("ENCRYPTED PRIVATE KEY");
+    expect(createPrivateKey({ key: loose.exportPem("pass"), passphrase: "pass" }).equals(privateKey)).toBe(true);
+  });
+
+  it("is in no print of the signer, nor in its JSON", async () => {
+    const signer = MemorySigner.fromJwk(jwk, { extractable: true });
+    await signer.sign(data);
+    const secret = Buffer.from(jwk.d ?? "", "base64url");
+    for (const shown of [inspect(signer, { depth: 20, showHidden: true }), JSON.stringify(signer)])
+      for (const form of [jwk.d ?? "", secret.toString("hex"), secret.toString("base64")])
+        expect(shown).not.toContain(form);
+  });
+});
+
+function opensslPkcs8(passphrase: string): string {
+  const args = ["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "env:PASSPHRASE"];
+  const env = { ...process.env, PASSPHRASE: passphrase };
+  return execFileSync("openssl", args, { input: pem("pkcs8"), env, encoding: "utf8" });
+}
