@@ -3,8 +3,9 @@ import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/signer.js";
 import { type Handle, returnValue } from "./client.js";
 import { CKF_SERIAL_SESSION, CKR_SESSION_COUNT } from "./cryptoki.js";
-import { type FoundKey, findKey, type KeySelector } from "./keys.js";
+import { type FoundKey, findKey } from "./keys.js";
 import type { Pkcs11Module } from "./module.js";
+import type { KeySelector } from "./objects.js";
 import { SessionPool, type Waiting } from "./session-pool.js";
 import { findToken, type Login, logIn, type Token, type TokenSelector } from "./token.js";
 
