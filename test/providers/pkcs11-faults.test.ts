@@ -12,8 +12,6 @@ const CKR = {
   KEY_HANDLE_INVALID: 0x60,
   OBJECT_HANDLE_INVALID: 0x82,
   OPERATION_ACTIVE: 0x90,
-  PIN_LOCKED: 0xa4,
-  PIN_EXPIRED: 0xa3,
   SESSION_CLOSED: 0xb0,
   SESSION_COUNT: 0xb1,
   SESSION_HANDLE_INVALID: 0xb3,
@@ -69,6 +67,25 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
+  it.each(LOSSES)("CKR_%s from C_OpenSession, while the pool grows", async (name) => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_OpenSession", from: 2, times: 1, act: { return: CKR[name] } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  describe.each(["C_OpenSession", "C_Login", "C_FindObjectsInit", "C_FindObjects"] as const)("%s, too, fails", (on) => {
+    it.each(LOSSES)("with CKR_%s, once, on the way back", async (name) => {
+      await using signer = newSigner();
+      const prover = await DPoPProver.create(signer);
+      shim.order(
+        { on: "C_Sign", from: 100, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } },
+        { on, times: 1, from: on === "C_OpenSession" ? 4 : 1, act: { return: CKR[name] } },
+      );
+      expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    });
+  });
+
   it.each(["DEVICE_ERROR", "CRYPTOKI_NOT_INITIALIZED", "SESSION_HANDLE_INVALID"] as const)(
     "CKR_%s until the library is initialised anew",
     async (name) => {
@@ -81,6 +98,75 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
       expect(shim.count("C_Initialize")).toBe(initialized + 1);
     },
   );
+
+  it("callers in flight share one way back: one C_Login for a lost login, one C_Initialize for a lost library", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    const [logins, initialized] = [shim.count("C_Login"), shim.count("C_Initialize")];
+    shim.order({ on: "C_SignInit", from: 50, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    expect(shim.count("C_Login") - logins).toBe(1);
+    shim.order({ on: "C_SignInit", from: 50, until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    expect(shim.count("C_Login") - logins).toBe(2);
+    expect(shim.count("C_Initialize") - initialized).toBe(1);
+  });
+
+  it("a caller that gives up during the way back does not end it for the others", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    shim.order(
+      { on: "C_Sign", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } },
+      { on: "C_Sign", from: 2, times: 1, act: { delay: 100 } },
+    );
+    const controller = new AbortController();
+    const leader = signer.sign(Buffer.from("a"), { signal: controller.signal });
+    const other = signer.sign(Buffer.from("b"));
+    await expect.poll(() => shim.count("C_Sign"), { interval: 5 }).toBeGreaterThan(0);
+    setTimeout(() => controller.abort(), 30);
+    await expect(Promise.allSettled([leader, other])).resolves.toMatchObject([{}, { status: "fulfilled" }]);
+    await expect(signer.sign(Buffer.from("c"))).resolves.toHaveLength(64);
+  });
+
+  it("goes on only with the same public key", async () => {
+    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    await using signer = newSigner({ key: "swapped" });
+    await signer.sign(Buffer.from("x"));
+    await hsm.deleteObject({ type: "privkey", id: "70" });
+    await hsm.deleteObject({ type: "pubkey", id: "70" });
+    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
+  });
+
+  it("describe() finds its way back, too", async () => {
+    await using signer = newSigner();
+    await signer.publicJwk();
+    shim.order({ on: "C_GetAttributeValue", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } });
+    await expect(signer.describe()).resolves.toMatchObject({ exportable: false });
+  });
+
+  it("a signer that comes to a library that others left broken restarts it, and the others go on", async () => {
+    await using idle = newSigner();
+    await idle.publicJwk();
+    const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
+    shim.order({ on: "C_OpenSession", ...lost }, { on: "C_SignInit", ...lost });
+    await using fresh = newSigner();
+    await expect(fresh.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await expect(idle.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("100 signatures of two signers, while one restarts the library, are all right", async () => {
+    await using one = newSigner();
+    await using other = newSigner();
+    await Promise.all([one.publicJwk(), other.publicJwk()]);
+    const initialized = shim.count("C_Initialize");
+    shim.order({ on: "C_SignInit", from: 40, until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    const work = Array.from({ length: 100 }, (_, n) => (n % 2 ? one : other).sign(Buffer.from(`${n}`)));
+    await expect(Promise.all(work)).resolves.toHaveLength(100);
+    expect(shim.count("C_Initialize") - initialized).toBe(1);
+  });
 
   it("other signers on the library go on after it was initialised anew", async () => {
     await using one = newSigner();
@@ -123,7 +209,86 @@ describe("a token that stays away", () => {
   });
 });
 
+describe("a call that is stuck", () => {
+  it("is not finalised under: the way back ends with unavailable, and is found once it answers", async () => {
+    await using signer = newSigner({ timeout: 60_000, sessions: 2 });
+    await signer.publicJwk();
+    const finalized = shim.count("C_Finalize");
+    const lost = { until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } } as const;
+    shim.order({ on: "C_Sign", times: 1, act: "hang" }, { on: "C_SignInit", from: 2, ...lost });
+    const stuck = signer.sign(Buffer.from("stuck"));
+    const refused = await signer.sign(Buffer.from("x")).catch((reason) => reason);
+    expect(refused).toMatchObject({ code: "unavailable" });
+    expect(shim.count("C_Finalize")).toBe(finalized);
+    shim.order();
+    await expect(stuck).resolves.toHaveLength(64);
+    await expect.poll(() => signer.sign(Buffer.from("y")), { timeout: 10_000 }).toHaveLength(64);
+  });
+});
+
 describe("sessions", () => {
+  it("are 4 by default, or what the token can do if that is less", async () => {
+    const most = async (orders: Parameters<FaultShim["order"]>, options = {}) => {
+      shim.order(...orders);
+      await using signer = newSigner(options);
+      const prover = await DPoPProver.create(signer);
+      expect(codesOf(await proofs(prover, 20))).toEqual(new Set(["proof"]));
+      return shim.openSessions();
+    };
+    expect(await most([])).toBe(4);
+    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
+    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
+    expect(await most([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
+    expect(await most([], { sessions: 8 })).toBe(8);
+    expect(shim.openSessions()).toBe(0);
+  });
+
+  it("a limit of one works, also after a loss", async () => {
+    shim.order({ on: "C_OpenSession", act: { limit: 1 } });
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    shim.order(
+      { on: "C_OpenSession", act: { limit: 1 } },
+      { on: "C_Sign", from: 10, times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } },
+    );
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    await using second = newSigner();
+    await expect(second.publicJwk()).rejects.toMatchObject({ code: "throttled", retryable: true });
+  });
+
+  it("a library that can't lock gets one session, one signer, and no locking flag", async () => {
+    const CANT_LOCK = 0x0a;
+    shim.order({ on: "C_Initialize", times: 1, act: { return: CANT_LOCK } });
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    expect(codesOf(await proofs(prover, 20))).toEqual(new Set(["proof"]));
+    expect(shim.openSessions()).toBe(1);
+    await using second = newSigner();
+    await expect(second.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
+  it("callers are served in the order in which they came", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    const served: number[] = [];
+    await Promise.all(
+      Array.from({ length: 20 }, (_, n) => signer.sign(Buffer.from(`${n}`)).then(() => served.push(n))),
+    );
+    expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  });
+
+  it("a wait for one ends with the time-out", async () => {
+    await using signer = newSigner({ sessions: 1, timeout: 200 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    const both = [signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))];
+    for (const { status, ...rest } of await Promise.allSettled(both))
+      expect({ status, ...rest }).toMatchObject({ status: "rejected", reason: { code: "timeout" } });
+    shim.order();
+    await expect(signer.sign(Buffer.from("c"))).resolves.toHaveLength(64);
+  });
+
   it("a token that has fewer than asked for serves with those", async () => {
     await using signer = newSigner({ sessions: 8 });
     const prover = await DPoPProver.create(signer);
@@ -220,31 +385,5 @@ describe("a slow token", () => {
     await signer.close();
     expect(codesOf(await making)).toEqual(new Set(["proof"]));
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
-  });
-});
-
-describe("PINs", () => {
-  it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {
-    const logins = shim.count("C_Login");
-    await using signer = newSigner({ pin: "wrong 100" });
-    const prover = () => DPoPProver.create(signer).then(String, (error) => error.code);
-    expect(new Set(await Promise.all(Array.from({ length: 100 }, prover)))).toEqual(new Set(["pin-incorrect"]));
-    expect(shim.count("C_Login")).toBe(logins + 1);
-  });
-
-  it("a wrong one given to 100 signers makes exactly one C_Login", async () => {
-    const logins = shim.count("C_Login");
-    const open = async () => {
-      await using signer = newSigner({ pin: async () => "wrong 101" });
-      return signer.publicJwk().then(String, (error) => error.code);
-    };
-    expect(new Set(await Promise.all(Array.from({ length: 100 }, open)))).toEqual(new Set(["pin-incorrect"]));
-    expect(shim.count("C_Login")).toBe(logins + 1);
-  });
-
-  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is said to be locked", async (name) => {
-    shim.order({ on: "C_Login", act: { return: CKR[name] } });
-    await using signer = newSigner();
-    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked", retryable: false });
   });
 });
