@@ -6,7 +6,7 @@ import { SignerError } from "../../src/errors.js";
 import { type Cryptoki, loadCryptoki, returnValue, toSignerError } from "./client.js";
 import { CKF_OS_LOCKING_OK, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED } from "./cryptoki.js";
 import { findModule } from "./module-path.js";
-import { mayBeSharedWithThreads, watchThreads } from "./threads.js";
+import { beginUse, endUse, finalizeIfAlone } from "./threads.js";
 
 const modules = new Map<string, Promise<Pkcs11Module>>();
 /** Milliseconds that a restart waits for calls under way: finalising under them would crash the process. */
@@ -28,6 +28,8 @@ export class Pkcs11Module {
   readonly #path: string;
   #parameters: string | undefined;
   #users = 0;
+  /** From the first user to the end of the last call: this thread has told the others. */
+  #inUse = false;
   #initializedBy: "nobody" | "us" | "others" = "nobody";
   #calls = 0;
   #whenIdle: (() => void) | undefined;
@@ -65,7 +67,7 @@ export class Pkcs11Module {
   /** The last user finalises the library, if it was initialised here, once nothing is under way in it. */
   release(): void {
     this.#users -= 1;
-    this.#finalizeUnused();
+    this.#letGo();
   }
 
   /**
@@ -84,7 +86,7 @@ export class Pkcs11Module {
     this.#calls -= 1;
     if (this.#calls > 0) return;
     this.#whenIdle?.();
-    this.#finalizeUnused();
+    this.#letGo();
   }
 
   /**
@@ -98,7 +100,7 @@ export class Pkcs11Module {
     if (seen !== this.generation) return Promise.resolve();
     this.#restarting = this.#restart().finally(() => {
       this.#restarting = undefined;
-      this.#finalizeUnused();
+      this.#letGo();
     });
     return this.#restarting;
   }
@@ -109,8 +111,16 @@ export class Pkcs11Module {
     if (this.#users > 0 && this.oneAtATime) throw this.#misconfigured("can't lock: it can have one signer at a time.");
     this.#parameters = parameters;
     const initialized = this.#initializedBy === "us" || (this.#initializedBy === "others" && this.#users > 0);
-    if (!initialized) this.#initialize();
+    if (!this.#inUse) beginUse();
+    this.#inUse = true;
     this.#users += 1;
+    if (initialized) return;
+    try {
+      this.#initialize();
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   async #restart(): Promise<void> {
@@ -134,7 +144,6 @@ export class Pkcs11Module {
   }
 
   #initialize(): void {
-    watchThreads();
     const value = this.#tryInitialize(CKF_OS_LOCKING_OK);
     if (value === CKR_CANT_LOCK) this.#tryInitialize(0);
     else if (value !== undefined && this.#initializedBy === "nobody") this.#initializedBy = "others";
@@ -159,18 +168,24 @@ export class Pkcs11Module {
     return undefined;
   }
 
-  #finalizeUnused(): void {
-    if (this.#users === 0 && this.#calls === 0 && !this.#restarting) this.#finalize();
+  /** Once nobody uses the library, and nothing is stuck in it. */
+  #letGo(): void {
+    if (!this.#inUse || this.#users > 0 || this.#calls > 0 || this.#restarting) return;
+    this.#finalize();
+    this.#inUse = false;
+    endUse();
   }
 
   #finalize(): void {
-    if (this.#initializedBy !== "us" || mayBeSharedWithThreads()) return;
-    try {
-      this.lib.C_Finalize();
-    } catch {
-      // It was lost already, or another thread was first: either way there is nothing left to finalise.
-    }
-    this.#initializedBy = "nobody";
+    if (this.#initializedBy !== "us") return;
+    const done = finalizeIfAlone(() => {
+      try {
+        this.lib.C_Finalize();
+      } catch {
+        // It was lost already: there is nothing left to finalise.
+      }
+    });
+    if (done) this.#initializedBy = "nobody";
   }
 
   #misconfigured(problem: string): SignerError {

@@ -9,9 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { tell } from "../processes/options.js";
 import { type FaultShim, faultShim } from "../shim/fault-shim.js";
-
-const CKR_DEVICE_ERROR = 0x30;
-const CKR_CRYPTOKI_NOT_INITIALIZED = 0x190;
+import { CKR } from "../shim/return-values.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;
@@ -124,16 +122,32 @@ describe("worker threads", () => {
     const worker = start();
     expect(await ask(worker, 5)).toBe(5);
     const finalized = shim.count("C_Finalize");
-    shim.order({ on: "C_SignInit", act: { return: CKR_DEVICE_ERROR } });
+    shim.order({ on: "C_SignInit", act: { return: CKR.DEVICE_ERROR } });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable" });
     expect(shim.count("C_Finalize")).toBe(finalized);
     shim.order();
     expect(await ask(worker, 5)).toBe(5);
     await expect.poll(() => sign(signer, 5), { timeout: 10_000 }).toHaveLength(5);
-    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR_CRYPTOKI_NOT_INITIALIZED } });
+    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     await expect(sign(signer, 5)).resolves.toHaveLength(5);
     expect(await ask(worker, 5)).toBe(5);
     expect(shim.count("C_Finalize")).toBe(finalized);
+    await worker.terminate();
+  });
+});
+
+describe("a worker thread that uses no PKCS#11, such as a logger's", () => {
+  it("keeps nobody from restarting a library, nor from finalising it", async () => {
+    const worker = new Worker("setInterval(() => undefined, 1000)", { eval: true });
+    await once(worker, "online");
+    const [initialized, finalized] = [shim.count("C_Initialize"), shim.count("C_Finalize")];
+    const signer = newSigner();
+    await signer.publicJwk();
+    const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
+    shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", ...lost });
+    await expect(sign(signer, 5)).resolves.toHaveLength(5);
+    await signer.close();
+    expect([shim.count("C_Initialize") - initialized, shim.count("C_Finalize") - finalized]).toEqual([2, 2]);
     await worker.terminate();
   });
 });
