@@ -98,6 +98,15 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(shim.count("C_Initialize") - initialized).toBe(1);
   });
 
+  it("a lost session costs no login while another one is open: a PIN pad would have to be asked", async () => {
+    await using signer = newSigner({ sessions: 2 });
+    await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);
+    const logins = shim.count("C_Login");
+    shim.order({ on: "C_Sign", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } });
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    expect(shim.count("C_Login")).toBe(logins);
+  });
+
   it("a caller that gives up while it leads the way back does not end it for those who follow", async () => {
     await using signer = newSigner({ sessions: 2 });
     await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);
