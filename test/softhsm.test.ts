@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureSoftHsm, type SoftHsm, SoftHsmUnavailable, softHsm } from "../softhsm/index.js";
-import { planInstall, type System } from "../softhsm/install.js";
+import { type SoftHsm, softHsm, TokenUnavailable } from "../softhsm/index.js";
+import { ensureParts, planInstall, type System } from "../softhsm/install.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -90,7 +90,7 @@ describe("a token", () => {
   });
 
   it("is made without any PIN on a command line", async () => {
-    const { tool } = await ensureSoftHsm();
+    const { "pkcs11-tool": tool } = await ensureParts(["pkcs11-tool"]);
     const log = join(directory, "log");
     writeFileSync(join(directory, "pkcs11-tool"), `#!/bin/sh\necho "$@" >> ${log}\nexec ${tool} "$@"\n`, {
       mode: 0o755,
@@ -203,14 +203,15 @@ async function program(end: string): Promise<{ directory: string; code: number |
 describe("finding it", () => {
   it("does nothing where it is", async () => {
     const lines: string[] = [];
-    const [one, other] = await Promise.all([1, 2].map(() => ensureSoftHsm({ log: (line) => lines.push(line) })));
+    const [one, other] = await Promise.all([1, 2].map(() => ensureParts(["softhsm", "pkcs11-tool"], { log: (line) => lines.push(line) })),
+    );
     expect(one).toEqual(other);
-    expect(one?.module).toMatch(/libsofthsm2?\.so$/);
+    expect(one?.softhsm).toMatch(/libsofthsm2?\.so$/);
     expect(lines).toEqual([]);
   });
 
   it("takes SOFTHSM2_MODULE at its word, and says so where it is wrong", async () => {
-    const { module } = await ensureSoftHsm();
+    const { softhsm: module } = await ensureParts(["softhsm"]);
     const link = join(directory, "elsewhere.so");
     symlinkSync(module, link);
     vi.stubEnv("SOFTHSM2_MODULE", link);
@@ -225,7 +226,7 @@ describe("installing it", () => {
   const apt =
     "apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 libsofthsm2 opensc";
   const system = (more: Partial<System>): System => ({ root: false, sudo: "none", managers: ["apt-get"], ...more });
-  const plan = (more: Partial<System>) => planInstall(["module", "tool"], system(more));
+  const plan = (more: Partial<System>) => planInstall(["softhsm", "pkcs11-tool"], system(more));
   const refusal = (more: Partial<System>): unknown => {
     try {
       return plan(more);
@@ -258,7 +259,7 @@ describe("installing it", () => {
     ["Homebrew as root", { root: true, managers: ["brew"] }, "brew install softhsm opensc"],
   ] satisfies [string, Partial<System>, string][])("names the one command to run: %s", (_, more, command) => {
     const error = refusal(more);
-    expect(error).toBeInstanceOf(SoftHsmUnavailable);
+    expect(error).toBeInstanceOf(TokenUnavailable);
     expect(error).toMatchObject({ command, message: expect.stringContaining(command) });
   });
 
@@ -270,7 +271,7 @@ describe("installing it", () => {
   });
 
   it("installs only what is missing", () => {
-    expect(planInstall(["tool"], system({ root: true })).packages).toBe("opensc");
-    expect(planInstall(["module"], system({ root: true })).packages).toBe("libsofthsm2");
+    expect(planInstall(["pkcs11-tool"], system({ root: true })).packages).toBe("opensc");
+    expect(planInstall(["softhsm"], system({ root: true })).packages).toBe("libsofthsm2");
   });
 });
