@@ -58,10 +58,10 @@ function readToken(lib: Cryptoki, slot: Handle): Token[] {
       {
         slot,
         slotId: toNumber(slot),
-        label: info.label.trimEnd(),
-        serial: info.serialNumber.trimEnd(),
-        manufacturer: info.manufacturerID.trimEnd(),
-        model: info.model.trimEnd(),
+        label: unpadded(info.label),
+        serial: unpadded(info.serialNumber),
+        manufacturer: unpadded(info.manufacturerID),
+        model: unpadded(info.model),
         firmware: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
         maxSessions: sessionLimit(info.maxSessionCount),
       },
@@ -128,6 +128,11 @@ export function attempt<T>(doing: string, calls: () => T): T {
 /** `CK_ULONG` in this machine's byte order and size. */
 export function toNumber(value: Buffer): number {
   return value.length === 8 ? Number(value.readBigUInt64LE()) : value.readUInt32LE();
+}
+
+/** The standard pads with spaces; tpm2-pkcs11 with NUL as well. */
+export function unpadded(text: string): string {
+  return text.replace(/[ \0]+$/, "");
 }
 
 /** 0 is `CK_EFFECTIVELY_INFINITE`, all ones is `CK_UNAVAILABLE_INFORMATION`. */
