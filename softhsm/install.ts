@@ -93,7 +93,10 @@ export function planInstall(missing: readonly PartName[], system: System): Insta
   const managers = system.managers.filter((name) => parts.every(({ packages }) => packages[name] !== undefined));
   const manager = managers.find((name) => canInstall(name, system)) ?? managers[0];
   if (!manager) {
-    const why = system.managers.length > 0 ? `${system.managers.join(" and ")} has no package for it` : "no known package manager either";
+    const why =
+      system.managers.length > 0
+        ? `${system.managers.join(" and ")} has no package for it`
+        : "no known package manager either";
     const remedies = parts.flatMap(({ remedy }) => (remedy ? [`, or ${remedy}`] : []));
     throw new TokenUnavailable(`Missing here: ${names}; ${why}. Install by hand${remedies.join("")}.`);
   }

@@ -101,7 +101,12 @@ function libraryDirectories(): string[] {
   const system = [...multiarch.map((name) => join("/usr/lib", name)), "/usr/lib64", "/usr/lib"];
   return [
     "/usr/lib/softhsm", // Debian, Ubuntu, Alpine
-    ...system.flatMap((directory) => [join(directory, "pkcs11"), join(directory, "softhsm"), join(directory, "nss"), directory]),
+    ...system.flatMap((directory) => [
+      join(directory, "pkcs11"),
+      join(directory, "softhsm"),
+      join(directory, "nss"),
+      directory,
+    ]),
     ...homebrew.flatMap((prefix) => [
       join(prefix, "lib"),
       join(prefix, "lib/pkcs11"),

@@ -19,6 +19,7 @@ export interface Provider<Options = unknown> {
  */
 export const memory = () => import("hardproof/memory");
 export const pkcs11 = () => import("hardproof/pkcs11");
+export const tpm = () => import("hardproof/tpm");
 
 /** Scheme → provider. */
-export const builtIn = { memory, pkcs11 };
+export const builtIn = { memory, pkcs11, tpm };

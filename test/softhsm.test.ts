@@ -203,7 +203,8 @@ async function program(end: string): Promise<{ directory: string; code: number |
 describe("finding it", () => {
   it("does nothing where it is", async () => {
     const lines: string[] = [];
-    const [one, other] = await Promise.all([1, 2].map(() => ensureParts(["softhsm", "pkcs11-tool"], { log: (line) => lines.push(line) })),
+    const [one, other] = await Promise.all(
+      [1, 2].map(() => ensureParts(["softhsm", "pkcs11-tool"], { log: (line) => lines.push(line) })),
     );
     expect(one).toEqual(other);
     expect(one?.softhsm).toMatch(/libsofthsm2?\.so$/);
