@@ -45,7 +45,11 @@ export async function p11KitServer(
   const restart = async () => {
     const token = `pkcs11:token=${encodeURIComponent(behind.token)}`;
     const args = ["server", "--foreground", "--name", socket, "--provider", behind.module, token];
-    daemon = await startDaemon(parts["p11-kit"], args, { env: behind.env, ready: () => existsSync(socket) });
+    daemon = await startDaemon(parts["p11-kit"], args, {
+      env: behind.env,
+      log: `${socket}.log`,
+      ready: () => existsSync(socket),
+    });
   };
   const close = async () => {
     restoreEnvironment();

@@ -86,7 +86,10 @@ export async function softTpm(options: TokenOptions): Promise<SoftTpm> {
 function startBus(path: string, directory: string, socket: string): Promise<Daemon> {
   const file = join(directory, "bus.conf");
   writeFileSync(file, busConfiguration(socket));
-  return startDaemon(path, [`--config-file=${file}`, "--nofork"], { ready: () => existsSync(socket) });
+  return startDaemon(path, [`--config-file=${file}`, "--nofork"], {
+    log: `${file}.log`,
+    ready: () => existsSync(socket),
+  });
 }
 
 function startTpm(path: string, directory: string): Promise<Daemon> {
@@ -97,7 +100,10 @@ function startTpm(path: string, directory: string): Promise<Daemon> {
   // The TCTI wants the control socket beside the server's, under its name and `.ctrl`.
   const sockets = ["--server", `type=unixio,path=${socket}`, "--ctrl", `type=unixio,path=${socket}.ctrl`];
   const args = ["socket", "--tpm2", "--tpmstate", `dir=${state}`, ...sockets, "--flags", "not-need-init,startup-clear"];
-  return startDaemon(path, args, { ready: () => existsSync(socket) && existsSync(`${socket}.ctrl`) });
+  return startDaemon(path, args, {
+    log: `${socket}.log`,
+    ready: () => existsSync(socket) && existsSync(`${socket}.ctrl`),
+  });
 }
 
 /** Without a resource manager the TPM soon has no room for another object, and serves one program at a time. */
@@ -112,5 +118,5 @@ function startResourceManager(
       () => false,
     );
   const args = ["--session", "--allow-root", `--tcti=swtpm:path=${join(directory, "tpm")}`];
-  return startDaemon(parts["tpm2-abrmd"], args, { env, ready: answers });
+  return startDaemon(parts["tpm2-abrmd"], args, { env, log: join(directory, "abrmd.log"), ready: answers });
 }

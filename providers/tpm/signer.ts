@@ -1,6 +1,6 @@
 /** A signer whose key is in a TPM 2.0: the PKCS#11 code over tpm2-pkcs11, one operation at a time. */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions, type PublicJwk } from "../../src/signer.js";
+import { KeySigner, type KeySignerOptions, type OpenKey, type PublicJwk } from "../../src/signer.js";
 import type { KeySelector, PinSource, TokenSelector } from "../pkcs11/index.js";
 import { Pkcs11Key } from "../pkcs11/open-key.js";
 import { type Place, pointLibraryAt } from "./environment.js";
@@ -20,6 +20,8 @@ export interface TpmSignerOptions extends KeySignerOptions {
   tcti?: string | undefined;
   /** Path of `libtpm2_pkcs11.so`, where it is in no usual place. */
   module?: string | undefined;
+  /** The public half, where the store has lost it. Each signature is verified with it. */
+  publicJwk?: PublicJwk | undefined;
   /** How many signatures may wait for the TPM; more are refused with `throttled`. Default 10,000. */
   maxWaiting?: number | undefined;
 }
@@ -39,12 +41,13 @@ export class TpmSigner extends KeySigner {
   constructor(options: TpmSignerOptions) {
     const token = typeof options.token === "string" ? { label: options.token } : options.token;
     const key = typeof options.key === "string" ? { label: options.key } : options.key;
-    const { pin, store, tcti, module, maxWaiting = MOST_WAITING } = options;
+    const { pin, store, tcti, module, publicJwk, maxWaiting = MOST_WAITING } = options;
+    if (module === "") throw new SignerError("misconfigured", "module must be the path of libtpm2_pkcs11.so.");
     if (!(token?.label || token?.serial || token?.slot !== undefined))
       throw new SignerError("misconfigured", "token must be a label, or { label, serial, slot } with one of them.");
     if (!(key?.label || key?.id))
       throw new SignerError("misconfigured", "key must be a label, or { label, id } with one of them.");
-    const wanted = { module, place: { store, tcti }, token, key, login: { pin }, maxWaiting };
+    const wanted = { module, place: { store, tcti }, token, key, publicJwk, login: { pin }, maxWaiting };
     super({ provider: "tpm", uri: formatTpmUri({ ...options, token, key }), open: () => openTpmKey(wanted) }, options);
   }
 }
@@ -54,18 +57,19 @@ interface KeyInTpm {
   place: Place;
   token: TokenSelector;
   key: KeySelector;
+  publicJwk: PublicJwk | undefined;
   login: { pin: PinSource | undefined };
   maxWaiting: number;
 }
 
-/** tpm2-pkcs11 keeps the public half beside each key; a TPM does one thing at a time, so more sessions would only wait. */
-const SAME_FOR_ALL = { libraryParameters: undefined, publicJwk: undefined as PublicJwk | undefined, sessions: 1 };
+/** A TPM does one thing at a time: more sessions of a signer would only wait for each other. */
+const ONE_SESSION = { libraryParameters: undefined, sessions: 1 };
 const NEVER_ABORTED = { signal: new AbortController().signal };
 
-async function openTpmKey({ place, module, ...wanted }: KeyInTpm): Promise<Pkcs11Key> {
+async function openTpmKey({ place, module, ...wanted }: KeyInTpm): Promise<OpenKey> {
   const path = await findTpmModule(module);
   pointLibraryAt(place);
-  const key = await Pkcs11Key.open({ ...SAME_FOR_ALL, ...wanted, module: path }).catch((error) => {
+  const key = await Pkcs11Key.open({ ...ONE_SESSION, ...wanted, module: path }).catch((error) => {
     throw withRemedy(error);
   });
   try {
@@ -78,13 +82,11 @@ async function openTpmKey({ place, module, ...wanted }: KeyInTpm): Promise<Pkcs1
 }
 
 /** The option may name any PKCS#11 library: what is no TPM's must not pass as one. */
-async function checkIsTpm(key: Pkcs11Key, path: string): Promise<void> {
+async function checkIsTpm(key: OpenKey, path: string): Promise<void> {
   const { protection } = await key.describe(NEVER_ABORTED);
-  if (protection !== "tpm")
-    throw new SignerError(
-      "misconfigured",
-      `${path} does not say that it speaks to a TPM. Use hardproof/pkcs11 with it.`,
-    );
+  if (protection === "tpm") return;
+  const message = `${path} does not say that it speaks to a TPM. Use hardproof/pkcs11 with it.`;
+  throw new SignerError("misconfigured", message);
 }
 
 /** The library says no more than CKR_GENERAL_ERROR, whatever is missing. */

@@ -5,14 +5,17 @@ import { type Attributes, percentEncode, readAttributes, splitUri, type UriFailu
 import type { KeySelector, PinSource, TokenSelector } from "../pkcs11/index.js";
 import { idBytes } from "../pkcs11/keys.js";
 
+/** The transports of the TSS that a URI may name: another name would be a library to load, and `cmd` a program to run. */
+const TRANSPORT = /^(device|tabrmd|swtpm|mssim)(:|$)/;
+
 /** What a URI says. */
 export interface TpmUri {
   readonly token: TokenSelector;
   readonly key: KeySelector;
-  readonly store?: string;
-  readonly tcti?: string;
-  readonly module?: string;
-  readonly pin?: PinSource;
+  readonly store: string | undefined;
+  readonly tcti: string | undefined;
+  readonly module: string | undefined;
+  readonly pin: PinSource | undefined;
 }
 
 const PATH = ["token", "serial", "slot-id", "object", "id", "type"];
@@ -33,12 +36,10 @@ export function parseTpmUri(uri: string): TpmUri {
   return {
     token: { label: text(object, "token"), serial: text(object, "serial"), slot: slotOf(object.text("slot-id"), fail) },
     key: { label: text(object, "object"), id: nonEmpty(object.bytes("id"), "id", fail) },
-    ...given({
-      store: text(access, "store"),
-      tcti: text(access, "tcti"),
-      module: text(access, "module-path"),
-      pin: pinOf(text(access, "pin-source"), text(access, "pin-value"), fail),
-    }),
+    store: text(access, "store"),
+    tcti: tctiOf(text(access, "tcti"), fail),
+    module: text(access, "module-path"),
+    pin: pinOf(text(access, "pin-source"), text(access, "pin-value"), fail),
   };
 }
 
@@ -65,14 +66,9 @@ interface FormattedUri {
 }
 
 function pairs(values: Record<string, string | undefined>, plain: string): string[] {
-  return Object.entries(given(values)).map(([name, value]) => `${name}=${percentEncode(value, plain)}`);
-}
-
-/** Without what is `undefined`. */
-function given<T extends object>(values: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof T]?: Exclude<T[Name], undefined>;
-  };
+  return Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${percentEncode(value, plain)}`],
+  );
 }
 
 function nonEmpty<T extends string | Buffer>(value: T | undefined, name: string, fail: UriFailure): T | undefined {
@@ -84,6 +80,11 @@ function slotOf(slot: string | undefined, fail: UriFailure): number | undefined 
   if (slot === undefined) return undefined;
   if (/^\d+$/.test(slot) && Number.isSafeInteger(Number(slot))) return Number(slot);
   throw fail("slot-id must be a decimal number.");
+}
+
+function tctiOf(tcti: string | undefined, fail: UriFailure): string | undefined {
+  if (tcti === undefined || TRANSPORT.test(tcti)) return tcti;
+  throw fail("tcti must be device:…, tabrmd:…, swtpm:… or mssim:…; anything else is an option of TpmSigner.");
 }
 
 /** A path, a `file:` URI, or `env:NAME`. RFC 7512 §2.4 lets `|command` be run; a URI should not be able to. */
