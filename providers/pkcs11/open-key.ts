@@ -65,6 +65,8 @@ export class Pkcs11Key {
   readonly #module: Pkcs11Module;
   readonly #wanted: KeyOnToken;
   #connection: Connection;
+  /** The library's generation that this key was lost in, or did not come back in. */
+  #broken: number;
   #recovering: Promise<void> | undefined;
   #recoveries = 0;
   #pause = FIRST_PAUSE;
@@ -75,6 +77,7 @@ export class Pkcs11Key {
     this.#module = module;
     this.#wanted = wanted;
     this.#connection = connection;
+    this.#broken = connection.generation;
     this.publicKey = connection.key.publicJwk;
   }
 
@@ -198,7 +201,9 @@ export class Pkcs11Key {
   }
 
   async #newLibrary(): Promise<void> {
-    await this.#module.restart(this.#connection.generation);
+    await this.#module.restart(this.#broken);
+    // If the token is still away, a library that was initialised meanwhile is as useless as the one before.
+    this.#broken = this.#module.generation;
     const connection = await connect(this.#module, this.#wanted);
     this.#same(connection.key);
     this.#connection = connection;
