@@ -1,5 +1,7 @@
 /** A throw-away TPM 2.0 without hardware: swtpm behind the resource manager tpm2-abrmd, with a tpm2-pkcs11 token. */
+import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { run } from "./command.js";
 import { type Daemon, startDaemon } from "./daemon.js";
@@ -62,6 +64,7 @@ export async function softTpm(options: TokenOptions): Promise<SoftTpm> {
   };
   const restart = async () => {
     running.push(await startTpm(parts.swtpm, directory));
+    await resetLockout(join(directory, "tpm"));
     running.push(await startResourceManager(parts, directory, env));
   };
   let busDaemon: Daemon | undefined;
@@ -104,6 +107,20 @@ function startTpm(path: string, directory: string): Promise<Daemon> {
     log: `${socket}.log`,
     ready: () => existsSync(socket) && existsSync(`${socket}.ctrl`),
   });
+}
+
+/**
+ * A TPM counts a loss of power after a login as a wrong PIN, and the third one locks it. This is
+ * TPM2_DictionaryAttackLockReset with the empty lockout password of a new TPM (TPM 2.0 Library, Part 3 §25.2).
+ */
+async function resetLockout(path: string): Promise<void> {
+  const command = "80020000001b000001394000000a00000009400000090000000000";
+  const socket = connect(path);
+  socket.end(Buffer.from(command, "hex"));
+  const [answer] = await once(socket, "data");
+  socket.destroy();
+  const code = Buffer.from(answer).readUInt32BE(6);
+  if (code !== 0) throw new Error(`TPM2_DictionaryAttackLockReset failed: 0x${code.toString(16)}.`);
 }
 
 /** Without a resource manager the TPM soon has no room for another object, and serves one program at a time. */
