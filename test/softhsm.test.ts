@@ -15,7 +15,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type SoftHsm, softHsm, TokenUnavailable } from "../softhsm/index.js";
+import { startDaemon } from "../softhsm/daemon.js";
+import { SOFT_TPM_PARTS, type SoftHsm, softHsm, TokenUnavailable } from "../softhsm/index.js";
 import { ensureParts, planInstall, type System } from "../softhsm/install.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -138,6 +139,49 @@ describe("what it leaves behind", () => {
     await one.close();
     expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
     expect(privateKeys(other)).toHaveLength(2);
+  });
+});
+
+describe("a program that runs beside this one", () => {
+  const log = () => join(directory, "log");
+  const start = (script: string, ready = () => existsSync(join(directory, "ready"))) =>
+    startDaemon("/bin/sh", ["-c", `cd ${directory}; ${script}`], { log: log(), ready });
+
+  it("is killed with all that it has forked", async () => {
+    const daemon = await start("(while sleep 0.01; do echo >>beats; done) & touch ready; sleep 100");
+    await expect.poll(() => existsSync(join(directory, "beats"))).toBe(true);
+    await daemon.kill();
+    const beats = statSync(join(directory, "beats")).size;
+    await new Promise((done) => setTimeout(done, 50));
+    expect(statSync(join(directory, "beats")).size).toBe(beats);
+    await daemon.kill();
+  });
+
+  it("that ends at once is an error with what it said", async () => {
+    await expect(start("echo no such device >&2; exit 3")).rejects.toThrow(/did not start:\nno such device/);
+  });
+
+  it("says as much as it likes, though nobody reads it", async () => {
+    const daemon = await start("yes a line | head -100000 >&2; touch ready; sleep 100");
+    expect(statSync(log()).size).toBe(700_000);
+    await daemon.kill();
+  });
+
+  it("dies with a process that is killed", async () => {
+    const beats = join(directory, "beats");
+    const script = `
+      const { startDaemon } = await import("./softhsm/daemon.ts");
+      const loop = "while sleep 0.01; do echo >>${beats}; done";
+      await startDaemon("/bin/sh", ["-c", loop], { log: "${log()}", ready: async () => (await import("node:fs")).existsSync("${beats}") });
+      process.kill(process.pid, "SIGKILL");`;
+    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { cwd: root });
+    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
+    const stopped = async () => {
+      const before = statSync(beats).size;
+      await new Promise((done) => setTimeout(done, 100));
+      return statSync(beats).size === before;
+    };
+    await expect.poll(stopped, { timeout: 10_000 }).toBe(true);
   });
 });
 
@@ -269,6 +313,15 @@ describe("installing it", () => {
       command: undefined,
       message: expect.stringMatching(/Missing here: SoftHSM 2 and OpenSC's pkcs11-tool;.*SOFTHSM2_MODULE/),
     });
+  });
+
+  it("installs all parts of a TPM at once, and says where a package manager has no package", () => {
+    expect(planInstall(SOFT_TPM_PARTS, system({ root: true })).packages).toBe(
+      "swtpm dbus tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 opensc",
+    );
+    expect(() => planInstall(SOFT_TPM_PARTS, system({ managers: ["brew"] }))).toThrow(
+      /tpm2-abrmd and .*; brew has no package for it/,
+    );
   });
 
   it("installs only what is missing", () => {

@@ -2,27 +2,45 @@
 import { DPoPProver, OAuthClient, type Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { TpmSigner } from "hardproof/tpm";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type SoftHsm, type SoftTpm, softHsm, softTpm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
 import { changedByte } from "../peers/jose-agent.js";
 import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
 
+const missing = inject("unavailable").TPM;
+const noTpm = missing && `skipped. ${missing}`;
+
 let hsm: SoftHsm;
+let tpm: SoftTpm | undefined;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
-  [hsm, as] = await Promise.all([softHsm({ label: "main job" }), authorizationServer()]);
+  [hsm, tpm, as] = await Promise.all([
+    softHsm({ label: "main job" }),
+    noTpm ? undefined : softTpm({ label: "main job" }),
+    authorizationServer(),
+  ]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
 });
-afterAll(() => Promise.all([rs.close(), as.close(), hsm.close()]));
+afterAll(() => Promise.all([rs.close(), as.close(), hsm.close(), tpm?.close()]));
 
 const signers: Record<string, () => Signer> = {
   memory: () => MemorySigner.generate(),
   SoftHSM: () => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
+  TPM: () =>
+    tpm
+      ? new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin })
+      : expect.unreachable("There is no TPM."),
 };
 
-describe.each(Object.keys(signers))("a %s key", (kind) => {
+for (const kind of Object.keys(signers)) {
+  const skipped = kind === "TPM" && noTpm;
+  describe.skipIf(skipped)(`a ${kind} key${skipped ? ` (${skipped})` : ""}`, () => mainJob(kind));
+}
+
+function mainJob(kind: string): void {
   let signer: Signer;
   let prover: DPoPProver;
   let accessToken: string;
@@ -95,4 +113,4 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
         expect((await ask({ nonce }, (proof) => changedByte(proof, part))).status).toBe(400);
     });
   });
-});
+}
