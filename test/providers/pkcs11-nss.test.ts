@@ -28,7 +28,7 @@ pkcs11Suite({
   },
   cannot: {
     serial: "all of its tokens have the same one",
-    twins: "it refuses to keep a second key with an id, without an error",
+    twins: "a second key with an id takes the first one's place",
     "pin count": "NSS has no such flag",
   },
 });
