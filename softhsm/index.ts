@@ -4,4 +4,4 @@ export { NSS_PARTS, nssToken } from "./nss-token.js";
 export { P11_KIT_PARTS, type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { SOFT_HSM_PARTS, type SoftHsm, softHsm } from "./soft-hsm.js";
 export { SOFT_TPM_PARTS, type SoftTpm, softTpm } from "./soft-tpm.js";
-export type { KeyPair, Token } from "./token.js";
+export type { Token } from "./token.js";
