@@ -19,8 +19,8 @@ export interface DaemonOptions {
 }
 
 /**
- * `$0` is the log. The shell ends with the program, and the program when the shell's standard input does: even a process that is killed
- * closes that. Both are in a process group of their own, so that Ctrl-C is not theirs.
+ * `$0` is the log. The shell ends with the program, and the program when the shell's standard input does: even a
+ * process that is killed closes that. Both are in a process group of their own, so that Ctrl-C is not theirs.
  */
 const LEASH =
   'exec 3<&0 2>"$0"; "$@" 3<&- </dev/null & program=$!; { read _ <&3; kill -9 0; } & wait $program; kill -9 0';

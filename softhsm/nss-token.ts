@@ -51,12 +51,9 @@ export async function nssToken(options: TokenOptions): Promise<NssToken> {
   };
 }
 
-/** Thousands of rounds for each encrypted attribute are worth their time for a real PIN, not for a test's. */
-const FAST = { NSS_MAX_MP_PBE_ITERATION_COUNT: "1" };
-
 async function makeDatabase(certutil: string, database: string, file: string, pin: string): Promise<void> {
   writeFileSync(file, `${pin}\n`, { mode: 0o600 });
-  await run(certutil, ["-N", "-d", database, "-f", file], FAST);
+  await run(certutil, ["-N", "-d", database, "-f", file]);
   rmSync(file);
 }
 
@@ -64,7 +61,7 @@ async function makeDatabase(certutil: string, database: string, file: string, pi
 function objects(token: { module: string; libraryParameters: string; label: string; pin: string }) {
   const program = fileURLToPath(new URL("nss-objects.mjs", import.meta.url));
   const tell = (order: object) =>
-    run(process.execPath, [program], { ...FAST, HARDPROOF_NSS: JSON.stringify({ ...token, ...order }) });
+    run(process.execPath, [program], { HARDPROOF_NSS: JSON.stringify({ ...token, ...order }) });
   const deleteObject = async (object: StoredObject) => {
     await tell({ delete: object });
   };
