@@ -19,6 +19,8 @@ export interface KeyPair {
   type: "EC:prime256v1" | "EC:secp384r1" | "rsa:2048";
   /** `CKA_EXTRACTABLE` of the private key; false unless set. */
   extractable?: boolean;
+  /** `CKA_ALWAYS_AUTHENTICATE` of the private key; false unless set. */
+  alwaysAuthenticate?: boolean;
   /** False leaves the private key alone on the token. */
   publicObject?: boolean;
 }
@@ -91,10 +93,12 @@ export async function makeToken({ tool, module, env, mechanism }: Library, { lab
   return { module, token: label, serial, pin, soPin, key: FIRST_KEY, env, generateKey, deleteObject };
 }
 
-function keyArguments({ label, id, type, extractable = false }: KeyPair, mechanism: string | undefined): string[] {
+function keyArguments(pair: KeyPair, mechanism: string | undefined): string[] {
+  const { label, id, type, extractable = false, alwaysAuthenticate = false } = pair;
   const wanted = ["--label", label, "--id", id, "--key-type", type, "--usage-sign", "--sensitive"];
   const signOnly = mechanism && type.startsWith("EC:") ? ["--allowed-mechanisms", mechanism] : [];
-  return [...wanted, ...signOnly, ...(extractable ? ["--extractable"] : [])];
+  const more = [...(extractable ? ["--extractable"] : []), ...(alwaysAuthenticate ? ["--always-auth"] : [])];
+  return [...wanted, ...signOnly, ...more];
 }
 
 export function secret(): string {
