@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
 export interface Daemon {
@@ -62,4 +62,15 @@ async function untilReady(child: ChildProcess, ready: DaemonOptions["ready"]): P
     if (Date.now() > deadline) throw new Error(`It was not ready in ${START} ms.`);
     await wait(PAUSE);
   }
+}
+
+/** Whether somebody listens on a socket: its file is there a moment earlier. */
+export function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket, () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.on("error", () => resolve(false));
+  });
 }

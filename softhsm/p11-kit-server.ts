@@ -1,7 +1,7 @@
 /** A token served by `p11-kit server`: another process has the library, and can be killed and started again. */
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, startDaemon } from "./daemon.js";
+import { accepts, type Daemon, startDaemon } from "./daemon.js";
 import { makeDirectory, removeDirectory } from "./directory.js";
 import { pointProcessAt } from "./environment.js";
 import { ensureParts } from "./install.js";
@@ -48,7 +48,7 @@ export async function p11KitServer(
     daemon = await startDaemon(parts["p11-kit"], args, {
       env: behind.env,
       log: `${socket}.log`,
-      ready: () => existsSync(socket),
+      ready: () => accepts(socket),
     });
   };
   const close = async () => {

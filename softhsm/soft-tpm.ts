@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { run } from "./command.js";
-import { type Daemon, startDaemon } from "./daemon.js";
+import { accepts, type Daemon, startDaemon } from "./daemon.js";
 import { makeDirectory, removeDirectory } from "./directory.js";
 import { pointProcessAt } from "./environment.js";
 import { ensureParts } from "./install.js";
@@ -91,7 +91,7 @@ function startBus(path: string, directory: string, socket: string): Promise<Daem
   writeFileSync(file, busConfiguration(socket));
   return startDaemon(path, [`--config-file=${file}`, "--nofork"], {
     log: `${file}.log`,
-    ready: () => existsSync(socket),
+    ready: () => accepts(socket),
   });
 }
 
@@ -105,7 +105,7 @@ function startTpm(path: string, directory: string): Promise<Daemon> {
   const args = ["socket", "--tpm2", "--tpmstate", `dir=${state}`, ...sockets, "--flags", "not-need-init,startup-clear"];
   return startDaemon(path, args, {
     log: `${socket}.log`,
-    ready: () => existsSync(socket) && existsSync(`${socket}.ctrl`),
+    ready: async () => existsSync(`${socket}.ctrl`) && accepts(socket),
   });
 }
 
