@@ -15,6 +15,7 @@ export function picture(on: Machine, answers: Answer[]): string {
   const { cpu, cores, system, node, load, date, commit } = on;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="Helvetica, Arial, sans-serif" font-size="13">`,
+    "<title>Hardproof, measured against its peers and limits</title>",
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     text(20, 28, `Hardproof: ${summary(answers)}`, 'font-size="18" font-weight="bold"'),
     text(20, 48, `${cpu}, ${cores} cores, ${system}, Node ${node}, load ${load}; ${commit}, ${date}`, 'fill="#666"'),
