@@ -15,23 +15,23 @@ export class HardproofError extends Error {
 }
 
 /** Why a key could not be used. */
-export type SignerErrorCode = keyof typeof RETRYABLE;
+export type SignerErrorCode =
+  | "key-not-found"
+  | "ambiguous-key"
+  | "wrong-key"
+  | "access-denied"
+  | "pin-required"
+  | "pin-incorrect"
+  | "pin-locked"
+  | "unavailable"
+  | "throttled"
+  | "timeout"
+  | "aborted"
+  | "integrity"
+  | "misconfigured";
 
-const RETRYABLE = {
-  "key-not-found": false,
-  "ambiguous-key": false,
-  "wrong-key": false,
-  "access-denied": false,
-  "pin-required": false,
-  "pin-incorrect": false,
-  "pin-locked": false,
-  unavailable: true,
-  throttled: true,
-  timeout: true,
-  aborted: false,
-  integrity: false,
-  misconfigured: false,
-} as const;
+/** What may pass by itself. */
+const RETRYABLE: ReadonlySet<SignerErrorCode> = new Set(["unavailable", "throttled", "timeout"]);
 
 /** A key that can't be opened, described or signed with. */
 export class SignerError extends HardproofError {
@@ -44,7 +44,7 @@ export class SignerError extends HardproofError {
 
   constructor(code: SignerErrorCode, message: string, options: { uri?: string | undefined; cause?: unknown } = {}) {
     super(code, message, options);
-    this.retryable = RETRYABLE[code];
+    this.retryable = RETRYABLE.has(code);
     this.uri = options.uri;
   }
 }

@@ -191,7 +191,7 @@ export class KeySigner implements Signer {
   /** The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. */
   #open(signal: AbortSignal | undefined): Opened | Promise<Opened> {
     if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Make a new one.");
-    if (this.#opened) return this.#opened;
+    if (this.#opened && !signal?.aborted) return this.#opened;
     this.#opening ??= this.#limited("opening the key", undefined, (use) => this.#openOnce(use)).catch((error) => {
       this.#opening = undefined;
       throw error;

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
 import { inspect } from "node:util";
 import type { SignerError } from "hardproof";
+import { conformance } from "hardproof/conformance";
 import { MemorySigner } from "hardproof/memory";
 import { describe, expect, it } from "vitest";
 
@@ -21,6 +22,20 @@ const caught = (work: () => unknown): SignerError => {
   }
   return expect.unreachable();
 };
+
+describe("the conformance kit", () => {
+  const cases = conformance({
+    open: () => MemorySigner.fromJwk(jwk),
+    secrets: [jwk.d ?? ""],
+    connections: "There is nothing to connect to.",
+    failsFirst: "There is nothing to connect to.",
+    hanging: "A key in memory signs at once.",
+    wrongKey: "A key of another type is refused by the constructor.",
+    onEventLoop: "A key in memory signs at once.",
+  });
+  for (const { name, run, notApplicable } of cases)
+    it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
+});
 
 describe("a key", () => {
   it.each<[string, () => MemorySigner]>([
