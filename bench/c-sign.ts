@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type SigningProgram, signingProgram } from "./program.js";
+import { type Program, startProgram } from "./program.js";
 
 export interface KeyOnToken {
   module: string;
@@ -12,18 +12,18 @@ export interface KeyOnToken {
   key: string;
   pin: string;
   /** What the library reads from the environment. */
-  env: Record<string, string>;
+  env: Readonly<Record<string, string>>;
 }
 
 /** @throws if there is no C compiler, or the token can't be used */
-export async function cSign({ module, token, key, pin, env }: KeyOnToken): Promise<SigningProgram> {
+export async function cSign({ module, token, key, pin, env }: KeyOnToken): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-bench-"));
   try {
     const program = join(directory, "c-sign");
     const headers = fileURLToPath(new URL("../node_modules/pkcs11js/includes/pkcs11", import.meta.url));
     const source = fileURLToPath(new URL("c-sign.c", import.meta.url));
     execFileSync("cc", ["-O2", "-Wall", "-Werror", "-I", headers, "-o", program, source, "-ldl", "-lpthread"]);
-    return await signingProgram(program, [module, token, key], { ...env, HARDPROOF_PIN: pin });
+    return await startProgram(program, [module, token, key], { ...env, HARDPROOF_PIN: pin });
   } finally {
     rmSync(directory, { recursive: true });
   }

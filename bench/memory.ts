@@ -1,18 +1,17 @@
 /** Proofs with a key in this process's memory, beside `dpop`, `jose`, and what bare `crypto.sign` takes. */
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import * as dpop from "dpop";
-import { DPoPProver } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
 import { exportJWK, SignJWT } from "jose";
 import { awaited, blocking, quotients, sideBySide } from "./measure.js";
+import { bareSign, proofs, request } from "./request.js";
 import { type Answer, perSecond, row } from "./row.js";
 
-export const htu = "https://api.example.com/resource?a=b";
-export const nonce = "eyJ7S_zG.eyJH0-Z.HX4w-7v";
-export const accessToken = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+const { htu, nonce, accessToken } = request;
 const ath = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo";
 
 export async function measure(): Promise<Answer[]> {
-  const ours = await proof();
+  const ours = await proofs(MemorySigner.generate());
   const panva = await panvaProof();
   const jose = await joseProof();
   const rates = await sideBySide(
@@ -22,7 +21,7 @@ export async function measure(): Promise<Answer[]> {
       dpop: awaited(panva),
       dpop8: awaited(panva, 8),
       jose8: awaited(jose, 8),
-      bare: blocking(bareSignature()),
+      bare: blocking(bareSign),
     },
     { rounds: 25, milliseconds: 80 },
   );
@@ -39,11 +38,6 @@ export async function measure(): Promise<Answer[]> {
     beside("one at a time", rates.ours, "bare crypto.sign", rates.bare, 0.75),
     beside("8 at once", rates.ours8, "bare crypto.sign", rates.bare, 0.75),
   ];
-}
-
-async function proof(): Promise<() => Promise<string>> {
-  const prover = await DPoPProver.generate();
-  return () => prover.makeProof({ htm: "GET", htu, accessToken, nonce });
 }
 
 async function panvaProof(): Promise<() => Promise<string>> {
@@ -63,12 +57,4 @@ async function joseProof(): Promise<() => Promise<string>> {
       .setIssuedAt()
       .setProtectedHeader(header)
       .sign(privateKey);
-}
-
-/** @returns signs as many bytes as a proof has */
-function bareSignature(): () => Buffer {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const key = { key: privateKey, dsaEncoding: "ieee-p1363" } as const;
-  const input = Buffer.alloc(430, "a");
-  return () => sign("sha256", input, key);
 }

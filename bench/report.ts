@@ -20,10 +20,9 @@ export function write(name: string, machine: Machine, answers: Answer[]): void {
 }
 
 function lines(answer: Answer): string {
-  const { what, against, mark, unit } = answer;
-  const question = `  ${sign(answer)} ${what} | ${against}`;
-  if ("notMeasured" in answer) return `${question}\n      not measured: ${answer.notMeasured}`;
-  const { value, spread, from } = answer;
+  if ("notMeasured" in answer) return `  – not measured: ${answer.notMeasured}`;
+  const { what, against, mark, unit, value, spread, from } = answer;
   const range = spread.map((end) => formatValue(end, unit)).join(" to ");
-  return `${question}\n      ${formatValue(value, unit)}, must be ${formatMark(mark, unit)} (${range}): ${from}`;
+  return `  ${sign(answer)} ${what} | ${against}
+      ${formatValue(value, unit)}, must be ${formatMark(mark, unit)} (${range}): ${from}`;
 }

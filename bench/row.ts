@@ -21,8 +21,9 @@ export interface Row extends Question {
   from: string;
 }
 
-/** A row whose ground is not there: no token, no compiler, a peer that crashed. */
-export interface NotMeasured extends Question {
+/** A subject whose ground is not there: no token to be had, no compiler. */
+export interface NotMeasured {
+  subject: string;
   notMeasured: string;
 }
 

@@ -28,13 +28,19 @@ export function picture(on: Machine, answers: Answer[]): string {
 
 function drawRow(answer: Answer, y: number): string {
   const colour = COLOURS[sign(answer)];
-  const value = "notMeasured" in answer ? "not measured" : formatValue(answer.value, answer.unit);
+  if ("notMeasured" in answer) return text(20, y + 22, `${answer.subject}: not measured`, `fill="${colour}"`);
+  const { what, against, value, mark, unit } = answer;
   return [
-    text(20, y + 16, answer.what),
-    text(20, y + 30, `against ${answer.against}`, 'fill="#666" font-size="11"'),
-    "notMeasured" in answer ? "" : bar(answer, y + 8, colour),
-    text(BARS + LONGEST + 14, y + 22, `${sign(answer)} ${value}`, `fill="${colour}" font-weight="bold"`),
-    text(WIDTH - 20, y + 22, formatMark(answer.mark, answer.unit), 'fill="#666" text-anchor="end"'),
+    text(20, y + 16, what),
+    text(20, y + 30, `against ${against}`, 'fill="#666" font-size="11"'),
+    bar(answer, y + 8, colour),
+    text(
+      BARS + LONGEST + 14,
+      y + 22,
+      `${sign(answer)} ${formatValue(value, unit)}`,
+      `fill="${colour}" font-weight="bold"`,
+    ),
+    text(WIDTH - 20, y + 22, formatMark(mark, unit), 'fill="#666" text-anchor="end"'),
   ].join("\n");
 }
 
