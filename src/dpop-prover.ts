@@ -135,6 +135,11 @@ export class DPoPProver {
     return true;
   }
 
+  /** Seconds by which a server has set the clock of proofs: see {@link adjustClock}. */
+  get clockOffset(): number {
+    return this.#clockOffset;
+  }
+
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
     return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
   }

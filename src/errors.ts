@@ -63,9 +63,10 @@ export class DPoPError extends HardproofError {
 }
 
 /**
- * Why there is no token: `refused` by the server's own word; `invalid-response`, `too-large` and `redirect` for answers
- * that are no token response; `binding` for a token that is bound to another key, or to none where one was required;
- * `unreachable`, `timeout` and `aborted` for no answer; `misconfigured` for arguments refused before anything was sent.
+ * Why there is no result: `refused` by the server's own word; `invalid-response`, `too-large` and `redirect` for answers
+ * that are not what was asked for, and callbacks of another request; `binding` for a token that is bound to another key,
+ * or to none where one was required; `unreachable`, `timeout` and `aborted` for no answer; `misconfigured` for arguments
+ * refused before anything was sent.
  */
 export type OAuthErrorCode =
   | "refused"
@@ -78,7 +79,8 @@ export type OAuthErrorCode =
   | "aborted"
   | "misconfigured";
 
-interface OAuthErrorOptions {
+/** What an {@link OAuthError} is made of. */
+export interface OAuthErrorOptions {
   error?: string;
   errorDescription?: string | null;
   response?: Response;

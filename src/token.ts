@@ -19,13 +19,18 @@ export class Token {
   /**
    * @param raw - the answer's JSON
    * @param accessToken - its `access_token`
+   * @param refreshToken - its `refresh_token`, or an earlier one that is still good
    */
-  constructor(raw: Readonly<Record<string, unknown>>, accessToken: string) {
+  constructor(
+    raw: Readonly<Record<string, unknown>>,
+    accessToken: string,
+    refreshToken: string | null = text(raw.refresh_token),
+  ) {
     this.accessToken = accessToken;
     this.tokenType = text(raw.token_type) ?? "DPoP";
     this.expiresIn = seconds(raw.expires_in);
     this.scope = text(raw.scope);
-    this.refreshToken = text(raw.refresh_token);
+    this.refreshToken = refreshToken;
     this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
     this.raw = raw;
   }

@@ -1,4 +1,5 @@
 /** What the URIs of all key stores have in common (RFC 3986): named attributes, and errors that point at the character. */
+import { isUtf8 } from "node:buffer";
 import { SignerError } from "./errors.js";
 
 /** One part of a URI, and where in the URI it starts. */
@@ -21,14 +22,30 @@ export class Attributes {
     return this.#values.get(name);
   }
 
-  /** @throws {SignerError} code `misconfigured` if the value is not UTF-8 */
+  /** @throws {SignerError} code `misconfigured` if the value is not UTF-8, or holds a NUL */
   text(name: string): string | undefined {
     const bytes = this.#values.get(name);
-    const text = bytes?.toString("utf8");
-    if (bytes && !Buffer.from(text ?? "").equals(bytes)) throw this.#fail(`${name} is not UTF-8.`);
-    return text;
+    return bytes && toText(bytes, name, this.#fail);
+  }
+
+  /**
+   * Where a secret is kept that the URI must not hold.
+   *
+   * @returns of `env:NAME`, `/path`, `file:/path` or `file:///path`
+   * @throws {SignerError} code `misconfigured` for anything else
+   */
+  secretSource(name: string): SecretSource | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const [, env, file] = /^(?:env:([A-Za-z_]\w*)|(?:file:(?:\/\/)?)?(\/[^/].*))$/s.exec(text) ?? [];
+    if (env !== undefined) return { env };
+    if (file !== undefined) return { file };
+    throw this.#fail(`${name} must be env:NAME, or the absolute path of a file`);
   }
 }
+
+/** The name of an environment variable, or the path of a file (a line break at its end is not part of the secret). */
+export type SecretSource = { readonly env: string } | { readonly file: string };
 
 /** Makes the error; `at` is the index of the character that it is about. */
 export type UriFailure = (message: string, at?: number) => SignerError;
@@ -40,6 +57,7 @@ export type UriFailure = (message: string, at?: number) => SignerError;
  */
 export function splitUri(uri: string, scheme: string): { path: UriPart; query: UriPart; fail: UriFailure } {
   const fail = failure(scheme);
+  if (typeof uri !== "string") throw fail("A key's URI must be a string");
   if (!uri.startsWith(`${scheme}:`)) throw fail(`The URI must start with ${scheme}:`, 0);
   const stray = uri.search(/[^\x21-\x7e]|["<>\\^`{}#|]/);
   if (stray >= 0) throw fail("This character must be percent-encoded", stray);
@@ -75,6 +93,16 @@ export function readAttributes(
   return new Attributes(values, fail);
 }
 
+/**
+ * @param what - names the value in errors
+ * @throws {SignerError} code `misconfigured` if the bytes are not UTF-8, or hold a NUL, where C would end the text
+ */
+export function toText(bytes: Buffer, what: string, fail: UriFailure): string {
+  if (!isUtf8(bytes)) throw fail(`${what} is not UTF-8`);
+  if (bytes.includes(0)) throw fail(`${what} holds a NUL`);
+  return bytes.toString("utf8");
+}
+
 /** @throws {SignerError} code `misconfigured`, pointing at a `%` that two hex digits don't follow */
 export function percentDecode({ text, at }: UriPart, fail: UriFailure): Buffer {
   const wrong = text.search(/%(?![0-9a-f]{2})/i);
@@ -92,7 +120,7 @@ export function percentEncode(value: string | Uint8Array, plain = ""): string {
     const keep = /[\w.~-]/.test(character) || plain.includes(character);
     return keep ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   };
-  return Array.from(Buffer.from(value as string), encode).join("");
+  return Array.from(typeof value === "string" ? Buffer.from(value) : value, encode).join("");
 }
 
 /** Positions, not the URI itself: it may hold a PIN. */

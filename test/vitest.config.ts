@@ -16,7 +16,7 @@ export default defineConfig({
   root,
   resolve: { alias },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
     // Forks, one for each file: a PKCS#11 library belongs to the process, and reads the process's own environment.
     pool: "forks",
     globalSetup: ["test/global-setup.ts"],

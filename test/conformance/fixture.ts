@@ -10,13 +10,13 @@ type Made<T> = T | Promise<T>;
 
 /** Whatever is left out, or is a {@link Reason}, makes the cases that need it not applicable. */
 export interface Fixture {
-  /** A new signer over a key that signs, not used yet. The options are for its constructor. */
-  open(options?: KeySignerOptions): Made<Signer>;
+  /** A new signer over a key that signs, not used yet. */
+  open(): Made<Signer>;
   /** How many connections all signers together have made so far. */
   connections?: (() => number) | Reason | undefined;
   /** A new signer over a key that can't sign ES256; its error must say what was `found`: `P-384`, `RSA`. */
   wrongKey?: { open(): Made<Signer>; found: string } | Reason | undefined;
-  /** A new signer whose store gives the public key, and never answers when it is asked to sign. */
+  /** A new signer, with these options, whose store gives the public key, and never answers when it is asked to sign. */
   hanging?: ((options: KeySignerOptions) => Made<Signer>) | Reason | undefined;
   /** A new signer whose first connect fails, and whose second does not. */
   failsFirst?: (() => Made<Signer>) | Reason | undefined;
@@ -56,5 +56,9 @@ export function needing<Part extends object>(
   run: (part: Part) => Promise<void>,
 ): Case {
   if (typeof part === "object" || typeof part === "function") return given(fixture, name, () => run(part));
-  return { name, run: async () => undefined, notApplicable: part ?? `The fixture has no \`${partName}\`.` };
+  return notApplicable(name, part ?? `The fixture has no \`${partName}\`.`);
+}
+
+export function notApplicable(name: string, reason: Reason): Case {
+  return { name, run: async () => undefined, notApplicable: reason };
 }

@@ -21,11 +21,13 @@ const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey;
 
+const raw = { key: privateKey, dsaEncoding: "ieee-p1363" } as const;
+
 const goodKey: OpenKey = {
   publicKey: createPublicKey(privateKey).export({ type: "spki", format: "der" }),
   signMessage: async (message) => {
     await turn();
-    return { signature: sign("sha256", message, privateKey), form: "der" };
+    return { signature: sign("sha256", message, raw), form: "raw" };
   },
   describe: () => ({ protection: "software", exportable: true, evidence: {} }),
   close: () => undefined,
@@ -43,7 +45,7 @@ function fixtureOf(make: Make, limits: Pick<Fixture, "patience" | "signatures"> 
   });
   return {
     ...limits,
-    open: (options) => make(good, options),
+    open: () => make(good),
     connections: () => connected,
     secrets: [PIN],
     wrongKey: {
@@ -294,7 +296,7 @@ const blocking: Make = (source, options) =>
       open: async (use) => {
         const key = await source.open(use);
         if (key !== goodKey) return key;
-        return { ...key, signMessage: (data) => ({ signature: sign("sha256", data, privateKey), form: "der" }) };
+        return { ...key, signMessage: (data) => ({ signature: sign("sha256", data, raw), form: "raw" }) };
       },
     },
     options,

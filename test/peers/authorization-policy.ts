@@ -1,7 +1,9 @@
 /** What the authorization server allows: paths, lifetimes, features, and the answers that oidc-provider wants instead of its defaults. */
 import type { Configuration } from "oidc-provider";
+import { peerCertificate } from "./mutual-tls.js";
 
 export const routes = {
+  authorization: "/oauth/authorize",
   token: "/oauth/token",
   revocation: "/oauth/revoke",
   introspection: "/oauth/introspect",
@@ -11,7 +13,13 @@ export const routes = {
 
 const minute = 60;
 
-export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean; audience: string }) {
+interface PolicyOptions {
+  requireNonce: boolean;
+  audience: string;
+  mutualTls: boolean;
+}
+
+export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -27,30 +35,49 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
       RefreshToken: 60 * minute,
       Session: 60 * minute,
     },
+    clientAuthMethods: [
+      "client_secret_basic",
+      "client_secret_post",
+      "private_key_jwt",
+      "none",
+      ...(mutualTls ? ["tls_client_auth" as const] : []),
+    ],
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
+    rotateRefreshToken: true,
+    extraTokenClaims: (ctx) => ctx.state.claims,
     renderError(ctx, out) {
       ctx.body = JSON.stringify(out);
     },
     features: {
       dPoP: { enabled: true, requireNonce: () => requireNonce },
+      mTLS: {
+        enabled: mutualTls,
+        tlsClientAuth: mutualTls,
+        getCertificate: (ctx) => peerCertificate(ctx.socket)?.certificate,
+        certificateAuthorized: (ctx) => peerCertificate(ctx.socket)?.authorized ?? false,
+        certificateSubjectMatches: (ctx, _property, expected) =>
+          peerCertificate(ctx.socket)?.certificate.subject === expected,
+      },
       clientCredentials: { enabled: true },
       revocation: { enabled: true, allowedPolicy: ownTokensOnly },
       introspection: { enabled: true, allowedPolicy: ownTokensOnly },
-      deviceFlow: { enabled: true, charset: "base-20", mask: "****-****" },
+      deviceFlow: {
+        enabled: true,
+        charset: "base-20",
+        mask: "****-****",
+        userCodeInputSource: page,
+        userCodeConfirmSource: page,
+        successSource: (ctx) => page(ctx, "done"),
+      },
       pushedAuthorizationRequests: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, resource) => ({
-          audience: resource,
-          scope: "read write",
-          accessTokenFormat: "jwt",
-          accessTokenTTL: 10 * minute,
-          jwt: { sign: { alg: "ES256" } },
-        }),
+        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource),
       },
     },
   } satisfies Configuration;
@@ -58,4 +85,18 @@ export function agentPolicy({ requireNonce, audience }: { requireNonce: boolean;
 
 function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { clientId?: string | undefined }): boolean {
   return token.clientId === client.clientId;
+}
+
+export function resourceServerInfo(audience: string) {
+  return {
+    audience,
+    scope: "read write",
+    accessTokenFormat: "jwt",
+    accessTokenTTL: 10 * minute,
+    jwt: { sign: { alg: "ES256" } },
+  } as const;
+}
+
+function page(ctx: { body: unknown }, form: string): void {
+  ctx.body = form;
 }

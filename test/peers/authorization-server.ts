@@ -4,15 +4,22 @@ import type { RequestListener } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import type { ClientMetadata } from "oidc-provider";
 import { agentPolicy, routes } from "./authorization-policy.js";
+import { INTERACTION, interact } from "./automatic-user.js";
 import { type LoopbackServer, loopbackServer, type RecordedRequest } from "./loopback-server.js";
+import type { Certificate } from "./mutual-tls.js";
 import { Provider } from "./oidc-provider.js";
+import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from "./registered-grants.js";
 import { type Memory, StoredModels } from "./stored-models.js";
 
 export interface AuthorizationServerOptions {
   /** Refuse proofs without a nonce (default). When false nonces are still offered in each answer, and checked when used. */
   requireNonce?: boolean;
+  /** Offer nonces (default). Without them a proof is judged by its time. */
+  offerNonces?: boolean;
   /** The access tokens' audience unless a request names a `resource`. */
   audience?: string;
+  /** Speak TLS, and ask for the client's certificate (`tls_client_auth`): the server's own, and the one it trusts. */
+  mutualTls?: { own: Certificate; client: Certificate };
   /** More clients, beside the three that are always there. */
   clients?: readonly ClientMetadata[];
 }
@@ -45,12 +52,23 @@ export interface AuthorizationServer extends AsyncDisposable {
 
 const grantTypes = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
+/** What every confidential client of these tests is registered with. */
+export const confidential = {
+  redirect_uris: ["http://127.0.0.1/callback"],
+  application_type: "native",
+  grant_types: ["client_credentials", ...grantTypes, TOKEN_EXCHANGE, JWT_BEARER],
+} satisfies Partial<ClientMetadata>;
+
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
-  const { requireNonce = true, audience = "https://resource.example/", clients: moreClients = [] } = options;
-  const server = await loopbackServer();
+  const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
+  const { audience = "https://resource.example/" } = options;
+  const { mutualTls } = options;
+  const server = await loopbackServer(
+    mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
+  );
   const clients = threeClients();
-  const newProvider = providerFactory(server, await signingKey(), {
-    ...agentPolicy({ requireNonce, audience }),
+  const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
+    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined }),
     clients: [...registrations(clients), ...moreClients],
   });
 
@@ -75,18 +93,25 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
 function providerFactory(
   { origin }: LoopbackServer,
   key: JWK,
+  audience: string,
+  offerNonces: boolean,
   policy: ReturnType<typeof agentPolicy> & { clients: ClientMetadata[] },
 ): () => RequestListener {
   const memory: Memory = new Map();
   const cookieKeys = [randomBytes(32).toString("base64url")];
-  return () =>
-    new Provider(origin, {
+  return () => {
+    const nonceSecret = offerNonces ? { nonceSecret: randomBytes(32) } : {};
+    const provider = new Provider(origin, {
       ...policy,
-      features: { ...policy.features, dPoP: { ...policy.features.dPoP, nonceSecret: randomBytes(32) } },
+      features: { ...policy.features, dPoP: { ...policy.features.dPoP, ...nonceSecret } },
       adapter: (model) => new StoredModels(model, memory),
       cookies: { keys: cookieKeys },
       jwks: { keys: [{ ...key }] },
-    }).callback();
+    });
+    registerGrants(provider, key, audience);
+    const answer = provider.callback();
+    return (req, res) => (req.url?.startsWith(INTERACTION) ? interact(provider, req, res) : answer(req, res));
+  };
 }
 
 async function signingKey(): Promise<JWK> {
@@ -104,8 +129,6 @@ function threeClients(): AuthorizationServer["clients"] {
 }
 
 function registrations({ post, basic, public: open }: AuthorizationServer["clients"]): ClientMetadata[] {
-  const common = { redirect_uris: ["http://127.0.0.1/callback"], application_type: "native" } as const;
-  const confidential = { ...common, grant_types: ["client_credentials", ...grantTypes] };
   return [
     {
       ...confidential,
@@ -119,6 +142,6 @@ function registrations({ post, basic, public: open }: AuthorizationServer["clien
       client_secret: basic.clientSecret,
       token_endpoint_auth_method: "client_secret_basic",
     },
-    { ...common, grant_types: grantTypes, client_id: open.clientId, token_endpoint_auth_method: "none" },
+    { ...confidential, grant_types: grantTypes, client_id: open.clientId, token_endpoint_auth_method: "none" },
   ];
 }

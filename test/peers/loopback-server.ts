@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import { createServer as createTlsServer, type ServerOptions } from "node:https";
 
 export interface RecordedRequest {
   readonly method: string;
@@ -26,13 +27,14 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-export async function loopbackServer(): Promise<LoopbackServer> {
+export async function loopbackServer(tls?: ServerOptions): Promise<LoopbackServer> {
   const requests: RecordedRequest[] = [];
-  const http = createServer((req, res) => requests.push(recordOf(req, res)));
+  const record = (req: IncomingMessage, res: ServerResponse) => requests.push(recordOf(req, res));
+  const http = tls ? createTlsServer(tls, record) : createServer(record);
   await new Promise<void>((resolve, reject) => http.once("error", reject).listen(0, "127.0.0.1", resolve));
   const address = http.address();
   if (address === null || typeof address === "string") throw new Error(`no port: ${address}`);
-  return { origin: `http://127.0.0.1:${address.port}`, requests, http, close: () => close(http) };
+  return { origin: `${tls ? "https" : "http"}://127.0.0.1:${address.port}`, requests, http, close: () => close(http) };
 }
 
 /** A live view: a test reads it after the answer has come, so nothing has to wait for an event. */

@@ -3,8 +3,8 @@ const { warn } = console;
 console.warn = (...args: unknown[]) => {
   if (!String(args[0]).includes("oidc-provider WARNING: Unsupported runtime")) warn(...args);
 };
-const { Provider } = await import("oidc-provider").finally(() => {
+const { errors, Provider } = await import("oidc-provider").finally(() => {
   console.warn = warn;
 });
 
-export { Provider };
+export { errors, Provider };

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
 import { inspect } from "node:util";
-import type { SignerError } from "hardproof";
+import { createKey, openSigner, type SignerError } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { MemorySigner } from "hardproof/memory";
 import { describe, expect, it } from "vitest";
@@ -71,6 +71,20 @@ describe("a key", () => {
   });
 });
 
+describe("memory:", () => {
+  it("is a fresh key each time that it is opened or made", async () => {
+    const keys = [await openSigner("memory:"), await openSigner("memory:"), await createKey("memory:")];
+    expect(new Set((await Promise.all(keys.map((key) => key.describe()))).map(({ jkt }) => jkt)).size).toBe(3);
+  });
+
+  it.each(["memory:key", "memory://", "memory:?extractable=1", "memory:#a", "memory: "])(
+    "%s is refused",
+    async (uri) => {
+      await expect(openSigner(uri)).rejects.toThrow(/^memory: .* \(character \d+ of the URI\)\.$/);
+    },
+  );
+});
+
 describe("what is refused", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
@@ -95,9 +109,9 @@ describe("what is refused", () => {
     expect(caught(() => MemorySigner.fromPem(given))).toMatchObject({ name: "SignerError", code: "wrong-key" });
   });
 
-  it("an encrypted key without its passphrase, or with a wrong one", () => {
-    expect(caught(() => MemorySigner.fromPem(pem("pkcs8", "pass")))).toMatchObject({ code: "pin-required" });
-    const wrong = caught(() => MemorySigner.fromPem(pem("pkcs8", "pass"), { passphrase: "wrong-phrase" }));
+  it.each(["pkcs8", "sec1"] as const)("an encrypted %s key without its passphrase, or with a wrong one", (type) => {
+    expect(caught(() => MemorySigner.fromPem(pem(type, "pass")))).toMatchObject({ code: "pin-required" });
+    const wrong = caught(() => MemorySigner.fromPem(pem(type, "pass"), { passphrase: "wrong-phrase" }));
     expect(wrong).toMatchObject({ code: "pin-incorrect" });
     expect(inspect(wrong, { depth: 10, showHidden: true })).not.toContain("wrong-phrase");
   });

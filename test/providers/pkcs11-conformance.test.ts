@@ -5,7 +5,7 @@ import { afterAll, afterEach, describe, it } from "vitest";
 import { softHsm } from "../../softhsm/index.js";
 import { faultShim } from "../shim/fault-shim.js";
 
-const CKR_DEVICE_ERROR = 0x30;
+const CKR_SESSION_COUNT = 0xb1;
 const hsm = await softHsm({ label: "conformance" });
 await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
 const shim = faultShim(hsm.module);
@@ -25,7 +25,7 @@ describe("the conformance kit", () => {
     connections: () => shim.count("C_Login"),
     wrongKey: { open: () => open({ key: "p384" }), found: "P-384" },
     failsFirst: () => {
-      shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_DEVICE_ERROR } });
+      shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
       return open();
     },
     hanging: (options) => {

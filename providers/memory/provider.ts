@@ -1,0 +1,17 @@
+/** `memory:` — a fresh key in this process's memory, each time that it is opened. */
+import type { Provider } from "../../src/provider.js";
+import { readAttributes, splitUri } from "../../src/uri.js";
+import { type MemoryKeyOptions, MemorySigner } from "./signer.js";
+
+export const provider: Provider<MemoryKeyOptions> = {
+  scheme: "memory",
+  open: generate,
+  create: async (uri, options) => generate(uri, options),
+};
+
+function generate(uri: string, options: MemoryKeyOptions = {}): MemorySigner {
+  const { path, query, fail } = splitUri(uri, "memory");
+  if (path.text !== "") throw fail("Nothing may follow the scheme", path.at);
+  readAttributes(query, "&", [], fail);
+  return MemorySigner.generate(options);
+}

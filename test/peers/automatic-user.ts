@@ -1,0 +1,25 @@
+/** Somebody who logs in and says yes to whatever is asked, or no: the interactions of oidc-provider without a page. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { InteractionResults, Provider } from "oidc-provider";
+
+export const ACCOUNT = "alice";
+export const INTERACTION = "/interaction/";
+
+/** Answers `GET /interaction/:uid`; with `?answer=no` it is refused. */
+export async function interact(provider: Provider, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { prompt, params, session } = await provider.interactionDetails(req, res);
+  const finish = (result: InteractionResults) => provider.interactionFinished(req, res, result);
+  if (req.url?.endsWith("?answer=no")) return finish({ error: "access_denied", error_description: "said no" });
+  if (prompt.name === "login") return finish({ login: { accountId: ACCOUNT } });
+  const grant = new provider.Grant({ accountId: session?.accountId ?? "", clientId: String(params.client_id) });
+  const { missingOIDCScope = [], missingResourceScopes = {} } = prompt.details as Missing;
+  for (const scope of missingOIDCScope) grant.addOIDCScope(scope);
+  for (const [resource, scopes] of Object.entries(missingResourceScopes))
+    for (const scope of scopes) grant.addResourceScope(resource, scope);
+  await finish({ consent: { grantId: await grant.save() } });
+}
+
+interface Missing {
+  missingOIDCScope?: string[];
+  missingResourceScopes?: Record<string, string[]>;
+}

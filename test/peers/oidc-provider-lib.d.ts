@@ -1,0 +1,17 @@
+/** What oidc-provider's own grants are made of, and what a registered grant needs as well. Its types leave it out. */
+declare module "oidc-provider/lib/helpers/grants.js" {
+  import type { KoaContextWithOIDC, Provider } from "oidc-provider";
+
+  interface ProofOfPossession {
+    readonly thumbprint: string;
+    readonly jti: string;
+  }
+
+  export function validateDpop(provider: Provider, ctx: KoaContextWithOIDC): Promise<ProofOfPossession | undefined>;
+  export function checkDpopReplay(
+    provider: Provider,
+    ctx: KoaContextWithOIDC,
+    proof: ProofOfPossession | undefined,
+    clientId: string,
+  ): Promise<void>;
+}

@@ -1,0 +1,37 @@
+/** What docs/provider-authors.md tells authors to write is written, installed beside the packed package, and run. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { transform } from "esbuild";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { installTarball } from "./tarball.js";
+
+const page = readFileSync(new URL("../docs/provider-authors.md", import.meta.url), "utf8");
+const [provider, kit, program] = [...page.matchAll(/^```[tj]s\n([\s\S]*?)^```$/gm)].map(([, code = ""]) => code);
+const installed = installTarball(inject("tarball"));
+beforeAll(async () => {
+  const plugin = join(installed.directory, "node_modules/hardproof-provider-mystore");
+  mkdirSync(plugin);
+  writeFileSync(join(plugin, "package.json"), JSON.stringify({ type: "module", exports: "./index.js" }));
+  writeFileSync(join(plugin, "index.js"), (await transform(provider ?? "", { loader: "ts" })).code);
+});
+afterAll(() => installed.remove());
+
+it("the kit's lines run in node:test, and nothing of the stand-in fails", () => {
+  const counts = new Map(
+    [...installed.run(kit ?? "").matchAll(/^\S+ (pass|fail|skipped) (\d+)$/gm)].map(([, what, count]) => [
+      what,
+      Number(count),
+    ]),
+  );
+  expect(counts.get("pass")).toBeGreaterThan(12);
+  expect(counts.get("skipped")).toBeGreaterThan(0);
+  expect(counts.get("fail")).toBe(0);
+});
+
+it("the program opens a key of the package that its operator named", async () => {
+  const { code } = await transform(program ?? "", { loader: "ts", target: "node20" });
+  const env = { HARDPROOF_PROVIDERS: "hardproof-provider-mystore", HARDPROOF_KEY: "mystore:key-1" };
+  expect(installed.run(code, env)).toMatch(/provider: 'mystore',\s+uri: 'mystore:key-1'/);
+  expect(() => installed.run(code, { ...env, HARDPROOF_PROVIDERS: "" })).toThrow(/no provider for mystore:/);
+  expect(() => installed.run(code, { ...env, HARDPROOF_PROVIDERS: "nobody" })).toThrow(/nobody can't be loaded/);
+});

@@ -1,0 +1,63 @@
+/** The public types of the token client, as `npm run types` checks them. */
+import {
+  type AuthorizationCodeRequest,
+  type ClientAuth,
+  type DeviceAuthorization,
+  type DPoPProver,
+  type GrantRequest,
+  type Introspection,
+  OAuthClient,
+  type OAuthClientOptions,
+  type PendingAuthorization,
+  type Signer,
+  type Token,
+  type TokenExchangeRequest,
+  type TokenRequest,
+} from "hardproof";
+import { expectTypeOf, it } from "vitest";
+
+it("the grant type is one of the known names, or any other string", () => {
+  expectTypeOf<"client_credentials">().toExtend<TokenRequest["grantType"]>();
+  expectTypeOf<"urn:ietf:params:oauth:grant-type:my-own">().toExtend<TokenRequest["grantType"]>();
+  expectTypeOf<string>().toExtend<TokenRequest["grantType"]>();
+  expectTypeOf<number>().not.toExtend<TokenRequest["grantType"]>();
+});
+
+it("a token request keeps the contract's shape", () => {
+  type Contract = { grantType: string; dpopProver: DPoPProver; clientId: string };
+  expectTypeOf<Contract>().toExtend<TokenRequest>();
+  expectTypeOf<Contract & { clientSecret: string; scope: string; extra: { code: string } }>().toExtend<TokenRequest>();
+  expectTypeOf<Omit<Contract, "clientId">>().not.toExtend<TokenRequest>();
+  expectTypeOf<Omit<Contract, "dpopProver">>().not.toExtend<TokenRequest>();
+  expectTypeOf<Parameters<OAuthClient["getTokenWithDPoP"]>>().toEqualTypeOf<[request: TokenRequest]>();
+  expectTypeOf<ReturnType<OAuthClient["getTokenWithDPoP"]>>().resolves.toEqualTypeOf<Token>();
+});
+
+it("a client needs no more than its server", () => {
+  expectTypeOf<{ baseUrl: string }>().toExtend<OAuthClientOptions>();
+  expectTypeOf<{ baseUrl: URL; endpoints: { token: "/token" } }>().toExtend<OAuthClientOptions>();
+  expectTypeOf(OAuthClient.discover).parameter(0).toEqualTypeOf<string>();
+  expectTypeOf(OAuthClient.discover).returns.resolves.toEqualTypeOf<OAuthClient>();
+});
+
+it("a client authenticates in one of five ways", () => {
+  expectTypeOf<{ method: "private_key_jwt"; signer: Signer }>().toExtend<ClientAuth>();
+  expectTypeOf<"private_key_jwt">().not.toExtend<ClientAuth>();
+  expectTypeOf<"client_secret_jwt">().not.toExtend<ClientAuth>();
+  type Names = "client_secret_post" | "client_secret_basic" | "none" | "tls_client_auth";
+  expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names>();
+});
+
+it("every grant takes the client and its key, and gives a token", () => {
+  expectTypeOf<TokenExchangeRequest>().toExtend<GrantRequest>();
+  expectTypeOf<GrantRequest & PendingAuthorization>().toExtend<AuthorizationCodeRequest>();
+  expectTypeOf<GrantRequest["resource"]>().toEqualTypeOf<string | readonly string[] | undefined>();
+  type Grants = OAuthClient["clientCredentials" | "refresh" | "exchangeToken" | "jwtBearer" | "deviceCode"];
+  expectTypeOf<ReturnType<Grants>>().resolves.toEqualTypeOf<Token>();
+  expectTypeOf<ReturnType<DeviceAuthorization["token"]>>().resolves.toEqualTypeOf<Token>();
+});
+
+it("introspection says at least whether the token is active", () => {
+  expectTypeOf<Introspection["active"]>().toEqualTypeOf<boolean>();
+  expectTypeOf<Introspection["username"]>().toEqualTypeOf<unknown>();
+});
