@@ -28,11 +28,12 @@ export interface ProviderOptions extends KeySignerOptions {
  * a constant of its own, so that a bundler leaves out those that an app does not use.
  */
 export const file = () => import("hardproof/file");
+export const gcpkms = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11 = () => import("hardproof/pkcs11");
 
 /** Scheme → provider. */
-export const builtIn = { file, memory, pkcs11 };
+export const builtIn = { file, gcpkms, memory, pkcs11 };
 
 const registered = new Map<string, Provider>();
 

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
+import { type GcpKms, gcpKms } from "./emulators/gcp-kms.js";
 import { type AuthorizationServer, authorizationServer } from "./peers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "./peers/resource-server.js";
 
@@ -13,17 +14,19 @@ const snippets = [...readme.matchAll(/^### (.+)\n(?:(?!^#)[\s\S])*?^```ts\n([\s\
 const directory = fileURLToPath(new URL(".snippets/", import.meta.url));
 
 let hsm: SoftHsm;
+let kms: GcpKms;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
   mkdirSync(directory, { recursive: true });
-  [hsm, as] = await Promise.all([softHsm({ label: "agents" }), authorizationServer()]);
+  [hsm, as, kms] = await Promise.all([softHsm({ label: "agents" }), authorizationServer(), gcpKms()]);
+  kms.store.addKey({ id: "dpop" });
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
   process.env.HSM_PIN = hsm.pin;
 });
 afterAll(async () => {
   rmSync(directory, { recursive: true });
-  await Promise.all([rs.close(), as.close(), hsm.close()]);
+  await Promise.all([rs.close(), as.close(), hsm.close(), kms.close()]);
 });
 
 function localized(code: string): string {
@@ -32,7 +35,9 @@ function localized(code: string): string {
     .replaceAll("https://api.example.com/resource", rs.url)
     .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
     .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
-    .replaceAll('"/usr/lib/softhsm/libsofthsm2.so"', JSON.stringify(hsm.module));
+    .replaceAll('"/usr/lib/softhsm/libsofthsm2.so"', JSON.stringify(hsm.module))
+    .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${kms.endpoint}", $2 },`)
+    .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${kms.endpoint}"`);
 }
 
 it("has no snippet outside of what is run here", () => {
