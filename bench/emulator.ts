@@ -3,8 +3,6 @@
  * sets the milliseconds before each answer, "calls" asks how often it was called.
  */
 import { createInterface } from "node:readline";
-import { awsKms } from "../test/emulators/aws-kms.js";
-import { gcpKms } from "../test/emulators/gcp-kms.js";
 
 const { reached, plan } = process.argv[2] === "aws" ? await aws() : await gcp();
 console.log(JSON.stringify(reached));
@@ -16,11 +14,13 @@ for await (const line of createInterface(process.stdin)) {
 process.exit();
 
 async function aws() {
+  const { awsKms } = await import("../test/emulators/aws-kms.js");
   const { endpoint, region, credentials, keys, plan } = await awsKms();
   return { reached: { endpoint, region, credentials, key: keys.add().arn }, plan };
 }
 
 async function gcp() {
+  const { gcpKms } = await import("../test/emulators/gcp-kms.js");
   const { endpoint, store, plan } = await gcpKms();
-  return { reached: { endpoint, key: store.addVersion(store.addKey()).name }, plan };
+  return { reached: { endpoint, key: store.addVersion(store.addKey()).fields.name }, plan };
 }
