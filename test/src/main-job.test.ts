@@ -1,29 +1,36 @@
 /** The main job with each kind of key: what oidc-provider and two verifiers accept, and what they turn away. */
 import { DPoPProver, OAuthClient, type Signer } from "hardproof";
+import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { type AwsKms, awsKms } from "../emulators/aws-kms.js";
 import { type GcpKms, gcpKms } from "../emulators/gcp-kms.js";
 import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
 import { changedByte } from "../peers/jose-agent.js";
 import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
 
 let hsm: SoftHsm;
-let kms: GcpKms;
+let aws: AwsKms;
+let gcp: GcpKms;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
-  [hsm, as, kms] = await Promise.all([softHsm({ label: "main job" }), authorizationServer(), gcpKms()]);
+  [hsm, as, aws, gcp] = await Promise.all([softHsm({ label: "main job" }), authorizationServer(), awsKms(), gcpKms()]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
 });
-afterAll(() => Promise.all([rs.close(), as.close(), hsm.close(), kms.close()]));
+afterAll(() => Promise.all([rs.close(), as.close(), hsm.close(), aws.close(), gcp.close()]));
 
 const signers: Record<string, () => Signer> = {
   memory: () => MemorySigner.generate(),
+  "AWS KMS": () => {
+    const { endpoint, credentials } = aws;
+    return new KmsSigner(aws.keys.add().arn, { clientConfig: { endpoint, credentials } });
+  },
   SoftHSM: () => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
-  "Cloud KMS": () => new GcpKmsSigner(kms.store.addKey().fields.name, { endpoint: kms.endpoint }),
+  "Cloud KMS": () => new GcpKmsSigner(gcp.store.addKey().fields.name, { endpoint: gcp.endpoint }),
 };
 
 describe.each(Object.keys(signers))("a %s key", (kind) => {
