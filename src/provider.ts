@@ -32,9 +32,10 @@ export const file = () => import("hardproof/file");
 export const gcpkms = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11 = () => import("hardproof/pkcs11");
+export const tpm = () => import("hardproof/tpm");
 
 /** Scheme → provider. */
-export const builtIn = { awskms, file, gcpkms, memory, pkcs11 };
+export const builtIn = { awskms, file, gcpkms, memory, pkcs11, tpm };
 
 const registered = new Map<string, Provider>();
 
