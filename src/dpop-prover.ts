@@ -153,12 +153,16 @@ function method(htm: string): string {
 }
 
 function target(htu: string | URL): string {
-  const url = URL.canParse(String(htu)) ? new URL(htu) : undefined;
+  const url = htu instanceof URL ? htu : parsed(htu);
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
     throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not hold a user name or password (${url.host}).`);
   return url.origin + url.pathname;
+}
+
+function parsed(htu: string): URL | undefined {
+  return URL.canParse(htu) ? new URL(htu) : undefined;
 }
 
 function tokenHash(accessToken: string): string {

@@ -172,11 +172,12 @@ describe("a source with a store", () => {
       { scope: "read" },
       { extra: { resource: "https://r" } },
       { extra: { audience: "https://r" } },
-      { issuer: "https://other.example.com" },
+      { subject: "alice" },
+      { grantType: "urn:ietf:params:oauth:grant-type:token-exchange", extra: { subject_token: "of alice" } },
+      { grantType: "urn:ietf:params:oauth:grant-type:token-exchange", extra: { subject_token: "of bob" } },
+      { client: new OAuthClient({ baseUrl: `${server.origin}/tenant` }) },
+      { client: new OAuthClient({ baseUrl: server.origin, issuer: "https://third.example.com" }) },
     ];
-    const client = new OAuthClient({ baseUrl: server.origin });
-    const getTokenWithDPoP: OAuthClient["getTokenWithDPoP"] = (request) => client.getTokenWithDPoP(request);
-    different.push({ client: { getTokenWithDPoP, metadata: { issuer: "https://third.example.com" } } });
     const tokens = [];
     for (const options of different) tokens.push(await given({ store, ...options }));
     expect(new Set(tokens).size).toBe(different.length);
