@@ -61,6 +61,8 @@ export class DPoPProver {
   readonly #header: string;
   readonly #maxClockSkew: number;
   #clockOffset = 0;
+  /** The last token's hash: most calls go with the same one. */
+  #hashed = { accessToken: "", ath: "" };
 
   private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
     this.#maxClockSkew = maxClockSkew;
@@ -113,7 +115,7 @@ export class DPoPProver {
       htm: method(htm),
       htu: target(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
-      ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
+      ...(accessToken === undefined ? undefined : { ath: this.#athOf(accessToken) }),
       ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
     };
     const trace = () => this.#trace(claims);
@@ -138,6 +140,12 @@ export class DPoPProver {
   /** Seconds by which a server has set the clock of proofs: see {@link adjustClock}. */
   get clockOffset(): number {
     return this.#clockOffset;
+  }
+
+  #athOf(accessToken: string): string {
+    if (accessToken === "" || accessToken !== this.#hashed.accessToken)
+      this.#hashed = { accessToken, ath: tokenHash(accessToken) };
+    return this.#hashed.ath;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
