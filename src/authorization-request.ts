@@ -59,7 +59,7 @@ export async function authorizationUrl(
       redirect_uri: checkText("redirectUri", redirectUri),
       scope,
       state: checkText("state", state),
-      code_challenge: challengeOf(checkText("codeVerifier", codeVerifier)),
+      code_challenge: challengeOf(codeVerifier),
       code_challenge_method: "S256",
       dpop_jkt: checkProver(dpopProver).jkt,
     },

@@ -9,8 +9,9 @@ import type { DPoPProver } from "./dpop-prover.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { type Answer, exchange, limited, parseObject } from "./http-exchange.js";
 import { NonceStore } from "./nonce-store.js";
+import { type Complaint, ProofTries } from "./proof-tries.js";
 import { refusal, secretsOf } from "./refusal.js";
-import { checkAlgorithms } from "./server-metadata.js";
+import { checkGiven } from "./server-metadata.js";
 import type { SignOptions } from "./signer.js";
 
 export interface ServerOptions extends EndpointOptions {
@@ -61,17 +62,14 @@ export interface Accepted extends Answer {
 interface Attempt {
   readonly answer: Answer;
   readonly secrets: readonly string[];
-  /** Of the prover when it signed. Another call may have set its clock since. */
-  readonly clockOffset: number;
 }
-
-type Remedy = "nonce" | "clock";
 
 export const DEFAULT_TIMEOUT = 10_000;
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
 export class AuthorizationServer {
   readonly endpoints: Endpoints;
+  /** What the server calls itself, where that is known. */
   readonly issuer: string | undefined;
   readonly #options: ServerOptions;
   readonly #timeout: number;
@@ -80,6 +78,7 @@ export class AuthorizationServer {
   /** @throws {OAuthError} code `misconfigured` for options that no secret should be sent with */
   constructor(options: ServerOptions) {
     const { clientAuth, metadata } = options;
+    if (metadata) checkGiven(metadata);
     const mutualTls = clientAuth === "tls_client_auth";
     if (mutualTls && !options.fetch) throw misconfigured("tls_client_auth needs a fetch that shows the certificate.");
     this.endpoints = new Endpoints(options, { mutualTls });
@@ -87,7 +86,6 @@ export class AuthorizationServer {
     this.#options = options;
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
     if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds above 0.");
-    if (metadata) checkAlgorithms(metadata);
   }
 
   /**
@@ -100,52 +98,43 @@ export class AuthorizationServer {
     const url = this.endpoints.url(request.endpoint);
     checkText("clientId", request.client.clientId);
     const auth = chooseAuth(this.#options.clientAuth, request.client, this.#options.metadata);
-    const { answer, secrets } = await limited(
-      { url, timeout: this.#timeout, signal: request.signal },
-      async ({ signal }) => {
-        const tried = new Set<Remedy>();
-        for (;;) {
-          const attempt = await this.#attempt(url, auth, request, signal);
-          const remedy = remedyFor(attempt, request.prover, tried);
-          if (remedy === undefined) return attempt;
-          tried.add(remedy);
-        }
-      },
-    );
+    const limit = { url, timeout: this.#timeout, signal: request.signal };
+    const { answer, secrets } = await limited(limit, async ({ signal }) => {
+      const proofs = request.prover && new ProofTries(request.prover, this.#nonces);
+      for (;;) {
+        const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
+        if (!proofs?.mends(attempt.answer.response.headers, complaintOf(attempt.answer, auth))) return attempt;
+      }
+    });
     if (!answer.response.ok) throw refusal(url, answer, secrets);
     return { ...answer, url, body: parseObject(answer.text) };
   }
 
-  async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, signal: AbortSignal): Promise<Attempt> {
-    const { client, prover } = request;
+  async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofTries): Promise<Attempt> {
+    const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const clockOffset = prover?.clockOffset ?? 0;
-    const use = { audience, now: Math.floor(Date.now() / 1000) + clockOffset, signal };
+    const use = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
     const { fields, headers } = await authenticate(auth, client, use);
     const form = await request.form(fields, use);
-    const nonce = this.#nonces.get(url);
-    const proof = await prover?.makeProof({ htm: "POST", htu: url, nonce, signal });
+    const proof = await proofs?.next({ htm: "POST", htu: url, signal });
+    signal?.throwIfAborted(); // not every key and fetch looks at it
     const secret = proof === undefined ? headers : { ...headers, dpop: proof };
     const sent = { ...secret, accept: "application/json", "content-type": FORM };
-    const init = { method: "POST", headers: sent, body: form.toString(), signal };
+    const init = { method: "POST", headers: sent, body: form.toString(), signal: signal ?? null };
     const answer = await exchange(url, init, this.#options.fetch ?? fetch);
     this.#nonces.keep(url, answer.response.headers);
     request.answered?.(answer.response.status);
-    return { answer, secrets: secretsOf(form, secret), clockOffset };
+    return { answer, secrets: secretsOf(form, secret) };
   }
 }
 
 /**
- * What would make the next try end otherwise, and was not tried yet. A nonce: RFC 9449 §8 says 400, there are servers
- * that say 401, and without a nonce in the answer nothing has changed. The clock: only for the error code that is about
- * the proof alone, and only if the answer's `Date` says another time.
+ * RFC 9449 §8 says 400 for a nonce, there are servers that say 401. The clock is suspected for the error code that is about
+ * the proof alone, and for a client whose assertion was signed at the same time.
  */
-function remedyFor({ answer, clockOffset }: Attempt, prover: DPoPProver | undefined, tried: ReadonlySet<Remedy>) {
-  const { response, text } = answer;
-  if (prover === undefined || (response.status !== 400 && response.status !== 401)) return undefined;
-  const error = parseObject(text)?.error;
-  if (error === "use_dpop_nonce" && !tried.has("nonce") && response.headers.has("dpop-nonce")) return "nonce";
-  if (error !== "invalid_dpop_proof") return undefined;
-  prover.adjustClock(response.headers.get("date")); // for later calls too
-  return prover.clockOffset === clockOffset || tried.has("clock") ? undefined : "clock";
+function complaintOf({ response, text }: Answer, auth: ClientAuth): Complaint {
+  const refused = response.status === 400 || response.status === 401;
+  const error = refused ? parseObject(text)?.error : undefined;
+  const assertion = typeof auth === "object" && error === "invalid_client";
+  return { nonce: error === "use_dpop_nonce", clock: error === "invalid_dpop_proof" || assertion };
 }

@@ -39,6 +39,7 @@ interface AssertionTarget extends SignOptions {
   now: number;
 }
 
+const BY_NAME = ["client_secret_post", "client_secret_basic", "none", "tls_client_auth"];
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
@@ -56,6 +57,8 @@ export function chooseAuth(
   const hasSecret = clientSecret != null;
   const chosen = auth ?? (hasSecret ? bySecret(supported) : "none");
   const method = methodOf(chosen);
+  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : BY_NAME.includes(chosen);
+  if (!isKnown) throw misconfigured(`clientAuth must be ${BY_NAME.join(", ")}, or an object for private_key_jwt.`);
   const wantsSecret = method === "client_secret_post" || method === "client_secret_basic";
   if (wantsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!wantsSecret && hasSecret)

@@ -6,11 +6,11 @@ export interface Deadline {
 }
 
 interface Limit {
-  /** Milliseconds. */
+  /** Milliseconds; `Infinity` for none. */
   timeout: number;
   signal?: AbortSignal | undefined;
-  /** The error that the caller sees when the limit is met before the work is done. */
-  stopped: (why: "timeout" | "aborted", cause?: unknown) => Error;
+  /** What the caller sees when the limit is met before the work is done. */
+  stopped: (why: "timeout" | "aborted", cause?: unknown) => unknown;
 }
 
 /**
@@ -28,9 +28,24 @@ export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | 
   return result instanceof Promise ? race(result, limit, ending) : result;
 }
 
+/**
+ * One caller's patience: whoever gives up stops waiting, whatever the work does. It is not stopped: hand it the signal too.
+ *
+ * @param work - rejects rather than throws
+ * @returns what the work returns
+ * @throws the signal's reason as soon as it aborts, as `fetch` does; else what the work throws
+ */
+export function untilAborted<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work();
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, stopped: (_, cause) => cause });
+}
+
+const LONGEST_TIMER = 2 ** 31 - 1; // of setTimeout: what is longer would fire at once
+
 class Ending implements Deadline {
   #controller: AbortController | undefined;
-  #reason: Error | undefined;
+  #reason: unknown;
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -38,25 +53,27 @@ class Ending implements Deadline {
     return this.#controller.signal;
   }
 
-  end(reason: Error): void {
+  end(reason: unknown): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
   }
 }
 
-function race<T>(work: Promise<T>, { timeout, signal, stopped }: Limit, ending: Ending): Promise<T> {
+function race<T>(work: Promise<T>, { timeout, signal, stopped }: Limit, ending?: Ending): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     };
-    const stop = (error: Error) => {
+    const stop = (reason: unknown) => {
       settle();
-      ending.end(error);
-      reject(error);
+      ending?.end(reason);
+      reject(reason);
     };
     const onAbort = () => stop(stopped("aborted", signal?.reason));
-    const timer = setTimeout(() => stop(stopped("timeout")), timeout);
+    const onTimeout = () => stop(stopped("timeout"));
+    const timer =
+      timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMER));
     signal?.addEventListener("abort", onAbort, { once: true });
     work.finally(settle).then(resolve, reject);
   });

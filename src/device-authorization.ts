@@ -144,8 +144,9 @@ function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<vo
   });
 }
 
+/** What is to be shown to somebody: nothing in it moves a terminal's cursor. */
 function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
+  return typeof value === "string" && /^\P{Cc}+$/u.test(value);
 }
 
 function isWebUrl(value: unknown): value is string {

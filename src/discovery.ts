@@ -1,5 +1,6 @@
 /** Finds a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
-import { type Answer, exchange, limited, parseObject } from "./http-exchange.js";
+import { untilAborted } from "./deadline.js";
+import { exchange, limited, parseObject } from "./http-exchange.js";
 import { refusal } from "./refusal.js";
 import { checkMetadata, type ServerMetadata } from "./server-metadata.js";
 import { checkBaseUrl, type UrlTrust } from "./server-url.js";
@@ -10,8 +11,11 @@ export interface DiscoveryOptions extends UrlTrust {
   fetch?: typeof fetch | undefined;
 }
 
+/** Metadata, or the request for it, which ends when nobody waits any more. */
 interface Kept {
   readonly metadata: Promise<ServerMetadata>;
+  readonly request: AbortController;
+  waiting: number;
   /** Milliseconds since 1970. Endless while it is fetched. */
   expires: number;
 }
@@ -25,56 +29,57 @@ const kept = new WeakMap<typeof fetch, Map<string, Kept>>();
 
 /**
  * Metadata is kept as long as the server's `Cache-Control` says, an hour if it says nothing, a day at most. Callers at the
- * same time share one request; a failure is not kept.
+ * same time share one request, each with a time-out of its own; a failure is not kept.
  *
  * @throws {OAuthError} code of why there is no metadata
  */
 export async function discoverMetadata(issuer: string, options: DiscoveryOptions): Promise<ServerMetadata> {
-  const { timeout, signal } = options;
+  const { timeout, signal, fetch = globalThis.fetch } = options;
   const url = new URL(checkBaseUrl("issuer", issuer, options));
-  return limited({ url, timeout, signal }, () => shared(issuer, options));
+  return limited({ url, timeout, signal }, (own) => shared(issuer, fetch, own.signal));
 }
 
-function shared(issuer: string, options: DiscoveryOptions): Promise<ServerMetadata> {
-  const { timeout, fetch = globalThis.fetch } = options;
+async function shared(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal): Promise<ServerMetadata> {
   const issuers = kept.get(fetch) ?? new Map<string, Kept>();
   kept.set(fetch, issuers);
   const known = issuers.get(issuer);
-  if (known !== undefined && known.expires > Date.now()) return known.metadata;
+  const one = known !== undefined && known.expires > Date.now() ? known : begin(issuer, fetch, issuers);
+  one.waiting++;
+  try {
+    return await untilAborted(signal, () => one.metadata);
+  } finally {
+    one.waiting--;
+    if (one.waiting === 0 && one.expires === Number.POSITIVE_INFINITY) {
+      if (issuers.get(issuer) === one) issuers.delete(issuer);
+      one.request.abort();
+    }
+  }
+}
 
-  const forget = () => issuers.get(issuer) === fresh && issuers.delete(issuer);
-  const metadata = fetchMetadata(issuer, timeout, fetch).then(
-    ({ document, lifetime }) => {
-      fresh.expires = Date.now() + lifetime * 1000;
-      return document;
-    },
-    (error) => {
-      forget();
-      throw error;
-    },
-  );
-  const fresh: Kept = { metadata, expires: Number.POSITIVE_INFINITY };
+function begin(issuer: string, fetch: typeof globalThis.fetch, issuers: Map<string, Kept>): Kept {
+  const request = new AbortController();
+  const metadata = fetchMetadata(issuer, fetch, request.signal).then(({ document, lifetime }) => {
+    fresh.expires = Date.now() + lifetime * 1000;
+    return document;
+  });
+  const fresh: Kept = { metadata, request, waiting: 0, expires: Number.POSITIVE_INFINITY };
   issuers.delete(issuer);
   issuers.set(issuer, fresh);
   const [oldest] = issuers.keys();
   if (issuers.size > MOST_ISSUERS && oldest !== undefined) issuers.delete(oldest);
-  return metadata;
+  return fresh;
 }
 
-async function fetchMetadata(issuer: string, timeout: number, fetch: typeof globalThis.fetch) {
+async function fetchMetadata(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal) {
   const [oauth, openid] = wellKnown(issuer);
-  const first = await get(oauth, timeout, fetch);
+  const get = (url: URL) => exchange(url, { headers: { accept: "application/json" }, signal }, fetch);
+  const first = await get(oauth);
   // A server that has no such document says so with a 4xx. Anything else is its answer.
   const absent = first.response.status >= 400 && first.response.status < 500;
-  const { response, text } = absent ? await get(openid, timeout, fetch) : first;
+  const { response, text } = absent ? await get(openid) : first;
   if (!response.ok) throw refusal(absent ? openid : oauth, { response, text });
   const document = checkMetadata(parseObject(text), issuer, response);
   return { document, lifetime: lifetimeOf(response.headers) };
-}
-
-function get(url: URL, timeout: number, fetch: typeof globalThis.fetch): Promise<Answer> {
-  const headers = { accept: "application/json" };
-  return limited({ url, timeout }, ({ signal }) => exchange(url, { headers, signal }, fetch));
 }
 
 /** RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID appends it. */

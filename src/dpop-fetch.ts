@@ -1,5 +1,5 @@
 /** A `fetch` that sends an access token, and with each request a proof of its own (RFC 9449 §7). */
-import { untilAborted } from "./abort.js";
+import { untilAborted } from "./deadline.js";
 import type { DPoPProver } from "./dpop-prover.js";
 import { DPoPError } from "./errors.js";
 import { NonceStore } from "./nonce-store.js";

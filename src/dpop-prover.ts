@@ -61,6 +61,8 @@ export class DPoPProver {
   readonly #header: string;
   readonly #maxClockSkew: number;
   #clockOffset = 0;
+  /** The last token's hash: most calls go with the same one. */
+  #hashed = { accessToken: "", ath: "" };
 
   private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
     this.#maxClockSkew = maxClockSkew;
@@ -114,7 +116,7 @@ export class DPoPProver {
       htu: target(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       // JSON leaves out what is undefined.
-      ath: accessToken === undefined ? undefined : tokenHash(accessToken),
+      ath: accessToken === undefined ? undefined : this.#athOf(accessToken),
       nonce: nonce === undefined ? undefined : checkNonce(nonce),
     };
     const trace = () => this.#trace(claims);
@@ -141,6 +143,12 @@ export class DPoPProver {
     return this.#clockOffset;
   }
 
+  #athOf(accessToken: string): string {
+    if (accessToken === "" || accessToken !== this.#hashed.accessToken)
+      this.#hashed = { accessToken, ath: tokenHash(accessToken) };
+    return this.#hashed.ath;
+  }
+
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
     return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
   }
@@ -154,7 +162,7 @@ function method(htm: string): string {
 }
 
 function target(htu: string | URL): string {
-  const url = parseUrl(htu);
+  const url = htu instanceof URL ? htu : parseUrl(htu);
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
     throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
   if (url.username || url.password)
@@ -162,7 +170,7 @@ function target(htu: string | URL): string {
   return url.origin + url.pathname;
 }
 
-function parseUrl(htu: string | URL): URL | undefined {
+function parseUrl(htu: string): URL | undefined {
   try {
     return new URL(htu);
   } catch {

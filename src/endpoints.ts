@@ -40,7 +40,8 @@ const IN_METADATA = {
 
 /** The endpoints of one server. */
 export class Endpoints {
-  readonly #base: string;
+  /** Where paths start from: no slash at its end. */
+  readonly base: string;
   readonly #options: EndpointOptions;
   readonly #mutualTls: boolean;
 
@@ -49,7 +50,7 @@ export class Endpoints {
    * @throws {OAuthError} code `misconfigured` for a URL that no secret should be sent to
    */
   constructor(options: EndpointOptions, { mutualTls }: { mutualTls: boolean }) {
-    this.#base = checkBaseUrl("baseUrl", options.baseUrl, options);
+    this.base = checkBaseUrl("baseUrl", options.baseUrl, options);
     this.#options = options;
     this.#mutualTls = mutualTls;
     for (const name of Object.keys(PATHS) as EndpointName[]) this.#find(name);
@@ -65,10 +66,10 @@ export class Endpoints {
   #find(name: EndpointName): URL | undefined {
     const given = this.#options.endpoints?.[name];
     if (typeof given === "string" && given.startsWith("/"))
-      return checkServerUrl(`endpoints.${name}`, this.#base + given, this.#options);
+      return checkServerUrl(`endpoints.${name}`, this.base + given, this.#options);
     if (given !== undefined) return checkServerUrl(`endpoints.${name}`, given, this.#options);
     const { metadata } = this.#options;
-    if (metadata === undefined) return new URL(this.#base + PATHS[name]);
+    if (metadata === undefined) return new URL(this.base + PATHS[name]);
     const key = IN_METADATA[name];
     const named = (this.#mutualTls ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
     return named === undefined ? undefined : checkServerUrl(key, named, this.#options);

@@ -13,7 +13,7 @@ export function encodeHeader(header: object): string {
  */
 export async function signCompact(header: string, claims: object, signer: Signer, options: SignOptions) {
   const input = `${header}.${encode(JSON.stringify(claims))}`;
-  const signature = await signer.sign(Buffer.from(input), options);
+  const signature = await signer.sign(Buffer.from(input, "latin1"), options);
   return `${input}.${Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString("base64url")}`;
 }
 

@@ -67,6 +67,11 @@ export class OAuthClient {
     return new OAuthClient({ ...rest, baseUrl: issuer, metadata });
   }
 
+  /** What the server calls itself, or its base URL where nobody said. */
+  get issuer(): string {
+    return this.#server.issuer ?? this.#server.endpoints.base;
+  }
+
   /** What the server said of itself, if it was asked. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;

@@ -1,5 +1,6 @@
 /** Where a redirect leads, and what of the request goes along (Fetch standard, HTTP-redirect fetch). */
 import { DPoPError } from "./errors.js";
+import { nameOf } from "./http-exchange.js";
 
 export interface Redirect {
   readonly url: URL;
@@ -23,6 +24,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  * @throws {DPoPError} code `redirect` if it leads to another origin, or nobody can see where
  */
 export function redirectOf(request: { url: URL; method: string }, response: Response): Redirect | undefined {
+  if (response.redirected) throw refused(request.url, "and its fetch followed, against the request");
   if (response.type === "opaqueredirect") throw refused(request.url, "to where can't be seen");
   const location = REDIRECTS.has(response.status) ? response.headers.get("location") : null;
   if (location === null) return undefined;
@@ -38,7 +40,7 @@ function dropsBody(status: number, method: string): boolean {
   return (status === 301 || status === 302) && method === "POST";
 }
 
-function refused({ origin, pathname }: URL, where: string): DPoPError {
+function refused(url: URL, where: string): DPoPError {
   const next = 'The token was not sent on. Call the final URL, or give redirect: "manual".';
-  return new DPoPError("redirect", `${origin}${pathname} redirects ${where}. ${next}`);
+  return new DPoPError("redirect", `${nameOf(url)} redirects ${where}. ${next}`);
 }

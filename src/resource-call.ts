@@ -1,9 +1,12 @@
 /** One call to a resource server: its requests, until there is an answer to give back (RFC 9449 §7 and §9). */
 import type { DPoPProver } from "./dpop-prover.js";
 import { DPoPError } from "./errors.js";
+import { nameOf } from "./http-exchange.js";
 import type { NonceStore } from "./nonce-store.js";
+import { ProofTries } from "./proof-tries.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
 import { gathered, type RequestBody, requestBody } from "./request-body.js";
+import type { Token } from "./token.js";
 import type { TokenSource } from "./token-source.js";
 import { parseChallenges } from "./www-authenticate.js";
 
@@ -20,18 +23,6 @@ export interface CallTerms {
   readonly adjustClock: boolean;
 }
 
-/** One answered request, and what another one could do better. */
-interface Attempt {
-  readonly response: Response;
-  readonly accessToken: string;
-  readonly nonce: string | undefined;
-  readonly clockOffset: number;
-}
-
-/** The errors of a challenge that another request may be the answer to, each of them once in a call. */
-const CURABLE = ["use_dpop_nonce", "invalid_dpop_proof", "invalid_token"] as const;
-type Curable = (typeof CURABLE)[number];
-
 const MOST_REDIRECTS = 20;
 
 export class ResourceCall {
@@ -39,17 +30,20 @@ export class ResourceCall {
   readonly #init: RequestInit;
   readonly #signal: AbortSignal | undefined;
   readonly #headers: Headers;
-  readonly #cured = new Set<Curable>();
+  readonly #proofs: ProofTries;
   readonly #redirect: NonNullable<RequestInit["redirect"]>;
   #input: string | Request;
   #url: URL;
   #method: string;
   #body: RequestBody | undefined;
+  #response: Response | undefined;
+  #renewed = false;
 
   /** @throws {DPoPError} code `forbidden-origin` or `forbidden-header` */
   constructor(terms: CallTerms, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
     const request = isRequest(input) ? input : undefined;
     this.#terms = terms;
+    this.#proofs = new ProofTries(terms.prover, terms.nonces);
     this.#init = init;
     this.#signal = signal;
     this.#input = isRequest(input) ? input : String(input);
@@ -71,6 +65,7 @@ export class ResourceCall {
       return response;
     } catch (reason) {
       this.#body?.release(reason);
+      if (this.#response) discard(this.#response);
       throw reason;
     }
   }
@@ -92,8 +87,8 @@ export class ResourceCall {
       if (left === 0) throw new DPoPError("redirect", `${nameOf(this.#url)}: over ${MOST_REDIRECTS} redirects.`);
       this.#turnTo(redirect);
       response = await this.#answered();
-      Object.defineProperty(response, "redirected", { value: true });
     }
+    if (response !== first) Object.defineProperty(response, "redirected", { value: true });
     return response;
   }
 
@@ -114,36 +109,37 @@ export class ResourceCall {
   /** Sends, and sends again for each challenge that can be met. */
   async #answered(): Promise<Response> {
     for (;;) {
-      const attempt = await this.#send();
-      const cured = await this.#cure(attempt);
-      if (!cured) return attempt.response;
-      this.#cured.add(cured);
-      discard(attempt.response);
+      const { accessToken } = await this.#token();
+      const response = await this.#send(accessToken);
+      if (response.status !== 401 || !(await this.#mends(response, accessToken))) return response;
+      discard(response);
       this.#checkBody();
     }
   }
 
-  async #send(): Promise<Attempt> {
-    const { prover, source, nonces, fetch } = this.#terms;
-    const { accessToken, cnfJkt } = await source.token({ signal: this.#signal });
-    if (cnfJkt !== null && cnfJkt !== prover.jkt)
-      throw new DPoPError("invalid-access-token", `The token is bound to key ${cnfJkt}, not to ${prover.jkt}.`);
-    const nonce = nonces.get(this.#url);
-    const { clockOffset } = prover;
-    const target = { htm: this.#method, htu: this.#url, accessToken, nonce, signal: this.#signal };
-    const headers = new Headers(this.#headers);
-    headers.set("dpop", await prover.makeProof(target));
-    headers.set("authorization", `DPoP ${accessToken}`);
-    const response = await fetch(this.#input, this.#sent(headers));
-    nonces.keep(this.#url, response.headers);
-    return { response, accessToken, nonce, clockOffset };
+  async #token(): Promise<Token> {
+    const { prover, source } = this.#terms;
+    const token = await source.token({ signal: this.#signal });
+    if (token.cnfJkt === null || token.cnfJkt === prover.jkt) return token;
+    throw new DPoPError("invalid-access-token", `The token is bound to key ${token.cnfJkt}, not to ${prover.jkt}.`);
   }
 
-  #sent(headers: Headers): RequestInit {
+  async #send(accessToken: string): Promise<Response> {
+    const { nonces, fetch } = this.#terms;
+    const target = { htm: this.#method, htu: this.#url, accessToken, signal: this.#signal };
+    this.#headers.set("dpop", await this.#proofs.next(target));
+    this.#headers.set("authorization", `DPoP ${accessToken}`);
+    this.#signal?.throwIfAborted(); // not every key and fetch looks at it
+    this.#response = await fetch(this.#input, this.#sent());
+    nonces.keep(this.#url, this.#response.headers);
+    return this.#response;
+  }
+
+  #sent(): RequestInit {
     return {
       ...this.#init,
       method: this.#method,
-      headers,
+      headers: this.#headers,
       body: this.#body?.open() ?? null,
       ...(this.#body && { duplex: "half" }),
       redirect: this.#redirect === "follow" ? "manual" : this.#redirect,
@@ -151,23 +147,16 @@ export class ResourceCall {
     };
   }
 
-  /** @returns what the answer complained of, if another request will now say something else */
-  async #cure(attempt: Attempt): Promise<Curable | undefined> {
-    if (attempt.response.status !== 401) return undefined;
-    const errors = errorsOf(attempt.response);
-    for (const error of CURABLE)
-      if (errors.includes(error) && !this.#cured.has(error) && (await this.#cures(error, attempt))) return error;
-    return undefined;
-  }
-
-  /** Compares with what was sent, since another call may have seen to it already. */
-  async #cures(error: Curable, { response, accessToken, nonce, clockOffset }: Attempt): Promise<boolean> {
-    const { nonces, prover, source, adjustClock } = this.#terms;
-    if (error === "use_dpop_nonce") return nonces.get(this.#url) !== nonce;
-    if (error === "invalid_token")
-      return (await source.renew(accessToken, { signal: this.#signal })).accessToken !== accessToken;
-    if (adjustClock) prover.adjustClock(response.headers.get("date"));
-    return adjustClock && prover.clockOffset !== clockOffset;
+  /** @returns whether another request will say what this answer asked for: a nonce, a time, a token, each once */
+  async #mends(response: Response, accessToken: string): Promise<boolean> {
+    const { source, adjustClock } = this.#terms;
+    const errors = errorsOf(response);
+    const clock = adjustClock && errors.includes("invalid_dpop_proof");
+    if (this.#proofs.mends(response.headers, { nonce: errors.includes("use_dpop_nonce"), clock })) return true;
+    if (!errors.includes("invalid_token") || this.#renewed) return false;
+    const next = await source.renew(accessToken, { signal: this.#signal });
+    this.#renewed = next.accessToken !== accessToken;
+    return this.#renewed;
   }
 
   #checkBody(): void {
@@ -195,9 +184,4 @@ function errorsOf({ headers }: Response): (string | undefined)[] {
 /** Its connection is free again. */
 function discard({ body }: Response): void {
   body?.cancel().catch(() => undefined);
-}
-
-/** Without the query, which may hold what is nobody's business. */
-function nameOf({ origin, pathname }: URL): string {
-  return origin + pathname;
 }

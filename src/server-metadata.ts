@@ -27,17 +27,25 @@ export interface ServerMetadata {
 export function checkMetadata(document: Record<string, unknown> | undefined, issuer: string, response: Response) {
   const wrong = (why: string) => new OAuthError("invalid-response", `The metadata of ${issuer} ${why}.`, { response });
   if (document === undefined) throw wrong("is no JSON object");
-  if (document.issuer !== issuer) throw wrong(`is that of another issuer: ${String(document.issuer).slice(0, 200)}`);
+  if (document.issuer !== issuer)
+    throw wrong(`is that of another issuer: ${JSON.stringify(document.issuer)?.slice(0, 200)}`);
   const members = Object.entries(document).filter(([, value]) => value !== null);
-  const odd = members.find(([name, value]) => !hasItsType(name, value));
-  if (odd) throw wrong(`has a ${odd[0]} of the wrong type`);
+  const odd = oddMember(members);
+  if (odd) throw wrong(`has a ${odd} of the wrong type`);
   return { ...Object.fromEntries(members), issuer } as ServerMetadata; // each member that is read was checked above
 }
 
-/** @throws {OAuthError} code `misconfigured` if the server takes DPoP proofs, and none by ES256 */
-export function checkAlgorithms({ issuer, dpop_signing_alg_values_supported: algorithms }: ServerMetadata): void {
+/** @throws {OAuthError} code `misconfigured` for metadata of the wrong type, or of a server that takes no proofs by ES256 */
+export function checkGiven(metadata: ServerMetadata): void {
+  const odd = typeof metadata.issuer === "string" ? oddMember(Object.entries(metadata)) : "issuer";
+  if (odd) throw misconfigured(`metadata has a ${odd} of the wrong type.`);
+  const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
   if (algorithms?.includes("ES256") === false)
     throw misconfigured(`${issuer} takes no DPoP proofs by ES256, only by ${algorithms.join(", ") || "nothing"}.`);
+}
+
+function oddMember(members: [name: string, value: unknown][]): string | undefined {
+  return members.find(([name, value]) => value !== undefined && !hasItsType(name, value))?.[0];
 }
 
 function hasItsType(name: string, value: unknown): boolean {

@@ -1,15 +1,14 @@
 /** How a token is followed by the next one: from the store, by its refresh token, or by the grant again (RFC 6749 §6). */
+import { hash } from "node:crypto";
 import type { DPoPProver } from "./dpop-prover.js";
 import { OAuthError } from "./errors.js";
+import type { OAuthClient } from "./oauth-client.js";
 import { boundKeys, Token } from "./token.js";
 import type { TokenRequest } from "./token-request.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 /** What is needed of an `OAuthClient`. */
-export interface TokenClient {
-  getTokenWithDPoP(request: TokenRequest): Promise<Token>;
-  readonly metadata?: { readonly issuer: string } | undefined;
-}
+export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer">;
 
 export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
   client: TokenClient;
@@ -21,16 +20,15 @@ export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "
   /** Keeps the token for the next run, and shares it with other processes. */
   store?: TokenStore | undefined;
   /**
-   * The authorization server, as part of the store's key. Default: what its metadata say, if the client has them. Give it
-   * where one key and client id are used at several servers.
+   * Whose token it is, as part of the store's key. Needed where one key and client log in for several people: nothing else
+   * tells their tokens apart.
    */
-  issuer?: string | undefined;
+  subject?: string | undefined;
 }
 
 export interface KeptToken {
+  /** With the refresh token in force. */
   readonly token: Token;
-  /** The refresh token in force. */
-  readonly refreshToken: string | null;
   /** Milliseconds since 1970; `null` where the server did not say. */
   readonly expiresAt: number | null;
 }
@@ -43,22 +41,23 @@ export class TokenRenewal {
   readonly #grant: Grant;
   readonly #repeatable: boolean;
   readonly #store: TokenStore | undefined;
+  /** The store's. */
   readonly #key: string;
   #first: Token | undefined;
   #refreshToken: string | null;
   #granted: boolean;
 
   constructor(options: TokenRenewalOptions) {
-    const { client, prover, token, repeatable, store, issuer = client.metadata?.issuer, ...grant } = options;
+    const { client, prover, token, repeatable, store, subject, ...grant } = options;
     const refreshToken = grant.grantType === "refresh_token" ? grant.extra?.refresh_token : undefined;
     this.#client = client;
     this.#prover = prover;
     this.#grant = grant;
     this.#repeatable = repeatable ?? grant.grantType === "client_credentials";
     this.#store = store;
-    this.#key = storeKey(prover, grant, issuer);
-    this.#first = token;
+    this.#key = storeKey(options);
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
+    this.#first = token?.refreshToken === null ? new Token(token.raw, token.accessToken, this.#refreshToken) : token;
     this.#granted = grant.grantType === "refresh_token" || token !== undefined;
   }
 
@@ -76,9 +75,9 @@ export class TokenRenewal {
     const used = this.#refreshToken;
     if (used === null) return undefined;
     const { resource } = this.#grant.extra ?? {};
-    const extra = { refresh_token: used, resource };
+    const request = { ...this.#grant, dpopProver: this.#prover, refreshToken: used, scope: null, extra: { resource } };
     try {
-      return await this.#ask({ ...this.#grant, grantType: "refresh_token", scope: null, extra });
+      return await this.#got(() => this.#client.refresh(request));
     } catch (reason) {
       if (!isInvalidGrant(reason)) throw reason;
       return this.#afterRefusal(used, stale, reason);
@@ -88,7 +87,7 @@ export class TokenRenewal {
   /** Another process may have used the refresh token first, and stored what it got for it. */
   async #afterRefusal(used: string, stale: string | undefined, reason: unknown): Promise<KeptToken | undefined> {
     const theirs = await this.#load();
-    if (theirs && theirs.refreshToken !== used) return isFresh(theirs, stale) ? theirs : this.#refresh(stale);
+    if (theirs && theirs.token.refreshToken !== used) return isFresh(theirs, stale) ? theirs : this.#refresh(stale);
     this.#refreshToken = null;
     await this.#change((store) => store.del(this.#key));
     if (!this.#repeatable) throw reason;
@@ -101,28 +100,28 @@ export class TokenRenewal {
       const message = `The token is over, has no refresh token, and ${grantType} can't be repeated: ask for a new grant.`;
       throw new OAuthError("misconfigured", message, { error: "invalid_grant" });
     }
-    const kept = await this.#ask(this.#grant);
+    const request = { ...this.#grant, dpopProver: this.#prover };
+    const kept = await this.#got(() => this.#client.getTokenWithDPoP(request));
     this.#granted = true;
     return kept;
   }
 
-  async #ask(grant: Grant): Promise<KeptToken> {
+  async #got(ask: () => Promise<Token>): Promise<KeptToken> {
     const since = Date.now();
-    return this.#keep(await this.#client.getTokenWithDPoP({ ...grant, dpopProver: this.#prover }), since);
+    return this.#keep(await ask(), since);
   }
 
-  /** An answer without a new refresh token leaves the old one in force (RFC 6749 §6). */
   async #keep(token: Token, since: number): Promise<KeptToken> {
-    this.#refreshToken = token.refreshToken ?? this.#refreshToken;
-    const expiresAt = token.expiresIn === null ? null : since + token.expiresIn * 1000;
-    const kept = { token, refreshToken: this.#refreshToken, expiresAt };
-    await this.#change((store) => store.set(this.#key, { raw: token.raw, refreshToken: kept.refreshToken, expiresAt }));
-    return kept;
+    const { raw, refreshToken, expiresIn } = token;
+    const expiresAt = expiresIn === null ? null : since + expiresIn * 1000;
+    this.#refreshToken = refreshToken;
+    await this.#change((store) => store.set(this.#key, { raw, refreshToken, expiresAt }));
+    return { token, expiresAt };
   }
 
   async #load(): Promise<KeptToken | undefined> {
     const kept = keptToken(await this.#store?.get(this.#key), this.#prover.jkt);
-    this.#refreshToken = kept?.refreshToken ?? this.#refreshToken;
+    this.#refreshToken = kept?.token.refreshToken ?? this.#refreshToken;
     return kept;
   }
 
@@ -137,10 +136,16 @@ export class TokenRenewal {
   }
 }
 
-/** Readable, and without a secret: the same key, client and scope find their token again after a restart. */
-function storeKey({ jkt }: DPoPProver, { clientId, scope, extra }: Grant, issuer: string | undefined): string {
-  const key = new URLSearchParams({ jkt, client_id: clientId });
-  const parts = { issuer, scope, resource: extra?.resource, audience: extra?.audience };
+/**
+ * The same question finds its token again after a restart, and no other does: a code or subject token is another person's.
+ * What may be secret is in it as a hash.
+ */
+function storeKey({ client, prover, grantType, clientId, scope, subject, extra = {} }: TokenRenewalOptions): string {
+  const { resource, audience, ...asked } = extra;
+  const given = Object.entries(asked).filter(([, value]) => value != null);
+  const question = given.length === 0 ? undefined : hash("sha256", JSON.stringify(given.sort()), "base64url");
+  const parts = { issuer: client.issuer, grant_type: grantType, scope, subject, resource, audience, question };
+  const key = new URLSearchParams({ jkt: prover.jkt, client_id: clientId });
   for (const [name, values] of Object.entries(parts))
     for (const value of [values ?? []].flat()) key.append(name, String(value));
   return key.toString();
@@ -151,7 +156,7 @@ function keptToken(stored: StoredToken | undefined, jkt: string): KeptToken | un
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
   if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
-  return { token: new Token(stored.raw, accessToken), refreshToken: stored.refreshToken, expiresAt: stored.expiresAt };
+  return { token: new Token(stored.raw, accessToken, stored.refreshToken), expiresAt: stored.expiresAt };
 }
 
 function isFresh(kept: KeptToken | undefined, stale: string | undefined): kept is KeptToken {

@@ -84,7 +84,7 @@ export function formOf(named: ExtraFields, extra: ExtraFields = {}): URLSearchPa
 
 function checkNotNamed(extra: ExtraFields, named: ExtraFields): void {
   for (const [name, value] of Object.entries(extra))
-    if (value != null && name in named)
+    if (value != null && Object.hasOwn(named, name))
       throw misconfigured(`extra.${name} would override ${name}: give it by its own name.`);
 }
 

@@ -1,6 +1,7 @@
 /** One bound token, kept fresh for all who call with it: got once, renewed ahead of its end, replaced when it is refused. */
-import { untilAborted } from "./abort.js";
+
 import { Backoff, type BackoffOptions } from "./backoff.js";
+import { untilAborted } from "./deadline.js";
 import { OAuthError } from "./errors.js";
 import type { Token } from "./token.js";
 import { type KeptToken, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";

@@ -63,6 +63,8 @@ describe("the authorization request", () => {
     expect(one.codeVerifier).not.toBe(two.codeVerifier);
     const { codeVerifier, codeChallenge, codeChallengeMethod } = pkcePair();
     expect([codeVerifier, codeChallenge].join()).toMatch(/^[\w-]{43},[\w-]{43}$/);
+    for (const short of ["v", "v".repeat(42), "v".repeat(129), `${"v".repeat(43)}=`])
+      await expect(parametersOf({ codeVerifier: short })).rejects.toMatchObject({ code: "misconfigured" });
     const parameters = await parametersOf({ state: "mine", codeVerifier });
     expect(parameters.get("state")).toBe("mine");
     expect(parameters.get("code_challenge")).toBe(codeChallenge);

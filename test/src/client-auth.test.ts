@@ -74,6 +74,10 @@ describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
     expect(JSON.stringify(seen)).not.toContain(assertion);
   });
 
+  it("by its name alone, without a key, is no authentication", async () => {
+    await expect(ask("private_key_jwt" as never)).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
   it("does not go with a secret", async () => {
     await expect(ask(byKey, {}, { clientSecret: "s3cret" })).rejects.toMatchObject({ code: "misconfigured" });
   });

@@ -69,6 +69,22 @@ it.each(["invalid_grant", "invalid_client", "invalid_request", "server_error"])(
   },
 );
 
+it.each([
+  ["gets one more, as does its proof, both at the right time", 400, 2],
+  ["that is refused at the same time of day gets no other", 0, 1],
+])("a client assertion %s", async (_, seconds, requests) => {
+  const signer = MemorySigner.generate();
+  const client = new OAuthClient({ baseUrl: server.origin, clientAuth: { method: "private_key_jwt", signer } });
+  server.tell(ahead(seconds, "invalid_client", 401));
+  if (requests === 1) server.tell(json(401, { error: "invalid_client" }, { date: dateIn(0) }));
+  const asking = client.clientCredentials({ clientId: "my-agent", dpopProver: await DPoPProver.generate() });
+  if (requests === 1) await expect(asking).rejects.toMatchObject({ error: "invalid_client" });
+  else await asking;
+  const assertions = server.heard.map(({ form }) => decodeJwt(form.get("client_assertion") ?? ""));
+  expect(new Set(assertions.map(({ jti }) => jti)).size).toBe(requests);
+  expect(assertions.map(({ iat }) => iat)).toEqual(iats());
+});
+
 it("a proof that is refused at the same time of day is refused for something else", async () => {
   server.tell(json(400, { error: "invalid_dpop_proof" }, { date: dateIn(1) }));
   await expect(ask(await DPoPProver.generate())).rejects.toMatchObject({ error: "invalid_dpop_proof" });

@@ -76,6 +76,13 @@ it("shows the code and where to enter it", async () => {
   });
 });
 
+it.each([{ user_code: "AB\u001b[2J" }, { verification_uri: "https://auth.example.com/\u001b]0;x\u0007" }])(
+  "shows nothing that would move a terminal's cursor: %j",
+  async (more) => {
+    expect(await refused(start([token], { ...codes, ...more }))).toMatchObject({ code: "invalid-response" });
+  },
+);
+
 it("asks every five seconds unless the server says otherwise, with a fresh proof and the code alone", async () => {
   const { device, polls, waits } = await start([pending, pending, token]);
   expect(await ended(device.token())).toMatchObject({ accessToken: "opaque" });

@@ -78,11 +78,11 @@ describe("RFC 8414 §3", () => {
     ["sends over 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large"],
     ["sends no JSON", (response) => response.end("<html>"), "invalid-response"],
     ["sends a list", json(200, []), "invalid-response"],
-    ["says nothing", (_response) => undefined, "timeout"],
+    ["says nothing", () => void vi.advanceTimersByTime(10_000), "timeout"],
   ] as [string, Telling, string][])("gives up on a server that %s, at the first request", async (_, telling, code) => {
     server.tell(telling);
-    const timeout = code === "timeout" ? 400 : 5_000;
-    expect(await refused(OAuthClient.discover(newIssuer(), { timeout }))).toMatchObject({ code });
+    if (code === "timeout") vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    expect(await refused(OAuthClient.discover(newIssuer()))).toMatchObject({ code });
     expect(server.heard).toHaveLength(1);
   });
 
@@ -95,6 +95,26 @@ describe("RFC 8414 §3", () => {
     const issuer = newIssuer();
     tell(metadata(issuer, more));
     expect(await refused(OAuthClient.discover(issuer))).toMatchObject({ code: "invalid-response" });
+  });
+
+  it.each([{ toString: 1, valueOf: 1 }, ["x"], null, 7])("refuses the issuer %j, as a typed error", async (other) => {
+    const issuer = newIssuer();
+    tell(metadata(issuer, { issuer: other }));
+    expect(await refused(OAuthClient.discover(issuer))).toMatchObject({ code: "invalid-response" });
+  });
+
+  it.each([
+    { issuer: 7 },
+    { token_endpoint: 7 },
+    { token_endpoint_auth_methods_supported: "client_secret_basic" },
+    { dpop_signing_alg_values_supported: "RS256 ES256" },
+    { token_endpoint_auth_signing_alg_values_supported: [7] },
+    { mtls_endpoint_aliases: "x" },
+  ])("refuses metadata of the wrong type that is given by hand: %j", (more) => {
+    const given = { ...metadata(server.origin), ...more } as never;
+    expect(() => new OAuthClient({ baseUrl: server.origin, metadata: given })).toThrow(
+      expect.objectContaining({ code: "misconfigured", message: expect.stringContaining(Object.keys(more)[0] ?? "") }),
+    );
   });
 
   it("never believes anything but the issuer itself", async () => {
@@ -234,6 +254,53 @@ describe("what is kept", () => {
     expect((await waits).metadata?.issuer).toBe(issuer);
     expect(documents()).toBe(1);
   });
+});
+
+describe("callers who share one request", () => {
+  const heardAll = async (count: number) => {
+    while (server.heard.length < count) await new Promise(setImmediate);
+  };
+
+  it("each have their own time: a later one does not wait for the first, nor end with it", async () => {
+    const issuer = newIssuer();
+    let answer = () => {};
+    server.tell((response, heard, turn) => {
+      answer = () => json(200, metadata(issuer))(response, heard, turn);
+    });
+    const first = refused(OAuthClient.discover(issuer, { timeout: 20 }));
+    const patient = OAuthClient.discover(issuer, { timeout: 100_000 });
+    const later = refused(OAuthClient.discover(issuer, { timeout: 20 }));
+    expect([await first, await later]).toMatchObject([{ code: "timeout" }, { code: "timeout" }]);
+    await heardAll(1);
+    answer();
+    expect((await patient).metadata?.issuer).toBe(issuer);
+    expect(server.heard).toHaveLength(1);
+  });
+
+  it("end it when the last of them has given up, and the next one asks anew", async () => {
+    const issuer = newIssuer();
+    const hungUp = new Promise<void>((resolve) => {
+      server.tell((response) => response.once("close", resolve));
+    });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const both = [OAuthClient.discover(issuer, { signal }), OAuthClient.discover(issuer, { signal })].map(refused);
+    await heardAll(1);
+    controller.abort();
+    expect(await Promise.all(both)).toMatchObject([{ code: "aborted" }, { code: "aborted" }]);
+    await hungUp;
+    tell(metadata(issuer));
+    expect((await OAuthClient.discover(issuer)).metadata?.issuer).toBe(issuer);
+  });
+});
+
+it("a client names its server: by discovery, by what it was told, or by its base URL", async () => {
+  const issuer = newIssuer();
+  tell(metadata(issuer));
+  expect((await OAuthClient.discover(issuer)).issuer).toBe(issuer);
+  const baseUrl = "https://auth.example.com/tenant/";
+  expect(new OAuthClient({ baseUrl }).issuer).toBe("https://auth.example.com/tenant");
+  expect(new OAuthClient({ baseUrl, issuer: "https://example.com" }).issuer).toBe("https://example.com");
 });
 
 describe("with oidc-provider", () => {

@@ -82,6 +82,23 @@ describe("redirects", () => {
     expect(await caught(caller({ fetch: opaque })(url))).toMatchObject({ code: "redirect" });
   });
 
+  it("that a fetch of your own has followed all the same is an error, not an answer", async () => {
+    inTurn(answer(302, { location: `${elsewhere.origin}/resource` }));
+    elsewhere.tell(ok);
+    const disobedient: typeof fetch = (input, init) => fetch(input, { ...init, redirect: "follow" });
+    expect(await caught(caller({ fetch: disobedient })(url))).toMatchObject({ code: "redirect" });
+  });
+
+  it("that is refused leaves no body unread", async () => {
+    const cancelled: string[] = [];
+    const held = async () => {
+      const body = new ReadableStream({ cancel: () => void cancelled.push("body") });
+      return new Response(body, { status: 302, headers: { location: elsewhere.origin } });
+    };
+    expect(await caught(caller({ fetch: held })(url))).toMatchObject({ code: "redirect" });
+    expect(cancelled).toEqual(["body"]);
+  });
+
   it("ends after 20", async () => {
     inTurn(answer(302, { location: "/again" }));
     expect(await caught(caller()(url))).toMatchObject({ code: "redirect" });

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Heard, json, type Telling, type ToldServer, toldServer } from "./told-server.js";
 
 let server: ToldServer;
@@ -13,12 +13,13 @@ const signer = MemorySigner.generate();
 beforeAll(async () => {
   [server, elsewhere, prover] = await Promise.all([toldServer(), toldServer(), DPoPProver.generate()]);
 });
+afterEach(() => void vi.useRealTimers());
 beforeEach(() => elsewhere.tell(json(200, good)));
 afterAll(() => Promise.all([server.close(), elsewhere.close()]));
 
 const secrets = {
   refreshToken: "s3cret-refresh",
-  codeVerifier: "s3cret-verifier",
+  codeVerifier: "s3cret-verifier".padEnd(43, "-"),
   token: "s3cret+token/=",
   subjectToken: "s3cret-subject",
   clientSecret: "s3cret of the agent",
@@ -114,14 +115,15 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
   });
 
   it.each([
-    ["says nothing in time", () => undefined, { code: "timeout", statusCode: null }],
+    ["says nothing in time", () => void vi.advanceTimersByTime(5_000), { code: "timeout", statusCode: null }],
     ["hangs up", (response) => response.destroy(), { code: "unreachable" }],
     ["fails", json(503, { error: "temporarily_unavailable" }), { code: "refused", statusCode: 503 }],
     ["fails in HTML", (response) => response.writeHead(502).end("<html>"), { code: "refused", statusCode: 502 }],
     ["pours for ever", (response) => pour(response), { code: "too-large" }],
   ] as [string, Telling, object][])("that %s is an error after one request", async (_, telling, error) => {
     server.tell(telling);
-    expect(await refused(call(clientOf({ timeout: telling.length === 0 ? 400 : 5_000 })))).toMatchObject(error);
+    if (telling.length === 0) vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    expect(await refused(call(clientOf()))).toMatchObject(error);
     expect(server.heard).toHaveLength(1);
   });
 
@@ -199,6 +201,18 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
     const signal = AbortSignal.abort();
     expect(await refused(call(clientOf(), { signal }))).toMatchObject({ code: "aborted" });
     expect(server.heard).toEqual([]);
+  });
+
+  it("is not posted to once the time is up, whatever the fetch makes of its signal", async () => {
+    let requests = 0;
+    const slow: typeof fetch = async () => {
+      requests++;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return Response.json({ error: "use_dpop_nonce" }, { status: 400, headers: { "dpop-nonce": "n" } });
+    };
+    expect(await refused(call(clientOf({ fetch: slow, timeout: 10 })))).toMatchObject({ code: "timeout" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(requests).toBe(1);
   });
 
   it.each(["client_id", "client_secret"])("takes no extra that would override %s", async (name) => {

@@ -71,6 +71,12 @@ describe("what is sent", () => {
     },
   );
 
+  it("takes an extra by any name that is not taken, toString too", async () => {
+    server.tell(json(200, bearer));
+    await ask({ extra: { toString: "x" as never } });
+    expect(server.heard[0]?.form.get("toString")).toBe("x");
+  });
+
   it("refuses extras that have no text of their own", async () => {
     expect(await refused(ask({ extra: { claims: { a: 1 } as never } }))).toMatchObject({ code: "misconfigured" });
   });
@@ -282,6 +288,11 @@ describe("redirects, limits and aborts", () => {
   it("an answer that does not come ends with the time-out", async () => {
     server.tell(() => undefined);
     expect(await refused(ask({}, { timeout: 50 }))).toMatchObject({ code: "timeout", statusCode: null });
+  });
+
+  it.each([Number.POSITIVE_INFINITY, 2 ** 40])("a time-out of %d is no time-out of nothing", async (timeout) => {
+    server.tell(json(200, bearer));
+    expect(await ask({}, { timeout })).toMatchObject({ accessToken: "opaque" });
   });
 
   it("a body that stops half-way ends with the time-out", async () => {

@@ -144,7 +144,7 @@ describe("a refresh token (RFC 6749 §6)", () => {
     expect(grantTypes()).toEqual(["authorization_code", "refresh_token", "refresh_token", "refresh_token"]);
     expect(server.heard.map(({ form }) => form.get("refresh_token"))).toEqual([null, "r1", "r1", "r3"]);
     expect(server.heard[1]?.body).toBe(
-      "grant_type=refresh_token&client_id=my-agent&client_secret=s3cr3t-of-the-agent&refresh_token=r1&resource=https%3A%2F%2Fr",
+      "grant_type=refresh_token&client_id=my-agent&client_secret=s3cr3t-of-the-agent&resource=https%3A%2F%2Fr&refresh_token=r1",
     );
   });
 

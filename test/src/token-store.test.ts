@@ -172,15 +172,60 @@ describe("a source with a store", () => {
       { scope: "read" },
       { extra: { resource: "https://r" } },
       { extra: { audience: "https://r" } },
-      { issuer: "https://other.example.com" },
+      { subject: "alice" },
+      { grantType: "urn:ietf:params:oauth:grant-type:token-exchange", extra: { subject_token: "of alice" } },
+      { grantType: "urn:ietf:params:oauth:grant-type:token-exchange", extra: { subject_token: "of bob" } },
+      { client: new OAuthClient({ baseUrl: `${server.origin}/tenant` }) },
+      { client: new OAuthClient({ baseUrl: server.origin, issuer: "https://third.example.com" }) },
     ];
-    const client = new OAuthClient({ baseUrl: server.origin });
-    const getTokenWithDPoP: OAuthClient["getTokenWithDPoP"] = (request) => client.getTokenWithDPoP(request);
-    different.push({ client: { getTokenWithDPoP, metadata: { issuer: "https://third.example.com" } } });
     const tokens = [];
     for (const options of different) tokens.push(await given({ store, ...options }));
     expect(new Set(tokens).size).toBe(different.length);
     expect(await given({ store })).toBe("t1");
+  });
+
+  it("has its refresh token again, and passes it on when the server does not replace it", async () => {
+    server.tell((response, heard, turn) =>
+      granted(`t${turn}`, turn === 1 ? { expires_in: 10, refresh_token: "r1" } : { expires_in: 10 })(
+        response,
+        heard,
+        turn,
+      ),
+    );
+    const store = memoryTokenStore();
+    expect((await source({ store }).token()).refreshToken).toBe("r1");
+    expect((await source({ store }).token()).refreshToken).toBe("r1");
+    setTime(11);
+    expect(await source({ store }).token()).toMatchObject({ accessToken: "t2", refreshToken: "r1" });
+  });
+
+  it("gives nobody what another login left there, and shows no code in its key", async () => {
+    grants();
+    const names: string[] = [];
+    const kept = memoryTokenStore();
+    const store: TokenStore = {
+      ...kept,
+      set: (name, token) => {
+        names.push(name);
+        return kept.set(name, token);
+      },
+    };
+    const login = (code: string) => given({ store, grantType: "authorization_code", extra: { code } });
+    expect([await login("of-alice"), await login("of-bob"), await login("of-alice")]).toEqual(["t1", "t2", "t1"]);
+    expect(names.join()).not.toMatch(/of-alice|of-bob|s3cr3t/);
+  });
+
+  it("sends a refresh token to no other server", async () => {
+    grants({ expires_in: 10, refresh_token: "r1" });
+    const store = memoryTokenStore();
+    await given({ store });
+    setTime(11);
+    const elsewhere = await toldSource();
+    elsewhere.grants();
+    const client = new OAuthClient({ baseUrl: elsewhere.server.origin });
+    await given({ store, client });
+    expect(elsewhere.server.heard.map(({ form }) => form.get("refresh_token"))).toEqual([null]);
+    await elsewhere.close();
   });
 
   it("does not use a token of another key, whatever the store says", async () => {

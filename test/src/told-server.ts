@@ -25,6 +25,7 @@ export async function toldServer(): Promise<ToldServer> {
   const heard: Heard[] = [];
   let telling: Telling = (response) => response.writeHead(500).end();
   const server = createServer(async (request, response) => {
+    response.shouldKeepAlive = false; // a connection that one test has left in whatever state is not the next one's
     const body = await text(request);
     const { method = "", url: path = "" } = request;
     const one = { method, path, headers: request.headers, form: new URLSearchParams(body), body };
