@@ -1,6 +1,5 @@
 /** DPoP proofs (RFC 9449 §4.2), made with any signer. */
 import { hash } from "node:crypto";
-import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { DPoPError } from "./errors.js";
 import { newJti } from "./jti.js";
 import { encodeHeader, signCompact } from "./jws.js";
@@ -8,6 +7,7 @@ import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
 import { type KeyRequirement, requireNonExportable } from "./requirement.js";
 import type { PublicJwk, Signer, SignOptions } from "./signer.js";
+import { thumbprint } from "./thumbprint.js";
 import { type SignatureTrace, signatureChannel, traced } from "./tracing.js";
 
 /** What one proof is for. */
@@ -80,7 +80,7 @@ export class DPoPProver {
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { kty, crv, x, y } = await signer.publicJwk({ signal });
     const publicJwk = Object.freeze({ kty, crv, x, y });
-    return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk), maxClockSkew);
+    return new DPoPProver(signer, publicJwk, thumbprint(publicJwk), maxClockSkew);
   }
 
   /** Makes a prover with a fresh key in this process's memory: for tests, and for keys as short-lived as the process. */
