@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
-import { type KmsCreateOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
+import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey, type KmsOperation } from "../emulators/aws-kms.js";
 import type { Fault } from "../emulators/fault-plan.js";
@@ -429,7 +429,7 @@ describe("describe()", () => {
 });
 
 describe("create()", () => {
-  const create = (uri = `awskms:///alias/new/${key.id}`, more: KmsCreateOptions = {}) =>
+  const create = (uri = `awskms:///alias/new/${key.id}`, more: KmsProviderOptions = {}) =>
     provider.create?.(uri, { region: kms.region, clientConfig: config(), ...more }) ?? expect.unreachable();
 
   it("makes an ECC_NIST_P256 key for SIGN_VERIFY, and waits until it is seen", async () => {

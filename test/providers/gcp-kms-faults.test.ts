@@ -5,7 +5,7 @@ import { googleAuthLibrary, grpc } from "google-gax";
 import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { toSignerError } from "../../providers/gcp-kms/status.js";
+import { toSignerError } from "../../providers/gcp-kms/errors.js";
 import type { Fault } from "../emulators/fault-plan.js";
 import { type GcpKms, gcpKms } from "../emulators/gcp-kms.js";
 import type { KeyWish } from "../emulators/gcp-kms-store.js";
@@ -375,7 +375,7 @@ describe("the SDK's client", () => {
   });
 
   it("can be given by its options, also through a URI", async () => {
-    await using signer = provider.open(`gcpkms://${name}`, { clientOptions: own() });
+    await using signer = provider.open(`gcpkms://${name}`, { clientConfig: own() });
     await expect(signer.sign(message)).resolves.toHaveLength(64);
   });
 
@@ -417,8 +417,8 @@ describe("secrets", () => {
     const privateKey = "-----BEGIN PRIVATE KEY-----\nVERY-SECRET\n-----END PRIVATE KEY-----\n";
     const email = "agent@example.iam.gserviceaccount.com";
     const authClient = new googleAuthLibrary.JWT({ email, key: privateKey });
-    const clientOptions = { authClient, servicePath: "127.0.0.1", port: 9 };
-    const signer = new GcpKmsSigner(name, { clientOptions, timeout: 1_000 });
+    const clientConfig = { authClient, servicePath: "127.0.0.1", port: 9 };
+    const signer = new GcpKmsSigner(name, { clientConfig, timeout: 1_000 });
     const error = await failure(signer.sign(message));
     expect(inspect([signer, error], { depth: 9, showHidden: true })).not.toContain("VERY-SECRET");
     await signer.close();
