@@ -193,7 +193,7 @@ describe("key states", () => {
     ["Disabled", "access-denied", false],
     ["PendingDeletion", "access-denied", false],
     ["PendingReplicaDeletion", "access-denied", false],
-    ["PendingImport", "unavailable", true],
+    ["PendingImport", "key-not-found", false],
     ["Creating", "unavailable", true],
     ["Unavailable", "unavailable", true],
   ];
@@ -459,9 +459,17 @@ describe("create()", () => {
     expect(counts()).toEqual({ CreateKey: 1, GetPublicKey: 1 });
   });
 
-  it("is given up when its time is up", async () => {
+  it("is given up when its time is up, and the request with it", async () => {
+    const before = kms.givenUp;
     kms.plan.next("CreateKey", "hang");
-    expect(await refusal(() => create(undefined, { timeout: 200 }))).toMatchObject({ code: "timeout" });
+    const uri = expect.stringMatching(/^awskms:\/\/\/alias\/new/);
+    expect(await refusal(() => create(undefined, { timeout: 200 }))).toMatchObject({ code: "timeout", uri });
+    await expect.poll(() => kms.givenUp).toBe(before + 1);
+  });
+
+  it.each([0, Number.NaN, 1e12])("with a time-out of %d is refused, and makes none", async (timeout) => {
+    expect(await refusal(() => create(undefined, { timeout }))).toMatchObject({ code: "misconfigured" });
+    expect(counts()).toEqual({});
   });
 
   it.each<KmsOperation>(["CreateKey", "CreateAlias"])("says that kms:%s is missing", async (operation) => {
