@@ -252,17 +252,36 @@ describe("an answer that is wrong never becomes a signature", () => {
     expect(await signer.sign(data)).toHaveLength(64);
   });
 
+  const fit = () => ({
+    KeyId: key.arn,
+    PublicKey: key.pair?.publicKey.export({ type: "spki", format: "der" }).toString("base64"),
+    KeySpec: "ECC_NIST_P256",
+    KeyUsage: "SIGN_VERIFY",
+    SigningAlgorithms: ["ECDSA_SHA_256"],
+  });
+
   it.each<KmsOperation>(["GetPublicKey", "Sign", "DescribeKey"])("%s with nothing in it", async (operation) => {
-    const PublicKey = key.pair?.publicKey.export({ type: "spki", format: "der" }).toString("base64");
-    const kind = { KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY", SigningAlgorithms: ["ECDSA_SHA_256"] };
     const told = await toldServer();
     told.tell((response, heard, turn) => {
       const asked = heard.headers["x-amz-target"] === `TrentService.${operation}`;
-      json(200, asked ? {} : { KeyId: key.arn, PublicKey, ...kind })(response, heard, turn);
+      json(200, asked ? {} : fit())(response, heard, turn);
     });
     await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
     const work = () => (operation === "DescribeKey" ? signer.describe() : signer.sign(data));
     expect(await refusal(work)).toMatchObject({ code: "integrity" });
+    await told.close();
+  });
+
+  it.each([
+    { KeySpec: "ECC_NIST_P384" },
+    { KeyUsage: "KEY_AGREEMENT" },
+    { SigningAlgorithms: ["ECDSA_SHA_384"] },
+    { SigningAlgorithms: undefined },
+  ])("GetPublicKey of a key that fits but for %j", async (other) => {
+    const told = await toldServer();
+    told.tell(json(200, { ...fit(), ...other }));
+    await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
+    expect(await refusal(() => signer.publicJwk())).toMatchObject({ code: "wrong-key" });
     await told.close();
   });
 });
