@@ -27,13 +27,10 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 export function callStore<Result>(call: StoreCall, work: (use: Deadline) => Result): Result;
 export function callStore<T>(call: StoreCall, work: (use: Deadline) => T | Promise<T>): T | Promise<T> {
   const { uri, doing, timeout, signal } = call;
-  const stopped = (code: "timeout" | "aborted", cause?: unknown) =>
-    named(
-      uri,
-      code,
-      code === "timeout" ? `No answer within ${timeout} ms while ${doing}.` : `Given up while ${doing}.`,
-      cause,
-    );
+  const stopped = (code: "timeout" | "aborted", cause?: unknown) => {
+    const message = code === "timeout" ? `No answer within ${timeout} ms while ${doing}.` : `Given up while ${doing}.`;
+    return named(uri, code, message, cause);
+  };
   try {
     const result = withDeadline({ timeout, signal, stopped }, work);
     if (!(result instanceof Promise)) return result;
