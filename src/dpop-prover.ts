@@ -113,8 +113,9 @@ export class DPoPProver {
       htm: method(htm),
       htu: target(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
-      ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
-      ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
+      // JSON leaves out what is undefined.
+      ath: accessToken === undefined ? undefined : tokenHash(accessToken),
+      nonce: nonce === undefined ? undefined : checkNonce(nonce),
     };
     const trace = () => this.#trace(claims);
     return traced(signatureChannel, trace, () => signCompact(this.#header, claims, this.signer, { signal }));
@@ -153,12 +154,20 @@ function method(htm: string): string {
 }
 
 function target(htu: string | URL): string {
-  const url = URL.canParse(String(htu)) ? new URL(htu) : undefined;
+  const url = parseUrl(htu);
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
     throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not hold a user name or password (${url.host}).`);
   return url.origin + url.pathname;
+}
+
+function parseUrl(htu: string | URL): URL | undefined {
+  try {
+    return new URL(htu);
+  } catch {
+    return undefined;
+  }
 }
 
 function tokenHash(accessToken: string): string {
