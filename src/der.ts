@@ -51,11 +51,10 @@ function integer(scalar: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(INTEGER, sign.length + digits.length, ...sign), digits]);
 }
 
-/** The one element that all of the bytes are; what can't be read is none. */
+/** What can't be read is none; what is more than one element, or not DER, the comparison refuses. */
 function parse(der: Uint8Array): AsnType | undefined {
   try {
-    const { result, offset } = fromBER(der);
-    return offset === der.length ? result : undefined;
+    return fromBER(der).result;
   } catch {
     return undefined;
   }
