@@ -7,6 +7,9 @@ import { checkRaw, outOfRange } from "./ecdsa.js";
 import { SignerError } from "./errors.js";
 
 const SCALAR = 32;
+const ZEROS = Buffer.alloc(SCALAR);
+const INTEGER = 0x02;
+const SEQUENCE = 0x30;
 
 /**
  * Converts a signature from DER to JOSE's form. Only DER is taken: what BER would allow (long or indefinite lengths,
@@ -22,9 +25,9 @@ export function derToRaw(der: Uint8Array): Uint8Array {
   const [r, s] = values;
   if (values.length !== 2 || !(r instanceof Integer) || !(s instanceof Integer))
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
-  const raw = Buffer.concat([scalar(r.toBigInt()), scalar(s.toBigInt())]);
+  const raw = Buffer.concat([scalar(r), scalar(s)]);
   if (Buffer.compare(rawToDer(raw), der) !== 0)
-    throw new SignerError("integrity", "The signature is BER, but not DER: its lengths or integers are padded.");
+    throw new SignerError("integrity", "The signature is BER, but not the one DER encoding of its r and s.");
   return raw;
 }
 
@@ -37,24 +40,30 @@ export function derToRaw(der: Uint8Array): Uint8Array {
  */
 export function rawToDer(raw: Uint8Array): Uint8Array {
   checkRaw(raw);
-  const integer = (half: Uint8Array) => Integer.fromBigInt(BigInt(`0x${Buffer.from(half).toString("hex")}`));
-  const value = [integer(raw.subarray(0, SCALAR)), integer(raw.subarray(SCALAR))];
-  return new Uint8Array(new Sequence({ value }).toBER());
+  const value = Buffer.concat([integer(raw.subarray(0, SCALAR)), integer(raw.subarray(SCALAR))]);
+  return Buffer.concat([Buffer.of(SEQUENCE, value.length), value]);
 }
 
-/** The one element that all of the bytes are; what can't be read is none. */
+/** X.690 §8.3: no byte more than it needs, and a zero in front where the first one would mean a sign. */
+function integer(scalar: Uint8Array): Buffer {
+  const digits = scalar.subarray(scalar.findIndex((byte) => byte !== 0));
+  const sign = Number(digits[0]) < 0x80 ? [] : [0];
+  return Buffer.concat([Buffer.of(INTEGER, sign.length + digits.length, ...sign), digits]);
+}
+
+/** What can't be read is none; what is more than one element, or not DER, the comparison refuses. */
 function parse(der: Uint8Array): AsnType | undefined {
   try {
-    const { result, offset } = fromBER(der);
-    return offset === der.length ? result : undefined;
+    return fromBER(der).result;
   } catch {
     return undefined;
   }
 }
 
-/** 32 bytes; whether they are below the order is for {@link checkRaw} to say. */
-function scalar(value: bigint): Buffer {
-  const digits = value.toString(16).padStart(2 * SCALAR, "0");
-  if (value < 1n || digits.length > 2 * SCALAR) throw outOfRange();
-  return Buffer.from(digits, "hex");
+/** 32 bytes. Whether they are the value, and below the order, the comparison and {@link checkRaw} say. */
+function scalar({ valueBlock }: Integer): Buffer {
+  const { valueHexView: bytes } = valueBlock;
+  const digits = bytes[0] === 0 ? bytes.subarray(1) : bytes;
+  if (digits.length > SCALAR) throw outOfRange();
+  return Buffer.concat([ZEROS.subarray(digits.length), digits]);
 }

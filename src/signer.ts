@@ -5,10 +5,12 @@
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "./deadline.js";
 import { checkRaw, importPublicKey, type PublicJwk } from "./ecdsa.js";
-import { SignerError } from "./errors.js";
+import type { SignerError } from "./errors.js";
+import { callStore, checkTimeout, named, owned } from "./store-call.js";
 import { thumbprint } from "./thumbprint.js";
 
 export type { PublicJwk } from "./ecdsa.js";
+export { callStore, checkTimeout } from "./store-call.js";
 
 /** A private key that signs, wherever it lives. */
 export interface Signer {
@@ -120,8 +122,6 @@ interface Opened {
   verified: boolean;
 }
 
-const DEFAULT_TIMEOUT = 30_000;
-
 /** A signer over any key store: what every store needs, written once. */
 export class KeySigner implements Signer {
   readonly alg = "ES256" as const;
@@ -141,7 +141,7 @@ export class KeySigner implements Signer {
     this.uri = source.uri;
     this.#source = source;
     this.#verify = options.verify ?? "always";
-    this.#timeout = checkTimeout(options.timeout ?? DEFAULT_TIMEOUT, source.uri);
+    this.#timeout = checkTimeout(source.uri, options.timeout);
   }
 
   async publicJwk(options: SignOptions = {}): Promise<PublicJwk> {
@@ -161,7 +161,7 @@ export class KeySigner implements Signer {
       const raw = given.form === "der" ? await fromDer(given.signature) : given.signature;
       return this.#accept(opened, data, raw, given.keyRef);
     } catch (error) {
-      throw this.#owned(error);
+      throw owned(this.uri, error);
     } finally {
       this.#leave();
     }
@@ -226,26 +226,14 @@ export class KeySigner implements Signer {
   }
 
   /** Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience. */
-  #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => Promise<T>): Promise<T>;
+  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => Promise<T>): Promise<T>;
   #limited<T>(
-    what: string,
+    doing: string,
     signal: AbortSignal | undefined,
     work: (use: OpenKeyOptions) => T | Promise<T>,
   ): T | Promise<T>;
-  #limited<T>(what: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
-    const stopped = (why: "timeout" | "aborted", cause?: unknown) =>
-      why === "timeout"
-        ? this.#error("timeout", `No answer from the key store within ${this.#timeout} ms while ${what}.`)
-        : this.#error("aborted", `Given up by the caller while ${what}.`, cause);
-    try {
-      const result = withDeadline({ timeout: this.#timeout, signal, stopped }, (use) => this.#counted(work(use)));
-      if (!(result instanceof Promise)) return result;
-      return result.catch((error) => {
-        throw this.#owned(error);
-      });
-    } catch (error) {
-      throw this.#owned(error);
-    }
+  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
+    return callStore({ uri: this.uri, doing, timeout: this.#timeout, signal }, (use) => this.#counted(work(use)));
   }
 
   /** Whatever kind of promise a store's SDK gives, it is one of ours from here on. */
@@ -272,16 +260,8 @@ export class KeySigner implements Signer {
     await this.#opened?.source.close();
   }
 
-  #error(code: SignerError["code"], message: string, cause?: unknown): SignerError {
-    return new SignerError(code, `${this.uri}: ${message}`, { uri: this.uri, cause });
-  }
-
-  /** Every error that leaves here is a SignerError that names its key. */
-  #owned(error: unknown): unknown {
-    if (!(error instanceof Error) || error.name !== "SignerError")
-      return this.#error("unavailable", "The key store failed in a way that its provider does not know.", error);
-    if (!(error instanceof SignerError) || error.uri !== undefined) return error;
-    return this.#error(error.code, error.message, error.cause);
+  #error(code: SignerError["code"], message: string): SignerError {
+    return named(this.uri, code, message);
   }
 }
 
@@ -291,11 +271,6 @@ let derToRaw: typeof import("./der.js").derToRaw | undefined;
 async function fromDer(der: Uint8Array): Promise<Uint8Array> {
   derToRaw ??= (await import("./der.js")).derToRaw;
   return derToRaw(der);
-}
-
-function checkTimeout(timeout: number, uri: string): number {
-  if (Number.isFinite(timeout) && timeout > 0) return timeout;
-  throw new SignerError("misconfigured", `${uri}: timeout must be a number of milliseconds above 0.`, { uri });
 }
 
 function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -81,12 +81,18 @@ describe("without its peers", () => {
     expect(bare.run(script)).toBe("3\n");
   });
 
-  it("a provider names the package that it needs, at its first use", () => {
+  const keyVersion = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1";
+  it.each([
+    ["graphene-pk11", "pkcs11:token=t;object=k?module-path=/etc/hostname"],
+    ["@aws-sdk/client-kms", "awskms:///alias/a?region=eu-central-1"],
+    ["@google-cloud/kms", `gcpkms://${keyVersion}`],
+    ["@google-cloud/kms", `gcpkms://${keyVersion}?endpoint=http://127.0.0.1:9`],
+  ])("the key store of %s names it at the first use of %s", (peer, uri) => {
     const script = `
-      import { Pkcs11Signer } from "hardproof/pkcs11";
-      const signer = new Pkcs11Signer({ module: "/x.so", token: "t", key: "k" });
+      import { openSigner } from "hardproof";
+      const signer = await openSigner(${JSON.stringify(uri)});
       await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
-    expect(bare.run(script)).toMatch(/^misconfigured .*npm install graphene-pk11/);
+    expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*npm install ${peer}`));
   });
 });
 

@@ -16,6 +16,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   NotFoundException: ["key-not-found", "Are the name (case matters), the region and the account right?"],
   DisabledException: ["access-denied", "The key is disabled: enable it."],
   "KMSInvalidStateException pending deletion": ["access-denied", "The key is about to be deleted: cancel that."],
+  "KMSInvalidStateException pending import": ["key-not-found", "Its key material is missing: import it."],
   KMSInvalidStateException: ["unavailable", "The key can't be used yet, or its key store is disconnected."],
   InvalidKeyUsageException: ["wrong-key", "Needed is an ECC_NIST_P256 key for SIGN_VERIFY."],
   UnsupportedOperationException: ["wrong-key", PUBLIC_HALF],
@@ -57,7 +58,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   ENETUNREACH: ["unavailable", NETWORK],
   ETIMEDOUT: ["timeout", NETWORK],
   TimeoutError: ["timeout", NETWORK],
-  AbortError: ["timeout", NETWORK],
+  AbortError: ["aborted", "The request was cancelled."],
 };
 const ERRORS = new Map(Object.entries(TABLE));
 const UNKNOWN: Row = ["unavailable", "Its cause says more."];
@@ -82,8 +83,8 @@ function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "An error";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (ERRORS.has(code) || (code !== "" && error.name === "Error")) return code;
-  const state = /pending (replica )?deletion/.exec(error.message);
-  if (error.name === "KMSInvalidStateException" && state) return `${error.name} pending deletion`;
+  const state = /pending (?:replica )?(deletion|import)/.exec(error.message)?.[1];
+  if (error.name === "KMSInvalidStateException" && state) return `${error.name} pending ${state}`;
   return ERRORS.has(error.message) ? error.message : error.name;
 }
 

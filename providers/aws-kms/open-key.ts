@@ -1,28 +1,41 @@
 /** One key in AWS KMS: found by its name, checked, and from then on used by the ARN that KMS answered. */
 import { SignerError } from "../../src/errors.js";
-import type { KeyFacts, OpenKey, OpenKeyOptions } from "../../src/signer.js";
-import type { GetPublicKeyCommandOutput, KeyMetadata, Kms } from "./client.js";
-import { isArnOf, type KeyName } from "./key-name.js";
+import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/signer.js";
+import { type GetPublicKeyCommandOutput, Kms, type KmsAccess } from "./client.js";
+import { readFacts } from "./evidence.js";
+import { isArnOf, type KeyName } from "./names.js";
 
 const KEY_SPEC = "ECC_NIST_P256";
 const KEY_USAGE = "SIGN_VERIFY";
 const ALGORITHM = "ECDSA_SHA_256";
 
-/** @throws {SignerError} code `wrong-key` for any key but one on P-256 for signing, else what the table says */
-export async function openKey(kms: Kms, name: KeyName, { signal }: OpenKeyOptions): Promise<OpenKey> {
-  const answer = await kms.getPublicKey(name.keyId, signal);
-  const keyArn = checkName(name, answer.KeyId);
-  return {
-    publicKey: checkKey(keyArn, answer),
-    keyRef: keyArn,
-    signDigest: async (digest, use) => {
-      const { Signature, KeyId } = await kms.sign(keyArn, digest, use.signal);
-      if (!Signature) throw new SignerError("integrity", "AWS KMS answered Sign without a signature.");
-      return { signature: Signature, form: "der", ...(KeyId !== undefined && { keyRef: KeyId }) };
-    },
-    describe: async (use) => factsOf(await kms.describeKey(keyArn, use.signal)),
-    close: () => kms.close(),
-  };
+/**
+ * Finds the key and its public half.
+ *
+ * @throws {SignerError} code `wrong-key` for any key but one on P-256 for signing, else what the table says
+ */
+export async function openKey(name: KeyName, access: KmsAccess, { signal }: OpenKeyOptions): Promise<OpenKey> {
+  const kms = await Kms.connect(access);
+  try {
+    const answer = await kms.getPublicKey(name.keyId, signal);
+    const keyArn = checkName(name, answer.KeyId);
+    return {
+      publicKey: checkKey(keyArn, answer),
+      keyRef: keyArn,
+      signDigest: (digest, use) => sign(kms, keyArn, digest, use.signal),
+      describe: async (use) => readFacts(await kms.describeKey(keyArn, use.signal)),
+      close: () => kms.close(),
+    };
+  } catch (error) {
+    kms.close();
+    throw error;
+  }
+}
+
+async function sign(kms: Kms, keyArn: string, digest: Uint8Array, signal: AbortSignal): Promise<StoreSignature> {
+  const { Signature, KeyId } = await kms.sign(keyArn, digest, signal);
+  if (!Signature) throw new SignerError("integrity", "AWS KMS answered Sign without a signature.");
+  return { signature: Signature, form: "der", ...(KeyId !== undefined && { keyRef: KeyId }) };
 }
 
 /** Whether a key, by what KMS says of it, is one that this package can sign with. */
@@ -42,20 +55,4 @@ function checkKey(keyArn: string, answer: GetPublicKeyCommandOutput): Uint8Array
   const found = `${KeySpec} for ${KeyUsage} with ${SigningAlgorithms.join(", ") || "no signing algorithm"}`;
   const needed = `${KEY_SPEC} for ${KEY_USAGE} with ${ALGORITHM}`;
   throw new SignerError("wrong-key", `${keyArn} is ${found}. ES256 needs ${needed}.`);
-}
-
-/**
- * By the origin of the key material. What was imported also exists where it was made; what is in an external store is as
- * safe as that.
- */
-const BY_ORIGIN: Readonly<Record<string, Pick<KeyFacts, "protection" | "exportable">>> = {
-  AWS_KMS: { protection: "hsm", exportable: false },
-  AWS_CLOUDHSM: { protection: "hsm", exportable: false },
-  EXTERNAL: { protection: "hsm", exportable: "unknown" },
-  EXTERNAL_KEY_STORE: { protection: "external", exportable: "unknown" },
-};
-
-function factsOf(metadata: KeyMetadata): KeyFacts {
-  const known = BY_ORIGIN[metadata.Origin ?? ""] ?? { protection: "unknown", exportable: "unknown" };
-  return { ...known, evidence: { ...metadata } };
 }

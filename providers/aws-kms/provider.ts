@@ -1,15 +1,15 @@
 /** `awskms:` URIs: opens keys, makes new ones, and lists those that can sign. */
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
-import { KeySigner, type Signer } from "../../src/signer.js";
+import { callStore, checkTimeout, KeySigner, type Signer } from "../../src/signer.js";
 import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
-import { parseKeyName } from "./key-name.js";
+import { parseKeyName } from "./names.js";
 import { canSign } from "./open-key.js";
 import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
 import { parseKmsUri } from "./uri.js";
 
 /** For a new key. What is left out is the service's default. */
-export interface KmsCreateOptions extends KmsSignerOptions {
+export interface KmsProviderOptions extends KmsSignerOptions {
   /** Default `DPoP proofs (hardproof)`. */
   description?: string | undefined;
   /** Lets the key be replicated to other regions. It can't be changed later. */
@@ -19,10 +19,8 @@ export interface KmsCreateOptions extends KmsSignerOptions {
   policy?: string | undefined;
 }
 
-const DEFAULT_TIMEOUT = 30_000;
-
 /** Keys in AWS KMS by their URIs: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
-export const provider: Provider<KmsCreateOptions> = {
+export const provider: Provider<KmsProviderOptions> = {
   scheme: "awskms",
 
   open(uri, options = {}) {
@@ -36,7 +34,7 @@ export const provider: Provider<KmsCreateOptions> = {
    * @throws {SignerError} if only the alias could not be made, the message names the key that was
    */
   async create(uri, options = {}) {
-    return withKms(located(uri, options), create);
+    return withKms(located(uri, options), "making the key", create);
   },
 
   /**
@@ -45,33 +43,28 @@ export const provider: Provider<KmsCreateOptions> = {
    * @throws {SignerError} code `access-denied` if the caller may describe none
    */
   async list(uri, options = {}) {
-    return withKms(located(uri, options), list);
+    return withKms(located(uri, options), "listing the keys", list);
   },
 };
 
-type Located = KmsCreateOptions & { keyId: string };
+type Located = KmsProviderOptions & { keyId: string };
 type Work<T> = (kms: Kms, options: Located, signal: AbortSignal) => Promise<T>;
 
 /** What the URI says goes before the options. */
-function located(uri: string, options: KmsCreateOptions): Located {
+function located(uri: string, options: KmsProviderOptions): Located {
   const { keyId, region = options.region, endpoint } = parseKmsUri(uri);
   const clientConfig = endpoint === undefined ? options.clientConfig : { ...options.clientConfig, endpoint };
   return { ...options, keyId, region, clientConfig };
 }
 
 /** Errors name the URI, once it is known to hold nothing secret. */
-async function withKms<T>(options: Located, work: Work<T>): Promise<T> {
+async function withKms<T>(options: Located, doing: string, work: Work<T>): Promise<T> {
   const access = accessTo(options);
   const uri = uriOf(options.keyId, options);
-  const kms = await Kms.connect(access);
-  try {
-    return await work(kms, options, AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT));
-  } catch (error) {
-    if (!(error instanceof SignerError) || error.uri !== undefined) throw error;
-    throw new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
-  } finally {
-    kms.close();
-  }
+  return callStore({ uri, doing, timeout: checkTimeout(uri, options.timeout) }, async ({ signal }) => {
+    const kms = await Kms.connect(access);
+    return work(kms, options, signal).finally(() => kms.close());
+  });
 }
 
 async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
@@ -92,7 +85,7 @@ function checkNewAlias(alias: string): void {
     );
 }
 
-function newKey({ description, multiRegion, tags = {}, policy }: KmsCreateOptions): CreateKeyCommandInput {
+function newKey({ description, multiRegion, tags = {}, policy }: KmsProviderOptions): CreateKeyCommandInput {
   return {
     KeySpec: "ECC_NIST_P256",
     KeyUsage: "SIGN_VERIFY",

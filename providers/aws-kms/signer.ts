@@ -1,14 +1,8 @@
 /** A signer whose key is in AWS KMS. */
 import { SignerError } from "../../src/errors.js";
-import {
-  KeySigner,
-  type KeySignerOptions,
-  type KeySource,
-  type OpenKey,
-  type OpenKeyOptions,
-} from "../../src/signer.js";
-import { type KMSClient, type KMSClientConfig, Kms, type KmsAccess } from "./client.js";
-import { type KeyName, parseKeyName } from "./key-name.js";
+import { KeySigner, type KeySignerOptions, type KeySource } from "../../src/signer.js";
+import type { KMSClient, KMSClientConfig, KmsAccess } from "./client.js";
+import { parseKeyName } from "./names.js";
 import { openKey } from "./open-key.js";
 import { formatKmsUri } from "./uri.js";
 
@@ -49,18 +43,8 @@ export function keySource(keyId: string, options: KmsSignerOptions, settledAt?: 
   return {
     provider: "awskms",
     uri: uriOf(keyId, options, name.region),
-    open: (use) => connectAndOpen(access, name, use),
+    open: (use) => openKey(name, access, use),
   };
-}
-
-async function connectAndOpen(access: KmsAccess, name: KeyName, use: OpenKeyOptions): Promise<OpenKey> {
-  const kms = await Kms.connect(access);
-  try {
-    return await openKey(kms, name, use);
-  } catch (error) {
-    kms.close();
-    throw error;
-  }
 }
 
 /** @throws {SignerError} code `misconfigured` if an option can't be right */

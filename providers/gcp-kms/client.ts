@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
 import { SignerError } from "../../src/errors.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
-import { type CallContext, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./status.js";
+import { type CallContext, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
 
 export type KmsClient = KeyManagementServiceClient;
-export type KmsClientOptions = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
+export type KmsClientConfig = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
 export type PublicKey = protos.google.cloud.kms.v1.IPublicKey;
 export type Signature = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
 export type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
@@ -15,9 +15,9 @@ export type KeyVersion = protos.google.cloud.kms.v1.ICryptoKeyVersion;
 export type CreateRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
 
 /** How to come to the service. */
-export interface KmsConnection {
+export interface KmsAccess {
   readonly client: KmsClient | undefined;
-  readonly clientOptions: KmsClientOptions | undefined;
+  readonly clientConfig: KmsClientConfig | undefined;
   readonly endpoint: string | undefined;
   /** Milliseconds that one call may take. */
   readonly timeout: number;
@@ -58,8 +58,8 @@ export class Kms {
   }
 
   /** @throws {SignerError} `misconfigured` if the package is missing, `access-denied` if there are no credentials */
-  static async connect({ client, clientOptions, endpoint, timeout }: KmsConnection): Promise<Kms> {
-    const connected = client ?? (await newClient(clientOptions, endpoint));
+  static async connect({ client, clientConfig, endpoint, timeout }: KmsAccess): Promise<Kms> {
+    const connected = client ?? (await newClient(clientConfig, endpoint));
     // The SDK would do this in the first call, and throw a failure where nobody can catch it.
     await connected.initialize().catch((error) => {
       throw noCredentials(error);
@@ -125,10 +125,10 @@ export class Kms {
   }
 }
 
-async function newClient(clientOptions: KmsClientOptions = {}, endpoint: string | undefined): Promise<KmsClient> {
+async function newClient(clientConfig: KmsClientConfig = {}, endpoint: string | undefined): Promise<KmsClient> {
   const { KeyManagementServiceClient } = await importSdk();
   const place = endpoint === undefined ? {} : at(parseEndpoint(endpoint));
-  return new KeyManagementServiceClient({ ...clientOptions, ...place });
+  return new KeyManagementServiceClient({ ...clientConfig, ...place });
 }
 
 async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
@@ -140,12 +140,12 @@ async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   }
 }
 
-function at({ servicePath, port, plaintext }: Endpoint): KmsClientOptions {
+function at({ servicePath, port, plaintext }: Endpoint): KmsClientConfig {
   return { servicePath, port, ...(plaintext ? withoutTls() : {}) };
 }
 
 /** From the SDK's own copies of gRPC and the auth library. Nobody's credentials are looked for, and none are sent. */
-function withoutTls(): KmsClientOptions {
+function withoutTls(): KmsClientConfig {
   const { resolve } = createRequire(import.meta.url);
   const gax: typeof import("google-gax") = createRequire(resolve("@google-cloud/kms"))("google-gax");
   const authClient = new gax.googleAuthLibrary.PassThroughClient();
@@ -157,7 +157,7 @@ function noCredentials(error: unknown): SignerError {
   return new SignerError(
     "access-denied",
     "There are no usable Google credentials. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or give clientOptions.authClient.",
+      "GOOGLE_APPLICATION_CREDENTIALS, or give clientConfig.authClient.",
     { cause },
   );
 }

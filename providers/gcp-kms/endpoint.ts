@@ -32,7 +32,7 @@ export function parseEndpoint(endpoint: string): Endpoint {
   throw refused(
     host,
     "an access token goes there, so it must be https:// under googleapis.com, or http:// on this machine for an " +
-      "emulator. For any other, give clientOptions or a client.",
+      "emulator. For any other, give clientConfig or a client.",
   );
 }
 

@@ -1,7 +1,7 @@
 /** One key version in Cloud KMS, pinned by its full name; each answer is checked from end to end before it counts. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/signer.js";
-import { Kms, type KmsConnection } from "./client.js";
+import { Kms, type KmsAccess } from "./client.js";
 import { checkChecksum, crc32c } from "./crc32c.js";
 import { readFacts } from "./evidence.js";
 import { checkName } from "./names.js";
@@ -13,8 +13,8 @@ import { checkAlgorithm, newestVersion, onUsableVersion } from "./versions.js";
  * @param name - of a key version, or of a key, whose newest enabled version is then taken
  * @throws {SignerError} code of what was not found, or may not be used
  */
-export async function openKeyVersion(name: string, how: KmsConnection, { signal }: OpenKeyOptions): Promise<OpenKey> {
-  const kms = await Kms.connect(how);
+export async function openKey(name: string, access: KmsAccess, { signal }: OpenKeyOptions): Promise<OpenKey> {
+  const kms = await Kms.connect(access);
   try {
     const version = checkName(name, ["key", "key version"]) === "key" ? await newestVersion(kms, name, signal) : name;
     const publicKey = await onUsableVersion(kms, version, signal, () =>

@@ -1,9 +1,9 @@
 /** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
-import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
+import { callStore } from "../../src/signer.js";
 import { Kms } from "./client.js";
 import { checkName, idOf, parentOf } from "./names.js";
-import { connectionOf, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
+import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
 import { ALGORITHM, ENABLED } from "./versions.js";
 
@@ -17,9 +17,6 @@ export interface GcpKmsProviderOptions extends GcpKmsSignerOptions {
 export const provider = { scheme: SCHEME, open, create, list } satisfies Provider<GcpKmsProviderOptions>;
 
 const PURPOSE = "ASYMMETRIC_SIGN" as const;
-
-/** Each call has its deadline; nobody gives up before. */
-const NEVER_ABORTED = new AbortController().signal;
 
 function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
   const parsed = parseGcpKmsUri(uri);
@@ -40,7 +37,7 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
   const how = withEndpoint(options, parsed);
   const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
   const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
-  await usingKms(uri, how, (kms) => kms.createKey(name, request, NEVER_ABORTED));
+  await withKms(uri, how, "making the key", (kms, signal) => kms.createKey(name, request, signal));
   const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, how);
   try {
     await signer.publicJwk();
@@ -61,17 +58,17 @@ async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<s
   const parsed = parseGcpKmsUri(uri);
   const kind = checkName(parsed.name, ["key ring", "key"]);
   const how = withEndpoint(options, parsed);
-  return usingKms(uri, how, async (kms) => {
+  return withKms(uri, how, "listing the keys", async (kms, signal) => {
     const uris: string[] = [];
-    for (const key of kind === "key" ? [parsed.name] : await signingKeys(kms, parsed.name))
-      for (const { name, state, algorithm } of await kms.listVersions(key, NEVER_ABORTED))
+    for (const key of kind === "key" ? [parsed.name] : await signingKeys(kms, parsed.name, signal))
+      for (const { name, state, algorithm } of await kms.listVersions(key, signal))
         if (name && state === ENABLED && algorithm === ALGORITHM) uris.push(formatGcpKmsUri(name, how.endpoint));
     return uris;
   });
 }
 
-async function signingKeys(kms: Kms, keyRing: string): Promise<string[]> {
-  const keys = await kms.listKeys(keyRing, NEVER_ABORTED);
+async function signingKeys(kms: Kms, keyRing: string, signal: AbortSignal): Promise<string[]> {
+  const keys = await kms.listKeys(keyRing, signal);
   return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
 
@@ -80,12 +77,12 @@ function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): Gcp
   return endpoint === undefined ? options : { ...options, endpoint };
 }
 
-async function usingKms<T>(uri: string, how: GcpKmsSignerOptions, work: (kms: Kms) => Promise<T>): Promise<T> {
-  try {
-    const kms = await Kms.connect(connectionOf(how));
-    return await work(kms).finally(() => kms.close());
-  } catch (error) {
-    if (!(error instanceof SignerError)) throw error;
-    throw new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
-  }
+type Work<T> = (kms: Kms, signal: AbortSignal) => Promise<T>;
+
+async function withKms<T>(uri: string, how: GcpKmsSignerOptions, doing: string, work: Work<T>): Promise<T> {
+  const access = accessTo(uri, how);
+  return callStore({ uri, doing, timeout: access.timeout }, async ({ signal }) => {
+    const kms = await Kms.connect(access);
+    return work(kms, signal).finally(() => kms.close());
+  });
 }

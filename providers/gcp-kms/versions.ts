@@ -2,8 +2,8 @@
 import { setTimeout } from "node:timers/promises";
 import { SignerError, type SignerErrorCode } from "../../src/errors.js";
 import type { KeyVersion, Kms } from "./client.js";
+import { isRefusal } from "./errors.js";
 import { idOf } from "./names.js";
-import { isRefusal } from "./status.js";
 
 export const ALGORITHM = "EC_SIGN_P256_SHA256";
 export const ENABLED = "ENABLED";

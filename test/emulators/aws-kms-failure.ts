@@ -1,6 +1,10 @@
 /** An error as AWS KMS answers it: `__type` and `message`, and the HTTP status that its API reference gives. */
 
-const SERVER_SIDE = ["KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException"];
+const SERVER_SIDE: Readonly<Record<string, number>> = {
+  KMSInternalException: 500,
+  KeyUnavailableException: 500,
+  DependencyTimeoutException: 503,
+};
 
 export class KmsFailure extends Error {
   readonly type: string;
@@ -11,6 +15,6 @@ export class KmsFailure extends Error {
   }
 
   get status(): number {
-    return SERVER_SIDE.includes(this.type) ? 500 : 400;
+    return SERVER_SIDE[this.type] ?? 400;
   }
 }

@@ -32,7 +32,7 @@ export async function gcpKmsService(): Promise<GcpKmsService> {
 }
 
 function service(key: string, endpoint: string | undefined, closeService: () => Promise<void>): GcpKmsService {
-  const client = new KeyManagementServiceClient(endpoint === undefined ? {} : clientOptions(endpoint));
+  const client = new KeyManagementServiceClient(endpoint === undefined ? {} : clientConfig(endpoint));
   const keyRing = key.replace(/\/cryptoKeys\/.*/, "");
   const created: string[] = [];
   return {
@@ -63,7 +63,7 @@ async function destroy(client: KeyManagementServiceClient, key: string): Promise
     if (name && (state === "ENABLED" || state === "DISABLED")) await client.destroyCryptoKeyVersion({ name });
 }
 
-function clientOptions(endpoint: string) {
+function clientConfig(endpoint: string) {
   const url = new URL(endpoint.includes("://") ? endpoint : `https://${endpoint}`);
   const place = { servicePath: url.hostname, port: Number(url.port || 443) };
   if (url.protocol === "https:") return place;

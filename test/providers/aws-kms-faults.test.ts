@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
-import { type KmsCreateOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
+import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey, type KmsOperation } from "../emulators/aws-kms.js";
 import type { Fault } from "../emulators/fault-plan.js";
@@ -193,7 +193,7 @@ describe("key states", () => {
     ["Disabled", "access-denied", false],
     ["PendingDeletion", "access-denied", false],
     ["PendingReplicaDeletion", "access-denied", false],
-    ["PendingImport", "unavailable", true],
+    ["PendingImport", "key-not-found", false],
     ["Creating", "unavailable", true],
     ["Unavailable", "unavailable", true],
   ];
@@ -252,17 +252,36 @@ describe("an answer that is wrong never becomes a signature", () => {
     expect(await signer.sign(data)).toHaveLength(64);
   });
 
+  const fit = () => ({
+    KeyId: key.arn,
+    PublicKey: key.pair?.publicKey.export({ type: "spki", format: "der" }).toString("base64"),
+    KeySpec: "ECC_NIST_P256",
+    KeyUsage: "SIGN_VERIFY",
+    SigningAlgorithms: ["ECDSA_SHA_256"],
+  });
+
   it.each<KmsOperation>(["GetPublicKey", "Sign", "DescribeKey"])("%s with nothing in it", async (operation) => {
-    const PublicKey = key.pair?.publicKey.export({ type: "spki", format: "der" }).toString("base64");
-    const kind = { KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY", SigningAlgorithms: ["ECDSA_SHA_256"] };
     const told = await toldServer();
     told.tell((response, heard, turn) => {
       const asked = heard.headers["x-amz-target"] === `TrentService.${operation}`;
-      json(200, asked ? {} : { KeyId: key.arn, PublicKey, ...kind })(response, heard, turn);
+      json(200, asked ? {} : fit())(response, heard, turn);
     });
     await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
     const work = () => (operation === "DescribeKey" ? signer.describe() : signer.sign(data));
     expect(await refusal(work)).toMatchObject({ code: "integrity" });
+    await told.close();
+  });
+
+  it.each([
+    { KeySpec: "ECC_NIST_P384" },
+    { KeyUsage: "KEY_AGREEMENT" },
+    { SigningAlgorithms: ["ECDSA_SHA_384"] },
+    { SigningAlgorithms: undefined },
+  ])("GetPublicKey of a key that fits but for %j", async (other) => {
+    const told = await toldServer();
+    told.tell(json(200, { ...fit(), ...other }));
+    await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
+    expect(await refusal(() => signer.publicJwk())).toMatchObject({ code: "wrong-key" });
     await told.close();
   });
 });
@@ -429,7 +448,7 @@ describe("describe()", () => {
 });
 
 describe("create()", () => {
-  const create = (uri = `awskms:///alias/new/${key.id}`, more: KmsCreateOptions = {}) =>
+  const create = (uri = `awskms:///alias/new/${key.id}`, more: KmsProviderOptions = {}) =>
     provider.create?.(uri, { region: kms.region, clientConfig: config(), ...more }) ?? expect.unreachable();
 
   it("makes an ECC_NIST_P256 key for SIGN_VERIFY, and waits until it is seen", async () => {
@@ -459,9 +478,17 @@ describe("create()", () => {
     expect(counts()).toEqual({ CreateKey: 1, GetPublicKey: 1 });
   });
 
-  it("is given up when its time is up", async () => {
+  it("is given up when its time is up, and the request with it", async () => {
+    const before = kms.givenUp;
     kms.plan.next("CreateKey", "hang");
-    expect(await refusal(() => create(undefined, { timeout: 200 }))).toMatchObject({ code: "timeout" });
+    const uri = expect.stringMatching(/^awskms:\/\/\/alias\/new/);
+    expect(await refusal(() => create(undefined, { timeout: 200 }))).toMatchObject({ code: "timeout", uri });
+    await expect.poll(() => kms.givenUp).toBe(before + 1);
+  });
+
+  it.each([0, Number.NaN, 1e12])("with a time-out of %d is refused, and makes none", async (timeout) => {
+    expect(await refusal(() => create(undefined, { timeout }))).toMatchObject({ code: "misconfigured" });
+    expect(counts()).toEqual({});
   });
 
   it.each<KmsOperation>(["CreateKey", "CreateAlias"])("says that kms:%s is missing", async (operation) => {

@@ -5,7 +5,7 @@ import { googleAuthLibrary, grpc } from "google-gax";
 import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { toSignerError } from "../../providers/gcp-kms/status.js";
+import { toSignerError } from "../../providers/gcp-kms/errors.js";
 import type { Fault } from "../emulators/fault-plan.js";
 import { type GcpKms, gcpKms } from "../emulators/gcp-kms.js";
 import type { KeyWish } from "../emulators/gcp-kms-store.js";
@@ -178,6 +178,23 @@ describe("a service that does not answer as it should", () => {
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     expect(await failure(provider.create(uri, { cryptoKeyId: "once" }))).toMatchObject({ code: "throttled", uri });
     expect(counts()).toEqual({ CreateCryptoKey: 1 });
+  });
+
+  it("making and listing keys end when the time is up", async () => {
+    kms.plan.always("CreateCryptoKey", "hang");
+    kms.plan.always("ListCryptoKeys", "hang");
+    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+    const create = failure(provider.create(uri, { cryptoKeyId: "late", timeout: 300 }));
+    for (const error of await Promise.all([create, failure(provider.list(uri, { timeout: 300 }))]))
+      expect(error).toMatchObject({ code: "timeout", retryable: true, uri });
+  });
+
+  it.each([0, Number.NaN, 1e12])("a time-out of %d is refused before anything is asked", async (timeout) => {
+    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+    const create = failure(provider.create(uri, { cryptoKeyId: "never", timeout }));
+    for (const error of await Promise.all([create, failure(provider.list(uri, { timeout }))]))
+      expect(error).toMatchObject({ code: "misconfigured", uri });
+    expect(counts()).toEqual({});
   });
 
   it("a connection that is reset is made again", async () => {
@@ -375,7 +392,7 @@ describe("the SDK's client", () => {
   });
 
   it("can be given by its options, also through a URI", async () => {
-    await using signer = provider.open(`gcpkms://${name}`, { clientOptions: own() });
+    await using signer = provider.open(`gcpkms://${name}`, { clientConfig: own() });
     await expect(signer.sign(message)).resolves.toHaveLength(64);
   });
 
@@ -417,9 +434,11 @@ describe("secrets", () => {
     const privateKey = "-----BEGIN PRIVATE KEY-----\nVERY-SECRET\n-----END PRIVATE KEY-----\n";
     const email = "agent@example.iam.gserviceaccount.com";
     const authClient = new googleAuthLibrary.JWT({ email, key: privateKey });
-    const clientOptions = { authClient, servicePath: "127.0.0.1", port: 9 };
-    const signer = new GcpKmsSigner(name, { clientOptions, timeout: 1_000 });
+    // Over REST the SDK reads the key at once; over gRPC it would first want a server with TLS.
+    const clientConfig = { authClient, fallback: true, protocol: "http", servicePath: "127.0.0.1", port: 9 };
+    const signer = new GcpKmsSigner(name, { clientConfig, timeout: 10_000 });
     const error = await failure(signer.sign(message));
+    expect(error).toMatchObject({ code: "access-denied", message: expect.stringContaining("private key") });
     expect(inspect([signer, error], { depth: 9, showHidden: true })).not.toContain("VERY-SECRET");
     await signer.close();
   });

@@ -282,9 +282,12 @@ describe("closing", () => {
   });
 });
 
-it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])("a time-out of %d is refused at the door", (timeout) => {
-  expect(() => newSigner(() => store(), { timeout })).toThrow(expect.objectContaining({ code: "misconfigured" }));
-});
+it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])(
+  "a time-out of %d is refused at the door",
+  (timeout) => {
+    expect(() => newSigner(() => store(), { timeout })).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  },
+);
 
 it("describes the key in the store's words, with its thumbprint", async () => {
   expect(await newSigner(() => store()).describe()).toEqual({

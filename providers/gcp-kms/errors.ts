@@ -32,6 +32,7 @@ export const INVALID_ARGUMENT = 3;
 export const RESOURCE_EXHAUSTED = 8;
 export const FAILED_PRECONDITION = 9;
 export const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
 
 /** What a call was about, for the error's text. */
 export interface CallContext {
@@ -63,8 +64,10 @@ export function isRefusal(error: unknown): boolean {
 /** When its retries are used up the SDK says DEADLINE_EXCEEDED, and what it retried stands in the text alone. */
 function read(error: unknown): { status: number; words: string } {
   const words = withoutTokens(error instanceof Error ? error.message : String(error));
-  const retried = /retrying error \w*Error: ((\d+) .*?) before any response was received/s.exec(words);
-  if (retried) return { status: Number(retried[2]), words: `${retried[1]} (after several tries)` };
+  // OpenSSL's words for a key that is none, which the SDK takes for a service that can't be reached.
+  if (words.includes("DECODER routines")) return { status: UNAUTHENTICATED, words: "The private key is not readable." };
+  const retried = /retrying error \w*Error: ((?:(\d+) )?.*?) before any response was received/s.exec(words);
+  if (retried) return { status: Number(retried[2] ?? UNAVAILABLE), words: `${retried[1]} (after several tries)` };
   const status = error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : -1;
   return { status, words };
 }
