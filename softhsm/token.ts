@@ -24,6 +24,8 @@ export interface KeyPair {
   type: "EC:prime256v1" | "EC:secp384r1" | "rsa:2048";
   /** `CKA_EXTRACTABLE` of the private key; false unless set. */
   extractable?: boolean;
+  /** `CKA_ALWAYS_AUTHENTICATE` of the private key; false unless set. */
+  alwaysAuthenticate?: boolean;
   /** False leaves the private key alone on the token. */
   publicObject?: boolean;
 }
@@ -110,11 +112,12 @@ async function makeToken(
   return { module, token: label, serial, pin, soPin, key, generateKey, deleteObject };
 }
 
-function keyArguments({ label, id, type, extractable = false }: KeyPair): string[] {
+function keyArguments({ label, id, type, extractable = false, alwaysAuthenticate = false }: KeyPair): string[] {
   const wanted = ["--label", label, "--id", id, "--key-type", type, "--usage-sign", "--sensitive"];
   // SoftHSM lets a private key decrypt and unwrap unless told not to, which pkcs11-tool can't: allow one mechanism alone.
   const signOnly = type.startsWith("EC:") ? ["--allowed-mechanisms", "ECDSA"] : [];
-  return [...wanted, ...signOnly, ...(extractable ? ["--extractable"] : [])];
+  const more = [...(extractable ? ["--extractable"] : []), ...(alwaysAuthenticate ? ["--always-auth"] : [])];
+  return [...wanted, ...signOnly, ...more];
 }
 
 function secret(): string {

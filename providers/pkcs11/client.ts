@@ -1,5 +1,4 @@
 /** The one file that touches the native addon: loads a PKCS#11 library, and maps its return values to our errors. */
-import { access, constants } from "node:fs/promises";
 import type { Module } from "graphene-pk11";
 import { SignerError, type SignerErrorCode } from "../../src/errors.js";
 
@@ -15,9 +14,6 @@ export type Handle = Buffer;
  */
 export async function loadCryptoki(path: string): Promise<Cryptoki> {
   const { Module } = await importAddon();
-  await access(path, constants.R_OK).catch((cause) => {
-    throw new SignerError("misconfigured", `There is no readable PKCS#11 module at ${path}.`, { cause });
-  });
   try {
     return Module.load(path).lib;
   } catch (cause) {

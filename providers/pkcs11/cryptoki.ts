@@ -31,8 +31,12 @@ export const CKA_VALUE = 0x11;
 export const CKA_KEY_TYPE = 0x100;
 export const CKA_ID = 0x102;
 export const CKA_SENSITIVE = 0x103;
+export const CKA_DECRYPT = 0x105;
+export const CKA_UNWRAP = 0x107;
 export const CKA_SIGN = 0x108;
+export const CKA_SIGN_RECOVER = 0x109;
 export const CKA_VERIFY = 0x10a;
+export const CKA_DERIVE = 0x10c;
 export const CKA_EXTRACTABLE = 0x162;
 export const CKA_LOCAL = 0x163;
 export const CKA_NEVER_EXTRACTABLE = 0x164;
@@ -45,8 +49,9 @@ export const CKA_ALWAYS_AUTHENTICATE = 0x202;
 export const CKM_EC_KEY_PAIR_GEN = 0x1040;
 export const CKM_ECDSA = 0x1041;
 
-export const CKR_CRYPTOKI_NOT_INITIALIZED = "CKR_CRYPTOKI_NOT_INITIALIZED";
+export const CKR_CANT_LOCK = "CKR_CANT_LOCK";
 export const CKR_CRYPTOKI_ALREADY_INITIALIZED = "CKR_CRYPTOKI_ALREADY_INITIALIZED";
+export const CKR_SESSION_COUNT = "CKR_SESSION_COUNT";
 export const CKR_USER_ALREADY_LOGGED_IN = "CKR_USER_ALREADY_LOGGED_IN";
 
 /** DER of the named curve, as `CKA_EC_PARAMS` holds it. */

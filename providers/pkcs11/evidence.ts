@@ -10,7 +10,7 @@ import {
   CKA_SENSITIVE,
   CKF_HW_SLOT,
 } from "./cryptoki.js";
-import { readAttribute } from "./keys.js";
+import { readAttribute } from "./objects.js";
 import { type Token, toNumber } from "./token.js";
 
 /** @throws what the library throws */

@@ -1,5 +1,6 @@
 /** Keys on PKCS#11 tokens. Needs the package `graphene-pk11`, which is loaded at the first use of a key. */
-export type { KeySelector } from "./keys.js";
+export type { KeySelector } from "./objects.js";
 export type { PinSource } from "./pin.js";
-export { Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.js";
+export { deleteKey, type Pkcs11ProviderOptions, provider } from "./provider.js";
+export { Pkcs11Signer, type Pkcs11SignerOptions, type Pkcs11TokenOptions } from "./signer.js";
 export type { TokenSelector } from "./token.js";

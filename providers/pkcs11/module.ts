@@ -1,83 +1,126 @@
 /**
- * A PKCS#11 library in this process. `C_Initialize` and `C_Finalize` belong to the process, so all signers on a path
- * share one object, which counts them, and which alone may restart the library.
+ * A PKCS#11 library in this process. `C_Initialize` and `C_Finalize` belong to the process (PKCS #11 v2.40 §5.4), so all
+ * signers on a library share one object, which counts them, and which alone may restart it.
  */
-import { isMainThread } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
 import { type Cryptoki, loadCryptoki, returnValue, toSignerError } from "./client.js";
-import { CKF_OS_LOCKING_OK, CKR_CRYPTOKI_ALREADY_INITIALIZED } from "./cryptoki.js";
+import { CKF_OS_LOCKING_OK, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED } from "./cryptoki.js";
+import { findModule } from "./module-path.js";
+import { beginUse, endUse, finalizeIfAlone } from "./threads.js";
 
 const modules = new Map<string, Promise<Pkcs11Module>>();
 /** Milliseconds that a restart waits for calls under way: finalising under them would crash the process. */
 const DRAIN = 5_000;
 
+/** A call that came too late: its session and its handles went with the library's earlier life. */
+export class LibraryRestarted extends SignerError {
+  constructor(path: string) {
+    super("unavailable", `${path} was initialised anew meanwhile.`);
+  }
+}
+
 export class Pkcs11Module {
-  /** How often the library was initialised: handles of an earlier generation are worth nothing. */
+  /** How often the library was initialised here: handles of an earlier generation are worth nothing. */
   generation = 0;
-  readonly path: string;
+  /** A library that can't lock: one call at a time, and so one signer with one session. */
+  oneAtATime = false;
   readonly lib: Cryptoki;
-  readonly #parameters: string | undefined;
+  readonly #path: string;
+  #parameters: string | undefined;
   #users = 0;
-  #initializedHere = false;
+  /** From the first user to the end of the last call: this thread has told the others. */
+  #inUse = false;
+  #initializedBy: "nobody" | "us" | "others" = "nobody";
   #calls = 0;
   #whenIdle: (() => void) | undefined;
   #restarting: Promise<void> | undefined;
 
-  private constructor(path: string, lib: Cryptoki, parameters: string | undefined) {
-    this.path = path;
+  private constructor(path: string, lib: Cryptoki) {
+    this.#path = path;
     this.lib = lib;
-    this.#parameters = parameters;
   }
 
   /**
-   * Loads the library, once per path, and initialises it for its first user.
+   * Loads the library, once per file, and initialises it for its first user.
    *
+   * @param nameOrPath - `softhsm2`, or `/usr/lib/softhsm/libsofthsm2.so`
    * @param parameters - `pReserved` of `C_Initialize`, for NSS
    * @throws {SignerError} code `misconfigured` or `unavailable`
    */
-  static async acquire(path: string, parameters: string | undefined): Promise<Pkcs11Module> {
-    const loading = modules.get(path) ?? loadCryptoki(path).then((lib) => new Pkcs11Module(path, lib, parameters));
+  static async acquire(nameOrPath: string, parameters: string | undefined): Promise<Pkcs11Module> {
+    const path = await findModule(nameOrPath);
+    const loading = modules.get(path) ?? loadCryptoki(path).then((lib) => new Pkcs11Module(path, lib));
     modules.set(path, loading);
     const module = await loading.catch((error) => {
       modules.delete(path);
       throw error;
     });
-    if (module.#parameters !== parameters)
-      throw new SignerError("misconfigured", `${path} is in use with other libraryParameters: a process has one set.`);
-    if (module.#users === 0 && !module.#initializedHere) module.#initialize();
-    module.#users += 1;
+    await module.#restarting?.catch(() => undefined);
+    module.#join(parameters);
     return module;
   }
 
-  /** The last user finalises the library, if it was initialised here and nothing is stuck in it. */
-  release(): void {
-    this.#users -= 1;
-    if (this.#users === 0 && this.#calls === 0) this.#finalize();
+  get users(): number {
+    return this.#users;
   }
 
-  /** Runs asynchronous calls into the library. They wait while it restarts, and a restart waits for them. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#restarting) await this.#restarting.catch(() => undefined);
+  /** The last user finalises the library, if it was initialised here, once nothing is under way in it. */
+  release(): void {
+    this.#users -= 1;
+    this.#letGo();
+  }
+
+  /**
+   * Begins a call that is not over when it returns. A restart waits for its end: {@link leave}.
+   *
+   * @param generation - in which its session was opened
+   * @throws {LibraryRestarted} if that generation is over
+   */
+  enter(generation: number): void {
+    const alive = generation === this.generation && this.#initializedBy !== "nobody" && !this.#restarting;
+    if (!alive) throw new LibraryRestarted(this.#path);
     this.#calls += 1;
-    try {
-      return await work();
-    } finally {
-      this.#calls -= 1;
-      if (this.#calls === 0) this.#whenIdle?.();
-    }
+  }
+
+  leave(): void {
+    this.#calls -= 1;
+    if (this.#calls > 0) return;
+    this.#whenIdle?.();
+    this.#letGo();
   }
 
   /**
    * Finalises and initialises the library, once nothing is under way in it. However many ask, it happens once.
    *
    * @param seen - the generation that the caller found broken
+   * @throws {SignerError} code `unavailable` if a call is stuck in it, or it does not initialise
    */
   restart(seen: number): Promise<void> {
-    if (seen !== this.generation) return this.#restarting ?? Promise.resolve();
-    this.#restarting ??= this.#restart().finally(() => {
+    if (this.#restarting) return this.#restarting;
+    if (seen !== this.generation) return Promise.resolve();
+    this.#restarting = this.#restart().finally(() => {
       this.#restarting = undefined;
+      this.#letGo();
     });
     return this.#restarting;
+  }
+
+  #join(parameters: string | undefined): void {
+    if (this.#users > 0 && this.#parameters !== parameters)
+      throw this.#misconfigured("is in use with other libraryParameters: a process has one set.");
+    if (this.#users > 0 && this.oneAtATime) throw this.#misconfigured("can't lock: it can have one signer at a time.");
+    this.#parameters = parameters;
+    const initialized = this.#initializedBy === "us" || (this.#initializedBy === "others" && this.#users > 0);
+    if (!this.#inUse) beginUse();
+    this.#inUse = true;
+    this.#users += 1;
+    if (initialized) return;
+    try {
+      this.#initialize();
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   async #restart(): Promise<void> {
@@ -89,7 +132,7 @@ export class Pkcs11Module {
   #idle(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const stuck = () =>
-        reject(new SignerError("unavailable", `A call into ${this.path} is stuck: it can't restart.`));
+        reject(new SignerError("unavailable", `A call into ${this.#path} is stuck: it can't restart.`));
       const timer = setTimeout(stuck, DRAIN);
       this.#whenIdle = () => {
         clearTimeout(timer);
@@ -100,32 +143,52 @@ export class Pkcs11Module {
     });
   }
 
-  /** Without the locking flag, sessions that sign side by side crash the process. */
   #initialize(): void {
+    const value = this.#tryInitialize(CKF_OS_LOCKING_OK);
+    if (value === CKR_CANT_LOCK) this.#tryInitialize(0);
+    else if (value !== undefined && this.#initializedBy === "nobody") this.#initializedBy = "others";
+  }
+
+  /**
+   * @param flags - without the locking flag, sessions that sign side by side crash the process
+   * @returns `undefined`, or why it is to be tried otherwise
+   */
+  #tryInitialize(flags: number): string | undefined {
     const parameters = this.#parameters === undefined ? {} : { libraryParameters: this.#parameters };
     try {
-      this.lib.C_Initialize({ flags: CKF_OS_LOCKING_OK, ...parameters });
-      this.#initializedHere = true;
+      this.lib.C_Initialize({ flags, ...parameters });
     } catch (error) {
-      if (returnValue(error) !== CKR_CRYPTOKI_ALREADY_INITIALIZED)
-        throw toSignerError(error, `initialising ${this.path}`);
-      this.#initializedHere = false;
+      const value = returnValue(error);
+      if (value === CKR_CRYPTOKI_ALREADY_INITIALIZED || (value === CKR_CANT_LOCK && flags !== 0)) return value;
+      throw toSignerError(error, `initialising ${this.#path}`);
     }
+    this.#initializedBy = "us";
+    this.oneAtATime = flags === 0;
     this.generation += 1;
+    return undefined;
+  }
+
+  /** Once nobody uses the library, and nothing is stuck in it. */
+  #letGo(): void {
+    if (!this.#inUse || this.#users > 0 || this.#calls > 0 || this.#restarting) return;
+    this.#finalize();
+    this.#inUse = false;
+    endUse();
   }
 
   #finalize(): void {
-    if (!this.#initializedHere || mayBeSharedWithThreads()) return;
-    try {
-      this.lib.C_Finalize();
-    } catch {
-      // It was lost already, or another thread was first: either way there is nothing left to finalise.
-    }
-    this.#initializedHere = false;
+    if (this.#initializedBy !== "us") return;
+    const done = finalizeIfAlone(() => {
+      try {
+        this.lib.C_Finalize();
+      } catch {
+        // It was lost already: there is nothing left to finalise.
+      }
+    });
+    if (done) this.#initializedBy = "nobody";
   }
-}
 
-/** `C_Finalize` in one thread kills the sessions of all: only a main thread without workers may call it. */
-function mayBeSharedWithThreads(): boolean {
-  return !isMainThread || process.getActiveResourcesInfo().includes("Worker");
+  #misconfigured(problem: string): SignerError {
+    return new SignerError("misconfigured", `${this.#path} ${problem}`);
+  }
 }

@@ -4,58 +4,22 @@
  */
 import { SignerError } from "../../src/errors.js";
 import type { KeyFacts, OpenKeyOptions, PublicJwk, StoreSignature } from "../../src/signer.js";
-import { type Cryptoki, type Handle, returnValue, toSignerError } from "./client.js";
-import { CKF_SERIAL_SESSION, CKM_ECDSA, CKU_CONTEXT_SPECIFIC } from "./cryptoki.js";
+import { type Handle, toSignerError } from "./client.js";
+import { Connection, type KeyOnToken, SHARED } from "./connection.js";
+import { CKM_ECDSA, CKU_CONTEXT_SPECIFIC } from "./cryptoki.js";
 import { readFacts } from "./evidence.js";
-import { type FoundKey, findKey, type KeySelector } from "./keys.js";
-import { Pkcs11Module } from "./module.js";
-import { readPin } from "./pin.js";
-import { SessionPool } from "./session-pool.js";
-import { findToken, type Login, logIn, type Token, type TokenSelector, tryPin } from "./token.js";
+import { heightOf, isFinal, LAST_STEP } from "./losses.js";
+import { LibraryRestarted, Pkcs11Module } from "./module.js";
+import type { Waiting } from "./session-pool.js";
+import { logIn } from "./token.js";
 
-export interface KeyOnToken {
-  module: string;
-  libraryParameters: string | undefined;
-  token: TokenSelector;
-  key: KeySelector;
-  publicJwk: PublicJwk | undefined;
-  login: Login;
-  sessions: number | undefined;
-  maxWaiting: number;
-}
+/** What is done with the key, on a connection that may be another one the next time. */
+type Operation<T> = (connection: Connection, waiting: Waiting) => Promise<T>;
 
-/** What a finalise or a lost token makes void. */
-interface Connection {
-  readonly generation: number;
-  readonly token: Token;
-  readonly pool: SessionPool;
-  key: FoundKey;
-}
-
-/** Losses, and the first step that can help. */
-const LOSSES: Readonly<Record<string, number>> = {
-  CKR_SESSION_HANDLE_INVALID: 0,
-  CKR_SESSION_CLOSED: 0,
-  CKR_OPERATION_ACTIVE: 0,
-  CKR_OPERATION_NOT_INITIALIZED: 0,
-  CKR_USER_NOT_LOGGED_IN: 1,
-  CKR_OBJECT_HANDLE_INVALID: 2,
-  CKR_KEY_HANDLE_INVALID: 2,
-  CKR_DEVICE_REMOVED: 0,
-  CKR_TOKEN_NOT_PRESENT: 0,
-  CKR_TOKEN_NOT_RECOGNIZED: 0,
-  CKR_SLOT_ID_INVALID: 3,
-  CKR_DEVICE_ERROR: 0,
-  CKR_GENERAL_ERROR: 0,
-  CKR_CRYPTOKI_NOT_INITIALIZED: 3,
-};
-
-/** Opening and recovering are shared by all who wait: no caller's signal ends them. */
-const NEVER_ABORTED = { signal: new AbortController().signal };
 /** One, one after a recovery, and one for a second loss that came before it was made. */
 const MOST_TRIES = 3;
 const SIGNATURE_BYTES = 64;
-const DEFAULT_SESSIONS = 4;
+const MECHANISM = { mechanism: CKM_ECDSA };
 /** Milliseconds in which nothing is tried after a recovery that failed: doubled each time, up to the last. */
 const FIRST_PAUSE = 250;
 const LAST_PAUSE = 30_000;
@@ -68,6 +32,7 @@ export class Pkcs11Key {
   #recovering: Promise<void> | undefined;
   #recoveries = 0;
   #pause = FIRST_PAUSE;
+  /** By the clock that nobody sets. */
   #awayUntil = 0;
   #closed = false;
 
@@ -82,167 +47,153 @@ export class Pkcs11Key {
   static async open(wanted: KeyOnToken): Promise<Pkcs11Key> {
     const module = await Pkcs11Module.acquire(wanted.module, wanted.libraryParameters);
     try {
-      return new Pkcs11Key(module, wanted, await connect(module, wanted));
+      return new Pkcs11Key(module, wanted, await firstConnection(module, wanted));
     } catch (error) {
       module.release();
       throw toSignerError(error, "opening the key");
     }
   }
 
-  /** @param digest - 32 bytes */
-  async signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
+  /**
+   * @param digest - 32 bytes
+   * @returns 64 bytes, r‖s
+   */
+  signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
+    return this.#surviving("signing", use, (connection, waiting) => this.#sign(connection, digest, waiting));
+  }
+
+  describe(use: OpenKeyOptions): Promise<KeyFacts> {
+    const { lib } = this.#module;
+    return this.#surviving("reading the key's attributes", use, (connection, waiting) => {
+      const { key, token } = connection;
+      return connection.use((session) => readFacts(lib, session, key.handle, token), waiting);
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.close();
+    this.#module.release();
+  }
+
+  #sign(connection: Connection, digest: Uint8Array, waiting: Waiting): Promise<StoreSignature> {
+    const { lib } = this.#module;
+    return connection.use(async (session) => {
+      const { handle, alwaysAuthenticate } = connection.key;
+      lib.C_SignInit(session, MECHANISM, handle);
+      if (alwaysAuthenticate) await this.#authenticate(connection, session);
+      // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
+      const input = Buffer.from(digest);
+      const output = Buffer.alloc(SIGNATURE_BYTES);
+      const signature = await lib.C_SignAsync(session, input, output);
+      return { signature: keep(signature, input, output), form: "raw" };
+    }, waiting);
+  }
+
+  /** `CKA_ALWAYS_AUTHENTICATE`: this operation alone. */
+  #authenticate({ token }: Connection, session: Handle): Promise<void> {
+    return logIn(this.#module.lib, session, token, this.#wanted.login, CKU_CONTEXT_SPECIFIC);
+  }
+
+  /** Does it, and does it again once the token is found after a loss. */
+  async #surviving<T extends object>(doing: string, use: OpenKeyOptions, operation: Operation<T>): Promise<T> {
     for (let left = MOST_TRIES; ; left--) {
-      await this.#ready();
+      if (this.#recovering) await this.#recovering.catch(() => undefined);
+      this.#refuseWhileAway();
       const recoveries = this.#recoveries;
       try {
-        return await this.#sign(digest, use);
+        return await operation(this.#connection, use);
       } catch (error) {
-        if (lossOf(error) === undefined || left === 1) throw toSignerError(error, "signing");
-        if (recoveries === this.#recoveries) await this.#recover(error, digest, use);
+        if (heightOf(error) === undefined || left === 1) throw toSignerError(error, doing);
+        if (use.signal.aborted) throw error;
+        if (recoveries !== this.#recoveries) continue;
+        this.#refuseWhileAway();
+        let done: T | undefined;
+        await this.#recover(error, async () => {
+          done = await operation(this.#connection, SHARED);
+        });
+        if (done !== undefined) return done;
       }
     }
   }
 
-  async describe(use: OpenKeyOptions): Promise<KeyFacts> {
-    await this.#ready();
-    const { token, pool, key } = this.#connection;
-    const read = (session: Handle) => readFacts(this.#module.lib, session, key.handle, token);
-    return this.#module
-      .run(() => pool.use(async (session) => read(session), use))
-      .catch((error) => {
-        throw toSignerError(error, "reading the key's attributes");
-      });
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#connection.pool.close(new SignerError("misconfigured", "The signer was closed."));
-    this.#module.release();
-  }
-
-  async #sign(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
-    const { pool, key, token } = this.#connection;
-    const { lib } = this.#module;
-    return this.#module.run(() =>
-      pool.use(async (session) => {
-        lib.C_SignInit(session, { mechanism: CKM_ECDSA }, key.handle);
-        if (key.alwaysAuthenticate) await this.#authenticate(lib, session, token);
-        // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
-        const input = Buffer.from(digest);
-        const output = Buffer.alloc(SIGNATURE_BYTES);
-        const signature = await lib.C_SignAsync(session, input, output);
-        return { signature: keep(signature, input, output), form: "raw" as const };
-      }, use),
-    );
-  }
-
-  async #authenticate(lib: Cryptoki, session: Handle, token: Token): Promise<void> {
-    const { pin } = this.#wanted.login;
-    tryPin(lib, session, token, CKU_CONTEXT_SPECIFIC, pin === undefined ? undefined : await readPin(pin));
-  }
-
-  /** While the token is away its callers are told at once, not one time-out each. */
-  async #ready(): Promise<void> {
-    if (this.#recovering) await this.#recovering.catch(() => undefined);
-    if (Date.now() < this.#awayUntil)
+  /** Its callers are told at once, not one time-out each. */
+  #refuseWhileAway(): void {
+    if (this.#awayUntil > 0 && performance.now() < this.#awayUntil)
       throw new SignerError("unavailable", "The token is away, or lost the key. It is looked for again in a moment.");
   }
 
-  #recover(error: unknown, digest: Uint8Array, use: OpenKeyOptions): Promise<void> {
-    this.#recovering ??= this.#climb(error, digest, use).finally(() => {
+  /** However many callers meet the loss, one of them leads the way back. */
+  #recover(error: unknown, tryAgain: () => Promise<void>): Promise<void> {
+    this.#recovering ??= this.#climb(error, tryAgain).finally(() => {
       this.#recovering = undefined;
     });
     return this.#recovering;
   }
 
-  /** From the first step that can help to the last, until the token signs again. */
-  async #climb(first: unknown, digest: Uint8Array, use: OpenKeyOptions): Promise<void> {
-    const steps = [this.#newSessions, this.#newLogin, this.#newHandles, this.#newLibrary];
+  /** From the first step that can help to the last, until the operation works again. */
+  async #climb(first: unknown, tryAgain: () => Promise<void>): Promise<void> {
     let error = first;
-    for (const [height, step] of steps.entries()) {
-      if (this.#closed || height < (lossOf(error) ?? 0)) continue;
+    for (let height = heightOf(first) ?? 0; height <= LAST_STEP && !this.#closed; height++) {
+      if (height < (heightOf(error) ?? 0)) continue;
       try {
-        await step.call(this);
-        await this.#sign(digest, use);
+        await this.#step(height);
+        await tryAgain();
         this.#recoveries += 1;
         this.#pause = FIRST_PAUSE;
         this.#awayUntil = 0;
         return;
       } catch (next) {
-        if (next instanceof SignerError && !next.retryable && next.code !== "key-not-found") throw next;
+        if (isFinal(next)) throw toSignerError(next, "recovering the token");
         error = next;
       }
     }
-    this.#awayUntil = Date.now() + this.#pause;
+    this.#awayUntil = performance.now() + this.#pause;
     this.#pause = Math.min(2 * this.#pause, LAST_PAUSE);
     throw new SignerError("unavailable", "The token was lost, and did not come back.", {
       cause: toSignerError(error, "recovering the token"),
     });
   }
 
-  async #newSessions(): Promise<void> {
-    this.#connection.pool.renew();
+  async #step(height: number): Promise<void> {
+    const connection = this.#connection;
+    if (height === LAST_STEP) return this.#reconnect();
+    connection.renewSessions();
+    if (height >= 1) await connection.logIn();
+    if (height >= 2) await connection.findKey();
+    this.#checkSame(connection);
   }
 
-  async #newLogin(): Promise<void> {
-    await this.#newSessions();
-    await this.#inSession((session) => logIn(this.#module.lib, session, this.#connection.token, this.#wanted.login));
-  }
-
-  async #newHandles(): Promise<void> {
-    await this.#newLogin();
-    const { key, publicJwk } = this.#wanted;
-    this.#connection.key = await this.#inSession((session) =>
-      this.#same(findKey(this.#module.lib, session, key, publicJwk)),
-    );
-  }
-
-  async #newLibrary(): Promise<void> {
-    await this.#module.restart(this.#connection.generation);
-    const connection = await connect(this.#module, this.#wanted);
-    this.#same(connection.key);
+  /** The whole library anew, with nothing under way in it. */
+  async #reconnect(): Promise<void> {
+    const former = this.#connection;
+    await this.#module.restart(former.generation);
+    former.close(new LibraryRestarted(this.#wanted.module));
+    const connection = await Connection.open(this.#module, this.#wanted);
     this.#connection = connection;
+    if (this.#closed) connection.close();
+    this.#checkSame(connection);
   }
 
-  #inSession<T>(work: (session: Handle) => T | Promise<T>): Promise<T> {
-    return this.#module.run(() => this.#connection.pool.use(async (session) => work(session), NEVER_ABORTED));
-  }
-
-  #same(key: FoundKey): FoundKey {
+  #checkSame({ key }: Connection): void {
     const { x, y } = key.publicJwk;
-    if (x === this.publicKey.x && y === this.publicKey.y) return key;
+    if (x === this.publicKey.x && y === this.publicKey.y) return;
     throw new SignerError("integrity", "The token has another key under this name now. Open a new signer for it.");
   }
 }
 
-async function connect(module: Pkcs11Module, wanted: KeyOnToken): Promise<Connection> {
-  const { lib, generation } = module;
-  const token = findToken(lib, wanted.token);
-  const size = Math.min(wanted.sessions ?? DEFAULT_SESSIONS, token.maxSessions ?? Number.POSITIVE_INFINITY);
-  const open = () => lib.C_OpenSession(token.slot, CKF_SERIAL_SESSION);
-  const close = (session: Handle) => {
-    try {
-      if (module.generation === generation) lib.C_CloseSession(session);
-    } catch {
-      // It was lost, or its token was: that is why it is closed.
-    }
-  };
-  const pool = new SessionPool({ size, maxWaiting: wanted.maxWaiting, open, close });
+/** A library that others left broken is restarted, once: their signers find their own way back. */
+async function firstConnection(module: Pkcs11Module, wanted: KeyOnToken): Promise<Connection> {
+  const { generation } = module;
   try {
-    const findIn = async (session: Handle) => {
-      await logIn(lib, session, token, wanted.login);
-      return findKey(lib, session, wanted.key, wanted.publicJwk);
-    };
-    const key = await module.run(() => pool.use(findIn, NEVER_ABORTED));
-    return { generation, token, pool, key };
+    return await Connection.open(module, wanted);
   } catch (error) {
-    pool.close(new SignerError("misconfigured", "The key was not opened."));
-    throw error;
+    const height = heightOf(error);
+    if (height === undefined || (height < LAST_STEP && module.users === 1)) throw error;
+    await module.restart(generation);
+    return Connection.open(module, wanted);
   }
-}
-
-function lossOf(error: unknown): number | undefined {
-  return LOSSES[returnValue(error) ?? ""];
 }
 
 /** Names the buffers after the call, so that no optimiser lets them go during it. */

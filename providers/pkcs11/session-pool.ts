@@ -9,6 +9,15 @@ interface PoolOptions {
   maxWaiting: number;
   open(): Handle;
   close(session: Handle): void;
+  /** Whether opening failed because the token has no session left. */
+  isFull(error: unknown): boolean;
+}
+
+export interface Waiting {
+  /** Ends the wait for a session. */
+  readonly signal: AbortSignal;
+  /** Waits however many others do: a recovery, for which all of them wait. */
+  readonly always?: boolean;
 }
 
 /** Handles of an earlier epoch are closed when they come back, not kept. */
@@ -27,8 +36,10 @@ export class SessionPool {
   readonly #idle: Session[] = [];
   readonly #waiting = new Set<Waiter>();
   #size: number;
+  /** At rest and at work, of all epochs. */
   #open = 0;
   #epoch = 0;
+  #closed: SignerError | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -38,10 +49,9 @@ export class SessionPool {
   /**
    * Runs one operation on a session of its own. A session on which it failed is closed: it may carry half an operation.
    *
-   * @param signal - ends the wait for a session
    * @throws {SignerError} code `throttled` if too many wait already
    */
-  async use<T>(work: (session: Handle) => Promise<T>, waiting: { readonly signal: AbortSignal }): Promise<T> {
+  async use<T>(work: (session: Handle) => Promise<T>, waiting: Waiting): Promise<T> {
     const session = this.#take() ?? (await this.#wait(waiting));
     try {
       const result = await work(session.handle);
@@ -55,20 +65,24 @@ export class SessionPool {
 
   /** Closes the sessions at rest; those at work are closed when they are done. */
   renew(): void {
+    const former = this.#idle.splice(0);
     this.#epoch += 1;
-    this.#open = 0;
-    for (const { handle } of this.#idle.splice(0)) this.#options.close(handle);
+    this.#size = this.#options.size;
+    // A new one first, where there is room: with its last session the token would lose its login as well.
+    if (former.length > 0 && this.#open < this.#size) this.#openBeforehand();
+    for (const session of former) this.#close(session);
     this.#serveWaiters();
   }
 
-  /** Refuses all who wait and closes the sessions at rest. */
+  /** Refuses all who wait and all who come, and closes the sessions at rest; those at work when they are done. */
   close(error: SignerError): void {
-    this.#size = 0;
-    for (const waiter of this.#waiting) waiter.refuse(error);
-    this.renew();
+    this.#closed = error;
+    this.#refuseWaiters(error);
+    for (const session of this.#idle.splice(0)) this.#close(session);
   }
 
   #take(): Session | undefined {
+    if (this.#closed) throw this.#closed;
     return this.#idle.pop() ?? (this.#open < this.#size ? this.#openOne() : undefined);
   }
 
@@ -79,17 +93,26 @@ export class SessionPool {
       this.#open += 1;
       return { handle, epoch: this.#epoch };
     } catch (error) {
-      if (this.#open === 0) throw error;
+      if (this.#open === 0 || !this.#options.isFull(error)) throw error;
       this.#size = this.#open;
       return undefined;
     }
   }
 
-  #wait(waiting: { readonly signal: AbortSignal }): Promise<Session> {
-    if (this.#waiting.size >= this.#options.maxWaiting)
+  #openBeforehand(): void {
+    try {
+      this.#idle.push({ handle: this.#options.open(), epoch: this.#epoch });
+      this.#open += 1;
+    } catch {
+      // Whoever needs it tries again, and hears why.
+    }
+  }
+
+  #wait({ signal, always }: Waiting): Promise<Session> {
+    if (!always && this.#waiting.size >= this.#options.maxWaiting)
       throw new SignerError("throttled", `${this.#waiting.size} signatures wait for a session already.`);
-    const { signal } = waiting;
     return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
       const leave = () => {
         this.#waiting.delete(waiter);
         signal.removeEventListener("abort", onAbort);
@@ -111,31 +134,37 @@ export class SessionPool {
   }
 
   #release(session: Session): void {
-    if (session.epoch !== this.#epoch) {
-      this.#options.close(session.handle);
-      return;
-    }
-    this.#idle.push(session);
+    if (this.#closed || session.epoch !== this.#epoch) this.#close(session);
+    else this.#idle.push(session);
     this.#serveWaiters();
   }
 
   #retire(session: Session): void {
-    this.#options.close(session.handle);
-    if (session.epoch !== this.#epoch) return;
-    this.#open -= 1;
+    this.#close(session);
     this.#serveWaiters();
+  }
+
+  #close(session: Session): void {
+    this.#open -= 1;
+    this.#options.close(session.handle);
   }
 
   /** In the order in which they came. */
   #serveWaiters(): void {
-    for (const waiter of this.#waiting) {
-      try {
+    if (this.#waiting.size === 0) return;
+    try {
+      for (const waiter of this.#waiting) {
         const session = this.#take();
         if (session === undefined) return;
         waiter.serve(session);
-      } catch (error) {
-        waiter.refuse(error);
       }
+    } catch (error) {
+      // What one of them was told is true for all: the token is not asked again for each.
+      this.#refuseWaiters(error);
     }
+  }
+
+  #refuseWaiters(error: unknown): void {
+    for (const waiter of this.#waiting) waiter.refuse(error);
   }
 }

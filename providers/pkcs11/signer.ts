@@ -1,31 +1,36 @@
 /** A signer whose key is on a PKCS#11 token: an HSM, a smart card, a security key, SoftHSM. */
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions, type PublicJwk } from "../../src/signer.js";
-import { idBytes, type KeySelector } from "./keys.js";
+import type { KeyOnToken } from "./connection.js";
+import { idBytes, type KeySelector } from "./objects.js";
 import { Pkcs11Key } from "./open-key.js";
 import type { PinSource } from "./pin.js";
 import type { TokenSelector } from "./token.js";
 import { formatPkcs11Uri } from "./uri.js";
 
-export interface Pkcs11SignerOptions extends KeySignerOptions {
-  /** Path of the vendor's PKCS#11 library. */
+/** A token, and how to come at what is on it. */
+export interface Pkcs11TokenOptions {
+  /** Path of the vendor's PKCS#11 library; or its name, such as `softhsm2`, to be found in the usual directories. */
   module: string;
-  /** The token, by its label, or by label, serial and slot id. */
+  /** The token, by its label, or by label, serial, manufacturer, model and slot id. */
   token: string | TokenSelector;
-  /** The private key, by its label, or by label and id. */
-  key: string | KeySelector;
   /** The user PIN, or where to read it. Left out for a token that needs none, or has a PIN pad. */
   pin?: PinSource | undefined;
   /** Tries the PIN even if the token says that one more failure locks it. */
   forceLogin?: boolean | undefined;
+  /** For NSS: what `C_Initialize` takes in `pReserved`. */
+  libraryParameters?: string | undefined;
+}
+
+export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOptions {
+  /** The private key, by its label, or by label and id. */
+  key: string | KeySelector;
   /** The public half, for a token that does not keep it. Each signature is verified with it. */
   publicJwk?: PublicJwk | undefined;
   /** How many sessions at most. Default 4, or what the token can do if that is less. */
   sessions?: number | undefined;
   /** How many signatures may wait for a session; more are refused with `throttled`. Default 10,000. */
   maxWaiting?: number | undefined;
-  /** For NSS: what `C_Initialize` takes in `pReserved`. */
-  libraryParameters?: string | undefined;
 }
 
 const MOST_WAITING = 10_000;
@@ -43,35 +48,29 @@ const MOST_WAITING = 10_000;
 export class Pkcs11Signer extends KeySigner {
   /** @throws {SignerError} code `misconfigured` if an option can't be right */
   constructor(options: Pkcs11SignerOptions) {
-    const token = typeof options.token === "string" ? { label: options.token } : options.token;
-    const key = typeof options.key === "string" ? { label: options.key } : options.key;
-    checkSelectors(options.module, token, key, options.sessions);
-    const wanted = {
-      module: options.module,
-      libraryParameters: options.libraryParameters,
-      token,
-      key,
-      publicJwk: options.publicJwk,
-      login: { pin: options.pin, force: options.forceLogin },
-      sessions: options.sessions,
-      maxWaiting: options.maxWaiting ?? MOST_WAITING,
-    };
-    super(
-      { provider: "pkcs11", uri: formatPkcs11Uri(options.module, token, key), open: () => Pkcs11Key.open(wanted) },
-      options,
-    );
+    const wanted = checkOptions(options);
+    const uri = formatPkcs11Uri(wanted.module, wanted.token, wanted.key);
+    super({ provider: "pkcs11", uri, open: () => Pkcs11Key.open(wanted) }, options);
   }
 }
 
-function checkSelectors(module: string, token: TokenSelector, key: KeySelector, sessions: number | undefined): void {
-  const refuse = (message: string) => {
-    throw new SignerError("misconfigured", message);
-  };
-  if (!module) refuse("module must be the path of a PKCS#11 library.");
-  if (!token || !(token.label || token.serial || token.slot !== undefined))
-    refuse("token must be a label, or { label, serial, slot } with at least one of them.");
-  if (!key || !(key.label || key.id)) refuse("key must be a label, or { label, id } with at least one of them.");
+/** @throws {SignerError} code `misconfigured` if an option can't be right */
+export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
+  const { module, libraryParameters, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
+  const token = typeof options.token === "string" ? { label: options.token } : options.token;
+  const key = typeof options.key === "string" ? { label: options.key } : options.key;
+  if (!module) throw misconfigured("module must be the path or the name of a PKCS#11 library.");
+  if (!token || !(token.label || token.serial || token.manufacturer || token.model || token.slot !== undefined))
+    throw misconfigured("token must be a label, or { label, serial, slot, … } with at least one of them.");
+  if (!key || !(key.label || key.id))
+    throw misconfigured("key must be a label, or { label, id } with at least one of them.");
   if (key.id !== undefined) idBytes(key.id);
   if (sessions !== undefined && !(Number.isInteger(sessions) && sessions > 0))
-    refuse("sessions must be a whole number above 0.");
+    throw misconfigured("sessions must be a whole number above 0.");
+  if (!(maxWaiting >= 0)) throw misconfigured("maxWaiting must be a number, 0 or more.");
+  return { module, libraryParameters, token, key, publicJwk, login: { pin, force: forceLogin }, sessions, maxWaiting };
+}
+
+function misconfigured(message: string): SignerError {
+  return new SignerError("misconfigured", message);
 }

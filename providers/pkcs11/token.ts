@@ -1,6 +1,6 @@
 /** A token in its slot: chosen by label, serial or slot id, never by position, and logged in to with care. */
 import { SignerError } from "../../src/errors.js";
-import { type Cryptoki, type Handle, returnValue, toSignerError } from "./client.js";
+import { type Cryptoki, type Handle, returnValue } from "./client.js";
 import {
   CKF_LOGIN_REQUIRED,
   CKF_PROTECTED_AUTHENTICATION_PATH,
@@ -16,6 +16,8 @@ import { isAnother, isKnownWrong, type PinSource, readPin, rememberRight, rememb
 export interface TokenSelector {
   label?: string | undefined;
   serial?: string | undefined;
+  manufacturer?: string | undefined;
+  model?: string | undefined;
   /** `CK_SLOT_ID`. Many modules number their slots anew at each start: prefer label and serial. */
   slot?: number | undefined;
 }
@@ -36,17 +38,20 @@ export interface Token {
  * @throws {SignerError} code `key-not-found` if there is no such token, `ambiguous-key` if there are several
  */
 export function findToken(lib: Cryptoki, wanted: TokenSelector): Token {
-  const tokens = attempt("listing tokens", () => lib.C_GetSlotList(true).flatMap((slot) => readToken(lib, slot)));
-  const matches = tokens.filter(
-    ({ label, serial, slotId }) =>
-      (wanted.label ?? label) === label && (wanted.serial ?? serial) === serial && (wanted.slot ?? slotId) === slotId,
-  );
+  const tokens = lib.C_GetSlotList(true).flatMap((slot) => readToken(lib, slot));
+  const matches = tokens.filter((token) => isWanted(token, wanted));
   const [token] = matches;
   if (token && matches.length === 1) return token;
   const [code, some] = token ? (["ambiguous-key", matches] as const) : (["key-not-found", tokens] as const);
   const list = some.map(({ label, serial, slotId }) => `"${label}" (serial ${serial}, slot ${slotId})`).join(", ");
   const problem = token ? "More than one token matches: add its serial." : "There is no such token.";
   throw new SignerError(code, `${problem} The module has ${list || "none"}.`);
+}
+
+function isWanted(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {
+  const wanted = { label, serial, manufacturer, model, slotId: slot };
+  const names = ["label", "serial", "manufacturer", "model", "slotId"] as const;
+  return names.every((name) => wanted[name] === undefined || wanted[name] === token[name]);
 }
 
 /** A slot whose token is not set up, or went away while we looked, is none to choose. */
@@ -71,6 +76,8 @@ function readToken(lib: Cryptoki, slot: Handle): Token[] {
   }
 }
 
+const WRONG_PIN = new Set(["CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE"]);
+
 export interface Login {
   pin?: PinSource | undefined;
   /** Tries the PIN even if the token says that the next wrong one locks it. */
@@ -78,50 +85,61 @@ export interface Login {
 }
 
 /**
- * Logs in to the token, for all sessions of this process. A PIN that was wrong once is not tried again, and none is
- * tried where one more failure would lock the token.
+ * Logs in to the token, for all sessions of this process; or for one operation, with `CKU_CONTEXT_SPECIFIC`. A PIN that
+ * was wrong once is not tried again, and none is tried where one more failure would lock the token.
  *
- * @throws {SignerError} code `pin-required`, `pin-incorrect` or `pin-locked`
+ * @throws {SignerError} code `pin-required`, `pin-incorrect` or `pin-locked`; or what the library throws
  */
-export async function logIn(lib: Cryptoki, session: Handle, token: Token, login: Login): Promise<void> {
-  const { flags } = attempt("reading the token's state", () => lib.C_GetTokenInfo(token.slot));
-  const pinPad = (flags & CKF_PROTECTED_AUTHENTICATION_PATH) !== 0;
-  if ((flags & CKF_LOGIN_REQUIRED) === 0 && login.pin === undefined) return;
+export async function logIn(
+  lib: Cryptoki,
+  session: Handle,
+  token: Token,
+  login: Login,
+  user = CKU_USER,
+): Promise<void> {
+  const { flags } = lib.C_GetTokenInfo(token.slot);
+  if (user === CKU_USER && (flags & CKF_LOGIN_REQUIRED) === 0 && login.pin === undefined) return;
+  checkTries(flags, login);
+  if (login.pin !== undefined) return tryPin(lib, session, token, user, await readPin(login.pin));
+  if ((flags & CKF_PROTECTED_AUTHENTICATION_PATH) === 0)
+    throw new SignerError("pin-required", "The token needs a login: give a pin.");
+  // A token with a PIN pad of its own takes no PIN from us, and the addon can't say that but by an empty one.
+  loggingIn(() => lib.C_Login(session, user, ""));
+}
+
+function checkTries(flags: number, { force }: Login): void {
   if ((flags & CKF_USER_PIN_LOCKED) !== 0)
     throw new SignerError("pin-locked", "The token's PIN is locked. The security officer must unlock it.");
-  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0 && !login.force)
+  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0 && !force)
     throw new SignerError("pin-locked", "One more wrong PIN locks the token. If you are sure of it, set forceLogin.");
-  if (login.pin === undefined && !pinPad) throw new SignerError("pin-required", "The token needs a login: give a pin.");
-  // A token with a PIN pad of its own takes no PIN from us.
-  const pin = login.pin === undefined ? undefined : await readPin(login.pin);
-  tryPin(lib, session, token, CKU_USER, pin);
 }
 
 /** From the look into the memory to the answer there is no await: callers side by side can't both try. */
-export function tryPin(lib: Cryptoki, session: Handle, token: Token, user: number, pin: string | undefined): void {
+function tryPin(lib: Cryptoki, session: Handle, token: Token, user: number, pin: string): void {
   const name = `${lib.libPath}\0${token.label}\0${token.serial}`;
-  if (pin !== undefined && isKnownWrong(name, pin))
+  if (isKnownWrong(name, pin))
     throw new SignerError("pin-incorrect", "This PIN was wrong before. It is not tried again by this process.");
   try {
-    lib.C_Login(session, user, pin);
-    if (pin !== undefined) rememberRight(name, pin);
-  } catch (error) {
-    const value = returnValue(error);
-    // The token does not look at the PIN then. Taking a wrong one would only put the failure off to the next login.
-    if (value === CKR_USER_ALREADY_LOGGED_IN && pin !== undefined && isAnother(name, pin))
+    // Where another login came first, the token does not look at the PIN. Taking a wrong one would only put the failure
+    // off to the next login.
+    const first = loggingIn(() => lib.C_Login(session, user, pin));
+    if (first) rememberRight(name, pin);
+    else if (isAnother(name, pin))
       throw new SignerError("pin-incorrect", "This process is logged in to the token with another PIN.");
-    if (value === CKR_USER_ALREADY_LOGGED_IN) return;
-    if (value === "CKR_PIN_INCORRECT" && pin !== undefined) rememberWrong(name, pin);
-    throw toSignerError(error, "logging in");
+  } catch (error) {
+    if (WRONG_PIN.has(returnValue(error) ?? "")) rememberWrong(name, pin);
+    throw error;
   }
 }
 
-/** Runs calls into the library; what they return in error is mapped. */
-export function attempt<T>(doing: string, calls: () => T): T {
+/** @returns whether it was needed */
+function loggingIn(login: () => void): boolean {
   try {
-    return calls();
+    login();
+    return true;
   } catch (error) {
-    throw toSignerError(error, doing);
+    if (returnValue(error) === CKR_USER_ALREADY_LOGGED_IN) return false;
+    throw error;
   }
 }
 

@@ -1,27 +1,11 @@
 /** A token that fails: each loss in the middle of 200 proofs, and what the library is asked meanwhile. */
-import { DPoPProver, SignerError } from "hardproof";
+import { DPoPProver } from "hardproof";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type FaultShim, faultShim } from "../shim/fault-shim.js";
+import { CKR } from "../shim/return-values.js";
 
-const CKR = {
-  GENERAL_ERROR: 0x05,
-  DEVICE_ERROR: 0x30,
-  DEVICE_REMOVED: 0x32,
-  KEY_HANDLE_INVALID: 0x60,
-  OBJECT_HANDLE_INVALID: 0x82,
-  OPERATION_ACTIVE: 0x90,
-  PIN_LOCKED: 0xa4,
-  PIN_EXPIRED: 0xa3,
-  SESSION_CLOSED: 0xb0,
-  SESSION_COUNT: 0xb1,
-  SESSION_HANDLE_INVALID: 0xb3,
-  TOKEN_NOT_PRESENT: 0xe0,
-  USER_NOT_LOGGED_IN: 0x101,
-  BUFFER_TOO_SMALL: 0x150,
-  CRYPTOKI_NOT_INITIALIZED: 0x190,
-};
 const LOSSES = [
   "SESSION_HANDLE_INVALID",
   "SESSION_CLOSED",
@@ -65,8 +49,27 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
   it.each(LOSSES)("CKR_%s from C_SignInit, on four sessions at once", async (name) => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
-    shim.order({ on: "C_SignInit", from: 100, times: 4, act: { return: CKR[name] } });
+    shim.order({ on: "C_SignInit", from: 100, times: 4, until: "C_Initialize", act: { return: CKR[name] } });
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  it.each(LOSSES)("CKR_%s from C_OpenSession, while the pool grows", async (name) => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_OpenSession", from: 2, times: 1, act: { return: CKR[name] } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  describe.each(["C_OpenSession", "C_Login", "C_FindObjectsInit", "C_FindObjects"] as const)("%s, too, fails", (on) => {
+    it.each(LOSSES)("with CKR_%s, once, on the way back", async (name) => {
+      await using signer = newSigner();
+      const prover = await DPoPProver.create(signer);
+      shim.order(
+        { on: "C_Sign", from: 100, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } },
+        { on, times: 1, from: on === "C_OpenSession" ? 4 : 1, act: { return: CKR[name] } },
+      );
+      expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    });
   });
 
   it.each(["DEVICE_ERROR", "CRYPTOKI_NOT_INITIALIZED", "SESSION_HANDLE_INVALID"] as const)(
@@ -82,13 +85,99 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     },
   );
 
+  it("callers in flight share one way back: one C_Login for a lost login, one C_Initialize for a lost library", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    const [logins, initialized] = [shim.count("C_Login"), shim.count("C_Initialize")];
+    shim.order({ on: "C_SignInit", from: 50, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    expect(shim.count("C_Login") - logins).toBe(1);
+    shim.order({ on: "C_SignInit", from: 50, until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+    expect(shim.count("C_Login") - logins).toBe(2);
+    expect(shim.count("C_Initialize") - initialized).toBe(1);
+  });
+
+  it("a lost session costs no login while another one is open: a PIN pad would have to be asked", async () => {
+    await using signer = newSigner({ sessions: 2 });
+    await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);
+    const logins = shim.count("C_Login");
+    shim.order({ on: "C_Sign", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } });
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    expect(shim.count("C_Login")).toBe(logins);
+  });
+
+  it("a caller that gives up while it leads the way back does not end it for those who follow", async () => {
+    await using signer = newSigner({ sessions: 2 });
+    await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);
+    // One is slow, one loses its session, none can be opened for those who wait: the way back waits for the slow one.
+    shim.order(
+      { on: "C_Sign", times: 1, act: { delay: 500 } },
+      { on: "C_Sign", from: 2, times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } },
+      { on: "C_OpenSession", times: 1, act: { return: CKR.DEVICE_ERROR } },
+      { on: "C_OpenSession", from: 2, act: { limit: 1 } },
+    );
+    const opened = shim.count("C_OpenSession");
+    const controller = new AbortController();
+    const slow = signer.sign(Buffer.from("slow"));
+    const leaders = ["a", "b"].map((text) => signer.sign(Buffer.from(text), { signal: controller.signal }));
+    const follower = signer.sign(Buffer.from("c"));
+    await expect.poll(() => shim.count("C_OpenSession") - opened, { interval: 5 }).toBeGreaterThanOrEqual(2);
+    controller.abort();
+    for (const leader of leaders) await expect(leader).rejects.toMatchObject({ code: "aborted" });
+    await expect(Promise.all([slow, follower])).resolves.toHaveLength(2);
+  });
+
+  it("goes on only with the same public key", async () => {
+    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    await using signer = newSigner({ key: "swapped" });
+    await signer.sign(Buffer.from("x"));
+    await hsm.deleteObject({ type: "privkey", id: "70" });
+    await hsm.deleteObject({ type: "pubkey", id: "70" });
+    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
+  });
+
+  it("describe() finds its way back, too", async () => {
+    await using signer = newSigner();
+    await signer.publicJwk();
+    shim.order({ on: "C_GetAttributeValue", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } });
+    await expect(signer.describe()).resolves.toMatchObject({ exportable: false });
+  });
+
+  it("a signer that comes to a library that others left broken restarts it, and the others go on", async () => {
+    await using idle = newSigner();
+    await idle.publicJwk();
+    const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
+    shim.order({ on: "C_OpenSession", ...lost }, { on: "C_SignInit", ...lost });
+    await using fresh = newSigner();
+    await expect(fresh.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await expect(idle.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("100 signatures of two signers, while one restarts the library, are all right", async () => {
+    await using one = newSigner();
+    await using other = newSigner();
+    await Promise.all([one.publicJwk(), other.publicJwk()]);
+    const initialized = shim.count("C_Initialize");
+    shim.order({ on: "C_SignInit", from: 40, until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    const work = Array.from({ length: 100 }, (_, n) => (n % 2 ? one : other).sign(Buffer.from(`${n}`)));
+    await expect(Promise.all(work)).resolves.toHaveLength(100);
+    expect(shim.count("C_Initialize") - initialized).toBe(1);
+  });
+
   it("other signers on the library go on after it was initialised anew", async () => {
     await using one = newSigner();
     await using other = newSigner({ sessions: 1 });
     await Promise.all([one.publicJwk(), other.publicJwk()]);
     shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     await expect(one.sign(Buffer.from("a"))).resolves.toHaveLength(64);
+    const asked = shim.count("C_SignInit");
     await expect(other.sign(Buffer.from("b"))).resolves.toHaveLength(64);
+    // Never with the handles of before: they may be another session's and another key's by now.
+    expect(shim.count("C_SignInit") - asked).toBe(1);
   });
 });
 
@@ -120,131 +209,5 @@ describe("a token that stays away", () => {
     const results = await Promise.allSettled([signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))]);
     expect(results.map((result) => result.status === "rejected" && result.reason.code)).toContain("pin-incorrect");
     expect(shim.count("C_Login")).toBe(logins + 1);
-  });
-});
-
-describe("sessions", () => {
-  it("a token that has fewer than asked for serves with those", async () => {
-    await using signer = newSigner({ sessions: 8 });
-    const prover = await DPoPProver.create(signer);
-    shim.order({ on: "C_OpenSession", act: { return: CKR.SESSION_COUNT } });
-    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
-  });
-
-  it("a session is dropped after any error, since it may carry half an operation", async () => {
-    await using signer = newSigner({ sessions: 1 });
-    await signer.publicJwk();
-    const closed = shim.count("C_CloseSession");
-    shim.order({ on: "C_Sign", times: 1, act: { return: CKR.BUFFER_TOO_SMALL } });
-    await expect(signer.sign(Buffer.from("x"))).rejects.toBeInstanceOf(SignerError);
-    expect(shim.count("C_CloseSession")).toBe(closed + 1);
-    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-  });
-
-  it("no more callers wait than allowed; more are throttled", async () => {
-    await using signer = newSigner({ sessions: 1, maxWaiting: 10 });
-    const prover = await DPoPProver.create(signer);
-    const results = await proofs(prover, 50);
-    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(11);
-    expect(codesOf(results)).toEqual(new Set(["proof", "throttled"]));
-  });
-
-  it("all are closed by close()", async () => {
-    const [opened, closed] = [shim.count("C_OpenSession"), shim.count("C_CloseSession")];
-    const finalized = shim.count("C_Finalize");
-    const signer = newSigner();
-    const prover = await DPoPProver.create(signer);
-    await proofs(prover, 50);
-    await signer.close();
-    expect(shim.count("C_OpenSession") - opened).toBe(4);
-    expect(shim.count("C_CloseSession") - closed).toBe(4);
-    expect(shim.count("C_Finalize")).toBe(finalized + 1);
-  });
-});
-
-describe("a slow token", () => {
-  it("does not block the event loop", async () => {
-    await using signer = newSigner();
-    const prover = await DPoPProver.create(signer);
-    shim.order({ on: "C_Sign", act: { delay: 50 } });
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 5);
-    await proofs(prover, 8);
-    clearInterval(timer);
-    // Two rounds of 50 ms: a blocked loop would have seen none of the 20 ticks, or one between two signatures.
-    expect(ticks).toBeGreaterThan(8);
-  });
-
-  it("that hangs is given up after the time-out, and used again when it answers", async () => {
-    await using signer = newSigner({ timeout: 200, sessions: 2 });
-    await signer.publicJwk();
-    shim.order({ on: "C_Sign", times: 1, act: "hang" });
-    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout", retryable: true });
-    await expect(signer.sign(Buffer.from("y"))).resolves.toHaveLength(64);
-    shim.order();
-    await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
-  });
-
-  it("that hangs for ever does not keep close() for ever, nor is it finalised under the call", async () => {
-    const signer = newSigner({ timeout: 100 });
-    await signer.publicJwk();
-    const finalized = shim.count("C_Finalize");
-    shim.order({ on: "C_Sign", act: "hang" });
-    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout" });
-    await signer.close();
-    expect(shim.count("C_Finalize")).toBe(finalized);
-    shim.order();
-    await using next = newSigner();
-    await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-  });
-
-  it("an abort while waiting for a session gives up that wait alone", async () => {
-    await using signer = newSigner({ sessions: 1 });
-    await signer.publicJwk();
-    shim.order({ on: "C_Sign", times: 1, act: { delay: 100 } });
-    const controller = new AbortController();
-    const first = signer.sign(Buffer.from("a"));
-    const second = signer.sign(Buffer.from("b"), { signal: controller.signal });
-    const third = signer.sign(Buffer.from("c"));
-    controller.abort();
-    await expect(second).rejects.toMatchObject({ code: "aborted" });
-    await expect(first).resolves.toHaveLength(64);
-    await expect(third).resolves.toHaveLength(64);
-  });
-
-  it("close() with 50 signatures under way makes them first", async () => {
-    const signer = newSigner();
-    const prover = await DPoPProver.create(signer);
-    shim.order({ on: "C_Sign", act: { delay: 5 } });
-    const making = proofs(prover, 50);
-    await signer.close();
-    expect(codesOf(await making)).toEqual(new Set(["proof"]));
-    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
-  });
-});
-
-describe("PINs", () => {
-  it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {
-    const logins = shim.count("C_Login");
-    await using signer = newSigner({ pin: "wrong 100" });
-    const prover = () => DPoPProver.create(signer).then(String, (error) => error.code);
-    expect(new Set(await Promise.all(Array.from({ length: 100 }, prover)))).toEqual(new Set(["pin-incorrect"]));
-    expect(shim.count("C_Login")).toBe(logins + 1);
-  });
-
-  it("a wrong one given to 100 signers makes exactly one C_Login", async () => {
-    const logins = shim.count("C_Login");
-    const open = async () => {
-      await using signer = newSigner({ pin: async () => "wrong 101" });
-      return signer.publicJwk().then(String, (error) => error.code);
-    };
-    expect(new Set(await Promise.all(Array.from({ length: 100 }, open)))).toEqual(new Set(["pin-incorrect"]));
-    expect(shim.count("C_Login")).toBe(logins + 1);
-  });
-
-  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is said to be locked", async (name) => {
-    shim.order({ on: "C_Login", act: { return: CKR[name] } });
-    await using signer = newSigner();
-    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked", retryable: false });
   });
 });

@@ -21,6 +21,15 @@ const FUNCTIONS = [
 ] as const;
 type FunctionName = (typeof FUNCTIONS)[number];
 
+type Act =
+  | { return: number }
+  | { after: number }
+  | { delay: number }
+  | { set: number }
+  | { unset: number }
+  | { most: number }
+  | { limit: number };
+
 /** From the `from`-th call after this was ordered (default the first), `times` calls (default all). */
 export interface Order {
   on: FunctionName;
@@ -28,8 +37,11 @@ export interface Order {
   times?: number;
   /** Ends when this function is called. */
   until?: FunctionName;
-  /** A `CKR_*` instead of the call, or after it; a wait in milliseconds before it; a hang until the next orders. */
-  act: { return: number } | { after: number } | { delay: number } | "hang";
+  /**
+   * A `CKR_*` instead of the call, or after it; a wait in milliseconds before it; a hang until the next orders. Of
+   * `C_GetTokenInfo`: flags set or not, and the most sessions. Of `C_OpenSession`: how many there may be at once.
+   */
+  act: Act | "hang";
 }
 
 export interface FaultShim {
@@ -39,6 +51,8 @@ export interface FaultShim {
   order(...orders: Order[]): void;
   /** Calls so far, of all sessions and threads. */
   count(name: FunctionName): number;
+  /** How many are open, of all that went through the shim in this process. */
+  openSessions(): number;
   close(): void;
 }
 
@@ -66,7 +80,8 @@ export function faultShim(behind: string): FaultShim {
     "-ldl",
     "-lpthread",
   ]);
-  writeFileSync(counts, Buffer.alloc(8 * FUNCTIONS.length));
+  writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 1)));
+  const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
   Object.assign(process.env, {
     HARDPROOF_SHIM_MODULE: behind,
     HARDPROOF_SHIM_PLAN: plan,
@@ -78,7 +93,8 @@ export function faultShim(behind: string): FaultShim {
       writeFileSync(`${plan}.new`, orders.map((one) => `${line(one)}\n`).join(""));
       renameSync(`${plan}.new`, plan);
     },
-    count: (name) => Number(readFileSync(counts).readBigUInt64LE(8 * FUNCTIONS.indexOf(name))),
+    count: (name) => read(FUNCTIONS.indexOf(name)),
+    openSessions: () => read(FUNCTIONS.length),
     close: () => rmSync(directory, { recursive: true }),
   };
 }

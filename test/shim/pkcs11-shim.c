@@ -6,8 +6,11 @@
  * HARDPROOF_SHIM_PLAN    a file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL": from the FROM-th call of the function
  *                        after the plan was written, TIMES calls (0: all), or until the function UNTIL is called ("-":
  *                        never). ACTION is "return" (VALUE: the CK_RV), "after" (the same, once the call was passed on),
- *                        "delay" (VALUE: milliseconds), or "hang" (until the plan changes)
- * HARDPROOF_SHIM_COUNTS  a file of one 64-bit count per function, in the order of the list below
+ *                        "delay" (VALUE: milliseconds), "hang" (until the plan changes); of C_GetTokenInfo "set" and
+ *                        "unset" (VALUE: flags) and "most" (VALUE: sessions); of C_OpenSession "limit" (VALUE: how many
+ *                        there may be at once)
+ * HARDPROOF_SHIM_COUNTS  a file of one 64-bit count per function, in the order of the list below, and of the sessions
+ *                        that are open
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -63,6 +66,7 @@ static struct order orders[64];
 static int order_count;
 static unsigned long since[FUNCTION_COUNT];
 static struct stat seen;
+static unsigned long open_sessions;
 
 static int index_of(const char *name) {
   for (int i = 0; i < FUNCTION_COUNT; i++)
@@ -119,12 +123,35 @@ static struct order take(int function) {
   return order;
 }
 
-#define X(name, parameters, arguments)                     \
-  static CK_RV shim_##name parameters {                    \
-    struct order order = take(I_##name);                   \
-    if (order.action == 'r') return order.value;           \
-    CK_RV rv = real->name arguments;                       \
-    return order.action == 'a' ? order.value : rv;         \
+static void count_sessions(long more) {
+  pthread_mutex_lock(&lock);
+  open_sessions = more ? open_sessions + more : 0;
+  if (counts) counts[FUNCTION_COUNT] = open_sessions;
+  pthread_mutex_unlock(&lock);
+}
+
+/* What is changed in the answer of a call that went well. */
+static void change(struct order order, int function, void *second) {
+  CK_TOKEN_INFO_PTR info = second;
+  if (function == I_C_OpenSession) count_sessions(1);
+  if (function == I_C_CloseSession) count_sessions(-1);
+  if (function == I_C_Finalize) count_sessions(0);
+  if (function != I_C_GetTokenInfo) return;
+  if (order.action == 's') info->flags |= order.value;
+  if (order.action == 'u') info->flags &= ~order.value;
+  if (order.action == 'm') info->ulMaxSessionCount = order.value;
+}
+
+#define SECOND(a, ...) SECOND_OF(a, ##__VA_ARGS__, 0, 0)
+#define SECOND_OF(a, b, ...) (void *)(uintptr_t)(b)
+#define X(name, parameters, arguments)                                                        \
+  static CK_RV shim_##name parameters {                                                       \
+    struct order order = take(I_##name);                                                      \
+    if (order.action == 'r') return order.value;                                              \
+    if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
+    CK_RV rv = real->name arguments;                                                          \
+    if (rv == CKR_OK) change(order, I_##name, SECOND arguments);                              \
+    return order.action == 'a' ? order.value : rv;                                            \
   }
 FUNCTIONS(X)
 #undef X
@@ -141,7 +168,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
     list.C_GetFunctionList = C_GetFunctionList;
     const char *path = getenv("HARDPROOF_SHIM_COUNTS");
     int file = path ? open(path, O_RDWR) : -1;
-    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * FUNCTION_COUNT, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 1), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (counts == MAP_FAILED) counts = NULL;
   }
   *out = &list;

@@ -1,0 +1,121 @@
+/** A way to one private key: its token, sessions, a login, and the key's handle. Void once the library is restarted. */
+import { SignerError } from "../../src/errors.js";
+import type { PublicJwk } from "../../src/signer.js";
+import { type Handle, returnValue } from "./client.js";
+import { CKF_SERIAL_SESSION, CKR_SESSION_COUNT } from "./cryptoki.js";
+import { type FoundKey, findKey } from "./keys.js";
+import type { Pkcs11Module } from "./module.js";
+import type { KeySelector } from "./objects.js";
+import { SessionPool, type Waiting } from "./session-pool.js";
+import { findToken, type Login, logIn, type Token, type TokenSelector } from "./token.js";
+
+/** What an operator says of a key. */
+export interface KeyOnToken {
+  readonly module: string;
+  readonly libraryParameters: string | undefined;
+  readonly token: TokenSelector;
+  readonly key: KeySelector;
+  readonly publicJwk: PublicJwk | undefined;
+  readonly login: Login;
+  readonly sessions: number | undefined;
+  readonly maxWaiting: number;
+}
+
+/** A recovery, and opening, are shared by all who wait for them: no caller's signal ends them. */
+export const SHARED: Waiting = { signal: new AbortController().signal, always: true };
+const DEFAULT_SESSIONS = 4;
+
+export class Connection {
+  readonly token: Token;
+  readonly generation: number;
+  readonly #module: Pkcs11Module;
+  readonly #wanted: KeyOnToken;
+  readonly #pool: SessionPool;
+  #key: FoundKey | undefined;
+
+  private constructor(module: Pkcs11Module, wanted: KeyOnToken) {
+    this.#module = module;
+    this.#wanted = wanted;
+    this.generation = module.generation;
+    this.token = findToken(module.lib, wanted.token);
+    this.#pool = this.#newPool();
+  }
+
+  /** @throws {SignerError} code of what was not found, or may not be used; or what the library throws */
+  static async open(module: Pkcs11Module, wanted: KeyOnToken): Promise<Connection> {
+    const connection = new Connection(module, wanted);
+    try {
+      await connection.logIn();
+      await connection.findKey();
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  get key(): FoundKey {
+    if (this.#key) return this.#key;
+    throw new SignerError("unavailable", "The key was not found yet.");
+  }
+
+  /** Runs one operation on a session of its own, which a restart of the library waits for. */
+  use<T>(work: (session: Handle) => T | Promise<T>, waiting: Waiting): Promise<T> {
+    return this.#pool.use(async (session) => {
+      this.#module.enter(this.generation);
+      try {
+        return await work(session);
+      } finally {
+        this.#module.leave();
+      }
+    }, waiting);
+  }
+
+  renewSessions(): void {
+    this.#pool.renew();
+  }
+
+  async logIn(): Promise<void> {
+    await this.use((session) => logIn(this.#module.lib, session, this.token, this.#wanted.login), SHARED);
+  }
+
+  async findKey(): Promise<void> {
+    const { key, publicJwk } = this.#wanted;
+    this.#key = await this.use((session) => findKey(this.#module.lib, session, key, publicJwk), SHARED);
+  }
+
+  /** @param error - for those who wait for a session */
+  close(error = new SignerError("misconfigured", "The signer was closed.")): void {
+    this.#pool.close(error);
+  }
+
+  #newPool(): SessionPool {
+    const most = this.#module.oneAtATime ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
+    return new SessionPool({
+      size: Math.min(this.#wanted.sessions ?? DEFAULT_SESSIONS, most),
+      maxWaiting: this.#wanted.maxWaiting,
+      open: () => this.#openSession(),
+      close: (session) => this.#closeSession(session),
+      isFull: (error) => returnValue(error) === CKR_SESSION_COUNT,
+    });
+  }
+
+  #openSession(): Handle {
+    this.#module.enter(this.generation);
+    try {
+      return this.#module.lib.C_OpenSession(this.token.slot, CKF_SERIAL_SESSION);
+    } finally {
+      this.#module.leave();
+    }
+  }
+
+  /** Never one of an earlier generation: its number may be another session's by now. */
+  #closeSession(session: Handle): void {
+    if (this.#module.generation !== this.generation) return;
+    try {
+      this.#module.lib.C_CloseSession(session);
+    } catch {
+      // It was lost, or its token was: that is why it is closed.
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Which threads of this process use PKCS#11: `C_Finalize` in one kills the sessions of all. Each says so in memory that
+ * all share, so that a worker which only writes logs keeps nobody from restarting a library.
+ */
+import { getEnvironmentData, isMainThread, setEnvironmentData, threadId, type Worker } from "node:worker_threads";
+
+const NAME = "hardproof.pkcs11.threads";
+/** Whether a thread is finalising; then one place for each thread, by its id. A process rarely makes that many. */
+const FINALIZING = 0;
+const PLACES = 4096;
+const place = (id: number) => 1 + (id % (PLACES - 1));
+
+const shared = sharedMemory();
+let uses = 0;
+
+/** To be called before the first call into a library, and as often as {@link endUse}. */
+export function beginUse(): void {
+  uses += 1;
+  if (!shared) return;
+  Atomics.store(shared, place(threadId), 1);
+  // Either the one that finalises sees us, or we see it: it is done in a moment.
+  while (Atomics.load(shared, FINALIZING) === 1) Atomics.wait(shared, FINALIZING, 1);
+}
+
+export function endUse(): void {
+  uses -= 1;
+  if (shared && uses === 0) Atomics.store(shared, place(threadId), 0);
+}
+
+/** Finalises, unless another thread uses PKCS#11, or may be using it. @returns whether it did */
+export function finalizeIfAlone(finalize: () => void): boolean {
+  if (!shared) {
+    if (!isMainThread || hasWorkers()) return false;
+    finalize();
+    return true;
+  }
+  if (Atomics.compareExchange(shared, FINALIZING, 0, 1) !== 0) return false;
+  try {
+    const alone = shared.every((used, index) => used === 0 || index === FINALIZING || index === place(threadId));
+    if (alone) finalize();
+    return alone;
+  } finally {
+    Atomics.store(shared, FINALIZING, 0);
+    Atomics.notify(shared, FINALIZING);
+  }
+}
+
+/** `undefined` where there are threads that could not be told of it. */
+function sharedMemory(): Int32Array | undefined {
+  const inherited = getEnvironmentData(NAME);
+  if (inherited instanceof SharedArrayBuffer) return new Int32Array(inherited);
+  if (!isMainThread || hasWorkers()) return undefined;
+  const memory = new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT);
+  setEnvironmentData(NAME, memory);
+  const places = new Int32Array(memory);
+  // A thread that is ended from outside says no goodbye.
+  process.on("worker", (worker: Worker) => {
+    const { threadId } = worker;
+    worker.once("exit", () => Atomics.store(places, place(threadId), 0));
+  });
+  return places;
+}
+
+function hasWorkers(): boolean {
+  return process.getActiveResourcesInfo().includes("Worker");
+}

@@ -1,0 +1,41 @@
+/** A cluster whose primary opened the key before it forked: two workers sign, one ends, the other and the primary go on. */
+import cluster, { type Worker } from "node:cluster";
+import { once } from "node:events";
+import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
+import { told } from "./options.js";
+
+const signer = new Pkcs11Signer(told());
+const sign = async (count: number) =>
+  (await Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))))).length;
+
+if (cluster.isPrimary) await primary();
+else worker();
+
+async function primary(): Promise<void> {
+  await sign(1);
+  const [one, other] = [cluster.fork(), cluster.fork()];
+  await Promise.all([once(one, "message"), once(other, "message")]);
+  const asked = await Promise.all([ask(one, 50), ask(other, 50), sign(50)]);
+  one.kill();
+  await once(one, "exit");
+  asked.push(await ask(other, 50), await sign(50));
+  other.send("end");
+  await once(other, "exit");
+  await signer.close();
+  console.log(asked.join(" "));
+}
+
+async function ask(worker: Worker, count: number): Promise<number> {
+  worker.send(count);
+  const [made] = await once(worker, "message");
+  return Number(made);
+}
+
+function worker(): void {
+  process.on("message", async (message) => {
+    if (message !== "end") return process.send?.(await sign(Number(message)));
+    await signer.close();
+    return process.exit();
+  });
+  process.send?.("ready");
+}
