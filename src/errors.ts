@@ -49,10 +49,23 @@ export class SignerError extends HardproofError {
   }
 }
 
-/** Which argument of a proof was refused. */
-export type DPoPErrorCode = "invalid-htm" | "invalid-htu" | "invalid-nonce" | "invalid-access-token";
+/**
+ * Why there is no proof, or no call with one. `invalid-…`: the argument that no proof can be made of. `forbidden-origin` and
+ * `forbidden-header`: what the call must not go to or carry. `redirect`: it is not followed. `body-spent`: the call must be
+ * made again by whoever has its body. `misconfigured`: an option.
+ */
+export type DPoPErrorCode =
+  | "invalid-htm"
+  | "invalid-htu"
+  | "invalid-nonce"
+  | "invalid-access-token"
+  | "forbidden-origin"
+  | "forbidden-header"
+  | "redirect"
+  | "body-spent"
+  | "misconfigured";
 
-/** An argument that no proof can be made of (RFC 9449 §4.2). */
+/** A proof that can't be made (RFC 9449 §4.2), or a call that must not be (§7). */
 export class DPoPError extends HardproofError {
   override readonly name = "DPoPError" as const;
   declare readonly code: DPoPErrorCode;
@@ -106,6 +119,22 @@ export class OAuthError extends HardproofError {
     this.errorDescription = options.errorDescription ?? null;
     this.statusCode = options.response?.status ?? null;
     Object.defineProperty(this, "response", { value: options.response, enumerable: false });
+  }
+}
+
+/**
+ * Why a stored token can't be had: `unreadable` for a file that is damaged, foreign or written with another key,
+ * `unavailable` for a disk that says no, `misconfigured` for an option.
+ */
+export type TokenStoreErrorCode = "unreadable" | "unavailable" | "misconfigured";
+
+/** A token store that can't be used. */
+export class TokenStoreError extends HardproofError {
+  override readonly name = "TokenStoreError" as const;
+  declare readonly code: TokenStoreErrorCode;
+
+  constructor(code: TokenStoreErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(code, message, options);
   }
 }
 

@@ -1,10 +1,13 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
+
 export type { AuthorizationCodeRequest } from "./authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./authorization-request.js";
 export type { AssertionKey } from "./client-assertion.js";
 export type { ClientAuth, PrivateKeyJwt } from "./client-auth.js";
 export type { DeviceAuthorization } from "./device-authorization.js";
+export { type DPoPFetchOptions, dpopFetch } from "./dpop-fetch.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
+export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./encrypted-token-store.js";
 export type { EndpointName } from "./endpoints.js";
 export {
   DPoPError,
@@ -15,6 +18,8 @@ export {
   type OAuthErrorOptions,
   SignerError,
   type SignerErrorCode,
+  TokenStoreError,
+  type TokenStoreErrorCode,
 } from "./errors.js";
 export type { AssertionToSign, JwtBearerRequest } from "./jwt-bearer.js";
 export { loadProviders } from "./load-providers.js";
@@ -45,4 +50,7 @@ export {
 export { Token } from "./token.js";
 export type { TokenExchangeRequest, TokenType } from "./token-exchange.js";
 export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./token-request.js";
+export { type TokenSource, type TokenSourceOptions, tokenSource } from "./token-source.js";
 export type { Introspection, TokenStatusRequest } from "./token-status.js";
+export { memoryTokenStore, type StoredToken, type TokenStore } from "./token-store.js";
+export type { SignatureTrace, TokenTrace } from "./tracing.js";

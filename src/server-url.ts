@@ -28,6 +28,6 @@ export function checkBaseUrl(name: string, value: string | URL, trust: UrlTrust)
   return url.origin + url.pathname.replace(/\/+$/, "");
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

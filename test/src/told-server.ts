@@ -1,9 +1,10 @@
-/** A token endpoint that answers what a test tells it to. */
+/** A server, a token endpoint or any other, that answers what a test tells it to. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 export interface Heard {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
   readonly form: URLSearchParams;
@@ -25,7 +26,8 @@ export async function toldServer(): Promise<ToldServer> {
   let telling: Telling = (response) => response.writeHead(500).end();
   const server = createServer(async (request, response) => {
     const body = await text(request);
-    const one = { path: request.url ?? "", headers: request.headers, form: new URLSearchParams(body), body };
+    const { method = "", url: path = "" } = request;
+    const one = { method, path, headers: request.headers, form: new URLSearchParams(body), body };
     heard.push(one);
     telling(response, one, heard.length);
   });
