@@ -27,7 +27,7 @@ Environment:
   HARDPROOF_CLIENT_ID      the OAuth client
   HARDPROOF_CLIENT_SECRET  its secret
   HARDPROOF_REFRESH_TOKEN  for --grant refresh_token
-  NO_COLOR, FORCE_COLOR    no colour at all; colour even where there is no terminal
+  NO_COLOR, FORCE_COLOR    no colour; colour without a terminal too
 `;
 
 /**
@@ -57,7 +57,8 @@ function program(context: Context): Command {
     .hook("preAction", (_, command) => loadNamedProviders(command.opts().provider, world));
   const commands = COMMANDS.map((command) => command(context));
   for (const command of commands) root.addCommand(command);
-  for (const command of [root, ...commands]) command.exitOverride().configureOutput(writingTo(world));
+  for (const command of [root, ...commands])
+    command.exitOverride().configureOutput(writingTo(world)).configureHelp({ minWidthToWrap: 20 });
   return root;
 }
 
