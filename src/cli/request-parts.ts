@@ -1,9 +1,8 @@
 /** The headers and the body of a request, from the command line. */
 import { readFile } from "node:fs/promises";
-import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
-import { codeOf } from "./secrets.js";
+import { codeOf, openStdin } from "./secrets.js";
 import type { World } from "./world.js";
 
 /** RFC 9110 §5.6.2, §5.5. */
@@ -21,14 +20,9 @@ export function headersOf(lines: readonly string[]): Headers {
 }
 
 export async function bodyOf(data: string | undefined, world: World): Promise<Uint8Array | string | undefined> {
-  if (data === "@-") return readBytes(world);
+  if (data === "@-") return buffer(openStdin(world));
   if (!data?.startsWith("@")) return data;
   return readFile(data.slice(1)).catch((cause) => {
     throw new UsageError(`--data: the file can't be read (${codeOf(cause)}).`, cause);
   });
-}
-
-function readBytes({ stdin, signal }: World): Promise<Uint8Array> {
-  if (stdin.readableEnded || stdin.destroyed) throw new UsageError("Standard input can stand for one thing only.");
-  return buffer(addAbortSignal(signal, stdin));
 }

@@ -1,6 +1,6 @@
 /** Secrets come from the environment, a file or standard input, never from an argument, which any user of a machine can read. */
 import { readFile } from "node:fs/promises";
-import { addAbortSignal } from "node:stream";
+import { addAbortSignal, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
 import type { World } from "./world.js";
@@ -30,10 +30,15 @@ export async function readSecret(source: SecretSource, world: World): Promise<st
   return (defaultEnv && world.env[defaultEnv]) || undefined;
 }
 
-/** All of it. It can be read once. */
-export async function readStdin({ stdin, signal }: World): Promise<string> {
+export async function readStdin(world: World): Promise<string> {
+  return text(openStdin(world));
+}
+
+/** Standard input, to be read to its end. It can be read once. */
+export function openStdin({ stdin, stderr, signal }: World): Readable {
   if (stdin.readableEnded || stdin.destroyed) throw new UsageError("Standard input can stand for one thing only.");
-  return text(addAbortSignal(signal, stdin));
+  if (stdin.isTTY) stderr.write("Reading standard input. End it with Ctrl-D.\n");
+  return addAbortSignal(signal, stdin);
 }
 
 async function readTextFile(path: string, name: string): Promise<string> {

@@ -2,7 +2,7 @@
 import type { Readable, Writable } from "node:stream";
 
 export interface World {
-  readonly stdin: Readable;
+  readonly stdin: Readable & Terminal;
   readonly stdout: Writable & Terminal;
   readonly stderr: Writable & Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;

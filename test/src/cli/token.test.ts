@@ -92,7 +92,7 @@ describe("hardproof token", () => {
 
   it("shows a device's code on standard error, waits, and then refreshes", async () => {
     vi.stubGlobal("fetch", askedOften(fetch));
-    const args = ["--issuer", as.issuer, "--client-id", as.clients.public.clientId];
+    const args = ["--issuer", as.issuer, "--client-id", as.clients.public.clientId, "--scope", "read"];
     const onError = (text: string) => {
       const [, url, code] = /^Open (\S+) and enter (\S+)$/m.exec(text) ?? [];
       if (url && code) void confirmDevice(url, code);
