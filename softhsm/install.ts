@@ -1,10 +1,12 @@
-/** SoftHSM on this machine: found, or installed by the system's package manager where that needs no question. */
+/** The parts of tokens on this machine: found, or installed by the package manager where that needs no question. */
 import { commandPath, run } from "./command.js";
-import { findParts, type SoftHsmParts } from "./find.js";
+import { type PackageManager, type PartName, part } from "./parts.js";
 
-/** No PKCS#11 token can be had; `command` is the one command to run, where there is one. */
-export class SoftHsmUnavailable extends Error {
-  override readonly name = "SoftHsmUnavailable" as const;
+export type { PackageManager } from "./parts.js";
+
+/** A token can't be had here; `command` is the one command to run, where there is one. */
+export class TokenUnavailable extends Error {
+  override readonly name = "TokenUnavailable" as const;
   readonly command: string | undefined;
 
   constructor(message: string, options: { command?: string | undefined; cause?: unknown } = {}) {
@@ -22,53 +24,59 @@ export interface System {
   readonly managers: readonly PackageManager[];
 }
 
-export type PackageManager = keyof typeof MANAGERS;
-type Part = keyof SoftHsmParts;
-
-/** A row for each package manager, in order of preference. */
-const MANAGERS = {
-  "apt-get": {
-    packages: { module: "libsofthsm2", tool: "opensc" },
-    // A `;`, since a broken third-party source makes the update fail and hinders nothing.
-    install: (names: string) =>
-      `apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 ${names}`,
-  },
-  dnf: {
-    packages: { module: "softhsm", tool: "opensc" },
-    install: (names: string) => `dnf install -y ${names}`,
-  },
-  apk: {
-    packages: { module: "softhsm", tool: "opensc" },
-    install: (names: string) => `apk add --update-cache --wait 120 ${names}`,
-  },
-  brew: {
-    packages: { module: "softhsm", tool: "opensc" },
-    install: (names: string) => `brew install ${names}`,
-  },
+/** How each package manager is called, in order of preference. */
+const INSTALL: Readonly<Record<PackageManager, (packages: string) => string>> = {
+  // A `;`, since a broken third-party source makes the update fail and hinders nothing.
+  "apt-get": (packages) =>
+    `apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 ${packages}`,
+  dnf: (packages) => `dnf install -y ${packages}`,
+  apk: (packages) => `apk add --update-cache --wait 120 ${packages}`,
+  brew: (packages) => `brew install ${packages}`,
 };
 
 /** `NEEDRESTART_SUSPEND`: Ubuntu's hook would restart the user's services after any installation. */
 const SILENCE = ["DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "HOMEBREW_NO_AUTO_UPDATE=1"];
 
 /**
- * Finds SoftHSM and `pkcs11-tool`, and installs what is missing. Does nothing where both are there; may run in several
- * processes at once. `log` hears what is installed (standard error unless set).
+ * Finds the parts, and installs what is missing. Does nothing where all are there; may run in several processes at once.
+ * `log` hears what is installed (standard error unless set).
+ *
+ * @returns the path of each part
+ * @throws TokenUnavailable where one can't be had without a question
  */
-export async function ensureSoftHsm(options: { log?: (line: string) => void } = {}): Promise<SoftHsmParts> {
+export async function ensureParts<Name extends PartName>(
+  names: readonly Name[],
+  options: { log?: ((line: string) => void) | undefined } = {},
+): Promise<Record<Name, string>> {
   await othersInstalling();
-  const { module, tool } = findParts();
-  if (module && tool) return { module, tool };
+  const found = findParts(names);
+  const missing = names.filter((name) => found[name] === undefined);
+  if (isComplete(found, names)) return found;
 
-  const missing: Part[] = [...(module ? [] : ["module" as const]), ...(tool ? [] : ["tool" as const])];
   const plan = planInstall(missing, await thisSystem());
   await install(plan, options.log ?? console.error);
 
-  const now = findParts();
-  if (now.module && now.tool) return { module: now.module, tool: now.tool };
-  const what = now.module
-    ? "pkcs11-tool is on no known path"
-    : "libsofthsm2.so is in no known place: set SOFTHSM2_MODULE";
-  throw new SoftHsmUnavailable(`\`${plan.command}\` went well, but ${what}.`, { command: plan.command });
+  const now = findParts(names);
+  if (isComplete(now, names)) return now;
+  const lost = names.filter((name) => now[name] === undefined).map(part);
+  const what = lost.map(({ title, remedy }) => `${title} is in no known place${remedy ? `: ${remedy}` : ""}`);
+  throw new TokenUnavailable(`\`${plan.command}\` went well, but ${what.join("; ")}.`, { command: plan.command });
+}
+
+function findParts<Name extends PartName>(names: readonly Name[]): Partial<Record<Name, string>> {
+  const found: Partial<Record<Name, string>> = {};
+  for (const name of names) {
+    const path = part(name).find();
+    if (path !== undefined) found[name] = path;
+  }
+  return found;
+}
+
+function isComplete<Name extends PartName>(
+  found: Partial<Record<Name, string>>,
+  names: readonly Name[],
+): found is Record<Name, string> {
+  return names.every((name) => found[name] !== undefined);
 }
 
 /** How the missing parts are installed: the command as a person would type it, and as it runs without a question. */
@@ -79,20 +87,26 @@ export interface InstallPlan {
 }
 
 /** Chooses a package manager that needs no question; where there is none, an error that holds the command to run. */
-export function planInstall(missing: readonly Part[], system: System): InstallPlan {
-  const names = missing.map((part) => ({ module: "SoftHSM 2", tool: "OpenSC's pkcs11-tool" })[part]).join(" and ");
-  const manager = system.managers.find((name) => canInstall(name, system)) ?? system.managers[0];
-  if (!manager)
-    throw new SoftHsmUnavailable(
-      `Missing here: ${names}; no known package manager either. Install by hand, or set SOFTHSM2_MODULE.`,
-    );
+export function planInstall(missing: readonly PartName[], system: System): InstallPlan {
+  const parts = missing.map(part);
+  const names = parts.map(({ title }) => title).join(" and ");
+  const managers = system.managers.filter((name) => parts.every(({ packages }) => packages[name] !== undefined));
+  const manager = managers.find((name) => canInstall(name, system)) ?? managers[0];
+  if (!manager) {
+    const why =
+      system.managers.length > 0
+        ? `${system.managers.join(" and ")} has no package for it`
+        : "no known package manager either";
+    const remedies = parts.flatMap(({ remedy }) => (remedy ? [`, or ${remedy}`] : []));
+    throw new TokenUnavailable(`Missing here: ${names}; ${why}. Install by hand${remedies.join("")}.`);
+  }
 
-  const packages = missing.map((part) => MANAGERS[manager].packages[part]).join(" ");
-  const script = MANAGERS[manager].install(packages);
+  const packages = [...new Set(parts.map((one) => one.packages[manager]))].join(" ");
+  const script = INSTALL[manager](packages);
   const command = asTyped(script, manager, system);
   if (!canInstall(manager, system)) {
     const why = manager === "brew" ? "Homebrew does not run as root" : "installing needs root";
-    throw new SoftHsmUnavailable(`Missing here: ${names}; ${why}. Run: ${command}`, { command });
+    throw new TokenUnavailable(`Missing here: ${names}; ${why}. Run: ${command}`, { command });
   }
   const rights = system.root || manager === "brew" ? [] : ["sudo", "-n"];
   return { command, packages, silent: [...rights, "env", ...SILENCE, "sh", "-c", script] };
@@ -113,7 +127,7 @@ async function install({ silent, packages, command }: InstallPlan, log: (line: s
   const locked = commandPath("flock") ? ["flock", LOCK, ...silent] : silent;
   await run("/usr/bin/env", locked).catch((cause: Error) => {
     const end = cause.message.split("\n").slice(-5).join("\n");
-    throw new SoftHsmUnavailable(`Could not install ${packages}:\n${end}\nRun: ${command}`, { command, cause });
+    throw new TokenUnavailable(`Could not install ${packages}:\n${end}\nRun: ${command}`, { command, cause });
   });
 }
 
@@ -129,7 +143,7 @@ async function othersInstalling(): Promise<void> {
 }
 
 async function thisSystem(): Promise<System> {
-  const names = Object.keys(MANAGERS) as PackageManager[];
+  const names = Object.keys(INSTALL) as PackageManager[];
   const root = process.getuid?.() === 0;
   return { root, sudo: root ? "none" : await sudoHere(), managers: names.filter((name) => commandPath(name)) };
 }

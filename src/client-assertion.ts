@@ -1,8 +1,8 @@
 /** JWT assertions signed by a `Signer`: as a client's authentication and as a grant (RFC 7523, RFC 7521). */
-import { randomBytes } from "node:crypto";
-import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
+import { newJti } from "./jti.js";
 import { encodeHeader, signCompact } from "./jws.js";
 import type { Signer, SignOptions } from "./signer.js";
+import { thumbprint } from "./thumbprint.js";
 import { signatureChannel, traced } from "./tracing.js";
 
 /** Who says what of whom (RFC 7523 §3). */
@@ -22,7 +22,6 @@ export interface AssertionKey {
 }
 
 const LIFETIME = 60; // seconds
-const JTI_BYTES = 16;
 
 /**
  * Signs one assertion, for one request: its `jti` is fresh, and it is good for 60 seconds.
@@ -33,11 +32,10 @@ const JTI_BYTES = 16;
  */
 export async function signAssertion(key: AssertionKey, claims: AssertionClaims, now: number, options: SignOptions) {
   const { signer } = key;
-  const { kty, crv, x, y } = await signer.publicJwk(options);
-  const jkt = await calculateJwkThumbprint({ kty, crv, x, y });
+  const jkt = thumbprint(await signer.publicJwk(options));
   const kid = key.keyId === undefined ? jkt : (key.keyId ?? undefined);
   const header = encodeHeader({ typ: "JWT", alg: signer.alg, kid });
-  const jti = randomBytes(JTI_BYTES).toString("base64url");
+  const jti = newJti();
   const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
   return traced(signatureChannel, trace, () => signCompact(header, payload, signer, options));

@@ -1,6 +1,5 @@
 /** DPoP proofs (RFC 9449 §4.2), made with any signer. */
 import { hash } from "node:crypto";
-import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { DPoPError } from "./errors.js";
 import { newJti } from "./jti.js";
 import { encodeHeader, signCompact } from "./jws.js";
@@ -8,6 +7,7 @@ import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
 import { type KeyRequirement, requireNonExportable } from "./requirement.js";
 import type { PublicJwk, Signer, SignOptions } from "./signer.js";
+import { thumbprint } from "./thumbprint.js";
 import { type SignatureTrace, signatureChannel, traced } from "./tracing.js";
 
 /** What one proof is for. */
@@ -80,7 +80,7 @@ export class DPoPProver {
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { kty, crv, x, y } = await signer.publicJwk({ signal });
     const publicJwk = Object.freeze({ kty, crv, x, y });
-    return new DPoPProver(signer, publicJwk, await calculateJwkThumbprint(publicJwk), maxClockSkew);
+    return new DPoPProver(signer, publicJwk, thumbprint(publicJwk), maxClockSkew);
   }
 
   /** Makes a prover with a fresh key in this process's memory: for tests, and for keys as short-lived as the process. */
@@ -113,8 +113,9 @@ export class DPoPProver {
       htm: method(htm),
       htu: target(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
-      ...(accessToken === undefined ? undefined : { ath: tokenHash(accessToken) }),
-      ...(nonce === undefined ? undefined : { nonce: checkNonce(nonce) }),
+      // JSON leaves out what is undefined.
+      ath: accessToken === undefined ? undefined : tokenHash(accessToken),
+      nonce: nonce === undefined ? undefined : checkNonce(nonce),
     };
     const trace = () => this.#trace(claims);
     return traced(signatureChannel, trace, () => signCompact(this.#header, claims, this.signer, { signal }));
@@ -153,12 +154,20 @@ function method(htm: string): string {
 }
 
 function target(htu: string | URL): string {
-  const url = URL.canParse(String(htu)) ? new URL(htu) : undefined;
+  const url = parseUrl(htu);
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
     throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not hold a user name or password (${url.host}).`);
   return url.origin + url.pathname;
+}
+
+function parseUrl(htu: string | URL): URL | undefined {
+  try {
+    return new URL(htu);
+  } catch {
+    return undefined;
+  }
 }
 
 function tokenHash(accessToken: string): string {

@@ -1,9 +1,8 @@
 /**
- * ECDSA on P-256 between the forms that key stores speak: DER and JOSE's raw r‖s for signatures (RFC 3279 §2.2.3,
- * RFC 7518 §3.4), SPKI, JWK and bare points for public keys (RFC 5480). The one place that knows ASN.1.
+ * ECDSA on P-256: what a signature in JOSE's form is (RFC 7518 §3.4), and the forms in which key stores give public
+ * keys: SPKI, JWK and bare points (RFC 5480). Signatures in DER are {@link file://./der.ts}'s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { type AsnType, fromBER, Integer, OctetString, Sequence } from "asn1js";
 import { SignerError } from "./errors.js";
 
 /** A P-256 public key as a JWK (RFC 7518 §6.2.1), with these four members and no others. */
@@ -21,40 +20,8 @@ const ORDER = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9c
 const ZERO = Buffer.alloc(COORDINATE);
 const POINT = 1 + 2 * COORDINATE;
 const UNCOMPRESSED = 0x04;
-
-/**
- * Converts a signature from DER to JOSE's form. Only DER is taken: what BER would allow (long or indefinite lengths,
- * padding) is refused, because a signature with two spellings is a signature that somebody can respell.
- *
- * @param der - `SEQUENCE { r INTEGER, s INTEGER }`
- * @returns 64 bytes, r‖s, each big-endian and padded to 32 bytes
- * @throws {SignerError} code `integrity` if it is not the one DER encoding of an r and s in [1, n-1]
- */
-export function derToRaw(der: Uint8Array): Uint8Array {
-  const sequence = parse(der);
-  const values = sequence instanceof Sequence ? sequence.valueBlock.value : [];
-  const [r, s] = values;
-  if (values.length !== 2 || !(r instanceof Integer) || !(s instanceof Integer))
-    throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
-  const raw = Buffer.concat([scalar(r.toBigInt()), scalar(s.toBigInt())]);
-  if (Buffer.compare(rawToDer(raw), der) !== 0)
-    throw new SignerError("integrity", "The signature is BER, but not DER: its lengths or integers are padded.");
-  return raw;
-}
-
-/**
- * Converts a signature from JOSE's form to DER.
- *
- * @param raw - 64 bytes, r‖s
- * @returns `SEQUENCE { r INTEGER, s INTEGER }`, 8 to 72 bytes
- * @throws {SignerError} code `integrity` if it is not 64 bytes with r and s in [1, n-1]
- */
-export function rawToDer(raw: Uint8Array): Uint8Array {
-  checkRaw(raw);
-  const integer = (half: Uint8Array) => Integer.fromBigInt(BigInt(`0x${Buffer.from(half).toString("hex")}`));
-  const value = [integer(raw.subarray(0, COORDINATE)), integer(raw.subarray(COORDINATE))];
-  return new Uint8Array(new Sequence({ value }).toBER());
-}
+/** DER's header of an OCTET STRING that holds a point. */
+const OCTET_STRING = Buffer.of(0x04, POINT);
 
 /**
  * Refuses what can't be a raw ES256 signature.
@@ -101,11 +68,17 @@ export function importPublicKey(publicKey: Uint8Array | PublicJwk): ImportedPubl
  * @throws {SignerError} code `wrong-key` if it is neither
  */
 export function jwkFromEcPoint(ecPoint: Uint8Array): PublicJwk {
-  const point = ecPoint.length === POINT ? ecPoint : unwrapOctetString(ecPoint);
-  if (point?.length !== POINT || point[0] !== UNCOMPRESSED)
+  const point = ecPoint.length === POINT ? ecPoint : unwrap(ecPoint);
+  if (point.length !== POINT || point[0] !== UNCOMPRESSED)
     throw new SignerError("wrong-key", `The public point (${ecPoint.length} bytes) is no uncompressed P-256 point.`);
   const coordinate = (start: number) => Buffer.from(point.subarray(start, start + COORDINATE)).toString("base64url");
   return { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(1 + COORDINATE) };
+}
+
+/** Of a DER OCTET STRING that holds a point; of anything else, something shorter than one. */
+function unwrap(der: Uint8Array): Uint8Array {
+  const [header, content] = [der.subarray(0, OCTET_STRING.length), der.subarray(OCTET_STRING.length)];
+  return OCTET_STRING.equals(header) ? content : header;
 }
 
 function parsePublicKey(publicKey: Uint8Array | PublicJwk): KeyObject {
@@ -123,28 +96,7 @@ function nameOf(key: KeyObject): string {
   return [key.asymmetricKeyType, namedCurve ?? modulusLength].filter((part) => part !== undefined).join(" ");
 }
 
-function unwrapOctetString(der: Uint8Array): Uint8Array | undefined {
-  const string = parse(der);
-  return string instanceof OctetString ? string.valueBlock.valueHexView : undefined;
-}
-
-/** The one element that all of the bytes are; what can't be read is none. */
-function parse(der: Uint8Array): AsnType | undefined {
-  try {
-    const { result, offset } = fromBER(der);
-    return offset === der.length ? result : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** 32 bytes; whether they are below the order is for {@link checkRaw} to say. */
-function scalar(value: bigint): Buffer {
-  const digits = value.toString(16).padStart(2 * COORDINATE, "0");
-  if (value < 1n || digits.length > 2 * COORDINATE) throw outOfRange();
-  return Buffer.from(digits, "hex");
-}
-
-function outOfRange(): SignerError {
+/** For r or s of no signature. */
+export function outOfRange(): SignerError {
   return new SignerError("integrity", "The signature is out of range: r and s must be in [1, n-1].");
 }

@@ -43,12 +43,15 @@ export interface ProviderOptions extends KeySignerOptions {
  * Each loader imports this package by its own name, so that importing `hardproof` loads no addon and no SDK, and each is
  * a constant of its own, so that a bundler leaves out those that an app does not use.
  */
+export const awskms = () => import("hardproof/aws-kms");
 export const file = () => import("hardproof/file");
+export const gcpkms = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11 = () => import("hardproof/pkcs11");
+export const tpm = () => import("hardproof/tpm");
 
 /** Scheme → provider. */
-export const builtIn = { file, memory, pkcs11 };
+export const builtIn = { awskms, file, gcpkms, memory, pkcs11, tpm };
 
 const registered = new Map<string, Provider>();
 

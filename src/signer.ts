@@ -3,10 +3,10 @@
  * writes. `KeySigner` stands between: it connects once, hashes, converts, verifies, limits the time, and closes.
  */
 import { hash, type KeyObject, verify } from "node:crypto";
-import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { withDeadline } from "./deadline.js";
-import { checkRaw, derToRaw, importPublicKey, type PublicJwk } from "./ecdsa.js";
+import { checkRaw, importPublicKey, type PublicJwk } from "./ecdsa.js";
 import { SignerError } from "./errors.js";
+import { thumbprint } from "./thumbprint.js";
 
 export type { PublicJwk } from "./ecdsa.js";
 
@@ -157,7 +157,11 @@ export class KeySigner implements Signer {
       const answer = this.#limited("signing", signal, (use) =>
         "signDigest" in source ? source.signDigest(hash("sha256", data, "buffer"), use) : source.signMessage(data, use),
       );
-      return this.#accept(opened, data, answer instanceof Promise ? await answer : answer);
+      const given = answer instanceof Promise ? await answer : answer;
+      const raw = given.form === "der" ? await fromDer(given.signature) : given.signature;
+      return this.#accept(opened, data, raw, given.keyRef);
+    } catch (error) {
+      throw this.#owned(error);
     } finally {
       this.#leave();
     }
@@ -169,7 +173,7 @@ export class KeySigner implements Signer {
       const { source, jwk } = await this.#open(signal);
       const facts = await this.#limited("describing the key", signal, (use) => source.describe(use));
       const { uri, alg } = this;
-      return { provider: this.#source.provider, uri, alg, jkt: await calculateJwkThumbprint(jwk), ...facts };
+      return { provider: this.#source.provider, uri, alg, jkt: thumbprint(jwk), ...facts };
     } finally {
       this.#leave();
     }
@@ -209,26 +213,16 @@ export class KeySigner implements Signer {
   }
 
   /** No answer of the store becomes a signature of ours before it has passed here. */
-  #accept(opened: Opened, data: Uint8Array, answer: StoreSignature): Uint8Array {
-    const { keyRef } = opened.source;
-    if (keyRef !== undefined && answer.keyRef !== keyRef)
-      throw this.#error("integrity", `The store signed with ${answer.keyRef}, but the key is ${keyRef}.`);
-    const signature = this.#toRaw(answer);
+  #accept(opened: Opened, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
+    const { source, key } = opened;
+    if (source.keyRef !== undefined && keyRef !== source.keyRef)
+      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${source.keyRef}.`);
+    checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
-    if (!verify("sha256", data, { key: opened.key, dsaEncoding: "ieee-p1363" }, signature))
+    if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
       throw this.#error("integrity", "The store's signature does not match the key's public half. Nothing was signed.");
     opened.verified = true;
     return signature;
-  }
-
-  #toRaw({ form, signature }: StoreSignature): Uint8Array {
-    try {
-      if (form === "der") return derToRaw(signature);
-      checkRaw(signature);
-      return signature;
-    } catch (error) {
-      throw this.#owned(error);
-    }
   }
 
   /** Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience. */
@@ -289,6 +283,14 @@ export class KeySigner implements Signer {
     if (!(error instanceof SignerError) || error.uri !== undefined) return error;
     return this.#error(error.code, error.message, error.cause);
   }
+}
+
+let derToRaw: typeof import("./der.js").derToRaw | undefined;
+
+/** What reads DER takes longer to load than all the rest: it comes with the first answer in DER. */
+async function fromDer(der: Uint8Array): Promise<Uint8Array> {
+  derToRaw ??= (await import("./der.js")).derToRaw;
+  return derToRaw(der);
 }
 
 function checkTimeout(timeout: number, uri: string): number {

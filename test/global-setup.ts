@@ -1,19 +1,29 @@
-/** Once before all tests: SoftHSM is here or gets installed, and the package is packed as it would be published. */
-
+/** Once before all tests: the parts of all tokens are here or get installed, and the package is packed as published. */
 import type { TestProject } from "vitest/node";
-import { ensureSoftHsm } from "../softhsm/index.js";
+import { ensureParts, NSS_PARTS, P11_KIT_PARTS, SOFT_HSM_PARTS, SOFT_TPM_PARTS } from "../softhsm/index.js";
 import { packTarball } from "./tarball.js";
 
-export async function setup(project: TestProject): Promise<() => void> {
-  await ensureSoftHsm({ log: console.log });
-  const tarball = packTarball();
-  project.provide("tarball", tarball.path);
-  return tarball.remove;
-}
+const OTHERS = { TPM: SOFT_TPM_PARTS, NSS: NSS_PARTS, "p11-kit": P11_KIT_PARTS };
 
 declare module "vitest" {
   interface ProvidedContext {
     /** Path of the packed package. */
     tarball: string;
+    /** Why a token can't be had here, and the command that would install it. */
+    unavailable: Partial<Record<keyof typeof OTHERS, string>>;
   }
+}
+
+/** Most suites need SoftHSM; the suites of the others are skipped where theirs can't be had. */
+export async function setup(project: TestProject): Promise<() => void> {
+  await ensureParts(SOFT_HSM_PARTS, { log: console.log });
+  const unavailable: Record<string, string> = {};
+  for (const [name, parts] of Object.entries(OTHERS))
+    await ensureParts(parts, { log: console.log }).catch((error: Error) => {
+      unavailable[name] = error.message;
+    });
+  project.provide("unavailable", unavailable);
+  const tarball = packTarball();
+  project.provide("tarball", tarball.path);
+  return tarball.remove;
 }

@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureSoftHsm, type SoftHsm, SoftHsmUnavailable, softHsm } from "../softhsm/index.js";
-import { planInstall, type System } from "../softhsm/install.js";
+import { startDaemon } from "../softhsm/daemon.js";
+import { SOFT_TPM_PARTS, type SoftHsm, softHsm, TokenUnavailable } from "../softhsm/index.js";
+import { ensureParts, planInstall, type System } from "../softhsm/install.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -90,7 +91,7 @@ describe("a token", () => {
   });
 
   it("is made without any PIN on a command line", async () => {
-    const { tool } = await ensureSoftHsm();
+    const { "pkcs11-tool": tool } = await ensureParts(["pkcs11-tool"]);
     const log = join(directory, "log");
     writeFileSync(join(directory, "pkcs11-tool"), `#!/bin/sh\necho "$@" >> ${log}\nexec ${tool} "$@"\n`, {
       mode: 0o755,
@@ -138,6 +139,49 @@ describe("what it leaves behind", () => {
     await one.close();
     expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
     expect(privateKeys(other)).toHaveLength(2);
+  });
+});
+
+describe("a program that runs beside this one", () => {
+  const log = () => join(directory, "log");
+  const start = (script: string, ready = () => existsSync(join(directory, "ready"))) =>
+    startDaemon("/bin/sh", ["-c", `cd ${directory}; ${script}`], { log: log(), ready });
+
+  it("is killed with all that it has forked", async () => {
+    const daemon = await start("(while sleep 0.01; do echo >>beats; done) & touch ready; sleep 100");
+    await expect.poll(() => existsSync(join(directory, "beats"))).toBe(true);
+    await daemon.kill();
+    const beats = statSync(join(directory, "beats")).size;
+    await new Promise((done) => setTimeout(done, 50));
+    expect(statSync(join(directory, "beats")).size).toBe(beats);
+    await daemon.kill();
+  });
+
+  it("that ends at once is an error with what it said", async () => {
+    await expect(start("echo no such device >&2; exit 3")).rejects.toThrow(/did not start:\nno such device/);
+  });
+
+  it("says as much as it likes, though nobody reads it", async () => {
+    const daemon = await start("yes a line | head -100000 >&2; touch ready; sleep 100");
+    expect(statSync(log()).size).toBe(700_000);
+    await daemon.kill();
+  });
+
+  it("dies with a process that is killed", async () => {
+    const beats = join(directory, "beats");
+    const script = `
+      const { startDaemon } = await import("./softhsm/daemon.ts");
+      const loop = "while sleep 0.01; do echo >>${beats}; done";
+      await startDaemon("/bin/sh", ["-c", loop], { log: "${log()}", ready: async () => (await import("node:fs")).existsSync("${beats}") });
+      process.kill(process.pid, "SIGKILL");`;
+    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { cwd: root });
+    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
+    const stopped = async () => {
+      const before = statSync(beats).size;
+      await new Promise((done) => setTimeout(done, 100));
+      return statSync(beats).size === before;
+    };
+    await expect.poll(stopped, { timeout: 10_000 }).toBe(true);
   });
 });
 
@@ -203,14 +247,16 @@ async function program(end: string): Promise<{ directory: string; code: number |
 describe("finding it", () => {
   it("does nothing where it is", async () => {
     const lines: string[] = [];
-    const [one, other] = await Promise.all([1, 2].map(() => ensureSoftHsm({ log: (line) => lines.push(line) })));
+    const [one, other] = await Promise.all(
+      [1, 2].map(() => ensureParts(["softhsm", "pkcs11-tool"], { log: (line) => lines.push(line) })),
+    );
     expect(one).toEqual(other);
-    expect(one?.module).toMatch(/libsofthsm2?\.so$/);
+    expect(one?.softhsm).toMatch(/libsofthsm2?\.so$/);
     expect(lines).toEqual([]);
   });
 
   it("takes SOFTHSM2_MODULE at its word, and says so where it is wrong", async () => {
-    const { module } = await ensureSoftHsm();
+    const { softhsm: module } = await ensureParts(["softhsm"]);
     const link = join(directory, "elsewhere.so");
     symlinkSync(module, link);
     vi.stubEnv("SOFTHSM2_MODULE", link);
@@ -225,7 +271,7 @@ describe("installing it", () => {
   const apt =
     "apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 libsofthsm2 opensc";
   const system = (more: Partial<System>): System => ({ root: false, sudo: "none", managers: ["apt-get"], ...more });
-  const plan = (more: Partial<System>) => planInstall(["module", "tool"], system(more));
+  const plan = (more: Partial<System>) => planInstall(["softhsm", "pkcs11-tool"], system(more));
   const refusal = (more: Partial<System>): unknown => {
     try {
       return plan(more);
@@ -258,7 +304,7 @@ describe("installing it", () => {
     ["Homebrew as root", { root: true, managers: ["brew"] }, "brew install softhsm opensc"],
   ] satisfies [string, Partial<System>, string][])("names the one command to run: %s", (_, more, command) => {
     const error = refusal(more);
-    expect(error).toBeInstanceOf(SoftHsmUnavailable);
+    expect(error).toBeInstanceOf(TokenUnavailable);
     expect(error).toMatchObject({ command, message: expect.stringContaining(command) });
   });
 
@@ -269,8 +315,17 @@ describe("installing it", () => {
     });
   });
 
+  it("installs all parts of a TPM at once, and says where a package manager has no package", () => {
+    expect(planInstall(SOFT_TPM_PARTS, system({ root: true })).packages).toBe(
+      "swtpm dbus tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 opensc",
+    );
+    expect(() => planInstall(SOFT_TPM_PARTS, system({ managers: ["brew"] }))).toThrow(
+      /tpm2-abrmd and .*; brew has no package for it/,
+    );
+  });
+
   it("installs only what is missing", () => {
-    expect(planInstall(["tool"], system({ root: true })).packages).toBe("opensc");
-    expect(planInstall(["module"], system({ root: true })).packages).toBe("libsofthsm2");
+    expect(planInstall(["pkcs11-tool"], system({ root: true })).packages).toBe("opensc");
+    expect(planInstall(["softhsm"], system({ root: true })).packages).toBe("libsofthsm2");
   });
 });

@@ -11,7 +11,7 @@ import {
   CKF_HW_SLOT,
 } from "./cryptoki.js";
 import { readAttribute } from "./objects.js";
-import { type Token, toNumber } from "./token.js";
+import { type Token, toNumber, unpadded } from "./token.js";
 
 /** @throws what the library throws */
 export function readFacts(lib: Cryptoki, session: Handle, key: Handle, token: Token): KeyFacts {
@@ -29,17 +29,34 @@ export function readFacts(lib: Cryptoki, session: Handle, key: Handle, token: To
     CKA_LOCAL: flag(CKA_LOCAL),
     CKA_KEY_GEN_MECHANISM: mechanism && mechanismName(toNumber(mechanism)),
   };
+  const library = libraryInfo(lib);
   const { slotId, label, serial, manufacturer, model, firmware } = token;
   return {
-    protection: hardwareSlot ? "hsm" : "software",
+    protection: protection(library, hardwareSlot),
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
+      library,
       module: lib.libPath,
     },
   };
+}
+
+function libraryInfo(lib: Cryptoki): { manufacturer: string; description: string; version: string } {
+  const { manufacturerID, libraryDescription, libraryVersion } = lib.C_GetInfo();
+  return {
+    manufacturer: unpadded(manufacturerID),
+    description: unpadded(libraryDescription),
+    version: `${libraryVersion.major}.${libraryVersion.minor}`,
+  };
+}
+
+/** A TPM's slot says that it is hardware as well. The library says what it speaks to ("TPM2.0 Cryptoki"). */
+function protection(library: { description: string }, hardwareSlot: boolean): KeyFacts["protection"] {
+  if (/\btpm/i.test(library.description)) return "tpm";
+  return hardwareSlot ? "hsm" : "software";
 }
 
 /** Not extractable now is not enough: it must never have been, and must have been made here. */

@@ -29,6 +29,8 @@ export class Pkcs11Key {
   readonly #module: Pkcs11Module;
   readonly #wanted: KeyOnToken;
   #connection: Connection;
+  /** The library's generation that this key was lost in, or did not come back in. */
+  #broken: number;
   #recovering: Promise<void> | undefined;
   #recoveries = 0;
   #pause = FIRST_PAUSE;
@@ -40,6 +42,7 @@ export class Pkcs11Key {
     this.#module = module;
     this.#wanted = wanted;
     this.#connection = connection;
+    this.#broken = connection.generation;
     this.publicKey = connection.key.publicJwk;
   }
 
@@ -168,7 +171,9 @@ export class Pkcs11Key {
   /** The whole library anew, with nothing under way in it. */
   async #reconnect(): Promise<void> {
     const former = this.#connection;
-    await this.#module.restart(former.generation);
+    await this.#module.restart(this.#broken);
+    // If the token is still away, a library that was initialised meanwhile is as useless as the one before.
+    this.#broken = this.#module.generation;
     former.close(new LibraryRestarted(this.#wanted.module));
     const connection = await Connection.open(this.#module, this.#wanted);
     this.#connection = connection;

@@ -63,10 +63,10 @@ function readToken(lib: Cryptoki, slot: Handle): Token[] {
       {
         slot,
         slotId: toNumber(slot),
-        label: info.label.trimEnd(),
-        serial: info.serialNumber.trimEnd(),
-        manufacturer: info.manufacturerID.trimEnd(),
-        model: info.model.trimEnd(),
+        label: unpadded(info.label),
+        serial: unpadded(info.serialNumber),
+        manufacturer: unpadded(info.manufacturerID),
+        model: unpadded(info.model),
         firmware: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
         maxSessions: sessionLimit(info.maxSessionCount),
       },
@@ -146,6 +146,11 @@ function loggingIn(login: () => void): boolean {
 /** `CK_ULONG` in this machine's byte order and size. */
 export function toNumber(value: Buffer): number {
   return value.length === 8 ? Number(value.readBigUInt64LE()) : value.readUInt32LE();
+}
+
+/** The standard pads with spaces; tpm2-pkcs11 with NUL as well. */
+export function unpadded(text: string): string {
+  return text.replace(/[ \0]+$/, "");
 }
 
 /** 0 is `CK_EFFECTIVELY_INFINITE`, all ones is `CK_UNAVAILABLE_INFORMATION`. */

@@ -11,7 +11,9 @@ export type Fault =
   | "missing-crc"
   | "other-key"
   | "other-name"
-  | "denied";
+  | "denied"
+  | "corrupt-request"
+  | "unverified-digest";
 
 export interface Call<Operation extends string> {
   operation: Operation;

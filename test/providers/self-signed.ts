@@ -1,7 +1,7 @@
 /** The least X.509 certificate (RFC 5280 §4.1): a key's own word for its public half. */
 import { createPublicKey } from "node:crypto";
 import type { Signer } from "hardproof";
-import { rawToDer } from "../../src/ecdsa.js";
+import { rawToDer } from "../../src/der.js";
 
 const ECDSA_WITH_SHA256 = Buffer.from("300a06082a8648ce3d040302", "hex");
 

@@ -2,7 +2,8 @@
 import { createECDH, createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { derToRaw, importPublicKey, jwkFromEcPoint, rawToDer } from "../../src/ecdsa.js";
+import { derToRaw, rawToDer } from "../../src/der.js";
+import { importPublicKey, jwkFromEcPoint } from "../../src/ecdsa.js";
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });

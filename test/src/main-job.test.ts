@@ -1,28 +1,59 @@
 /** The main job with each kind of key: what oidc-provider and two verifiers accept, and what they turn away. */
 import { DPoPProver, OAuthClient, type Signer } from "hardproof";
+import { KmsSigner } from "hardproof/aws-kms";
+import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { TpmSigner } from "hardproof/tpm";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type SoftHsm, type SoftTpm, softHsm, softTpm } from "../../softhsm/index.js";
+import { type AwsKms, awsKms } from "../emulators/aws-kms.js";
+import { type GcpKms, gcpKms } from "../emulators/gcp-kms.js";
 import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
 import { changedByte } from "../peers/jose-agent.js";
 import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
 
+const missing = inject("unavailable").TPM;
+const noTpm = missing && `skipped. ${missing}`;
+
 let hsm: SoftHsm;
+let tpm: SoftTpm | undefined;
+let aws: AwsKms;
+let gcp: GcpKms;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
-  [hsm, as] = await Promise.all([softHsm({ label: "main job" }), authorizationServer()]);
+  [hsm, tpm, aws, gcp, as] = await Promise.all([
+    softHsm({ label: "main job" }),
+    noTpm ? undefined : softTpm({ label: "main job" }),
+    awsKms(),
+    gcpKms(),
+    authorizationServer(),
+  ]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
 });
-afterAll(() => Promise.all([rs.close(), as.close(), hsm.close()]));
+afterAll(() => Promise.all([rs, as, hsm, tpm, aws, gcp].map((one) => one?.close())));
 
 const signers: Record<string, () => Signer> = {
   memory: () => MemorySigner.generate(),
+  "AWS KMS": () => {
+    const { endpoint, credentials } = aws;
+    return new KmsSigner(aws.keys.add().arn, { clientConfig: { endpoint, credentials } });
+  },
   SoftHSM: () => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
+  "Cloud KMS": () => new GcpKmsSigner(gcp.store.addKey().fields.name, { endpoint: gcp.endpoint }),
+  TPM: () =>
+    tpm
+      ? new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin })
+      : expect.unreachable("There is no TPM."),
 };
 
-describe.each(Object.keys(signers))("a %s key", (kind) => {
+for (const kind of Object.keys(signers)) {
+  const skipped = kind === "TPM" && noTpm;
+  describe.skipIf(skipped)(`a ${kind} key${skipped ? ` (${skipped})` : ""}`, () => mainJob(kind));
+}
+
+function mainJob(kind: string): void {
   let signer: Signer;
   let prover: DPoPProver;
   let accessToken: string;
@@ -95,4 +126,4 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
         expect((await ask({ nonce }, (proof) => changedByte(proof, part))).status).toBe(400);
     });
   });
-});
+}

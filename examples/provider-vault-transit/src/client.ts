@@ -66,6 +66,9 @@ export async function listKeys(engine: TransitKeyName): Promise<string[]> {
   return Array.isArray(data.keys) ? data.keys.map(String) : [];
 }
 
+/** Milliseconds, for what is not part of a signature: those have their signer's own. */
+const TIMEOUT = 30_000;
+
 interface Answer {
   readonly data: Record<string, unknown>;
   readonly warnings: string[];
@@ -79,9 +82,15 @@ async function request(
 ): Promise<Answer> {
   const headers: Record<string, string> = { "x-vault-token": await readToken(token), "x-vault-request": "true" };
   if (namespace !== undefined) headers["x-vault-namespace"] = namespace;
-  const sent = { method, headers, body: body ? JSON.stringify(body) : null, signal: signal ?? null };
+  const sent = {
+    method,
+    headers,
+    body: body ? JSON.stringify(body) : null,
+    signal: signal ?? AbortSignal.timeout(TIMEOUT),
+  };
   // A redirect would carry the token to wherever it points.
   const response = await fetch(`${origin}/v1/${mount}/${path}`, { ...sent, redirect: "manual" }).catch((cause) => {
+    if (cause.name === "TimeoutError") throw new SignerError("timeout", `No answer within ${TIMEOUT} ms.`);
     throw new SignerError("unavailable", "The server can't be reached.", { cause });
   });
   const answer = record(await response.json().catch(() => undefined));

@@ -163,7 +163,7 @@ describe("keys that are made and listed", () => {
     const uri = server.uriOf("new-key");
     await using signer = await createKey(uri);
     expect((await signer.describe()).exportable).toBe(false);
-    expect(await errorOf(createKey(uri))).toMatchObject({ code: "misconfigured" });
+    expect(await errorOf(createKey(uri))).toMatchObject({ code: "misconfigured", uri });
     expect(server.count("create")).toBe(1);
   });
 

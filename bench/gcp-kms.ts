@@ -1,0 +1,35 @@
+/** Proofs with a key in Google Cloud KMS, beside the client's own `asymmetricSign`. */
+import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
+import { KeyManagementServiceClient } from "@google-cloud/kms";
+import { GcpKmsSigner } from "hardproof/gcp-kms";
+import { measureCloud, startEmulator } from "./cloud.js";
+import type { Answer } from "./row.js";
+
+export async function measure(): Promise<Answer[]> {
+  const emulator = await startEmulator("gcp");
+  const { endpoint, key: name } = JSON.parse(emulator.greeting);
+  const client = new KeyManagementServiceClient(optionsFor(new URL(endpoint)));
+  await using signer = new GcpKmsSigner(name, { endpoint });
+  const digest = { sha256: createHash("sha256").update("a").digest() };
+  try {
+    const bareSign = () => client.asymmetricSign({ name, digest });
+    return await measureCloud({ name: "Google Cloud KMS", signer, bareSign, emulator });
+  } finally {
+    await client.close();
+    emulator.stop();
+  }
+}
+
+/** Without TLS and credentials, from the client's own copy of gRPC. */
+function optionsFor({ hostname, port }: URL) {
+  const gax: typeof import("google-gax") = createRequire(createRequire(import.meta.url).resolve("@google-cloud/kms"))(
+    "google-gax",
+  );
+  return {
+    servicePath: hostname,
+    port: Number(port),
+    sslCreds: gax.grpc.credentials.createInsecure(),
+    authClient: new gax.googleAuthLibrary.PassThroughClient(),
+  };
+}

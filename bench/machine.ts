@@ -1,0 +1,28 @@
+/** What the figures were taken on: they mean nothing without it. */
+import { execFileSync } from "node:child_process";
+import { availableParallelism, cpus, loadavg, release, type } from "node:os";
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  system: string;
+  node: string;
+  openssl: string;
+  /** Processes that wanted a core in the last minute. Before the bench starts it should be 0. */
+  load: number;
+  commit: string;
+  date: string;
+}
+
+export function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    system: `${type()} ${release()}`,
+    node: process.version,
+    openssl: process.versions.openssl ?? "none",
+    load: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
+    commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
+    date: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,140 @@
+/** `awskms:` URIs: opens keys, makes new ones, and lists those that can sign. */
+import { SignerError } from "../../src/errors.js";
+import type { Provider } from "../../src/provider.js";
+import { KeySigner, type Signer } from "../../src/signer.js";
+import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
+import { parseKeyName } from "./key-name.js";
+import { canSign } from "./open-key.js";
+import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
+import { parseKmsUri } from "./uri.js";
+
+/** For a new key. What is left out is the service's default. */
+export interface KmsCreateOptions extends KmsSignerOptions {
+  /** Default `DPoP proofs (hardproof)`. */
+  description?: string | undefined;
+  /** Lets the key be replicated to other regions. It can't be changed later. */
+  multiRegion?: boolean | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
+  /** The key policy, JSON. Default: the account's IAM policies decide. */
+  policy?: string | undefined;
+}
+
+const DEFAULT_TIMEOUT = 30_000;
+
+/** Keys in AWS KMS by their URIs: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
+export const provider: Provider<KmsCreateOptions> = {
+  scheme: "awskms",
+
+  open(uri, options = {}) {
+    const { keyId, ...merged } = located(uri, options);
+    return new KmsSigner(keyId, merged);
+  },
+
+  /**
+   * @param uri - `awskms:///alias/…`, or `awskms:///` for a key without an alias
+   * @returns a signer for the new key's ARN; its first use waits until the key is seen everywhere
+   * @throws {SignerError} if only the alias could not be made, the message names the key that was
+   */
+  async create(uri, options = {}) {
+    return withKms(located(uri, options), create);
+  },
+
+  /**
+   * @param uri - `awskms:///`, with `region` and `endpoint` if need be
+   * @returns the URIs of the enabled keys on P-256 for signing; those that the caller may not describe are left out
+   * @throws {SignerError} code `access-denied` if the caller may describe none
+   */
+  async list(uri, options = {}) {
+    return withKms(located(uri, options), list);
+  },
+};
+
+type Located = KmsCreateOptions & { keyId: string };
+type Work<T> = (kms: Kms, options: Located, signal: AbortSignal) => Promise<T>;
+
+/** What the URI says goes before the options. */
+function located(uri: string, options: KmsCreateOptions): Located {
+  const { keyId, region = options.region, endpoint } = parseKmsUri(uri);
+  const clientConfig = endpoint === undefined ? options.clientConfig : { ...options.clientConfig, endpoint };
+  return { ...options, keyId, region, clientConfig };
+}
+
+/** Errors name the URI, once it is known to hold nothing secret. */
+async function withKms<T>(options: Located, work: Work<T>): Promise<T> {
+  const access = accessTo(options);
+  const uri = uriOf(options.keyId, options);
+  const kms = await Kms.connect(access);
+  try {
+    return await work(kms, options, AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT));
+  } catch (error) {
+    if (!(error instanceof SignerError) || error.uri !== undefined) throw error;
+    throw new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
+  } finally {
+    kms.close();
+  }
+}
+
+async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
+  const { keyId: alias } = options;
+  if (alias !== "") checkNewAlias(alias);
+  const metadata = await kms.createKey(newKey(options), signal);
+  if (!metadata?.Arn) throw new SignerError("integrity", "AWS KMS answered CreateKey without an ARN.");
+  if (alias !== "") await createAlias(kms, alias, metadata.Arn, signal);
+  return new KeySigner(keySource(metadata.Arn, options, kms.settledAt), options);
+}
+
+/** Before the key is made: a key costs money and can't be deleted at once, so none is made in vain. */
+function checkNewAlias(alias: string): void {
+  if (parseKeyName(alias).resource !== alias || alias.startsWith("alias/aws/"))
+    throw new SignerError(
+      "misconfigured",
+      "AWS KMS gives a new key its id: name an alias/… (not alias/aws/…) or nothing.",
+    );
+}
+
+function newKey({ description, multiRegion, tags = {}, policy }: KmsCreateOptions): CreateKeyCommandInput {
+  return {
+    KeySpec: "ECC_NIST_P256",
+    KeyUsage: "SIGN_VERIFY",
+    Description: description ?? "DPoP proofs (hardproof)",
+    Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+    MultiRegion: multiRegion,
+    Policy: policy,
+  };
+}
+
+/** Nor is a key lost that was made. */
+async function createAlias(kms: Kms, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
+  try {
+    await kms.createAlias(alias, keyArn, signal);
+  } catch (error) {
+    if (!(error instanceof SignerError)) throw error;
+    const message = `${keyArn} was made, but not ${alias}: ${error.message}`;
+    const remedy = "Give the key an alias by hand, or schedule its deletion.";
+    throw new SignerError(error.code, `${message} ${remedy}`, { cause: error.cause });
+  }
+}
+
+async function list(kms: Kms, options: Located, signal: AbortSignal): Promise<string[]> {
+  if (options.keyId !== "") throw new SignerError("misconfigured", "To list keys, name none: awskms:///?region=…");
+  const seen: (KeyMetadata | SignerError)[] = [];
+  for await (const page of kms.keyPages(signal))
+    seen.push(...(await Promise.all(page.map((keyArn) => look(kms, keyArn, signal)))));
+  const keys = seen.flatMap((one) => (one instanceof SignerError ? [] : one));
+  const denied = seen.find((one) => one instanceof SignerError && one.code === "access-denied");
+  if (denied && keys.length === 0) throw denied;
+  return keys
+    .filter((key) => canSign(key) && key.KeyState === "Enabled")
+    .flatMap(({ Arn = "" }) => uriOf(Arn, options, parseKeyName(Arn).region));
+}
+
+/** A key may have a policy of its own that hides it, be gone by now, or be too new to be seen everywhere. */
+async function look(kms: Kms, keyArn: string, signal: AbortSignal): Promise<KeyMetadata | SignerError> {
+  try {
+    return await kms.describeKey(keyArn, signal);
+  } catch (error) {
+    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
+    if (isHidden) return error;
+    throw error;
+  }
+}

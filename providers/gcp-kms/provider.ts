@@ -1,0 +1,91 @@
+/** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
+import { SignerError } from "../../src/errors.js";
+import type { Provider } from "../../src/provider.js";
+import { Kms } from "./client.js";
+import { checkName, idOf, parentOf } from "./names.js";
+import { connectionOf, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
+import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
+import { ALGORITHM, ENABLED } from "./versions.js";
+
+export interface GcpKmsProviderOptions extends GcpKmsSignerOptions {
+  /** For `create`: where the key will live. Default `HSM`. */
+  protectionLevel?: "HSM" | "SOFTWARE" | undefined;
+  /** For `create` in a key ring: the id of the new key. Not needed if the URI has it. */
+  cryptoKeyId?: string | undefined;
+}
+
+export const provider = { scheme: SCHEME, open, create, list } satisfies Provider<GcpKmsProviderOptions>;
+
+const PURPOSE = "ASYMMETRIC_SIGN" as const;
+
+/** Each call has its deadline; nobody gives up before. */
+const NEVER_ABORTED = new AbortController().signal;
+
+function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
+  const parsed = parseGcpKmsUri(uri);
+  return new GcpKmsSigner(parsed.name, withEndpoint(options, parsed));
+}
+
+/**
+ * Makes a key with one version, and waits until it can sign.
+ *
+ * @param uri - of the new key; or of the key ring it will be in, with `cryptoKeyId`
+ * @returns its signer, pinned to version 1
+ * @throws {SignerError} code `misconfigured` if there is a key of that name
+ */
+async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise<GcpKmsSigner> {
+  const parsed = parseGcpKmsUri(uri);
+  const name = parsed.kind === "key ring" ? `${parsed.name}/cryptoKeys/${options.cryptoKeyId ?? ""}` : parsed.name;
+  checkName(name, ["key"]);
+  const how = withEndpoint(options, parsed);
+  const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
+  const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
+  await usingKms(uri, how, (kms) => kms.createKey(name, request, NEVER_ABORTED));
+  const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, how);
+  try {
+    await signer.publicJwk();
+    return signer;
+  } catch (error) {
+    await signer.close();
+    throw error;
+  }
+}
+
+/**
+ * Finds the enabled versions that sign ES256.
+ *
+ * @param uri - of a key ring or of a key
+ * @returns their URIs, with the version
+ */
+async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<string[]> {
+  const parsed = parseGcpKmsUri(uri);
+  const kind = checkName(parsed.name, ["key ring", "key"]);
+  const how = withEndpoint(options, parsed);
+  return usingKms(uri, how, async (kms) => {
+    const uris: string[] = [];
+    for (const key of kind === "key" ? [parsed.name] : await signingKeys(kms, parsed.name))
+      for (const { name, state, algorithm } of await kms.listVersions(key, NEVER_ABORTED))
+        if (name && state === ENABLED && algorithm === ALGORITHM) uris.push(formatGcpKmsUri(name, how.endpoint));
+    return uris;
+  });
+}
+
+async function signingKeys(kms: Kms, keyRing: string): Promise<string[]> {
+  const keys = await kms.listKeys(keyRing, NEVER_ABORTED);
+  return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
+}
+
+/** The URI's endpoint is the one that counts. */
+function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): GcpKmsProviderOptions {
+  return endpoint === undefined ? options : { ...options, endpoint };
+}
+
+async function usingKms<T>(uri: string, how: GcpKmsSignerOptions, work: (kms: Kms) => Promise<T>): Promise<T> {
+  try {
+    const kms = await Kms.connect(connectionOf(how));
+    return await work(kms).finally(() => kms.close());
+  } catch (error) {
+    if (!(error instanceof SignerError)) throw error;
+    throw new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
+  }
+}

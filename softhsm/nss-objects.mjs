@@ -1,0 +1,65 @@
+/** Makes a key pair on an NSS token, or deletes an object: what `HARDPROOF_NSS` says (nss-token.ts), in a process of its own. */
+import graphene from "graphene-pk11";
+
+const CKF_OS_LOCKING_OK = 0x2;
+const CKF_SERIAL_AND_RW_SESSION = 0x6;
+const CKU_USER = 1;
+const [CKO_PUBLIC_KEY, CKO_PRIVATE_KEY] = [2, 3];
+const [CKA_CLASS, CKA_TOKEN, CKA_PRIVATE, CKA_LABEL, CKA_ID] = [0x0, 0x1, 0x2, 0x3, 0x102];
+const [CKA_SENSITIVE, CKA_SIGN, CKA_VERIFY, CKA_EXTRACTABLE] = [0x103, 0x108, 0x10a, 0x162];
+const [CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS] = [0x121, 0x122, 0x180];
+const [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN] = [0x0, 0x1040];
+
+const curve = (der) => [CKM_EC_KEY_PAIR_GEN, [{ type: CKA_EC_PARAMS, value: Buffer.from(der, "hex") }]];
+const types = {
+  "EC:prime256v1": curve("06082a8648ce3d030107"),
+  "EC:secp384r1": curve("06052b81040022"),
+  "rsa:2048": [
+    CKM_RSA_PKCS_KEY_PAIR_GEN,
+    [
+      { type: CKA_MODULUS_BITS, value: 2048 },
+      { type: CKA_PUBLIC_EXPONENT, value: Buffer.from([1, 0, 1]) },
+    ],
+  ],
+};
+
+const order = JSON.parse(process.env.HARDPROOF_NSS);
+const { lib } = graphene.Module.load(order.module);
+lib.C_Initialize({ flags: CKF_OS_LOCKING_OK, libraryParameters: order.libraryParameters });
+const slot = lib.C_GetSlotList(true).find((one) => lib.C_GetTokenInfo(one).label.trimEnd() === order.label);
+if (!slot) throw new Error(`NSS has no token "${order.label}"`);
+const session = lib.C_OpenSession(slot, CKF_SERIAL_AND_RW_SESSION);
+lib.C_Login(session, CKU_USER, order.pin);
+if (order.generate) generate(order.generate);
+if (order.delete) remove(order.delete);
+lib.C_Finalize();
+
+function generate({ label, id, type, extractable = false }) {
+  const [mechanism, parameters] = types[type];
+  const common = [
+    { type: CKA_TOKEN, value: true },
+    { type: CKA_LABEL, value: label },
+    { type: CKA_ID, value: Buffer.from(id, "hex") },
+  ];
+  const ofPrivate = [
+    { type: CKA_PRIVATE, value: true },
+    { type: CKA_SENSITIVE, value: true },
+    { type: CKA_EXTRACTABLE, value: extractable },
+    { type: CKA_SIGN, value: true },
+  ];
+  const ofPublic = [{ type: CKA_VERIFY, value: true }, ...parameters];
+  lib.C_GenerateKeyPair(session, { mechanism, parameter: null }, [...common, ...ofPublic], [...common, ...ofPrivate]);
+}
+
+function remove({ type, id, label }) {
+  const wanted = [
+    { type: CKA_CLASS, value: type === "pubkey" ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY },
+    { type: CKA_ID, value: Buffer.from(id, "hex") },
+    ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }]),
+  ];
+  lib.C_FindObjectsInit(session, wanted);
+  const [object] = lib.C_FindObjects(session, 1);
+  lib.C_FindObjectsFinal(session);
+  if (!object) throw new Error(`NSS has no ${type} with id ${id}`);
+  lib.C_DestroyObject(session, object);
+}

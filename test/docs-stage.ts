@@ -1,0 +1,47 @@
+/** What the snippets of the pages run against: real servers and keys, in place of the names that the pages use. */
+import { nssToken, softHsm, softTpm } from "../softhsm/index.js";
+import { awsKms } from "./emulators/aws-kms.js";
+import { gcpKms } from "./emulators/gcp-kms.js";
+import { authorizationServer } from "./peers/authorization-server.js";
+import { resourceServer } from "./peers/resource-server.js";
+
+export interface Stage {
+  /** The snippet with names of what is here. */
+  localized(code: string): string;
+  close(): Promise<void>;
+}
+
+/** @param missing - tokens that can't be had here; the pages about them are not run */
+export async function stage(missing: { TPM?: string; NSS?: string }): Promise<Stage> {
+  const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
+    softHsm({ label: "agents" }),
+    authorizationServer(),
+    awsKms(),
+    gcpKms(),
+    missing.TPM ? undefined : softTpm({ label: "agents" }),
+    missing.NSS ? undefined : nssToken({ label: "agents" }),
+  ]);
+  const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
+  const arn = aws.keys.add().arn;
+  gcp.store.addKey({ id: "dpop" });
+  Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
+  return {
+    localized: (code) =>
+      code
+        .replaceAll("https://auth.example.com", as.issuer)
+        .replaceAll("https://api.example.com/resource", rs.url)
+        .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
+        .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
+        .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
+        .replaceAll("/var/lib/hardproof/tpm", tpm?.store ?? "")
+        .replaceAll("device:/dev/tpmrm0", tpm?.tcti ?? "")
+        .replaceAll("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", nss?.module ?? "")
+        .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
+        .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", arn)
+        .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
+        .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
+    close: async () => {
+      await Promise.all([rs, as, hsm, aws, gcp, tpm, nss].map((one) => one?.close()));
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** Every TypeScript snippet of the README and of docs/ is run as it stands, but for the names of servers, clients and keys. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { type Stage, stage } from "./docs-stage.js";
+
+const root = new URL("..", import.meta.url);
+/** Run from the packed package, by provider-authors.test.ts. */
+const RUN_ELSEWHERE = "provider-authors.md";
+const pages = [
+  "README.md",
+  ...readdirSync(new URL("docs", root))
+    .filter((name) => name.endsWith(".md") && name !== RUN_ELSEWHERE)
+    .map((name) => `docs/${name}`),
+];
+/** Why a page's keys can't be had here. */
+const missing = inject("unavailable");
+const unavailable: Record<string, string | undefined> = {
+  "docs/tpm.md": missing.TPM,
+  "docs/pkcs11-modules.md": missing.NSS,
+};
+const directory = fileURLToPath(new URL(".snippets/", import.meta.url));
+
+let running: Stage;
+beforeAll(async () => {
+  mkdirSync(directory, { recursive: true });
+  running = await stage(missing);
+});
+afterAll(async () => {
+  rmSync(directory, { recursive: true });
+  await running.close();
+});
+
+describe.each(pages)("%s", (page) => {
+  const text = readFileSync(new URL(page, root), "utf8");
+  const snippets = [...text.matchAll(/^### (.+)\n(?:(?!^#)[\s\S])*?^```ts\n([\s\S]*?)^```$/gm)].map(
+    ([, title = "", code = ""]) => ({ title, code }),
+  );
+
+  it("has no snippet outside of what is run here: one under each ### heading", () => {
+    expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
+  });
+
+  it("links to no page that is not there", () => {
+    const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
+    for (const target of links) expect(() => readFileSync(new URL(target, new URL(page, root))), target).not.toThrow();
+  });
+
+  for (const { title, code } of snippets)
+    it(title, async (test) => {
+      if (unavailable[page]) test.skip(unavailable[page]);
+      const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
+      const file = `${directory}${`${page} ${title}`.replace(/\W+/g, "-")}.ts`;
+      const exports = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name);
+      writeFileSync(file, `${running.localized(code)}\nexport { ${exports.join(", ")} };\n`);
+      const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
+      if ("prover" in result) expect(result.prover.jkt).toMatch(/^[\w-]{43}$/);
+      if (code.includes("// true")) expect(printed).toHaveBeenCalledWith(true);
+      if ("answer" in result) expect(result.answer.status).toBe(200);
+      printed.mockRestore();
+    });
+});
