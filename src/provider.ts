@@ -17,8 +17,10 @@ export interface Provider<Options = unknown> {
   /** @returns the URIs of the keys that can sign ES256 */
   list?(uri: string, options?: Options): Promise<string[]>;
   /**
-   * Looks at what stands between a URI and its key, outermost first: for `hardproof doctor`, which ends with the first
-   * finding that is not ok before it opens the key. It tries no PIN, and throws for a malformed URI alone.
+   * Looks at what stands between a URI and its key, outermost first, and tries no PIN. For `hardproof doctor`, which does
+   * not open the key after a finding that is not ok.
+   *
+   * @throws {SignerError} code of what ends the look; its message is the finding
    */
   diagnose?(uri: string, options?: Options): AsyncIterable<Finding>;
 }
@@ -91,7 +93,7 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
 /**
  * Looks at what stands between a URI and its key, and tries no PIN. A store that does not know how finds nothing.
  *
- * @throws {SignerError} code `misconfigured` if the scheme is unknown or the URI is malformed
+ * @throws {SignerError} code of what ends the look
  */
 export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): AsyncGenerator<Finding> {
   const provider = await providerOf(uri);

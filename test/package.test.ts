@@ -92,7 +92,7 @@ describe("without its peers", () => {
   it("a provider names the package that it needs, at its first use", () => {
     const script = `
       import { Pkcs11Signer } from "hardproof/pkcs11";
-      const signer = new Pkcs11Signer({ module: "/x.so", token: "t", key: "k" });
+      const signer = new Pkcs11Signer({ module: process.execPath, token: "t", key: "k" });
       await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
     expect(bare.run(script)).toMatch(/^misconfigured .*npm install graphene-pk11/);
   });

@@ -3,7 +3,6 @@
  * login is tried: what is said of the PIN is what the token's flags say (PKCS #11 v2.40, `CK_TOKEN_INFO`).
  */
 import { readFile, stat } from "node:fs/promises";
-import { SignerError } from "../../src/errors.js";
 import type { Finding } from "../../src/provider.js";
 import { importAddon } from "./client.js";
 import {
@@ -23,19 +22,14 @@ import { findToken } from "./token.js";
 const OTHERS_WRITE = 0o022;
 const OTHERS_READ = 0o077;
 
-/** Ends with the first finding that is not ok. */
+/** @throws {SignerError} code `misconfigured`, `unavailable`, `key-not-found` or `ambiguous-key` */
 export async function* diagnoseToken(options: Pkcs11TokenOptions): AsyncGenerator<Finding> {
-  try {
-    await importAddon();
-    yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
-    const path = await findModule(options.module);
-    yield permissions("module", path, (await stat(path)).mode, OTHERS_WRITE, "chmod go-w: who writes it is who signs");
-    yield* diagnoseLibrary(path, options);
-    yield await pinSource(options.pin);
-  } catch (error) {
-    if (!(error instanceof SignerError)) throw error;
-    yield { check: "PKCS#11", ok: false, found: error.code, remedy: error.message };
-  }
+  await importAddon();
+  yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
+  const path = await findModule(options.module);
+  yield permissions("module", path, (await stat(path)).mode, OTHERS_WRITE, "chmod go-w: who writes it is who signs");
+  yield* diagnoseLibrary(path, options);
+  yield await pinSource(options.pin);
 }
 
 async function* diagnoseLibrary(path: string, options: Pkcs11TokenOptions): AsyncGenerator<Finding> {

@@ -1,6 +1,6 @@
 /** What `hardproof doctor` can check of any machine, any key and any server. */
 import { createPublicKey, randomBytes, verify } from "node:crypto";
-import { type Finding, openSigner, type Signer, SignerError } from "../index.js";
+import type { Finding, Signer } from "../index.js";
 import { codeOf } from "./secrets.js";
 
 const LEAST_NODE = [20, 19] as const;
@@ -45,51 +45,31 @@ function skewOf(date: string | null, origin: string): Finding {
   return { check, ok: false, found, remedy: "Set this machine's clock (NTP): proofs with a wrong time are refused." };
 }
 
-/** Opens the key, as signing would, and asks of it all that a proof needs. */
-export async function* keyChecks(uri: string, signal: AbortSignal): AsyncGenerator<Finding> {
-  const signer = await openSigner(uri);
-  try {
-    for (const [check, look] of KEY_CHECKS) {
-      const finding = await looked(check, () => look(signer, signal));
-      yield finding;
-      if (finding.ok === false) return;
-    }
-  } finally {
-    await signer.close();
-  }
-}
-
-type Look = (signer: Signer, signal: AbortSignal) => Promise<Omit<Finding, "check">>;
-
-const KEY_CHECKS: readonly (readonly [string, Look])[] = [
-  ["key", async (signer, signal) => ({ ok: true, found: `thumbprint ${(await signer.describe({ signal })).jkt}` })],
-  ["protection", protection],
-  ["signature", signature],
-];
-
-async function protection(signer: Signer, signal: AbortSignal): Promise<Omit<Finding, "check">> {
-  const { protection, exportable } = await signer.describe({ signal });
-  const says = { true: "can leave", false: "can't leave", unknown: "whether it can leave the store does not say" }[
-    `${exportable}`
-  ];
-  return { ok: exportable === false ? true : null, found: `${protection}; ${says}` };
+/**
+ * Opens the key, as signing would, and asks of it all that a proof needs.
+ *
+ * @throws {SignerError} code of what it could not do
+ */
+export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGenerator<Finding> {
+  const { jkt, protection, exportable } = await signer.describe({ signal });
+  yield { check: "key", ok: true, found: `opened; its thumbprint is ${jkt}` };
+  const leaves = { true: "can leave", false: "can't leave", unknown: "the store does not say whether it can leave" };
+  yield { check: "protection", ok: exportable === false || null, found: `${protection}; ${leaves[`${exportable}`]}` };
+  yield await signatureCheck(signer, signal);
 }
 
 /** With Node's own verification, whatever the signer has verified by itself. */
-async function signature(signer: Signer, signal: AbortSignal): Promise<Omit<Finding, "check">> {
+async function signatureCheck(signer: Signer, signal: AbortSignal): Promise<Finding> {
+  const check = "signature";
   const data = randomBytes(64);
   const key = createPublicKey({ key: { ...(await signer.publicJwk({ signal })) }, format: "jwk" });
   const made = await signer.sign(data, { signal });
-  if (verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, made)) return { ok: true, found: "made and verified" };
-  return { ok: false, found: "does not verify", remedy: "Use another key: this one's public half is not its own." };
-}
-
-/** A key store's error says what to do: that is the finding. */
-async function looked(check: string, look: () => Promise<Omit<Finding, "check">>): Promise<Finding> {
-  try {
-    return { check, ...(await look()) };
-  } catch (error) {
-    if (error instanceof SignerError) return { check, ok: false, found: error.code, remedy: error.message };
-    throw error;
-  }
+  if (verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, made))
+    return { check, ok: true, found: "made and verified" };
+  return {
+    check,
+    ok: false,
+    found: "does not verify",
+    remedy: "Use another key: this one's public half is not its own.",
+  };
 }

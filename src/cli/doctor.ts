@@ -1,6 +1,6 @@
 /** `hardproof doctor`: what stands between this machine and a signature, from the outside in, with the remedy. */
 import type { Command } from "commander";
-import { diagnoseKey, type Finding } from "../index.js";
+import { diagnoseKey, type Finding, openSigner, SignerError } from "../index.js";
 import { clockCheck, keyChecks, nodeCheck } from "./checks.js";
 import { type Context, newCommand } from "./context.js";
 import { EXIT } from "./exit-codes.js";
@@ -35,12 +35,27 @@ async function* lookAt(
 ): AsyncGenerator<Finding> {
   yield nodeCheck(process.versions.node);
   if (server !== undefined) yield await clockCheck(server, signal);
-  if (uri === undefined) return yield { check: "key", ok: null, found: "none named: give a URI, or set HARDPROOF_KEY" };
-  for await (const finding of diagnoseKey(uri)) {
+  if (uri === undefined) return yield notOpened("none named: give a URI, or set HARDPROOF_KEY");
+  await using signer = await openSigner(uri); // a malformed URI ends it here
+  for await (const finding of told("store", diagnoseKey(uri))) {
     yield finding;
     // Going on could spend a try of the PIN.
-    if (finding.ok === false) return yield { check: "key", ok: null, found: "not opened: mend what is above first" };
+    if (finding.ok === false) return yield notOpened("not opened: mend what is above first");
   }
-  if (login) yield* keyChecks(uri, signal);
-  else yield { check: "key", ok: null, found: "not opened: --no-login" };
+  if (!login) return yield notOpened("not opened: --no-login");
+  yield* told("key", keyChecks(signer, signal));
+}
+
+function notOpened(found: string): Finding {
+  return { check: "key", ok: null, found };
+}
+
+/** A key store's error says what to do: that is the last finding. */
+async function* told(check: string, findings: AsyncIterable<Finding>): AsyncGenerator<Finding> {
+  try {
+    yield* findings;
+  } catch (error) {
+    if (!(error instanceof SignerError)) throw error;
+    yield { check, ok: false, found: error.code, remedy: error.message };
+  }
 }

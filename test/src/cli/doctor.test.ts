@@ -3,8 +3,8 @@ import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { type SoftHsm, softHsm, softTpm } from "../../../softhsm/index.js";
 import { nodeCheck } from "../../../src/cli/checks.js";
 import { loopbackServer } from "../../peers/loopback-server.js";
 import { run } from "./run.js";
@@ -80,7 +80,11 @@ describe("a key in SoftHSM", () => {
 
   it("misses the module, and finds one that others can write", async () => {
     const missing = await examined(uri.replace(hsm.module, "/nowhere/libsofthsm2.so"));
-    expect(missing.findings.at(-2)).toMatchObject({ ok: false, remedy: expect.stringContaining("no PKCS#11 module") });
+    expect(missing.findings.at(-2)).toMatchObject({
+      check: "store",
+      ok: false,
+      remedy: expect.stringContaining("no PKCS#11 module"),
+    });
     const writable = join(directory, "libsofthsm2.so");
     copyFileSync(hsm.module, writable);
     chmodSync(writable, 0o777);
@@ -144,12 +148,6 @@ describe("a key without a diagnosis of its own", () => {
     expect(code).toBe(0);
     expect(marks(findings)).toEqual(["Node: true", "key: true", "protection: null", "signature: true"]);
   });
-
-  it("is not there", async () => {
-    const { code, findings } = await examined(`file://${directory}/nothing.pem`);
-    expect(code).toBe(1);
-    expect(findings.at(-1)).toMatchObject({ check: "key", ok: false, found: "key-not-found" });
-  });
 });
 
 describe("the machine", () => {
@@ -208,5 +206,42 @@ describe("the clock", () => {
       ok: false,
       found: `${origin} can't be reached (ECONNREFUSED)`,
     });
+  });
+});
+
+describe("a key in a file", () => {
+  it("is missed", async () => {
+    const { code, findings } = await examined(`file://${directory}/nothing.pem`);
+    expect(code).toBe(1);
+    expect(findings.slice(1)).toMatchObject([
+      { check: "store", ok: false, found: "key-not-found" },
+      { check: "key", ok: null },
+    ]);
+  });
+
+  it("is for its owner's eyes alone", async () => {
+    const uri = `file://${directory}/dpop.pem`;
+    await run(["keygen", uri]);
+    expect(marks((await examined(uri)).findings)).toContain("file: true");
+    chmodSync(join(directory, "dpop.pem"), 0o640);
+    const { code, findings } = await examined(uri);
+    expect(code).toBe(1);
+    expect(findings[1]).toMatchObject({ check: "file", ok: false, remedy: expect.stringContaining("chmod 600") });
+  });
+});
+
+const noTpm = inject("unavailable").TPM;
+describe.skipIf(noTpm)(`a key in a TPM${noTpm ? ` (skipped. ${noTpm})` : ""}`, () => {
+  it("is looked at as one on any token", async () => {
+    const tpm = await softTpm({ label: "doctor" });
+    process.env.DOCTOR_PIN = tpm.pin;
+    const uri = `tpm:token=doctor;object=${tpm.key.label}?store=${tpm.store}&tcti=${encodeURIComponent(tpm.tcti)}&pin-source=env:DOCTOR_PIN`;
+    const { findings } = await examined(uri);
+    await tpm.close();
+    expect(marks(findings)).toEqual(
+      ["Node", "addon", "module", "token", "PIN state", "PIN source", "key", "protection", "signature"].map(
+        (check) => `${check}: true`,
+      ),
+    );
   });
 });
