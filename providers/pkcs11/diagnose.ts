@@ -55,7 +55,7 @@ function pinState(flags: number): Finding {
   if (!is(CKF_USER_PIN_INITIALIZED)) return bad("there is no user PIN yet", "Set one with the vendor's tool.");
   if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
   const pad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? ", entered at the token itself" : "";
-  return { check, ok: true, found: `no try is spent${pad}` };
+  return { check, ok: true, found: `no wrong PIN since the last login${pad}` };
 }
 
 async function pinSource(pin: PinSource | undefined): Promise<Finding> {

@@ -15,11 +15,11 @@ export function newCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .option("--json", "one JSON document on standard output, errors too")
-    .option("--provider <package>", "load a key store of a third party (repeat for more)", several, []);
+    .option("--provider <package>", "load a key store of a third party (repeat for more)", several);
 }
 
 /** For an option that may be given more than once. */
-export function several(value: string, former: readonly string[]): string[] {
+export function several(value: string, former: readonly string[] = []): string[] {
   return [...former, value];
 }
 

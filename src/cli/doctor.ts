@@ -1,9 +1,9 @@
 /** `hardproof doctor`: what stands between this machine and a signature, from the outside in, with the remedy. */
 import type { Command } from "commander";
-import { diagnoseKey, type Finding, openSigner, SignerError } from "../index.js";
+import { diagnoseKey, type Finding, openSigner } from "../index.js";
 import { clockCheck, keyChecks, nodeCheck } from "./checks.js";
 import { type Context, newCommand } from "./context.js";
-import { EXIT } from "./exit-codes.js";
+import { EXIT, isOurs } from "./exit-codes.js";
 
 interface DoctorOptions {
   server?: string;
@@ -55,7 +55,7 @@ async function* told(check: string, findings: AsyncIterable<Finding>): AsyncGene
   try {
     yield* findings;
   } catch (error) {
-    if (!(error instanceof SignerError)) throw error;
+    if (!isOurs(error) || error.name !== "SignerError") throw error;
     yield { check, ok: false, found: error.code, remedy: error.message };
   }
 }

@@ -1,5 +1,5 @@
 /** What the command ends with, for scripts to tell apart. */
-import { DPoPError, HardproofError, OAuthError, SignerError } from "../index.js";
+import { HardproofError } from "../index.js";
 
 export const EXIT = {
   ok: 0,
@@ -26,6 +26,8 @@ Exit codes:
 
 /** What is wrong with the command line, in one line, without anything that was given as a value. */
 export class UsageError extends HardproofError {
+  override readonly name = "UsageError";
+
   constructor(message: string, cause?: unknown) {
     super("usage", message, { cause });
   }
@@ -33,20 +35,29 @@ export class UsageError extends HardproofError {
 
 /** A resource server that did not answer. */
 export class NetworkError extends HardproofError {
+  override readonly name = "NetworkError";
+
   constructor(message: string, cause: unknown) {
     super("unreachable", message, { cause });
   }
 }
 
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage;
-  if (error instanceof DPoPError) return /^(redirect|body-spent)$/.test(error.code) ? EXIT.server : EXIT.usage;
-  if (error instanceof SignerError) return EXIT.keyStore;
-  if (error instanceof OAuthError) return ofServer(error);
-  return error instanceof NetworkError ? EXIT.server : EXIT.unexpected;
+/** By its name, not by `instanceof`: a provider may carry its own copy of this package. */
+export function isOurs(error: unknown): error is HardproofError {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && error.name in EXIT_CODE_OF;
 }
 
-function ofServer({ code }: OAuthError): number {
-  if (code === "refused" || code === "binding") return EXIT.failed;
-  return code === "misconfigured" ? EXIT.usage : EXIT.server;
+export function exitCodeOf(error: HardproofError): number {
+  return EXIT_CODE_OF[error.name]?.(error.code) ?? EXIT.unexpected;
 }
+
+const EXIT_CODE_OF: Readonly<Record<string, (code: string) => number>> = {
+  UsageError: () => EXIT.usage,
+  NetworkError: () => EXIT.server,
+  SignerError: () => EXIT.keyStore,
+  DPoPError: (code) => (code === "redirect" || code === "body-spent" ? EXIT.server : EXIT.usage),
+  OAuthError: (code) => {
+    if (code === "refused" || code === "binding") return EXIT.failed;
+    return code === "misconfigured" ? EXIT.usage : EXIT.server;
+  },
+};

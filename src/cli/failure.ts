@@ -1,7 +1,7 @@
 /** Any error as one line, an exit code and the members of a JSON document; with nothing in it that was typed as a value. */
 import { CommanderError } from "commander";
-import { HardproofError, OAuthError, SignerError } from "../index.js";
-import { EXIT, exitCodeOf, UsageError } from "./exit-codes.js";
+import type { HardproofError } from "../index.js";
+import { EXIT, exitCodeOf, isOurs, UsageError } from "./exit-codes.js";
 import { Interruption } from "./world.js";
 
 export interface Failure {
@@ -15,10 +15,9 @@ export interface Failure {
 export function failureOf(thrown: unknown, args: readonly string[], signal: AbortSignal): Failure {
   if (signal.aborted) return interrupted(signal.reason);
   const error = thrown instanceof CommanderError ? usageError(thrown, args) : thrown;
-  const exitCode = exitCodeOf(error);
-  if (!(error instanceof HardproofError)) return unexpected(error);
+  if (!isOurs(error)) return unexpected(error);
   const { code, message } = error;
-  return { message, exitCode, details: { code, message, ...moreOf(error) } };
+  return { message, exitCode: exitCodeOf(error), details: { code, message, ...moreOf(error) } };
 }
 
 function interrupted(reason: unknown): Failure {
@@ -33,10 +32,11 @@ function unexpected(error: unknown): Failure {
   return { message, exitCode: EXIT.unexpected, details: { code: "unexpected", message } };
 }
 
+/** What else the error's class has to say; see src/errors.ts. */
+const MEMBERS = ["uri", "retryable", "error", "errorDescription", "statusCode"];
+
 function moreOf(error: HardproofError): Record<string, unknown> {
-  if (error instanceof SignerError) return { uri: error.uri, retryable: error.retryable };
-  if (!(error instanceof OAuthError)) return {};
-  return { error: error.error, errorDescription: error.errorDescription, statusCode: error.statusCode };
+  return Object.fromEntries(Object.entries(error).filter(([name]) => MEMBERS.includes(name)));
 }
 
 /** commander repeats what was typed, which may be a secret that stands in the wrong place. */

@@ -13,7 +13,7 @@ import { readToken, type TokenOptions, withTokenOptions } from "./token-options.
 interface FetchOptions extends GrantOptions, TokenOptions {
   key?: string;
   request?: string;
-  header: string[];
+  header?: string[];
   data?: string;
   include?: true;
   output?: string;
@@ -28,13 +28,13 @@ export function fetchCommand(context: Context): Command {
     .argument("<url>", "the resource")
     .option("--key <uri>", "the key; or HARDPROOF_KEY")
     .option("-X, --request <method>", "the method; GET unless there is data")
-    .option("-H, --header <header>", "a header, name: value (repeat for more)", several, [])
+    .option("-H, --header <header>", "a header, name: value (repeat for more)", several)
     .option("-d, --data <data>", "the body; @file for a file, @- for standard input")
     .option("-i, --include", "print the status and the headers too")
     .option("-o, --output <path>", "write the body to this file")
     .option("-f, --fail", `end with exit code ${EXIT.failed} if the status is 400 or above`);
   return withGrantOptions(withTokenOptions(command)).action(async (url: string, options: FetchOptions) => {
-    const headers = headersOf(options.header);
+    const headers = headersOf(options.header ?? []);
     await using signer = await openSigner(keyUri(options.key, world));
     const prover = await DPoPProver.create(signer, { signal: world.signal });
     const token = (await readToken(options, world)) ?? (await requestToken(options, prover, context));

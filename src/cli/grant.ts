@@ -20,7 +20,7 @@ export interface GrantOptions {
   keyId?: string;
   refreshTokenFile?: string;
   scope?: string;
-  resource: string[];
+  resource?: string[];
   requireBinding?: true;
   allowInsecure?: true;
 }
@@ -37,7 +37,7 @@ export function withGrantOptions(command: Command): Command {
     .option("--key-id <kid>", "for private_key_jwt: the name under which the server knows that key")
     .option("--refresh-token-file <path>", "for refresh_token; - for standard input; or HARDPROOF_REFRESH_TOKEN")
     .option("--scope <scope>", "what the token may do, space-separated")
-    .option("--resource <url>", "where the token is to be used (repeat for more)", several, [])
+    .option("--resource <url>", "where the token is to be used (repeat for more)", several)
     .option("--require-binding", "refuse a token that does not say which key it is bound to")
     .option("--allow-insecure", "take http: for hosts that are not this machine");
 }

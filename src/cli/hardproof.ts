@@ -54,7 +54,7 @@ function program(context: Context): Command {
     .description("DPoP proofs and OAuth tokens, bound to keys that never leave their hardware.")
     .version(createRequire(import.meta.url)("hardproof/package.json").version)
     .addHelpText("after", EXIT_CODES_HELP + ENVIRONMENT_HELP)
-    .hook("preAction", (_, command) => loadNamedProviders(command.opts().provider, world));
+    .hook("preAction", (_, command) => loadNamedProviders(command.opts().provider ?? [], world));
   const commands = COMMANDS.map((command) => command(context));
   for (const command of commands) root.addCommand(command);
   for (const command of [root, ...commands])

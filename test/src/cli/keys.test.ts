@@ -166,6 +166,13 @@ describe("a provider of a third party", () => {
     expect(out.trim()).toBe((await signer.describe()).jkt);
   });
 
+  it("has errors of its own copy of the class", async () => {
+    const { code, err } = await run(["show", "thirdparty:locked"]);
+    expect({ code, err }).toEqual({ code: 3, err: "hardproof: The store is locked.\n" });
+    const { out } = await run(["doctor", "thirdparty:locked", "--json"]);
+    expect(JSON.parse(out).findings.at(-1)).toMatchObject({ ok: false, found: "pin-locked" });
+  });
+
   it("is said to be missing in one line", async () => {
     const { code, err } = await run(["show", "x:k"], { env: { HARDPROOF_PROVIDERS: "@nobody/at-all" } });
     expect(code).toBe(3);

@@ -23,6 +23,9 @@ const wrongPkcs11 = fc.oneof(
 );
 const wrongUri = fc.oneof(
   wrongPkcs11,
+  value.map((rest) => `tpm:token=t;object=k?pin=${encodeURIComponent(rest)}`),
+  value.map((rest) => `awskms:///k?secret=${encodeURIComponent(rest)}`),
+  value.map((rest) => `gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k?secret=${encodeURIComponent(rest)}`),
   value.map((rest) => `memory:${rest}`),
   value.map((rest) => `memory:?key=${rest}`),
   fc.tuple(word, value).map(([scheme, rest]) => `no${scheme}:${rest}`),

@@ -1,9 +1,13 @@
 /** Colour, width and progress: for terminals alone, and as NO_COLOR and FORCE_COLOR say. */
+import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { bar } from "../../../src/cli/bench.js";
+import { EXIT } from "../../../src/cli/exit-codes.js";
 import { printable } from "../../../src/cli/output.js";
 import { run } from "./run.js";
+
+const COMMANDS = ["keygen", "keys", "show", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
 
 describe("hardproof bench", () => {
   const args = ["bench", "memory:", "--seconds", "0.1", "--concurrency", "1,4"];
@@ -61,10 +65,29 @@ describe("help", () => {
   });
 
   it("is there for each command", async () => {
-    for (const name of ["keygen", "keys", "show", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"])
+    for (const name of COMMANDS)
       expect(await run([name, "--help"])).toMatchObject({
         code: 0,
         out: expect.stringContaining(`Usage: hardproof ${name}`),
       });
+  });
+});
+
+describe("docs/cli.md", () => {
+  const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
+
+  it("tells of every command and each of its options", async () => {
+    for (const name of COMMANDS) {
+      expect(page).toContain(`\n## ${name}\n`);
+      const { out } = await run([name, "--help"]);
+      const options = [...out.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm)].map(([, option = ""]) => option);
+      for (const option of options.filter((each) => each !== "--help")) expect(page).toContain(option);
+    }
+  });
+
+  it("tells of every exit code and environment variable that the help tells of", async () => {
+    const { out } = await run(["--help"]);
+    for (const code of Object.values(EXIT)) expect(page).toMatch(new RegExp(`^\\|.*\\b${code}\\b.*\\|`, "m"));
+    for (const [name] of out.matchAll(/HARDPROOF_\w+/g)) expect(page).toContain(`\`${name}\``);
   });
 });

@@ -8,7 +8,7 @@ export const provider = {
   open: (uri) => ({
     alg: "ES256",
     uri,
-    publicJwk: async () => publicKey.export({ format: "jwk" }),
+    publicJwk: async () => (uri.endsWith("locked") ? refuse() : publicKey.export({ format: "jwk" })),
     sign: async (data) => sign("sha256", data, { key: privateKey, dsaEncoding: "ieee-p1363" }),
     describe: async () => ({
       provider: "thirdparty",
@@ -23,3 +23,13 @@ export const provider = {
     [Symbol.asyncDispose]: async () => {},
   }),
 };
+
+/** Its own copy of the class. */
+class SignerError extends Error {
+  name = "SignerError";
+  code = "pin-locked";
+}
+
+function refuse() {
+  throw new SignerError("The store is locked.");
+}
