@@ -44,7 +44,12 @@ export class NetworkError extends HardproofError {
 
 /** By its name, not by `instanceof`: a provider may carry its own copy of this package. */
 export function isOurs(error: unknown): error is HardproofError {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && error.name in EXIT_CODE_OF;
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    Object.hasOwn(EXIT_CODE_OF, error.name)
+  );
 }
 
 export function exitCodeOf(error: HardproofError): number {

@@ -45,6 +45,8 @@ export async function hardproof(args: readonly string[], world: World): Promise<
     const { message, details, exitCode } = failureOf(error, args, world.signal);
     context.output.error(message, details);
     return exitCode;
+  } finally {
+    context.output.end();
   }
 }
 

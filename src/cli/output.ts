@@ -18,6 +18,7 @@ export class Output {
   readonly json: boolean;
   readonly #world: World;
   #progress = false;
+  #document: unknown;
 
   constructor(world: World, json: boolean) {
     this.#world = world;
@@ -29,9 +30,15 @@ export class Output {
     return this.#world.stdout.columns ?? DEFAULT_COLUMNS;
   }
 
-  /** The one JSON document, where that was asked for. */
+  /** The one JSON document, where that was asked for. An error that comes after it takes its place. */
   document(value: unknown): void {
-    if (this.json) this.#world.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+    this.#document = value;
+  }
+
+  /** Writes the document. */
+  end(): void {
+    if (this.json && this.#document !== undefined)
+      this.#world.stdout.write(`${JSON.stringify(this.#document, undefined, 2)}\n`);
   }
 
   /** A line of the result. */
