@@ -30,10 +30,10 @@ const wrongUri = fc.oneof(
   value.map((rest) => `memory:?key=${rest}`),
   fc.tuple(word, value).map(([scheme, rest]) => `no${scheme}:${rest}`),
   fc.tuple(word, value).map(([scheme, rest]) => `${scheme.toUpperCase()}:${rest}`),
-  value.map((rest) => `file:${rest}`),
+  value.map((rest) => `file:x${rest}`),
   value.map((rest) => `file:///x.pem?passphrase=${encodeURIComponent(rest)}`),
-  value.map((rest) => `file:///x.pem?passphrase-source=${encodeURIComponent(rest)}`),
-  value,
+  value.map((rest) => `file:///x.pem?passphrase-source=x${encodeURIComponent(rest)}`),
+  value.map((rest) => `x${rest}`),
 );
 
 const commands = ["keygen", "keys", "show", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
