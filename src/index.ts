@@ -31,7 +31,16 @@ export {
   type RefreshRequest,
 } from "./oauth-client.js";
 export { type PkcePair, pkcePair } from "./pkce.js";
-export { createKey, listKeys, openSigner, type Provider, type ProviderOptions, registerProvider } from "./provider.js";
+export {
+  createKey,
+  diagnoseKey,
+  type Finding,
+  listKeys,
+  openSigner,
+  type Provider,
+  type ProviderOptions,
+  registerProvider,
+} from "./provider.js";
 export { type KeyRequirement, requireNonExportable } from "./requirement.js";
 export type { ServerMetadata } from "./server-metadata.js";
 export {

@@ -16,6 +16,24 @@ export interface Provider<Options = unknown> {
   create?(uri: string, options?: Options): Promise<Signer>;
   /** @returns the URIs of the keys that can sign ES256 */
   list?(uri: string, options?: Options): Promise<string[]>;
+  /**
+   * Looks at what stands between a URI and its key, outermost first, and tries no PIN. For `hardproof doctor`, which does
+   * not open the key after a finding that is not ok.
+   *
+   * @throws {SignerError} code of what ends the look; its message is the finding
+   */
+  diagnose?(uri: string, options?: Options): AsyncIterable<Finding>;
+}
+
+/** One thing that was looked at. No secret is in it. */
+export interface Finding {
+  /** What was looked at, in a word or two: `PIN`. */
+  readonly check: string;
+  /** `null` where it does not apply, or could not be looked at. */
+  readonly ok: boolean | null;
+  readonly found: string;
+  /** What to do about it. */
+  readonly remedy?: string;
 }
 
 /** What every provider takes, and what else the one of the URI's scheme takes. */
@@ -70,6 +88,16 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
   throw refused(`${provider.scheme}: keys can't be listed from here. Name the one to open.`);
+}
+
+/**
+ * Looks at what stands between a URI and its key, and tries no PIN. A store that does not know how finds nothing.
+ *
+ * @throws {SignerError} code of what ends the look
+ */
+export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): AsyncGenerator<Finding> {
+  const provider = await providerOf(uri);
+  if (provider.diagnose) yield* provider.diagnose(uri, options);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The package as it is published: what is in it, what importing it loads, and what a bundler makes of it. */
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
@@ -34,6 +35,7 @@ describe("the tarball", () => {
     for (const target of Object.values(packageJson.exports))
       for (const file of typeof target === "string" ? [target] : Object.values(target))
         expect(files).toContain(file.slice("./".length));
+    for (const file of Object.values(packageJson.bin)) expect(files).toContain(file.slice("./".length));
   });
 });
 
@@ -79,6 +81,12 @@ describe("without its peers", () => {
       const proof = await (await DPoPProver.generate()).makeProof({ htm: "GET", htu: "https://a.example" });
       console.log(proof.split(".").length);`;
     expect(bare.run(script)).toBe("3\n");
+  });
+
+  it("the command makes a proof", () => {
+    const command = join(bare.directory, "node_modules/.bin/hardproof");
+    const proof = execFileSync(command, ["proof", "memory:", "GET", "https://a.example"], { encoding: "utf8" });
+    expect(proof.split(".")).toHaveLength(3);
   });
 
   const keyVersion = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1";

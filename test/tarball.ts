@@ -1,6 +1,6 @@
 /** The package as npm would publish it, and folders in which it is installed, with as many of its peers as a test wants. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,6 +41,7 @@ export function installTarball(tarball: string, peers: readonly string[] = []): 
     mkdirSync(dirname(join(directory, "node_modules", name)), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(directory, "node_modules", name));
   }
+  linkCommands(directory, path);
   return {
     directory,
     path,
@@ -53,4 +54,14 @@ export function installTarball(tarball: string, peers: readonly string[] = []): 
       }),
     remove: () => rmSync(directory, { recursive: true }),
   };
+}
+
+/** `node_modules/.bin`, as npm makes it. */
+function linkCommands(directory: string, path: string): void {
+  const bin = join(directory, "node_modules/.bin");
+  mkdirSync(bin);
+  for (const [name, file] of Object.entries(packageJson.bin)) {
+    chmodSync(join(path, file), 0o755);
+    symlinkSync(join(path, file), join(bin, name));
+  }
 }

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import type { Provider } from "../../src/provider.js";
 import type { KeySignerOptions } from "../../src/signer.js";
 import { privateKeyToPem } from "../../src/software-key.js";
+import { diagnoseFile } from "./diagnose.js";
 import { FileSigner, readPassphrase, toSignerError } from "./signer.js";
 import { parseFileUri } from "./uri.js";
 
@@ -13,6 +14,7 @@ export const provider: Provider<KeySignerOptions> = {
   scheme: "file",
   open: (uri, options = {}) => new FileSigner({ ...options, ...parseFileUri(uri) }),
   create,
+  diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
 };
 
 /** PKCS#8, encrypted where the URI says where a passphrase is. */

@@ -21,7 +21,8 @@ export async function loadCryptoki(path: string): Promise<Cryptoki> {
   }
 }
 
-async function importAddon(): Promise<typeof import("graphene-pk11")> {
+/** @throws {SignerError} code `misconfigured` if it is not installed, or was not built */
+export async function importAddon(): Promise<typeof import("graphene-pk11")> {
   try {
     return await import("graphene-pk11");
   } catch (cause) {

@@ -6,8 +6,10 @@ export const CKF_RW_SESSION = 0x2;
 
 /** Token flags. */
 export const CKF_LOGIN_REQUIRED = 0x4;
+export const CKF_USER_PIN_INITIALIZED = 0x8;
 export const CKF_PROTECTED_AUTHENTICATION_PATH = 0x100;
 export const CKF_TOKEN_INITIALIZED = 0x400;
+export const CKF_USER_PIN_COUNT_LOW = 0x10000;
 export const CKF_USER_PIN_FINAL_TRY = 0x20000;
 export const CKF_USER_PIN_LOCKED = 0x40000;
 

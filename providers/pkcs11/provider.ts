@@ -1,6 +1,7 @@
 /** The provider of `pkcs11:` URIs (RFC 7512): opens, makes and lists keys; and, on its own, deletes one. */
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
+import { diagnoseToken } from "./diagnose.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.js";
 import { parsePkcs11Uri } from "./uri.js";
@@ -25,6 +26,7 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
     const { key, ...rest } = fromUri(uri, options);
     return listKeys({ ...checkOptions({ ...rest, key: ANY_KEY }), key });
   },
+  diagnose: (uri, options) => diagnoseToken(fromUri(uri, options)),
 };
 
 /**

@@ -90,7 +90,7 @@ async function checkIsTpm(key: OpenKey, path: string): Promise<void> {
 }
 
 /** The library says no more than CKR_GENERAL_ERROR, whatever is missing. */
-function withRemedy(error: unknown): unknown {
+export function withRemedy(error: unknown): unknown {
   if (!(error instanceof SignerError) || error.code !== "unavailable") return error;
   const hint = "For a TPM: is /dev/tpmrm0 there, may this user open it (group tss), and are tcti and store right?";
   return new SignerError("unavailable", `${error.message} ${hint}`, { cause: error.cause });

@@ -1,0 +1,85 @@
+/**
+ * What stands between a URI and a key on a token, from the outside in: the addon, the library, the token, the PIN. No
+ * login is tried: what is said of the PIN is what the token's flags say (PKCS #11 v2.40, `CK_TOKEN_INFO`).
+ */
+import { readFile, stat } from "node:fs/promises";
+import type { Finding } from "../../src/provider.js";
+import { importAddon } from "./client.js";
+import {
+  CKF_LOGIN_REQUIRED,
+  CKF_PROTECTED_AUTHENTICATION_PATH,
+  CKF_USER_PIN_COUNT_LOW,
+  CKF_USER_PIN_FINAL_TRY,
+  CKF_USER_PIN_INITIALIZED,
+  CKF_USER_PIN_LOCKED,
+} from "./cryptoki.js";
+import { Pkcs11Module } from "./module.js";
+import { findModule } from "./module-path.js";
+import type { PinSource } from "./pin.js";
+import type { Pkcs11TokenOptions } from "./signer.js";
+import { findToken } from "./token.js";
+
+const OTHERS_WRITE = 0o022;
+const OTHERS_READ = 0o077;
+
+/** @throws {SignerError} code `misconfigured`, `unavailable`, `key-not-found` or `ambiguous-key` */
+export async function* diagnoseToken(options: Pkcs11TokenOptions): AsyncGenerator<Finding> {
+  await importAddon();
+  yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
+  const path = await findModule(options.module);
+  yield permissions("module", path, (await stat(path)).mode, OTHERS_WRITE, "chmod go-w: who writes it is who signs");
+  yield* diagnoseLibrary(path, options);
+  yield await pinSource(options.pin);
+}
+
+async function* diagnoseLibrary(path: string, options: Pkcs11TokenOptions): AsyncGenerator<Finding> {
+  const module = await Pkcs11Module.acquire(path, options.libraryParameters);
+  try {
+    const wanted = typeof options.token === "string" ? { label: options.token } : options.token;
+    const { slot, label, serial, model, firmware } = findToken(module.lib, wanted);
+    yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${firmware}` };
+    yield pinState(module.lib.C_GetTokenInfo(slot).flags);
+  } finally {
+    module.release();
+  }
+}
+
+/** PKCS#11 has no number of tries: a token says that there were failures, that one try is left, or that none is. */
+function pinState(flags: number): Finding {
+  const check = "PIN state";
+  const is = (flag: number) => (flags & flag) !== 0;
+  const bad = (found: string, remedy: string) => ({ check, ok: false, found, remedy });
+  if (is(CKF_USER_PIN_LOCKED)) return bad("locked: no try is left", "The security officer must unlock it.");
+  if (is(CKF_USER_PIN_FINAL_TRY)) return bad("one try is left", "Be sure of the PIN, then log in with forceLogin.");
+  if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token needs no login" };
+  if (!is(CKF_USER_PIN_INITIALIZED)) return bad("there is no user PIN yet", "Set one with the vendor's tool.");
+  if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
+  const pad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? ", entered at the token itself" : "";
+  return { check, ok: true, found: `no wrong PIN since the last login${pad}` };
+}
+
+async function pinSource(pin: PinSource | undefined): Promise<Finding> {
+  const check = "PIN source";
+  if (pin === undefined) return { check, ok: null, found: "none given" };
+  if (typeof pin === "string")
+    return { check, ok: null, found: "the PIN itself is given: pin-source keeps it out of lists" };
+  if (typeof pin === "function") return { check, ok: null, found: "a function" };
+  if ("env" in pin) return pinVariable(pin.env);
+  const read = await readFile(pin.file, "utf8").catch(() => undefined);
+  const remedy = "Write the PIN into it, and let this user alone read it.";
+  if (read === undefined) return { check, ok: false, found: `${pin.file} can't be read`, remedy };
+  if (read.trimEnd() === "") return { check, ok: false, found: `${pin.file} is empty`, remedy };
+  return permissions(check, pin.file, (await stat(pin.file)).mode, OTHERS_READ, "chmod 600: others can read the PIN");
+}
+
+function pinVariable(name: string): Finding {
+  const check = "PIN source";
+  if (process.env[name]) return { check, ok: true, found: `the environment variable ${name} is set` };
+  return { check, ok: false, found: `the environment variable ${name} is not set`, remedy: "Set it to the PIN." };
+}
+
+/** @param forbidden - the bits of the mode that should not be set */
+function permissions(check: string, path: string, mode: number, forbidden: number, remedy: string): Finding {
+  const found = `${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
+  return (mode & forbidden) === 0 ? { check, ok: true, found } : { check, ok: false, found, remedy };
+}

@@ -1,0 +1,39 @@
+/** An HTTP server on loopback that answers in JSON. */
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+
+export interface DemoServer {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export async function startServer(
+  answer: (request: IncomingMessage, origin: string) => Promise<Answer>,
+): Promise<DemoServer> {
+  const http = createServer(async (request, response) => {
+    const { status, body, headers } = await answer(request, origin).catch(() => ({
+      status: 500,
+      body: { error: "server_error" },
+      headers: {},
+    }));
+    response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", ...headers });
+    response.end(JSON.stringify(body));
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const address = http.address();
+  if (typeof address !== "object" || address === null) throw new Error("The server has no port.");
+  const origin = `http://127.0.0.1:${address.port}`;
+  const close = async () => {
+    http.close();
+    http.closeAllConnections();
+    await once(http, "close");
+  };
+  return { origin, close };
+}

@@ -1,0 +1,81 @@
+/** The command `hardproof`: reads the command line, runs one command, and says in one line why it could not. */
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { bench } from "./bench.js";
+import type { Context } from "./context.js";
+import { demo } from "./demo.js";
+import { doctor } from "./doctor.js";
+import { EXIT, EXIT_CODES_HELP } from "./exit-codes.js";
+import { failureOf } from "./failure.js";
+import { fetchCommand } from "./fetch.js";
+import { loadNamedProviders } from "./key-uri.js";
+import { keygen } from "./keygen.js";
+import { keys } from "./keys.js";
+import { Output } from "./output.js";
+import { proof } from "./proof.js";
+import { show } from "./show.js";
+import { token } from "./token.js";
+import { verify } from "./verify.js";
+import type { World } from "./world.js";
+
+const COMMANDS = [keygen, keys, show, proof, verify, token, fetchCommand, doctor, bench, demo];
+
+const ENVIRONMENT_HELP = `
+Environment:
+  HARDPROOF_KEY            the key's URI, where none is given
+  HARDPROOF_PROVIDERS      packages of further key stores
+  HARDPROOF_CLIENT_ID      the OAuth client
+  HARDPROOF_CLIENT_SECRET  its secret
+  HARDPROOF_REFRESH_TOKEN  for --grant refresh_token
+  NO_COLOR, FORCE_COLOR    no colour; colour without a terminal too
+`;
+
+/**
+ * @param args - without the names of node and of the program
+ * @returns the exit code
+ */
+export async function hardproof(args: readonly string[], world: World): Promise<number> {
+  const context: Context = { world, output: new Output(world, asksForJson(args)), exitCode: EXIT.ok };
+  try {
+    await program(context).parseAsync(args, { from: "user" });
+    world.signal.throwIfAborted();
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help, --version
+    const { message, details, exitCode } = failureOf(error, args, world.signal);
+    context.output.error(message, details);
+    return exitCode;
+  } finally {
+    context.output.end();
+  }
+}
+
+function program(context: Context): Command {
+  const { world } = context;
+  const root = new Command("hardproof")
+    .description("DPoP proofs and OAuth tokens, bound to keys that never leave their hardware.")
+    .version(createRequire(import.meta.url)("hardproof/package.json").version)
+    .addHelpText("after", EXIT_CODES_HELP + ENVIRONMENT_HELP)
+    .hook("preAction", (_, command) => loadNamedProviders(command.opts().provider ?? [], world));
+  const commands = COMMANDS.map((command) => command(context));
+  for (const command of commands) root.addCommand(command);
+  for (const command of [root, ...commands])
+    command.exitOverride().configureOutput(writingTo(world)).configureHelp({ minWidthToWrap: 20 });
+  return root;
+}
+
+/** Help is a result. Errors are told by us, in one line. */
+function writingTo({ stdout }: World) {
+  return {
+    writeOut: (text: string) => void stdout.write(text),
+    writeErr: () => undefined,
+    getOutHelpWidth: () => stdout.columns ?? 80,
+    getOutHasColors: () => false,
+  };
+}
+
+/** Known before the command line is read, so that errors in it are documents too. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).includes("--json");
+}

@@ -1,0 +1,275 @@
+/** `hardproof token` and `fetch`, against oidc-provider and a resource server whose verifiers are other people's. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSigner } from "hardproof";
+import { decodeJwt } from "jose";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type AuthorizationServer, authorizationServer, confidential } from "../../peers/authorization-server.js";
+import { confirmDevice } from "../../peers/browser.js";
+import { loopbackServer } from "../../peers/loopback-server.js";
+import { type ResourceServer, resourceServer } from "../../peers/resource-server.js";
+import { isOneLine, run } from "./run.js";
+
+const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
+const key = `file://${directory}/dpop.pem`;
+let as: AuthorizationServer;
+let rs: ResourceServer;
+let jkt: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  await run(["keygen", key]);
+  await using signer = await openSigner(key);
+  ({ jkt } = await signer.describe());
+  const jwks = { keys: [{ ...(await signer.publicJwk()), kid: jkt, alg: "ES256", use: "sig" }] };
+  const byKey = { ...confidential, client_id: "by-key", token_endpoint_auth_method: "private_key_jwt", jwks } as const;
+  as = await authorizationServer({ clients: [byKey] });
+  rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
+  env = {
+    HARDPROOF_KEY: key,
+    HARDPROOF_CLIENT_ID: as.client.clientId,
+    HARDPROOF_CLIENT_SECRET: as.client.clientSecret,
+  };
+});
+afterAll(async () => {
+  await Promise.all([rs.close(), as.close()]);
+  rmSync(directory, { recursive: true });
+});
+
+/** Where nobody listens any more. */
+async function nobody(): Promise<string> {
+  const { origin, close } = await loopbackServer();
+  await close();
+  return origin;
+}
+
+/** oidc-provider never says how often to ask, which means every five seconds. */
+function askedOften(ask: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const response = await ask(input, init);
+    if (!String(input).endsWith("/oauth/device")) return response;
+    return Response.json(Object.assign(Object(await response.json()), { interval: 0.05 }), { status: response.status });
+  };
+}
+
+describe("hardproof token", () => {
+  it("prints the access token alone, and the rest on standard error", async () => {
+    const { code, out, err } = await run(["token", "--issuer", as.issuer, "--scope", "read"], { env });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect(decodeJwt(out.trim()).cnf).toEqual({ jkt });
+    expect(err).toContain(`bound to ${jkt}\n`);
+    expect(err).not.toContain(as.client.clientSecret);
+  });
+
+  it("gives all of it as JSON", async () => {
+    const { out, err } = await run(["token", "--json", "--issuer", as.issuer, "--scope", "read", "--require-binding"], {
+      env,
+    });
+    expect(JSON.parse(out)).toMatchObject({ tokenType: "DPoP", cnfJkt: jkt, jkt, scope: "read", refreshToken: null });
+    expect(err).toBe("");
+  });
+
+  it("finds the token endpoint without metadata", async () => {
+    expect(await run(["token", "--base-url", as.issuer], { env })).toMatchObject({ code: 0 });
+  });
+
+  it.each(["a file", "standard input"])("has the client secret from %s", async (where) => {
+    const path = join(directory, "secret");
+    writeFileSync(path, `${as.client.clientSecret}\n`);
+    const source = where === "a file" ? path : "-";
+    const args = ["token", "--issuer", as.issuer, "--client-id", as.client.clientId, "--client-secret-file", source];
+    expect(await run(args, { env: { HARDPROOF_KEY: key }, stdin: as.client.clientSecret })).toMatchObject({ code: 0 });
+  });
+
+  it("authenticates by the key: private_key_jwt", async () => {
+    const args = ["token", "--issuer", as.issuer, "--client-id", "by-key", "--client-auth", "private_key_jwt"];
+    expect(await run(args, { env })).toMatchObject({ code: 0 });
+    const byOther = await run(["token", "--key", "memory:", "--client-key", key, ...args.slice(1)], { env });
+    expect(byOther).toMatchObject({ code: 0 });
+    expect(decodeJwt(byOther.out.trim()).cnf).not.toEqual({ jkt });
+  });
+
+  it("shows a device's code on standard error, waits, and then refreshes", async () => {
+    vi.stubGlobal("fetch", askedOften(fetch));
+    const args = ["--issuer", as.issuer, "--client-id", as.clients.public.clientId, "--scope", "read"];
+    const onError = (text: string) => {
+      const [, url, code] = /^Open (\S+) and enter (\S+)$/m.exec(text) ?? [];
+      if (url && code) void confirmDevice(url, code);
+    };
+    const own = { HARDPROOF_KEY: key };
+    const { code, out } = await run(["token", "--json", "--grant", "device_code", ...args], { env: own, onError });
+    vi.unstubAllGlobals();
+    expect(code).toBe(0);
+    const { refreshToken, cnfJkt } = JSON.parse(out);
+    expect(cnfJkt).toBe(jkt);
+    const env = { ...own, HARDPROOF_REFRESH_TOKEN: refreshToken };
+    const refreshed = await run(["token", "--grant", "refresh_token", ...args], { env });
+    expect(refreshed).toMatchObject({ code: 0 });
+    expect(refreshed.out + refreshed.err).not.toContain(refreshToken);
+  });
+
+  it("ends with 1 where the server says no, with its words and without the secret", async () => {
+    const wrong = { ...env, HARDPROOF_CLIENT_SECRET: "not the secret" };
+    const { code, out, err } = await run(["token", "--issuer", as.issuer], { env: wrong });
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toSatisfy(isOneLine);
+    expect(err).toContain("invalid_client");
+    expect(err).not.toContain("not the secret");
+    const json = await run(["token", "--issuer", as.issuer, "--json"], { env: wrong });
+    expect(JSON.parse(json.out).error).toMatchObject({ code: "refused", error: "invalid_client", statusCode: 401 });
+  });
+
+  it("ends with 4 where there is no server", async () => {
+    const { code, err } = await run(["token", "--base-url", await nobody()], { env });
+    expect(code).toBe(4);
+    expect(err).toSatisfy(isOneLine);
+  });
+
+  it.each([
+    [["token"], "Name the authorization server"],
+    [["token", "--issuer", "https://a.example", "--base-url", "https://b.example"], "not both"],
+    [["token", "--base-url", "http://a.example"], "is not https"],
+    [["token", "--base-url", "https://a.example", "--grant", "refresh_token"], "Give the refresh token"],
+  ])("ends with 2 for a mistake: %j", async (args, problem) => {
+    const { code, err } = await run(args, { env });
+    expect(code).toBe(2);
+    expect(err).toContain(problem);
+  });
+});
+
+describe("hardproof fetch", () => {
+  let accessToken: string;
+  beforeAll(async () => {
+    accessToken = (await run(["token", "--issuer", as.issuer], { env })).out.trim();
+  });
+  const held = () => ({ env: { ...env, TOKEN: accessToken } });
+
+  it.each(["url", "expressUrl"] as const)(
+    "calls %s with a token that it is given, in answer to a nonce",
+    async (route) => {
+      const { code, out } = await run(["fetch", rs[route], "--token-env", "TOKEN"], held());
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({ hello: as.client.clientId, jkt });
+    },
+  );
+
+  it("gets a token by the same options as `token`", async () => {
+    const { code, out } = await run(["fetch", rs.url, "--issuer", as.issuer], { env });
+    expect(code).toBe(0);
+    expect(JSON.parse(out).jkt).toBe(jkt);
+  });
+
+  it("sends method, headers and body as curl would", async () => {
+    const args = [
+      "fetch",
+      rs.url,
+      "--token",
+      "-",
+      "-H",
+      "X-Mine: a b",
+      "-H",
+      "content-type: text/plain",
+      "-d",
+      "hello",
+    ];
+    expect(await run(args, { ...held(), stdin: accessToken })).toMatchObject({ code: 0 });
+    const request = rs.requests.at(-1);
+    expect(request).toMatchObject({ method: "POST", body: "hello" });
+    expect(request?.headers).toMatchObject({ "x-mine": "a b", "content-type": "text/plain" });
+  });
+
+  it("sends a file, and standard input", async () => {
+    const file = join(directory, "body");
+    writeFileSync(file, "from a file");
+    await run(["fetch", rs.url, "--token-env", "TOKEN", "-X", "PUT", "-d", `@${file}`], held());
+    expect(rs.requests.at(-1)).toMatchObject({ method: "PUT", body: "from a file" });
+    await run(["fetch", rs.url, "--token-env", "TOKEN", "-d", "@-"], { ...held(), stdin: "from standard input" });
+    expect(rs.requests.at(-1)).toMatchObject({ method: "POST", body: "from standard input" });
+    expect(rs.requests.at(-1)?.headers["content-type"]).toBe("application/x-www-form-urlencoded");
+  });
+
+  it("takes standard input for one thing only", async () => {
+    const { code, err } = await run(["fetch", rs.url, "--token", "-", "-d", "@-"], { ...held(), stdin: accessToken });
+    expect(code).toBe(2);
+    expect(err).toContain("one thing only");
+  });
+
+  it("shows status and headers with -i, writes a file with -o, and gives both as JSON", async () => {
+    const file = join(directory, "answer");
+    const shown = await run(["fetch", rs.url, "--token-env", "TOKEN", "-i"], held());
+    expect(shown.out).toMatch(/^HTTP 200 OK\n(?:[\w-]+: .*\n)+\n\{/);
+    expect(await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", file], held())).toEqual({
+      code: 0,
+      out: "",
+      err: "",
+    });
+    expect(JSON.parse(readFileSync(file, "utf8")).jkt).toBe(jkt);
+    const { out } = await run(["fetch", rs.url, "--token-env", "TOKEN", "--json"], held());
+    expect(JSON.parse(out)).toMatchObject({ status: 200, body: expect.stringContaining(jkt) });
+  });
+
+  it("ends with 0 for any answer, and with 1 for a refusal where --fail is given", async () => {
+    const other = { env: { ...env, TOKEN: "opaque-and-unknown" } };
+    expect(await run(["fetch", rs.url, "--token-env", "TOKEN"], other)).toMatchObject({ code: 0 });
+    expect(await run(["fetch", rs.url, "--token-env", "TOKEN", "--fail"], other)).toMatchObject({ code: 1 });
+  });
+
+  it("gives bytes as they are", async () => {
+    const bytes = Buffer.from([0, 255, 27, 10, 13, 128]);
+    const server = await loopbackServer();
+    server.http.on("request", (_, res) => res.end(bytes));
+    const file = join(directory, "bytes");
+    await run(["fetch", server.origin, "--token-env", "TOKEN", "-o", file], held());
+    expect(readFileSync(file)).toEqual(bytes);
+    const { out } = await run(["fetch", server.origin, "--token-env", "TOKEN", "--json"], held());
+    expect(JSON.parse(out).bodyBase64).toBe(bytes.toString("base64"));
+    await server.close();
+  });
+
+  it.each<[string[], number, string]>([
+    [["fetch", "/resource", "--token-env", "TOKEN"], 2, "must be absolute"],
+    [["fetch", "http://api.example.com/", "--token-env", "TOKEN"], 2, "is not https"],
+    [["fetch", "https://a.example", "--token-env", "TOKEN", "-H", "authorization: x"], 2, "authorization"],
+    [["fetch", "https://a.example", "--token-env", "TOKEN", "-X", "NO METHOD"], 2, "GET"],
+    [["fetch", "https://a.example", "--token-env", "TOKEN", "-d", "@/nowhere"], 2, "ENOENT"],
+  ])("%j ends with %i", async (args, expected, problem) => {
+    const { code, err } = await run(args, held());
+    expect(err).toSatisfy(isOneLine);
+    expect(err).toContain(problem);
+    expect(err).not.toContain(accessToken);
+    expect(code).toBe(expected);
+  });
+
+  it("ends with 4 where there is no server", async () => {
+    const { code, err } = await run(["fetch", await nobody(), "--token-env", "TOKEN"], held());
+    expect(code).toBe(4);
+    expect(err).toMatch(/can't be reached \(ECONNREFUSED\)\.\n$/);
+  });
+
+  it("ends with 2 for a file that can't be written", async () => {
+    const { code, err } = await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", "/nowhere/x"], held());
+    expect(code).toBe(2);
+    expect(err).toContain("ENOENT");
+  });
+});
+
+describe("hardproof demo", () => {
+  it("shows the binding, the answer, and the thief turned away", async () => {
+    const { code, out } = await run(["demo", "--json"], { env: { HARDPROOF_KEY: key } });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      jkt,
+      cnfJkt: jkt,
+      bound: true,
+      called: { status: 200 },
+      stolen: { status: 401 },
+    });
+  });
+
+  it("makes a key in memory where none is named", async () => {
+    const { code, out } = await run(["demo"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^the thief +401 /m);
+  });
+});
