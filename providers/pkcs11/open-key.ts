@@ -48,7 +48,7 @@ export class Pkcs11Key {
 
   /** @throws {SignerError} code of what was not found, or may not be used */
   static async open(wanted: KeyOnToken): Promise<Pkcs11Key> {
-    const module = await Pkcs11Module.acquire(wanted.module, wanted.libraryParameters);
+    const module = await Pkcs11Module.acquire(wanted.module, wanted);
     try {
       return new Pkcs11Key(module, wanted, await firstConnection(module, wanted));
     } catch (error) {

@@ -36,6 +36,12 @@ function nameOf(source: PinSource): string {
   return "env" in source ? `The environment variable ${source.env}` : `The PIN file ${source.file}`;
 }
 
+/** @param scheme - of a URI with `pin-value` */
+export function warnOfShownPin(scheme: string): void {
+  const harm = "it ends up in logs and process lists. Use pin-source=env:NAME or a file.";
+  process.emitWarning(`A ${scheme}: URI holds the PIN itself (pin-value): ${harm}`, { code: "HARDPROOF_PIN_IN_URI" });
+}
+
 const salt = randomBytes(16);
 const wrongPins = new Set<string>();
 const rightPins = new Map<string, string>();
