@@ -63,8 +63,8 @@ export class Connection {
 
   /** Runs one operation on a session of its own, which a restart of the library waits for. */
   use<T>(work: (session: Handle) => T | Promise<T>, waiting: Waiting): Promise<T> {
-    const call = (session: Handle) => this.#call(work, session);
-    return this.#pool.use(this.#inTurn ? (session) => this.#module.inTurn(() => call(session)) : call, waiting);
+    if (!this.#inTurn) return this.#pool.use(work, waiting);
+    return this.#pool.use((session) => this.#module.inTurn(async () => work(session)), waiting);
   }
 
   renewSessions(): void {
@@ -85,15 +85,6 @@ export class Connection {
     this.#pool.close(error);
   }
 
-  async #call<T>(work: (session: Handle) => T | Promise<T>, session: Handle): Promise<T> {
-    this.#module.enter(this.generation);
-    try {
-      return await work(session);
-    } finally {
-      this.#module.leave();
-    }
-  }
-
   #newPool(): SessionPool {
     const most = this.#inTurn ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
     return new SessionPool({
@@ -101,6 +92,8 @@ export class Connection {
       maxWaiting: this.#wanted.maxWaiting,
       open: () => this.#openSession(),
       close: (session) => this.#closeSession(session),
+      enter: () => this.#module.enter(this.generation),
+      leave: () => this.#module.leave(),
       isFull: (error) => returnValue(error) === CKR_SESSION_COUNT,
     });
   }

@@ -35,7 +35,11 @@ function leavePooledMemory(): void {
 
 /** As any program does sooner or later: memory of a buffer's size is taken again, and written to while the token works. */
 function writeOverWhatWasFreed(): void {
-  for (const [size, count] of [[32, 500], [64, 500], [Buffer.poolSize, 50]] as const)
+  for (const [size, count] of [
+    [32, 500],
+    [64, 500],
+    [Buffer.poolSize, 50],
+  ] as const)
     for (let times = 0; times < count; times++) new Uint8Array(new ArrayBuffer(size)).fill(0xaa);
 }
 
