@@ -31,18 +31,23 @@ export class Attributes {
   /**
    * Where a secret is kept that the URI must not hold.
    *
-   * @returns of `env:NAME`, `/path`, `file:/path` or `file:///path`
+   * @returns of `env:NAME`, `/path`, or a `file:` URI of this machine (RFC 8089), whose path is percent-encoded once more
    * @throws {SignerError} code `misconfigured` for anything else
    */
   secretSource(name: string): SecretSource | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const [, env, file] = /^(?:env:([A-Za-z_]\w*)|(?:file:(?:\/\/)?)?(\/[^/].*))$/s.exec(text) ?? [];
+    const [, env, scheme, path] = SECRET_SOURCE.exec(text) ?? [];
     if (env !== undefined) return { env };
-    if (file !== undefined) return { file };
-    throw this.#fail(`${name} must be env:NAME, or the absolute path of a file`);
+    if (path === undefined) throw this.#fail(`${name} must be env:NAME, or the absolute path of a file`);
+    if (scheme === undefined) return { file: path };
+    // The text was decoded once already: a position in it would be none in the URI.
+    const fail = (message: string) => this.#fail(message);
+    return { file: toText(percentDecode({ text: path, at: 0 }, fail), name, fail) };
   }
 }
+
+const SECRET_SOURCE = /^(?:env:([A-Za-z_]\w*)|(file:(?:\/\/(?:localhost)?)?)?(\/[^/].*))$/s;
 
 /** The name of an environment variable, or the path of a file (a line break at its end is not part of the secret). */
 export type SecretSource = { readonly env: string } | { readonly file: string };

@@ -7,12 +7,12 @@ import { type FoundKey, findKey } from "./keys.js";
 import type { Pkcs11Module } from "./module.js";
 import type { KeySelector } from "./objects.js";
 import { SessionPool, type Waiting } from "./session-pool.js";
+import type { LibrarySetup } from "./setup.js";
 import { findToken, type Login, logIn, type Token, type TokenSelector } from "./token.js";
 
 /** What an operator says of a key. */
-export interface KeyOnToken {
+export interface KeyOnToken extends LibrarySetup {
   readonly module: string;
-  readonly libraryParameters: string | undefined;
   readonly token: TokenSelector;
   readonly key: KeySelector;
   readonly publicJwk: PublicJwk | undefined;
@@ -31,6 +31,7 @@ export class Connection {
   readonly #module: Pkcs11Module;
   readonly #wanted: KeyOnToken;
   readonly #pool: SessionPool;
+  readonly #inTurn: boolean;
   #key: FoundKey | undefined;
 
   private constructor(module: Pkcs11Module, wanted: KeyOnToken) {
@@ -38,6 +39,7 @@ export class Connection {
     this.#wanted = wanted;
     this.generation = module.generation;
     this.token = findToken(module.lib, wanted.token);
+    this.#inTurn = module.oneAtATime;
     this.#pool = this.#newPool();
   }
 
@@ -61,14 +63,8 @@ export class Connection {
 
   /** Runs one operation on a session of its own, which a restart of the library waits for. */
   use<T>(work: (session: Handle) => T | Promise<T>, waiting: Waiting): Promise<T> {
-    return this.#pool.use(async (session) => {
-      this.#module.enter(this.generation);
-      try {
-        return await work(session);
-      } finally {
-        this.#module.leave();
-      }
-    }, waiting);
+    if (!this.#inTurn) return this.#pool.use(work, waiting);
+    return this.#pool.use((session) => this.#module.inTurn(async () => work(session)), waiting);
   }
 
   renewSessions(): void {
@@ -90,12 +86,14 @@ export class Connection {
   }
 
   #newPool(): SessionPool {
-    const most = this.#module.oneAtATime ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
+    const most = this.#inTurn ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
     return new SessionPool({
       size: Math.min(this.#wanted.sessions ?? DEFAULT_SESSIONS, most),
       maxWaiting: this.#wanted.maxWaiting,
       open: () => this.#openSession(),
       close: (session) => this.#closeSession(session),
+      enter: () => this.#module.enter(this.generation),
+      leave: () => this.#module.leave(),
       isFull: (error) => returnValue(error) === CKR_SESSION_COUNT,
     });
   }

@@ -5,6 +5,7 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Finding } from "../../src/provider.js";
 import { importAddon } from "./client.js";
+import type { KeyOnToken } from "./connection.js";
 import {
   CKF_LOGIN_REQUIRED,
   CKF_PROTECTED_AUTHENTICATION_PATH,
@@ -16,27 +17,28 @@ import {
 import { Pkcs11Module } from "./module.js";
 import { findModule } from "./module-path.js";
 import type { PinSource } from "./pin.js";
-import type { Pkcs11TokenOptions } from "./signer.js";
 import { findToken } from "./token.js";
 
 const OTHERS_WRITE = 0o022;
 const OTHERS_READ = 0o077;
 
+/** What is looked at on the way to the key. */
+type Way = Pick<KeyOnToken, "module" | "libraryParameters" | "environment" | "token" | "login">;
+
 /** @throws {SignerError} code `misconfigured`, `unavailable`, `key-not-found` or `ambiguous-key` */
-export async function* diagnoseToken(options: Pkcs11TokenOptions): AsyncGenerator<Finding> {
+export async function* diagnoseToken(wanted: Way): AsyncGenerator<Finding> {
   await importAddon();
   yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
-  const path = await findModule(options.module);
+  const path = await findModule(wanted.module);
   yield permissions("module", path, (await stat(path)).mode, OTHERS_WRITE, "chmod go-w: who writes it is who signs");
-  yield* diagnoseLibrary(path, options);
-  yield await pinSource(options.pin);
+  yield* diagnoseLibrary(path, wanted);
+  yield await pinSource(wanted.login.pin);
 }
 
-async function* diagnoseLibrary(path: string, options: Pkcs11TokenOptions): AsyncGenerator<Finding> {
-  const module = await Pkcs11Module.acquire(path, options.libraryParameters);
+async function* diagnoseLibrary(path: string, wanted: Way): AsyncGenerator<Finding> {
+  const module = await Pkcs11Module.acquire(path, wanted);
   try {
-    const wanted = typeof options.token === "string" ? { label: options.token } : options.token;
-    const { slot, label, serial, model, firmware } = findToken(module.lib, wanted);
+    const { slot, label, serial, model, firmware } = findToken(module.lib, wanted.token);
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${firmware}` };
     yield pinState(module.lib.C_GetTokenInfo(slot).flags);
   } finally {

@@ -29,19 +29,23 @@ export function readFacts(lib: Cryptoki, session: Handle, key: Handle, token: To
     CKA_LOCAL: flag(CKA_LOCAL),
     CKA_KEY_GEN_MECHANISM: mechanism && mechanismName(toNumber(mechanism)),
   };
-  const library = libraryInfo(lib);
   const { slotId, label, serial, manufacturer, model, firmware } = token;
   return {
-    protection: protection(library, hardwareSlot),
+    protection: protection(lib, hardwareSlot),
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
-      library,
+      library: libraryInfo(lib),
       module: lib.libPath,
     },
   };
+}
+
+/** The library says what it speaks to: tpm2-pkcs11's description is "TPM2.0 Cryptoki". */
+export function speaksToTpm(lib: Cryptoki): boolean {
+  return /\btpm/i.test(lib.C_GetInfo().libraryDescription);
 }
 
 function libraryInfo(lib: Cryptoki): { manufacturer: string; description: string; version: string } {
@@ -53,9 +57,9 @@ function libraryInfo(lib: Cryptoki): { manufacturer: string; description: string
   };
 }
 
-/** A TPM's slot says that it is hardware as well. The library says what it speaks to ("TPM2.0 Cryptoki"). */
-function protection(library: { description: string }, hardwareSlot: boolean): KeyFacts["protection"] {
-  if (/\btpm/i.test(library.description)) return "tpm";
+/** A TPM's slot says that it is hardware as well. */
+function protection(lib: Cryptoki, hardwareSlot: boolean): KeyFacts["protection"] {
+  if (speaksToTpm(lib)) return "tpm";
   return hardwareSlot ? "hsm" : "software";
 }
 

@@ -1,5 +1,4 @@
 /** Keys on PKCS#11 tokens. Needs the package `graphene-pk11`, which is loaded at the first use of a key. */
-export { diagnoseToken } from "./diagnose.js";
 export type { KeySelector } from "./objects.js";
 export type { PinSource } from "./pin.js";
 export { deleteKey, type Pkcs11ProviderOptions, provider } from "./provider.js";

@@ -1,7 +1,6 @@
 /** Key pairs on a token: made so that they can't leave it, listed, and deleted. */
 import { randomBytes } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
-import type { KeyOnToken } from "./connection.js";
 import {
   CKA_DECRYPT,
   CKA_DERIVE,
@@ -23,8 +22,7 @@ import {
 } from "./cryptoki.js";
 import { findPrivateKey, findSigningKeys } from "./keys.js";
 import { findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
-import { onToken, type TokenSession } from "./token-session.js";
-import { formatPkcs11Uri } from "./uri.js";
+import { onToken, type TokenSession, type TokenTask } from "./token-session.js";
 
 const ID_BYTES = 16;
 
@@ -35,37 +33,34 @@ const ID_BYTES = 16;
  * @returns what selects the new key
  * @throws {SignerError} code `ambiguous-key` if the token has an object with that label or id already
  */
-export function generateKeyPair(wanted: KeyOnToken): Promise<KeySelector> {
+export function generateKeyPair(wanted: TokenTask): Promise<KeySelector> {
   const { label } = wanted.key;
   const id = wanted.key.id === undefined ? randomBytes(ID_BYTES) : idBytes(wanted.key.id);
-  const uri = formatPkcs11Uri(wanted.module, wanted.token, { label, id });
+  const name = [{ type: CKA_ID, value: id }, ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }])];
   const work = async (on: TokenSession) => {
-    const { lib, session } = on;
-    const name = [{ type: CKA_ID, value: id }, ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }])];
+    const { lib, session, signal } = on;
     refuseTaken(on, { label, id }, 0);
     const mechanism = { mechanism: CKM_EC_KEY_PAIR_GEN };
     const halves = [publicTemplate(name), privateTemplate(name)] as const;
     const { publicKey, privateKey } = await lib.C_GenerateKeyPairAsync(session, mechanism, ...halves);
     try {
       refuseTaken(on, { label, id }, 1);
+      signal.throwIfAborted();
     } catch (error) {
-      // Somebody made one of that name at the same time. Neither is kept by its maker.
+      // Somebody made one of that name at the same time, and neither is kept by its maker; or nobody waits for it.
       for (const half of [publicKey, privateKey]) lib.C_DestroyObject(session, half);
       throw error;
     }
     return { label, id };
   };
-  return onToken(wanted, { doing: "making a key pair", uri, writes: true, work });
+  return onToken({ ...wanted, key: { label, id } }, { doing: "making a key pair", writes: true, work });
 }
 
 /** @returns the URIs of the private keys on the token that can sign ES256, by label and id */
-export function listKeys(wanted: Omit<KeyOnToken, "key"> & { key: KeySelector }): Promise<string[]> {
+export function listKeys(wanted: TokenTask): Promise<string[]> {
   const work = ({ lib, session, token: { label, serial } }: TokenSession) =>
-    findSigningKeys(lib, session, wanted.key).map((key) =>
-      formatPkcs11Uri(wanted.module, { label, serial }, keepGiven(key)),
-    );
-  const uri = formatPkcs11Uri(wanted.module, wanted.token, wanted.key);
-  return onToken(wanted, { doing: "listing keys", uri, writes: false, work });
+    findSigningKeys(lib, session, wanted.key).map((key) => wanted.uriOf({ label, serial }, keepGiven(key)));
+  return onToken(wanted, { doing: "listing keys", writes: false, work });
 }
 
 /**
@@ -73,9 +68,9 @@ export function listKeys(wanted: Omit<KeyOnToken, "key"> & { key: KeySelector })
  *
  * @throws {SignerError} code `misconfigured` without an id, `key-not-found`, or `ambiguous-key`: nothing was deleted
  */
-export async function deleteKeyPair(wanted: KeyOnToken): Promise<void> {
+export async function deleteKeyPair(wanted: TokenTask): Promise<void> {
   const { id, label } = wanted.key;
-  const uri = formatPkcs11Uri(wanted.module, wanted.token, wanted.key);
+  const uri = wanted.uriOf(wanted.token, wanted.key);
   if (id === undefined) throw new SignerError("misconfigured", `${uri}: a key is deleted by its id alone.`, { uri });
   const work = ({ lib, session }: TokenSession) => {
     const { handle } = findPrivateKey(lib, session, { id, label });
@@ -83,7 +78,7 @@ export async function deleteKeyPair(wanted: KeyOnToken): Promise<void> {
     const publicHalves = others ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, { id });
     for (const object of [handle, ...publicHalves.map((half) => half.handle)]) lib.C_DestroyObject(session, object);
   };
-  await onToken(wanted, { doing: "deleting a key pair", uri, writes: true, work });
+  await onToken(wanted, { doing: "deleting a key pair", writes: true, work });
 }
 
 /** Neither half may share its label or its id with another object of its kind. */

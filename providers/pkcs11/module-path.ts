@@ -6,7 +6,8 @@ import { SignerError } from "../../src/errors.js";
 const ROOTS = ["/usr/lib64", "/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"];
 /** Packages put modules beside the other libraries, or into a directory of their own. */
 const PLACES = ["pkcs11", "softhsm", "nss", ""];
-const EXTENSIONS = ["so", "dylib"];
+/** Without its development package a library has its version's name alone. */
+const EXTENSIONS = ["so", "so.1", "so.0", "dylib"];
 
 /** A value without a slash is a name: nothing is ever loaded from the current directory. */
 export function isModuleName(nameOrPath: string): boolean {

@@ -5,7 +5,9 @@
 import { SignerError } from "../../src/errors.js";
 import { type Cryptoki, loadCryptoki, returnValue, toSignerError } from "./client.js";
 import { CKF_OS_LOCKING_OK, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED } from "./cryptoki.js";
+import { speaksToTpm } from "./evidence.js";
 import { findModule } from "./module-path.js";
+import { checkSameSetup, type LibrarySetup, setEnvironment } from "./setup.js";
 import { beginUse, endUse, finalizeIfAlone } from "./threads.js";
 
 const modules = new Map<string, Promise<Pkcs11Module>>();
@@ -22,11 +24,12 @@ export class LibraryRestarted extends SignerError {
 export class Pkcs11Module {
   /** How often the library was initialised here: handles of an earlier generation are worth nothing. */
   generation = 0;
-  /** A library that can't lock: one call at a time, and so one signer with one session. */
-  oneAtATime = false;
   readonly lib: Cryptoki;
   readonly #path: string;
-  #parameters: string | undefined;
+  #setup: LibrarySetup = {};
+  #restoreEnvironment: (() => void) | undefined;
+  #canLock = true;
+  #lastTurn: Promise<unknown> = Promise.resolve();
   #users = 0;
   /** From the first user to the end of the last call: this thread has told the others. */
   #inUse = false;
@@ -44,10 +47,9 @@ export class Pkcs11Module {
    * Loads the library, once per file, and initialises it for its first user.
    *
    * @param nameOrPath - `softhsm2`, or `/usr/lib/softhsm/libsofthsm2.so`
-   * @param parameters - `pReserved` of `C_Initialize`, for NSS
    * @throws {SignerError} code `misconfigured` or `unavailable`
    */
-  static async acquire(nameOrPath: string, parameters: string | undefined): Promise<Pkcs11Module> {
+  static async acquire(nameOrPath: string, setup: LibrarySetup): Promise<Pkcs11Module> {
     const path = await findModule(nameOrPath);
     const loading = modules.get(path) ?? loadCryptoki(path).then((lib) => new Pkcs11Module(path, lib));
     modules.set(path, loading);
@@ -56,12 +58,24 @@ export class Pkcs11Module {
       throw error;
     });
     await module.#restarting?.catch(() => undefined);
-    module.#join(parameters);
+    module.#join(setup);
     return module;
   }
 
   get users(): number {
     return this.#users;
+  }
+
+  /** Whether calls must not overlap: the library can't lock, or there is a TPM behind it, which has one of everything. */
+  get oneAtATime(): boolean {
+    return !this.#canLock || speaksToTpm(this.lib);
+  }
+
+  /** Does one thing after another, for a library that is {@link oneAtATime}. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(work);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
   }
 
   /** The last user finalises the library, if it was initialised here, once nothing is under way in it. */
@@ -105,17 +119,16 @@ export class Pkcs11Module {
     return this.#restarting;
   }
 
-  #join(parameters: string | undefined): void {
-    if (this.#users > 0 && this.#parameters !== parameters)
-      throw this.#misconfigured("is in use with other libraryParameters: a process has one set.");
-    if (this.#users > 0 && this.oneAtATime) throw this.#misconfigured("can't lock: it can have one signer at a time.");
-    this.#parameters = parameters;
+  #join(setup: LibrarySetup): void {
     const initialized = this.#initializedBy === "us" || (this.#initializedBy === "others" && this.#users > 0);
+    if (initialized || this.#users > 0) checkSameSetup(this.#path, this.#setup, setup);
+    if (this.#users > 0 && !this.#canLock) throw this.#misconfigured("can't lock: it can have one signer at a time.");
     if (!this.#inUse) beginUse();
     this.#inUse = true;
     this.#users += 1;
     if (initialized) return;
     try {
+      this.#setup = setup;
       this.#initialize();
     } catch (error) {
       this.release();
@@ -144,9 +157,20 @@ export class Pkcs11Module {
   }
 
   #initialize(): void {
-    const value = this.#tryInitialize(CKF_OS_LOCKING_OK);
-    if (value === CKR_CANT_LOCK) this.#tryInitialize(0);
-    else if (value !== undefined && this.#initializedBy === "nobody") this.#initializedBy = "others";
+    this.#restoreEnvironment ??= setEnvironment(this.#setup.environment);
+    try {
+      const value = this.#tryInitialize(CKF_OS_LOCKING_OK);
+      if (value === CKR_CANT_LOCK) this.#tryInitialize(0);
+      else if (value !== undefined && this.#initializedBy === "nobody") this.#leaveToOthers();
+    } catch (error) {
+      this.#putEnvironmentBack();
+      throw error;
+    }
+  }
+
+  #leaveToOthers(): void {
+    if (this.#restoreEnvironment) throw this.#misconfigured("is initialised already, with another environment.");
+    this.#initializedBy = "others";
   }
 
   /**
@@ -154,16 +178,16 @@ export class Pkcs11Module {
    * @returns `undefined`, or why it is to be tried otherwise
    */
   #tryInitialize(flags: number): string | undefined {
-    const parameters = this.#parameters === undefined ? {} : { libraryParameters: this.#parameters };
+    const { libraryParameters } = this.#setup;
     try {
-      this.lib.C_Initialize({ flags, ...parameters });
+      this.lib.C_Initialize(libraryParameters === undefined ? { flags } : { flags, libraryParameters });
     } catch (error) {
       const value = returnValue(error);
       if (value === CKR_CRYPTOKI_ALREADY_INITIALIZED || (value === CKR_CANT_LOCK && flags !== 0)) return value;
       throw toSignerError(error, `initialising ${this.#path}`);
     }
     this.#initializedBy = "us";
-    this.oneAtATime = flags === 0;
+    this.#canLock = flags !== 0;
     this.generation += 1;
     return undefined;
   }
@@ -185,7 +209,14 @@ export class Pkcs11Module {
         // It was lost already: there is nothing left to finalise.
       }
     });
-    if (done) this.#initializedBy = "nobody";
+    if (!done) return;
+    this.#initializedBy = "nobody";
+    this.#putEnvironmentBack();
+  }
+
+  #putEnvironmentBack(): void {
+    this.#restoreEnvironment?.();
+    this.#restoreEnvironment = undefined;
   }
 
   #misconfigured(problem: string): SignerError {

@@ -48,7 +48,7 @@ export class Pkcs11Key {
 
   /** @throws {SignerError} code of what was not found, or may not be used */
   static async open(wanted: KeyOnToken): Promise<Pkcs11Key> {
-    const module = await Pkcs11Module.acquire(wanted.module, wanted.libraryParameters);
+    const module = await Pkcs11Module.acquire(wanted.module, wanted);
     try {
       return new Pkcs11Key(module, wanted, await firstConnection(module, wanted));
     } catch (error) {
@@ -61,8 +61,14 @@ export class Pkcs11Key {
    * @param digest - 32 bytes
    * @returns 64 bytes, r‖s
    */
-  signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
-    return this.#surviving("signing", use, (connection, waiting) => this.#sign(connection, digest, waiting));
+  async signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
+    // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
+    const input = Buffer.isBuffer(digest) ? digest : Buffer.from(digest);
+    const output = Buffer.alloc(SIGNATURE_BYTES);
+    const signature = await this.#surviving("signing", use, (connection, waiting) =>
+      connection.use((session) => this.#sign(connection, session, input, output), waiting),
+    );
+    return { signature: keep(signature, input, output), form: "raw" };
   }
 
   describe(use: OpenKeyOptions): Promise<KeyFacts> {
@@ -80,18 +86,12 @@ export class Pkcs11Key {
     this.#module.release();
   }
 
-  #sign(connection: Connection, digest: Uint8Array, waiting: Waiting): Promise<StoreSignature> {
+  #sign(connection: Connection, session: Handle, input: Buffer, output: Buffer): Promise<Buffer> {
     const { lib } = this.#module;
-    return connection.use(async (session) => {
-      const { handle, alwaysAuthenticate } = connection.key;
-      lib.C_SignInit(session, MECHANISM, handle);
-      if (alwaysAuthenticate) await this.#authenticate(connection, session);
-      // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
-      const input = Buffer.from(digest);
-      const output = Buffer.alloc(SIGNATURE_BYTES);
-      const signature = await lib.C_SignAsync(session, input, output);
-      return { signature: keep(signature, input, output), form: "raw" };
-    }, waiting);
+    const { handle, alwaysAuthenticate } = connection.key;
+    lib.C_SignInit(session, MECHANISM, handle);
+    if (!alwaysAuthenticate) return lib.C_SignAsync(session, input, output);
+    return this.#authenticate(connection, session).then(() => lib.C_SignAsync(session, input, output));
   }
 
   /** `CKA_ALWAYS_AUTHENTICATE`: this operation alone. */

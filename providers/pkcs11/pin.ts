@@ -1,5 +1,4 @@
-/** Where a PIN comes from, and the memory of those that were wrong: a token locks after a few tries. */
-import { createHash, randomBytes } from "node:crypto";
+/** Where a PIN comes from. */
 import { readFile } from "node:fs/promises";
 import { SignerError } from "../../src/errors.js";
 
@@ -36,34 +35,8 @@ function nameOf(source: PinSource): string {
   return "env" in source ? `The environment variable ${source.env}` : `The PIN file ${source.file}`;
 }
 
-const salt = randomBytes(16);
-const wrongPins = new Set<string>();
-const rightPins = new Map<string, string>();
-
-/** Whether this process has been told that the PIN is wrong. */
-export function isKnownWrong(token: string, pin: string): boolean {
-  return wrongPins.has(fingerprint(token, pin));
-}
-
-/** @param token - what tells the token from all others */
-export function rememberWrong(token: string, pin: string): void {
-  wrongPins.add(fingerprint(token, pin));
-}
-
-/** The PIN that this process is logged in with. */
-export function rememberRight(token: string, pin: string): void {
-  rightPins.set(token, fingerprint(token, pin));
-}
-
-/** Whether this process is logged in with another PIN, as far as is known. */
-export function isAnother(token: string, pin: string): boolean {
-  return (rightPins.get(token) ?? fingerprint(token, pin)) !== fingerprint(token, pin);
-}
-
-/** Salted, so that a memory dump does not give the PIN to a table of all short numbers made beforehand. */
-function fingerprint(token: string, pin: string): string {
-  return createHash("sha256")
-    .update(salt)
-    .update(JSON.stringify([token, pin]))
-    .digest("base64");
+/** @param scheme - of a URI with `pin-value` */
+export function warnOfShownPin(scheme: string): void {
+  const harm = "it ends up in logs and process lists. Use pin-source=env:NAME or a file.";
+  process.emitWarning(`A ${scheme}: URI holds the PIN itself (pin-value): ${harm}`, { code: "HARDPROOF_PIN_IN_URI" });
 }

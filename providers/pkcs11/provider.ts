@@ -1,16 +1,22 @@
 /** The provider of `pkcs11:` URIs (RFC 7512): opens, makes and lists keys; and, on its own, deletes one. */
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
+import type { SignOptions } from "../../src/signer.js";
 import { diagnoseToken } from "./diagnose.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
+import type { KeySelector } from "./objects.js";
+import { warnOfShownPin } from "./pin.js";
 import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.js";
-import { parsePkcs11Uri } from "./uri.js";
+import type { TokenTask } from "./token-session.js";
+import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.js";
 
 /** What a URI does not say. A `pin` given here is used in place of the URI's. */
-export interface Pkcs11ProviderOptions extends Omit<Pkcs11SignerOptions, "module" | "token" | "key"> {
+export interface Pkcs11ProviderOptions extends Omit<Pkcs11SignerOptions, "module" | "token" | "key">, SignOptions {
   /** For URIs without `module-path` and `module-name`. */
   module?: string | undefined;
 }
+
+type Opened = Pkcs11SignerOptions & SignOptions & { key: KeySelector };
 
 /** Stands for any key, where none needs to be named. */
 const ANY_KEY = { label: "any" };
@@ -20,13 +26,13 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
   open: (uri, options) => new Pkcs11Signer(fromUri(uri, options)),
   async create(uri, options) {
     const wanted = fromUri(uri, options);
-    return new Pkcs11Signer({ ...wanted, key: await generateKeyPair(checkOptions(wanted)) });
+    return new Pkcs11Signer({ ...wanted, key: await generateKeyPair(taskOn(wanted)) });
   },
   async list(uri, options) {
     const { key, ...rest } = fromUri(uri, options);
-    return listKeys({ ...checkOptions({ ...rest, key: ANY_KEY }), key });
+    return listKeys({ ...taskOn({ ...rest, key: ANY_KEY }), key });
   },
-  diagnose: (uri, options) => diagnoseToken(fromUri(uri, options)),
+  diagnose: (uri, options) => diagnoseToken(checkOptions(fromUri(uri, options))),
 };
 
 /**
@@ -42,16 +48,19 @@ export async function deleteKey(
 ): Promise<void> {
   if (options?.permanently !== true)
     throw new SignerError("misconfigured", "A deleted key is gone for ever: say so with { permanently: true }.");
-  await deleteKeyPair(checkOptions(typeof key === "string" ? fromUri(key, options) : key));
+  await deleteKeyPair(taskOn(typeof key === "string" ? fromUri(key, options) : { ...options, ...key }));
 }
 
-function fromUri(uri: string, options: Pkcs11ProviderOptions = {}): Pkcs11SignerOptions & { key: object } {
+function taskOn(options: Pkcs11SignerOptions & SignOptions): TokenTask {
+  const wanted = checkOptions(options);
+  const { timeout, signal } = options;
+  return { ...wanted, timeout, signal, uriOf: (token, key) => formatPkcs11Uri(wanted.module, token, key) };
+}
+
+function fromUri(uri: string, options: Pkcs11ProviderOptions = {}): Opened {
   const { module = options.module, token, key, pin, showsPin } = parsePkcs11Uri(uri);
   if (module === undefined)
     throw new SignerError("misconfigured", "pkcs11: The URI needs module-path or module-name, or the option module.");
-  if (showsPin) process.emitWarning(WARNING, { code: "HARDPROOF_PIN_IN_URI" });
+  if (showsPin) warnOfShownPin("pkcs11");
   return { ...options, module, token, key, pin: options.pin ?? pin };
 }
-
-const WARNING =
-  "A pkcs11: URI holds the PIN itself (pin-value): it ends up in logs and process lists. Use pin-source=env:NAME or a file.";

@@ -9,6 +9,9 @@ interface PoolOptions {
   maxWaiting: number;
   open(): Handle;
   close(session: Handle): void;
+  /** Called before an operation, which it may refuse by throwing; and after it. */
+  enter(): void;
+  leave(): void;
   /** Whether opening failed because the token has no session left. */
   isFull(error: unknown): boolean;
 }
@@ -51,10 +54,16 @@ export class SessionPool {
    *
    * @throws {SignerError} code `throttled` if too many wait already
    */
-  async use<T>(work: (session: Handle) => Promise<T>, waiting: Waiting): Promise<T> {
+  async use<T>(work: (session: Handle) => T | Promise<T>, waiting: Waiting): Promise<T> {
     const session = this.#take() ?? (await this.#wait(waiting));
     try {
-      const result = await work(session.handle);
+      this.#options.enter();
+      let result: T;
+      try {
+        result = await work(session.handle);
+      } finally {
+        this.#options.leave();
+      }
       this.#release(session);
       return result;
     } catch (error) {

@@ -4,53 +4,96 @@ import { type Cryptoki, type Handle, toSignerError } from "./client.js";
 import type { KeyOnToken } from "./connection.js";
 import { CKF_RW_SESSION, CKF_SERIAL_SESSION } from "./cryptoki.js";
 import { Pkcs11Module } from "./module.js";
-import { findToken, logIn, type Token } from "./token.js";
+import type { KeySelector } from "./objects.js";
+import { findToken, logIn, type Token, type TokenSelector } from "./token.js";
 
 /** Where the work is done. */
 export interface TokenSession {
   readonly lib: Cryptoki;
   readonly session: Handle;
   readonly token: Token;
+  /** Aborts when the caller gives up or the time is up: what was made by then must go again. */
+  readonly signal: AbortSignal;
 }
 
-interface Task<T> {
+/** A token, as an operator names it, and how long to wait for it. */
+export interface TokenTask
+  extends Pick<KeyOnToken, "module" | "libraryParameters" | "environment" | "token" | "login"> {
+  readonly key: KeySelector;
+  /** The URI of any key there, in the words of its scheme. */
+  uriOf(token: TokenSelector, key: KeySelector): string;
+  /** Milliseconds. Default 30,000. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Work<T> {
   /** In words, for errors. */
   doing: string;
-  /** Of what it is about, for errors. */
-  uri: string;
   writes: boolean;
   work: (on: TokenSession) => T | Promise<T>;
 }
 
-type Wanted = Pick<KeyOnToken, "module" | "libraryParameters" | "token" | "login">;
+const DEFAULT_TIMEOUT = 30_000;
 
-/** @throws {SignerError} code of what went wrong */
-export async function onToken<T>(wanted: Wanted, { doing, uri, writes, work }: Task<T>): Promise<T> {
+/** @throws {SignerError} code of what went wrong; `timeout` or `aborted` if it is not waited for any longer */
+export async function onToken<T>(wanted: TokenTask, { doing, writes, work }: Work<T>): Promise<T> {
+  const { timeout = DEFAULT_TIMEOUT, signal } = wanted;
+  const limit = AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]);
   try {
-    return await inModule(wanted, (module) => inSession(module, wanted, writes, work));
+    const working = inModule(wanted, (module) => inSession(module, wanted, { writes, work, signal: limit }));
+    return await Promise.race([working, rejectedBy(limit)]);
   } catch (error) {
-    const known = toSignerError(error, doing);
-    if (!(known instanceof SignerError)) throw known;
-    throw new SignerError(known.code, `${uri}: ${known.message}`, { uri, cause: known.cause });
+    throw named(wanted, limit.aborted ? givenUp(signal, timeout, doing) : toSignerError(error, doing));
   }
 }
 
-async function inModule<T>(wanted: Wanted, work: (module: Pkcs11Module) => Promise<T>): Promise<T> {
-  const module = await Pkcs11Module.acquire(wanted.module, wanted.libraryParameters);
-  try {
+function rejectedBy(limit: AbortSignal): Promise<never> {
+  limit.throwIfAborted();
+  return new Promise((_, reject) => limit.addEventListener("abort", () => reject(limit.reason), { once: true }));
+}
+
+function givenUp(signal: AbortSignal | undefined, timeout: number, doing: string): SignerError {
+  if (signal?.aborted)
+    return new SignerError("aborted", `Given up by the caller while ${doing}.`, { cause: signal.reason });
+  return new SignerError("timeout", `Not done within ${timeout} ms while ${doing}.`);
+}
+
+function named({ token, key, uriOf }: TokenTask, error: unknown): unknown {
+  if (!(error instanceof SignerError)) return error;
+  const uri = uriOf(token, key);
+  return new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
+}
+
+async function inModule<T>(wanted: TokenTask, work: (module: Pkcs11Module) => Promise<T>): Promise<T> {
+  const module = await Pkcs11Module.acquire(wanted.module, wanted);
+  const call = async () => {
     module.enter(module.generation);
-    return await work(module).finally(() => module.leave());
+    return work(module).finally(() => module.leave());
+  };
+  try {
+    return await (module.oneAtATime ? module.inTurn(call) : call());
   } finally {
     module.release();
   }
 }
 
-async function inSession<T>({ lib }: Pkcs11Module, wanted: Wanted, writes: boolean, work: Task<T>["work"]): Promise<T> {
+interface InSession<T> extends Pick<Work<T>, "writes" | "work"> {
+  signal: AbortSignal;
+}
+
+async function inSession<T>(
+  { lib }: Pkcs11Module,
+  wanted: TokenTask,
+  { writes, work, signal }: InSession<T>,
+): Promise<T> {
+  signal.throwIfAborted();
   const token = findToken(lib, wanted.token);
   const session = lib.C_OpenSession(token.slot, CKF_SERIAL_SESSION | (writes ? CKF_RW_SESSION : 0));
   try {
     await logIn(lib, session, token, wanted.login);
-    return await work({ lib, session, token });
+    signal.throwIfAborted();
+    return await work({ lib, session, token, signal });
   } finally {
     closeSession(lib, session);
   }

@@ -10,7 +10,8 @@ import {
   CKR_USER_ALREADY_LOGGED_IN,
   CKU_USER,
 } from "./cryptoki.js";
-import { isAnother, isKnownWrong, type PinSource, readPin, rememberRight, rememberWrong } from "./pin.js";
+import { type PinSource, readPin } from "./pin.js";
+import { isAnother, isKnownWrong, rememberRight, rememberWrong, whileNoOtherTries } from "./pin-memory.js";
 
 /** All that are given must match. */
 export interface TokenSelector {
@@ -100,7 +101,10 @@ export async function logIn(
   const { flags } = lib.C_GetTokenInfo(token.slot);
   if (user === CKU_USER && (flags & CKF_LOGIN_REQUIRED) === 0 && login.pin === undefined) return;
   checkTries(flags, login);
-  if (login.pin !== undefined) return tryPin(lib, session, token, user, await readPin(login.pin));
+  if (login.pin !== undefined) {
+    const pin = await readPin(login.pin);
+    return whileNoOtherTries(() => tryPin(lib, session, token, user, pin));
+  }
   if ((flags & CKF_PROTECTED_AUTHENTICATION_PATH) === 0)
     throw new SignerError("pin-required", "The token needs a login: give a pin.");
   // A token with a PIN pad of its own takes no PIN from us, and the addon can't say that but by an empty one.

@@ -9,20 +9,38 @@ import { told } from "./options.js";
 const TOTAL = 10_000;
 const AT_ONCE = 50;
 // Not verified by the signer, which would hide what this looks for.
-const signer = new Pkcs11Signer({ ...told(), verify: "first" });
+const signer = new Pkcs11Signer({ ...told(), verify: "first", sessions: AT_ONCE });
 const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
 const outcome = { right: 0, wrong: 0, collections: 0 };
 let left = TOTAL;
 
+/** Long enough for calls to wait for a thread. */
 function keepThreadPoolFull(): void {
-  if (left > 0) pbkdf2("x", "y", 50, 32, "sha256", keepThreadPoolFull);
+  if (left > 0) pbkdf2("x", "y", 2_000, 32, "sha256", keepThreadPoolFull);
 }
 
 function collect(): void {
+  leavePooledMemory();
   // Now and then of the old objects, too, which takes much longer.
   globalThis.gc?.({ type: outcome.collections % 50 === 0 ? "major" : "minor" });
   outcome.collections += 1;
-  if (left > 0) setTimeout(collect, 2);
+  writeOverWhatWasFreed();
+  if (left > 0) setTimeout(collect, 1);
+}
+
+/** Node makes small buffers in pieces of 8 KiB: a piece is freed only when it is left for another. */
+function leavePooledMemory(): void {
+  for (let bytes = 0; bytes <= Buffer.poolSize; bytes += 64) Buffer.allocUnsafe(64);
+}
+
+/** As any program does sooner or later: memory of a buffer's size is taken again, and written to while the token works. */
+function writeOverWhatWasFreed(): void {
+  for (const [size, count] of [
+    [32, 500],
+    [64, 500],
+    [Buffer.poolSize, 50],
+  ] as const)
+    for (let times = 0; times < count; times++) new Uint8Array(new ArrayBuffer(size)).fill(0xaa);
 }
 
 async function keepSigning(): Promise<void> {

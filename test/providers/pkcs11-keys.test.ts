@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DPoPProver, requireNonExportable, type Signer } from "hardproof";
+import { inspect } from "node:util";
+import { createKey, DPoPProver, listKeys, requireNonExportable, type Signer } from "hardproof";
 import { deleteKey, Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
@@ -106,6 +107,39 @@ describe("a key pair made on the token", () => {
     const left = objects().filter((object) => / race\n/.test(object));
     expect(left.length).toBe(2 * made.filter(({ status }) => status === "fulfilled").length);
     expect(left.length).toBeLessThanOrEqual(2);
+  });
+
+  it("is not kept when its maker has given up, or has no more time", async () => {
+    const before = objects().length;
+    const controller = new AbortController();
+    // The PIN is asked for in the middle of it.
+    const givingUp = () => {
+      controller.abort();
+      return hsm.pin;
+    };
+    const given = createKey(uriOf("object=given%20up"), { pin: givingUp, signal: controller.signal });
+    expect(await codeOf(given)).toBe("aborted");
+    const never = { pin: () => new Promise<string>(() => undefined), timeout: 50 };
+    expect(await codeOf(createKey(uriOf("object=too%20late"), never))).toBe("timeout");
+    expect(await codeOf(listKeys(uriOf("object=dpop"), { signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(objects()).toHaveLength(before);
+  });
+
+  it("shows its PIN in no error", async () => {
+    const failing = {
+      taken: () => createKey(uriOf("object=dpop"), { pin: hsm.pin }),
+      wrong: () => createKey(uriOf("object=never"), { pin: "a wrong secret" }),
+      list: () => listKeys(uriOf("object=dpop"), { pin: "a wrong secret" }),
+      nobody: () => deleteKey(uriOf("id=%FE"), { permanently: true, pin: hsm.pin }),
+    };
+    for (const fail of Object.values(failing)) {
+      const error = await fail().then(
+        () => expect.unreachable(),
+        (reason) => reason,
+      );
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain(hsm.pin);
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain("a wrong secret");
+    }
   });
 
   it("needs a label or an id, and the right PIN", async () => {

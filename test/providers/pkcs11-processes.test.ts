@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const program = (name: string) => fileURLToPath(new URL(`../processes/${name}.ts`, import.meta.url));
 const threadUrl = new URL("../processes/signing-thread.ts", import.meta.url).href;
-const environment = (module = hsm.module) => tell({ module, token: hsm.token }, hsm.pin);
+const environment = (module = hsm.module, pin = hsm.pin) => tell({ module, token: hsm.token }, pin);
 const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
   new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
 const sign = (signer: Pkcs11Signer, count: number) =>
@@ -65,10 +65,10 @@ describe("processes", () => {
 
 describe("worker threads", () => {
   // A worker thread knows TypeScript only if it is taught by itself.
-  const start = () =>
+  const start = (pin?: string) =>
     new Worker(`import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(threadUrl)})))`, {
       eval: true,
-      env: environment(shim.module),
+      env: environment(shim.module, pin),
     });
   const ask = async (worker: Worker, message: number | "close") => {
     worker.postMessage(message);
@@ -100,6 +100,19 @@ describe("worker threads", () => {
     await expect(sign(last, 10)).resolves.toHaveLength(10);
     await last.close();
     expect(shim.count("C_Finalize")).toBe(finalized + 1);
+  });
+
+  it("that all have the same wrong PIN try it once, with the main thread", async () => {
+    const logins = shim.count("C_Login");
+    const workers = [start("wrong everywhere"), start("wrong everywhere"), start("wrong everywhere")];
+    await using signer = newSigner({ pin: "wrong everywhere" });
+    const asked = [sign(signer, 1).catch(String), ...workers.map((worker) => ask(worker, 1))];
+    for (const answer of await Promise.all(asked)) expect(answer).toMatch(/tried once|wrong before/);
+    expect(shim.count("C_Login") - logins).toBe(1);
+    const [worker = expect.unreachable()] = workers;
+    expect(await ask(worker, 1)).toMatch(/wrong before/);
+    expect(shim.count("C_Login") - logins).toBe(1);
+    await Promise.all(workers.map((worker) => worker.terminate()));
   });
 
   it("that nobody waits for (unref) is seen as well", async () => {

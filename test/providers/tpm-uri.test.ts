@@ -33,13 +33,11 @@ describe("a TPM key's URI", () => {
     const uris = fc.record({
       token: fc.record({ label: text, serial: option(text), slot: option(fc.nat()) }),
       key: fc.record({ label: text, id: option(id) }),
-      store: option(text),
-      tcti: option(tcti),
-      module: option(text),
+      access: fc.record({ store: option(text), tcti: option(tcti), module: option(text) }),
     });
     fc.assert(
-      fc.property(uris, (uri) => {
-        expect(parseTpmUri(formatTpmUri(uri))).toEqual({ ...uri, pin: undefined });
+      fc.property(uris, ({ token, key, access }) => {
+        expect(parseTpmUri(formatTpmUri(access, token, key))).toMatchObject({ token, key, ...access, pin: undefined });
       }),
     );
   });

@@ -1,8 +1,10 @@
 /** TpmSigner on a software TPM: its options, its URI, what it refuses, and a TPM that loses power. */
-import { DPoPProver, requireNonExportable } from "hardproof";
+import { setImmediate } from "node:timers/promises";
+import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof";
 import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type SoftTpm, softHsm, softTpm } from "../../softhsm/index.js";
+import { faultShim } from "../shim/fault-shim.js";
 import { codesOf, proofs } from "./many-proofs.js";
 
 const unavailable = inject("unavailable").TPM;
@@ -50,13 +52,58 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await Promise.all(signers.map((signer) => signer.close()));
   });
 
+  it("makes no two calls into a TPM at once, whichever signers of a process they come from", async () => {
+    const shim = faultShim(tpm.module);
+    const [one, other] = [newSigner({ module: shim.module }), newSigner({ module: shim.module })];
+    await Promise.all([one.publicJwk(), other.publicJwk()]);
+    const asked = shim.count("C_SignInit");
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    const first = one.sign(Buffer.from("first"));
+    const second = other.sign(Buffer.from("second"));
+    for (let turns = 0; turns < 20; turns++) await setImmediate();
+    expect(shim.count("C_SignInit") - asked).toBe(1);
+    shim.order();
+    await expect(Promise.all([first, second])).resolves.toHaveLength(2);
+    await Promise.all([one.close(), other.close()]);
+    shim.close();
+  });
+
+  it("makes a key in the TPM, lists it, and finds it again", async () => {
+    await using made = await createKey(newSigner({ key: "made" }).uri, { pin: tpm.pin });
+    expect(made.uri).toMatch(/^tpm:token=agents;object=made;id=(%[0-9A-F]{2}){16}\?store=/);
+    await expect(requireNonExportable(made, { protection: ["tpm"] })).resolves.toMatchObject({
+      evidence: { CKA_LOCAL: true, CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN" },
+    });
+    await expect(made.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    const store = `tpm:token=agents?store=${tpm.store}`;
+    const uris = await listKeys(store, { pin: tpm.pin });
+    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=made")]);
+    for (const uri of uris) {
+      await using signer = provider.open(uri, { pin: tpm.pin });
+      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    }
+    await expect(createKey(made.uri ?? "", { pin: tpm.pin })).rejects.toMatchObject({ code: "ambiguous-key" });
+    await expect(listKeys("tpm:token=nobody", { pin: tpm.pin })).rejects.toMatchObject({
+      code: "key-not-found",
+      uri: "tpm:token=nobody",
+    });
+  });
+
+  it("is bound to no store and no TCTI by an opening that failed", async () => {
+    await using elsewhere = newSigner({ store: "/elsewhere", key: "nobody" });
+    await expect(elsewhere.publicJwk()).rejects.toMatchObject({ name: "SignerError" });
+    expect(process.env.TPM2_PKCS11_STORE).toBe(tpm.store);
+    await using signer = newSigner();
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
   it("refuses another store or TCTI in the same process, naming both", async () => {
     await using signer = newSigner();
     await signer.publicJwk();
     await using elsewhere = newSigner({ store: "/elsewhere" });
     await expect(elsewhere.publicJwk()).rejects.toMatchObject({
       code: "misconfigured",
-      message: expect.stringMatching(new RegExp(`one TPM store.*${tpm.store}.*/elsewhere`)),
+      message: expect.stringMatching(new RegExp(`one TPM2_PKCS11_STORE.*${tpm.store}.*/elsewhere`)),
     });
     await using otherTpm = newSigner({ tcti: "device:/dev/tpm9" });
     await expect(otherTpm.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });

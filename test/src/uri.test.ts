@@ -104,6 +104,9 @@ describe("where a secret is kept", () => {
     ["/run/secrets/pin", { file: "/run/secrets/pin" }],
     ["file:/run/secrets/pin", { file: "/run/secrets/pin" }],
     ["file:///run/secrets/a pin?", { file: "/run/secrets/a pin?" }],
+    ["file:///run/secrets/a%20pin", { file: "/run/secrets/a pin" }],
+    ["file://localhost/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["/run/secrets/a%20pin", { file: "/run/secrets/a%20pin" }],
   ])("%s", (text, source) => {
     expect(sourceOf(text)).toEqual(source);
   });
@@ -126,6 +129,10 @@ describe("where a secret is kept", () => {
     "/",
   ])("never in %j", (text) => {
     expect(() => sourceOf(text)).toThrow(/pin-source must be env:NAME, or the absolute path of a file/);
+  });
+
+  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("nor in %j", (text) => {
+    expect(() => sourceOf(text)).toThrow(expect.objectContaining({ code: "misconfigured" }));
   });
 });
 
