@@ -20,6 +20,7 @@ import {
   CKO_PUBLIC_KEY,
   P256_PARAMS,
 } from "./cryptoki.js";
+import { speaksToTpm } from "./evidence.js";
 import { findPrivateKey, findSigningKeys } from "./keys.js";
 import { findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
 import { onToken, type TokenSession, type TokenTask } from "./token-session.js";
@@ -41,7 +42,7 @@ export function generateKeyPair(wanted: TokenTask): Promise<KeySelector> {
     const { lib, session, signal } = on;
     refuseTaken(on, { label, id }, 0);
     const mechanism = { mechanism: CKM_EC_KEY_PAIR_GEN };
-    const halves = [publicTemplate(name), privateTemplate(name)] as const;
+    const halves = [publicTemplate(name), privateTemplate(name, speaksToTpm(lib) ? [] : NOT_ALLOWED)] as const;
     const { publicKey, privateKey } = await lib.C_GenerateKeyPairAsync(session, mechanism, ...halves);
     try {
       refuseTaken(on, { label, id }, 1);
@@ -104,10 +105,11 @@ function publicTemplate(name: Template): Template {
   ];
 }
 
-/** SoftHSM lets a private key decrypt and unwrap unless told not to. */
-function privateTemplate(name: Template): Template {
+/** SoftHSM lets a private key decrypt and unwrap unless told not to. tpm2-pkcs11 fails where it is told. */
+const NOT_ALLOWED = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
+
+function privateTemplate(name: Template, no: readonly number[]): Template {
   const yes = [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN];
-  const no = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
   return [...name, ...yes.map((type) => ({ type, value: true })), ...no.map((type) => ({ type, value: false }))];
 }
 

@@ -16,7 +16,8 @@ export function checkSameSetup(path: string, used: LibrarySetup, wanted: Library
   if (used.libraryParameters !== wanted.libraryParameters)
     throw misconfigured(`${path} is in use with other libraryParameters: a process has one set.`);
   for (const name of Object.keys({ ...used.environment, ...wanted.environment })) {
-    const [here, there] = [used, wanted].map(({ environment }) => environment?.[name] ?? "the default");
+    const said = ({ environment }: LibrarySetup) => environment?.[name] ?? process.env[name] ?? "the default";
+    const [here, there] = [said(used), said(wanted)];
     if (here === there) continue;
     throw misconfigured(`A process has one ${name}. This one uses ${here}, and this signer wants ${there}.`);
   }
