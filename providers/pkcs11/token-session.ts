@@ -1,5 +1,5 @@
 /** One session on a token, logged in, for what is no signature: making, listing and deleting keys. */
-import { SignerError } from "../../src/errors.js";
+import { callStore, checkTimeout } from "../../src/signer.js";
 import { type Cryptoki, type Handle, toSignerError } from "./client.js";
 import type { KeyOnToken } from "./connection.js";
 import { CKF_RW_SESSION, CKF_SERIAL_SESSION } from "./cryptoki.js";
@@ -34,35 +34,17 @@ interface Work<T> {
   work: (on: TokenSession) => T | Promise<T>;
 }
 
-const DEFAULT_TIMEOUT = 30_000;
-
 /** @throws {SignerError} code of what went wrong; `timeout` or `aborted` if it is not waited for any longer */
 export async function onToken<T>(wanted: TokenTask, { doing, writes, work }: Work<T>): Promise<T> {
-  const { timeout = DEFAULT_TIMEOUT, signal } = wanted;
-  const limit = AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]);
-  try {
-    const working = inModule(wanted, (module) => inSession(module, wanted, { writes, work, signal: limit }));
-    return await Promise.race([working, rejectedBy(limit)]);
-  } catch (error) {
-    throw named(wanted, limit.aborted ? givenUp(signal, timeout, doing) : toSignerError(error, doing));
-  }
-}
-
-function rejectedBy(limit: AbortSignal): Promise<never> {
-  limit.throwIfAborted();
-  return new Promise((_, reject) => limit.addEventListener("abort", () => reject(limit.reason), { once: true }));
-}
-
-function givenUp(signal: AbortSignal | undefined, timeout: number, doing: string): SignerError {
-  if (signal?.aborted)
-    return new SignerError("aborted", `Given up by the caller while ${doing}.`, { cause: signal.reason });
-  return new SignerError("timeout", `Not done within ${timeout} ms while ${doing}.`);
-}
-
-function named({ token, key, uriOf }: TokenTask, error: unknown): unknown {
-  if (!(error instanceof SignerError)) return error;
-  const uri = uriOf(token, key);
-  return new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
+  const uri = wanted.uriOf(wanted.token, wanted.key);
+  const call = { uri, doing, timeout: checkTimeout(uri, wanted.timeout), signal: wanted.signal };
+  return callStore(call, async ({ signal }) => {
+    try {
+      return await inModule(wanted, (module) => inSession(module, wanted, { writes, work, signal }));
+    } catch (error) {
+      throw toSignerError(error, doing);
+    }
+  });
 }
 
 async function inModule<T>(wanted: TokenTask, work: (module: Pkcs11Module) => Promise<T>): Promise<T> {
