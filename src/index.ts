@@ -1,14 +1,10 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 
-export type { AuthorizationCodeRequest } from "./authorization-callback.js";
-export type { AuthorizationUrlRequest, PendingAuthorization } from "./authorization-request.js";
-export type { AssertionKey } from "./client-assertion.js";
-export type { ClientAuth, PrivateKeyJwt } from "./client-auth.js";
-export type { DeviceAuthorization } from "./device-authorization.js";
-export { type DPoPFetchOptions, dpopFetch } from "./dpop-fetch.js";
+export { type DPoPFetchOptions, dpopFetch } from "./calls/dpop-fetch.js";
+export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./calls/encrypted-token-store.js";
+export { type TokenSource, type TokenSourceOptions, tokenSource } from "./calls/token-source.js";
+export { memoryTokenStore, type StoredToken, type TokenStore } from "./calls/token-store.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
-export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./encrypted-token-store.js";
-export type { EndpointName } from "./endpoints.js";
 export {
   DPoPError,
   type DPoPErrorCode,
@@ -21,16 +17,27 @@ export {
   TokenStoreError,
   type TokenStoreErrorCode,
 } from "./errors.js";
-export type { AssertionToSign, JwtBearerRequest } from "./jwt-bearer.js";
 export { loadProviders } from "./load-providers.js";
+export type { AuthorizationCodeRequest } from "./oauth/authorization-callback.js";
+export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/authorization-request.js";
+export type { AssertionKey } from "./oauth/client-assertion.js";
+export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth.js";
+export type { DeviceAuthorization } from "./oauth/device-authorization.js";
+export type { EndpointName } from "./oauth/endpoints.js";
+export type { AssertionToSign, JwtBearerRequest } from "./oauth/jwt-bearer.js";
 export {
   type DeviceCodeRequest,
   type DiscoverOptions,
   OAuthClient,
   type OAuthClientOptions,
   type RefreshRequest,
-} from "./oauth-client.js";
-export { type PkcePair, pkcePair } from "./pkce.js";
+} from "./oauth/oauth-client.js";
+export { type PkcePair, pkcePair } from "./oauth/pkce.js";
+export type { ServerMetadata } from "./oauth/server-metadata.js";
+export { Token } from "./oauth/token.js";
+export type { TokenExchangeRequest, TokenType } from "./oauth/token-exchange.js";
+export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token-request.js";
+export type { Introspection, TokenStatusRequest } from "./oauth/token-status.js";
 export {
   createKey,
   diagnoseKey,
@@ -42,7 +49,6 @@ export {
   registerProvider,
 } from "./provider.js";
 export { type KeyRequirement, requireNonExportable } from "./requirement.js";
-export type { ServerMetadata } from "./server-metadata.js";
 export {
   type KeyDescription,
   type KeyFacts,
@@ -56,10 +62,4 @@ export {
   type SignOptions,
   type StoreSignature,
 } from "./signer.js";
-export { Token } from "./token.js";
-export type { TokenExchangeRequest, TokenType } from "./token-exchange.js";
-export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./token-request.js";
-export { type TokenSource, type TokenSourceOptions, tokenSource } from "./token-source.js";
-export type { Introspection, TokenStatusRequest } from "./token-status.js";
-export { memoryTokenStore, type StoredToken, type TokenStore } from "./token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

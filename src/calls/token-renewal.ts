@@ -1,0 +1,168 @@
+/** How a token is followed by the next one: from the store, by its refresh token, or by the grant again (RFC 6749 §6). */
+import { hash } from "node:crypto";
+import type { DPoPProver } from "../dpop-prover.js";
+import { OAuthError } from "../errors.js";
+import type { OAuthClient } from "../oauth/oauth-client.js";
+import { boundKeys, Token } from "../oauth/token.js";
+import type { TokenRequest } from "../oauth/token-request.js";
+import type { StoredToken, TokenStore } from "./token-store.js";
+
+/** What is needed of an `OAuthClient`. */
+export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer">;
+
+export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
+  client: TokenClient;
+  prover: DPoPProver;
+  /** A token that you already have, such as one of a login just made. It goes before the store's. */
+  token?: Token | undefined;
+  /** Whether the grant can be asked for again. Default: `client_credentials` can, no other. */
+  repeatable?: boolean | undefined;
+  /** Keeps the token for the next run, and shares it with other processes. */
+  store?: TokenStore | undefined;
+  /**
+   * Whose token it is, as part of the store's key. Needed where one key and client log in for several people: nothing else
+   * tells their tokens apart.
+   */
+  subject?: string | undefined;
+}
+
+export interface KeptToken {
+  /** With the refresh token in force. */
+  readonly token: Token;
+  /** Milliseconds since 1970; `null` where the server did not say. */
+  readonly expiresAt: number | null;
+}
+
+type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
+
+export class TokenRenewal {
+  readonly #client: TokenClient;
+  readonly #prover: DPoPProver;
+  readonly #grant: Grant;
+  readonly #repeatable: boolean;
+  readonly #store: TokenStore | undefined;
+  /** The store's. */
+  readonly #key: string;
+  #first: Token | undefined;
+  #refreshToken: string | null;
+  #granted: boolean;
+
+  constructor(options: TokenRenewalOptions) {
+    const { client, prover, token, repeatable, store, subject, ...grant } = options;
+    const refreshToken = grant.grantType === "refresh_token" ? grant.extra?.refresh_token : undefined;
+    this.#client = client;
+    this.#prover = prover;
+    this.#grant = grant;
+    this.#repeatable = repeatable ?? grant.grantType === "client_credentials";
+    this.#store = store;
+    this.#key = storeKey(options);
+    this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
+    this.#first = token?.refreshToken === null ? new Token(token.raw, token.accessToken, this.#refreshToken) : token;
+    this.#granted = grant.grantType === "refresh_token" || token !== undefined;
+  }
+
+  /** @param stale - the access token that is to be replaced */
+  async next(stale: string | undefined): Promise<KeptToken> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first) return this.#keep(first, Date.now());
+    const stored = await this.#load();
+    if (isFresh(stored, stale)) return stored;
+    return (await this.#refresh(stale)) ?? this.#askAgain();
+  }
+
+  async #refresh(stale: string | undefined): Promise<KeptToken | undefined> {
+    const used = this.#refreshToken;
+    if (used === null) return undefined;
+    const { resource } = this.#grant.extra ?? {};
+    const request = { ...this.#grant, dpopProver: this.#prover, refreshToken: used, scope: null, extra: { resource } };
+    try {
+      return await this.#got(() => this.#client.refresh(request));
+    } catch (reason) {
+      if (!isInvalidGrant(reason)) throw reason;
+      return this.#afterRefusal(used, stale, reason);
+    }
+  }
+
+  /** Another process may have used the refresh token first, and stored what it got for it. */
+  async #afterRefusal(used: string, stale: string | undefined, reason: unknown): Promise<KeptToken | undefined> {
+    const theirs = await this.#load();
+    if (theirs && theirs.token.refreshToken !== used) return isFresh(theirs, stale) ? theirs : this.#refresh(stale);
+    this.#refreshToken = null;
+    await this.#change((store) => store.del(this.#key));
+    if (!this.#repeatable) throw reason;
+    return undefined;
+  }
+
+  async #askAgain(): Promise<KeptToken> {
+    const { grantType } = this.#grant;
+    if (this.#granted && !this.#repeatable) {
+      const message = `The token is over, has no refresh token, and ${grantType} can't be repeated: ask for a new grant.`;
+      throw new OAuthError("misconfigured", message, { error: "invalid_grant" });
+    }
+    const request = { ...this.#grant, dpopProver: this.#prover };
+    const kept = await this.#got(() => this.#client.getTokenWithDPoP(request));
+    this.#granted = true;
+    return kept;
+  }
+
+  async #got(ask: () => Promise<Token>): Promise<KeptToken> {
+    const since = Date.now();
+    return this.#keep(await ask(), since);
+  }
+
+  async #keep(token: Token, since: number): Promise<KeptToken> {
+    const { raw, refreshToken, expiresIn } = token;
+    const expiresAt = expiresIn === null ? null : since + expiresIn * 1000;
+    this.#refreshToken = refreshToken;
+    await this.#change((store) => store.set(this.#key, { raw, refreshToken, expiresAt }));
+    return { token, expiresAt };
+  }
+
+  async #load(): Promise<KeptToken | undefined> {
+    const kept = keptToken(await this.#store?.get(this.#key), this.#prover.jkt);
+    this.#refreshToken = kept?.token.refreshToken ?? this.#refreshToken;
+    return kept;
+  }
+
+  /** A token that could not be stored is as good as any: it is used, and the operator is told. */
+  async #change(change: (store: TokenStore) => Promise<void>): Promise<void> {
+    try {
+      if (this.#store) await change(this.#store);
+    } catch (reason) {
+      const why = reason instanceof Error ? reason.message : "no reason given";
+      process.emitWarning(`The token store was not written: ${why}`, { code: "HARDPROOF_TOKEN_STORE" });
+    }
+  }
+}
+
+/**
+ * The same question finds its token again after a restart, and no other does: a code or subject token is another person's.
+ * What may be secret is in it as a hash.
+ */
+function storeKey({ client, prover, grantType, clientId, scope, subject, extra = {} }: TokenRenewalOptions): string {
+  const { resource, audience, ...asked } = extra;
+  const given = Object.entries(asked).filter(([, value]) => value != null);
+  const question = given.length === 0 ? undefined : hash("sha256", JSON.stringify(given.sort()), "base64url");
+  const parts = { issuer: client.issuer, grant_type: grantType, scope, subject, resource, audience, question };
+  const key = new URLSearchParams({ jkt: prover.jkt, client_id: clientId });
+  for (const [name, values] of Object.entries(parts))
+    for (const value of [values ?? []].flat()) key.append(name, String(value));
+  return key.toString();
+}
+
+/** A token of another key is none. */
+function keptToken(stored: StoredToken | undefined, jkt: string): KeptToken | undefined {
+  const accessToken = stored?.raw.access_token;
+  if (!stored || typeof accessToken !== "string") return undefined;
+  if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
+  return { token: new Token(stored.raw, accessToken, stored.refreshToken), expiresAt: stored.expiresAt };
+}
+
+function isFresh(kept: KeptToken | undefined, stale: string | undefined): kept is KeptToken {
+  return kept !== undefined && kept.token.accessToken !== stale && (kept.expiresAt ?? Infinity) > Date.now();
+}
+
+function isInvalidGrant(reason: unknown): boolean {
+  return reason instanceof Error && "error" in reason && reason.error === "invalid_grant";
+}

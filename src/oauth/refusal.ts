@@ -1,0 +1,63 @@
+/** What a server's refusal says (RFC 6749 §5.2), without the secrets that it may repeat. */
+import { OAuthError } from "../errors.js";
+import { type Answer, nameOf, parseObject } from "./http-exchange.js";
+
+/** Fields that hold no secret: what else was sent is blotted out of the server's words. */
+const PUBLIC_FIELDS = new Set([
+  "actor_token_type",
+  "audience",
+  "client_assertion_type",
+  "client_id",
+  "code_challenge_method",
+  "dpop_jkt",
+  "grant_type",
+  "redirect_uri",
+  "requested_token_type",
+  "resource",
+  "response_type",
+  "scope",
+  "subject_token_type",
+  "token_type_hint",
+]);
+
+const MOST_CHARACTERS = 500;
+
+/** What was sent and must not be shown: the secret fields' values, as they are, form-encoded and in JSON, and the headers'. */
+export function secretsOf(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
+  const fields = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).map(([, value]) => value);
+  const encoded = fields.flatMap((value) => [
+    new URLSearchParams({ "": value }).toString().slice(1),
+    JSON.stringify(value).slice(1, -1),
+  ]);
+  const words = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
+  return [...fields, ...encoded, ...words].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+}
+
+/** The error that an answer of another status than 2xx is. */
+export function refusal(url: URL, { response, text }: Answer, secrets: readonly string[] = []): OAuthError {
+  const blot = (words: string) => secrets.reduce((left, secret) => left.replaceAll(secret, "[redacted]"), words);
+  const said = serverWords(parseObject(text), text);
+  const error = blot(said.error);
+  const errorDescription = said.description === null ? null : blot(said.description);
+  const message = `${nameOf(url)} answered ${response.status}: ${sentence(error, errorDescription)}`;
+  return new OAuthError("refused", message, { error, errorDescription, response });
+}
+
+/** The server's words in an error message: on one line, and no longer than a log bears. */
+export function sentence(error: string, errorDescription: string | null): string {
+  const words = errorDescription ? `${error}, ${errorDescription}` : error;
+  return words.replace(/\p{Cc}+/gu, " ").slice(0, MOST_CHARACTERS);
+}
+
+/** RFC 6749 §5.2, or `{"error":{"code","message"}}`, or no JSON at all. */
+function serverWords(body: Record<string, unknown> | undefined, text: string) {
+  const { error } = body ?? {};
+  if (typeof error === "string" && error !== "") return { error, description: stringOrNull(body?.error_description) };
+  if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string")
+    return { error: error.code, description: "message" in error ? stringOrNull(error.message) : null };
+  return { error: "token_request_failed", description: stringOrNull(body?.error_description) ?? (text || null) };
+}
+
+function stringOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

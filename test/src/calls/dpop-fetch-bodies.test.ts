@@ -1,0 +1,202 @@
+/** Bodies that are sent again, and calls that are given up. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { inspect } from "node:util";
+import { DPoPProver, type Signer, type Token } from "hardproof";
+import { decodeJwt } from "jose";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Telling } from "../told-server.js";
+import { answer, caught, challenge, ok, type ToldResource, toldResource } from "./told-resource.js";
+
+let told: ToldResource;
+let server: ToldResource["server"];
+let url: ToldResource["url"];
+let inTurn: ToldResource["inTurn"];
+let caller: ToldResource["caller"];
+beforeAll(async () => {
+  told = await toldResource();
+  ({ server, url, inTurn, caller } = told);
+});
+afterAll(() => told.close());
+
+describe("bodies", () => {
+  const asked = (): Telling => challenge("use_dpop_nonce", { "dpop-nonce": "n1" });
+  const bytes = new TextEncoder().encode("payload");
+  const form = new FormData();
+  form.set("field", "payload");
+
+  it.each([
+    ["a string", () => "payload"],
+    ["bytes", () => bytes],
+    ["a Blob", () => new Blob([bytes])],
+    ["URLSearchParams", () => new URLSearchParams({ payload: "" })],
+    ["FormData", () => form],
+    ["a stream", () => new Blob([bytes]).stream()],
+    ["a Node stream", () => Readable.from([bytes])],
+  ])("%s is sent again after a challenge", async (_, body) => {
+    inTurn(asked(), ok);
+    const init = { method: "POST", body: body() as never, duplex: "half" } as const;
+    expect((await caller()(url, init)).status).toBe(200);
+    expect(server.heard.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
+  });
+
+  it.each(["string", "stream"])("a Request's %s is sent again after a challenge", async (kind) => {
+    inTurn(asked(), ok);
+    const body = kind === "string" ? "payload" : new Blob([bytes]).stream();
+    expect((await caller()(new Request(url, { method: "POST", body, duplex: "half" }))).status).toBe(200);
+    expect(server.heard.map(({ body }) => body)).toEqual(["payload", "payload"]);
+  });
+
+  it.each(["stream", "Request"])("a %s over the limit is sent once, and a challenge ends in an error", async (kind) => {
+    inTurn(asked(), ok);
+    const body = () => new Blob([Buffer.alloc(300_000, "x")]).stream();
+    const call = caller({ maxBufferedBody: 1000 });
+    const send = () =>
+      kind === "stream"
+        ? call(url, { method: "POST", body: body(), duplex: "half" })
+        : call(new Request(url, { method: "POST", body: body(), duplex: "half" }));
+    expect(await caught(send())).toMatchObject({ code: "body-spent", message: expect.stringContaining("again") });
+    expect(server.heard.map(({ body }) => body.length)).toEqual([300_000]);
+    expect((await send()).status).toBe(200);
+    expect(server.heard.map(({ body }) => body.length)).toEqual([300_000, 300_000]);
+    inTurn(answer(307, { location: "/next" }));
+    expect(await caught(send())).toMatchObject({ code: "body-spent" });
+    inTurn(answer(303, { location: "/next" }), ok);
+    expect((await send()).status).toBe(200);
+  });
+
+  it("a stream goes on where it was when the challenge came before its end", async () => {
+    const read: string[] = [];
+    const hasty = createServer(async (request, response) => {
+      const nonce = decodeJwt(String(request.headers.dpop)).nonce;
+      if (nonce === undefined) return challenge("use_dpop_nonce", { "dpop-nonce": "n1" })(response, {} as never, 1);
+      read.push(await text(request));
+      response.end("read");
+    });
+    await new Promise<void>((resolve) => hasty.listen(0, "127.0.0.1", resolve));
+    const { port } = hasty.address() as AddressInfo;
+    let challenged = () => {};
+    const untilChallenged = new Promise<void>((resolve) => {
+      challenged = resolve;
+    });
+    const body = ReadableStream.from(
+      (async function* () {
+        yield new TextEncoder().encode("before ");
+        await untilChallenged;
+        yield new TextEncoder().encode("after");
+      })(),
+    );
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const response = await globalThis.fetch(input, init);
+      challenged();
+      return response;
+    };
+    const response = await caller({ fetch })(`http://127.0.0.1:${port}`, { method: "POST", body, duplex: "half" });
+    expect(await response.text()).toBe("read");
+    expect(read).toEqual(["before after"]);
+    hasty.closeAllConnections();
+    hasty.close();
+  });
+
+  it("a stream is cancelled when nobody will read it", async () => {
+    const cancel = vi.fn();
+    const body = () => new ReadableStream({ pull: (controller) => controller.enqueue(bytes), cancel });
+    const refusing = async () => {
+      throw new TypeError("refused");
+    };
+    expect(await caught(caller({ fetch: refusing })(url, { method: "POST", body: body() }))).toBeInstanceOf(TypeError);
+    expect(cancel).toHaveBeenCalledTimes(1);
+    const early: typeof fetch = async (_, init) => {
+      await bodyOf(init).cancel();
+      return new Response();
+    };
+    await caller({ fetch: early })(url, { method: "POST", body: body() });
+    expect(cancel).toHaveBeenCalledTimes(2);
+  });
+
+  it("an error of the stream is an error of the call", async () => {
+    inTurn(ok);
+    const body = new ReadableStream({ pull: (controller) => controller.error(new Error("disk gone")) });
+    const error = await caught(caller()(url, { method: "POST", body, duplex: "half" }));
+    expect(inspect(error)).toContain("disk gone");
+  });
+});
+
+describe("aborts", () => {
+  const reason = new Error("enough");
+
+  it.each(["init", "Request"])("by the signal of the %s, before anything is sent", async (kind) => {
+    inTurn(ok);
+    const signal = AbortSignal.abort(reason);
+    const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
+    expect(await caught(call)).toBe(reason);
+    expect(server.heard).toEqual([]);
+  });
+
+  it.each(["init", "Request"])("by the signal of the %s, while the server is silent", async (kind) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    inTurn(() => controller.abort(reason));
+    const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
+    expect(await caught(call)).toBe(reason);
+  });
+
+  it("while the proof is being signed, by a signer that never ends", async () => {
+    const controller = new AbortController();
+    const sign = vi.fn(() => {
+      queueMicrotask(() => controller.abort(reason));
+      return new Promise<Uint8Array>(() => undefined);
+    });
+    const { signer } = told.prover;
+    const deaf: Signer = {
+      alg: "ES256",
+      uri: undefined,
+      publicJwk: () => signer.publicJwk(),
+      sign,
+      describe: () => signer.describe(),
+      close: () => signer.close(),
+      [Symbol.asyncDispose]: () => signer.close(),
+    };
+    inTurn(ok);
+    const call = caller({ prover: await DPoPProver.create(deaf) });
+    expect(await caught(call(url, { signal: controller.signal }))).toBe(reason);
+    expect(sign).toHaveBeenCalled();
+    expect(server.heard).toEqual([]);
+  });
+
+  it("while a token is awaited, and while the answer's body comes", async () => {
+    const controller = new AbortController();
+    const never = () => new Promise<Token>(() => undefined);
+    const call = caller({ token: { token: never, renew: never } })(url, { signal: controller.signal });
+    controller.abort(reason);
+    expect(await caught(call)).toBe(reason);
+
+    inTurn((response) => response.writeHead(200).write("half"));
+    const second = new AbortController();
+    const response = await caller()(url, { signal: second.signal });
+    second.abort(reason);
+    expect(await caught(response.text())).toMatchObject({ name: "AbortError" });
+  });
+
+  it("by a time-out keep their name", async () => {
+    inTurn(() => undefined);
+    expect(await caught(caller()(url, { signal: AbortSignal.timeout(20) }))).toMatchObject({ name: "TimeoutError" });
+  });
+
+  it("leave no listener behind", async () => {
+    inTurn(ok);
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await caller({ fetch: async () => new Response() })(url, { signal });
+    await caught(caller()("ftp://refused", { signal }));
+    expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+    expect(added.mock.calls.length).toBeGreaterThan(1);
+  });
+});
+
+function bodyOf(init: RequestInit | undefined): ReadableStream<Uint8Array> {
+  return init?.body instanceof ReadableStream ? init.body : expect.unreachable();
+}

@@ -1,0 +1,180 @@
+/** The way through the browser: what is asked (RFC 6749 §4.1.1, RFC 7636), and which callbacks are believed (RFC 9207). */
+import { createHash } from "node:crypto";
+import { inspect } from "node:util";
+import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, pkcePair } from "hardproof";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { json, type ToldServer, toldServer } from "../told-server.js";
+
+const issuer = "https://auth.example.com";
+const redirectUri = "https://app.example.com/callback?tenant=1";
+let server: ToldServer;
+let prover: DPoPProver;
+beforeAll(async () => {
+  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+});
+beforeEach(() => server.tell(json(200, { access_token: "opaque" })));
+afterAll(() => server.close());
+
+const who = () => ({ clientId: "my-agent", dpopProver: prover });
+const clientOf = (options: Partial<OAuthClientOptions> = {}) =>
+  new OAuthClient({ baseUrl: server.origin, issuer, ...options });
+const withMetadata = (more: object) => ({
+  issuer: undefined,
+  metadata: { issuer, token_endpoint: `${server.origin}/oauth/token`, ...more },
+});
+const refused = (asking: Promise<unknown>): Promise<OAuthError> =>
+  asking.then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+
+describe("the authorization request", () => {
+  const parametersOf = async (more = {}) => {
+    const { url } = await clientOf().authorizationUrl({ ...who(), redirectUri, ...more });
+    return new URL(url).searchParams;
+  };
+
+  it("asks for a code, bound to a verifier and to the key", async () => {
+    const resource = ["https://one.example/", "https://two.example/"];
+    const more = { scope: "read write", resource, extra: { prompt: "consent" } };
+    const pending = await clientOf().authorizationUrl({ ...who(), redirectUri, ...more });
+    const url = new URL(pending.url);
+    expect(url.origin + url.pathname).toBe(`${server.origin}/oauth/authorize`);
+    expect([...url.searchParams]).toEqual([
+      ["client_id", "my-agent"],
+      ["response_type", "code"],
+      ["redirect_uri", redirectUri],
+      ["scope", "read write"],
+      ["state", pending.state],
+      ["code_challenge", createHash("sha256").update(pending.codeVerifier).digest("base64url")],
+      ["code_challenge_method", "S256"],
+      ["dpop_jkt", prover.jkt],
+      ["resource", resource[0]],
+      ["resource", resource[1]],
+      ["prompt", "consent"],
+    ]);
+    expect(server.heard).toEqual([]);
+  });
+
+  it("has a state and a verifier of its own each time, or the caller's", async () => {
+    const request = { ...who(), redirectUri };
+    const [one, two] = [await clientOf().authorizationUrl(request), await clientOf().authorizationUrl(request)];
+    expect(one.state).not.toBe(two.state);
+    expect(one.codeVerifier).not.toBe(two.codeVerifier);
+    const { codeVerifier, codeChallenge, codeChallengeMethod } = pkcePair();
+    expect([codeVerifier, codeChallenge].join()).toMatch(/^[\w-]{43},[\w-]{43}$/);
+    for (const short of ["v", "v".repeat(42), "v".repeat(129), `${"v".repeat(43)}=`])
+      await expect(parametersOf({ codeVerifier: short })).rejects.toMatchObject({ code: "misconfigured" });
+    const parameters = await parametersOf({ state: "mine", codeVerifier });
+    expect(parameters.get("state")).toBe("mine");
+    expect(parameters.get("code_challenge")).toBe(codeChallenge);
+    expect(parameters.get("code_challenge_method")).toBe(codeChallengeMethod);
+  });
+
+  it("keeps the endpoint's own query (RFC 6749 §3.1)", async () => {
+    const client = clientOf({ endpoints: { authorization: "/authorize?tenant=1" } });
+    const { url } = await client.authorizationUrl({ ...who(), redirectUri });
+    expect(url).toMatch(/authorize\?tenant=1&client_id=my-agent/);
+  });
+
+  it("is pushed where the server's metadata says so (RFC 9126 §5)", async () => {
+    server.tell(json(201, { request_uri: "urn:1", expires_in: 60 }));
+    const client = clientOf(
+      withMetadata({
+        require_pushed_authorization_requests: true,
+        authorization_endpoint: `${issuer}/authorize`,
+        pushed_authorization_request_endpoint: `${server.origin}/par`,
+      }),
+    );
+    const { url } = await client.authorizationUrl({ ...who(), redirectUri, scope: "read", extra: { prompt: "login" } });
+    expect(url).toBe(`${issuer}/authorize?client_id=my-agent&request_uri=urn%3A1`);
+    const form = Object.fromEntries(server.heard[0]?.form ?? []);
+    expect(form).toMatchObject({ response_type: "code", scope: "read", dpop_jkt: prover.jkt, prompt: "login" });
+  });
+
+  it.each(["state", "code_challenge", "redirect_uri", "dpop_jkt", "client_id", "request_uri"])(
+    "takes no extra that would override %s",
+    async (name) => {
+      for (const pushed of [false, true])
+        expect(await refused(parametersOf({ pushed, extra: { [name]: "x" } }))).toMatchObject({
+          code: "misconfigured",
+        });
+    },
+  );
+
+  it.each(["relative", "https://api.example.com/#part", ""])("takes no resource %j (RFC 8707 §2)", async (resource) => {
+    expect(await refused(parametersOf({ resource }))).toMatchObject({ code: "misconfigured" });
+    expect(await refused(clientOf().clientCredentials({ ...who(), resource }))).toMatchObject({
+      code: "misconfigured",
+    });
+  });
+});
+
+describe("the callback", () => {
+  const pending = { redirectUri, state: "the-state", codeVerifier: "v".repeat(43) };
+  const exchange = (query: string, options: Partial<OAuthClientOptions> = {}) =>
+    clientOf(options).authorizationCode(`https://app.example.com/callback?${query}`, { ...who(), ...pending });
+
+  it("gives its code for a token, with the verifier and the same redirect URI", async () => {
+    await exchange("tenant=1&code=the-code&state=the-state");
+    expect(Object.fromEntries(server.heard[0]?.form ?? [])).toEqual({
+      grant_type: "authorization_code",
+      client_id: "my-agent",
+      code: "the-code",
+      redirect_uri: redirectUri,
+      code_verifier: pending.codeVerifier,
+    });
+  });
+
+  it.each([
+    ["another state", "code=s3cret&state=other"],
+    ["no state", "code=s3cret"],
+    ["two states", "code=s3cret&state=the-state&state=other"],
+    ["two codes", "code=s3cret&code=s3cret2&state=the-state"],
+    ["another issuer", "code=s3cret&state=the-state&iss=https%3A%2F%2Fevil.example"],
+    ["another spelling of the issuer", "code=s3cret&state=the-state&iss=https%3A%2F%2Fauth.example.com%2F"],
+    ["an error for another request", "error=access_denied&state=other"],
+    ["an error of another issuer", "error=access_denied&state=the-state&iss=https%3A%2F%2Fevil.example"],
+    ["no code", "state=the-state"],
+    ["an empty code", "code=&state=the-state"],
+  ])("with %s is not believed, and its code goes nowhere", async (_, query) => {
+    const error = await refused(exchange(query));
+    expect(error).toMatchObject({ name: "OAuthError", code: "invalid-response", statusCode: null });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cret");
+    expect(server.heard).toEqual([]);
+  });
+
+  it("may leave out the issuer, unless the server says that it never does (RFC 9207 §2.4)", async () => {
+    const query = "code=c&state=the-state";
+    await exchange(query);
+    await exchange(`${query}&iss=${encodeURIComponent(issuer)}`);
+    const always = withMetadata({ authorization_response_iss_parameter_supported: true });
+    await exchange(`${query}&iss=${encodeURIComponent(issuer)}`, always);
+    expect(await refused(exchange(query, always))).toMatchObject({ code: "invalid-response" });
+  });
+
+  it("with an issuer that there is nothing to compare with is refused", async () => {
+    const error = await refused(exchange("code=c&state=the-state&iss=https%3A%2F%2Fx.example", { issuer: undefined }));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("issuer") });
+  });
+
+  it("with an error is the server's no (RFC 6749 §4.1.2.1), on one line", async () => {
+    const error = await refused(exchange("error=access_denied&error_description=not%0Atoday&state=the-state"));
+    expect(error).toMatchObject({ code: "refused", error: "access_denied", errorDescription: "not\ntoday" });
+    expect(error.message).toContain("access_denied, not today");
+  });
+
+  it.each(["", "/callback?code=c&state=the-state"])("must be a whole URL: %j is not", async (url) => {
+    const asking = clientOf().authorizationCode(url, { ...who(), ...pending });
+    expect(await refused(asking)).toMatchObject({ code: "misconfigured" });
+  });
+
+  it.each(["state", "codeVerifier", "redirectUri"])("is nothing without the %s that was kept", async (name) => {
+    const asking = clientOf().authorizationCode("https://app.example.com/?code=c&state=the-state", {
+      ...who(),
+      ...pending,
+      [name]: undefined,
+    });
+    expect(await refused(asking)).toMatchObject({ code: "misconfigured" });
+  });
+});

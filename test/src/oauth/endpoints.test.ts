@@ -1,0 +1,255 @@
+/** What every endpoint that is posted to does with each kind of answer. It is one code path: this table shows it. */
+import { inspect } from "node:util";
+import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
+import { decodeJwt } from "jose";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Heard, json, type Telling, type ToldServer, toldServer } from "../told-server.js";
+
+let server: ToldServer;
+let elsewhere: ToldServer;
+let prover: DPoPProver;
+const signer = MemorySigner.generate();
+beforeAll(async () => {
+  [server, elsewhere, prover] = await Promise.all([toldServer(), toldServer(), DPoPProver.generate()]);
+});
+afterEach(() => void vi.useRealTimers());
+beforeEach(() => elsewhere.tell(json(200, good)));
+afterAll(() => Promise.all([server.close(), elsewhere.close()]));
+
+const secrets = {
+  refreshToken: "s3cret-refresh",
+  codeVerifier: "s3cret-verifier".padEnd(43, "-"),
+  token: "s3cret+token/=",
+  subjectToken: "s3cret-subject",
+  clientSecret: "s3cret of the agent",
+};
+const good = {
+  access_token: "opaque",
+  token_type: "DPoP",
+  request_uri: "urn:request:1",
+  device_code: "s3cret-device",
+  user_code: "ABCD",
+  verification_uri: "https://auth.example.com/device",
+  expires_in: 600,
+  active: true,
+};
+const clientOf = (options: Partial<OAuthClientOptions> = {}) =>
+  new OAuthClient({ baseUrl: server.origin, timeout: 5_000, ...options });
+const who = () => ({ clientId: "my-agent", dpopProver: prover });
+
+interface Endpoint {
+  path: string;
+  call(client: OAuthClient, more?: object): Promise<unknown>;
+  /** Whether a 200 must have something in it. */
+  empty?: "fine";
+  proof?: "none";
+}
+
+const redirectUri = "http://127.0.0.1/callback";
+const endpoints: Record<string, Endpoint> = {
+  token: {
+    path: "/oauth/token",
+    call: (client, more) => client.refresh({ ...who(), refreshToken: secrets.refreshToken, ...more }),
+  },
+  "token exchange": {
+    path: "/oauth/token",
+    call: (client, more) => client.exchangeToken({ ...who(), subjectToken: secrets.subjectToken, ...more }),
+  },
+  "pushed authorization request": {
+    path: "/oauth/par",
+    call: (client, more) =>
+      client.authorizationUrl({ ...who(), redirectUri, codeVerifier: secrets.codeVerifier, pushed: true, ...more }),
+  },
+  "device authorization": {
+    path: "/oauth/device",
+    call: (client, more) => client.deviceAuthorization({ ...who(), ...more }),
+    proof: "none",
+  },
+  revocation: {
+    path: "/oauth/revoke",
+    call: (client, more) => client.revoke({ ...who(), token: secrets.token, ...more }),
+    empty: "fine",
+  },
+  introspection: {
+    path: "/oauth/introspect",
+    call: (client, more) => client.introspect({ ...who(), token: secrets.token, ...more }),
+  },
+};
+
+const refused = (asking: Promise<unknown>): Promise<OAuthError> =>
+  asking.then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+const challenge = json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" });
+const proofsOf = (heard: readonly Heard[]) => heard.map(({ headers }) => decodeJwt(String(headers.dpop)));
+const jtisOf = (heard: readonly Heard[]) => new Set(proofsOf(heard).map(({ jti }) => jti));
+const inTurn =
+  (...tellings: Telling[]): Telling =>
+  (response, heard, turn) =>
+    tellings[Math.min(turn, tellings.length) - 1]?.(response, heard, turn);
+
+describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, empty, proof }) => {
+  const withProof = proof !== "none";
+
+  it("is posted to once where all is well, with the client's id", async () => {
+    server.tell(json(200, good));
+    await call(clientOf());
+    expect(server.heard.map((heard) => [heard.path, heard.form.get("client_id")])).toEqual([[path, "my-agent"]]);
+    if (withProof) expect(proofsOf(server.heard)[0]).toMatchObject({ htm: "POST", htu: server.origin + path });
+    else expect(server.heard[0]?.headers.dpop).toBeUndefined();
+  });
+
+  it("is posted to where the caller says that it is", async () => {
+    server.tell(json(200, good));
+    const everywhere = Object.fromEntries(
+      ["token", "pushedAuthorizationRequest", "deviceAuthorization", "revocation", "introspection"].map((name) => [
+        name,
+        "/elsewhere?tenant=1",
+      ]),
+    );
+    await call(clientOf({ endpoints: everywhere }));
+    expect(server.heard.map((heard) => heard.path)).toEqual(["/elsewhere?tenant=1"]);
+    if (withProof) expect(proofsOf(server.heard)[0]?.htu).toBe(`${server.origin}/elsewhere`);
+  });
+
+  it.each([
+    ["says nothing in time", () => void vi.advanceTimersByTime(5_000), { code: "timeout", statusCode: null }],
+    ["hangs up", (response) => response.destroy(), { code: "unreachable" }],
+    ["fails", json(503, { error: "temporarily_unavailable" }), { code: "refused", statusCode: 503 }],
+    ["fails in HTML", (response) => response.writeHead(502).end("<html>"), { code: "refused", statusCode: 502 }],
+    ["pours for ever", (response) => pour(response), { code: "too-large" }],
+  ] as [string, Telling, object][])("that %s is an error after one request", async (_, telling, error) => {
+    server.tell(telling);
+    if (telling.length === 0) vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    expect(await refused(call(clientOf()))).toMatchObject(error);
+    expect(server.heard).toHaveLength(1);
+  });
+
+  it.each(["oops", "[]", "null", "", "{}", '{"access_token":7,"request_uri":7,"device_code":7,"active":"yes"}'])(
+    "that answers 200 with %j has not said what it was asked",
+    async (body) => {
+      server.tell((response) => response.writeHead(200).end(body));
+      if (empty) await call(clientOf());
+      else expect(await refused(call(clientOf()))).toMatchObject({ code: "invalid-response", statusCode: 200 });
+    },
+  );
+
+  it.each([302, 307, 308])("that redirects by %d elsewhere gets nothing sent there", async (status) => {
+    server.tell((response) => response.writeHead(status, { location: elsewhere.origin + path }).end());
+    expect(await refused(call(clientOf()))).toMatchObject({ code: "redirect", statusCode: status });
+    expect(elsewhere.heard).toEqual([]);
+  });
+
+  it("that sends a nonce with each answer is asked with the last one", async () => {
+    server.tell((response, heard, turn) => json(200, good, { "dpop-nonce": `n${turn}` })(response, heard, turn));
+    const client = clientOf();
+    for (let turn = 0; turn < 3; turn++) await call(client);
+    if (withProof) expect(proofsOf(server.heard).map(({ nonce }) => nonce)).toEqual([undefined, "n1", "n2"]);
+  });
+
+  it("that challenges gets one more try, with a fresh proof, assertion and nonce", async () => {
+    server.tell(inTurn(challenge, json(200, good)));
+    const client = clientOf({ clientAuth: { method: "private_key_jwt", signer } });
+    if (!withProof) expect(await refused(call(client))).toMatchObject({ error: "use_dpop_nonce" });
+    else {
+      await call(client);
+      expect(proofsOf(server.heard).map(({ nonce }) => nonce)).toEqual([undefined, "n"]);
+      expect(jtisOf(server.heard).size).toBe(2);
+      const assertions = server.heard.map(({ form }) => decodeJwt(form.get("client_assertion") ?? ""));
+      expect(new Set(assertions.map(({ jti }) => jti)).size).toBe(2);
+    }
+  });
+
+  it("that challenges for ever is left after that", async () => {
+    server.tell(challenge);
+    expect(await refused(call(clientOf()))).toMatchObject({ code: "refused", error: "use_dpop_nonce" });
+    expect(server.heard).toHaveLength(withProof ? 2 : 1);
+  });
+
+  it("that refuses the proof for its time, challenges, and refuses, is left after three", async () => {
+    const clock = new Date(Date.now() + 300_000).toUTCString();
+    const wrongTime = json(400, { error: "invalid_dpop_proof" }, { date: clock });
+    server.tell(inTurn(wrongTime, challenge, wrongTime, challenge));
+    const error = await refused(call(clientOf(), { dpopProver: await DPoPProver.generate() }));
+    expect(error).toMatchObject({ code: "refused", error: "invalid_dpop_proof" });
+    expect(server.heard).toHaveLength(withProof ? 3 : 1);
+    if (withProof) expect(jtisOf(server.heard).size).toBe(3);
+  });
+
+  it("that repeats what it was sent does not get it into an error", async () => {
+    const repeat: Telling = (response, { body, headers, form }) =>
+      response.writeHead(400).end(JSON.stringify([body, headers, [...form]]) + decodeURIComponent(body));
+    server.tell(repeat);
+    const ways: [OAuthClientOptions["clientAuth"], string | undefined][] = [
+      ["client_secret_post", secrets.clientSecret],
+      ["client_secret_basic", secrets.clientSecret],
+      [{ method: "private_key_jwt", signer }, undefined],
+    ];
+    for (const [clientAuth, clientSecret] of ways) {
+      const client = clientOf({ clientAuth });
+      const printed = inspect([client, await refused(call(client, { clientSecret }))], { depth: 10, showHidden: true });
+      const { headers, form } = server.heard.at(-1) ?? expect.unreachable();
+      const sent = [headers.dpop, headers.authorization?.split(" ")[1], form.get("client_assertion")];
+      for (const secret of [...sent, "s3cret"]) if (secret) expect(printed).not.toContain(secret);
+    }
+  });
+
+  it("is not posted to when the caller has given up", async () => {
+    server.tell(json(200, good));
+    const signal = AbortSignal.abort();
+    expect(await refused(call(clientOf(), { signal }))).toMatchObject({ code: "aborted" });
+    expect(server.heard).toEqual([]);
+  });
+
+  it("is not posted to once the time is up, whatever the fetch makes of its signal", async () => {
+    let requests = 0;
+    const slow: typeof fetch = async () => {
+      requests++;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return Response.json({ error: "use_dpop_nonce" }, { status: 400, headers: { "dpop-nonce": "n" } });
+    };
+    expect(await refused(call(clientOf({ fetch: slow, timeout: 10 })))).toMatchObject({ code: "timeout" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(requests).toBe(1);
+  });
+
+  it.each(["client_id", "client_secret"])("takes no extra that would override %s", async (name) => {
+    server.tell(json(200, good));
+    const error = await refused(call(clientOf(), { extra: { [name]: "s3cret" } }));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.not.stringContaining("s3cret") });
+    expect(server.heard).toEqual([]);
+  });
+});
+
+it("a token that is bound to another key is refused, whatever the grant", async () => {
+  server.tell(json(200, { ...good, cnf: { jkt: "another" } }));
+  for (const name of ["token", "token exchange"])
+    expect(await refused(endpoints[name]?.call(clientOf()) ?? expect.unreachable())).toMatchObject({ code: "binding" });
+});
+
+it("a refresh token that the server did not replace is carried over (RFC 6749 §6)", async () => {
+  server.tell(json(200, good));
+  const token = await clientOf().refresh({ ...who(), refreshToken: "still-good" });
+  expect(token).toMatchObject({ refreshToken: "still-good", raw: good });
+  expect(inspect(token)).not.toContain("still-good");
+  server.tell(json(200, { ...good, refresh_token: "rotated" }));
+  expect(await clientOf().refresh({ ...who(), refreshToken: "used" })).toMatchObject({ refreshToken: "rotated" });
+});
+
+it("the secrets of what is under way are not printed", async () => {
+  server.tell(json(200, good));
+  const device = await clientOf().deviceAuthorization(who());
+  const codeVerifier = secrets.codeVerifier;
+  const pending = await clientOf().authorizationUrl({ ...who(), redirectUri, codeVerifier });
+  expect(inspect([device, pending], { depth: 10, showHidden: true })).not.toContain("s3cret");
+  expect(JSON.stringify(device)).not.toContain("s3cret");
+  expect(JSON.parse(JSON.stringify(pending))).toMatchObject({ codeVerifier }); // to be kept in a session
+});
+
+function pour(response: Parameters<Telling>[0]): void {
+  const chunk = Buffer.alloc(64 * 1024, " ");
+  while (!response.destroyed && response.write(chunk));
+  if (!response.destroyed) response.once("drain", () => pour(response));
+}

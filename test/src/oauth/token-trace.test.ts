@@ -1,0 +1,80 @@
+/** What is published of each token request, and what is not. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { DPoPProver, OAuthClient } from "hardproof";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { json, type ToldServer, toldServer } from "../told-server.js";
+
+const SECRETS = /s3cret/;
+const events = ["start", "asyncEnd", "error"] as const;
+let server: ToldServer;
+let prover: DPoPProver;
+let seen: [string, Record<string, unknown>][] = [];
+const listeners = events.map(
+  (event) =>
+    [`tracing:hardproof.token:${event}`, (message: unknown) => seen.push([event, { ...Object(message) }])] as const,
+);
+beforeAll(async () => {
+  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+});
+beforeEach(() => {
+  seen = [];
+  for (const [channel, listener] of listeners) subscribe(channel, listener);
+});
+afterEach(() => {
+  for (const [channel, listener] of listeners) unsubscribe(channel, listener);
+});
+afterAll(() => server.close());
+
+const refresh = () =>
+  new OAuthClient({ baseUrl: server.origin }).refresh({
+    clientId: "my-agent",
+    clientSecret: "s3cret-of-client",
+    dpopProver: prover,
+    refreshToken: "s3cret-refresh",
+  });
+const request = () => ({
+  url: `${server.origin}/oauth/token`,
+  grantType: "refresh_token",
+  clientId: "my-agent",
+  jkt: prover.jkt,
+  uri: "memory:",
+});
+const ended = (statusCode: number | undefined, outcome: string) => ({
+  ...request(),
+  ...(statusCode === undefined ? {} : { statusCode }),
+  outcome,
+  duration: expect.any(Number),
+});
+
+it("a token, its retry included, is one start and one end", async () => {
+  const challenge = json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" });
+  const token = json(200, { access_token: "s3cret-token", refresh_token: "s3cret-next" });
+  server.tell((response, heard, turn) => (turn === 1 ? challenge : token)(response, heard, turn));
+  await refresh();
+  expect(seen).toEqual([
+    ["start", request()],
+    ["asyncEnd", ended(200, "ok")],
+  ]);
+  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+});
+
+it("a refusal is an error and an end, with the status", async () => {
+  server.tell((response, { body, headers }) => response.writeHead(401).end(body + headers.dpop));
+  const error = await refresh().catch((reason) => reason);
+  expect(seen.map(([event]) => event)).toEqual(["start", "error", "asyncEnd"]);
+  expect(seen.at(-1)?.[1]).toEqual({ ...ended(401, "refused"), error });
+  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+});
+
+it("no answer has no status", async () => {
+  server.tell((response) => response.destroy());
+  const error = await refresh().catch((reason) => reason);
+  expect(seen.at(-1)?.[1]).toEqual({ ...ended(undefined, "unreachable"), error });
+});
+
+it("a token that is bound to another key is a failure, whatever the status", async () => {
+  server.tell(json(200, { access_token: "s3cret-token", cnf: { jkt: "another" } }));
+  await refresh().catch(() => undefined);
+  expect(seen.at(-1)?.[1]).toMatchObject({ statusCode: 200, outcome: "binding" });
+  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+});
