@@ -1,8 +1,10 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 
+export type { BackoffOptions } from "./calls/backoff.js";
 export { type DPoPFetchOptions, dpopFetch } from "./calls/dpop-fetch.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./calls/encrypted-token-store.js";
-export { type TokenSource, type TokenSourceOptions, tokenSource } from "./calls/token-source.js";
+export type { TokenClient } from "./calls/token-renewal.js";
+export { type TokenSource, type TokenSourceOptions, type TokenWait, tokenSource } from "./calls/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./calls/token-store.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
 export {
@@ -17,6 +19,7 @@ export {
   TokenStoreError,
   type TokenStoreErrorCode,
 } from "./errors.js";
+export { KeySigner, type KeySignerOptions } from "./key-signer.js";
 export { loadProviders } from "./load-providers.js";
 export type { AuthorizationCodeRequest } from "./oauth/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/authorization-request.js";
@@ -49,17 +52,15 @@ export {
   registerProvider,
 } from "./provider.js";
 export { type KeyRequirement, requireNonExportable } from "./requirement.js";
-export {
-  type KeyDescription,
-  type KeyFacts,
-  KeySigner,
-  type KeySignerOptions,
-  type KeySource,
-  type OpenKey,
-  type OpenKeyOptions,
-  type PublicJwk,
-  type Signer,
-  type SignOptions,
-  type StoreSignature,
+export type {
+  KeyDescription,
+  KeyFacts,
+  KeySource,
+  OpenKey,
+  OpenKeyOptions,
+  PublicJwk,
+  Signer,
+  SignOptions,
+  StoreSignature,
 } from "./signer.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

@@ -1,6 +1,7 @@
 /** A provider makes signers from URIs. This is the one file that names the built-in ones. */
 import { SignerError } from "./errors.js";
-import type { KeySignerOptions, Signer } from "./signer.js";
+import type { KeySignerOptions } from "./key-signer.js";
+import type { Signer } from "./signer.js";
 
 /** A key store, as an operator names it: by the scheme of its keys' URIs. */
 export interface Provider<Options = unknown> {

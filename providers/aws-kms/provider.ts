@@ -1,7 +1,9 @@
 /** `awskms:` URIs: opens keys, makes new ones, and lists those that can sign. */
 import { SignerError } from "../../src/errors.js";
+import { KeySigner } from "../../src/key-signer.js";
 import type { Provider } from "../../src/provider.js";
-import { callStore, checkTimeout, KeySigner, type Signer } from "../../src/signer.js";
+import type { Signer } from "../../src/signer.js";
+import { callStore, checkTimeout } from "../../src/store-call.js";
 import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
 import { parseKeyName } from "./names.js";
 import { canSign } from "./open-key.js";

@@ -1,8 +1,8 @@
 /** `file:` — keys in PEM files, and new ones, which only their owner can read. */
 import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
+import type { KeySignerOptions } from "../../src/key-signer.js";
 import type { Provider } from "../../src/provider.js";
-import type { KeySignerOptions } from "../../src/signer.js";
 import { privateKeyToPem } from "../../src/software-key.js";
 import { diagnoseFile } from "./diagnose.js";
 import { FileSigner, readPassphrase, toSignerError } from "./signer.js";

@@ -2,7 +2,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions, type OpenKey } from "../../src/signer.js";
+import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
+import type { OpenKey } from "../../src/signer.js";
 import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/software-key.js";
 import type { SecretSource } from "../../src/uri.js";
 import { formatFileUri, type KeyFile } from "./uri.js";

@@ -1,6 +1,6 @@
 /** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
 import type { Provider } from "../../src/provider.js";
-import { callStore } from "../../src/signer.js";
+import { callStore } from "../../src/store-call.js";
 import { Kms } from "./client.js";
 import { checkName, idOf, parentOf } from "./names.js";
 import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";

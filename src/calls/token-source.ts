@@ -15,7 +15,7 @@ export interface TokenSourceOptions extends TokenRenewalOptions {
   backoff?: BackoffOptions | undefined;
 }
 
-interface Waiting {
+export interface TokenWait {
   /** Ends this caller's waiting. The request goes on, for the other callers. */
   signal?: AbortSignal | undefined;
 }
@@ -27,14 +27,14 @@ export interface TokenSource {
    * @throws {SignerError} code of why the key did not sign
    * @throws {TokenStoreError} code of why the stored token can't be read
    */
-  token(options?: Waiting): Promise<Token>;
+  token(options?: TokenWait): Promise<Token>;
   /**
    * Replaces a token that a resource server refused as `invalid_token`, if it is still the one that is given out.
    *
    * @returns the token that is given out now. It is still the refused one where the last one was refused a moment ago
    * @throws as {@link TokenSource.token}
    */
-  renew(rejected: string | Token, options?: Waiting): Promise<Token>;
+  renew(rejected: string | Token, options?: TokenWait): Promise<Token>;
 }
 
 /** In milliseconds since 1970; 0 once it was refused. */
@@ -83,7 +83,7 @@ class FreshToken implements TokenSource {
     this.#rejections = new Backoff(backoff);
   }
 
-  async token({ signal }: Waiting = {}): Promise<Token> {
+  async token({ signal }: TokenWait = {}): Promise<Token> {
     const held = this.#held;
     const now = Date.now();
     if (held && now < held.renewAt) return held.token;
@@ -95,7 +95,7 @@ class FreshToken implements TokenSource {
     return untilAborted(signal, () => this.#renewed());
   }
 
-  async renew(rejected: string | Token, { signal }: Waiting = {}): Promise<Token> {
+  async renew(rejected: string | Token, { signal }: TokenWait = {}): Promise<Token> {
     const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
     const held = this.#held;
     if (held?.token.accessToken === accessToken && held.expiresAt > 0) {
