@@ -22,13 +22,21 @@ describe("the tarball", () => {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
-  it("holds sources, what was built of each, and three pages", () => {
+  it("holds sources, the types of each, the entry points with what they share, and three pages", () => {
     const sources = files.filter((file) => /^(src|providers|test\/conformance)\/.*\.ts$/.test(file));
-    const built = sources.flatMap((source) =>
-      [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
+    const types = sources.flatMap((source) =>
+      [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
     );
+    const targets = Object.values(packageJson.exports).flatMap((target) =>
+      typeof target === "string" ? [] : [target.default],
+    );
+    const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
+    const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
+    const built = [...entries, ...shared].flatMap((file) => [file, `${file}.map`]);
     const pages = ["LICENSE", "README.md", "package.json"];
-    expect(files.filter((file) => file !== "CHANGELOG.md").sort()).toEqual([...sources, ...built, ...pages].sort());
+    expect(files.filter((file) => file !== "CHANGELOG.md").sort()).toEqual(
+      [...sources, ...types, ...built, ...pages].sort(),
+    );
   });
 
   it("holds what each subpath and the command name", () => {
