@@ -48,7 +48,8 @@ export function startInTerminal(
   return start("script", ["-qec", line, "/dev/null"], { TERM: "xterm-256color", SHELL: "/bin/sh", ...env });
 }
 
+/** `CI` is one too: Node takes it for a terminal without colours. */
 function withoutColourSettings(): NodeJS.ProcessEnv {
-  const { NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS, HARDPROOF_KEY, ...env } = process.env;
+  const { CI, NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS, HARDPROOF_KEY, ...env } = process.env;
   return env;
 }
