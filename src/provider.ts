@@ -134,11 +134,8 @@ async function providerOf(uri: string): Promise<Provider> {
 }
 
 async function builtInProvider(scheme: string): Promise<Provider | undefined> {
-  const load = Object.entries(builtIn).find(([name]) => name === scheme)?.[1];
-  const module: object | undefined = await load?.();
-  if (module === undefined) return undefined;
-  if ("provider" in module && isProvider(module.provider)) return module.provider;
-  throw refused(`${scheme}: keys can't be opened by URI yet.`);
+  const load: (() => Promise<{ provider: Provider }>) | undefined = new Map(Object.entries(builtIn)).get(scheme);
+  return (await load?.())?.provider;
 }
 
 /** RFC 3986 §3.1, in lower case alone: no second spelling of a scheme is anybody's. */
