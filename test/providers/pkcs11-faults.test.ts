@@ -1,10 +1,9 @@
 /** A token that fails: each loss in the middle of 200 proofs, and what the library is asked meanwhile. */
 import { DPoPProver } from "hardproof";
-import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../shim/fault-shim.js";
+import { describe, expect, it } from "vitest";
+import { faultyToken } from "../shim/faulty-token.js";
 import { CKR } from "../shim/return-values.js";
+import { codesOf, proofs } from "./many-proofs.js";
 
 const LOSSES = [
   "SESSION_HANDLE_INVALID",
@@ -19,24 +18,7 @@ const LOSSES = [
   "OPERATION_ACTIVE",
 ] as const;
 
-let hsm: SoftHsm;
-let shim: FaultShim;
-beforeAll(async () => {
-  hsm = await softHsm({ label: "faulty" });
-  shim = faultShim(hsm.module);
-});
-afterEach(() => shim.order());
-afterAll(async () => {
-  shim.close();
-  await hsm.close();
-});
-
-const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
-  new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
-const proofs = (prover: DPoPProver, count: number) =>
-  Promise.allSettled(Array.from({ length: count }, () => prover.makeProof({ htm: "GET", htu: "https://a.example" })));
-const codesOf = (results: PromiseSettledResult<string>[]) =>
-  new Set(results.map((result) => (result.status === "rejected" ? result.reason.code : "proof")));
+const { hsm, shim, newSigner } = await faultyToken("faulty");
 
 describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => {
   it.each(LOSSES)("CKR_%s from C_Sign", async (name) => {

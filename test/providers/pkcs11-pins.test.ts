@@ -1,28 +1,13 @@
 /** PINs: tried once, never where one more failure locks the token, asked for when needed. */
 import { DPoPProver } from "hardproof";
-import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../shim/fault-shim.js";
+import { beforeAll, describe, expect, it } from "vitest";
+import { faultyToken } from "../shim/faulty-token.js";
 
 const CKR = { OK: 0, PIN_INCORRECT: 0xa0, PIN_LEN_RANGE: 0xa2, PIN_EXPIRED: 0xa3, PIN_LOCKED: 0xa4, PIN_INVALID: 0xa1 };
 const CKR_USER_NOT_LOGGED_IN = 0x101;
 const CKF = { LOGIN_REQUIRED: 0x4, PROTECTED_AUTHENTICATION_PATH: 0x100, FINAL_TRY: 0x20000, LOCKED: 0x40000 };
 
-let hsm: SoftHsm;
-let shim: FaultShim;
-beforeAll(async () => {
-  hsm = await softHsm({ label: "pins" });
-  shim = faultShim(hsm.module);
-});
-afterEach(() => shim.order());
-afterAll(async () => {
-  shim.close();
-  await hsm.close();
-});
-
-const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
-  new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
+const { hsm, shim, newSigner } = await faultyToken("pins");
 
 describe("PINs", () => {
   it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {

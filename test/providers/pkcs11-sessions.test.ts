@@ -1,29 +1,11 @@
 /** The sessions of a signer: how many, who waits and for how long; a token that is slow, or stuck; closing. */
 import { DPoPProver, SignerError } from "hardproof";
-import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../shim/fault-shim.js";
+import { describe, expect, it } from "vitest";
+import { faultyToken } from "../shim/faulty-token.js";
 import { CKR } from "../shim/return-values.js";
+import { codesOf, proofs } from "./many-proofs.js";
 
-let hsm: SoftHsm;
-let shim: FaultShim;
-beforeAll(async () => {
-  hsm = await softHsm({ label: "faulty" });
-  shim = faultShim(hsm.module);
-});
-afterEach(() => shim.order());
-afterAll(async () => {
-  shim.close();
-  await hsm.close();
-});
-
-const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
-  new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
-const proofs = (prover: DPoPProver, count: number) =>
-  Promise.allSettled(Array.from({ length: count }, () => prover.makeProof({ htm: "GET", htu: "https://a.example" })));
-const codesOf = (results: PromiseSettledResult<string>[]) =>
-  new Set(results.map((result) => (result.status === "rejected" ? result.reason.code : "proof")));
+const { shim, newSigner } = await faultyToken("faulty");
 
 describe("a call that is stuck", () => {
   it("is not finalised under: the way back ends with unavailable, and is found once it answers", async () => {
@@ -44,7 +26,7 @@ describe("a call that is stuck", () => {
 
 describe("sessions", () => {
   it("are 4 by default, or what the token can do if that is less", async () => {
-    const most = async (orders: Parameters<FaultShim["order"]>, options = {}) => {
+    const most = async (orders: Parameters<typeof shim.order>, options = {}) => {
       shim.order(...orders);
       await using signer = newSigner(options);
       const prover = await DPoPProver.create(signer);

@@ -1,0 +1,19 @@
+/** A SoftHSM token behind the fault shim, for the tests of one file. */
+import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
+import { afterAll, afterEach } from "vitest";
+import { softHsm } from "../../softhsm/index.js";
+import { faultShim } from "./fault-shim.js";
+
+/** After each test all orders are taken back; after the last, the token is gone. */
+export async function faultyToken(label: string) {
+  const hsm = await softHsm({ label });
+  const shim = faultShim(hsm.module);
+  afterEach(() => shim.order());
+  afterAll(async () => {
+    shim.close();
+    await hsm.close();
+  });
+  const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
+    new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
+  return { hsm, shim, newSigner };
+}
