@@ -6,19 +6,12 @@ import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
 import { DPoPProver, type Signer, type Token } from "hardproof";
 import { decodeJwt } from "jose";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Telling } from "../told-server.js";
-import { answer, caught, challenge, ok, type ToldResource, toldResource } from "./told-resource.js";
+import { answer, caught, challenge, ok, toldResource } from "./told-resource.js";
 
-let told: ToldResource;
-let server: ToldResource["server"];
-let url: ToldResource["url"];
-let inTurn: ToldResource["inTurn"];
-let caller: ToldResource["caller"];
-beforeAll(async () => {
-  told = await toldResource();
-  ({ server, url, inTurn, caller } = told);
-});
+const told = await toldResource();
+const { server, url, inTurn, caller } = told;
 afterAll(() => told.close());
 
 describe("bodies", () => {

@@ -1,20 +1,11 @@
 /** Which challenges `dpopFetch` answers, and how often. */
 import { DPoPProver } from "hardproof";
 import { decodeJwt } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { answer, challenge, ok, type ToldResource, toldResource } from "./told-resource.js";
+import { afterAll, describe, expect, it } from "vitest";
+import { answer, challenge, ok, toldResource } from "./told-resource.js";
 
-let told: ToldResource;
-let server: ToldResource["server"];
-let elsewhere: ToldResource["elsewhere"];
-let url: ToldResource["url"];
-let inTurn: ToldResource["inTurn"];
-let caller: ToldResource["caller"];
-let proofs: ToldResource["proofs"];
-beforeAll(async () => {
-  told = await toldResource();
-  ({ server, elsewhere, url, inTurn, caller, proofs } = told);
-});
+const told = await toldResource();
+const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
 describe("nonces (RFC 9449 §9)", () => {

@@ -1,18 +1,9 @@
 /** Which redirects `dpopFetch` follows, beside what `fetch` itself does. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { answer, caught, challenge, ok, TOKEN, type ToldResource, toldResource } from "./told-resource.js";
+import { afterAll, describe, expect, it } from "vitest";
+import { answer, caught, challenge, ok, TOKEN, toldResource } from "./told-resource.js";
 
-let told: ToldResource;
-let server: ToldResource["server"];
-let elsewhere: ToldResource["elsewhere"];
-let url: ToldResource["url"];
-let inTurn: ToldResource["inTurn"];
-let caller: ToldResource["caller"];
-let proofs: ToldResource["proofs"];
-beforeAll(async () => {
-  told = await toldResource();
-  ({ server, elsewhere, url, inTurn, caller, proofs } = told);
-});
+const told = await toldResource();
+const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
 describe("redirects", () => {

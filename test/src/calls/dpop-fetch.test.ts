@@ -1,20 +1,11 @@
 /** What `dpopFetch` sends, and where it does not. */
 import { inspect } from "node:util";
 import { type DPoPFetchOptions, dpopFetch, Token } from "hardproof";
-import { afterAll, beforeAll, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { answer, caught, ok, TOKEN, type ToldResource, toldResource } from "./told-resource.js";
+import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
+import { answer, caught, ok, TOKEN, toldResource } from "./told-resource.js";
 
-let told: ToldResource;
-let server: ToldResource["server"];
-let elsewhere: ToldResource["elsewhere"];
-let url: ToldResource["url"];
-let inTurn: ToldResource["inTurn"];
-let caller: ToldResource["caller"];
-let proofs: ToldResource["proofs"];
-beforeAll(async () => {
-  told = await toldResource();
-  ({ server, elsewhere, url, inTurn, caller, proofs } = told);
-});
+const told = await toldResource();
+const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
 describe("the type", () => {
