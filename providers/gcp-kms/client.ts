@@ -49,12 +49,13 @@ const ADMIN = "roles/cloudkms.admin";
 export class Kms {
   readonly #client: KmsClient;
   readonly #owned: boolean;
-  readonly #timeout: number;
+  readonly #limits: Omit<CallOptions, "signal">;
 
   private constructor(client: KmsClient, owned: boolean, timeout: number) {
+    const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
     this.#client = client;
     this.#owned = owned;
-    this.#timeout = timeout;
+    this.#limits = { timeout, retry: { retryCodes: PASSING, backoffSettings } };
   }
 
   /** @throws {SignerError} `misconfigured` if the package is missing, `access-denied` if there are no credentials */
@@ -114,10 +115,8 @@ export class Kms {
     signal: AbortSignal,
     send: (options: CallOptions) => Promise<[T, ...unknown[]]>,
   ): Promise<T> {
-    const timeout = this.#timeout;
-    const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
     try {
-      const [answer] = await send({ timeout, signal, retry: { retryCodes: PASSING, backoffSettings } });
+      const [answer] = await send({ ...this.#limits, signal });
       return answer;
     } catch (error) {
       throw toSignerError(error, context);
