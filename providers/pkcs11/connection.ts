@@ -8,6 +8,7 @@ import type { Pkcs11Module } from "./module.js";
 import type { KeySelector } from "./objects.js";
 import { SessionPool, type Waiting } from "./session-pool.js";
 import type { LibrarySetup } from "./setup.js";
+import { SigningThreads } from "./signing-threads.js";
 import { findToken, type Login, logIn, type Token, type TokenSelector } from "./token.js";
 
 /** What an operator says of a key. */
@@ -19,6 +20,7 @@ export interface KeyOnToken extends LibrarySetup {
   readonly login: Login;
   readonly sessions: number | undefined;
   readonly maxWaiting: number;
+  readonly threads: boolean;
 }
 
 /** A recovery, and opening, are shared by all who wait for them: no caller's signal ends them. */
@@ -31,6 +33,8 @@ export class Connection {
   readonly #module: Pkcs11Module;
   readonly #wanted: KeyOnToken;
   readonly #pool: SessionPool;
+  /** How many there may be. */
+  readonly #sessions: number;
   readonly #inTurn: boolean;
   #key: FoundKey | undefined;
 
@@ -40,6 +44,8 @@ export class Connection {
     this.generation = module.generation;
     this.token = findToken(module.lib, wanted.token);
     this.#inTurn = module.oneAtATime;
+    const most = this.#inTurn ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
+    this.#sessions = Math.min(wanted.sessions ?? DEFAULT_SESSIONS, most);
     this.#pool = this.#newPool();
   }
 
@@ -67,6 +73,12 @@ export class Connection {
     return this.#pool.use((session) => this.#module.inTurn(async () => work(session)), waiting);
   }
 
+  /** @returns `undefined` where they are not wanted, or of no use */
+  newThreads(): SigningThreads | undefined {
+    if (!this.#wanted.threads || !this.#module.canLock || this.key.alwaysAuthenticate) return undefined;
+    return new SigningThreads(this.#module.path, this.token.slot.length, this.#sessions);
+  }
+
   renewSessions(): void {
     this.#pool.renew();
   }
@@ -86,9 +98,8 @@ export class Connection {
   }
 
   #newPool(): SessionPool {
-    const most = this.#inTurn ? 1 : (this.token.maxSessions ?? Number.POSITIVE_INFINITY);
     return new SessionPool({
-      size: Math.min(this.#wanted.sessions ?? DEFAULT_SESSIONS, most),
+      size: this.#sessions,
       maxWaiting: this.#wanted.maxWaiting,
       open: () => this.#openSession(),
       close: (session) => this.#closeSession(session),

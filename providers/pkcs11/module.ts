@@ -25,10 +25,11 @@ export class Pkcs11Module {
   /** How often the library was initialised here: handles of an earlier generation are worth nothing. */
   generation = 0;
   readonly lib: Cryptoki;
-  readonly #path: string;
+  readonly path: string;
   #setup: LibrarySetup = {};
   #restoreEnvironment: (() => void) | undefined;
-  #canLock = true;
+  /** Whether it may be called from several threads. */
+  canLock = true;
   #lastTurn: Promise<unknown> = Promise.resolve();
   #users = 0;
   /** From the first user to the end of the last call: this thread has told the others. */
@@ -39,7 +40,7 @@ export class Pkcs11Module {
   #restarting: Promise<void> | undefined;
 
   private constructor(path: string, lib: Cryptoki) {
-    this.#path = path;
+    this.path = path;
     this.lib = lib;
   }
 
@@ -68,7 +69,7 @@ export class Pkcs11Module {
 
   /** Whether calls must not overlap: the library can't lock, or there is a TPM behind it, which has one of everything. */
   get oneAtATime(): boolean {
-    return !this.#canLock || speaksToTpm(this.lib);
+    return !this.canLock || speaksToTpm(this.lib);
   }
 
   /** Does one thing after another, for a library that is {@link oneAtATime}. */
@@ -92,7 +93,7 @@ export class Pkcs11Module {
    */
   enter(generation: number): void {
     const alive = generation === this.generation && this.#initializedBy !== "nobody" && !this.#restarting;
-    if (!alive) throw new LibraryRestarted(this.#path);
+    if (!alive) throw new LibraryRestarted(this.path);
     this.#calls += 1;
   }
 
@@ -121,8 +122,8 @@ export class Pkcs11Module {
 
   #join(setup: LibrarySetup): void {
     const initialized = this.#initializedBy === "us" || (this.#initializedBy === "others" && this.#users > 0);
-    if (initialized || this.#users > 0) checkSameSetup(this.#path, this.#setup, setup);
-    if (this.#users > 0 && !this.#canLock) throw this.#misconfigured("can't lock: it can have one signer at a time.");
+    if (initialized || this.#users > 0) checkSameSetup(this.path, this.#setup, setup);
+    if (this.#users > 0 && !this.canLock) throw this.#misconfigured("can't lock: it can have one signer at a time.");
     if (!this.#inUse) beginUse();
     this.#inUse = true;
     this.#users += 1;
@@ -145,7 +146,7 @@ export class Pkcs11Module {
   #idle(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const stuck = () =>
-        reject(new SignerError("unavailable", `A call into ${this.#path} is stuck: it can't restart.`));
+        reject(new SignerError("unavailable", `A call into ${this.path} is stuck: it can't restart.`));
       const timer = setTimeout(stuck, DRAIN);
       this.#whenIdle = () => {
         clearTimeout(timer);
@@ -184,10 +185,10 @@ export class Pkcs11Module {
     } catch (error) {
       const value = returnValue(error);
       if (value === CKR_CRYPTOKI_ALREADY_INITIALIZED || (value === CKR_CANT_LOCK && flags !== 0)) return value;
-      throw toSignerError(error, `initialising ${this.#path}`);
+      throw toSignerError(error, `initialising ${this.path}`);
     }
     this.#initializedBy = "us";
-    this.#canLock = flags !== 0;
+    this.canLock = flags !== 0;
     this.generation += 1;
     return undefined;
   }
@@ -220,6 +221,6 @@ export class Pkcs11Module {
   }
 
   #misconfigured(problem: string): SignerError {
-    return new SignerError("misconfigured", `${this.#path} ${problem}`);
+    return new SignerError("misconfigured", `${this.path} ${problem}`);
   }
 }

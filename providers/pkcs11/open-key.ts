@@ -11,6 +11,7 @@ import { readFacts } from "./evidence.js";
 import { heightOf, isFinal, LAST_STEP } from "./losses.js";
 import { LibraryRestarted, Pkcs11Module } from "./module.js";
 import type { Waiting } from "./session-pool.js";
+import type { SigningThreads } from "./signing-threads.js";
 import { logIn } from "./token.js";
 
 /** What is done with the key, on a connection that may be another one the next time. */
@@ -28,6 +29,8 @@ export class Pkcs11Key {
   readonly publicKey: PublicJwk;
   readonly #module: Pkcs11Module;
   readonly #wanted: KeyOnToken;
+  /** Without them, `C_SignInit` is called here, and `C_Sign` on a thread of libuv's. */
+  readonly #threads: SigningThreads | undefined;
   #connection: Connection;
   /** The library's generation that this key was lost in, or did not come back in. */
   #broken: number;
@@ -41,6 +44,7 @@ export class Pkcs11Key {
   private constructor(module: Pkcs11Module, wanted: KeyOnToken, connection: Connection) {
     this.#module = module;
     this.#wanted = wanted;
+    this.#threads = connection.newThreads();
     this.#connection = connection;
     this.#broken = connection.generation;
     this.publicKey = connection.key.publicJwk;
@@ -83,20 +87,28 @@ export class Pkcs11Key {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.close();
+    this.#threads?.close();
     this.#module.release();
   }
 
   #sign(connection: Connection, session: Handle, input: Buffer, output: Buffer): Promise<Buffer> {
-    const { lib } = this.#module;
     const { handle, alwaysAuthenticate } = connection.key;
-    lib.C_SignInit(session, MECHANISM, handle);
-    if (!alwaysAuthenticate) return lib.C_SignAsync(session, input, output);
-    return this.#authenticate(connection, session).then(() => lib.C_SignAsync(session, input, output));
+    if (alwaysAuthenticate) return this.#signAuthenticated(connection, session, input, output);
+    return this.#threads?.sign(session, handle, input) ?? this.#signHere(session, handle, input, output);
   }
 
-  /** `CKA_ALWAYS_AUTHENTICATE`: this operation alone. */
-  #authenticate({ token }: Connection, session: Handle): Promise<void> {
-    return logIn(this.#module.lib, session, token, this.#wanted.login, CKU_CONTEXT_SPECIFIC);
+  #signHere(session: Handle, key: Handle, input: Buffer, output: Buffer): Promise<Buffer> {
+    const { lib } = this.#module;
+    lib.C_SignInit(session, MECHANISM, key);
+    return lib.C_SignAsync(session, input, output);
+  }
+
+  /** `CKA_ALWAYS_AUTHENTICATE`: a login for this operation alone. */
+  async #signAuthenticated({ key, token }: Connection, session: Handle, input: Buffer, output: Buffer) {
+    const { lib } = this.#module;
+    lib.C_SignInit(session, MECHANISM, key.handle);
+    await logIn(lib, session, token, this.#wanted.login, CKU_CONTEXT_SPECIFIC);
+    return lib.C_SignAsync(session, input, output);
   }
 
   /** Does it, and does it again once the token is found after a loss. */

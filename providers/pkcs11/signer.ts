@@ -30,6 +30,11 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
   publicJwk?: PublicJwk | undefined;
   /** How many sessions at most. Default 4, or what the token can do if that is less. */
   sessions?: number | undefined;
+  /**
+   * Signs on threads of the signer's own (the default): nothing that the token is asked for then waits on the event loop.
+   * `false` leaves it to libuv's, which the whole process shares, and `C_SignInit` to the event loop.
+   */
+  threads?: boolean | undefined;
   /** How many signatures may wait for a session; more are refused with `throttled`. Default 10,000. */
   maxWaiting?: number | undefined;
 }
@@ -57,7 +62,16 @@ export class Pkcs11Signer extends KeySigner {
 
 /** @throws {SignerError} code `misconfigured` if an option can't be right */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
-  const { module, libraryParameters, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
+  const {
+    module,
+    libraryParameters,
+    pin,
+    forceLogin,
+    publicJwk,
+    sessions,
+    maxWaiting = MOST_WAITING,
+    threads = true,
+  } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
   if (!module) throw misconfigured("module must be the path or the name of a PKCS#11 library.");
@@ -69,7 +83,17 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
   if (sessions !== undefined && !(Number.isInteger(sessions) && sessions > 0))
     throw misconfigured("sessions must be a whole number above 0.");
   if (!(maxWaiting >= 0)) throw misconfigured("maxWaiting must be a number, 0 or more.");
-  return { module, libraryParameters, token, key, publicJwk, login: { pin, force: forceLogin }, sessions, maxWaiting };
+  return {
+    module,
+    libraryParameters,
+    token,
+    key,
+    publicJwk,
+    login: { pin, force: forceLogin },
+    sessions,
+    maxWaiting,
+    threads,
+  };
 }
 
 function misconfigured(message: string): SignerError {

@@ -60,6 +60,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
     const first = one.sign(Buffer.from("first"));
     const second = other.sign(Buffer.from("second"));
+    await expect.poll(() => shim.count("C_SignInit")).toBeGreaterThan(asked);
     for (let turns = 0; turns < 20; turns++) await setImmediate();
     expect(shim.count("C_SignInit") - asked).toBe(1);
     shim.order();
