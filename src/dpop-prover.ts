@@ -61,8 +61,9 @@ export class DPoPProver {
   readonly #header: string;
   readonly #maxClockSkew: number;
   #clockOffset = 0;
-  /** The last token's hash: most calls go with the same one. */
+  /** The last token's hash, and the last URL's target: most calls are with the same one as the call before. */
   #hashed = { accessToken: "", ath: "" };
+  #read = { htu: "", target: "" };
 
   private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
     this.#maxClockSkew = maxClockSkew;
@@ -113,7 +114,7 @@ export class DPoPProver {
     const claims = {
       jti: newJti(),
       htm: method(htm),
-      htu: target(htu),
+      htu: this.#targetOf(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       // JSON leaves out what is undefined.
       ath: accessToken === undefined ? undefined : this.#athOf(accessToken),
@@ -147,6 +148,12 @@ export class DPoPProver {
     if (accessToken === "" || accessToken !== this.#hashed.accessToken)
       this.#hashed = { accessToken, ath: tokenHash(accessToken) };
     return this.#hashed.ath;
+  }
+
+  #targetOf(htu: string | URL): string {
+    if (typeof htu !== "string") return target(htu);
+    if (htu === "" || htu !== this.#read.htu) this.#read = { htu, target: target(htu) };
+    return this.#read.target;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {

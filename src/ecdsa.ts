@@ -32,8 +32,8 @@ const OCTET_STRING = Buffer.of(0x04, POINT);
 export function checkRaw(raw: Uint8Array): void {
   if (raw.length !== 2 * COORDINATE)
     throw new SignerError("integrity", `The signature has ${raw.length} bytes; raw r‖s of P-256 has 64.`);
-  for (const half of [raw.subarray(0, COORDINATE), raw.subarray(COORDINATE)])
-    if (Buffer.compare(half, ZERO) === 0 || Buffer.compare(half, ORDER) >= 0) throw outOfRange();
+  for (let at = 0; at < raw.length; at += COORDINATE)
+    if (ZERO.compare(raw, at, at + COORDINATE) === 0 || ORDER.compare(raw, at, at + COORDINATE) <= 0) throw outOfRange();
 }
 
 /** A public key, ready for `crypto.verify` and for a proof's header. */
