@@ -33,7 +33,8 @@ export function checkRaw(raw: Uint8Array): void {
   if (raw.length !== 2 * COORDINATE)
     throw new SignerError("integrity", `The signature has ${raw.length} bytes; raw r‖s of P-256 has 64.`);
   for (let at = 0; at < raw.length; at += COORDINATE)
-    if (ZERO.compare(raw, at, at + COORDINATE) === 0 || ORDER.compare(raw, at, at + COORDINATE) <= 0) throw outOfRange();
+    if (ZERO.compare(raw, at, at + COORDINATE) === 0 || ORDER.compare(raw, at, at + COORDINATE) <= 0)
+      throw outOfRange();
 }
 
 /** A public key, ready for `crypto.verify` and for a proof's header. */

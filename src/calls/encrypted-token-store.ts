@@ -60,6 +60,9 @@ function keyDerivation(key: Uint8Array | string): KeyFor {
   throw new TokenStoreError("misconfigured", "key must be 32 bytes or a passphrase.");
 }
 
+/** Of so many salts the keys are kept: each process that writes has one of its own. */
+const MOST_KEYS = 64;
+
 /** Derives once for each salt: it takes a tenth of a second, on purpose. */
 function derivation(passphrase: string): KeyFor {
   const derive = promisify<string, Buffer, number, typeof SCRYPT, Buffer>(scrypt);
@@ -67,7 +70,10 @@ function derivation(passphrase: string): KeyFor {
   return (salt) => {
     const name = salt.toString("hex");
     const key = keys.get(name) ?? derive(passphrase, salt, 32, SCRYPT);
+    key.catch(() => keys.delete(name));
+    keys.delete(name);
     keys.set(name, key);
+    if (keys.size > MOST_KEYS) keys.delete(keys.keys().next().value as string);
     return key;
   };
 }
