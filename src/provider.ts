@@ -1,7 +1,7 @@
 /** A provider makes signers from URIs. This is the one file that names the built-in ones. */
 import { SignerError } from "./errors.js";
 import type { KeySignerOptions } from "./key-signer.js";
-import type { Signer } from "./signer.js";
+import type { Signer, SignOptions } from "./signer.js";
 
 /** A key store, as an operator names it: by the scheme of its keys' URIs. */
 export interface Provider<Options = unknown> {
@@ -37,8 +37,11 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** What every provider takes, and what else the one of the URI's scheme takes. */
-export interface ProviderOptions extends KeySignerOptions {
+/**
+ * What every provider takes, and what else the one of the URI's scheme takes. `signal` ends what {@link createKey} and
+ * {@link listKeys} wait for.
+ */
+export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;
 }
 

@@ -2,7 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { KeySigner } from "../../src/key-signer.js";
 import type { Provider } from "../../src/provider.js";
-import type { Signer } from "../../src/signer.js";
+import type { Signer, SignOptions } from "../../src/signer.js";
 import { callStore, checkTimeout } from "../../src/store-call.js";
 import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
 import { parseKeyName } from "./names.js";
@@ -11,7 +11,7 @@ import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./
 import { parseKmsUri } from "./uri.js";
 
 /** For a new key. What is left out is the service's default. */
-export interface KmsProviderOptions extends KmsSignerOptions {
+export interface KmsProviderOptions extends KmsSignerOptions, SignOptions {
   /** Default `DPoP proofs (hardproof)`. */
   description?: string | undefined;
   /** Lets the key be replicated to other regions. It can't be changed later. */
@@ -36,7 +36,7 @@ export const provider: Provider<KmsProviderOptions> = {
    * @throws {SignerError} if only the alias could not be made, the message names the key that was
    */
   async create(uri, options = {}) {
-    return withKms(located(uri, options), "making the key", create);
+    return withKms(located(uri, options), "making the key (it may be there all the same: list the keys)", create);
   },
 
   /**
@@ -63,7 +63,8 @@ function located(uri: string, options: KmsProviderOptions): Located {
 async function withKms<T>(options: Located, doing: string, work: Work<T>): Promise<T> {
   const access = accessTo(options);
   const uri = uriOf(options.keyId, options);
-  return callStore({ uri, doing, timeout: checkTimeout(uri, options.timeout) }, async ({ signal }) => {
+  const call = { uri, doing, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
+  return callStore(call, async ({ signal }) => {
     const kms = await Kms.connect(access);
     return work(kms, options, signal).finally(() => kms.close());
   });

@@ -1,5 +1,6 @@
 /** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
 import type { Provider } from "../../src/provider.js";
+import type { SignOptions } from "../../src/signer.js";
 import { callStore } from "../../src/store-call.js";
 import { Kms } from "./client.js";
 import { checkName, idOf, parentOf } from "./names.js";
@@ -7,7 +8,7 @@ import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
 import { ALGORITHM, ENABLED } from "./versions.js";
 
-export interface GcpKmsProviderOptions extends GcpKmsSignerOptions {
+export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions {
   /** For `create`: where the key will live. Default `HSM`. */
   protectionLevel?: "HSM" | "SOFTWARE" | undefined;
   /** For `create` in a key ring: the id of the new key. Not needed if the URI has it. */
@@ -37,10 +38,11 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
   const how = withEndpoint(options, parsed);
   const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
   const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
-  await withKms(uri, how, "making the key", (kms, signal) => kms.createKey(name, request, signal));
+  const doing = "making the key (it may be there all the same: list the keys)";
+  await withKms(uri, how, doing, (kms, signal) => kms.createKey(name, request, signal));
   const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, how);
   try {
-    await signer.publicJwk();
+    await signer.publicJwk({ signal: options.signal });
     return signer;
   } catch (error) {
     await signer.close();
@@ -79,9 +81,9 @@ function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): Gcp
 
 type Work<T> = (kms: Kms, signal: AbortSignal) => Promise<T>;
 
-async function withKms<T>(uri: string, how: GcpKmsSignerOptions, doing: string, work: Work<T>): Promise<T> {
+async function withKms<T>(uri: string, how: GcpKmsProviderOptions, doing: string, work: Work<T>): Promise<T> {
   const access = accessTo(uri, how);
-  return callStore({ uri, doing, timeout: access.timeout }, async ({ signal }) => {
+  return callStore({ uri, doing, timeout: access.timeout, signal: how.signal }, async ({ signal }) => {
     const kms = await Kms.connect(access);
     return work(kms, signal).finally(() => kms.close());
   });

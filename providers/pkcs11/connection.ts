@@ -76,7 +76,11 @@ export class Connection {
   /** @returns `undefined` where they are not wanted, or of no use */
   newThreads(): SigningThreads | undefined {
     if (!this.#wanted.threads || !this.#module.canLock || this.key.alwaysAuthenticate) return undefined;
-    return new SigningThreads(this.#module.path, this.token.slot.length, this.#sessions);
+    const module = this.#module;
+    return new SigningThreads(module.path, this.token.slot.length, this.#sessions, async (work) => {
+      module.enter(module.generation);
+      return work().finally(() => module.leave());
+    });
   }
 
   renewSessions(): void {

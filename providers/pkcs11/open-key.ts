@@ -83,12 +83,12 @@ export class Pkcs11Key {
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.close();
-    this.#threads?.close();
     this.#module.release();
+    await this.#threads?.close();
   }
 
   #sign(connection: Connection, session: Handle, input: Buffer, output: Buffer): Promise<Buffer> {

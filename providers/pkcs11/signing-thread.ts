@@ -21,8 +21,8 @@ export interface SignRequest {
 
 /**
  * What lies where. Of numbers, which both threads change: how many requests were `QUEUED` and are `DONE`, counted to `MOST`
- * and on from 0; for each slot whether its request is `TAKEN`, and the `LENGTH` of the answer, below 0
- * for an error's message. A request lies in the slot of its count's last bit.
+ * and on from 0; for each slot whether its request is `TAKEN`, and the `LENGTH` of the answer, below 0 for an error's
+ * message. A request lies in the slot of its count's last bit.
  */
 const LAYOUT = {
   QUEUED: 0,
@@ -84,10 +84,10 @@ export class SigningThread {
     const memory = new SharedArrayBuffer(SLOTS * SLOT_BYTES);
     const workerData: Given = { ...work, addon: addonPath(), numbers, memory, layout: LAYOUT };
     const worker = new Worker(`(${program})(require)`, { eval: true, execArgv: [], env: {}, workerData });
-    worker.unref();
     const usable = await new Promise((resolve) => {
-      worker.once("message", resolve).once("error", resolve);
+      worker.once("message", resolve).once("error", resolve).once("exit", resolve);
     });
+    worker.unref();
     return usable === true ? new SigningThread(worker, numbers, memory, onAnswers) : undefined;
   }
 

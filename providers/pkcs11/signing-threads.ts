@@ -11,9 +11,12 @@ const FAST = 500;
 /** Milliseconds without an answer, after which a thread is given nothing more. */
 const STALL = 50;
 
+type UnderWay = <T>(work: () => Promise<T>) => Promise<T>;
+
 export class SigningThreads {
   readonly #work: ThreadWork;
-  readonly #most: number;
+  #most: number;
+  readonly #underWay: UnderWay;
   readonly #threads: SigningThread[] = [];
   readonly #stalled = new Set<SigningThread>();
   /** What each had done by the last look. */
@@ -21,7 +24,7 @@ export class SigningThreads {
   readonly #waiting: SignRequest[] = [];
   /** For how many signatures there was no thread. */
   #asked = 0;
-  #starting = false;
+  #starting: Promise<void> | undefined;
   #watching: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -29,11 +32,13 @@ export class SigningThreads {
    * @param library - path of a library that is initialised
    * @param handleBytes - of a `CK_ULONG`
    * @param most - how many there may be
+   * @param underWay - tells whoever would finalise the library that it is called
    */
-  constructor(library: string, handleBytes: number, most: number) {
+  constructor(library: string, handleBytes: number, most: number, underWay: UnderWay) {
     const pace = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     this.#work = { library, handleBytes, pace };
     this.#most = most;
+    this.#underWay = underWay;
   }
 
   /**
@@ -47,7 +52,7 @@ export class SigningThreads {
   sign(session: Handle, key: Handle, digest: Uint8Array): Promise<Buffer> | undefined {
     if (this.#threads.length === 0) {
       this.#asked += 1;
-      if (this.#asked === 2) void this.#startAnother();
+      if (this.#asked > 1) this.#startAnother();
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -56,10 +61,15 @@ export class SigningThreads {
     });
   }
 
-  /** Ends the threads, as soon as nobody waits for them. One that is stuck ends with its call. */
-  close(): void {
+  /**
+   * Ends the threads, as soon as nobody waits for them. One that is stuck ends with its call.
+   *
+   * @returns once none is being started
+   */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#dispatch();
+    await this.#starting;
   }
 
   #dispatch(): void {
@@ -68,7 +78,7 @@ export class SigningThreads {
     for (const thread of isFast ? able.slice(0, 1) : able)
       for (let room = (isFast ? 2 : 1) - thread.pending; room > 0 && this.#waiting.length > 0; room--)
         thread.submit(this.#waiting.shift() as SignRequest);
-    if (this.#waiting.length > 0 && !(isFast && able.length > 0)) void this.#startAnother();
+    if (this.#waiting.length > 0 && !(isFast && able.length > 0)) this.#startAnother();
     if (this.#closed && this.#waiting.length === 0) this.#stopIdle();
     if (this.#isBusy()) this.#watching ??= setInterval(() => this.#watch(), STALL).unref();
   }
@@ -78,13 +88,21 @@ export class SigningThreads {
     this.#dispatch();
   }
 
-  async #startAnother(): Promise<void> {
+  #startAnother(): void {
     if (this.#starting || this.#threads.length === this.#most) return;
-    this.#starting = true;
-    const another = await SigningThread.start(this.#work, (thread) => this.#answered(thread)).catch(() => undefined);
-    this.#starting = false;
-    if (!another) return;
-    this.#threads.push(another);
+    const start = () => SigningThread.start(this.#work, (thread) => this.#answered(thread)).catch(() => undefined);
+    // What rejects is a library that is being restarted: it will be there for the next signature.
+    const starting = this.#underWay(start).then((another) => this.#add(another));
+    this.#starting = starting
+      .catch(() => undefined)
+      .finally(() => {
+        this.#starting = undefined;
+      });
+  }
+
+  #add(another: SigningThread | undefined): void {
+    if (another) this.#threads.push(another);
+    else this.#most = this.#threads.length;
     this.#dispatch();
   }
 

@@ -49,7 +49,7 @@ async function openTpmKey(wanted: KeyOnToken): Promise<OpenKey> {
     const problem = `${wanted.module} does not say that it speaks to a TPM. Use hardproof/pkcs11 with it.`;
     throw new SignerError("misconfigured", problem);
   } catch (error) {
-    key.close();
+    await key.close();
     throw error;
   }
 }

@@ -8,7 +8,7 @@ export function keygen({ world, output }: Context): Command {
   return newCommand("keygen", "make a P-256 key in its store, non-exportable where the store can do that")
     .argument("[uri]", "the key to make; it must not be there yet")
     .action(async (given: string | undefined) => {
-      await using signer = await createKey(keyUri(given, world));
+      await using signer = await createKey(keyUri(given, world), { signal: world.signal });
       const { uri, jkt, protection, exportable } = await signer.describe({ signal: world.signal });
       output.document({ uri, jkt, protection, exportable });
       output.line(uri);

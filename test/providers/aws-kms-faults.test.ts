@@ -507,6 +507,19 @@ describe("create()", () => {
   });
 });
 
+it("making and listing keys end when their caller gives up", async () => {
+  kms.plan.always("CreateKey", "hang");
+  kms.plan.always("ListKeys", "hang");
+  const caller = new AbortController();
+  const options = { region: kms.region, clientConfig: config(), signal: caller.signal };
+  const create = refusal(() => provider.create?.("awskms:///", options));
+  const list = refusal(() => provider.list?.("awskms:///", options));
+  await expect.poll(() => [kms.plan.count("CreateKey"), kms.plan.count("ListKeys")]).toEqual([1, 1]);
+  caller.abort();
+  for (const error of await Promise.all([create, list])) expect(error).toMatchObject({ code: "aborted" });
+  expect((await create).message).toContain("it may be there all the same");
+});
+
 describe("list()", () => {
   const list = () =>
     provider.list?.("awskms:///", { region: kms.region, clientConfig: config() }) ?? expect.unreachable();

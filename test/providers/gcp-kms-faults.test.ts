@@ -189,6 +189,19 @@ describe("a service that does not answer as it should", () => {
       expect(error).toMatchObject({ code: "timeout", retryable: true, uri });
   });
 
+  it("making and listing keys end when their caller gives up", async () => {
+    kms.plan.always("CreateCryptoKey", "hang");
+    kms.plan.always("ListCryptoKeys", "hang");
+    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+    const caller = new AbortController();
+    const create = failure(provider.create(uri, { cryptoKeyId: "left", signal: caller.signal }));
+    const list = failure(provider.list(uri, { signal: caller.signal }));
+    await expect.poll(counts).toEqual({ CreateCryptoKey: 1, ListCryptoKeys: 1 });
+    caller.abort();
+    for (const error of await Promise.all([create, list])) expect(error).toMatchObject({ code: "aborted", uri });
+    expect((await create).message).toContain("it may be there all the same");
+  });
+
   it.each([0, Number.NaN, 1e12])("a time-out of %d is refused before anything is asked", async (timeout) => {
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     const create = failure(provider.create(uri, { cryptoKeyId: "never", timeout }));

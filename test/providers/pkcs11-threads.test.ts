@@ -94,12 +94,17 @@ it("they end with the signer", async () => {
   expect(await Promise.all(ends)).toEqual([[0]]);
 });
 
-it("one that is being started when the signer closes ends, too", async () => {
+it("one that is being started when the signer closes ends, too, before the library is finalised", async () => {
   const signer = newSigner();
+  const finalized = shim.count("C_Finalize");
   await sign(signer, 2);
   expect(started).toHaveLength(1);
   const end = once(started[0] as Worker, "exit");
-  await signer.close();
+  const closing = signer.close();
+  await once(started[0] as Worker, "message");
+  expect(shim.count("C_Finalize")).toBe(finalized);
+  await closing;
+  expect(shim.count("C_Finalize")).toBe(finalized + 1);
   expect(await end).toEqual([0]);
 });
 

@@ -38,7 +38,7 @@ export interface Order {
   /** Ends when this function is called. */
   until?: FunctionName;
   /**
-   * A `CKR_*` instead of the call, or after it; a wait in milliseconds before it; a hang until the next orders. Of
+   * A `CKR_*` instead of the call, or after it; a wait in milliseconds before it; a hang until the next orders (a minute at most). Of
    * `C_GetTokenInfo`: flags set or not, and the most sessions. Of `C_OpenSession`: how many there may be at once.
    */
   act: Act | "hang";

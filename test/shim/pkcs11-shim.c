@@ -6,7 +6,7 @@
  * HARDPROOF_SHIM_PLAN    a file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL": from the FROM-th call of the function
  *                        after the plan was written, TIMES calls (0: all), or until the function UNTIL is called ("-":
  *                        never). ACTION is "return" (VALUE: the CK_RV), "after" (the same, once the call was passed on),
- *                        "delay" (VALUE: milliseconds), "hang" (until the plan changes); of C_GetTokenInfo "set" and
+ *                        "delay" (VALUE: milliseconds), "hang" (until the plan changes, or a minute); of C_GetTokenInfo "set" and
  *                        "unset" (VALUE: flags) and "most" (VALUE: sessions); of C_OpenSession "limit" (VALUE: how many
  *                        there may be at once)
  * HARDPROOF_SHIM_COUNTS  a file of one 64-bit count per function, in the order of the list below, and of the sessions
@@ -24,6 +24,9 @@
 #include <unistd.h>
 
 #include "pkcs11.h"
+
+/* Milliseconds: a hang on the main thread would else hold up the whole test run. */
+enum { LONGEST_HANG = 60000 };
 
 #define FUNCTIONS(X)                                                                                             \
   X(C_Initialize, (CK_VOID_PTR a), (a))                                                                          \
@@ -113,7 +116,7 @@ static struct order take(int function) {
   ino_t plan = seen.st_ino;
   pthread_mutex_unlock(&lock);
   if (order.action == 'd') usleep(order.value * 1000);
-  while (order.action == 'h') {
+  for (int left = LONGEST_HANG / 5; order.action == 'h' && left > 0; left--) {
     usleep(5000);
     pthread_mutex_lock(&lock);
     read_plan();
