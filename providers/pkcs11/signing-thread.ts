@@ -6,7 +6,7 @@
  */
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-import type { Handle } from "./client.js";
+import type { Cryptoki, Handle } from "./client.js";
 import { CKM_ECDSA } from "./cryptoki.js";
 
 /** One signature that is wanted. */
@@ -181,7 +181,7 @@ function program(load: NodeJS.Require): void {
   const { parentPort, workerData } = load("node:worker_threads") as typeof import("node:worker_threads");
   const { addon, library, handleBytes, pace, numbers, memory, layout } = workerData as Given;
   const { QUEUED, DONE, OWNER, LENGTH, TAKEN, STOP, MOST, SLOTS, SLOT_BYTES, SESSION, KEY, DIGEST, ANSWER } = layout;
-  const { PKCS11 } = load(addon) as typeof import("pkcs11js");
+  const { PKCS11 } = load(addon) as { PKCS11: new () => Cryptoki };
   const lib = new PKCS11();
   lib.load(library);
   try {
