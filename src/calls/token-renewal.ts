@@ -1,8 +1,8 @@
 /** How a token is followed by the next one: from the store, by its refresh token, or by the grant again (RFC 6749 §6). */
 import { hash } from "node:crypto";
 import type { DPoPProver } from "../dpop-prover.js";
-import { OAuthError } from "../errors.js";
-import type { OAuthClient } from "../oauth/oauth-client.js";
+import { OAuthError, SignerError } from "../errors.js";
+import type { OAuthClient, RefreshRequest } from "../oauth/oauth-client.js";
 import { boundKeys, Token } from "../oauth/token.js";
 import type { TokenRequest } from "../oauth/token-request.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
@@ -33,6 +33,9 @@ export interface KeptToken {
   readonly expiresAt: number | null;
 }
 
+/** Refusals of the refresh grant as such (RFC 6749 §5.2). */
+const NO_REFRESH = ["unauthorized_client", "unsupported_grant_type", "invalid_request"];
+
 type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
 
 export class TokenRenewal {
@@ -43,7 +46,8 @@ export class TokenRenewal {
   readonly #store: TokenStore | undefined;
   /** The store's. */
   readonly #key: string;
-  #first: Token | undefined;
+  /** The token that was handed over, and when. */
+  #first: { token: Token; since: number } | undefined;
   #refreshToken: string | null;
   #granted: boolean;
 
@@ -57,7 +61,7 @@ export class TokenRenewal {
     this.#store = store;
     this.#key = storeKey(options);
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
-    this.#first = token?.refreshToken === null ? new Token(token.raw, token.accessToken, this.#refreshToken) : token;
+    this.#first = token && { token: withRefreshToken(token, this.#refreshToken), since: Date.now() };
     this.#granted = grant.grantType === "refresh_token" || token !== undefined;
   }
 
@@ -65,45 +69,61 @@ export class TokenRenewal {
   async next(stale: string | undefined): Promise<KeptToken> {
     const first = this.#first;
     this.#first = undefined;
-    if (first) return this.#keep(first, Date.now());
+    const given = first && (await this.#keep(first.token, first.since));
+    if (isFresh(given, stale)) return given;
     const stored = await this.#load();
     if (isFresh(stored, stale)) return stored;
     return (await this.#refresh(stale)) ?? this.#askAgain();
   }
 
-  async #refresh(stale: string | undefined): Promise<KeptToken | undefined> {
+  /** @param again - whether another process's refresh token is tried where ours is refused */
+  async #refresh(stale: string | undefined, again = true): Promise<KeptToken | undefined> {
     const used = this.#refreshToken;
     if (used === null) return undefined;
-    const { resource } = this.#grant.extra ?? {};
-    const request = { ...this.#grant, dpopProver: this.#prover, refreshToken: used, scope: null, extra: { resource } };
     try {
-      return await this.#got(() => this.#client.refresh(request));
+      return await this.#got(() => this.#client.refresh(this.#refreshRequest(used)));
     } catch (reason) {
-      if (!isInvalidGrant(reason)) throw reason;
-      return this.#afterRefusal(used, stale, reason);
+      if (!this.#isRefused(reason)) throw reason;
+      // It may have used ours first, and stored what it got for it.
+      const theirs = await this.#load();
+      if (isFresh(theirs, stale)) return theirs;
+      if (again && this.#refreshToken !== used) return this.#refresh(stale, false);
+      this.#refreshToken = null;
+      await this.#change((store) => store.del(this.#key));
+      if (!this.#repeatable) throw reason;
+      return undefined;
     }
   }
 
-  /** Another process may have used the refresh token first, and stored what it got for it. */
-  async #afterRefusal(used: string, stale: string | undefined, reason: unknown): Promise<KeptToken | undefined> {
-    const theirs = await this.#load();
-    if (theirs && theirs.token.refreshToken !== used) return isFresh(theirs, stale) ? theirs : this.#refresh(stale);
-    this.#refreshToken = null;
-    await this.#change((store) => store.del(this.#key));
-    if (!this.#repeatable) throw reason;
-    return undefined;
+  /** What a grant was asked for, its token has; a refresh that is itself the grant may ask for less (RFC 6749 §6). */
+  #refreshRequest(refreshToken: string): RefreshRequest {
+    const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
+    const request = { ...grant, dpopProver: this.#prover, refreshToken };
+    if (grant.grantType === "refresh_token") return { ...request, extra: { ...extra, resource } };
+    return { ...request, scope: null, extra: { resource } };
+  }
+
+  /** A grant that can be repeated is, too, where the client may not refresh at all. */
+  #isRefused(reason: unknown): boolean {
+    const error = reason instanceof Error && "error" in reason ? reason.error : undefined;
+    return error === "invalid_grant" || (this.#repeatable && NO_REFRESH.includes(String(error)));
   }
 
   async #askAgain(): Promise<KeptToken> {
     const { grantType } = this.#grant;
     if (this.#granted && !this.#repeatable) {
-      const message = `The token is over, has no refresh token, and ${grantType} can't be repeated: ask for a new grant.`;
+      const message = `There is no token any more, and ${grantType} can't be repeated: ask for a new grant.`;
       throw new OAuthError("misconfigured", message, { error: "invalid_grant" });
     }
-    const request = { ...this.#grant, dpopProver: this.#prover };
-    const kept = await this.#got(() => this.#client.getTokenWithDPoP(request));
     this.#granted = true;
-    return kept;
+    try {
+      const request = { ...this.#grant, dpopProver: this.#prover };
+      return await this.#got(() => this.#client.getTokenWithDPoP(request));
+    } catch (reason) {
+      // What was sent may be spent, whatever the answer, or its loss, says.
+      if (wasNotSent(reason)) this.#granted = false;
+      throw reason;
+    }
   }
 
   async #got(ask: () => Promise<Token>): Promise<KeptToken> {
@@ -138,10 +158,10 @@ export class TokenRenewal {
 
 /**
  * The same question finds its token again after a restart, and no other does: a code or subject token is another person's.
- * What may be secret is in it as a hash.
+ * What may be secret is in it as a hash; a password, which could be guessed from that, is not.
  */
 function storeKey({ client, prover, grantType, clientId, scope, subject, extra = {} }: TokenRenewalOptions): string {
-  const { resource, audience, ...asked } = extra;
+  const { resource, audience, password, ...asked } = extra;
   const given = Object.entries(asked).filter(([, value]) => value != null);
   const question = given.length === 0 ? undefined : hash("sha256", JSON.stringify(given.sort()), "base64url");
   const parts = { issuer: client.issuer, grant_type: grantType, scope, subject, resource, audience, question };
@@ -163,6 +183,11 @@ function isFresh(kept: KeptToken | undefined, stale: string | undefined): kept i
   return kept !== undefined && kept.token.accessToken !== stale && (kept.expiresAt ?? Infinity) > Date.now();
 }
 
-function isInvalidGrant(reason: unknown): boolean {
-  return reason instanceof Error && "error" in reason && reason.error === "invalid_grant";
+/** Nothing goes out with a key that does not sign, or a request that can't be right. */
+function wasNotSent(reason: unknown): boolean {
+  return reason instanceof SignerError || (reason instanceof OAuthError && reason.code === "misconfigured");
+}
+
+function withRefreshToken(token: Token, refreshToken: string | null): Token {
+  return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
 }

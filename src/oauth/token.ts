@@ -23,7 +23,7 @@ export class Token {
   constructor(
     raw: Readonly<Record<string, unknown>>,
     accessToken: string,
-    refreshToken: string | null = text(raw.refresh_token),
+    refreshToken: string | null = text(raw.refresh_token) || null,
   ) {
     this.accessToken = accessToken;
     this.tokenType = text(raw.token_type) ?? "DPoP";

@@ -1,8 +1,17 @@
 /** When a token source asks for a token, and what it gives out meanwhile. */
 import { inspect } from "node:util";
-import { type dpopFetch, OAuthError, type Token, type TokenSource, tokenSource } from "hardproof";
+import {
+  DPoPProver,
+  type dpopFetch,
+  memoryTokenStore,
+  OAuthError,
+  SignerError,
+  type Token,
+  type TokenSource,
+  tokenSource,
+} from "hardproof";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { json } from "../told-server.js";
+import { json, type Telling } from "../told-server.js";
 import { granted, setTime, type ToldSource, toldSource, until } from "./told-source.js";
 
 let told: ToldSource;
@@ -202,6 +211,110 @@ describe("a refresh token (RFC 6749 §6)", () => {
     setTime(11);
     expect(await given(repeated)).toBe("t3");
   });
+});
+
+describe("a refresh token that does not help", () => {
+  const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v" } };
+
+  it("is not sent again where the store has none by then", async () => {
+    const store = memoryTokenStore();
+    let grantsLeft = 2;
+    server.tell((response, heard, turn) => {
+      if (heard.form.has("refresh_token")) return json(400, { error: "invalid_grant" })(response, heard, turn);
+      const refreshToken = grantsLeft-- === 2 ? { refresh_token: "r1" } : {};
+      return granted(`t${turn}`, { expires_in: 10, ...refreshToken })(response, heard, turn);
+    });
+    const [one, other] = [source({ store }), source({ store })];
+    expect([await given(one), await given(other)]).toEqual(["t1", "t1"]);
+    setTime(11);
+    expect(await given(other)).toBe("t3");
+    setTime(22);
+    expect(await given(one)).toBe("t5");
+    expect(grantTypes().slice(3)).toEqual(["refresh_token", "client_credentials"]);
+  });
+
+  it.each(["unauthorized_client", "unsupported_grant_type", "invalid_request"])(
+    "since the answer is %s gives way to a grant that can be repeated, and to no other",
+    async (error) => {
+      const refusing = () =>
+        server.tell((response, heard, turn) =>
+          heard.form.has("refresh_token")
+            ? json(400, { error })(response, heard, turn)
+            : granted(`t${turn}`, { expires_in: 10, refresh_token: "refresh-token" })(response, heard, turn),
+        );
+      refusing();
+      const tokens = source();
+      await given(tokens);
+      setTime(11);
+      expect(await given(tokens)).toBe("t3");
+      setTime(0);
+      refusing();
+      const once = source(login);
+      await given(once);
+      setTime(11);
+      expect(await failure(once.token())).toMatchObject({ error });
+      expect(grantTypes()).toEqual(["authorization_code", "refresh_token"]);
+    },
+  );
+
+  it("since it is empty is none", async () => {
+    grants({ expires_in: 10, refresh_token: "" });
+    const tokens = source();
+    expect((await tokens.token()).refreshToken).toBeNull();
+    setTime(11);
+    expect(await given(tokens)).toBe("t2");
+    expect(grantTypes()).toEqual(["client_credentials", "client_credentials"]);
+  });
+
+  it("is asked for what its caller wants, where it is the grant itself", async () => {
+    grants({ expires_in: 10, refresh_token: "r1" });
+    const extra = { refresh_token: "r0", resource: "https://r", audience: "a" };
+    const tokens = source({ grantType: "refresh_token", scope: "read", extra });
+    await given(tokens);
+    setTime(11);
+    await given(tokens);
+    for (const [index, { form }] of server.heard.entries())
+      expect(Object.fromEntries(form)).toMatchObject({ ...extra, scope: "read", refresh_token: `r${index}` });
+  });
+});
+
+describe("a grant that can't be repeated", () => {
+  const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v" } };
+
+  it.each<[string, Telling]>([
+    ["was lost", (response) => void response.destroy()],
+    ["is of another key", granted("t", { cnf: { jkt: "somebody-else's" } })],
+    ["is a failure", json(503, { error: "temporarily_unavailable" })],
+  ])("is not sent again after an answer that %s", async (_, answer) => {
+    server.tell(answer);
+    const tokens = source({ ...login, backoff: { first: 1 } });
+    expect(await failure(tokens.token())).toBeInstanceOf(OAuthError);
+    setTime(1000);
+    expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
+    expect(server.heard).toHaveLength(1);
+  });
+
+  it("is sent once the key signs", async () => {
+    grants();
+    const prover = await DPoPProver.generate();
+    const signing = vi.spyOn(prover, "makeProof").mockRejectedValueOnce(new SignerError("unavailable", "away"));
+    const tokens = source({ ...login, prover, backoff: { first: 1 } });
+    expect(await failure(tokens.token())).toMatchObject({ name: "SignerError" });
+    setTime(1000);
+    expect(await given(tokens)).toBe("t1");
+    expect(signing).toHaveBeenCalledTimes(2);
+  });
+});
+
+it("a token that was handed over grows old from then on, not from its first use", async () => {
+  server.tell(granted("handed over", { expires_in: 10 }));
+  const token = await source().token();
+  grants();
+  const [early, late] = [source({ token }), source({ token })];
+  setTime(9);
+  expect(await given(early)).toBe("handed over");
+  setTime(11);
+  expect([await given(early), await given(late)]).toEqual(["t1", "t2"]);
 });
 
 describe("a failure", () => {
