@@ -22,7 +22,7 @@ describe("the tarball", () => {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
-  it("holds sources, the types of each, the entry points with what they share, and three pages", () => {
+  it("holds sources, the types of each, the entry points with what they share, and the pages", () => {
     const sources = files.filter((file) => /^(src|providers|test\/conformance)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
@@ -33,10 +33,9 @@ describe("the tarball", () => {
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
     const built = [...entries, ...shared].flatMap((file) => [file, `${file}.map`]);
-    const pages = ["LICENSE", "README.md", "package.json"];
-    expect(files.filter((file) => file !== "CHANGELOG.md").sort()).toEqual(
-      [...sources, ...types, ...built, ...pages].sort(),
-    );
+    const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
+    const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
+    expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, "package.json"].sort());
   });
 
   it("holds what each subpath and the command name", () => {
