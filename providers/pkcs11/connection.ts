@@ -73,14 +73,18 @@ export class Connection {
     return this.#pool.use((session) => this.#module.inTurn(async () => work(session)), waiting);
   }
 
-  /** @returns `undefined` where they are not wanted, or of no use */
-  newThreads(): SigningThreads | undefined {
+  /**
+   * @param here - signs without a thread
+   * @returns `undefined` where they are not wanted, or of no use
+   */
+  newThreads(here: ConstructorParameters<typeof SigningThreads>[4]): SigningThreads | undefined {
     if (!this.#wanted.threads || !this.#module.canLock || this.key.alwaysAuthenticate) return undefined;
     const module = this.#module;
-    return new SigningThreads(module.path, this.token.slot.length, this.#sessions, async (work) => {
+    const underWay = async <T>(work: () => Promise<T>) => {
       module.enter(module.generation);
       return work().finally(() => module.leave());
-    });
+    };
+    return new SigningThreads(module.path, this.token.slot.length, this.#sessions, underWay, here);
   }
 
   renewSessions(): void {

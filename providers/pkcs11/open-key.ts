@@ -44,7 +44,7 @@ export class Pkcs11Key {
   private constructor(module: Pkcs11Module, wanted: KeyOnToken, connection: Connection) {
     this.#module = module;
     this.#wanted = wanted;
-    this.#threads = connection.newThreads();
+    this.#threads = connection.newThreads((session, key, digest) => this.#signHere(session, key, digest));
     this.#connection = connection;
     this.#broken = connection.generation;
     this.publicKey = connection.key.publicJwk;
@@ -66,13 +66,11 @@ export class Pkcs11Key {
    * @returns 64 bytes, r‖s
    */
   async signDigest(digest: Uint8Array, use: OpenKeyOptions): Promise<StoreSignature> {
-    // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
     const input = Buffer.isBuffer(digest) ? digest : Buffer.from(digest);
-    const output = Buffer.alloc(SIGNATURE_BYTES);
     const signature = await this.#surviving("signing", use, (connection, waiting) =>
-      connection.use((session) => this.#sign(connection, session, input, output), waiting),
+      connection.use((session) => this.#sign(connection, session, input), waiting),
     );
-    return { signature: keep(signature, input, output), form: "raw" };
+    return { signature, form: "raw" };
   }
 
   describe(use: OpenKeyOptions): Promise<KeyFacts> {
@@ -91,24 +89,26 @@ export class Pkcs11Key {
     await this.#threads?.close();
   }
 
-  #sign(connection: Connection, session: Handle, input: Buffer, output: Buffer): Promise<Buffer> {
+  #sign(connection: Connection, session: Handle, digest: Buffer): Promise<Buffer> {
     const { handle, alwaysAuthenticate } = connection.key;
-    if (alwaysAuthenticate) return this.#signAuthenticated(connection, session, input, output);
-    return this.#threads?.sign(session, handle, input) ?? this.#signHere(session, handle, input, output);
+    if (this.#threads && !alwaysAuthenticate) return this.#threads.sign(session, handle, digest);
+    const login = alwaysAuthenticate && (() => this.#authenticate(connection, session));
+    return this.#signHere(session, handle, digest, login || undefined);
   }
 
-  #signHere(session: Handle, key: Handle, input: Buffer, output: Buffer): Promise<Buffer> {
+  /** @param login - for this operation alone */
+  async #signHere(session: Handle, key: Handle, digest: Buffer, login?: () => Promise<void>): Promise<Buffer> {
     const { lib } = this.#module;
+    const output = Buffer.alloc(SIGNATURE_BYTES);
     lib.C_SignInit(session, MECHANISM, key);
-    return lib.C_SignAsync(session, input, output);
+    await login?.();
+    // The addon keeps bare pointers to both buffers: they must stay referenced until it is done.
+    return keep(await lib.C_SignAsync(session, digest, output), digest, output);
   }
 
-  /** `CKA_ALWAYS_AUTHENTICATE`: a login for this operation alone. */
-  async #signAuthenticated({ key, token }: Connection, session: Handle, input: Buffer, output: Buffer) {
-    const { lib } = this.#module;
-    lib.C_SignInit(session, MECHANISM, key.handle);
-    await logIn(lib, session, token, this.#wanted.login, CKU_CONTEXT_SPECIFIC);
-    return lib.C_SignAsync(session, input, output);
+  /** `CKA_ALWAYS_AUTHENTICATE`. */
+  #authenticate({ token }: Connection, session: Handle): Promise<void> {
+    return logIn(this.#module.lib, session, token, this.#wanted.login, CKU_CONTEXT_SPECIFIC);
   }
 
   /** Does it, and does it again once the token is found after a loss. */

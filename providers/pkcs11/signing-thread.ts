@@ -14,7 +14,7 @@ export interface SignRequest {
   readonly session: Handle;
   readonly key: Handle;
   /** 32 bytes. */
-  readonly digest: Uint8Array;
+  readonly digest: Buffer;
   resolve(signature: Buffer): void;
   reject(error: Error): void;
 }
@@ -40,6 +40,7 @@ const LAYOUT = {
   KEY: 8,
   DIGEST: 16,
   ANSWER: 48,
+  READY: "ready",
   CKM_ECDSA,
 } as const;
 const { QUEUED, DONE, OWNER, LENGTH, NUMBERS, NOBODY, TAKEN, STOP, MOST } = LAYOUT;
@@ -66,29 +67,38 @@ export class SigningThread {
   #queued = 0;
   #answered = 0;
   #collecting = false;
+  #ended = false;
 
   private constructor(worker: Worker, numbers: Int32Array, memory: SharedArrayBuffer, onAnswers: OnAnswers) {
     this.#worker = worker;
     this.#numbers = numbers;
     this.#slots = Array.from({ length: SLOTS }, (_, slot) => Buffer.from(memory, slot * SLOT_BYTES, SLOT_BYTES));
     this.#onAnswers = onAnswers;
+    worker.once("exit", () => this.#end());
   }
 
   /**
-   * @param onAnswers - called when some requests were answered
-   * @returns `undefined` where a thread can't use what another one opened: some libraries keep a state of their own for
-   *   each time that they are loaded
+   * @param session - one that is open: some libraries keep a state of their own for each time that they are loaded, and a
+   *   thread can't use there what another one opened
+   * @param onAnswers - called when some requests were answered, and when the thread has ended
+   * @throws why there is no thread, or none that knows the session
    */
-  static async start(work: ThreadWork, onAnswers: OnAnswers): Promise<SigningThread | undefined> {
+  static async start(work: ThreadWork, session: Handle, onAnswers: OnAnswers): Promise<SigningThread> {
     const numbers = new Int32Array(new SharedArrayBuffer(NUMBERS * Int32Array.BYTES_PER_ELEMENT));
     const memory = new SharedArrayBuffer(SLOTS * SLOT_BYTES);
-    const workerData: Given = { ...work, addon: addonPath(), numbers, memory, layout: LAYOUT };
+    const workerData: Given = { ...work, session, addon: addonPath(), numbers, memory, layout: LAYOUT };
     const worker = new Worker(`(${program})(require)`, { eval: true, execArgv: [], env: {}, workerData });
-    const usable = await new Promise((resolve) => {
+    const said = await new Promise((resolve) => {
       worker.once("message", resolve).once("error", resolve).once("exit", resolve);
     });
     worker.unref();
-    return usable === true ? new SigningThread(worker, numbers, memory, onAnswers) : undefined;
+    if (said !== LAYOUT.READY) throw new Error(String(said));
+    return new SigningThread(worker, numbers, memory, onAnswers);
+  }
+
+  /** Whether it is gone, and will answer nothing any more. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** How many requests it was given, and has not answered: two at most. */
@@ -143,6 +153,15 @@ export class SigningThread {
     this.#collecting = false;
   }
 
+  /** What it was given is lost, as with a session. */
+  #end(): void {
+    this.#ended = true;
+    for (const request of this.#requests.splice(0)) request?.reject(asThrown("CKR_FUNCTION_FAILED 6"));
+    Atomics.store(this.#numbers, DONE, this.#queued);
+    Atomics.notify(this.#numbers, DONE);
+    if (!this.#collecting) this.#onAnswers(this);
+  }
+
   #settleNext(): void {
     const slot = this.#answered % SLOTS;
     const request = this.#requests[slot];
@@ -155,13 +174,16 @@ export class SigningThread {
   }
 }
 
-/** The addon's own error is told by its name. */
-function asThrown(message: string): Error {
-  return Object.assign(new Error(message), message.startsWith("CKR_") && { name: "Pkcs11Error" });
+/** @param text - `CKR_… NUMBER`, or the message of any other error */
+function asThrown(text: string): Error {
+  const [, name, code] = /^(CKR_\w+) (\d+)$/.exec(text) ?? [];
+  if (name === undefined) return new Error(text);
+  return Object.assign(new Error(name), { name: "Pkcs11Error", code: Number(code) });
 }
 
 interface Given extends ThreadWork {
   readonly addon: string;
+  readonly session: Uint8Array;
   readonly numbers: Int32Array;
   readonly memory: SharedArrayBuffer;
   readonly layout: typeof LAYOUT;
@@ -179,18 +201,18 @@ function addonPath(): string {
  */
 function program(load: NodeJS.Require): void {
   const { parentPort, workerData } = load("node:worker_threads") as typeof import("node:worker_threads");
-  const { addon, library, handleBytes, pace, numbers, memory, layout } = workerData as Given;
+  const { addon, library, handleBytes, pace, session, numbers, memory, layout } = workerData as Given;
   const { QUEUED, DONE, OWNER, LENGTH, TAKEN, STOP, MOST, SLOTS, SLOT_BYTES, SESSION, KEY, DIGEST, ANSWER } = layout;
   const { PKCS11 } = load(addon) as { PKCS11: new () => Cryptoki };
   const lib = new PKCS11();
   lib.load(library);
   try {
-    lib.C_GetInfo();
-  } catch {
-    parentPort?.postMessage(false);
+    lib.C_GetSessionInfo(Buffer.from(session));
+  } catch (error) {
+    parentPort?.postMessage((error as Error).message);
     return;
   }
-  parentPort?.postMessage(true);
+  parentPort?.postMessage(layout.READY);
   const mechanism = { mechanism: layout.CKM_ECDSA };
   const slots = Array.from({ length: SLOTS }, (_, slot) => {
     const bytes = Buffer.from(memory, slot * SLOT_BYTES, SLOT_BYTES);
@@ -214,7 +236,8 @@ function program(load: NodeJS.Require): void {
           lib.C_SignInit(session, mechanism, key);
           numbers[LENGTH + slot] = lib.C_Sign(session, digest, answer).length;
         } catch (error) {
-          numbers[LENGTH + slot] = -answer.write((error as Error).message);
+          const { message, code } = error as Error & { code?: number };
+          numbers[LENGTH + slot] = -answer.write(code === undefined ? message : `${message} ${code}`);
         }
         const took = Math.ceil(1000 * (performance.now() - began));
         // A thread's first signature takes longer.

@@ -3,20 +3,28 @@
  * which always has the next request at hand; a slower one by as many as there are sessions; and a call that is stuck keeps
  * nobody but its own caller.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Handle } from "./client.js";
 import { SigningThread, type SignRequest, type ThreadWork } from "./signing-thread.js";
 
 /** Microseconds. Whoever signs faster has no use for a second thread, and would take it from the event loop. */
 const FAST = 500;
 /** Milliseconds without an answer, after which a thread is given nothing more. */
-const STALL = 50;
+const STALL = 100;
+/** Milliseconds that closing waits for a thread which is being started. */
+const LONGEST_START = 5_000;
 
+/** Starts that may fail one after the other: where a thread can't use what another one opened, all of them do. */
+const MOST_FAILURES = 3;
+
+type SignHere = (session: Handle, key: Handle, digest: Buffer) => Promise<Buffer>;
 type UnderWay = <T>(work: () => Promise<T>) => Promise<T>;
 
 export class SigningThreads {
   readonly #work: ThreadWork;
-  #most: number;
+  readonly #most: number;
   readonly #underWay: UnderWay;
+  readonly #here: SignHere;
   readonly #threads: SigningThread[] = [];
   readonly #stalled = new Set<SigningThread>();
   /** What each had done by the last look. */
@@ -25,6 +33,8 @@ export class SigningThreads {
   /** For how many signatures there was no thread. */
   #asked = 0;
   #starting: Promise<void> | undefined;
+  /** Starts that failed since the last one that did not. */
+  #failures = 0;
   #watching: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -33,12 +43,14 @@ export class SigningThreads {
    * @param handleBytes - of a `CK_ULONG`
    * @param most - how many there may be
    * @param underWay - tells whoever would finalise the library that it is called
+   * @param here - signs without a thread
    */
-  constructor(library: string, handleBytes: number, most: number, underWay: UnderWay) {
+  constructor(library: string, handleBytes: number, most: number, underWay: UnderWay, here: SignHere) {
     const pace = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     this.#work = { library, handleBytes, pace };
     this.#most = most;
     this.#underWay = underWay;
+    this.#here = here;
   }
 
   /**
@@ -46,14 +58,13 @@ export class SigningThreads {
    * one and ends does not wait for it.
    *
    * @param digest - 32 bytes
-   * @returns `undefined` while there is no thread, or for ever where none can use what this one opened
    * @throws what the library answers, as the addon's own error
    */
-  sign(session: Handle, key: Handle, digest: Uint8Array): Promise<Buffer> | undefined {
+  sign(session: Handle, key: Handle, digest: Buffer): Promise<Buffer> {
     if (this.#threads.length === 0) {
       this.#asked += 1;
-      if (this.#asked > 1) this.#startAnother();
-      return undefined;
+      if (this.#asked > 1) this.#startAnother(session);
+      return this.#here(session, key, digest);
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ session, key, digest, resolve, reject });
@@ -64,46 +75,53 @@ export class SigningThreads {
   /**
    * Ends the threads, as soon as nobody waits for them. One that is stuck ends with its call.
    *
-   * @returns once none is being started
+   * @returns once none is being started, unless that is stuck
    */
   async close(): Promise<void> {
     this.#closed = true;
     this.#dispatch();
-    await this.#starting;
+    await Promise.race([this.#starting, sleep(LONGEST_START, undefined, { ref: false })]);
   }
 
   #dispatch(): void {
     const able = this.#threads.filter((thread) => !this.#stalled.has(thread));
     const isFast = Atomics.load(this.#work.pace, 0) < FAST;
+    const depth = isFast ? 2 : 1;
     for (const thread of isFast ? able.slice(0, 1) : able)
-      for (let room = (isFast ? 2 : 1) - thread.pending; room > 0 && this.#waiting.length > 0; room--)
-        thread.submit(this.#waiting.shift() as SignRequest);
-    if (this.#waiting.length > 0 && !(isFast && able.length > 0)) this.#startAnother();
+      while (thread.pending < depth && this.#waiting.length > 0) thread.submit(this.#waiting.shift() as SignRequest);
+    const [next] = this.#waiting;
+    if (next && !(isFast && able.length > 0)) this.#startAnother(next.session);
+    if (able.length === 0 && !this.#starting) this.#signWaiting();
     if (this.#closed && this.#waiting.length === 0) this.#stopIdle();
     if (this.#isBusy()) this.#watching ??= setInterval(() => this.#watch(), STALL).unref();
   }
 
   #answered(thread: SigningThread): void {
     this.#stalled.delete(thread);
+    if (thread.ended) this.#remove(thread);
     this.#dispatch();
   }
 
-  #startAnother(): void {
-    if (this.#starting || this.#threads.length === this.#most) return;
-    const start = () => SigningThread.start(this.#work, (thread) => this.#answered(thread)).catch(() => undefined);
-    // What rejects is a library that is being restarted: it will be there for the next signature.
-    const starting = this.#underWay(start).then((another) => this.#add(another));
-    this.#starting = starting
-      .catch(() => undefined)
-      .finally(() => {
-        this.#starting = undefined;
-      });
+  #startAnother(session: Handle): void {
+    if (this.#starting || this.#threads.length === this.#most || this.#failures === MOST_FAILURES) return;
+    const start = () => SigningThread.start(this.#work, session, (thread) => this.#answered(thread));
+    this.#starting = this.#underWay(start).then(
+      (another) => this.#started(another),
+      () => this.#started(undefined),
+    );
   }
 
-  #add(another: SigningThread | undefined): void {
+  #started(another: SigningThread | undefined): void {
+    this.#starting = undefined;
+    this.#failures = another ? 0 : this.#failures + 1;
     if (another) this.#threads.push(another);
-    else this.#most = this.#threads.length;
     this.#dispatch();
+  }
+
+  /** Where all threads are stuck, and another one can't be had. */
+  #signWaiting(): void {
+    for (const { session, key, digest, resolve, reject } of this.#waiting.splice(0))
+      this.#here(session, key, digest).then(resolve, reject);
   }
 
   /** Takes from a thread that has answered nothing since the last look what it has not begun. */
@@ -129,8 +147,14 @@ export class SigningThreads {
 
   #stopIdle(): void {
     for (const thread of this.#threads.filter(({ pending }) => pending === 0)) {
-      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      this.#remove(thread);
       thread.stop();
     }
+  }
+
+  #remove(thread: SigningThread): void {
+    const index = this.#threads.indexOf(thread);
+    if (index >= 0) this.#threads.splice(index, 1);
+    this.#seen.delete(thread);
   }
 }

@@ -12,6 +12,7 @@ const FUNCTIONS = [
   "C_GetTokenInfo",
   "C_OpenSession",
   "C_CloseSession",
+  "C_GetSessionInfo",
   "C_Login",
   "C_FindObjectsInit",
   "C_FindObjects",
