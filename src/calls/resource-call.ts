@@ -5,6 +5,7 @@ import type { NonceStore } from "../nonce-store.js";
 import { nameOf } from "../oauth/http-exchange.js";
 import type { Token } from "../oauth/token.js";
 import { ProofTries } from "../proof-tries.js";
+import { sentMethod } from "../sent-method.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
 import { type Body, gathered, type RequestBody, requestBody } from "./request-body.js";
 import type { TokenSource } from "./token-source.js";
@@ -39,7 +40,7 @@ export class ResourceCall {
   #response: Response | undefined;
   #renewed = false;
 
-  /** @throws {DPoPError} code `forbidden-origin` or `forbidden-header` */
+  /** @throws {DPoPError} code `forbidden-origin`, `forbidden-header` or `invalid-htm` */
   constructor(terms: CallTerms, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
     const request = isRequest(input) ? input : undefined;
     this.#terms = terms;
@@ -48,7 +49,7 @@ export class ResourceCall {
     this.#signal = signal;
     this.#input = isRequest(input) ? input : String(input);
     this.#url = new URL(request?.url ?? String(input));
-    this.#method = init.method ?? request?.method ?? "GET";
+    this.#method = sentMethod(init.method ?? request?.method ?? "GET");
     this.#headers = new Headers(init.headers ?? request?.headers);
     this.#redirect = init.redirect ?? request?.redirect ?? "follow";
     terms.checkReach(this.#url);
