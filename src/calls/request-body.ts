@@ -1,4 +1,5 @@
 /** A request's body that can be sent a second time: each try needs it whole, and a stream gives it only once. */
+import { isArrayBuffer } from "node:util/types";
 
 /** What `fetch` takes for a body. */
 export type Body = NonNullable<RequestInit["body"]>;
@@ -15,12 +16,30 @@ export interface RequestBody {
 }
 
 /**
+ * Takes the body as it is now, as `fetch` does: what becomes of it while the key signs is not sent.
+ *
  * @param limit - bytes of a stream that are kept for a second try
  */
 export function requestBody(body: Body, limit: number): RequestBody {
   if (body instanceof ReadableStream) return new StreamBody(body, limit);
   if (isAsyncIterable(body)) return new StreamBody(ReadableStream.from(body), limit);
-  return { replayable: true, open: () => body, stop: () => undefined, release: () => undefined };
+  const taken = copied(body);
+  return { replayable: true, open: () => taken, stop: () => undefined, release: () => undefined };
+}
+
+/** A string and a Blob never change. */
+function copied(body: Body): Body {
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+  if (isArrayBuffer(body)) return body.slice(0);
+  if (body instanceof URLSearchParams) return new URLSearchParams(body);
+  if (body instanceof FormData) return formOf(body);
+  return body;
+}
+
+function formOf(entries: FormData): FormData {
+  const form = new FormData();
+  for (const [name, value] of entries) form.append(name, value);
+  return form;
 }
 
 /**

@@ -20,6 +20,13 @@ describe("bodies", () => {
   const bytes = new TextEncoder().encode("payload");
   const form = new FormData();
   form.set("field", "payload");
+  const parts = () => {
+    const data = new FormData();
+    data.set("a", "payload");
+    data.append("b", new Blob(["1"], { type: "text/x" }), "named.txt");
+    data.append("b", "2");
+    return data;
+  };
 
   it.each([
     ["a string", () => "payload"],
@@ -34,6 +41,28 @@ describe("bodies", () => {
     const init = { method: "POST", body: body() as never, duplex: "half" } as const;
     expect((await caller()(url, init)).status).toBe(200);
     expect(server.heard.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
+  });
+
+  it.each([
+    ["a Buffer", () => Buffer.from("payload"), (body: Buffer) => body.fill("X")],
+    ["an ArrayBuffer", () => Uint8Array.from(bytes).buffer, (body: ArrayBuffer) => new Uint8Array(body).fill(88)],
+    ["a DataView", () => new DataView(Uint8Array.from(bytes).buffer), (body: DataView) => body.setUint8(0, 88)],
+    ["a part of a buffer", () => Buffer.from("[payload]").subarray(1, 8), (body: Buffer) => body.fill("X")],
+    ["URLSearchParams", () => new URLSearchParams({ a: "payload" }), (body: URLSearchParams) => body.set("a", "X")],
+    ["FormData", parts, (body: FormData) => body.set("a", "X")],
+  ])("%s is sent as it was at the call, as fetch does", async (_, make, change) => {
+    inTurn(ok);
+    const send = async (call: typeof fetch) => {
+      const body = make();
+      const answered = call(url, { method: "POST", body });
+      change(body as never);
+      await answered;
+    };
+    await send(fetch);
+    await send(caller());
+    const [plainly, heard] = server.heard.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
+    expect(heard).toBe(plainly);
+    expect(heard).toContain("payload");
   });
 
   it.each(["string", "stream"])("a Request's %s is sent again after a challenge", async (kind) => {
