@@ -6,6 +6,7 @@ import { encodeHeader, signCompact } from "./jws.js";
 import { isNonce } from "./nonce-store.js";
 import { memory } from "./provider.js";
 import { type KeyRequirement, requireNonExportable } from "./requirement.js";
+import { sentMethod } from "./sent-method.js";
 import type { PublicJwk, Signer, SignOptions } from "./signer.js";
 import { thumbprint } from "./thumbprint.js";
 import { type SignatureTrace, signatureChannel, traced } from "./tracing.js";
@@ -38,9 +39,7 @@ export interface ProverOptions extends SignOptions {
 const MOST_SKEW = 600;
 const LEAST_SKEW = 5;
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
 const VISIBLE = /^[\x21-\x7e]+$/;
-const NORMALIZED_METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
 
 /**
  * Makes DPoP proofs with one key.
@@ -113,7 +112,7 @@ export class DPoPProver {
   async makeProof({ htm, htu, accessToken, nonce, signal }: ProofOptions): Promise<string> {
     const claims = {
       jti: newJti(),
-      htm: method(htm),
+      htm: sentMethod(htm),
       htu: this.#targetOf(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       // JSON leaves out what is undefined.
@@ -159,13 +158,6 @@ export class DPoPProver {
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
     return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
   }
-}
-
-function method(htm: string): string {
-  if (typeof htm !== "string" || !TOKEN.test(htm))
-    throw new DPoPError("invalid-htm", "htm must be the method of the request, such as GET.");
-  const upper = htm.toUpperCase();
-  return NORMALIZED_METHODS.has(upper) ? upper : htm;
 }
 
 function target(htu: string | URL): string {

@@ -5,8 +5,9 @@ import type { NonceStore } from "../nonce-store.js";
 import { nameOf } from "../oauth/http-exchange.js";
 import type { Token } from "../oauth/token.js";
 import { ProofTries } from "../proof-tries.js";
+import { sentMethod } from "../sent-method.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
-import { gathered, type RequestBody, requestBody } from "./request-body.js";
+import { type Body, gathered, type RequestBody, requestBody } from "./request-body.js";
 import type { TokenSource } from "./token-source.js";
 import { parseChallenges } from "./www-authenticate.js";
 
@@ -39,7 +40,7 @@ export class ResourceCall {
   #response: Response | undefined;
   #renewed = false;
 
-  /** @throws {DPoPError} code `forbidden-origin` or `forbidden-header` */
+  /** @throws {DPoPError} code `forbidden-origin`, `forbidden-header` or `invalid-htm` */
   constructor(terms: CallTerms, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
     const request = isRequest(input) ? input : undefined;
     this.#terms = terms;
@@ -48,7 +49,7 @@ export class ResourceCall {
     this.#signal = signal;
     this.#input = isRequest(input) ? input : String(input);
     this.#url = new URL(request?.url ?? String(input));
-    this.#method = init.method ?? request?.method ?? "GET";
+    this.#method = sentMethod(init.method ?? request?.method ?? "GET");
     this.#headers = new Headers(init.headers ?? request?.headers);
     this.#redirect = init.redirect ?? request?.redirect ?? "follow";
     terms.checkReach(this.#url);
@@ -96,7 +97,7 @@ export class ResourceCall {
     this.#url = url;
     this.#input = url.href;
     if (dropsBody) this.#dropBody();
-    else this.#checkBody();
+    else this.#rewindBody();
   }
 
   #dropBody(): void {
@@ -113,7 +114,7 @@ export class ResourceCall {
       const response = await this.#send(accessToken);
       if (response.status !== 401 || !(await this.#mends(response, accessToken))) return response;
       discard(response);
-      this.#checkBody();
+      this.#rewindBody();
     }
   }
 
@@ -140,7 +141,7 @@ export class ResourceCall {
       ...this.#init,
       method: this.#method,
       headers: this.#headers,
-      body: this.#body?.open() ?? null,
+      body: this.#openBody() ?? null,
       ...(this.#body && { duplex: "half" }),
       redirect: this.#redirect === "follow" ? "manual" : this.#redirect,
       signal: this.#signal ?? null,
@@ -157,6 +158,17 @@ export class ResourceCall {
     const next = await source.renew(accessToken, { signal: this.#signal });
     this.#renewed = next.accessToken !== accessToken;
     return this.#renewed;
+  }
+
+  /** What the try before has read by now is all it gets: it must not read on while the next one's proof is signed. */
+  #rewindBody(): void {
+    this.#body?.stop();
+    this.#checkBody();
+  }
+
+  #openBody(): Body | undefined {
+    this.#checkBody();
+    return this.#body?.open();
   }
 
   #checkBody(): void {

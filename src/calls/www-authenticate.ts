@@ -11,8 +11,11 @@ const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const SCHEME = `(?<scheme>${TOKEN})(?: +(?=[^ \\t,])|(?=[ \\t]*(?:,|$)))`;
 const PARAMETER = `(?<name>${TOKEN})[ \\t]*=[ \\t]*(?:(?<token>${TOKEN})|"(?<quoted>(?:[^"\\\\]|\\\\.)*)")`;
 const TOKEN68 = "(?<token68>[-._~+/0-9A-Za-z]+=*)";
-/** Between two commas stands a parameter, or a scheme, or a scheme with its first parameter or its token68. */
-const ELEMENT = new RegExp(`[ \\t,]*(?:${SCHEME})?(?:${PARAMETER}|${TOKEN68})?[ \\t]*(?=,|$)`, "y");
+/**
+ * Between two commas stands a parameter, or a scheme, or a scheme with its first parameter or its token68.
+ * What parts them is taken whole or not at all: a server may send blanks without end.
+ */
+const ELEMENT = new RegExp(`[ \\t,]*(?![ \\t,])(?:${SCHEME})?(?:${PARAMETER}|${TOKEN68})?[ \\t]*(?=,|$)`, "y");
 
 /**
  * Reads the challenges of a header, or of several that are joined by commas, as `Headers.get` joins them. Never throws:

@@ -2,7 +2,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
+import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { DPoPProver, type Signer, type Token } from "hardproof";
 import { decodeJwt } from "jose";
@@ -19,6 +20,13 @@ describe("bodies", () => {
   const bytes = new TextEncoder().encode("payload");
   const form = new FormData();
   form.set("field", "payload");
+  const parts = () => {
+    const data = new FormData();
+    data.set("a", "payload");
+    data.append("b", new Blob(["1"], { type: "text/x" }), "named.txt");
+    data.append("b", "2");
+    return data;
+  };
 
   it.each([
     ["a string", () => "payload"],
@@ -33,6 +41,28 @@ describe("bodies", () => {
     const init = { method: "POST", body: body() as never, duplex: "half" } as const;
     expect((await caller()(url, init)).status).toBe(200);
     expect(server.heard.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
+  });
+
+  it.each([
+    ["a Buffer", () => Buffer.from("payload"), (body: Buffer) => body.fill("X")],
+    ["an ArrayBuffer", () => Uint8Array.from(bytes).buffer, (body: ArrayBuffer) => new Uint8Array(body).fill(88)],
+    ["a DataView", () => new DataView(Uint8Array.from(bytes).buffer), (body: DataView) => body.setUint8(0, 88)],
+    ["a part of a buffer", () => Buffer.from("[payload]").subarray(1, 8), (body: Buffer) => body.fill("X")],
+    ["URLSearchParams", () => new URLSearchParams({ a: "payload" }), (body: URLSearchParams) => body.set("a", "X")],
+    ["FormData", parts, (body: FormData) => body.set("a", "X")],
+  ])("%s is sent as it was at the call, as fetch does", async (_, make, change) => {
+    inTurn(ok);
+    const send = async (call: typeof fetch) => {
+      const body = make();
+      const answered = call(url, { method: "POST", body });
+      change(body as never);
+      await answered;
+    };
+    await send(fetch);
+    await send(caller());
+    const [plainly, heard] = server.heard.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
+    expect(heard).toBe(plainly);
+    expect(heard).toContain("payload");
   });
 
   it.each(["string", "stream"])("a Request's %s is sent again after a challenge", async (kind) => {
@@ -93,6 +123,47 @@ describe("bodies", () => {
     hasty.close();
   });
 
+  it.each([
+    ["a challenge", 1024 * 1024, asked()],
+    ["a challenge", 30_000, asked()],
+    ["a 307", 1024 * 1024, answer(307, { location: "/next" })],
+    ["a 307", 30_000, answer(307, { location: "/next" })],
+  ])("after %s the first try reads no further (%d bytes kept)", async (_, maxBufferedBody, early) => {
+    const pieces = Array.from({ length: 100 }, (_, at) => Buffer.alloc(20_000, at));
+    const read: Buffer[] = [];
+    let requests = 0;
+    const hasty = createServer(async (request, response) => {
+      const first = ++requests === 1;
+      if (first) request.once("data", () => early(response, {} as never, 1)).on("error", () => undefined);
+      else response.end(String(read.push(await buffer(request))));
+    });
+    await new Promise<void>((resolve) => hasty.listen(0, "127.0.0.1", resolve));
+    const { port } = hasty.address() as AddressInfo;
+    let signsAgain = () => {};
+    const untilItSignsAgain = new Promise<void>((resolve) => {
+      signsAgain = resolve;
+    });
+    let given = 0;
+    async function* source() {
+      for (const piece of pieces) {
+        yield piece;
+        given++;
+        await (given === 1 ? untilItSignsAgain : turn());
+      }
+    }
+    let signatures = 0;
+    const prover = await signingBy(async (data, options) => {
+      if (++signatures === 2) signsAgain();
+      for (let turns = 0; signatures === 2 && given < pieces.length && turns < 500; turns++) await turn();
+      return told.prover.signer.sign(data, options);
+    });
+    const init = { method: "POST", body: ReadableStream.from(source()), duplex: "half" } as const;
+    expect((await caller({ prover, maxBufferedBody })(`http://127.0.0.1:${port}`, init)).status).toBe(200);
+    expect(read.map((body) => body.equals(Buffer.concat(pieces)))).toEqual([true]);
+    hasty.closeAllConnections();
+    hasty.close();
+  });
+
   it("a stream is cancelled when nobody will read it", async () => {
     const cancel = vi.fn();
     const body = () => new ReadableStream({ pull: (controller) => controller.enqueue(bytes), cancel });
@@ -142,18 +213,8 @@ describe("aborts", () => {
       queueMicrotask(() => controller.abort(reason));
       return new Promise<Uint8Array>(() => undefined);
     });
-    const { signer } = told.prover;
-    const deaf: Signer = {
-      alg: "ES256",
-      uri: undefined,
-      publicJwk: () => signer.publicJwk(),
-      sign,
-      describe: () => signer.describe(),
-      close: () => signer.close(),
-      [Symbol.asyncDispose]: () => signer.close(),
-    };
     inTurn(ok);
-    const call = caller({ prover: await DPoPProver.create(deaf) });
+    const call = caller({ prover: await signingBy(sign) });
     expect(await caught(call(url, { signal: controller.signal }))).toBe(reason);
     expect(sign).toHaveBeenCalled();
     expect(server.heard).toEqual([]);
@@ -189,6 +250,20 @@ describe("aborts", () => {
     expect(added.mock.calls.length).toBeGreaterThan(1);
   });
 });
+
+/** A prover with the told one's key. */
+function signingBy(sign: Signer["sign"]): Promise<DPoPProver> {
+  const { signer } = told.prover;
+  return DPoPProver.create({
+    alg: "ES256",
+    uri: undefined,
+    publicJwk: () => signer.publicJwk(),
+    sign,
+    describe: () => signer.describe(),
+    close: () => signer.close(),
+    [Symbol.asyncDispose]: () => signer.close(),
+  });
+}
 
 function bodyOf(init: RequestInit | undefined): ReadableStream<Uint8Array> {
   return init?.body instanceof ReadableStream ? init.body : expect.unreachable();

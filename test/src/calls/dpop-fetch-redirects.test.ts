@@ -48,6 +48,28 @@ describe("redirects", () => {
     expect(server.heard[1]?.headers.authorization).toBe(`DPoP ${TOKEN}`);
   });
 
+  it.each([
+    [301, "post"],
+    [302, "Post"],
+    [302, "put"],
+    [302, "patch"],
+    [303, "head"],
+    [303, "get"],
+    [303, "delete"],
+    [307, "post"],
+  ])("a %d of a %s is followed as fetch does, in whatever case it is given", async (status, method) => {
+    const request = { method, body: /^p/i.test(method) ? "payload" : null };
+    const heard = () => server.heard.map(({ method, path, body }) => [method, path, body]);
+    const redirect = answer(status, { location: "/next" });
+    inTurn(redirect, ok);
+    await fetch(url, request);
+    const plainly = heard();
+    inTurn(redirect, ok);
+    await caller()(url, request);
+    expect(heard()).toEqual(plainly);
+    expect(proofs().map(({ htm }) => htm)).toEqual(plainly.map(([method]) => method));
+  });
+
   it("of a Request is followed with its body", async () => {
     inTurn(answer(307, { location: "/next" }), ok);
     await caller()(new Request(url, { method: "POST", body: "payload", headers: { "x-own": "kept" } }));

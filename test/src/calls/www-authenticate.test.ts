@@ -135,4 +135,14 @@ describe("properties", () => {
     for (const long of ["a ", 'a="', "a,", ' "\\', "a=", "\t"])
       expect(() => parseChallenges(`DPoP ${long.repeat(50_000)}`)).not.toThrow();
   });
+
+  // At this length one pass takes some milliseconds, and one from each blank longer than a test may last.
+  it.each([" ", "\t", ",", " ,", "a", "a ", "a=", "=", '\\"', "\\\\"])(
+    "reads %j over and over, and what breaks the grammar, in one pass",
+    (piece) => {
+      const long = piece.repeat(200_000);
+      for (const before of ["", "a", "a b", "a b=", 'a b="'])
+        expect(read(`Basic, ${before}${long}\u0000`)[0]).toEqual(["basic", {}]);
+    },
+  );
 });
