@@ -172,6 +172,17 @@ describe("a token", () => {
     expect(await ask({ requireBinding: true })).toMatchObject({ tokenType: "DPoP" });
   });
 
+  it.each([null, 7, true, ["DPoP"], { type: "DPoP" }])("is refused if its type is %j", async (token_type) => {
+    server.tell(json(200, { ...bearer, token_type, cnf: { jkt: prover.jkt } }));
+    for (const requireBinding of [false, true])
+      expect(await refused(ask({ requireBinding }))).toMatchObject({ code: "invalid-response", statusCode: 200 });
+  });
+
+  it.each(["DPoP", "dpop", "DPOP"])("is bound where its type is %s, and no key is named", async (token_type) => {
+    server.tell(json(200, { ...bearer, token_type }));
+    expect(await ask({ requireBinding: true })).toMatchObject({ tokenType: token_type, cnfJkt: null });
+  });
+
   it("does not print itself", async () => {
     server.tell(json(200, { ...bearer, access_token: "very-secret", refresh_token: "more-secret" }));
     const printed = inspect(await ask(), { depth: 10, showHidden: true });
