@@ -93,16 +93,23 @@ export class KeySigner implements Signer {
     return this.close();
   }
 
-  /** The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. */
+  /**
+   * The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. Who has
+   * given up before opens nothing.
+   */
   #open(signal: AbortSignal | undefined): Opened | Promise<Opened> {
     if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Make a new one.");
     if (this.#opened && !signal?.aborted) return this.#opened;
+    return signal ? this.#limited("opening the key", signal, () => this.#shared()) : this.#shared();
+  }
+
+  /** The opening that all callers wait for. */
+  #shared(): Promise<Opened> {
     this.#opening ??= this.#limited("opening the key", undefined, (use) => this.#openOnce(use)).catch((error) => {
       this.#opening = undefined;
       throw error;
     });
-    const opening = this.#opening;
-    return signal ? this.#limited("opening the key", signal, () => opening) : opening;
+    return this.#opening;
   }
 
   async #openOnce(use: OpenKeyOptions): Promise<Opened> {

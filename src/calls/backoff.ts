@@ -11,7 +11,7 @@ export class Backoff {
   readonly #first: number;
   readonly #most: number;
   #failures = 0;
-  #until = 0;
+  #until = 0; // by the clock that nobody sets
 
   constructor({ first = 1000, most = 60_000 }: BackoffOptions = {}) {
     this.#first = first;
@@ -19,13 +19,13 @@ export class Backoff {
   }
 
   get waiting(): boolean {
-    return Date.now() < this.#until;
+    return performance.now() < this.#until;
   }
 
   /** @param atLeast - milliseconds that the server itself asked for */
   failed(atLeast = 0): void {
     const longest = Math.min(this.#first * 2 ** this.#failures++, this.#most);
-    this.#until = Date.now() + Math.max(longest * (0.5 + Math.random() / 2), Math.min(atLeast, this.#most));
+    this.#until = performance.now() + Math.max(longest * (0.5 + Math.random() / 2), Math.min(atLeast, this.#most));
   }
 
   reset(): void {

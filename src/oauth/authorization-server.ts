@@ -114,17 +114,17 @@ export class AuthorizationServer {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
     const use = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
-    const { fields, headers } = await authenticate(auth, client, use);
+    const { fields, headers, secrets } = await authenticate(auth, client, use);
     const form = await request.form(fields, use);
     const proof = await proofs?.next({ htm: "POST", htu: url, signal });
     signal?.throwIfAborted(); // not every key and fetch looks at it
-    const secret = proof === undefined ? headers : { ...headers, dpop: proof };
-    const sent = { ...secret, accept: "application/json", "content-type": FORM };
+    const own = proof === undefined ? headers : { ...headers, dpop: proof };
+    const sent = { ...own, accept: "application/json", "content-type": FORM };
     const init = { method: "POST", headers: sent, body: form.toString(), signal: signal ?? null };
     const answer = await exchange(url, init, this.#options.fetch ?? fetch);
     this.#nonces.keep(url, answer.response.headers);
     request.answered?.(answer.response.status);
-    return { answer, secrets: secretsOf(form, secret) };
+    return { answer, secrets: secretsOf({ form, headers: own, secrets }) };
   }
 }
 

@@ -25,6 +25,8 @@ export interface ClientAuthentication {
   /** Every method names `client_id` and `client_secret`, if only to say that they are not sent. */
   fields: ClientFields;
   headers: Record<string, string>;
+  /** What of it no error may show, as it was given: it may be in neither of them as it is. */
+  secrets: readonly string[];
 }
 
 /** What the server's metadata says of client authentication (RFC 8414 §2). */
@@ -78,12 +80,13 @@ export async function authenticate(
     const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
     const client_assertion = await signAssertion(auth, claims, target.now, { signal: target.signal });
     const fields = { ...none, client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion };
-    return { fields, headers: {} };
+    return { fields, headers: {}, secrets: [client_assertion] };
   }
+  const secrets = clientSecret == null ? [] : [clientSecret];
   if (auth === "client_secret_basic")
-    return { fields: none, headers: { authorization: basic(clientId, clientSecret) } };
+    return { fields: none, headers: { authorization: basic(clientId, clientSecret) }, secrets };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
-  return { fields: { client_id: clientId, client_secret }, headers: {} };
+  return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
 }
 
 function methodOf(auth: ClientAuth): string {

@@ -77,6 +77,7 @@ export class DeviceAuthorization {
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code";
 const DEFAULT_INTERVAL = 5;
+const LEAST_INTERVAL = 1; // also for a server that says 0: nobody enters a code any faster
 const MOST_SECONDS = 24 * 60 * 60; // also keeps timers from overflowing
 
 /** Asks for the codes. The request's `scope`, `resource` and `extra` belong here; the token request names the code alone. */
@@ -109,7 +110,7 @@ function codesOf({ url, body, response }: Accepted) {
     verificationUri: verification_uri,
     verificationUriComplete: isWebUrl(verification_uri_complete) ? verification_uri_complete : null,
     expiresIn: Math.min(expires_in, MOST_SECONDS),
-    interval: isSeconds(interval) ? interval : DEFAULT_INTERVAL,
+    interval: isSeconds(interval) ? Math.max(interval, LEAST_INTERVAL) : DEFAULT_INTERVAL,
   };
 }
 
@@ -117,7 +118,7 @@ function codesOf({ url, body, response }: Accepted) {
 function nextInterval(error: unknown, interval: number): number {
   if (error instanceof OAuthError && error.error === "authorization_pending") return interval;
   if (error instanceof OAuthError && error.error === "slow_down") return interval + 5;
-  if (mayPass(error)) return Math.min(Math.max(interval, 1) * 2, MOST_SECONDS);
+  if (mayPass(error)) return Math.min(interval * 2, MOST_SECONDS);
   throw error;
 }
 
@@ -125,7 +126,8 @@ function nextInterval(error: unknown, interval: number): number {
 function mayPass(error: unknown): boolean {
   if (error instanceof Error && "retryable" in error) return error.retryable === true; // a SignerError
   if (!(error instanceof OAuthError)) return false;
-  return error.code === "timeout" || error.code === "unreachable" || (error.statusCode ?? 0) >= 500;
+  const { code, statusCode } = error;
+  return code === "timeout" || code === "unreachable" || statusCode === 429 || (statusCode ?? 0) >= 500;
 }
 
 function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

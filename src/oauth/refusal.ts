@@ -1,9 +1,20 @@
 /** What a server's refusal says (RFC 6749 §5.2), without the secrets that it may repeat. */
 import { OAuthError } from "../errors.js";
+import { ERROR_CODES } from "./error-codes.js";
 import { type Answer, nameOf, parseObject } from "./http-exchange.js";
 
-/** Fields that hold no secret: what else was sent is blotted out of the server's words. */
+/** What one request was sent with. */
+interface Sent {
+  form: URLSearchParams;
+  /** Those that hold secrets. */
+  headers: Readonly<Record<string, string>>;
+  /** What is secret in itself, in whatever form it was sent. */
+  secrets: readonly string[];
+}
+
+/** Fields that hold no secret: what else was sent is blotted out of the server's words, if it is long enough for one. */
 const PUBLIC_FIELDS = new Set([
+  "acr_values",
   "actor_token_type",
   "audience",
   "client_assertion_type",
@@ -11,33 +22,48 @@ const PUBLIC_FIELDS = new Set([
   "code_challenge_method",
   "dpop_jkt",
   "grant_type",
+  "max_age",
+  "prompt",
   "redirect_uri",
   "requested_token_type",
   "resource",
+  "response_mode",
   "response_type",
   "scope",
   "subject_token_type",
   "token_type_hint",
+  "ui_locales",
 ]);
 
+/** Fields that hold a secret, however short it is: `client_secret`, `refresh_token`, `device_code`, `code_verifier`, … */
+const SECRET_FIELD = /(^|_)(assertion|code|otp|passcode|passphrase|password|pin|secret|token|verifier)$/;
+
+/** What is shorter, in a field of neither kind, is a word or a number that other words hold too: `en` is in `client`. */
+const SHORTEST_SECRET = 8;
 const MOST_CHARACTERS = 500;
 
-/** What was sent and must not be shown: the secret fields' values, as they are, form-encoded and in JSON, and the headers'. */
-export function secretsOf(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
-  const fields = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).map(([, value]) => value);
-  const encoded = fields.flatMap((value) => [
+/** What was sent and must not be shown, as it is, form-encoded and in JSON. */
+export function secretsOf({ form, headers, secrets }: Sent): string[] {
+  const fields = [...form].filter(([name, value]) => isSecret(name, value)).map(([, value]) => value);
+  const spelled = [...secrets, ...fields].flatMap((value) => [
+    value,
     new URLSearchParams({ "": value }).toString().slice(1),
     JSON.stringify(value).slice(1, -1),
   ]);
   const words = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
-  return [...fields, ...encoded, ...words].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+  return [...new Set([...spelled, ...words])].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+}
+
+function isSecret(name: string, value: string): boolean {
+  if (PUBLIC_FIELDS.has(name)) return false;
+  return value.length >= SHORTEST_SECRET || SECRET_FIELD.test(name);
 }
 
 /** The error that an answer of another status than 2xx is. */
 export function refusal(url: URL, { response, text }: Answer, secrets: readonly string[] = []): OAuthError {
   const blot = (words: string) => secrets.reduce((left, secret) => left.replaceAll(secret, "[redacted]"), words);
   const said = serverWords(parseObject(text), text);
-  const error = blot(said.error);
+  const error = ERROR_CODES.has(said.error) ? said.error : blot(said.error);
   const errorDescription = said.description === null ? null : blot(said.description);
   const message = `${nameOf(url)} answered ${response.status}: ${sentence(error, errorDescription)}`;
   return new OAuthError("refused", message, { error, errorDescription, response });

@@ -22,6 +22,8 @@ export interface ServerMetadata {
 }
 
 /**
+ * One document serves many clients: none of them can change what the next one finds.
+ *
  * @param issuer - what the server is called, compared character by character (RFC 8414 §3.3)
  * @throws {OAuthError} code `invalid-response` if it is another server's metadata, or none
  */
@@ -33,7 +35,7 @@ export function checkMetadata(document: Record<string, unknown> | undefined, iss
   const members = Object.entries(document).filter(([, value]) => value !== null);
   const odd = oddMember(members);
   if (odd) throw wrong(`has a ${odd} of the wrong type`);
-  return { ...Object.fromEntries(members), issuer } as ServerMetadata; // each member that is read was checked above
+  return frozen({ ...Object.fromEntries(members), issuer }) as ServerMetadata; // each member that is read was checked above
 }
 
 /** @throws {OAuthError} code `misconfigured` for metadata of the wrong type, or of a server that takes no proofs by ES256 */
@@ -43,6 +45,15 @@ export function checkGiven(metadata: ServerMetadata): void {
   const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
   if (algorithms?.includes("ES256") === false)
     throw misconfigured(`${issuer} takes no DPoP proofs by ES256, only by ${algorithms.join(", ") || "nothing"}.`);
+}
+
+/** To its bottom, however deep a server has made it. */
+function frozen<T extends object>(document: T): T {
+  const left: object[] = [document];
+  for (let next = left.pop(); next !== undefined; next = left.pop())
+    for (const member of Object.values(Object.freeze(next)))
+      if (typeof member === "object" && member !== null) left.push(member);
+  return document;
 }
 
 function oddMember(members: [name: string, value: unknown][]): string | undefined {

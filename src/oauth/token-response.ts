@@ -15,18 +15,20 @@ interface Binding {
 /**
  * A token that another key unlocks, or none, is not the token that was asked for.
  *
- * @throws {OAuthError} code `invalid-response` if there is no token in it, `binding` if it is not bound as it should be
+ * @throws {OAuthError} code `invalid-response` if there is no token in it, or its type is no text; `binding` if it is not
+ *   bound as it should be
  */
 export function tokenOf({ url, body, response }: Accepted, { jkt, required }: Binding): Token {
-  if (typeof body?.access_token !== "string" || body.access_token === "")
-    throw new OAuthError("invalid-response", `${nameOf(url)} answered without an access_token.`, { response });
-  const token = new Token(body, body.access_token);
-  const keys = boundKeys(body, token.accessToken);
+  const wrong = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });
+  const { access_token: accessToken, token_type: type } = body ?? {};
+  if (body === undefined || typeof accessToken !== "string" || accessToken === "")
+    throw wrong("invalid-response", `${nameOf(url)} answered without an access_token.`);
+  if (type !== undefined && typeof type !== "string")
+    throw wrong("invalid-response", `${nameOf(url)} answered with a token_type that is no text.`);
+  const keys = boundKeys(body, accessToken);
   const other = keys.find((key) => key !== jkt);
-  if (other !== undefined)
-    throw new OAuthError("binding", `The token is bound to key ${other}, not to this prover's ${jkt}.`, { response });
-  const bound = keys.length > 0 || (body.token_type !== undefined && token.tokenType.toLowerCase() === "dpop");
-  if (required && !bound)
-    throw new OAuthError("binding", `${nameOf(url)} issued a token that is bound to no key.`, { response });
-  return token;
+  if (other !== undefined) throw wrong("binding", `The token is bound to key ${other}, not to this prover's ${jkt}.`);
+  const bound = keys.length > 0 || type?.toLowerCase() === "dpop"; // what was left out says nothing, whatever it defaults to
+  if (required && !bound) throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
+  return new Token(body, accessToken);
 }

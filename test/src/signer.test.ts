@@ -1,7 +1,9 @@
 /** The seam between a provider's open key and everybody else: what the core does for every store, and refuses from any. */
 import { generateKeyPairSync, sign } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
+  DPoPProver,
   KeySigner,
   type KeySignerOptions,
   type KeySource,
@@ -110,6 +112,23 @@ describe("opening", () => {
     expect(await left).toMatchObject({ code: "aborted", retryable: false });
     arrive();
     expect(await stayed).toHaveLength(64);
+  });
+
+  it("does not happen for a caller who has given up before, and fails behind nobody's back", async () => {
+    const open = vi.fn(async () => Promise.reject(new Error("the token is away")));
+    const [unhandled, signal] = [vi.fn(), AbortSignal.abort()];
+    process.on("unhandledRejection", unhandled);
+    const calls = [
+      newSigner(open).publicJwk({ signal }),
+      newSigner(open).sign(data, { signal }),
+      newSigner(open).describe({ signal }),
+      DPoPProver.create(newSigner(open), { signal }),
+    ];
+    for (const error of await Promise.all(calls.map(caught))) expect(error).toMatchObject({ code: "aborted" });
+    await setImmediate(); // a rejection that nobody handles is told after the microtasks
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(open).not.toHaveBeenCalled();
   });
 });
 

@@ -343,6 +343,17 @@ describe("a failure", () => {
     expect(await given(tokens)).toBe("t1");
   });
 
+  it("is over in its time, also where somebody sets the wall clock back meanwhile", async () => {
+    setTime(3600);
+    failing();
+    const tokens = source();
+    await failure(tokens.token());
+    grants();
+    setTime(0);
+    setTime(2);
+    expect(await given(tokens)).toBe("t1");
+  });
+
   it("is one request for all who wait, and one error", async () => {
     failing();
     const tokens = source();

@@ -34,9 +34,15 @@ export function granted(access_token: string, fields: Record<string, unknown> = 
   return json(200, { access_token, token_type: "DPoP", ...fields });
 }
 
-/** The wall clock alone: servers and sockets go on as they are. */
+/**
+ * The clocks alone: servers and sockets go on as they are. Forwards time passes; backwards somebody sets the wall clock,
+ * and no time passes.
+ */
 export function setTime(seconds: number): void {
-  vi.useFakeTimers({ toFake: ["Date"], now: EPOCH + seconds * 1000 });
+  if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["Date", "performance"], now: EPOCH });
+  const time = EPOCH + seconds * 1000;
+  if (time < Date.now()) vi.setSystemTime(time);
+  else vi.advanceTimersByTime(time - Date.now());
 }
 
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {

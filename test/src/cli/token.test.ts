@@ -48,7 +48,7 @@ function askedOften(ask: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await ask(input, init);
     if (!String(input).endsWith("/oauth/device")) return response;
-    return Response.json(Object.assign(Object(await response.json()), { interval: 0.05 }), { status: response.status });
+    return Response.json(Object.assign(Object(await response.json()), { interval: 1 }), { status: response.status });
   };
 }
 

@@ -107,6 +107,22 @@ it("asks half as often each time that no answer comes, or a 5xx", async () => {
   expect(waits()).toEqual([5, 10, 20, 20]);
 });
 
+it.each([429, 500, 502, 503])("loses no code to a %d, however often it comes while the code lasts", async (status) => {
+  const { device, waits } = await start([pending, status, status, pending, token]);
+  expect(await ended(device.token())).toMatchObject({ accessToken: "opaque" });
+  expect(waits()).toEqual([5, 5, 10, 20, 20]);
+
+  const { device: late, polls } = await start([status], { ...codes, expires_in: 60 });
+  expect(await refused(ended(late.token()))).toMatchObject({ code: "timeout", error: "expired_token" });
+  expect(polls).toHaveLength(3); // after 5, 15 and 35 seconds
+});
+
+it.each([0, 0.05])("asks once a second at most, also where the server says %d", async (interval) => {
+  const { device, waits } = await start([pending, pending, "broken", token], { ...codes, interval });
+  await ended(device.token());
+  expect(waits()).toEqual([1, 1, 1, 2]);
+});
+
 it("backs off from a key store that is away, and ends with one that refuses", async () => {
   const { fetch, polls } = serverWith([token]);
   const client = new OAuthClient({ baseUrl: "https://auth.example.com", fetch });

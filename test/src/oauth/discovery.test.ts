@@ -238,6 +238,29 @@ describe("what is kept", () => {
     expect(documents()).toBe(2);
   });
 
+  it("can't be changed by one of those who share it, wherever in it", async () => {
+    const issuer = newIssuer();
+    const more = { mtls_endpoint_aliases: { token_endpoint: `${issuer}/mtls` }, x: [[{ y: 1 }]] };
+    tell(metadata(issuer, more));
+    const { metadata: found } = await OAuthClient.discover(issuer);
+    const change = (object: unknown, name: string) => () => Object.assign(Object(object), { [name]: "changed" });
+    expect(change(found, "token_endpoint")).toThrow(TypeError);
+    expect(change(found?.mtls_endpoint_aliases, "token_endpoint")).toThrow(TypeError);
+    expect(change(found?.token_endpoint_auth_methods_supported, "0")).toThrow(TypeError);
+    expect(change(Object(found?.x)[0][0], "y")).toThrow(TypeError);
+    expect((await OAuthClient.discover(issuer)).metadata).toEqual(metadata(issuer, more));
+    expect(documents()).toBe(1);
+  });
+
+  it("may be as deep as 1 MiB can be", async () => {
+    const issuer = newIssuer();
+    const deep = `${"[".repeat(400_000)}${"]".repeat(400_000)}`;
+    server.tell((response) =>
+      response.end(JSON.stringify({ ...metadata(issuer), x: 0 }).replace('"x":0', `"x":${deep}`)),
+    );
+    expect((await OAuthClient.discover(issuer)).issuer).toBe(issuer);
+  });
+
   it("is not a failure, nor the wait of a caller who gave up", async () => {
     const issuer = newIssuer();
     server.tell(json(500, {}));

@@ -277,5 +277,5 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
 const often: typeof fetch = async (input, init) => {
   const response = await fetch(input, init);
   if (!String(input).endsWith("/oauth/device")) return response;
-  return Response.json(Object.assign(Object(await response.json()), { interval: 0.05 }), { status: response.status });
+  return Response.json(Object.assign(Object(await response.json()), { interval: 1 }), { status: response.status });
 };

@@ -172,6 +172,17 @@ describe("a token", () => {
     expect(await ask({ requireBinding: true })).toMatchObject({ tokenType: "DPoP" });
   });
 
+  it.each([null, 7, true, ["DPoP"], { type: "DPoP" }])("is refused if its type is %j", async (token_type) => {
+    server.tell(json(200, { ...bearer, token_type, cnf: { jkt: prover.jkt } }));
+    for (const requireBinding of [false, true])
+      expect(await refused(ask({ requireBinding }))).toMatchObject({ code: "invalid-response", statusCode: 200 });
+  });
+
+  it.each(["DPoP", "dpop", "DPOP"])("is bound where its type is %s, and no key is named", async (token_type) => {
+    server.tell(json(200, { ...bearer, token_type }));
+    expect(await ask({ requireBinding: true })).toMatchObject({ tokenType: token_type, cnfJkt: null });
+  });
+
   it("does not print itself", async () => {
     server.tell(json(200, { ...bearer, access_token: "very-secret", refresh_token: "more-secret" }));
     const printed = inspect(await ask(), { depth: 10, showHidden: true });
@@ -221,6 +232,72 @@ describe("an error", () => {
     for (const error of [post, basic])
       for (const secret of [SECRET, "long-lived", header])
         expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(secret);
+  });
+
+  it.each(["client_secret_basic", "client_secret_post"] as const)(
+    "does not repeat the secret that a server has decoded out of %s, or quotes as it came",
+    async (clientAuth) => {
+      const clientSecret = 's3cr3t of/the "agent"';
+      server.tell((response, heard, turn) => {
+        const pair = Buffer.from(heard.headers.authorization?.split(" ")[1] ?? "", "base64").toString();
+        const sent = pair.split(":")[1] ?? /client_secret=([^&]*)/.exec(heard.body)?.[1];
+        const decoded = new URLSearchParams(`secret=${sent}`).get("secret");
+        const error_description = `no client has ${decoded}, ${sent} or ${JSON.stringify(decoded)}`;
+        json(401, { error: "invalid_client", error_description })(response, heard, turn);
+      });
+      const { message, errorDescription } = await refused(ask({ clientSecret }, { clientAuth }));
+      expect(errorDescription).toBe('no client has [redacted], [redacted] or "[redacted]"');
+      expect(message).not.toContain("s3cr3t");
+    },
+  );
+
+  it("keeps a code that a specification names, and its words, whatever short ones were sent", async () => {
+    const words = { error: "invalid_client", error_description: "no such client at this endpoint" };
+    server.tell(json(401, words));
+    const inWords = { ui_locales: "en", max_age: 1, prompt: "login", hint: "client", display: "at" };
+    const pushed = new OAuthClient({ baseUrl: server.origin }).authorizationUrl({
+      dpopProver: prover,
+      clientId: "my-agent",
+      redirectUri: "http://127.0.0.1/callback",
+      pushed: true,
+      extra: inWords,
+    });
+    for (const asking of [pushed, ask({ extra: inWords })])
+      expect(await refused(asking)).toMatchObject({
+        error: "invalid_client",
+        errorDescription: words.error_description,
+      });
+    expect(await refused(ask({ clientSecret: "client" }))).toMatchObject({
+      error: "invalid_client",
+      errorDescription: "no such [redacted] at this endpoint",
+    });
+    server.tell(json(503, {}));
+    expect(await refused(ask({ clientSecret: "token" }))).toMatchObject({ error: "token_request_failed" });
+  });
+
+  it.each([
+    "password",
+    "refresh_token",
+    "code",
+    "code_verifier",
+    "device_code",
+    "assertion",
+    "subject_token",
+    "user_pin",
+  ])("does not repeat a %s, however short it is, in a code of the server's own either", async (name) => {
+    server.tell(json(400, { error: "bad_7x", error_description: "it is 7x" }));
+    expect(await refused(ask({ extra: { [name]: "7x" } }))).toMatchObject({
+      error: "bad_[redacted]",
+      errorDescription: "it is [redacted]",
+    });
+  });
+
+  it("does not repeat what was sent in a field of any other name, if it is long enough for a secret", async () => {
+    server.tell(json(400, { error: "bad_12345678", error_description: "12345678, not 1234567" }));
+    expect(await refused(ask({ extra: { a: "12345678", b: "1234567" } }))).toMatchObject({
+      error: "bad_[redacted]",
+      errorDescription: "[redacted], not 1234567",
+    });
   });
 });
 
