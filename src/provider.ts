@@ -75,7 +75,8 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
 /**
  * Makes the key that the URI names, where its store can, and opens it. An existing key is never overwritten.
  *
- * @throws {SignerError} code `misconfigured` if the store can't make keys, or the key is there already
+ * @throws {SignerError} code `misconfigured` if the store can't make keys; `misconfigured` or, on a token, `ambiguous-key` if
+ *   the key is there already
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   const provider = await providerOf(uri);
