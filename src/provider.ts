@@ -45,16 +45,19 @@ export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;
 }
 
+/** A loader's type that names no provider, and so none of the SDKs that come with its types. */
+type Load = () => Promise<{ provider: Provider }>;
+
 /*
  * Each loader imports this package by its own name, so that importing `hardproof` loads no addon and no SDK, and each is
  * a constant of its own, so that a bundler leaves out those that an app does not use.
  */
-export const awskms = () => import("hardproof/aws-kms");
-export const file = () => import("hardproof/file");
-export const gcpkms = () => import("hardproof/gcp-kms");
+export const awskms: Load = () => import("hardproof/aws-kms");
+export const file: Load = () => import("hardproof/file");
+export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
-export const pkcs11 = () => import("hardproof/pkcs11");
-export const tpm = () => import("hardproof/tpm");
+export const pkcs11: Load = () => import("hardproof/pkcs11");
+export const tpm: Load = () => import("hardproof/tpm");
 
 /** Scheme → provider. */
 export const builtIn = { awskms, file, gcpkms, memory, pkcs11, tpm };

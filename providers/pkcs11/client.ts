@@ -26,9 +26,10 @@ export async function importAddon(): Promise<typeof import("graphene-pk11")> {
   try {
     return await import("graphene-pk11");
   } catch (cause) {
-    const absent = cause instanceof Error && cause.message.includes("graphene-pk11");
+    // The first line alone: below it Node lists who required what is missing.
+    const absent = cause instanceof Error && /^Cannot find (package|module) 'graphene-pk11'/.test(cause.message);
     const remedy = absent
-      ? "Install it: npm install graphene-pk11."
+      ? "Install it beside hardproof: npm install graphene-pk11."
       : "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler).";
     throw new SignerError("misconfigured", `PKCS#11 needs the package graphene-pk11. ${remedy}`, { cause });
   }
