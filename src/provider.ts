@@ -136,7 +136,8 @@ async function providerOf(uri: string): Promise<Provider> {
     throw refused(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
-  const remedy = "Add it by registerProvider(provider), or let the operator name its package in HARDPROOF_PROVIDERS.";
+  const remedy =
+    "Add it by registerProvider(provider), or let the operator name its package: in HARDPROOF_PROVIDERS, or for the command by --provider.";
   throw refused(`There is no provider for ${scheme}: — known are ${listed()}. ${remedy}`);
 }
 
