@@ -61,10 +61,15 @@ const RETURN_VALUES: Readonly<Record<string, readonly [SignerErrorCode, string]>
   CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
 };
 
-/** A return value as an error of ours. Those that the table does not know mean a token that can't be used just now. */
-export function toSignerError(error: unknown, doing: string): unknown {
+/**
+ * A return value as an error of ours. Those that the table does not know mean a token that can't be used just now.
+ *
+ * @param hint - what else to look at
+ */
+export function toSignerError(error: unknown, doing: string, hint?: string): unknown {
   const name = returnValue(error);
   if (name === undefined) return error;
   const [code, remedy] = RETURN_VALUES[name] ?? ["unavailable", "Is the token there, and its server running?"];
-  return new SignerError(code, `${name} while ${doing}. ${remedy}`, { cause: error });
+  const message = `${name} while ${doing}. ${remedy}`;
+  return new SignerError(code, hint === undefined ? message : `${message} ${hint}`, { cause: error });
 }
