@@ -28,8 +28,15 @@ async function load(name: string): Promise<object> {
   try {
     return await import(/* @vite-ignore */ specifier);
   } catch (cause) {
-    throw refused(`The provider ${name} can't be loaded. Is it installed beside hardproof?`, cause);
+    throw refused(`The provider ${name} can't be loaded. Is it installed beside hardproof? ${whyNot(cause)}`, cause);
   }
+}
+
+/** In one line: below the first Node lists who required what. */
+function whyNot(cause: unknown): string {
+  if (!(cause instanceof Error)) return "It throws what is no error.";
+  const kind = "code" in cause ? `${cause.name} ${cause.code}` : cause.name;
+  return `${kind}: ${cause.message.split("\n", 1)}`;
 }
 
 /** A package or a file on this machine, and nothing that `import` would take besides: `data:`, `node:`, `https:`. */

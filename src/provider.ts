@@ -45,16 +45,19 @@ export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;
 }
 
+/** A loader's type that names no provider, and so none of the SDKs that come with its types. */
+type Load = () => Promise<{ provider: Provider }>;
+
 /*
  * Each loader imports this package by its own name, so that importing `hardproof` loads no addon and no SDK, and each is
  * a constant of its own, so that a bundler leaves out those that an app does not use.
  */
-export const awskms = () => import("hardproof/aws-kms");
-export const file = () => import("hardproof/file");
-export const gcpkms = () => import("hardproof/gcp-kms");
+export const awskms: Load = () => import("hardproof/aws-kms");
+export const file: Load = () => import("hardproof/file");
+export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
-export const pkcs11 = () => import("hardproof/pkcs11");
-export const tpm = () => import("hardproof/tpm");
+export const pkcs11: Load = () => import("hardproof/pkcs11");
+export const tpm: Load = () => import("hardproof/tpm");
 
 /** Scheme → provider. */
 export const builtIn = { awskms, file, gcpkms, memory, pkcs11, tpm };
@@ -75,7 +78,8 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
 /**
  * Makes the key that the URI names, where its store can, and opens it. An existing key is never overwritten.
  *
- * @throws {SignerError} code `misconfigured` if the store can't make keys, or the key is there already
+ * @throws {SignerError} code `misconfigured` if the store can't make keys; `misconfigured` or, on a token, `ambiguous-key` if
+ *   the key is there already
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   const provider = await providerOf(uri);
@@ -132,7 +136,8 @@ async function providerOf(uri: string): Promise<Provider> {
     throw refused(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
-  const remedy = "Add it by registerProvider(provider), or let the operator name its package in HARDPROOF_PROVIDERS.";
+  const remedy =
+    "Add it by registerProvider(provider), or let the operator name its package: in HARDPROOF_PROVIDERS, or for the command by --provider.";
   throw refused(`There is no provider for ${scheme}: — known are ${listed()}. ${remedy}`);
 }
 

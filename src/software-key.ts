@@ -1,8 +1,17 @@
 /** A P-256 private key in this process's memory: read from PEM or JWK, checked, and open for signing. */
-import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { importPublicKey } from "./ecdsa.js";
 import { SignerError } from "./errors.js";
 import type { OpenKey } from "./signer.js";
+
+/** A private key as `node:crypto`, WebCrypto and jose give it (RFC 7518 §6.2.2). */
+export interface PrivateJwk {
+  readonly kty?: string | undefined;
+  readonly crv?: string | undefined;
+  readonly x?: string | undefined;
+  readonly y?: string | undefined;
+  readonly d?: string | undefined;
+}
 
 /**
  * @param pem - PKCS#8, encrypted PKCS#8, or SEC1
@@ -16,7 +25,7 @@ export function privateKeyFromPem(pem: string, passphrase?: string): KeyObject {
  * @param jwk - a private P-256 JWK (RFC 7518 §6.2.2)
  * @throws {SignerError} `wrong-key` if it is anything else
  */
-export function privateKeyFromJwk(jwk: JsonWebKey): KeyObject {
+export function privateKeyFromJwk(jwk: PrivateJwk): KeyObject {
   return checkCurve(parseJwk(jwk));
 }
 
@@ -55,9 +64,9 @@ function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   }
 }
 
-function parseJwk(jwk: JsonWebKey): KeyObject {
+function parseJwk(jwk: PrivateJwk): KeyObject {
   try {
-    return createPrivateKey({ key: jwk, format: "jwk" });
+    return createPrivateKey({ key: Object.fromEntries(Object.entries(jwk)), format: "jwk" });
   } catch {
     // The cause would name the member, and some versions its value.
     throw new SignerError("wrong-key", "This is no private JWK of a key on a known curve.");

@@ -20,7 +20,7 @@ const rows = new Map(
 );
 /** Scheme → folder. A loader's own text is what vitest made of it: read the file. */
 const loaders = [
-  ...read("src/provider.ts").matchAll(/^export const (\w+) = \(\) => import\("hardproof\/([\w-]+)"\)/gm),
+  ...read("src/provider.ts").matchAll(/^export const (\w+)(?:: Load)? = \(\) => import\("hardproof\/([\w-]+)"\)/gm),
 ];
 const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [constant, folder]));
 const schemes = new Map(Object.keys(builtIn).map((scheme) => [scheme, folderOf.get(scheme)]));

@@ -1,6 +1,6 @@
 /** The package as it is published: what is in it, what importing it loads, and what a bundler makes of it. */
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
 import { afterAll, describe, expect, inject, it } from "vitest";
@@ -77,6 +77,16 @@ describe("importing it", () => {
   });
 });
 
+/** What TypeScript has against a program, with `skipLibCheck` off and the types of Node at hand. */
+function typeFaults(program: string, { directory }: InstalledPackage): string {
+  const [tsc = "", typeRoots] = [".bin/tsc", "@types"].map((path) =>
+    join(import.meta.dirname, "../node_modules", path),
+  );
+  const options = `--noEmit --strict --skipLibCheck false --target es2023 --lib es2023,esnext.disposable
+    --module nodenext --moduleResolution nodenext --types node --typeRoots ${typeRoots}`;
+  return spawnSync(tsc, [...options.split(/\s+/), program], { cwd: directory, encoding: "utf8" }).stdout;
+}
+
 describe("without its peers", () => {
   it.each(modules)("%s is importable", (name) => {
     expect(bare.run(`console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`)).toBe("true\n");
@@ -107,7 +117,31 @@ describe("without its peers", () => {
       import { openSigner } from "hardproof";
       const signer = await openSigner(${JSON.stringify(uri)});
       await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
-    expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*npm install ${peer}`));
+    expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*Install it beside hardproof: npm install ${peer}`));
+  });
+
+  it("a program that imports hardproof alone type-checks strictly, its libraries' types too", () => {
+    const program = join(bare.directory, "program.mts");
+    writeFileSync(
+      program,
+      `import { DPoPProver, openSigner, type Signer } from "hardproof";
+       const signer: Signer = await openSigner("memory:");
+       console.log(await (await DPoPProver.create(signer)).makeProof({ htm: "GET", htu: "https://a.example" }));`,
+    );
+    expect(typeFaults(program, bare)).toBe("");
+  });
+
+  it("an addon that was not built is to be built, not installed", () => {
+    const unbuilt = installTarball(inject("tarball"));
+    const addon = join(unbuilt.directory, "node_modules/graphene-pk11");
+    mkdirSync(addon);
+    writeFileSync(join(addon, "index.js"), 'require("./build/Release/pkcs11.node");');
+    const script = `
+      import { openSigner } from "hardproof";
+      const signer = await openSigner("pkcs11:token=t;object=k?module-path=/etc/hostname");
+      await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
+    expect(unbuilt.run(script)).toMatch(/^misconfigured .*was not built. Build it: npm rebuild pkcs11js/);
+    unbuilt.remove();
   });
 });
 

@@ -126,7 +126,7 @@ async function importSdk(): Promise<Sdk> {
   try {
     return await import("@aws-sdk/client-kms");
   } catch (cause) {
-    const remedy = "Install it: npm install @aws-sdk/client-kms.";
+    const remedy = "Install it beside hardproof: npm install @aws-sdk/client-kms.";
     throw new SignerError("misconfigured", `AWS KMS needs the package @aws-sdk/client-kms. ${remedy}`, { cause });
   }
 }

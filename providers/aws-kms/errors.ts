@@ -78,6 +78,11 @@ export function isNotFound(error: unknown): boolean {
   return nameOf(error) === "NotFoundException";
 }
 
+/** Whether KMS answered that a key cannot do what was asked: then there is one. */
+export function isOfSomeKey(error: unknown): boolean {
+  return /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(nameOf(error));
+}
+
 /** The table's word for it: the system's code before the SDK's name, since that makes one `TimeoutError` of several. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "An error";

@@ -5,6 +5,7 @@ import type { Provider } from "../../src/provider.js";
 import type { Signer, SignOptions } from "../../src/signer.js";
 import { callStore, checkTimeout } from "../../src/store-call.js";
 import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
+import { isOfSomeKey } from "./errors.js";
 import { parseKeyName } from "./names.js";
 import { canSign } from "./open-key.js";
 import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
@@ -33,7 +34,8 @@ export const provider: Provider<KmsProviderOptions> = {
   /**
    * @param uri - `awskms:///alias/…`, or `awskms:///` for a key without an alias
    * @returns a signer for the new key's ARN; its first use waits until the key is seen everywhere
-   * @throws {SignerError} if only the alias could not be made, the message names the key that was
+   * @throws {SignerError} code `misconfigured` if the alias names a key already; if only the alias could not be made, the
+   *   message names the key that was
    */
   async create(uri, options = {}) {
     return withKms(located(uri, options), "making the key (it may be there all the same: list the keys)", create);
@@ -72,7 +74,7 @@ async function withKms<T>(options: Located, doing: string, work: Work<T>): Promi
 
 async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
   const { keyId: alias } = options;
-  if (alias !== "") checkNewAlias(alias);
+  if (alias !== "") await checkNewAlias(kms, alias, signal);
   const metadata = await kms.createKey(newKey(options), signal);
   if (!metadata?.Arn) throw new SignerError("integrity", "AWS KMS answered CreateKey without an ARN.");
   if (alias !== "") await createAlias(kms, alias, metadata.Arn, signal);
@@ -80,12 +82,27 @@ async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<
 }
 
 /** Before the key is made: a key costs money and can't be deleted at once, so none is made in vain. */
-function checkNewAlias(alias: string): void {
+async function checkNewAlias(kms: Kms, alias: string, signal: AbortSignal): Promise<void> {
   if (parseKeyName(alias).resource !== alias || alias.startsWith("alias/aws/"))
     throw new SignerError(
       "misconfigured",
       "AWS KMS gives a new key its id: name an alias/… (not alias/aws/…) or nothing.",
     );
+  if (await namesAKey(kms, alias, signal))
+    throw new SignerError("misconfigured", `${alias} names a key already. Open it, or choose another alias.`);
+}
+
+/** As far as the caller may see: who may make keys need not be allowed to look at them. */
+async function namesAKey(kms: Kms, alias: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await kms.getPublicKey(alias, signal);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SignerError)) throw error;
+    if (isOfSomeKey(error.cause)) return true;
+    if (error.code === "key-not-found" || error.code === "access-denied") return false;
+    throw error;
+  }
 }
 
 function newKey({ description, multiRegion, tags = {}, policy }: KmsProviderOptions): CreateKeyCommandInput {

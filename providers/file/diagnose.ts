@@ -4,7 +4,9 @@ import type { Finding } from "../../src/provider.js";
 import { toSignerError } from "./signer.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
-const OTHERS_READ = 0o077;
+const GROUP = 0o070;
+const OTHERS = 0o007;
+const SHARED = "Fine where the group is the service's own (a Kubernetes secret under fsGroup). Else chmod 600.";
 
 /** @throws {SignerError} code `key-not-found` or `access-denied` */
 export async function* diagnoseFile(file: KeyFile): AsyncGenerator<Finding> {
@@ -12,6 +14,12 @@ export async function* diagnoseFile(file: KeyFile): AsyncGenerator<Finding> {
     throw toSignerError(cause, formatFileUri(file));
   });
   const found = `${file.path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
-  if ((mode & OTHERS_READ) === 0) yield { check: "file", ok: true, found };
-  else yield { check: "file", ok: false, found, remedy: "chmod 600: others can read the key" };
+  yield whoReads(found, mode);
+}
+
+function whoReads(found: string, mode: number): Finding {
+  const check = "file";
+  if ((mode & OTHERS) !== 0) return { check, ok: false, found, remedy: "chmod 600: others can read the key" };
+  if ((mode & GROUP) === 0) return { check, ok: true, found };
+  return { check, ok: null, found: `${found}: its group can read the key`, remedy: SHARED };
 }

@@ -134,7 +134,7 @@ async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   try {
     return await import("@google-cloud/kms");
   } catch (cause) {
-    const remedy = "Install it: npm install @google-cloud/kms.";
+    const remedy = "Install it beside hardproof: npm install @google-cloud/kms.";
     throw new SignerError("misconfigured", `Cloud KMS needs the package @google-cloud/kms. ${remedy}`, { cause });
   }
 }

@@ -1,4 +1,5 @@
 /** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
+import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/provider.js";
 import type { SignOptions } from "../../src/signer.js";
 import { callStore } from "../../src/store-call.js";
@@ -33,7 +34,7 @@ function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
  */
 async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise<GcpKmsSigner> {
   const parsed = parseGcpKmsUri(uri);
-  const name = parsed.kind === "key ring" ? `${parsed.name}/cryptoKeys/${options.cryptoKeyId ?? ""}` : parsed.name;
+  const name = nameOfNew(parsed, options);
   checkName(name, ["key"]);
   const how = withEndpoint(options, parsed);
   const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
@@ -48,6 +49,12 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
     await signer.close();
     throw error;
   }
+}
+
+function nameOfNew({ kind, name }: KmsUri, { cryptoKeyId }: GcpKmsProviderOptions): string {
+  if (kind !== "key ring") return name;
+  if (cryptoKeyId) return `${name}/cryptoKeys/${cryptoKeyId}`;
+  throw new SignerError("misconfigured", `gcpkms: A key ring needs cryptoKeyId, or name ${name}/cryptoKeys/NAME.`);
 }
 
 /**

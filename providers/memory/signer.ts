@@ -1,8 +1,14 @@
 /** A signer whose key is in this process's memory: for tests, and for keys as short-lived as the process. */
-import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
-import { openSoftwareKey, privateKeyFromJwk, privateKeyFromPem, privateKeyToPem } from "../../src/software-key.js";
+import {
+  openSoftwareKey,
+  type PrivateJwk,
+  privateKeyFromJwk,
+  privateKeyFromPem,
+  privateKeyToPem,
+} from "../../src/software-key.js";
 
 /** The first signature alone is verified unless `verify` says otherwise: they come from this process. */
 export interface MemoryKeyOptions extends KeySignerOptions {
@@ -44,7 +50,7 @@ export class MemorySigner extends KeySigner {
    * @param jwk - a private P-256 JWK (RFC 7518 §6.2.2)
    * @throws {SignerError} `wrong-key` if it is anything else
    */
-  static fromJwk(jwk: JsonWebKey, options: MemoryKeyOptions = {}): MemorySigner {
+  static fromJwk(jwk: PrivateJwk, options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(
       inMemory(() => privateKeyFromJwk(jwk)),
       options,

@@ -26,9 +26,10 @@ export async function importAddon(): Promise<typeof import("graphene-pk11")> {
   try {
     return await import("graphene-pk11");
   } catch (cause) {
-    const absent = cause instanceof Error && cause.message.includes("graphene-pk11");
+    // The first line alone: below it Node lists who required what is missing.
+    const absent = cause instanceof Error && /^Cannot find (package|module) 'graphene-pk11'/.test(cause.message);
     const remedy = absent
-      ? "Install it: npm install graphene-pk11."
+      ? "Install it beside hardproof: npm install graphene-pk11."
       : "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler).";
     throw new SignerError("misconfigured", `PKCS#11 needs the package graphene-pk11. ${remedy}`, { cause });
   }
@@ -60,10 +61,15 @@ const RETURN_VALUES: Readonly<Record<string, readonly [SignerErrorCode, string]>
   CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
 };
 
-/** A return value as an error of ours. Those that the table does not know mean a token that can't be used just now. */
-export function toSignerError(error: unknown, doing: string): unknown {
+/**
+ * A return value as an error of ours. Those that the table does not know mean a token that can't be used just now.
+ *
+ * @param hint - what else to look at
+ */
+export function toSignerError(error: unknown, doing: string, hint?: string): unknown {
   const name = returnValue(error);
   if (name === undefined) return error;
   const [code, remedy] = RETURN_VALUES[name] ?? ["unavailable", "Is the token there, and its server running?"];
-  return new SignerError(code, `${name} while ${doing}. ${remedy}`, { cause: error });
+  const message = `${name} while ${doing}. ${remedy}`;
+  return new SignerError(code, hint === undefined ? message : `${message} ${hint}`, { cause: error });
 }

@@ -20,7 +20,9 @@ import type { PinSource } from "./pin.js";
 import { findToken } from "./token.js";
 
 const OTHERS_WRITE = 0o022;
-const OTHERS_READ = 0o077;
+const GROUP = 0o070;
+const OTHERS = 0o007;
+const SHARED = "Fine where the group is the service's own (a Kubernetes secret under fsGroup). Else chmod 600.";
 
 /** What is looked at on the way to the key. */
 type Way = Pick<KeyOnToken, "module" | "libraryParameters" | "environment" | "token" | "login">;
@@ -30,7 +32,7 @@ export async function* diagnoseToken(wanted: Way): AsyncGenerator<Finding> {
   await importAddon();
   yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
   const path = await findModule(wanted.module);
-  yield permissions("module", path, (await stat(path)).mode, OTHERS_WRITE, "chmod go-w: who writes it is who signs");
+  yield moduleFile(path, (await stat(path)).mode);
   yield* diagnoseLibrary(path, wanted);
   yield await pinSource(wanted.login.pin);
 }
@@ -71,7 +73,7 @@ async function pinSource(pin: PinSource | undefined): Promise<Finding> {
   const remedy = "Write the PIN into it, and let this user alone read it.";
   if (read === undefined) return { check, ok: false, found: `${pin.file} can't be read`, remedy };
   if (read.trimEnd() === "") return { check, ok: false, found: `${pin.file} is empty`, remedy };
-  return permissions(check, pin.file, (await stat(pin.file)).mode, OTHERS_READ, "chmod 600: others can read the PIN");
+  return pinFile(pin.file, (await stat(pin.file)).mode);
 }
 
 function pinVariable(name: string): Finding {
@@ -80,8 +82,19 @@ function pinVariable(name: string): Finding {
   return { check, ok: false, found: `the environment variable ${name} is not set`, remedy: "Set it to the PIN." };
 }
 
-/** @param forbidden - the bits of the mode that should not be set */
-function permissions(check: string, path: string, mode: number, forbidden: number, remedy: string): Finding {
-  const found = `${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
-  return (mode & forbidden) === 0 ? { check, ok: true, found } : { check, ok: false, found, remedy };
+function moduleFile(path: string, mode: number): Finding {
+  const [check, found] = ["module", withMode(path, mode)];
+  if ((mode & OTHERS_WRITE) === 0) return { check, ok: true, found };
+  return { check, ok: false, found, remedy: "chmod go-w: who writes it is who signs" };
+}
+
+function pinFile(path: string, mode: number): Finding {
+  const [check, found] = ["PIN source", withMode(path, mode)];
+  if ((mode & OTHERS) !== 0) return { check, ok: false, found, remedy: "chmod 600: others can read the PIN" };
+  if ((mode & GROUP) === 0) return { check, ok: true, found };
+  return { check, ok: null, found: `${found}: its group can read the PIN`, remedy: SHARED };
+}
+
+function withMode(path: string, mode: number): string {
+  return `${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
 }

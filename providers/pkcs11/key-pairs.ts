@@ -54,7 +54,7 @@ export function generateKeyPair(wanted: TokenTask): Promise<KeySelector> {
     }
     return { label, id };
   };
-  return onToken({ ...wanted, key: { label, id } }, { doing: "making a key pair", writes: true, work });
+  return onToken(wanted, { doing: "making a key pair", writes: true, work });
 }
 
 /** @returns the URIs of the private keys on the token that can sign ES256, by label and id */
@@ -89,7 +89,9 @@ function refuseTaken({ lib, session }: TokenSession, { label, id }: KeySelector,
     for (const selector of selectors) {
       const found = findObjects(lib, session, objectClass, selector);
       if (found.length <= most) continue;
-      const message = `The token has ${found.map(nameOf).join(" and ")} already. Choose another label and id.`;
+      const another = selector.id === undefined ? "label" : "id";
+      const remedy = `Open it (openSigner, hardproof show), or choose another ${another}.`;
+      const message = `The token has ${found.map(nameOf).join(" and ")} already. ${remedy}`;
       throw new SignerError("ambiguous-key", message);
     }
 }

@@ -57,7 +57,8 @@ export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySele
   }
   const others = findObjects(lib, session, CKO_PRIVATE_KEY, {}).map(nameOf).join(", ");
   const found = others || "no private key that this login can see";
-  throw new SignerError("key-not-found", `The token has no private key with ${wanted}. It has ${found}.`);
+  const remedy = "Is it yet to be made? Then make it: hardproof keygen.";
+  throw new SignerError("key-not-found", `The token has no private key with ${wanted}. It has ${found}. ${remedy}`);
 }
 
 function whyItCannotSign(lib: Cryptoki, session: Handle, key: FoundObject): string | undefined {

@@ -14,6 +14,9 @@ const modules = new Map<string, Promise<Pkcs11Module>>();
 /** Milliseconds that a restart waits for calls under way: finalising under them would crash the process. */
 const DRAIN = 5_000;
 
+/** It says no more than CKR_GENERAL_ERROR to a user who is not in its group. */
+const SOFT_HSM = "For SoftHSM: may this user read its configuration and token directory (SOFTHSM2_CONF)?";
+
 /** A call that came too late: its session and its handles went with the library's earlier life. */
 export class LibraryRestarted extends SignerError {
   constructor(path: string) {
@@ -185,7 +188,8 @@ export class Pkcs11Module {
     } catch (error) {
       const value = returnValue(error);
       if (value === CKR_CRYPTOKI_ALREADY_INITIALIZED || (value === CKR_CANT_LOCK && flags !== 0)) return value;
-      throw toSignerError(error, `initialising ${this.path}`);
+      const isSoftHsm = value === "CKR_GENERAL_ERROR" && /softhsm/i.test(this.path);
+      throw toSignerError(error, `initialising ${this.path}`, isSoftHsm ? SOFT_HSM : undefined);
     }
     this.#initializedBy = "us";
     this.canLock = flags !== 0;

@@ -35,6 +35,8 @@ export interface Token {
   readonly maxSessions: number | undefined;
 }
 
+const NONE = "none. Initialise one: softhsm2-util or pkcs11-tool --init-token";
+
 /**
  * @throws {SignerError} code `key-not-found` if there is no such token, `ambiguous-key` if there are several
  */
@@ -46,7 +48,7 @@ export function findToken(lib: Cryptoki, wanted: TokenSelector): Token {
   const [code, some] = token ? (["ambiguous-key", matches] as const) : (["key-not-found", tokens] as const);
   const list = some.map(({ label, serial, slotId }) => `"${label}" (serial ${serial}, slot ${slotId})`).join(", ");
   const problem = token ? "More than one token matches: add its serial." : "There is no such token.";
-  throw new SignerError(code, `${problem} The module has ${list || "none"}.`);
+  throw new SignerError(code, `${problem} The module has ${list || NONE}.`);
 }
 
 function isWanted(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {

@@ -33,7 +33,15 @@ export function verify(context: Context): Command {
     output.document({ valid, findings });
     for (const finding of findings) output.finding(finding);
     output.line();
-    output.line(valid ? "Nothing is wrong with this proof." : "This proof is to be refused.", "bold");
+    output.line(valid ? nothingWrong(options, accessToken) : "This proof is to be refused.", "bold");
     context.exitCode = valid ? EXIT.ok : EXIT.failed;
   });
+}
+
+/** What there is nothing to compare with may be wrong all the same. A nonce is not every server's. */
+function nothingWrong({ method, url, jkt }: VerifyOptions, token: string | undefined): string {
+  const given = Object.entries({ method, URL: url, token, key: jkt });
+  const left = given.flatMap(([name, value]) => (value === undefined ? [name] : []));
+  if (left.length === 0) return "Nothing is wrong with this proof.";
+  return `Nothing that was compared is wrong. Not compared: ${left.join(", ")}.`;
 }

@@ -455,7 +455,7 @@ describe("create()", () => {
     const tags = { team: "agents" };
     await using signer = await create(undefined, { description: "mine", multiRegion: true, tags, policy: "{}" });
     expect(await signer.sign(data)).toHaveLength(64);
-    expect(kms.plan.calls[0]).toEqual({
+    expect(kms.plan.calls[1]).toEqual({
       operation: "CreateKey",
       input: {
         KeySpec: "ECC_NIST_P256",
@@ -466,7 +466,7 @@ describe("create()", () => {
         Policy: "{}",
       },
     });
-    expect(counts()).toEqual({ CreateKey: 1, CreateAlias: 3, GetPublicKey: 3, Sign: 1 });
+    expect(counts()).toEqual({ CreateKey: 1, CreateAlias: 3, GetPublicKey: 4, Sign: 1 });
     expect(signer.uri).toContain("key/mrk-");
   });
 
@@ -498,8 +498,42 @@ describe("create()", () => {
     expect(error.message).toContain(`lacks kms:${operation}:`);
   });
 
+  it("makes one key, however often it is asked for one of that alias", async () => {
+    await using signer = await create("awskms:///alias/again");
+    await signer.publicJwk();
+    kms.plan.clear();
+    for (const _ of [1, 2]) {
+      const error = await refusal(() => create("awskms:///alias/again"));
+      expect(error).toMatchObject({ code: "misconfigured", uri: expect.stringContaining("alias/again") });
+      expect(error.message).toContain("alias/again names a key already. Open it, or choose another alias.");
+    }
+    expect(counts()).toEqual({ GetPublicKey: 2 });
+  });
+
+  it.each<[string, () => unknown]>([
+    ["of another kind", () => kms.keys.alias("alias/there", kms.keys.add({ spec: "SYMMETRIC_DEFAULT" }))],
+    ["on another curve", () => kms.keys.alias("alias/there", kms.keys.add({ spec: "ECC_NIST_P384" }))],
+    ["that is disabled", () => (key.state = "Disabled")],
+    ["that is about to be deleted", () => (key.state = "PendingDeletion")],
+    ["without its material", () => (key.state = "PendingImport")],
+  ])("makes none where the alias names a key %s", async (_, given) => {
+    kms.keys.alias("alias/there", key);
+    given();
+    const error = await refusal(() => create("awskms:///alias/there"));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("names a key already") });
+    expect(counts()).toEqual({ GetPublicKey: 1 });
+  });
+
+  it("makes none where it can't be told whether the alias names a key", async () => {
+    kms.plan.always("GetPublicKey", "throttle");
+    const clientConfig = config({ maxAttempts: 1 });
+    expect(await refusal(() => create(undefined, { clientConfig }))).toMatchObject({ code: "throttled" });
+    expect(counts()).toEqual({ GetPublicKey: 1 });
+  });
+
   it("that made the key, but not its alias, names the key", async () => {
     kms.keys.alias("alias/taken", key);
+    kms.plan.next("GetPublicKey", "denied");
     const error = await refusal(() => create("awskms:///alias/taken"));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("is taken") });
     const made = [...kms.keys.all.keys()].at(-1);

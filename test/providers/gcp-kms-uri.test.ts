@@ -107,6 +107,14 @@ describe("a name", () => {
   });
 });
 
+it.each([{}, { cryptoKeyId: "" }])("a key ring and %j name no new key: the error says how to", async (options) => {
+  const ring = "projects/p/locations/l/keyRings/r";
+  await expect(provider.create(`gcpkms://${ring}`, options)).rejects.toMatchObject({
+    code: "misconfigured",
+    message: `gcpkms: A key ring needs cryptoKeyId, or name ${ring}/cryptoKeys/NAME.`,
+  });
+});
+
 describe("an endpoint", () => {
   it("without a scheme is TLS on port 443", () => {
     const servicePath = "cloudkms.us-east1.rep.googleapis.com";

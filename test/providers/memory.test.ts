@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import { createKey, openSigner, type SignerError } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { MemorySigner } from "hardproof/memory";
+import { exportJWK } from "jose";
 import { describe, expect, it } from "vitest";
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -51,6 +52,14 @@ describe("a key", () => {
     expect(signature).toHaveLength(64);
     expect(verify("sha256", data, { key: publicKey, dsaEncoding: "ieee-p1363" }, signature)).toBe(true);
     expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y });
+  });
+
+  it("may come from WebCrypto and from jose, as they export it", async () => {
+    const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+    const exported = [await crypto.subtle.exportKey("jwk", pair.privateKey), await exportJWK(pair.privateKey)] as const;
+    const signers = [MemorySigner.fromJwk(exported[0]), MemorySigner.fromJwk(exported[1])];
+    const { x, y } = exported[0];
+    for (const signer of signers) expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x, y });
   });
 
   it("is a new one each time that one is generated", async () => {

@@ -1,6 +1,9 @@
 /** A token that fails: each loss in the middle of 200 proofs, and what the library is asked meanwhile. */
+import { copyFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DPoPProver } from "hardproof";
 import { describe, expect, it } from "vitest";
+import { CKF_TOKEN_INITIALIZED } from "../../providers/pkcs11/cryptoki.js";
 import { faultyToken } from "../shim/faulty-token.js";
 import { CKR } from "../shim/return-values.js";
 import { codesOf, proofs } from "./many-proofs.js";
@@ -135,6 +138,33 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     await using fresh = newSigner();
     await expect(fresh.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     await expect(idle.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("a module without a token says how to make one", async () => {
+    shim.order({ on: "C_GetTokenInfo", act: { unset: CKF_TOKEN_INITIALIZED } });
+    await using signer = newSigner();
+    await expect(signer.publicJwk()).rejects.toMatchObject({
+      code: "key-not-found",
+      message: expect.stringContaining(
+        "The module has none. Initialise one: softhsm2-util or pkcs11-tool --init-token.",
+      ),
+    });
+    shim.order();
+  });
+
+  it("SoftHSM's CKR_GENERAL_ERROR at the start says what to look at, and that of others does not", async () => {
+    const softhsm = join(dirname(shim.module), "libsofthsm2.so");
+    copyFileSync(shim.module, softhsm);
+    shim.order({ on: "C_Initialize", act: { return: CKR.GENERAL_ERROR } });
+    const messageOf = (module: string) =>
+      newSigner({ module })
+        .publicJwk()
+        .then(String, (error) => error.message);
+    expect(await messageOf(softhsm)).toMatch(
+      /CKR_GENERAL_ERROR while initialising .*For SoftHSM: .*\(SOFTHSM2_CONF\)\?$/,
+    );
+    expect(await messageOf(shim.module)).not.toContain("SOFTHSM2_CONF");
+    shim.order();
   });
 
   it("100 signatures of two signers, while one restarts the library, are all right", async () => {

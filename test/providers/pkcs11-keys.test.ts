@@ -102,6 +102,19 @@ describe("a key pair made on the token", () => {
     expect(objects()).toHaveLength(before);
   });
 
+  it.each([
+    ["object=dpop", '"dpop" (id 01)', "another label"],
+    ["object=fresh;id=%01", '"dpop" (id 01)', "another id"],
+  ])("that is there already as %s is to be opened, and named as it was asked for", async (path, found, another) => {
+    const error = await create(uriOf(path)).then(
+      () => expect.unreachable(),
+      (refusal) => refusal,
+    );
+    expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
+    const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
+    expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+  });
+
   it("of one name, asked for twice at once, leaves at most one behind", async () => {
     const made = await Promise.allSettled([create(uriOf("object=race")), create(uriOf("object=race"))]);
     const left = objects().filter((object) => / race\n/.test(object));

@@ -65,7 +65,7 @@ describe("openSigner", () => {
   it.each(["nobody:key", "memor:", "memory2:"])("%s has no provider", async (uri) => {
     const { message } = await refusal(openSigner(uri));
     for (const scheme of Object.keys(builtIn)) expect(message).toContain(`${scheme}:`);
-    expect(message).toMatch(/registerProvider/);
+    expect(message).toMatch(/registerProvider.*HARDPROOF_PROVIDERS.*--provider/);
   });
 
   it.each([
@@ -199,6 +199,15 @@ describe("loadProviders", () => {
       expect((await refusal(loadProviders([name]))).message).toMatch(/can't be loaded/);
     },
   );
+
+  it.each([
+    ["with a syntax error", 'new Function("export");', /Is it installed.*\? SyntaxError: /],
+    ["that imports what is not there", 'import "./no-such.mjs";', /\? Error ERR_MODULE_NOT_FOUND: .*no-such\.mjs/],
+    ["that throws of itself", 'throw new RangeError("one\\ntwo");', /\? RangeError: one$/],
+    ["that throws no error", "throw undefined;", /\? It throws what is no error\.$/],
+  ])("says why one %s is not loaded", async (what, code, why) => {
+    expect((await refusal(loadProviders([moduleOf(what.replaceAll(" ", "-"), code)]))).message).toMatch(why);
+  });
 
   it.each([
     "",

@@ -66,6 +66,17 @@ describe("a key in SoftHSM", () => {
     expect(out).toMatch(/^– key +not opened/m);
   });
 
+  it("may have a PIN that its group can read, as a Kubernetes secret under fsGroup", async () => {
+    chmodSync(pinFile, 0o440);
+    const { code, findings } = await examined(uri);
+    expect(code).toBe(0);
+    expect(findings.find(({ check }) => check === "PIN source")).toMatchObject({
+      ok: null,
+      found: `${pinFile} (mode 0440): its group can read the PIN`,
+    });
+    expect(marks(findings)).toContain("signature: true");
+  });
+
   it("misses the PIN file", async () => {
     rmSync(pinFile);
     const { code, findings } = await examined(uri);
@@ -223,10 +234,20 @@ describe("a key in a file", () => {
     const uri = `file://${directory}/dpop.pem`;
     await run(["keygen", uri]);
     expect(marks((await examined(uri)).findings)).toContain("file: true");
-    chmodSync(join(directory, "dpop.pem"), 0o640);
+    chmodSync(join(directory, "dpop.pem"), 0o604);
     const { code, findings } = await examined(uri);
     expect(code).toBe(1);
     expect(findings[1]).toMatchObject({ check: "file", ok: false, remedy: expect.stringContaining("chmod 600") });
+  });
+
+  it.each([0o440, 0o640])("may be its group's too, which is said: mode %o", async (mode) => {
+    const path = join(directory, `group-${mode}.pem`);
+    await run(["keygen", `file://${path}`]);
+    chmodSync(path, mode);
+    const { code, findings } = await examined(`file://${path}`);
+    expect(code).toBe(0);
+    const found = `${path} (mode 0${mode.toString(8)}): its group can read the key`;
+    expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("the service's own") });
   });
 });
 

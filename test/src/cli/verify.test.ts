@@ -80,7 +80,19 @@ describe("a proof that is as it should be", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^✓ typ +dpop\+jwt$/m);
     expect(out).toMatch(/^– htm +GET \(nothing to compare it with\)$/m);
-    expect(out).toContain("Nothing is wrong with this proof.");
+    expect(out).toContain("\nNothing that was compared is wrong. Not compared: method, URL, token, key.\n");
+  });
+
+  it.each<[string[], string]>([
+    [["--method", "GET", "--url", url], "Nothing that was compared is wrong. Not compared: token, key."],
+    [["--method", "GET", "--token-env", "TOKEN"], "Nothing that was compared is wrong. Not compared: URL, key."],
+    [["--method", "GET", "--url", url, "--token-env", "TOKEN", "--jkt"], "Nothing is wrong with this proof."],
+  ])("compared by %j, is said to be right in that alone", async (args, last) => {
+    const proof = await prover.makeProof({ htm: "GET", htu: url, accessToken });
+    const { out } = await run(["verify", proof, ...args, ...(args.at(-1) === "--jkt" ? [prover.jkt] : [])], {
+      env: { TOKEN: accessToken },
+    });
+    expect(out.trimEnd().split("\n").at(-1)).toBe(last);
   });
 
   it.each(["ES384", "RS256", "PS256", "EdDSA"])("may be signed by %s", async (alg) => {
