@@ -3,12 +3,14 @@ import { hash } from "node:crypto";
 import type { DPoPProver } from "../dpop-prover.js";
 import { OAuthError, SignerError } from "../errors.js";
 import type { OAuthClient, RefreshRequest } from "../oauth/oauth-client.js";
-import { boundKeys, Token } from "../oauth/token.js";
+import { boundKeys, isBound, Token } from "../oauth/token.js";
 import type { TokenRequest } from "../oauth/token-request.js";
+import type { Binding } from "../oauth/token-response.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 /** What is needed of an `OAuthClient`. */
-export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer">;
+export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
+  Partial<Pick<OAuthClient, "requireBinding">>;
 
 export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
   client: TokenClient;
@@ -140,7 +142,8 @@ export class TokenRenewal {
   }
 
   async #load(): Promise<KeptToken | undefined> {
-    const kept = keptToken(await this.#store?.get(this.#key), this.#prover.jkt);
+    const required = this.#grant.requireBinding ?? this.#client.requireBinding ?? false;
+    const kept = keptToken(await this.#store?.get(this.#key), { jkt: this.#prover.jkt, required });
     this.#refreshToken = kept?.token.refreshToken ?? this.#refreshToken;
     return kept;
   }
@@ -171,11 +174,12 @@ function storeKey({ client, prover, grantType, clientId, scope, subject, extra =
   return key.toString();
 }
 
-/** A token of another key is none. */
-function keptToken(stored: StoredToken | undefined, jkt: string): KeptToken | undefined {
+/** A token of another key is none, nor one of no key where it must have one. */
+function keptToken(stored: StoredToken | undefined, { jkt, required }: Binding): KeptToken | undefined {
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
   if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
+  if (required && !isBound(stored.raw, accessToken)) return undefined;
   return { token: new Token(stored.raw, accessToken, stored.refreshToken), expiresAt: stored.expiresAt };
 }
 

@@ -73,6 +73,11 @@ export class OAuthClient {
     return this.#server.issuer ?? this.#server.endpoints.base;
   }
 
+  /** Whether a token that is bound to no key is refused, where a request does not say. */
+  get requireBinding(): boolean {
+    return this.#options.requireBinding ?? false;
+  }
+
   /** What the server said of itself, if it was asked. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;
@@ -177,7 +182,7 @@ export class OAuthClient {
           signal: request.signal,
           answered: (status) => Object.assign(trace ?? {}, { statusCode: status }),
         });
-        const required = request.requireBinding ?? this.#options.requireBinding ?? false;
+        const required = request.requireBinding ?? this.requireBinding;
         return tokenOf(accepted, { jkt: request.dpopProver.jkt, required });
       },
     );

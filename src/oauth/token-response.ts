@@ -3,9 +3,9 @@
 import { OAuthError } from "../errors.js";
 import type { Accepted } from "./authorization-server.js";
 import { nameOf } from "./http-exchange.js";
-import { boundKeys, Token } from "./token.js";
+import { boundKeys, isBound, Token } from "./token.js";
 
-interface Binding {
+export interface Binding {
   /** Thumbprint of the prover's key. */
   jkt: string;
   /** Refuses a token that is bound to no key. */
@@ -25,10 +25,9 @@ export function tokenOf({ url, body, response }: Accepted, { jkt, required }: Bi
     throw wrong("invalid-response", `${nameOf(url)} answered without an access_token.`);
   if (type !== undefined && typeof type !== "string")
     throw wrong("invalid-response", `${nameOf(url)} answered with a token_type that is no text.`);
-  const keys = boundKeys(body, accessToken);
-  const other = keys.find((key) => key !== jkt);
+  const other = boundKeys(body, accessToken).find((key) => key !== jkt);
   if (other !== undefined) throw wrong("binding", `The token is bound to key ${other}, not to this prover's ${jkt}.`);
-  const bound = keys.length > 0 || type?.toLowerCase() === "dpop"; // what was left out says nothing, whatever it defaults to
-  if (required && !bound) throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
+  if (required && !isBound(body, accessToken))
+    throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
   return new Token(body, accessToken);
 }

@@ -45,6 +45,11 @@ export function boundKeys(raw: Readonly<Record<string, unknown>>, accessToken: s
   return [jktOf(raw), jktOf(payloadOf(accessToken))].filter((jkt) => jkt !== null);
 }
 
+/** Whether the answer says that the token is bound to a key. A token type that was left out says nothing. */
+export function isBound(raw: Readonly<Record<string, unknown>>, accessToken: string): boolean {
+  return boundKeys(raw, accessToken).length > 0 || text(raw.token_type)?.toLowerCase() === "dpop";
+}
+
 function text(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }

@@ -184,6 +184,20 @@ describe("a source with a store", () => {
     expect(await given({ store })).toBe("t1");
   });
 
+  it("gives out no stored token without a key, where one is required", async () => {
+    const store = memoryTokenStore();
+    server.tell(granted("unbound", { token_type: "Bearer" }));
+    expect(await given({ store })).toBe("unbound");
+    grants();
+    expect(await given({ store, requireBinding: true })).toBe("t1");
+    server.tell(granted("unbound", { token_type: "Bearer" }));
+    const other = { store, subject: "other" };
+    expect(await given(other)).toBe("unbound");
+    grants();
+    const client = new OAuthClient({ baseUrl: server.origin, requireBinding: true });
+    expect(await given({ ...other, client })).toBe("t1");
+  });
+
   it("has its refresh token again, and passes it on when the server does not replace it", async () => {
     server.tell((response, heard, turn) =>
       granted(`t${turn}`, turn === 1 ? { expires_in: 10, refresh_token: "r1" } : { expires_in: 10 })(
