@@ -149,6 +149,16 @@ describe("worker threads", () => {
   });
 });
 
+describe("a worker thread from before the main thread imported PKCS#11", () => {
+  it("keeps its library when the main thread's last signer closes", async () => {
+    const finalized = shim.count("C_Finalize");
+    const args = ["--import", "tsx", program("late-import")];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env: environment(shim.module) });
+    expect(stdout.trim()).toBe("main 3 worker 15");
+    expect(shim.count("C_Finalize")).toBe(finalized);
+  });
+});
+
 describe("a worker thread that uses no PKCS#11, such as a logger's", () => {
   it("keeps nobody from restarting a library, nor from finalising it", async () => {
     const worker = new Worker("setInterval(() => undefined, 1000)", { eval: true });
