@@ -91,9 +91,9 @@ export class Pkcs11Key {
 
   #sign(connection: Connection, session: Handle, digest: Buffer): Promise<Buffer> {
     const { handle, alwaysAuthenticate } = connection.key;
-    if (this.#threads && !alwaysAuthenticate) return this.#threads.sign(session, handle, digest);
-    const login = alwaysAuthenticate && (() => this.#authenticate(connection, session));
-    return this.#signHere(session, handle, digest, login || undefined);
+    if (alwaysAuthenticate)
+      return this.#signHere(session, handle, digest, () => this.#authenticate(connection, session));
+    return this.#threads?.sign(session, handle, digest) ?? this.#signHere(session, handle, digest);
   }
 
   /** @param login - for this operation alone */

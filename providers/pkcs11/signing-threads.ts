@@ -13,7 +13,6 @@ const FAST = 500;
 const STALL = 100;
 /** Milliseconds that closing waits for a thread which is being started. */
 const LONGEST_START = 5_000;
-
 /** Starts that may fail one after the other: where a thread can't use what another one opened, all of them do. */
 const MOST_FAILURES = 3;
 
@@ -80,7 +79,7 @@ export class SigningThreads {
   async close(): Promise<void> {
     this.#closed = true;
     this.#dispatch();
-    await Promise.race([this.#starting, sleep(LONGEST_START, undefined, { ref: false })]);
+    if (this.#starting) await Promise.race([this.#starting, sleep(LONGEST_START, undefined, { ref: false })]);
   }
 
   #dispatch(): void {

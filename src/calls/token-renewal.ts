@@ -179,8 +179,8 @@ function keptToken(stored: StoredToken | undefined, { jkt, required }: Binding):
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
   if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
-  if (required && !isBound(stored.raw, accessToken)) return undefined;
-  return { token: new Token(stored.raw, accessToken, stored.refreshToken), expiresAt: stored.expiresAt };
+  const token = new Token(stored.raw, accessToken, stored.refreshToken);
+  return required && !isBound(token) ? undefined : { token, expiresAt: stored.expiresAt };
 }
 
 function isFresh(kept: KeptToken | undefined, stale: string | undefined): kept is KeptToken {

@@ -27,7 +27,7 @@ export function tokenOf({ url, body, response }: Accepted, { jkt, required }: Bi
     throw wrong("invalid-response", `${nameOf(url)} answered with a token_type that is no text.`);
   const other = boundKeys(body, accessToken).find((key) => key !== jkt);
   if (other !== undefined) throw wrong("binding", `The token is bound to key ${other}, not to this prover's ${jkt}.`);
-  if (required && !isBound(body, accessToken))
-    throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
-  return new Token(body, accessToken);
+  const token = new Token(body, accessToken);
+  if (required && !isBound(token)) throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
+  return token;
 }

@@ -45,9 +45,9 @@ export function boundKeys(raw: Readonly<Record<string, unknown>>, accessToken: s
   return [jktOf(raw), jktOf(payloadOf(accessToken))].filter((jkt) => jkt !== null);
 }
 
-/** Whether the answer says that the token is bound to a key. A token type that was left out says nothing. */
-export function isBound(raw: Readonly<Record<string, unknown>>, accessToken: string): boolean {
-  return boundKeys(raw, accessToken).length > 0 || text(raw.token_type)?.toLowerCase() === "dpop";
+/** Whether the server said that it is bound to a key. A token type that was left out says nothing. */
+export function isBound({ cnfJkt, raw }: Token): boolean {
+  return cnfJkt !== null || text(raw.token_type)?.toLowerCase() === "dpop";
 }
 
 function text(value: unknown): string | null {

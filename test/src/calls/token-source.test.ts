@@ -10,19 +10,12 @@ import {
   type TokenSource,
   tokenSource,
 } from "hardproof";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { json, type Telling } from "../told-server.js";
-import { granted, setTime, type ToldSource, toldSource, until } from "./told-source.js";
+import { granted, setTime, toldSource, until } from "./told-source.js";
 
-let told: ToldSource;
-let server: ToldSource["server"];
-let source: ToldSource["source"];
-let grants: ToldSource["grants"];
-beforeAll(async () => {
-  told = await toldSource();
-  ({ server, source, grants } = told);
-});
-afterAll(() => told.close());
+const { server, source, grants, close } = await toldSource();
+afterAll(close);
 beforeEach(() => setTime(0));
 afterEach(() => {
   vi.useRealTimers();

@@ -13,20 +13,13 @@ import {
   type TokenStore,
   TokenStoreError,
 } from "hardproof";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { json } from "../told-server.js";
-import { EPOCH, granted, setTime, type ToldSource, toldSource } from "./told-source.js";
+import { EPOCH, granted, setTime, toldSource } from "./told-source.js";
 
-let told: ToldSource;
-let server: ToldSource["server"];
-let source: ToldSource["source"];
-let grants: ToldSource["grants"];
+const { server, source, grants, close } = await toldSource();
 let directory: string;
-beforeAll(async () => {
-  told = await toldSource();
-  ({ server, source, grants } = told);
-});
-afterAll(() => told.close());
+afterAll(close);
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "hardproof-tokens-"));
 });
