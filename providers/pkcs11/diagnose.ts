@@ -4,6 +4,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import type { Finding } from "../../src/provider.js";
+import { whoReads, withMode } from "../../src/secret-file.js";
 import { importAddon } from "./client.js";
 import type { KeyOnToken } from "./connection.js";
 import {
@@ -20,9 +21,6 @@ import type { PinSource } from "./pin.js";
 import { findToken } from "./token.js";
 
 const OTHERS_WRITE = 0o022;
-const GROUP = 0o070;
-const OTHERS = 0o007;
-const SHARED = "Fine where the group is the service's own (a Kubernetes secret under fsGroup). Else chmod 600.";
 
 /** What is looked at on the way to the key. */
 type Way = Pick<KeyOnToken, "module" | "libraryParameters" | "environment" | "token" | "login">;
@@ -73,7 +71,8 @@ async function pinSource(pin: PinSource | undefined): Promise<Finding> {
   const remedy = "Write the PIN into it, and let this user alone read it.";
   if (read === undefined) return { check, ok: false, found: `${pin.file} can't be read`, remedy };
   if (read.trimEnd() === "") return { check, ok: false, found: `${pin.file} is empty`, remedy };
-  return pinFile(pin.file, (await stat(pin.file)).mode);
+  const { mode } = await stat(pin.file);
+  return whoReads({ check, secret: "PIN", path: pin.file, mode });
 }
 
 function pinVariable(name: string): Finding {
@@ -86,15 +85,4 @@ function moduleFile(path: string, mode: number): Finding {
   const [check, found] = ["module", withMode(path, mode)];
   if ((mode & OTHERS_WRITE) === 0) return { check, ok: true, found };
   return { check, ok: false, found, remedy: "chmod go-w: who writes it is who signs" };
-}
-
-function pinFile(path: string, mode: number): Finding {
-  const [check, found] = ["PIN source", withMode(path, mode)];
-  if ((mode & OTHERS) !== 0) return { check, ok: false, found, remedy: "chmod 600: others can read the PIN" };
-  if ((mode & GROUP) === 0) return { check, ok: true, found };
-  return { check, ok: null, found: `${found}: its group can read the PIN`, remedy: SHARED };
-}
-
-function withMode(path: string, mode: number): string {
-  return `${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
 }
