@@ -1,6 +1,6 @@
 /** Proofs with a key in a TPM, which is slow: nothing of ours should be seen beside it. */
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softTpm } from "../softhsm/index.js";
+import { softTpm } from "../test/tokens/index.js";
 import { cSign } from "./c-sign.js";
 import { quotients, sideBySide } from "./measure.js";
 import { fastest, keyOn, programTurns, proofTurns } from "./pkcs11.js";

@@ -1,6 +1,6 @@
 /** The parts of tokens on this machine: found, or installed by the package manager where that needs no question. */
 import { commandPath, run } from "./command.js";
-import { type PackageManager, type PartName, part } from "./parts.js";
+import type { PackageManager, Part } from "./parts.js";
 
 export type { PackageManager } from "./parts.js";
 
@@ -44,39 +44,33 @@ const SILENCE = ["DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "HOM
  * @returns the path of each part
  * @throws TokenUnavailable where one can't be had without a question
  */
-export async function ensureParts<Name extends PartName>(
-  names: readonly Name[],
+export async function ensureParts<Name extends string>(
+  parts: Readonly<Record<Name, Part>>,
   options: { log?: ((line: string) => void) | undefined } = {},
 ): Promise<Record<Name, string>> {
   await othersInstalling();
-  const found = findParts(names);
-  const missing = names.filter((name) => found[name] === undefined);
-  if (isComplete(found, names)) return found;
+  const found = findParts(parts);
+  if (found.missing.length === 0) return found.paths;
 
-  const plan = planInstall(missing, await thisSystem());
+  const plan = planInstall(found.missing, await thisSystem());
   await install(plan, options.log ?? console.error);
 
-  const now = findParts(names);
-  if (isComplete(now, names)) return now;
-  const lost = names.filter((name) => now[name] === undefined).map(part);
-  const what = lost.map(({ title, remedy }) => `${title} is in no known place${remedy ? `: ${remedy}` : ""}`);
+  const { paths, missing } = findParts(parts);
+  if (missing.length === 0) return paths;
+  const what = missing.map(({ title, remedy }) => `${title} is in no known place${remedy ? `: ${remedy}` : ""}`);
   throw new TokenUnavailable(`\`${plan.command}\` went well, but ${what.join("; ")}.`, { command: plan.command });
 }
 
-function findParts<Name extends PartName>(names: readonly Name[]): Partial<Record<Name, string>> {
-  const found: Partial<Record<Name, string>> = {};
-  for (const name of names) {
-    const path = part(name).find();
-    if (path !== undefined) found[name] = path;
+/** `paths` has every name once nothing is missing. */
+function findParts<Name extends string>(parts: Readonly<Record<Name, Part>>) {
+  const paths = {} as Record<Name, string>;
+  const missing: Part[] = [];
+  for (const [name, part] of Object.entries(parts) as [Name, Part][]) {
+    const path = part.find();
+    if (path === undefined) missing.push(part);
+    else paths[name] = path;
   }
-  return found;
-}
-
-function isComplete<Name extends PartName>(
-  found: Partial<Record<Name, string>>,
-  names: readonly Name[],
-): found is Record<Name, string> {
-  return names.every((name) => found[name] !== undefined);
+  return { paths, missing };
 }
 
 /** How the missing parts are installed: the command as a person would type it, and as it runs without a question. */
@@ -87,8 +81,7 @@ export interface InstallPlan {
 }
 
 /** Chooses a package manager that needs no question; where there is none, an error that holds the command to run. */
-export function planInstall(missing: readonly PartName[], system: System): InstallPlan {
-  const parts = missing.map(part);
+export function planInstall(parts: readonly Part[], system: System): InstallPlan {
   const names = parts.map(({ title }) => title).join(" and ");
   const managers = system.managers.filter((name) => parts.every(({ packages }) => packages[name] !== undefined));
   const manager = managers.find((name) => canInstall(name, system)) ?? managers[0];

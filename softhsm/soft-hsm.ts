@@ -4,10 +4,8 @@ import { join } from "node:path";
 import { makeDirectory, removeDirectory } from "./directory.js";
 import { pointProcessAt } from "./environment.js";
 import { ensureParts } from "./install.js";
-import type { PartName } from "./parts.js";
+import { SOFT_HSM_PARTS } from "./parts.js";
 import { makeToken, type Token, type TokenOptions } from "./token.js";
-
-export const SOFT_HSM_PARTS = ["softhsm", "pkcs11-tool"] as const satisfies PartName[];
 
 export interface SoftHsm extends Token {
   readonly soPin: string;

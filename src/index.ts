@@ -1,12 +1,7 @@
 /** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
 
-export type { BackoffOptions } from "./calls/backoff.js";
-export { type DPoPFetchOptions, dpopFetch } from "./calls/dpop-fetch.js";
-export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./calls/encrypted-token-store.js";
-export type { TokenClient } from "./calls/token-renewal.js";
-export { type TokenSource, type TokenSourceOptions, type TokenWait, tokenSource } from "./calls/token-source.js";
-export { memoryTokenStore, type StoredToken, type TokenStore } from "./calls/token-store.js";
-export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop-prover.js";
+export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop/prover.js";
+export { type ExpectedProof, type ProofVerification, verifyProof } from "./dpop/verify-proof.js";
 export {
   DPoPError,
   type DPoPErrorCode,
@@ -19,15 +14,23 @@ export {
   TokenStoreError,
   type TokenStoreErrorCode,
 } from "./errors.js";
-export { KeySigner, type KeySignerOptions } from "./key-signer.js";
-export { loadProviders } from "./load-providers.js";
-export type { AuthorizationCodeRequest } from "./oauth/authorization-callback.js";
-export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/authorization-request.js";
-export type { AssertionKey } from "./oauth/client-assertion.js";
-export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth.js";
-export type { DeviceAuthorization } from "./oauth/device-authorization.js";
+export type { Finding } from "./keystore/finding.js";
+export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
+export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";
+export { loadProviders } from "./keystore/load-providers.js";
+export type { Provider, ProviderOptions } from "./keystore/provider.js";
+export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
+export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
+export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./keystore/signer.js";
+export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
+export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
 export type { EndpointName } from "./oauth/endpoints.js";
-export type { AssertionToSign, JwtBearerRequest } from "./oauth/jwt-bearer.js";
+export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
+export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
+export type { DeviceAuthorization } from "./oauth/grants/device-authorization.js";
+export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
+export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
+export type { TokenExchangeRequest, TokenType } from "./oauth/grants/token-exchange.js";
 export {
   type DeviceCodeRequest,
   type DiscoverOptions,
@@ -35,32 +38,14 @@ export {
   type OAuthClientOptions,
   type RefreshRequest,
 } from "./oauth/oauth-client.js";
-export { type PkcePair, pkcePair } from "./oauth/pkce.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
-export { Token } from "./oauth/token.js";
-export type { TokenExchangeRequest, TokenType } from "./oauth/token-exchange.js";
-export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token-request.js";
-export type { Introspection, TokenStatusRequest } from "./oauth/token-status.js";
-export {
-  createKey,
-  diagnoseKey,
-  type Finding,
-  listKeys,
-  openSigner,
-  type Provider,
-  type ProviderOptions,
-  registerProvider,
-} from "./provider.js";
-export { type KeyRequirement, requireNonExportable } from "./requirement.js";
-export type {
-  KeyDescription,
-  KeyFacts,
-  KeySource,
-  OpenKey,
-  OpenKeyOptions,
-  PublicJwk,
-  Signer,
-  SignOptions,
-  StoreSignature,
-} from "./signer.js";
+export { Token } from "./oauth/token/token.js";
+export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token/token-request.js";
+export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
+export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
+export type { BackoffOptions } from "./tokens/backoff.js";
+export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
+export type { TokenClient } from "./tokens/token-renewal.js";
+export { type TokenSource, type TokenSourceOptions, type TokenWait, tokenSource } from "./tokens/token-source.js";
+export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

@@ -1,9 +1,10 @@
 /** What the snippets of the pages run against: real servers and keys, in place of the names that the pages use. */
-import { nssToken, softHsm, softTpm } from "../softhsm/index.js";
+import { softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
-import { authorizationServer } from "./peers/authorization-server.js";
-import { resourceServer } from "./peers/resource-server.js";
+import { authorizationServer } from "./servers/authorization-server.js";
+import { resourceServer } from "./servers/resource-server.js";
+import { nssToken, softTpm } from "./tokens/index.js";
 
 export interface Stage {
   /** The snippet with names of what is here. */

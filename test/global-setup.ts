@@ -1,7 +1,9 @@
 /** Once before all tests: the parts of all tokens are here or get installed, and the package is packed as published. */
 import type { TestProject } from "vitest/node";
-import { ensureParts, NSS_PARTS, P11_KIT_PARTS, SOFT_HSM_PARTS, SOFT_TPM_PARTS } from "../softhsm/index.js";
+import { ensureParts, SOFT_HSM_PARTS } from "../softhsm/index.js";
+import type { Part } from "../softhsm/parts.js";
 import { packTarball } from "./tarball.js";
+import { NSS_PARTS, P11_KIT_PARTS, SOFT_TPM_PARTS } from "./tokens/index.js";
 
 const OTHERS = { TPM: SOFT_TPM_PARTS, NSS: NSS_PARTS, "p11-kit": P11_KIT_PARTS };
 
@@ -18,7 +20,7 @@ declare module "vitest" {
 export async function setup(project: TestProject): Promise<() => void> {
   await ensureParts(SOFT_HSM_PARTS, { log: console.log });
   const unavailable: Record<string, string> = {};
-  for (const [name, parts] of Object.entries(OTHERS))
+  for (const [name, parts] of Object.entries<Readonly<Record<string, Part>>>(OTHERS))
     await ensureParts(parts, { log: console.log }).catch((error: Error) => {
       unavailable[name] = error.message;
     });

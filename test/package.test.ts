@@ -23,7 +23,7 @@ describe("the tarball", () => {
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
   it("holds sources, the types of each, the entry points with what they share, and the pages", () => {
-    const sources = files.filter((file) => /^(src|providers|test\/conformance)\/.*\.ts$/.test(file));
+    const sources = files.filter((file) => /^(src|providers|conformance)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
     );

@@ -1,5 +1,5 @@
 /** What AWS KMS says of a key: where it was made, and whether it can be anywhere else. */
-import type { KeyFacts } from "../../src/signer.js";
+import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { KeyMetadata } from "./client.js";
 
 /**

@@ -1,6 +1,6 @@
 /** One key in AWS KMS: found by its name, checked, and from then on used by the ARN that KMS answered. */
 import { SignerError } from "../../src/errors.js";
-import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/signer.js";
+import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
 import { type GetPublicKeyCommandOutput, Kms, type KmsAccess } from "./client.js";
 import { readFacts } from "./evidence.js";
 import { isArnOf, type KeyName } from "./names.js";

@@ -1,9 +1,9 @@
 /** `awskms:` URIs: opens keys, makes new ones, and lists those that can sign. */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner } from "../../src/key-signer.js";
-import type { Provider } from "../../src/provider.js";
-import type { Signer, SignOptions } from "../../src/signer.js";
-import { callStore, checkTimeout } from "../../src/store-call.js";
+import { KeySigner } from "../../src/keystore/key-signer.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { Signer, SignOptions } from "../../src/keystore/signer.js";
+import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
 import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
 import { isOfSomeKey } from "./errors.js";
 import { parseKeyName } from "./names.js";

@@ -1,7 +1,7 @@
 /** A signer whose key is in AWS KMS. */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
-import type { KeySource } from "../../src/signer.js";
+import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
+import type { KeySource } from "../../src/keystore/key-source.js";
 import type { KMSClient, KMSClientConfig, KmsAccess } from "./client.js";
 import { parseKeyName } from "./names.js";
 import { openKey } from "./open-key.js";

@@ -1,5 +1,5 @@
 /** `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`: keys in AWS KMS as URIs (RFC 3986). */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/uri.js";
+import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 
 export interface KmsLocation {
   /** Key id, alias or ARN; empty where the URI names a region or endpoint alone. */

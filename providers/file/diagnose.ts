@@ -1,7 +1,7 @@
 /** What stands between a URI and a key in a file: the file, and who else may read it. */
 import { stat } from "node:fs/promises";
-import type { Finding } from "../../src/provider.js";
-import { whoReads } from "../../src/secret-file.js";
+import { whoReads } from "../../src/keystore/file-permissions.js";
+import type { Finding } from "../../src/keystore/finding.js";
 import { toSignerError } from "./signer.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 

@@ -1,9 +1,9 @@
 /** `file:` — keys in PEM files, and new ones, which only their owner can read. */
 import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import type { KeySignerOptions } from "../../src/key-signer.js";
-import type { Provider } from "../../src/provider.js";
-import { privateKeyToPem } from "../../src/software-key.js";
+import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import { privateKeyToPem } from "../../src/keystore/software-key.js";
 import { diagnoseFile } from "./diagnose.js";
 import { FileSigner, readPassphrase, toSignerError } from "./signer.js";
 import { parseFileUri } from "./uri.js";

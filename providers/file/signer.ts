@@ -2,10 +2,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
-import type { OpenKey } from "../../src/signer.js";
-import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/software-key.js";
-import type { SecretSource } from "../../src/uri.js";
+import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
+import type { OpenKey } from "../../src/keystore/key-source.js";
+import type { SecretSource } from "../../src/keystore/secret-source.js";
+import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/keystore/software-key.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
 /** The first signature alone is verified unless `verify` says otherwise: they come from this process. */

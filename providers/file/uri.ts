@@ -1,5 +1,7 @@
 /** The URI of a key in a file: `file:///run/keys/dpop.pem?passphrase-source=env:NAME` (RFC 8089). */
-import { percentDecode, percentEncode, readAttributes, type SecretSource, splitUri, toText } from "../../src/uri.js";
+
+import type { SecretSource } from "../../src/keystore/secret-source.js";
+import { percentDecode, percentEncode, readAttributes, splitUri, toText } from "../../src/keystore/uri.js";
 
 /** A key in a file, and where its passphrase is. */
 export interface KeyFile {

@@ -1,5 +1,5 @@
 /** What Cloud KMS says of a key version: where it lives, whether it can leave, and the HSM's attestation. */
-import type { KeyFacts } from "../../src/signer.js";
+import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { KeyVersion } from "./client.js";
 
 const PROTECTION: Readonly<Record<string, KeyFacts["protection"]>> = {

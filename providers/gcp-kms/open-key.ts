@@ -1,6 +1,6 @@
 /** One key version in Cloud KMS, pinned by its full name; each answer is checked from end to end before it counts. */
 import { SignerError } from "../../src/errors.js";
-import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/signer.js";
+import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
 import { Kms, type KmsAccess } from "./client.js";
 import { checkChecksum, crc32c } from "./crc32c.js";
 import { readFacts } from "./evidence.js";

@@ -1,8 +1,8 @@
 /** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
 import { SignerError } from "../../src/errors.js";
-import type { Provider } from "../../src/provider.js";
-import type { SignOptions } from "../../src/signer.js";
-import { callStore } from "../../src/store-call.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { SignOptions } from "../../src/keystore/signer.js";
+import { callStore } from "../../src/keystore/store-call.js";
 import { Kms } from "./client.js";
 import { checkName, idOf, parentOf } from "./names.js";
 import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";

@@ -1,7 +1,7 @@
 /** A signer whose key is in Google Cloud KMS (https://cloud.google.com/kms/docs/create-validate-signatures). */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
-import { checkTimeout } from "../../src/store-call.js";
+import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
+import { checkTimeout } from "../../src/keystore/store-call.js";
 import type { KmsAccess, KmsClient, KmsClientConfig } from "./client.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkName } from "./names.js";

@@ -1,5 +1,5 @@
 /** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/uri.js";
+import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkName, type ResourceKind } from "./names.js";
 

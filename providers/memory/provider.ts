@@ -1,6 +1,6 @@
 /** `memory:` — a fresh key in this process's memory, each time that it is opened. */
-import type { Provider } from "../../src/provider.js";
-import { readAttributes, splitUri } from "../../src/uri.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import { readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { type MemoryKeyOptions, MemorySigner } from "./signer.js";
 
 export const provider: Provider<MemoryKeyOptions> = {

@@ -1,14 +1,14 @@
 /** A signer whose key is in this process's memory: for tests, and for keys as short-lived as the process. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
+import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import {
   openSoftwareKey,
   type PrivateJwk,
   privateKeyFromJwk,
   privateKeyFromPem,
   privateKeyToPem,
-} from "../../src/software-key.js";
+} from "../../src/keystore/software-key.js";
 
 /** The first signature alone is verified unless `verify` says otherwise: they come from this process. */
 export interface MemoryKeyOptions extends KeySignerOptions {

@@ -1,6 +1,6 @@
 /** A way to one private key: its token, sessions, a login, and the key's handle. Void once the library is restarted. */
 import { SignerError } from "../../src/errors.js";
-import type { PublicJwk } from "../../src/signer.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
 import { type Handle, returnValue } from "./client.js";
 import { CKF_SERIAL_SESSION, CKR_SESSION_COUNT } from "./cryptoki.js";
 import { type FoundKey, findKey } from "./keys.js";

@@ -3,8 +3,8 @@
  * login is tried: what is said of the PIN is what the token's flags say (PKCS #11 v2.40, `CK_TOKEN_INFO`).
  */
 import { readFile, stat } from "node:fs/promises";
-import type { Finding } from "../../src/provider.js";
-import { whoReads, withMode } from "../../src/secret-file.js";
+import { whoReads, withMode } from "../../src/keystore/file-permissions.js";
+import type { Finding } from "../../src/keystore/finding.js";
 import { importAddon } from "./client.js";
 import type { KeyOnToken } from "./connection.js";
 import {

@@ -1,5 +1,5 @@
 /** What the token itself says of a key: where it was made, and whether it can leave. */
-import type { KeyFacts } from "../../src/signer.js";
+import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { Cryptoki, Handle } from "./client.js";
 import {
   CKA_ALWAYS_SENSITIVE,

@@ -1,6 +1,6 @@
 /** Keys on a token: found by label and id, refused where ambiguous, with a public half that is theirs beyond doubt. */
 import { SignerError } from "../../src/errors.js";
-import type { PublicJwk } from "../../src/signer.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Cryptoki, Handle } from "./client.js";
 import {
   CKA_ALWAYS_AUTHENTICATE,

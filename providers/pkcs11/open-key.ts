@@ -3,7 +3,8 @@
  * finds its way back in steps, and goes on only with the same public key.
  */
 import { SignerError } from "../../src/errors.js";
-import type { KeyFacts, OpenKeyOptions, PublicJwk, StoreSignature } from "../../src/signer.js";
+import type { OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
+import type { KeyFacts, PublicJwk } from "../../src/keystore/signer.js";
 import { type Handle, toSignerError } from "./client.js";
 import { Connection, type KeyOnToken, SHARED } from "./connection.js";
 import { CKM_ECDSA, CKU_CONTEXT_SPECIFIC } from "./cryptoki.js";

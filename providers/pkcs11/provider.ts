@@ -1,7 +1,7 @@
 /** The provider of `pkcs11:` URIs (RFC 7512): opens, makes and lists keys; and, on its own, deletes one. */
 import { SignerError } from "../../src/errors.js";
-import type { Provider } from "../../src/provider.js";
-import type { SignOptions } from "../../src/signer.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { SignOptions } from "../../src/keystore/signer.js";
 import { diagnoseToken } from "./diagnose.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import type { KeySelector } from "./objects.js";

@@ -1,8 +1,8 @@
 /** The public half of a private key: from its public key object, or else from its certificate. */
 import { X509Certificate } from "node:crypto";
-import { importPublicKey, jwkFromEcPoint } from "../../src/ecdsa.js";
 import { SignerError } from "../../src/errors.js";
-import type { PublicJwk } from "../../src/signer.js";
+import { importPublicKey, jwkFromEcPoint } from "../../src/jose/public-key.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Cryptoki, Handle } from "./client.js";
 import { CKA_EC_POINT, CKA_VALUE, CKO_CERTIFICATE, CKO_PUBLIC_KEY } from "./cryptoki.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttribute } from "./objects.js";

@@ -1,7 +1,7 @@
 /** A signer whose key is on a PKCS#11 token: an HSM, a smart card, a security key, SoftHSM. */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner, type KeySignerOptions } from "../../src/key-signer.js";
-import type { PublicJwk } from "../../src/signer.js";
+import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { KeyOnToken } from "./connection.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import { Pkcs11Key } from "./open-key.js";

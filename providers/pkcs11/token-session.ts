@@ -1,5 +1,5 @@
 /** One session on a token, logged in, for what is no signature: making, listing and deleting keys. */
-import { callStore, checkTimeout } from "../../src/store-call.js";
+import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
 import { type Cryptoki, type Handle, toSignerError } from "./client.js";
 import type { KeyOnToken } from "./connection.js";
 import { CKF_RW_SESSION, CKF_SERIAL_SESSION } from "./cryptoki.js";

@@ -1,5 +1,5 @@
 /** PKCS #11 URIs (RFC 7512): read, and written without any PIN. */
-import { percentEncode, readAttributes, splitUri, type UriFailure } from "../../src/uri.js";
+import { percentEncode, readAttributes, splitUri, type UriFailure } from "../../src/keystore/uri.js";
 import { isModuleName } from "./module-path.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import type { PinSource } from "./pin.js";

@@ -1,5 +1,5 @@
 /** What stands between a URI and a key in a TPM: that of any PKCS#11 token, with a remedy for a TPM. */
-import type { Finding } from "../../src/provider.js";
+import type { Finding } from "../../src/keystore/finding.js";
 import type { KeyOnToken } from "../pkcs11/connection.js";
 import { diagnoseToken } from "../pkcs11/diagnose.js";
 import { withRemedy } from "./signer.js";

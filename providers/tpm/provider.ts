@@ -1,6 +1,6 @@
 /** The provider of `tpm:` URIs: opens, makes and lists keys, by the code for PKCS#11. */
-import type { Provider } from "../../src/provider.js";
-import type { SignOptions } from "../../src/signer.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { SignOptions } from "../../src/keystore/signer.js";
 import { generateKeyPair, listKeys } from "../pkcs11/key-pairs.js";
 import type { KeySelector } from "../pkcs11/objects.js";
 import { warnOfShownPin } from "../pkcs11/pin.js";

@@ -1,7 +1,7 @@
 /** A signer whose key is in a TPM 2.0: the PKCS#11 code over tpm2-pkcs11, one operation at a time. */
 import { SignerError } from "../../src/errors.js";
-import { KeySigner } from "../../src/key-signer.js";
-import type { OpenKey } from "../../src/signer.js";
+import { KeySigner } from "../../src/keystore/key-signer.js";
+import type { OpenKey } from "../../src/keystore/key-source.js";
 import type { KeyOnToken } from "../pkcs11/connection.js";
 import { Pkcs11Key } from "../pkcs11/open-key.js";
 import { checkOptions, type Pkcs11SignerOptions } from "../pkcs11/signer.js";

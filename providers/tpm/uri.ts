@@ -1,5 +1,5 @@
 /** URIs of keys in a TPM: the attributes of RFC 7512, and the store and TCTI of tpm2-pkcs11. */
-import type { UriFailure } from "../../src/uri.js";
+import type { UriFailure } from "../../src/keystore/uri.js";
 import type { KeySelector, TokenSelector } from "../pkcs11/index.js";
 import { type KeyUri, readKeyUri, writeKeyUri } from "../pkcs11/uri.js";
 

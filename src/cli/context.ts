@@ -1,8 +1,8 @@
 /** What each command is given, and the options that all of them have. */
 import { Command } from "commander";
 import { UsageError } from "./exit-codes.js";
+import type { World } from "./io.js";
 import type { Output } from "./output.js";
-import type { World } from "./world.js";
 
 export interface Context {
   readonly world: World;

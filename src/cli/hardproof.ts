@@ -1,22 +1,22 @@
 /** The command `hardproof`: reads the command line, runs one command, and says in one line why it could not. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
-import { bench } from "./bench.js";
+import { failureOf } from "./cli-error.js";
+import { bench } from "./commands/bench.js";
+import { demo } from "./commands/demo.js";
+import { doctor } from "./commands/doctor.js";
+import { fetchCommand } from "./commands/fetch.js";
+import { keygen } from "./commands/keygen.js";
+import { keys } from "./commands/keys.js";
+import { proof } from "./commands/proof.js";
+import { show } from "./commands/show.js";
+import { token } from "./commands/token.js";
+import { verify } from "./commands/verify.js";
 import type { Context } from "./context.js";
-import { demo } from "./demo.js";
-import { doctor } from "./doctor.js";
 import { EXIT, EXIT_CODES_HELP } from "./exit-codes.js";
-import { failureOf } from "./failure.js";
-import { fetchCommand } from "./fetch.js";
+import type { World } from "./io.js";
 import { loadNamedProviders } from "./key-uri.js";
-import { keygen } from "./keygen.js";
-import { keys } from "./keys.js";
 import { Output } from "./output.js";
-import { proof } from "./proof.js";
-import { show } from "./show.js";
-import { token } from "./token.js";
-import { verify } from "./verify.js";
-import type { World } from "./world.js";
 
 const COMMANDS = [keygen, keys, show, proof, verify, token, fetchCommand, doctor, bench, demo];
 

@@ -1,7 +1,7 @@
 /** Which key is meant, and whose code may be loaded for it. */
 import { loadProviders } from "../index.js";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./world.js";
+import type { World } from "./io.js";
 
 /**
  * @param given - on the command line

@@ -2,8 +2,8 @@
 /** The process of the command `hardproof`: its streams, its signals, its end. */
 import { EXIT } from "./exit-codes.js";
 import { hardproof } from "./hardproof.js";
+import { Interruption } from "./io.js";
 import { printable } from "./output.js";
-import { Interruption } from "./world.js";
 
 const { stdin, stdout, stderr, env, argv } = process;
 const stopping = new AbortController();

@@ -4,7 +4,7 @@
  */
 import { styleText } from "node:util";
 import type { Finding } from "../index.js";
-import type { World } from "./world.js";
+import type { World } from "./io.js";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow";
 

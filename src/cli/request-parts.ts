@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
+import type { World } from "./io.js";
 import { codeOf, openStdin } from "./secrets.js";
-import type { World } from "./world.js";
 
 /** RFC 9110 §5.6.2, §5.5. */
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\xff]*)$/;

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./world.js";
+import type { World } from "./io.js";
 
 /** Where a secret is; of those that are set, the first. */
 export interface SecretSource {

@@ -1,8 +1,8 @@
 /** The options by which an access token is handed to a command. */
 import type { Command } from "commander";
 import { UsageError } from "./exit-codes.js";
+import type { World } from "./io.js";
 import { readSecret } from "./secrets.js";
-import type { World } from "./world.js";
 
 export interface TokenOptions {
   token?: "-";

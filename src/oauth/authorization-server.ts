@@ -3,15 +3,22 @@
  * (RFC 9449 §5), the answer to a nonce challenge (§8) and to a wrong clock, and its refusals as errors.
  */
 
-import type { DPoPProver } from "../dpop-prover.js";
-import { NonceStore } from "../nonce-store.js";
-import { type Complaint, ProofTries } from "../proof-tries.js";
-import type { SignOptions } from "../signer.js";
-import { checkText, misconfigured } from "./arguments.js";
-import { authenticate, type ClientAuth, type ClientCredentials, type ClientFields, chooseAuth } from "./client-auth.js";
+import { NonceStore } from "../dpop/nonce-cache.js";
+import { type Complaint, ProofTries } from "../dpop/proof-retry.js";
+import type { DPoPProver } from "../dpop/prover.js";
+import type { SignOptions } from "../keystore/signer.js";
+import { checkText, misconfigured } from "./assert.js";
+import {
+  authenticate,
+  type ClientAuth,
+  type ClientCredentials,
+  type ClientFields,
+  chooseAuth,
+} from "./client-auth/client-auth.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
-import { type Answer, exchange, limited, parseObject } from "./http-exchange.js";
-import { refusal, secretsOf } from "./refusal.js";
+import { refusal } from "./error-response.js";
+import { type Answer, exchange, limited, parseObject } from "./http.js";
+import { secretsOf } from "./redact.js";
 import { checkGiven } from "./server-metadata.js";
 
 export interface ServerOptions extends EndpointOptions {

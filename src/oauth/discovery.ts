@@ -1,7 +1,7 @@
 /** Finds a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
 import { untilAborted } from "../deadline.js";
-import { exchange, limited, parseObject } from "./http-exchange.js";
-import { refusal } from "./refusal.js";
+import { refusal } from "./error-response.js";
+import { exchange, limited, parseObject } from "./http.js";
 import { checkMetadata, type ServerMetadata } from "./server-metadata.js";
 import { checkBaseUrl, type UrlTrust } from "./server-url.js";
 

@@ -1,5 +1,5 @@
 /** Where a server's endpoints are: named by its metadata (RFC 8414 §2), by path below a base URL, or by the caller. */
-import { misconfigured } from "./arguments.js";
+import { misconfigured } from "./assert.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import { checkBaseUrl, checkServerUrl, type UrlTrust } from "./server-url.js";
 

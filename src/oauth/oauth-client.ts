@@ -1,20 +1,30 @@
 /** What a client asks of one authorization server (RFC 6749), every token bound to its key (RFC 9449 §5). */
 
-import type { SignOptions } from "../signer.js";
+import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
-import { checkText } from "./arguments.js";
-import { type AuthorizationCodeRequest, codeOf } from "./authorization-callback.js";
-import { type AuthorizationUrlRequest, authorizationUrl, type PendingAuthorization } from "./authorization-request.js";
+import { checkText } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
-import { type DeviceAuthorization, deviceAuthorization } from "./device-authorization.js";
 import { discoverMetadata } from "./discovery.js";
-import { type FinishForm, type JwtBearerRequest, jwtBearer } from "./jwt-bearer.js";
+import { type AuthorizationCodeRequest, codeOf } from "./grants/authorization-callback.js";
+import {
+  type AuthorizationUrlRequest,
+  authorizationUrl,
+  type PendingAuthorization,
+} from "./grants/authorization-request.js";
+import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
+import { type FinishForm, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import { Token } from "./token.js";
-import { type TokenExchangeRequest, tokenExchange } from "./token-exchange.js";
-import { checkTokenRequest, type GrantRequest, grantRequest, type TokenRequest, tokenForm } from "./token-request.js";
-import { tokenOf } from "./token-response.js";
-import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token-status.js";
+import { Token } from "./token/token.js";
+import {
+  checkTokenRequest,
+  type GrantRequest,
+  grantRequest,
+  type TokenRequest,
+  tokenForm,
+} from "./token/token-request.js";
+import { tokenOf } from "./token/token-response.js";
+import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 export interface OAuthClientOptions extends ServerOptions {
   /** Refuses a token that is bound to no key. A token bound to another key is always refused. */

@@ -1,7 +1,7 @@
 /** What an authorization server says of itself (RFC 8414 §2, RFC 9449 §5.1), and the check that it says it well. */
 
 import { OAuthError } from "../errors.js";
-import { misconfigured } from "./arguments.js";
+import { misconfigured } from "./assert.js";
 
 /** The members that are used here. All others are kept as they came. */
 export interface ServerMetadata {

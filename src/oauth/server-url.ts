@@ -1,5 +1,5 @@
 /** Which URLs a secret may be sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
-import { misconfigured } from "./arguments.js";
+import { misconfigured } from "./assert.js";
 
 /** How far a URL is trusted. */
 export interface UrlTrust {

@@ -6,12 +6,13 @@ import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { TpmSigner } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type SoftHsm, type SoftTpm, softHsm, softTpm } from "../../softhsm/index.js";
+import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AwsKms, awsKms } from "../emulators/aws-kms.js";
 import { type GcpKms, gcpKms } from "../emulators/gcp-kms.js";
-import { type AuthorizationServer, authorizationServer } from "../peers/authorization-server.js";
-import { changedByte } from "../peers/jose-agent.js";
-import { type ResourceServer, resourceServer } from "../peers/resource-server.js";
+import { type AuthorizationServer, authorizationServer } from "../servers/authorization-server.js";
+import { changedByte } from "../servers/jose-agent.js";
+import { type ResourceServer, resourceServer } from "../servers/resource-server.js";
+import { type SoftTpm, softTpm } from "../tokens/index.js";
 
 const missing = inject("unavailable").TPM;
 const noTpm = missing && `skipped. ${missing}`;

@@ -2,7 +2,7 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { type CryptoKey, generateKeyPair, SignJWT } from "jose";
-import { type Answer, type DemoServer, startServer } from "./demo-server.js";
+import { type Answer, type DemoServer, startServer } from "./json-server.js";
 import { ProofVerifier } from "./proof-verifier.js";
 
 export interface DemoAuthorizationServer extends DemoServer {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { decodeJwt } from "jose/jwt/decode";
-import { checkProof } from "../proof-checks.js";
+import { verifyProof } from "../../index.js";
 
 const MOST_AGE = 60; // seconds
 
@@ -30,7 +30,7 @@ export class ProofVerifier {
     const proof = headers.dpop;
     if (typeof proof !== "string") return refused("There must be one DPoP header.");
     const expected = { method, url, nonce: this.nonce, maxAge: MOST_AGE, now: Date.now() / 1000, ...token };
-    const { findings, jkt = "" } = await checkProof(proof, expected);
+    const { findings, jkt = "" } = await verifyProof(proof, expected);
     const wrong = findings.filter(({ ok }) => ok === false);
     const [first] = wrong;
     if (wrong.length === 1 && first?.check === "nonce")

@@ -1,6 +1,6 @@
 /** The demo's resource server on loopback: one resource, for a token together with its key alone (RFC 9449 §7.1 and §9). */
 import { type CryptoKey, type JWTPayload, jwtVerify } from "jose";
-import { type Answer, type DemoServer, startServer } from "./demo-server.js";
+import { type Answer, type DemoServer, startServer } from "./json-server.js";
 import { ProofVerifier } from "./proof-verifier.js";
 
 export interface DemoResourceServer extends DemoServer {

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { type SoftHsm, softHsm, softTpm } from "../../../softhsm/index.js";
-import { nodeCheck } from "../../../src/cli/checks.js";
-import { loopbackServer } from "../../peers/loopback-server.js";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { nodeCheck } from "../../../src/cli/doctor-checks.js";
+import { loopbackServer } from "../../servers/loopback-server.js";
+import { softTpm } from "../../tokens/index.js";
 import { run } from "./run.js";
 
 interface Finding {

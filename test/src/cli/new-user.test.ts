@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type AuthorizationServer, authorizationServer } from "../../peers/authorization-server.js";
-import { type ResourceServer, resourceServer } from "../../peers/resource-server.js";
+import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
+import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
 import { installTarball } from "../../tarball.js";
 import { start } from "./process.js";
 

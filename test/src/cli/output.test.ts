@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
-import { bar } from "../../../src/cli/bench.js";
+import { bar } from "../../../src/cli/commands/bench.js";
 import { EXIT } from "../../../src/cli/exit-codes.js";
 import { printable } from "../../../src/cli/output.js";
 import { run } from "./run.js";

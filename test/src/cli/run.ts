@@ -2,7 +2,7 @@
 import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { hardproof } from "../../../src/cli/hardproof.js";
-import type { World } from "../../../src/cli/world.js";
+import type { World } from "../../../src/cli/io.js";
 
 export interface Ran {
   readonly code: number;

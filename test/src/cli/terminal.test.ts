@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { loopbackServer } from "../../peers/loopback-server.js";
+import { loopbackServer } from "../../servers/loopback-server.js";
 import { installTarball } from "../../tarball.js";
 import { start, startInTerminal } from "./process.js";
 

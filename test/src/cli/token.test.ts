@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { openSigner } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type AuthorizationServer, authorizationServer, confidential } from "../../peers/authorization-server.js";
-import { confirmDevice } from "../../peers/browser.js";
-import { loopbackServer } from "../../peers/loopback-server.js";
-import { type ResourceServer, resourceServer } from "../../peers/resource-server.js";
+import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
+import { confirmDevice } from "../../servers/browser.js";
+import { loopbackServer } from "../../servers/loopback-server.js";
+import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
 import { isOneLine, run } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));

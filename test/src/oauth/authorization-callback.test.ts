@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, pkcePair } from "hardproof";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { json, type ToldServer, toldServer } from "../told-server.js";
+import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 const issuer = "https://auth.example.com";
 const redirectUri = "https://app.example.com/callback?tenant=1";

@@ -4,9 +4,9 @@ import { type ClientAuth, DPoPProver, OAuthClient, type PrivateKeyJwt } from "ha
 import { MemorySigner } from "hardproof/memory";
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { authorizationServer, confidential } from "../../peers/authorization-server.js";
-import { type Certificate, fetchWith, newCertificate } from "../../peers/mutual-tls.js";
-import { json, type ToldServer, toldServer } from "../told-server.js";
+import { authorizationServer, confidential } from "../../servers/authorization-server.js";
+import { type Certificate, fetchWith, newCertificate } from "../../servers/mutual-tls.js";
+import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 let server: ToldServer;
 let prover: DPoPProver;

@@ -3,8 +3,8 @@ import { DPoPProver, OAuthClient } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { authorizationServer } from "../../peers/authorization-server.js";
-import { json, type Telling, type ToldServer, toldServer } from "../told-server.js";
+import { authorizationServer } from "../../servers/authorization-server.js";
+import { json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 let server: ToldServer;
 beforeAll(async () => {

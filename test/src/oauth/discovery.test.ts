@@ -3,8 +3,8 @@
 import fc from "fast-check";
 import { DPoPProver, OAuthClient, type OAuthError } from "hardproof";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { type AuthorizationServer, authorizationServer } from "../../peers/authorization-server.js";
-import { json, type Telling, type ToldServer, toldServer } from "../told-server.js";
+import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
+import { json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 let server: ToldServer;
 let prover: DPoPProver;

@@ -4,7 +4,7 @@ import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } fro
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Heard, json, type Telling, type ToldServer, toldServer } from "../told-server.js";
+import { type Heard, json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 let server: ToldServer;
 let elsewhere: ToldServer;

@@ -6,8 +6,8 @@ import { calculateJwkThumbprint, decodeJwt, exportJWK, SignJWT } from "jose";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type AuthorizationServer, authorizationServer, confidential } from "../../peers/authorization-server.js";
-import { authorizeInBrowser, confirmDevice } from "../../peers/browser.js";
+import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
+import { authorizeInBrowser, confirmDevice } from "../../servers/browser.js";
 
 const redirectUri = "http://127.0.0.1/callback";
 const jwtAgent = "jwt-agent";

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, OAuthError, type TokenRequest } from "hardproof";
 import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { json, type ToldServer, toldServer } from "../told-server.js";
+import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 let server: ToldServer;
 let elsewhere: ToldServer;

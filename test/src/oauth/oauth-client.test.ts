@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { DPoPProver, OAuthClient } from "hardproof";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type AuthorizationServer, authorizationServer } from "../../peers/authorization-server.js";
+import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 
 let as: AuthorizationServer;
 let prover: DPoPProver;

@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { DPoPProver, OAuthClient } from "hardproof";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { json, type ToldServer, toldServer } from "../told-server.js";
+import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
 
 const SECRETS = /s3cret/;
 const events = ["start", "asyncEnd", "error"] as const;

@@ -1,0 +1,108 @@
+/** The house is in order: whoever adds a folder under providers/ is told here, by name, what is still missing. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import packageJson from "../package.json" with { type: "json" };
+import { builtInProviders } from "../src/keystore/built-in-providers.js";
+import { isProvider } from "../src/keystore/provider.js";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const list = (path: string) => readdirSync(new URL(`../${path}`, import.meta.url), { withFileTypes: true });
+
+const folders = list("providers")
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .sort();
+/** Folder → the rest of its row in the README's table. */
+const rows = new Map(
+  [...read("README.md").matchAll(/^\|[^|\n]*\| `hardproof\/([\w-]+)` *\|(.*)$/gm)].map(([, name = "", row = ""]) => [
+    name,
+    row,
+  ]),
+);
+/** Scheme → folder. A loader's own text is what vitest made of it: read the file. */
+const loaders = [
+  ...read("src/keystore/built-in-providers.ts").matchAll(
+    /^export const (\w+)(?:: Load)? = \(\) => import\("hardproof\/([\w-]+)"\)/gm,
+  ),
+];
+const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [constant, folder]));
+const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(scheme)]));
+const exported = new Map(
+  Object.entries(packageJson.exports).filter(([subpath]) => /^\.\/(?!package\.json$|conformance$)/.test(subpath)),
+);
+
+/** The packages that a provider loads at its first use. */
+function peersOf(folder: string): string[] {
+  const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
+  return files.flatMap((text) => [...text.matchAll(/await import\("([^"]+)"\)/g)].map(([, name = ""]) => name));
+}
+
+describe.each(folders)("providers/%s", (folder) => {
+  it("is a row of the scheme table in src/keystore/built-in-providers.ts", () => {
+    expect([...schemes.values()]).toContain(folder);
+  });
+
+  it("exports a provider of that scheme", async () => {
+    const [scheme] =
+      [...schemes].find(([, name]) => name === folder) ??
+      expect.unreachable("no row in src/keystore/built-in-providers.ts");
+    const module = await Object.entries(builtInProviders).find(([name]) => name === scheme)?.[1]();
+    const provider = module && "provider" in module ? module.provider : undefined;
+    expect(isProvider(provider)).toBe(true);
+    expect(provider).toMatchObject({ scheme });
+  });
+
+  it("is a subpath of package.json", () => {
+    expect(exported.get(`./${folder}`)).toEqual({
+      types: `./dist/providers/${folder}/index.d.ts`,
+      default: `./dist/providers/${folder}/index.js`,
+    });
+  });
+
+  it("is a row of the README's table, with what is to be installed for it", () => {
+    expect([...rows.keys()]).toContain(folder);
+    for (const peer of peersOf(folder)) expect(rows.get(folder)).toContain(`\`${peer}\``);
+  });
+
+  it("loads packages that are optional peers", () => {
+    for (const peer of peersOf(folder)) {
+      expect(Object.keys(packageJson.peerDependencies)).toContain(peer);
+      expect(packageJson.peerDependenciesMeta).toMatchObject({ [peer]: { optional: true } });
+    }
+  });
+
+  it("runs the conformance kit in test/providers/<name>/", () => {
+    const tests = existsSync(new URL(`providers/${folder}`, import.meta.url)) ? list(`test/providers/${folder}`) : [];
+    const kits = tests.filter(
+      ({ name }) => name.endsWith(".test.ts") && runsKitOn(folder, read(`test/providers/${folder}/${name}`)),
+    );
+    expect(kits).not.toEqual([]);
+  });
+
+  it("has a page in docs/", () => {
+    expect(existsSync(new URL(`../docs/${folder}.md`, import.meta.url))).toBe(true);
+  });
+});
+
+function runsKitOn(folder: string, test: string): boolean {
+  return test.includes('from "hardproof/conformance"') && test.includes(`from "hardproof/${folder}"`);
+}
+
+describe("what stands for no folder under providers/", () => {
+  it("is no scheme", () => {
+    expect([...schemes.values()].filter((folder) => !folders.includes(folder ?? ""))).toEqual([]);
+  });
+
+  it("is no subpath of package.json", () => {
+    expect([...exported.keys()].filter((subpath) => !folders.includes(subpath.slice(2)))).toEqual([]);
+  });
+
+  it("is no row of the README's table", () => {
+    expect([...rows.keys()].filter((folder) => !folders.includes(folder))).toEqual([]);
+  });
+
+  it("is no peer", () => {
+    const loaded = folders.flatMap(peersOf);
+    expect(Object.keys(packageJson.peerDependencies).filter((peer) => !loaded.includes(peer))).toEqual([]);
+  });
+});

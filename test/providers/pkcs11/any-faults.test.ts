@@ -1,0 +1,76 @@
+/** Whatever is lost, whenever: valid proofs or a clear error, a way back, and no session left behind. */
+import fc from "fast-check";
+import { DPoPProver } from "hardproof";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { CKR } from "../../shim/return-values.js";
+import { threaded } from "./signing-thread-started.js";
+
+let hsm: SoftHsm;
+let shim: FaultShim;
+beforeAll(async () => {
+  hsm = await softHsm({ label: "any fault" });
+  shim = faultShim(hsm.module);
+});
+afterAll(async () => {
+  shim.close();
+  await hsm.close();
+});
+
+const { BUFFER_TOO_SMALL: _1, SESSION_COUNT: _2, ...losses } = CKR;
+const functions = [
+  "C_Initialize",
+  "C_GetSlotList",
+  "C_GetTokenInfo",
+  "C_OpenSession",
+  "C_CloseSession",
+  "C_Login",
+  "C_FindObjectsInit",
+  "C_FindObjects",
+  "C_GetAttributeValue",
+  "C_SignInit",
+  "C_Sign",
+] as const;
+const act = fc.oneof(
+  fc.record({ return: fc.constantFrom(...Object.values(losses)) }),
+  fc.record({ after: fc.constantFrom(...Object.values(losses)) }),
+);
+const order = fc
+  .record({
+    on: fc.constantFrom(...functions),
+    from: fc.integer({ min: 1, max: 30 }),
+    times: fc.integer({ min: 1, max: 3 }),
+    act,
+  })
+  // A session that is open and said not to be, or the other way round, nobody can close.
+  .filter(({ on, act }) => !("after" in act ? on === "C_OpenSession" : on === "C_CloseSession"));
+// One that is sure to be met, so that there is a way back to fail on.
+const first = fc.record({ on: fc.constantFrom("C_Sign", "C_SignInit"), from: fc.integer({ min: 1, max: 30 }), act });
+
+const name = "ends with proofs or unavailable, signs again, and leaves no session";
+it.each([true, false])(`${name} (threads: %s)`, { timeout: 120_000 }, async (threads) => {
+  const survives = async (orders: Parameters<FaultShim["order"]>) => {
+    const options = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, threads };
+    await using signer = new Pkcs11Signer(options);
+    const prover = await DPoPProver.create(signer);
+    if (threads) await threaded(signer);
+    const makeProof = () =>
+      prover.makeProof({ htm: "GET", htu: "https://a.example" }).then(
+        () => "proof",
+        (error) => error.code,
+      );
+    shim.order(...orders);
+    for (const outcome of await Promise.all(Array.from({ length: 40 }, makeProof)))
+      expect(["proof", "unavailable"]).toContain(outcome);
+    shim.order();
+    await expect.poll(makeProof, { timeout: 10_000, interval: 50 }).toBe("proof");
+    expect(shim.openSessions()).toBeLessThanOrEqual(4);
+    await signer.close();
+    expect(shim.openSessions()).toBe(0);
+  };
+  const plans = fc.tuple(first, fc.array(order, { maxLength: 4 }));
+  const property = fc.asyncProperty(plans, ([one, more]) => survives([...more, { times: 1, ...one }]));
+  await fc.assert(property, { numRuns: 60 });
+});

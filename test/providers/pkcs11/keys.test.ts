@@ -1,0 +1,292 @@
+/** Key pairs made, listed and deleted on a SoftHSM token; public keys from certificates; evidence, and what needs it. */
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { createKey, DPoPProver, listKeys, requireNonExportable, type Signer } from "hardproof";
+import { deleteKey, Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { selfSigned } from "./self-signed.js";
+
+let hsm: SoftHsm;
+let shim: FaultShim;
+beforeAll(async () => {
+  hsm = await softHsm({ label: "keys" });
+  shim = faultShim(hsm.module);
+  process.env.HARDPROOF_TEST_PIN = hsm.pin;
+});
+afterAll(async () => {
+  shim.close();
+  await hsm.close();
+});
+
+const uriOf = (path: string) =>
+  `pkcs11:token=keys;${path}?module-path=${shim.module}&pin-source=env:HARDPROOF_TEST_PIN`;
+const options = (more: Partial<Pkcs11SignerOptions> = {}): Pkcs11SignerOptions => ({
+  module: shim.module,
+  token: hsm.token,
+  key: hsm.key.label,
+  pin: hsm.pin,
+  ...more,
+});
+const create = (uri: string): Promise<Signer> => provider.create?.(uri) ?? expect.unreachable();
+const list = (uri: string): Promise<string[]> => provider.list?.(uri) ?? expect.unreachable();
+const codeOf = (work: Promise<unknown>) => work.then(String, (error) => error.code);
+const objects = () =>
+  execFileSync(
+    "pkcs11-tool",
+    [
+      "--module",
+      hsm.module,
+      "--token-label",
+      hsm.token,
+      "--list-objects",
+      "--login",
+      "--pin",
+      "env:HARDPROOF_TEST_PIN",
+    ],
+    { encoding: "utf8", stdio: "pipe" },
+  ).split(/^(?=\S)/m);
+
+describe("a key pair made on the token", () => {
+  it("can't leave it, only signs, and is known by label and id", async () => {
+    await using signer = await create(uriOf("object=made;id=%A1"));
+    expect(signer.uri).toBe(`pkcs11:token=keys;object=made;id=%A1?module-path=${shim.module}`);
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    expect(await signer.describe()).toMatchObject({
+      exportable: false,
+      evidence: {
+        CKA_SENSITIVE: true,
+        CKA_EXTRACTABLE: false,
+        CKA_ALWAYS_SENSITIVE: true,
+        CKA_NEVER_EXTRACTABLE: true,
+        CKA_LOCAL: true,
+        CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
+      },
+    });
+    const halves = objects().filter((object) => / made\n/.test(object));
+    expect(halves).toHaveLength(2);
+    for (const half of halves) expect(half).toMatch(/ID: +a1$/m);
+    const privateHalf = halves.find((half) => half.startsWith("Private")) ?? "";
+    expect(privateHalf).toMatch(/Usage: +sign$/m);
+    expect(privateHalf).toMatch(/Access: +sensitive, always sensitive, never extractable, local$/m);
+  });
+
+  it("gets a random id unless one is given, and outlives its signer", async () => {
+    const [one, other] = [await create(uriOf("object=random")), await create(uriOf("object=random%20too"))];
+    const [first, second] = await Promise.all([one.publicJwk(), other.publicJwk()]);
+    expect(first).not.toEqual(second);
+    const id = /id=(%[0-9A-F]{2}){16}\?/.exec(one.uri ?? "")?.[0];
+    expect(id).toBeDefined();
+    expect(other.uri).not.toContain(id);
+    await Promise.all([one.close(), other.close()]);
+    await using again = new Pkcs11Signer(options({ key: "random" }));
+    expect(await again.publicJwk()).toEqual(first);
+  });
+
+  it("takes no label and no id that the token has, of a key or of a public key alone", async () => {
+    await hsm.generateKey({ label: "orphan", id: "b0", type: "EC:prime256v1" });
+    await hsm.deleteObject({ type: "privkey", id: "b0" });
+    const before = objects().length;
+    for (const path of [
+      "object=dpop",
+      "object=dpop;id=%F0",
+      "object=fresh;id=%01",
+      "object=orphan",
+      "object=fresh;id=%B0",
+    ])
+      expect(await codeOf(create(uriOf(path)))).toBe("ambiguous-key");
+    expect(objects()).toHaveLength(before);
+  });
+
+  it.each([
+    ["object=dpop", '"dpop" (id 01)', "another label"],
+    ["object=fresh;id=%01", '"dpop" (id 01)', "another id"],
+  ])("that is there already as %s is to be opened, and named as it was asked for", async (path, found, another) => {
+    const error = await create(uriOf(path)).then(
+      () => expect.unreachable(),
+      (refusal) => refusal,
+    );
+    expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
+    const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
+    expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+  });
+
+  it("of one name, asked for twice at once, leaves at most one behind", async () => {
+    const made = await Promise.allSettled([create(uriOf("object=race")), create(uriOf("object=race"))]);
+    const left = objects().filter((object) => / race\n/.test(object));
+    expect(left.length).toBe(2 * made.filter(({ status }) => status === "fulfilled").length);
+    expect(left.length).toBeLessThanOrEqual(2);
+  });
+
+  it("is not kept when its maker has given up, or has no more time", async () => {
+    const before = objects().length;
+    const controller = new AbortController();
+    // The PIN is asked for in the middle of it.
+    const givingUp = () => {
+      controller.abort();
+      return hsm.pin;
+    };
+    const given = createKey(uriOf("object=given%20up"), { pin: givingUp, signal: controller.signal });
+    expect(await codeOf(given)).toBe("aborted");
+    const never = { pin: () => new Promise<string>(() => undefined), timeout: 50 };
+    expect(await codeOf(createKey(uriOf("object=too%20late"), never))).toBe("timeout");
+    expect(await codeOf(listKeys(uriOf("object=dpop"), { signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(objects()).toHaveLength(before);
+  });
+
+  it("shows its PIN in no error", async () => {
+    const failing = {
+      taken: () => createKey(uriOf("object=dpop"), { pin: hsm.pin }),
+      wrong: () => createKey(uriOf("object=never"), { pin: "a wrong secret" }),
+      list: () => listKeys(uriOf("object=dpop"), { pin: "a wrong secret" }),
+      nobody: () => deleteKey(uriOf("id=%FE"), { permanently: true, pin: hsm.pin }),
+    };
+    for (const fail of Object.values(failing)) {
+      const error = await fail().then(
+        () => expect.unreachable(),
+        (reason) => reason,
+      );
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain(hsm.pin);
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain("a wrong secret");
+    }
+  });
+
+  it("needs a label or an id, and the right PIN", async () => {
+    expect(await codeOf(create(`pkcs11:token=keys?module-path=${shim.module}`))).toBe("misconfigured");
+    const wrong = provider.create?.(uriOf("object=never"), { pin: "wrong" }) ?? expect.unreachable();
+    expect(await codeOf(wrong)).toBe("pin-incorrect");
+  });
+});
+
+describe("listing keys", () => {
+  it("gives the URI of each that can sign ES256, each of which opens", async () => {
+    await hsm.generateKey({ label: "p384", id: "c0", type: "EC:secp384r1" });
+    await hsm.generateKey({ label: "rsa", id: "c1", type: "rsa:2048" });
+    const uris = await list(`pkcs11:token=keys?module-path=${shim.module}&pin-source=env:HARDPROOF_TEST_PIN`);
+    expect(uris).toContain(`pkcs11:token=keys;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}`);
+    expect(uris.join()).not.toMatch(/p384|rsa|PIN/);
+    for (const uri of uris) {
+      await using signer = provider.open(uri, { pin: hsm.pin });
+      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    }
+    expect(await list(uriOf("object=dpop"))).toHaveLength(1);
+    expect(await list(uriOf("object=nobody"))).toEqual([]);
+  });
+
+  it("tells what is wrong with the token", async () => {
+    expect(await codeOf(list(`pkcs11:token=nobody?module-path=${shim.module}`))).toBe("key-not-found");
+  });
+});
+
+describe("deleting a key", () => {
+  it("needs its id and the flag, and then deletes both halves", async () => {
+    await (await create(uriOf("object=doomed;id=%D0"))).close();
+    const count = () => objects().filter((object) => / doomed\n/.test(object)).length;
+    const permanently = true;
+    expect(await codeOf(deleteKey(uriOf("object=doomed"), { permanently }))).toBe("misconfigured");
+    expect(await codeOf(deleteKey(uriOf("id=%D0"), { permanently: false }))).toBe("misconfigured");
+    expect(await codeOf(deleteKey(uriOf("object=another;id=%D0"), { permanently }))).toBe("key-not-found");
+    expect(count()).toBe(2);
+    await deleteKey(uriOf("id=%D0"), { permanently });
+    expect(count()).toBe(0);
+    expect(await codeOf(deleteKey(uriOf("id=%D0"), { permanently }))).toBe("key-not-found");
+  });
+
+  it("takes a signer's options, and deletes none of two that share the id", async () => {
+    await hsm.generateKey({ label: "one", id: "d1", type: "EC:prime256v1" });
+    await hsm.generateKey({ label: "other", id: "d1", type: "EC:prime256v1" });
+    const doomed = options({ key: { id: "d1" } });
+    expect(await codeOf(deleteKey(doomed, { permanently: true }))).toBe("ambiguous-key");
+    await deleteKey(options({ key: { id: "d1", label: "one" } }), { permanently: true });
+    expect(await codeOf(deleteKey(doomed, { permanently: true }))).toBe("undefined");
+    expect(objects().join()).not.toMatch(/ID: +d1$/m);
+  });
+});
+
+describe("a key without its public key object", () => {
+  it("is opened by its certificate", async () => {
+    await using whole = await create(uriOf("object=certified;id=%E0"));
+    const publicJwk = await whole.publicJwk();
+    const file = join(hsm.directory, "certificate.der");
+    writeFileSync(file, await selfSigned(whole));
+    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
+    execFileSync("pkcs11-tool", [...tool, "--write-object", file, "--type", "cert", "--id", "e0"], { stdio: "pipe" });
+    await hsm.deleteObject({ type: "pubkey", id: "e0" });
+    await using certified = new Pkcs11Signer(options({ key: "certified" }));
+    expect(await certified.publicJwk()).toEqual(publicJwk);
+    await expect(certified.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("is opened by publicJwk, and refused without", async () => {
+    await using whole = await create(uriOf("object=bare;id=%E1"));
+    const publicJwk = await whole.publicJwk();
+    await hsm.deleteObject({ type: "pubkey", id: "e1" });
+    await using bare = new Pkcs11Signer(options({ key: "bare" }));
+    expect(await codeOf(bare.publicJwk())).toBe("key-not-found");
+    await using given = new Pkcs11Signer(options({ key: "bare", publicJwk }));
+    await expect(given.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+});
+
+describe("evidence", () => {
+  it("of an imported key says that it was not made here, and whether it can leave is unknown", async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
+    for (const [type, key] of [
+      ["privkey", privateKey.export({ type: "pkcs8", format: "der" })],
+      ["pubkey", publicKey.export({ type: "spki", format: "der" })],
+    ] as const) {
+      const file = join(hsm.directory, `${type}.der`);
+      writeFileSync(file, key);
+      const args = ["--write-object", file, "--type", type, "--id", "f1", "--label", "imported", "--usage-sign"];
+      execFileSync("pkcs11-tool", [...tool, ...args, ...(type === "privkey" ? ["--sensitive"] : [])], {
+        stdio: "pipe",
+      });
+    }
+    await using signer = new Pkcs11Signer(options({ key: "imported" }));
+    expect(await signer.describe()).toMatchObject({
+      exportable: "unknown",
+      evidence: { CKA_LOCAL: false, CKA_NEVER_EXTRACTABLE: false, CKA_KEY_GEN_MECHANISM: "unavailable" },
+    });
+    await expect(requireNonExportable(signer)).rejects.toMatchObject({ code: "wrong-key" });
+  });
+
+  it("names the token as it names itself, and the slot's kind", async () => {
+    await using signer = new Pkcs11Signer(options());
+    const { evidence } = await signer.describe();
+    expect(evidence).toMatchObject({
+      CKF_HW_SLOT: false,
+      token: { label: "keys", serial: hsm.serial, manufacturer: "SoftHSM project", model: "SoftHSM v2" },
+    });
+    expect((evidence.token as { firmware: string }).firmware).toMatch(/^\d+\.\d+$/);
+  });
+});
+
+describe("a requirement", () => {
+  it("refuses before the first proof: nothing is signed", async () => {
+    await hsm.generateKey({ label: "loose", id: "f0", type: "EC:prime256v1", extractable: true });
+    await using loose = new Pkcs11Signer(options({ key: "loose" }));
+    await using soft = new Pkcs11Signer(options());
+    const signatures = shim.count("C_Sign");
+    const refused = { code: "wrong-key" };
+    await expect(DPoPProver.create(loose, { require: {} })).rejects.toMatchObject(refused);
+    await expect(requireNonExportable(loose)).rejects.toMatchObject(refused);
+    await expect(DPoPProver.create(soft, { require: { protection: ["hsm", "tpm"] } })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining("its protection is software, wanted is hsm or tpm"),
+    });
+    expect(shim.count("C_Sign")).toBe(signatures);
+  });
+
+  it("that is met lets the prover sign, and hands out the description", async () => {
+    await using signer = new Pkcs11Signer(options());
+    const { jkt } = await requireNonExportable(signer, { protection: ["software"] });
+    const prover = await DPoPProver.create(signer, { require: {} });
+    expect(prover.jkt).toBe(jkt);
+    await expect(prover.makeProof({ htm: "GET", htu: "https://a.example" })).resolves.toMatch(/^ey/);
+  });
+});

@@ -1,0 +1,62 @@
+/** SoftHSM behind `p11-kit server`: another process has the token, and is killed and started again. */
+import { once } from "node:events";
+import type { Worker } from "node:worker_threads";
+import { DPoPProver } from "hardproof";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { type P11KitServer, p11KitServer } from "../../tokens/index.js";
+import { codesOf, proofs } from "../many-proofs.js";
+
+const unavailable = inject("unavailable")["p11-kit"];
+
+describe.skipIf(unavailable)(`p11-kit server${unavailable ? ` (skipped. ${unavailable})` : ""}`, () => {
+  let hsm: SoftHsm;
+  let server: P11KitServer;
+  beforeAll(async () => {
+    hsm = await softHsm({ label: "served" });
+    server = await p11KitServer(hsm);
+  });
+  afterAll(async () => {
+    await server.close();
+    await hsm.close();
+  });
+
+  const newSigner = () =>
+    new Pkcs11Signer({ module: server.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
+
+  it("signs, and says what the token behind it says", async () => {
+    await using signer = newSigner();
+    expect(await signer.describe()).toMatchObject({ exportable: false, evidence: { token: { serial: hsm.serial } } });
+    expect(codesOf(await proofs(await DPoPProver.create(signer), 200))).toEqual(new Set(["proof"]));
+  });
+
+  it("is signed with on no thread of ours: what one load of its library opened, another does not know", async () => {
+    await using signer = newSigner();
+    const started = once(process, "worker");
+    await Promise.all([signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))]);
+    const [worker]: Worker[] = await started;
+    await once(worker as Worker, "exit");
+    expect(codesOf(await proofs(await DPoPProver.create(signer), 50))).toEqual(new Set(["proof"]));
+  });
+
+  it("killed in the middle of 200 proofs: proofs and clear errors; started again: proofs alone", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    const making = proofs(prover, 200);
+    await server.kill();
+    expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await making)]));
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable", retryable: true });
+    await server.restart();
+    await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 20_000 }).toHaveLength(64);
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+
+  it("killed and started again between two proofs: none is lost", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    await server.kill();
+    await server.restart();
+    expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+  });
+});

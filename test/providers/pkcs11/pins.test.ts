@@ -1,0 +1,155 @@
+/** PINs: tried once, never where one more failure locks the token, asked for when needed. */
+import { DPoPProver } from "hardproof";
+import { beforeAll, describe, expect, it } from "vitest";
+import { faultyToken } from "../../shim/faulty-token.js";
+
+const CKR = { OK: 0, PIN_INCORRECT: 0xa0, PIN_LEN_RANGE: 0xa2, PIN_EXPIRED: 0xa3, PIN_LOCKED: 0xa4, PIN_INVALID: 0xa1 };
+const CKR_USER_NOT_LOGGED_IN = 0x101;
+const CKF = { LOGIN_REQUIRED: 0x4, PROTECTED_AUTHENTICATION_PATH: 0x100, FINAL_TRY: 0x20000, LOCKED: 0x40000 };
+
+const { hsm, shim, newSigner } = await faultyToken("pins");
+
+describe("PINs", () => {
+  it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ pin: "wrong 100" });
+    const prover = () => DPoPProver.create(signer).then(String, (error) => error.code);
+    expect(new Set(await Promise.all(Array.from({ length: 100 }, prover)))).toEqual(new Set(["pin-incorrect"]));
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it("a wrong one given to 100 signers makes exactly one C_Login", async () => {
+    const logins = shim.count("C_Login");
+    const open = async () => {
+      await using signer = newSigner({ pin: async () => "wrong 101" });
+      return signer.publicJwk().then(String, (error) => error.code);
+    };
+    expect(new Set(await Promise.all(Array.from({ length: 100 }, open)))).toEqual(new Set(["pin-incorrect"]));
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is said to be locked", async (name) => {
+    shim.order({ on: "C_Login", act: { return: CKR[name] } });
+    await using signer = newSigner();
+    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked", retryable: false });
+  });
+
+  it.each(["PIN_INCORRECT", "PIN_INVALID", "PIN_LEN_RANGE"] as const)(
+    "one that is CKR_%s is not tried again",
+    async (name) => {
+      shim.order({ on: "C_Login", act: { return: CKR[name] } });
+      const logins = shim.count("C_Login");
+      for (let times = 0; times < 3; times++) {
+        await using signer = newSigner({ pin: `pin ${name}` });
+        await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-incorrect" });
+      }
+      expect(shim.count("C_Login")).toBe(logins + 1);
+    },
+  );
+
+  it("none is tried where one more wrong one locks the token, unless forced", async () => {
+    shim.order({ on: "C_GetTokenInfo", act: { set: CKF.FINAL_TRY } });
+    const logins = shim.count("C_Login");
+    await using careful = newSigner();
+    await expect(careful.publicJwk()).rejects.toMatchObject({
+      code: "pin-locked",
+      message: expect.stringContaining("forceLogin"),
+    });
+    expect(shim.count("C_Login")).toBe(logins);
+    await using sure = newSigner({ forceLogin: true });
+    await expect(sure.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("none is tried where the token says that it is locked", async () => {
+    shim.order({ on: "C_GetTokenInfo", act: { set: CKF.LOCKED } });
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ forceLogin: true });
+    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked" });
+    expect(shim.count("C_Login")).toBe(logins);
+  });
+
+  it("a second signer with another PIN than the one that is logged in is refused", async () => {
+    await using right = newSigner();
+    await right.publicJwk();
+    await using other = newSigner({ pin: "not that one" });
+    await expect(other.publicJwk()).rejects.toMatchObject({ code: "pin-incorrect" });
+    await expect(right.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("is asked for when it is needed: at the login, and at the next one", async () => {
+    let asked = 0;
+    const pin = () => {
+      asked += 1;
+      return hsm.pin;
+    };
+    await using signer = newSigner({ pin });
+    expect(asked).toBe(0);
+    await Promise.all([signer.publicJwk(), signer.sign(Buffer.from("x")), signer.describe()]);
+    expect(asked).toBe(1);
+    shim.order({ on: "C_Sign", times: 1, act: { return: CKR_USER_NOT_LOGGED_IN } });
+    await signer.sign(Buffer.from("x"));
+    expect(asked).toBe(2);
+  });
+});
+
+describe("a token with a PIN pad of its own (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
+  it("is logged in to without a PIN from here", async () => {
+    await using loggedIn = newSigner();
+    await loggedIn.publicJwk();
+    shim.order(
+      { on: "C_GetTokenInfo", act: { set: CKF.PROTECTED_AUTHENTICATION_PATH } },
+      { on: "C_Login", act: { return: CKR.OK } },
+    );
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ pin: undefined });
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it("and a token without one is not tried with an empty PIN", async () => {
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ pin: undefined });
+    await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-required" });
+    expect(shim.count("C_Login")).toBe(logins);
+  });
+});
+
+describe("a token that needs no login", () => {
+  it("is used without one", async () => {
+    await using loggedIn = newSigner();
+    await loggedIn.publicJwk();
+    shim.order({ on: "C_GetTokenInfo", act: { unset: CKF.LOGIN_REQUIRED } });
+    const logins = shim.count("C_Login");
+    await using signer = newSigner({ pin: undefined });
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    expect(shim.count("C_Login")).toBe(logins);
+  });
+});
+
+describe("a key that asks for the PIN each time (CKA_ALWAYS_AUTHENTICATE)", () => {
+  beforeAll(() => hsm.generateKey({ label: "careful", id: "80", type: "EC:prime256v1", alwaysAuthenticate: true }));
+
+  it("gets one login for each signature, also side by side", async () => {
+    await using signer = newSigner({ key: "careful" });
+    await signer.publicJwk();
+    const logins = shim.count("C_Login");
+    const work = Array.from({ length: 20 }, (_, n) => signer.sign(Buffer.from(`${n}`)));
+    await expect(Promise.all(work)).resolves.toHaveLength(20);
+    expect(shim.count("C_Login") - logins).toBe(20);
+  });
+
+  it("does not sign with a PIN that became wrong, tries it once, and not where that would lock the token", async () => {
+    let pin = hsm.pin;
+    await using signer = newSigner({ key: "careful", pin: () => pin });
+    await signer.sign(Buffer.from("x"));
+    pin = "became wrong";
+    const logins = shim.count("C_Login");
+    for (let times = 0; times < 3; times++)
+      await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "pin-incorrect" });
+    expect(shim.count("C_Login") - logins).toBe(1);
+    pin = hsm.pin;
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    shim.order({ on: "C_GetTokenInfo", act: { set: CKF.FINAL_TRY } });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "pin-locked" });
+  });
+});

@@ -1,0 +1,32 @@
+/** The PKCS#11 suite on a TPM 2.0: swtpm through tpm2-pkcs11. */
+import { TpmSigner } from "hardproof/tpm";
+import { inject } from "vitest";
+import { softTpm } from "../../tokens/index.js";
+import { pkcs11Suite } from "./suite.js";
+
+pkcs11Suite({
+  name: "a TPM",
+  unavailable: inject("unavailable").TPM,
+  make: softTpm,
+  signer: (options) => new TpmSigner(options),
+  uri: ({ module }) => `tpm:token=tests;object=dpop?module-path=${module}`,
+  facts: {
+    protection: "tpm",
+    exportable: false,
+    evidence: {
+      CKA_SENSITIVE: true,
+      CKA_EXTRACTABLE: false,
+      CKA_ALWAYS_SENSITIVE: true,
+      CKA_NEVER_EXTRACTABLE: true,
+      CKA_LOCAL: true,
+      CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
+      token: { label: "tests", model: "SW   TPM", manufacturer: "IBM" },
+      library: { description: "TPM2.0 Cryptoki", manufacturer: "tpm2-software.github.io" },
+      CKF_HW_SLOT: true,
+    },
+  },
+  cannot: {
+    extractable: "tpm2-pkcs11 makes no such key",
+    "pin count": "tpm2-pkcs11 has no such flag",
+  },
+});

@@ -1,0 +1,181 @@
+/** `pkcs11:` URIs as RFC 7512 has them: read, written, refused, and never with a PIN in an error. */
+import fc from "fast-check";
+import { SignerError } from "hardproof";
+import { Pkcs11Signer, provider } from "hardproof/pkcs11";
+import { describe, expect, it, vi } from "vitest";
+import { formatPkcs11Uri, parsePkcs11Uri } from "../../../providers/pkcs11/uri.js";
+
+const MODULE = "module-path=/usr/lib/softhsm/libsofthsm2.so";
+const refusal = (uri: string) => {
+  try {
+    parsePkcs11Uri(uri);
+  } catch (error) {
+    if (error instanceof SignerError) return error;
+  }
+  return expect.unreachable(`${uri} was not refused`);
+};
+
+describe("RFC 7512 §2.3, the attributes", () => {
+  it("names a token and a key", () => {
+    const path =
+      "token=The%20Software%20Token;serial=0123;manufacturer=Acme;model=M%3B1;slot-id=7;object=my-key;id=%01%fF";
+    expect(parsePkcs11Uri(`pkcs11:${path};type=private?${MODULE}`)).toEqual({
+      module: "/usr/lib/softhsm/libsofthsm2.so",
+      token: { label: "The Software Token", serial: "0123", manufacturer: "Acme", model: "M;1", slot: 7 },
+      key: { label: "my-key", id: Buffer.from([1, 255]) },
+      pin: undefined,
+      showsPin: false,
+    });
+  });
+
+  it("takes the module by name, and no PIN from nowhere", () => {
+    expect(parsePkcs11Uri("pkcs11:?module-name=softhsm2")).toMatchObject({ module: "softhsm2", pin: undefined });
+    expect(parsePkcs11Uri("pkcs11:")).toMatchObject({ module: undefined });
+  });
+
+  it.each([
+    ["pin-source=/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["pin-source=file:/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["pin-source=file:///run/secrets/a%2520pin", { file: "/run/secrets/a pin" }],
+    ["pin-source=env:HSM_PIN", { env: "HSM_PIN" }],
+    ["pin-value=12%3334", "12334"],
+  ])("takes the PIN from %s", (query, pin) => {
+    expect(parsePkcs11Uri(`pkcs11:token=a?${query}`)).toMatchObject({ pin, showsPin: query.startsWith("pin-value") });
+  });
+
+  it.each([
+    ["token=a;token=b", "token is given twice"],
+    ["token=", "token is empty"],
+    ["id=", "id is empty"],
+    ["id=%0", "two hex digits"],
+    ["token=%ff", "not UTF-8"],
+    ["token=a;pin-value=1234", "Unknown attribute"],
+    ["token=a;x-vendor=1", "Unknown attribute"],
+    ["slot-id=-1", "decimal"],
+    ["slot-id=0x10", "decimal"],
+    ["slot-id=99999999999999999999", "decimal"],
+    ["type=public", "type must be private"],
+    ["type=cert", "type must be private"],
+    ["token=a b", "percent-encoded"],
+    ["token=a#b", "percent-encoded"],
+    ["token=a?module-path=/a.so&module-name=a", "exclude each other"],
+    ["token=a?module-name=../a", "must be a name"],
+    ["token=a?module-path=a.so", "must be a path"],
+    ["token=a?module-path=/a.so&module-path=/b.so", "given twice"],
+    ["token=a?pin-source=%7Ccat%20/etc/passwd", "pin-source must be"],
+    ["token=a?pin-source=|cat", "percent-encoded"],
+    ["token=a?pin-source=https://a.example/pin", "pin-source must be"],
+    ["token=a?pin-source=env:", "pin-source must be"],
+    ["token=a?pin-source=file://elsewhere/pin", "pin-source must be"],
+    ["token=a?pin-source=/pin&pin-value=1234", "exclude each other"],
+    ["token=a?pin-value=", "pin-value is empty"],
+  ])("refuses %s", (rest, why) => {
+    expect(refusal(`pkcs11:${rest}`)).toMatchObject({ code: "misconfigured", message: expect.stringContaining(why) });
+  });
+
+  it("refuses another scheme, in upper case too", () => {
+    for (const uri of ["pkcs12:token=a", "PKCS11:token=a", "token=a", ""])
+      expect(refusal(uri)).toMatchObject({ code: "misconfigured" });
+  });
+
+  it("never repeats a PIN in an error", () => {
+    for (const more of ["&pin-value=4711", "&pin-source=x", "&other=1", "%", "&slot=1"])
+      expect(refusal(`pkcs11:token=a?pin-value=s3cret-pin${more}`).message).not.toContain("s3cret-pin");
+  });
+});
+
+describe("round trips", () => {
+  const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
+  const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+  const token = fc.record({
+    label: text,
+    serial: optional(text),
+    manufacturer: optional(text),
+    model: optional(text),
+    slot: optional(fc.nat()),
+  });
+  const key = fc.record({
+    label: optional(text),
+    id: optional(fc.uint8Array({ minLength: 1, maxLength: 30 }).map((bytes) => Buffer.from(bytes))),
+  });
+  const module = fc.oneof(
+    text.map((name) => `/lib/${name}`),
+    text.filter((name) => !/[/\\]/.test(name)),
+  );
+
+  it("what is written is read again", () => {
+    fc.assert(
+      fc.property(module, token, key, (module, token, key) => {
+        const parsed = parsePkcs11Uri(formatPkcs11Uri(module, token, key));
+        expect(parsed).toEqual({ module, token, key, pin: undefined, showsPin: false });
+      }),
+    );
+  });
+
+  it("what is read and written again stays as it is", () => {
+    fc.assert(
+      fc.property(module, token, key, (module, token, key) => {
+        const uri = formatPkcs11Uri(module, token, key);
+        const parsed = parsePkcs11Uri(uri);
+        expect(formatPkcs11Uri(parsed.module ?? "", parsed.token, parsed.key)).toBe(uri);
+      }),
+    );
+  });
+
+  it("any text is read, or refused with misconfigured", () => {
+    const pieces = [
+      "token=",
+      "id=",
+      "object=",
+      "slot-id=",
+      "type=private",
+      ";",
+      "?",
+      "&",
+      "%",
+      "%41",
+      "pin-source=",
+      "=",
+      "é",
+    ];
+    const noise = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 5 })), { maxLength: 12 });
+    fc.assert(
+      fc.property(noise, (parts) => {
+        try {
+          parsePkcs11Uri(`pkcs11:${parts.join("")}`);
+        } catch (error) {
+          expect(error).toMatchObject({ name: "SignerError", code: "misconfigured" });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("the provider", () => {
+  it("opens a URI without touching anything, and drops the PIN from the signer's own", () => {
+    const signer = provider.open("pkcs11:token=a;object=b?module-path=/no/such.so&pin-source=env:NOPE");
+    expect(signer).toBeInstanceOf(Pkcs11Signer);
+    expect(signer.uri).toBe("pkcs11:token=a;object=b?module-path=/no/such.so");
+  });
+
+  it("takes the module beside the URI", () => {
+    expect(provider.open("pkcs11:token=a;object=b", { module: "softhsm2" }).uri).toBe(
+      "pkcs11:token=a;object=b?module-name=softhsm2",
+    );
+    expect(() => provider.open("pkcs11:token=a;object=b")).toThrow(/module-path or module-name/);
+  });
+
+  it("refuses a URI that selects no token or no key", () => {
+    for (const uri of [`pkcs11:object=b?${MODULE}`, `pkcs11:token=a?${MODULE}`])
+      expect(() => provider.open(uri)).toThrow(SignerError);
+  });
+
+  it("warns of a PIN in the URI, without repeating it", () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    provider.open(`pkcs11:token=a;object=b?${MODULE}&pin-value=s3cret-pin`);
+    expect(warn).toHaveBeenCalledOnce();
+    expect(JSON.stringify(warn.mock.calls)).not.toContain("s3cret-pin");
+    warn.mockRestore();
+  });
+});

@@ -1,0 +1,160 @@
+/** TpmSigner on a software TPM: its options, its URI, what it refuses, and a TPM that loses power. */
+import { setImmediate } from "node:timers/promises";
+import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof";
+import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { softHsm } from "../../../softhsm/index.js";
+import { faultShim } from "../../shim/fault-shim.js";
+import { type SoftTpm, softTpm } from "../../tokens/index.js";
+import { codesOf, proofs } from "../many-proofs.js";
+
+const unavailable = inject("unavailable").TPM;
+
+describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable})` : ""}`, () => {
+  let tpm: SoftTpm;
+  beforeAll(async () => {
+    tpm = await softTpm({ label: "agents" });
+  });
+  afterAll(() => tpm.close());
+
+  const newSigner = (more: Partial<TpmSignerOptions> = {}) =>
+    new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin, store: tpm.store, tcti: tpm.tcti, ...more });
+
+  it("finds the library by itself, and says that the key is in a TPM and can't leave it", async () => {
+    await using signer = newSigner();
+    expect(await signer.describe()).toMatchObject({
+      provider: "tpm",
+      uri: `tpm:token=agents;object=dpop?store=${tpm.store}&tcti=tabrmd:bus_type%3Dsession`,
+      protection: "tpm",
+      exportable: false,
+      evidence: {
+        module: expect.stringContaining("libtpm2_pkcs11.so"),
+        token: { manufacturer: "IBM", model: "SW   TPM", firmware: expect.any(String) },
+      },
+    });
+    await expect(requireNonExportable(signer, { protection: ["tpm"] })).resolves.toBeDefined();
+    await expect(requireNonExportable(signer, { protection: ["hsm"] })).rejects.toMatchObject({ code: "wrong-key" });
+  });
+
+  it("is opened by the URI that it names itself, with the PIN from elsewhere", async () => {
+    await using signer = newSigner();
+    await using opened = provider.open(signer.uri, { pin: tpm.pin });
+    expect(await opened.publicJwk()).toEqual(await signer.publicJwk());
+    expect(opened.uri).toBe(signer.uri);
+    process.env.HARDPROOF_TEST_PIN = tpm.pin;
+    await using byPinSource = provider.open(`${signer.uri}&pin-source=env:HARDPROOF_TEST_PIN`);
+    await expect(byPinSource.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("signs with several signers at once, each of which has one session", async () => {
+    const signers = [newSigner(), newSigner(), newSigner()];
+    const making = signers.flatMap((signer) => Array.from({ length: 30 }, (_, n) => signer.sign(Buffer.from([n]))));
+    expect(await Promise.all(making)).toHaveLength(90);
+    await Promise.all(signers.map((signer) => signer.close()));
+  });
+
+  it("makes no two calls into a TPM at once, whichever signers of a process they come from", async () => {
+    const shim = faultShim(tpm.module);
+    const [one, other] = [newSigner({ module: shim.module }), newSigner({ module: shim.module })];
+    await Promise.all([one.publicJwk(), other.publicJwk()]);
+    const asked = shim.count("C_SignInit");
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    const first = one.sign(Buffer.from("first"));
+    const second = other.sign(Buffer.from("second"));
+    await expect.poll(() => shim.count("C_SignInit")).toBeGreaterThan(asked);
+    for (let turns = 0; turns < 20; turns++) await setImmediate();
+    expect(shim.count("C_SignInit") - asked).toBe(1);
+    shim.order();
+    await expect(Promise.all([first, second])).resolves.toHaveLength(2);
+    await Promise.all([one.close(), other.close()]);
+    shim.close();
+  });
+
+  it("makes a key in the TPM, lists it, and finds it again", async () => {
+    await using made = await createKey(newSigner({ key: "made" }).uri, { pin: tpm.pin });
+    expect(made.uri).toMatch(/^tpm:token=agents;object=made;id=(%[0-9A-F]{2}){16}\?store=/);
+    await expect(requireNonExportable(made, { protection: ["tpm"] })).resolves.toMatchObject({
+      evidence: { CKA_LOCAL: true, CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN" },
+    });
+    await expect(made.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    const store = `tpm:token=agents?store=${tpm.store}`;
+    const uris = await listKeys(store, { pin: tpm.pin });
+    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=made")]);
+    for (const uri of uris) {
+      await using signer = provider.open(uri, { pin: tpm.pin });
+      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    }
+    await expect(createKey(made.uri ?? "", { pin: tpm.pin })).rejects.toMatchObject({ code: "ambiguous-key" });
+    await expect(listKeys("tpm:token=nobody", { pin: tpm.pin })).rejects.toMatchObject({
+      code: "key-not-found",
+      uri: "tpm:token=nobody",
+    });
+  });
+
+  it("is bound to no store and no TCTI by an opening that failed", async () => {
+    await using elsewhere = newSigner({ store: "/elsewhere", key: "nobody" });
+    await expect(elsewhere.publicJwk()).rejects.toMatchObject({ name: "SignerError" });
+    expect(process.env.TPM2_PKCS11_STORE).toBe(tpm.store);
+    await using signer = newSigner();
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("refuses another store or TCTI in the same process, naming both", async () => {
+    await using signer = newSigner();
+    await signer.publicJwk();
+    await using elsewhere = newSigner({ store: "/elsewhere" });
+    await expect(elsewhere.publicJwk()).rejects.toMatchObject({
+      code: "misconfigured",
+      message: expect.stringMatching(new RegExp(`one TPM2_PKCS11_STORE.*${tpm.store}.*/elsewhere`)),
+    });
+    await using otherTpm = newSigner({ tcti: "device:/dev/tpm9" });
+    await expect(otherTpm.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
+  it("refuses a library that speaks to no TPM", async () => {
+    await using hsm = await softHsm({ label: "agents" });
+    await using signer = newSigner({ module: hsm.module, pin: hsm.pin });
+    await expect(signer.publicJwk()).rejects.toMatchObject({
+      code: "misconfigured",
+      message: expect.stringContaining("does not say that it speaks to a TPM"),
+    });
+  });
+
+  it("refuses options that can't be right, at once", () => {
+    const wrong: Partial<TpmSignerOptions>[] = [{ token: "" }, { token: {} }, { key: "" }, { key: { id: "abc" } }];
+    for (const more of wrong) expect(() => newSigner(more)).toThrow(/token must|key must|id must/);
+  });
+
+  describe("that loses power in the middle of 200 proofs", () => {
+    it("gives proofs and clear errors, and proofs alone once it is back", async () => {
+      await using signer = newSigner();
+      const prover = await DPoPProver.create(signer);
+      const making = proofs(prover, 200);
+      await tpm.kill();
+      expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await making)]));
+      await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable", retryable: true });
+      await tpm.restart();
+      await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 20_000 }).toHaveLength(64);
+      expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    });
+
+    it("and is back at once: the next proof finds the library dead, and initialises it anew", async () => {
+      await using signer = newSigner();
+      const prover = await DPoPProver.create(signer);
+      await tpm.kill();
+      await tpm.restart();
+      expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    });
+
+    it("is no TPM that a new signer can open, and the error says what to look at", async () => {
+      await tpm.kill();
+      await using signer = newSigner();
+      await expect(signer.publicJwk()).rejects.toMatchObject({
+        code: "unavailable",
+        message: expect.stringMatching(/CKR_GENERAL_ERROR.*\/dev\/tpmrm0.*group tss/),
+      });
+      await tpm.restart();
+      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    });
+  });
+});

@@ -1,0 +1,181 @@
+/** The reader that all providers' URIs share. */
+import fc from "fast-check";
+import { SignerError } from "hardproof";
+import { describe, expect, it } from "vitest";
+import { percentDecode, percentEncode, readAttributes, splitUri } from "../../../src/keystore/uri.js";
+
+const KNOWN = ["token", "object", "pin-value", "pin-source"];
+const SECRET = "s3cr3t";
+
+/** All that a provider does with its URI before it looks at the values. */
+function read(uri: string) {
+  const { path, query, fail } = splitUri(uri, "test");
+  return { path: readAttributes(path, ";", KNOWN, fail), query: readAttributes(query, "&", KNOWN, fail) };
+}
+
+function refusalOf(uri: string): SignerError {
+  try {
+    const { path, query } = read(uri);
+    for (const name of KNOWN) [path, query].map((attributes) => attributes.text(name));
+    return expect.unreachable(uri);
+  } catch (error) {
+    if (error instanceof SignerError) return error;
+    throw error;
+  }
+}
+
+const name = fc.constantFrom(...KNOWN);
+const bytes = fc.uint8Array({ maxLength: 20 });
+const attributes = fc.uniqueArray(fc.tuple(name, bytes), { selector: ([name]) => name });
+const written = (pairs: [string, Uint8Array][], separator: string) =>
+  pairs.map(([name, value]) => `${name}=${percentEncode(value)}`).join(separator);
+
+describe("RFC 3986 §2.1", () => {
+  it("any bytes survive percent-encoding, whatever else is left plain", () => {
+    const { fail } = splitUri("test:", "test");
+    fc.assert(
+      fc.property(bytes, fc.constantFrom("", "/", "/:@"), (value, plain) => {
+        const text = percentEncode(value, plain);
+        expect(text).toMatch(/^([\w.~/:@-]|%[0-9A-F]{2})*$/);
+        expect(Uint8Array.from(percentDecode({ text, at: 0 }, fail))).toEqual(value);
+      }),
+    );
+  });
+
+  it("hex digits are taken in either case", () => {
+    const { fail } = splitUri("test:", "test");
+    expect(percentDecode({ text: "%c3%A9", at: 0 }, fail).toString()).toBe("é");
+  });
+
+  it("any attributes survive the way into a URI and back", () => {
+    fc.assert(
+      fc.property(attributes, attributes, (path, query) => {
+        const uri = `test:${written(path, ";")}?${written(query, "&")}`;
+        const found = read(uri);
+        for (const [name, value] of path) expect(Uint8Array.from(found.path.bytes(name) ?? [])).toEqual(value);
+        for (const [name, value] of query) expect(Uint8Array.from(found.query.bytes(name) ?? [])).toEqual(value);
+      }),
+    );
+  });
+});
+
+describe("what is refused, and where the error points", () => {
+  it.each([
+    ["another scheme", "other:token=a", 1],
+    ["a scheme in capitals", "TEST:token=a", 1],
+    ["a fragment", `test:token=${SECRET}#a`, 18],
+    ["a space", `test:token=${SECRET} a`, 18],
+    ["a letter that no URI holds", `test:token=${SECRET}é`, 18],
+    ["a line break at the end", `test:token=${SECRET}\n`, 18],
+    ["a % alone", `test:token=${SECRET}%`, 18],
+    ["a % before one digit", `test:token=${SECRET}%4`, 18],
+    ["a % before no digits", `test:token=${SECRET}%zz`, 18],
+    ["no name", `test:token=a;=${SECRET}`, 14],
+    ["no value", `test:token=a;${SECRET}`, 14],
+    ["an empty attribute", `test:token=a;;object=${SECRET}`, 14],
+    ["an attribute that is not known", `test:token=a;pin=${SECRET}`, 14],
+    ["an attribute in capitals", `test:Token=${SECRET}`, 6],
+    ["an attribute of every object", `test:constructor=${SECRET}`, 6],
+    ["an attribute twice", `test:token=a;token=${SECRET}`, 14],
+    ["an attribute twice in the query", `test:token=a?pin-value=${SECRET}&pin-value=b`, 31],
+  ])("%s", (_, uri, character) => {
+    expect(refusalOf(uri).message).toContain(`(character ${character} of the URI)`);
+  });
+
+  it.each([
+    ["bytes that are not UTF-8", `test:token=${SECRET}%FF`],
+    ["a NUL", `test:token=${SECRET}%00`],
+  ])("%s, by the name of the attribute", (_, uri) => {
+    expect(refusalOf(uri).message).toContain("token");
+  });
+
+  it("is a string at all", () => {
+    const wrong: unknown = undefined;
+    expect(() => splitUri(wrong as string, "test")).toThrow(/must be a string/);
+  });
+});
+
+describe("where a secret is kept", () => {
+  const sourceOf = (text: string) =>
+    read(`test:?pin-source=${percentEncode(text, "/:")}`).query.secretSource("pin-source");
+
+  it.each([
+    ["env:PIN", { env: "PIN" }],
+    ["/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["file:/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["file:///run/secrets/a pin?", { file: "/run/secrets/a pin?" }],
+    ["file:///run/secrets/a%20pin", { file: "/run/secrets/a pin" }],
+    ["file://localhost/run/secrets/pin", { file: "/run/secrets/pin" }],
+    ["/run/secrets/a%20pin", { file: "/run/secrets/a%20pin" }],
+  ])("%s", (text, source) => {
+    expect(sourceOf(text)).toEqual(source);
+  });
+
+  it("is not said", () => {
+    expect(read("test:").query.secretSource("pin-source")).toBeUndefined();
+  });
+
+  it.each([
+    "",
+    "env:",
+    "env:A B",
+    "env:A=B",
+    "pin",
+    "./pin",
+    "file:pin",
+    "file://host/pin",
+    "|cat /pin",
+    "https://a/b",
+    "/",
+  ])("never in %j", (text) => {
+    expect(() => sourceOf(text)).toThrow(/pin-source must be env:NAME, or the absolute path of a file/);
+  });
+
+  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("nor in %j", (text) => {
+    expect(() => sourceOf(text)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  });
+});
+
+/** One mistake in a URI that is right otherwise. */
+const mistakes: Record<string, fc.Arbitrary<(uri: string) => string>> = {
+  "a character that no URI holds": fc.tuple(fc.nat(), fc.constantFrom(...' \t\n"<>\\^`{}|#é€😀\0\x7f')).map(
+    ([at, character]) =>
+      (uri) =>
+        insert(uri, 5 + (at % (uri.length - 4)), character),
+  ),
+  "a broken %": fc.constantFrom("%", "%4", "%zz", "%%41").map((broken) => (uri) => `${uri}${broken}`),
+  "an unknown attribute": fc
+    .stringMatching(/^[a-z][a-z-]{0,12}$/)
+    .filter((name) => !KNOWN.includes(name))
+    .map((name) => (uri) => `${uri}&${name}=${SECRET}`),
+  "a second time": name.map((name) => (uri) => `${uri}&${name}=${SECRET}&${name}=1`),
+  "no =": fc.constantFrom("&", "&&", `&${SECRET}`, `&=${SECRET}`).map((rest) => (uri) => uri + rest),
+  "no UTF-8": fc
+    .constantFrom("%FF", "%C3", "%ED%A0%80", "%F8%80%80%80%80")
+    .map((bad) => (uri) => `${uri}${SECRET}${bad}`),
+  "a NUL": fc.constant((uri) => `${uri}%00`),
+  "another scheme": fc
+    .constantFrom("", "tests:", "TEST:", "tes", "pkcs11:")
+    .map((scheme) => (uri) => scheme + uri.slice(5)),
+};
+const insert = (text: string, at: number, what: string) => text.slice(0, at) + what + text.slice(at);
+
+describe("300 malformed URIs", () => {
+  const right = fc
+    .tuple(attributes, fc.string({ unit: fc.constantFrom(..."abc012"), minLength: 1 }))
+    .map(([path, more]) => `test:${written(path, ";")}?pin-source=${more}&pin-value=${SECRET}`);
+  const malformed = fc.oneof(...Object.values(mistakes)).chain((spoil) => right.map(spoil));
+
+  it("are each one line that names the character or the attribute, and never a value", () => {
+    fc.assert(
+      fc.property(malformed, (uri) => {
+        const { code, message } = refusalOf(uri);
+        expect(code).toBe("misconfigured");
+        expect(message).toMatch(/^test: [^\n\r]{1,200}\.$/);
+        expect(message).toMatch(new RegExp(`character \\d+ of the URI|${KNOWN.join("|")}`));
+        expect(message).not.toContain(SECRET);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

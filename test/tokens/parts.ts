@@ -1,0 +1,58 @@
+/** What the tests' other tokens are made with. Debian's packages were tried; the other names are from their distributions. */
+import { commandPath } from "../../softhsm/command.js";
+import { libraryPath, type Part, SOFT_HSM_PARTS } from "../../softhsm/parts.js";
+
+export const SOFT_TPM_PARTS = {
+  swtpm: {
+    title: "swtpm",
+    find: () => commandPath("swtpm"),
+    packages: { "apt-get": "swtpm", dnf: "swtpm", apk: "swtpm", brew: "swtpm" },
+  },
+  "dbus-daemon": {
+    title: "dbus-daemon",
+    find: () => commandPath("dbus-daemon"),
+    packages: { "apt-get": "dbus", dnf: "dbus-daemon", apk: "dbus", brew: "dbus" },
+  },
+  "tpm2-abrmd": {
+    title: "tpm2-abrmd",
+    find: () => commandPath("tpm2-abrmd"),
+    packages: { "apt-get": "tpm2-abrmd", dnf: "tpm2-abrmd", apk: "tpm2-abrmd" },
+  },
+  "tcti-tabrmd": {
+    title: "libtss2-tcti-tabrmd",
+    find: () => libraryPath("libtss2-tcti-tabrmd.so.0"),
+    packages: { "apt-get": "libtss2-tcti-tabrmd0", dnf: "tpm2-abrmd", apk: "tpm2-abrmd" },
+  },
+  "tpm2-pkcs11": {
+    title: "tpm2-pkcs11",
+    find: () => libraryPath("libtpm2_pkcs11.so", "libtpm2_pkcs11.so.1"),
+    packages: { "apt-get": "libtpm2-pkcs11-1", dnf: "tpm2-pkcs11", apk: "tpm2-pkcs11" },
+  },
+  "pkcs11-tool": SOFT_HSM_PARTS["pkcs11-tool"],
+} satisfies Record<string, Part>;
+
+export const NSS_PARTS = {
+  nss: {
+    title: "NSS",
+    find: () => libraryPath("libsoftokn3.so"),
+    packages: { "apt-get": "libnss3", dnf: "nss-softokn", apk: "nss", brew: "nss" },
+  },
+  certutil: {
+    title: "NSS's certutil",
+    find: () => commandPath("certutil"),
+    packages: { "apt-get": "libnss3-tools", dnf: "nss-tools", apk: "nss-tools", brew: "nss" },
+  },
+} satisfies Record<string, Part>;
+
+export const P11_KIT_PARTS = {
+  "p11-kit": {
+    title: "p11-kit",
+    find: () => commandPath("p11-kit"),
+    packages: { "apt-get": "p11-kit", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
+  },
+  "p11-kit-client": {
+    title: "p11-kit's client module",
+    find: () => libraryPath("p11-kit-client.so"),
+    packages: { "apt-get": "p11-kit-modules", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
+  },
+} satisfies Record<string, Part>;
