@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-export interface Heard {
+export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
@@ -11,34 +11,34 @@ export interface Heard {
   readonly body: string;
 }
 
-export type Telling = (response: ServerResponse, heard: Heard, turn: number) => void;
+export type Responder = (response: ServerResponse, request: RecordedRequest, turn: number) => void;
 
-export interface ToldServer {
+export interface StubServer {
   readonly origin: string;
-  readonly heard: Heard[];
-  /** Forgets what was heard. */
-  tell(telling: Telling): void;
+  readonly requests: RecordedRequest[];
+  /** Clears `requests`. */
+  respondWith(responder: Responder): void;
   close(): Promise<void>;
 }
 
-export async function toldServer(): Promise<ToldServer> {
-  const heard: Heard[] = [];
-  let telling: Telling = (response) => response.writeHead(500).end();
+export async function stubServer(): Promise<StubServer> {
+  const requests: RecordedRequest[] = [];
+  let responder: Responder = (response) => response.writeHead(500).end();
   const server = createServer(async (request, response) => {
     response.shouldKeepAlive = false; // a connection that one test has left in whatever state is not the next one's
     const body = await text(request);
     const { method = "", url: path = "" } = request;
-    const one = { method, path, headers: request.headers, form: new URLSearchParams(body), body };
-    heard.push(one);
-    telling(response, one, heard.length);
+    const recorded = { method, path, headers: request.headers, form: new URLSearchParams(body), body };
+    requests.push(recorded);
+    responder(response, recorded, requests.length);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    heard,
-    tell: (next) => {
-      heard.length = 0;
-      telling = next;
+    requests,
+    respondWith: (next) => {
+      requests.length = 0;
+      responder = next;
     },
     close: async () => {
       server.closeAllConnections();
@@ -47,7 +47,7 @@ export async function toldServer(): Promise<ToldServer> {
   };
 }
 
-export function json(status: number, body: unknown, headers: Record<string, string> = {}): Telling {
+export function json(status: number, body: unknown, headers: Record<string, string> = {}): Responder {
   return (response) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }

@@ -6,7 +6,7 @@ import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } f
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey, type KmsOperation } from "../../emulators/aws-kms.js";
 import type { Fault } from "../../emulators/fault-plan.js";
-import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 let kms: AwsKms;
 let key: KmsKey;
@@ -261,10 +261,10 @@ describe("an answer that is wrong never becomes a signature", () => {
   });
 
   it.each<KmsOperation>(["GetPublicKey", "Sign", "DescribeKey"])("%s with nothing in it", async (operation) => {
-    const told = await toldServer();
-    told.tell((response, heard, turn) => {
-      const asked = heard.headers["x-amz-target"] === `TrentService.${operation}`;
-      json(200, asked ? {} : fit())(response, heard, turn);
+    const told = await stubServer();
+    told.respondWith((response, request, turn) => {
+      const asked = request.headers["x-amz-target"] === `TrentService.${operation}`;
+      json(200, asked ? {} : fit())(response, request, turn);
     });
     await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
     const work = () => (operation === "DescribeKey" ? signer.describe() : signer.sign(data));
@@ -278,8 +278,8 @@ describe("an answer that is wrong never becomes a signature", () => {
     { SigningAlgorithms: ["ECDSA_SHA_384"] },
     { SigningAlgorithms: undefined },
   ])("GetPublicKey of a key that fits but for %j", async (other) => {
-    const told = await toldServer();
-    told.tell(json(200, { ...fit(), ...other }));
+    const told = await stubServer();
+    told.respondWith(json(200, { ...fit(), ...other }));
     await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin } });
     expect(await refusal(() => signer.publicJwk())).toMatchObject({ code: "wrong-key" });
     await told.close();
@@ -389,9 +389,9 @@ describe("errors", () => {
   });
 
   describe("by the service's own names", () => {
-    let told: ToldServer;
+    let told: StubServer;
     beforeAll(async () => {
-      told = await toldServer();
+      told = await stubServer();
     });
     afterAll(() => told.close());
 
@@ -415,7 +415,7 @@ describe("errors", () => {
       ["constructor", "unavailable"],
       ["SomethingNewException", "unavailable"],
     ])("%s is %s", async (name, code) => {
-      told.tell(json(400, { __type: name, message: "the service's words" }));
+      told.respondWith(json(400, { __type: name, message: "the service's words" }));
       await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin, maxAttempts: 1 } });
       const error = await refusal(() => signer.sign(data));
       expect(error).toMatchObject({
@@ -426,7 +426,9 @@ describe("errors", () => {
     });
 
     it("what is no answer of KMS at all is unavailable", async () => {
-      told.tell((response) => response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad gateway</h1>"));
+      told.respondWith((response) =>
+        response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad gateway</h1>"),
+      );
       await using signer = newSigner(key.arn, { clientConfig: { endpoint: told.origin, maxAttempts: 1 } });
       expect(await refusal(() => signer.sign(data))).toMatchObject({ code: "unavailable", retryable: true });
     });

@@ -3,16 +3,16 @@ import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, pkcePair } from "hardproof";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 const issuer = "https://auth.example.com";
 const redirectUri = "https://app.example.com/callback?tenant=1";
-let server: ToldServer;
+let server: StubServer;
 let prover: DPoPProver;
 beforeAll(async () => {
-  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
 });
-beforeEach(() => server.tell(json(200, { access_token: "opaque" })));
+beforeEach(() => server.respondWith(json(200, { access_token: "opaque" })));
 afterAll(() => server.close());
 
 const who = () => ({ clientId: "my-agent", dpopProver: prover });
@@ -53,7 +53,7 @@ describe("the authorization request", () => {
       ["resource", resource[1]],
       ["prompt", "consent"],
     ]);
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it("has a state and a verifier of its own each time, or the caller's", async () => {
@@ -78,7 +78,7 @@ describe("the authorization request", () => {
   });
 
   it("is pushed where the server's metadata says so (RFC 9126 §5)", async () => {
-    server.tell(json(201, { request_uri: "urn:1", expires_in: 60 }));
+    server.respondWith(json(201, { request_uri: "urn:1", expires_in: 60 }));
     const client = clientOf(
       withMetadata({
         require_pushed_authorization_requests: true,
@@ -88,7 +88,7 @@ describe("the authorization request", () => {
     );
     const { url } = await client.authorizationUrl({ ...who(), redirectUri, scope: "read", extra: { prompt: "login" } });
     expect(url).toBe(`${issuer}/authorize?client_id=my-agent&request_uri=urn%3A1`);
-    const form = Object.fromEntries(server.heard[0]?.form ?? []);
+    const form = Object.fromEntries(server.requests[0]?.form ?? []);
     expect(form).toMatchObject({ response_type: "code", scope: "read", dpop_jkt: prover.jkt, prompt: "login" });
   });
 
@@ -117,7 +117,7 @@ describe("the callback", () => {
 
   it("gives its code for a token, with the verifier and the same redirect URI", async () => {
     await exchange("tenant=1&code=the-code&state=the-state");
-    expect(Object.fromEntries(server.heard[0]?.form ?? [])).toEqual({
+    expect(Object.fromEntries(server.requests[0]?.form ?? [])).toEqual({
       grant_type: "authorization_code",
       client_id: "my-agent",
       code: "the-code",
@@ -141,7 +141,7 @@ describe("the callback", () => {
     const error = await refused(exchange(query));
     expect(error).toMatchObject({ name: "OAuthError", code: "invalid-response", statusCode: null });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cret");
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it("may leave out the issuer, unless the server says that it never does (RFC 9207 §2.4)", async () => {

@@ -6,21 +6,21 @@ import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jw
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { type Certificate, fetchWith, newCertificate } from "../../servers/mutual-tls.js";
-import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
-let server: ToldServer;
+let server: StubServer;
 let prover: DPoPProver;
 const signer = MemorySigner.generate();
 beforeAll(async () => {
-  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
-  server.tell(json(200, { access_token: "opaque" }));
+  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
+  server.respondWith(json(200, { access_token: "opaque" }));
 });
 afterAll(() => server.close());
 
 const ask = async (clientAuth: ClientAuth, options: { issuer?: string; fetch?: typeof fetch } = {}, more = {}) => {
   const client = new OAuthClient({ baseUrl: server.origin, clientAuth, ...options });
   await client.clientCredentials({ clientId: "my-agent", dpopProver: prover, ...more });
-  return server.heard.at(-1) ?? expect.unreachable();
+  return server.requests.at(-1) ?? expect.unreachable();
 };
 
 describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
@@ -132,7 +132,7 @@ describe("tls_client_auth (RFC 8705 §2.1)", () => {
     ] as const) {
       const client = new OAuthClient({ baseUrl: server.origin, clientAuth, metadata, fetch });
       await client.clientCredentials(request);
-      expect(server.heard.at(-1)?.path).toBe(path);
+      expect(server.requests.at(-1)?.path).toBe(path);
     }
   });
 

@@ -4,13 +4,13 @@ import fc from "fast-check";
 import { DPoPProver, OAuthClient, type OAuthError } from "hardproof";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
-import { json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
-let server: ToldServer;
+let server: StubServer;
 let prover: DPoPProver;
 let path = 0;
 beforeAll(async () => {
-  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
 });
 afterEach(() => void vi.useRealTimers());
 afterAll(() => server.close());
@@ -27,15 +27,15 @@ const metadata = (issuer: string, more: object = {}) => ({
 const token = json(200, { access_token: "opaque" });
 /** The document where RFC 8414 has it, a token everywhere else. */
 const tell = (document: object, headers = {}) =>
-  server.tell((response, heard, turn) =>
-    (heard.path.startsWith("/.well-known/") ? json(200, document, headers) : token)(response, heard, turn),
+  server.respondWith((response, request, turn) =>
+    (request.path.startsWith("/.well-known/") ? json(200, document, headers) : token)(response, request, turn),
   );
 const refused = (asking: Promise<unknown>): Promise<OAuthError> =>
   asking.then(
     () => expect.unreachable(),
     (error) => error,
   );
-const asked = () => server.heard.map(({ path }) => path);
+const asked = () => server.requests.map(({ path }) => path);
 const who = () => ({ clientId: "my-agent", dpopProver: prover });
 
 describe("RFC 8414 §3", () => {
@@ -51,8 +51,8 @@ describe("RFC 8414 §3", () => {
 
   it("goes on to OpenID's place, after the path, where there is no such document", async () => {
     const issuer = newIssuer();
-    server.tell((response, heard, turn) =>
-      json(turn === 1 ? 404 : 200, turn === 1 ? {} : metadata(issuer))(response, heard, turn),
+    server.respondWith((response, request, turn) =>
+      json(turn === 1 ? 404 : 200, turn === 1 ? {} : metadata(issuer))(response, request, turn),
     );
     await OAuthClient.discover(issuer);
     expect(asked()[1]).toBe(`${new URL(issuer).pathname}/.well-known/openid-configuration`);
@@ -62,13 +62,13 @@ describe("RFC 8414 §3", () => {
     const issuer = newIssuer();
     tell(metadata(issuer + more));
     expect(await refused(OAuthClient.discover(issuer))).toMatchObject({ code: "invalid-response" });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("takes what both places don't have as the server's no", async () => {
-    server.tell(json(404, { error: "not_found" }));
+    server.respondWith(json(404, { error: "not_found" }));
     expect(await refused(OAuthClient.discover(newIssuer()))).toMatchObject({ code: "refused", statusCode: 404 });
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it.each([
@@ -79,12 +79,15 @@ describe("RFC 8414 §3", () => {
     ["sends no JSON", (response) => response.end("<html>"), "invalid-response"],
     ["sends a list", json(200, []), "invalid-response"],
     ["says nothing", () => void vi.advanceTimersByTime(10_000), "timeout"],
-  ] as [string, Telling, string][])("gives up on a server that %s, at the first request", async (_, telling, code) => {
-    server.tell(telling);
-    if (code === "timeout") vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    expect(await refused(OAuthClient.discover(newIssuer()))).toMatchObject({ code });
-    expect(server.heard).toHaveLength(1);
-  });
+  ] as [string, Responder, string][])(
+    "gives up on a server that %s, at the first request",
+    async (_, responder, code) => {
+      server.respondWith(responder);
+      if (code === "timeout") vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      expect(await refused(OAuthClient.discover(newIssuer()))).toMatchObject({ code });
+      expect(server.requests).toHaveLength(1);
+    },
+  );
 
   it.each([
     { token_endpoint: 7 },
@@ -183,7 +186,7 @@ describe("client authentication by metadata (RFC 8414 §2)", () => {
     tell(metadata(issuer, { token_endpoint_auth_methods_supported: methods }));
     const client = await OAuthClient.discover(issuer, { clientAuth });
     await client.clientCredentials({ ...who(), clientSecret: "s3cret" });
-    return server.heard.at(-1)?.headers.authorization === undefined ? "post" : "basic";
+    return server.requests.at(-1)?.headers.authorization === undefined ? "post" : "basic";
   };
 
   it("prefers client_secret_post, and takes client_secret_basic where that is all, or nothing is said", async () => {
@@ -255,7 +258,7 @@ describe("what is kept", () => {
   it("may be as deep as 1 MiB can be", async () => {
     const issuer = newIssuer();
     const deep = `${"[".repeat(400_000)}${"]".repeat(400_000)}`;
-    server.tell((response) =>
+    server.respondWith((response) =>
       response.end(JSON.stringify({ ...metadata(issuer), x: 0 }).replace('"x":0', `"x":${deep}`)),
     );
     expect((await OAuthClient.discover(issuer)).issuer).toBe(issuer);
@@ -263,12 +266,12 @@ describe("what is kept", () => {
 
   it("is not a failure, nor the wait of a caller who gave up", async () => {
     const issuer = newIssuer();
-    server.tell(json(500, {}));
+    server.respondWith(json(500, {}));
     await refused(OAuthClient.discover(issuer));
     const controller = new AbortController();
-    server.tell((response, heard, turn) => {
+    server.respondWith((response, request, turn) => {
       controller.abort();
-      json(200, metadata(issuer))(response, heard, turn);
+      json(200, metadata(issuer))(response, request, turn);
     });
     const waits = OAuthClient.discover(issuer);
     expect(await refused(OAuthClient.discover(issuer, { signal: controller.signal }))).toMatchObject({
@@ -281,14 +284,14 @@ describe("what is kept", () => {
 
 describe("callers who share one request", () => {
   const heardAll = async (count: number) => {
-    while (server.heard.length < count) await new Promise(setImmediate);
+    while (server.requests.length < count) await new Promise(setImmediate);
   };
 
   it("each have their own time: a later one does not wait for the first, nor end with it", async () => {
     const issuer = newIssuer();
     let answer = () => {};
-    server.tell((response, heard, turn) => {
-      answer = () => json(200, metadata(issuer))(response, heard, turn);
+    server.respondWith((response, request, turn) => {
+      answer = () => json(200, metadata(issuer))(response, request, turn);
     });
     const first = refused(OAuthClient.discover(issuer, { timeout: 20 }));
     const patient = OAuthClient.discover(issuer, { timeout: 100_000 });
@@ -297,13 +300,13 @@ describe("callers who share one request", () => {
     await heardAll(1);
     answer();
     expect((await patient).metadata?.issuer).toBe(issuer);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("end it when the last of them has given up, and the next one asks anew", async () => {
     const issuer = newIssuer();
     const hungUp = new Promise<void>((resolve) => {
-      server.tell((response) => response.once("close", resolve));
+      server.respondWith((response) => response.once("close", resolve));
     });
     const controller = new AbortController();
     const { signal } = controller;

@@ -4,17 +4,17 @@ import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } fro
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Heard, json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type RecordedRequest, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
-let server: ToldServer;
-let elsewhere: ToldServer;
+let server: StubServer;
+let elsewhere: StubServer;
 let prover: DPoPProver;
 const signer = MemorySigner.generate();
 beforeAll(async () => {
-  [server, elsewhere, prover] = await Promise.all([toldServer(), toldServer(), DPoPProver.generate()]);
+  [server, elsewhere, prover] = await Promise.all([stubServer(), stubServer(), DPoPProver.generate()]);
 });
 afterEach(() => void vi.useRealTimers());
-beforeEach(() => elsewhere.tell(json(200, good)));
+beforeEach(() => elsewhere.respondWith(json(200, good)));
 afterAll(() => Promise.all([server.close(), elsewhere.close()]));
 
 const secrets = {
@@ -83,26 +83,29 @@ const refused = (asking: Promise<unknown>): Promise<OAuthError> =>
     (error) => error,
   );
 const challenge = json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" });
-const proofsOf = (heard: readonly Heard[]) => heard.map(({ headers }) => decodeJwt(String(headers.dpop)));
-const jtisOf = (heard: readonly Heard[]) => new Set(proofsOf(heard).map(({ jti }) => jti));
+const proofsOf = (requests: readonly RecordedRequest[]) =>
+  requests.map(({ headers }) => decodeJwt(String(headers.dpop)));
+const jtisOf = (requests: readonly RecordedRequest[]) => new Set(proofsOf(requests).map(({ jti }) => jti));
 const inTurn =
-  (...tellings: Telling[]): Telling =>
-  (response, heard, turn) =>
-    tellings[Math.min(turn, tellings.length) - 1]?.(response, heard, turn);
+  (...responders: Responder[]): Responder =>
+  (response, request, turn) =>
+    responders[Math.min(turn, responders.length) - 1]?.(response, request, turn);
 
 describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, empty, proof }) => {
   const withProof = proof !== "none";
 
   it("is posted to once where all is well, with the client's id", async () => {
-    server.tell(json(200, good));
+    server.respondWith(json(200, good));
     await call(clientOf());
-    expect(server.heard.map((heard) => [heard.path, heard.form.get("client_id")])).toEqual([[path, "my-agent"]]);
-    if (withProof) expect(proofsOf(server.heard)[0]).toMatchObject({ htm: "POST", htu: server.origin + path });
-    else expect(server.heard[0]?.headers.dpop).toBeUndefined();
+    expect(server.requests.map((requests) => [requests.path, requests.form.get("client_id")])).toEqual([
+      [path, "my-agent"],
+    ]);
+    if (withProof) expect(proofsOf(server.requests)[0]).toMatchObject({ htm: "POST", htu: server.origin + path });
+    else expect(server.requests[0]?.headers.dpop).toBeUndefined();
   });
 
   it("is posted to where the caller says that it is", async () => {
-    server.tell(json(200, good));
+    server.respondWith(json(200, good));
     const everywhere = Object.fromEntries(
       ["token", "pushedAuthorizationRequest", "deviceAuthorization", "revocation", "introspection"].map((name) => [
         name,
@@ -110,8 +113,8 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
       ]),
     );
     await call(clientOf({ endpoints: everywhere }));
-    expect(server.heard.map((heard) => heard.path)).toEqual(["/elsewhere?tenant=1"]);
-    if (withProof) expect(proofsOf(server.heard)[0]?.htu).toBe(`${server.origin}/elsewhere`);
+    expect(server.requests.map((requests) => requests.path)).toEqual(["/elsewhere?tenant=1"]);
+    if (withProof) expect(proofsOf(server.requests)[0]?.htu).toBe(`${server.origin}/elsewhere`);
   });
 
   it.each([
@@ -120,68 +123,70 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
     ["fails", json(503, { error: "temporarily_unavailable" }), { code: "refused", statusCode: 503 }],
     ["fails in HTML", (response) => response.writeHead(502).end("<html>"), { code: "refused", statusCode: 502 }],
     ["pours for ever", (response) => pour(response), { code: "too-large" }],
-  ] as [string, Telling, object][])("that %s is an error after one request", async (_, telling, error) => {
-    server.tell(telling);
-    if (telling.length === 0) vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  ] as [string, Responder, object][])("that %s is an error after one request", async (_, responder, error) => {
+    server.respondWith(responder);
+    if (responder.length === 0) vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     expect(await refused(call(clientOf()))).toMatchObject(error);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it.each(["oops", "[]", "null", "", "{}", '{"access_token":7,"request_uri":7,"device_code":7,"active":"yes"}'])(
     "that answers 200 with %j has not said what it was asked",
     async (body) => {
-      server.tell((response) => response.writeHead(200).end(body));
+      server.respondWith((response) => response.writeHead(200).end(body));
       if (empty) await call(clientOf());
       else expect(await refused(call(clientOf()))).toMatchObject({ code: "invalid-response", statusCode: 200 });
     },
   );
 
   it.each([302, 307, 308])("that redirects by %d elsewhere gets nothing sent there", async (status) => {
-    server.tell((response) => response.writeHead(status, { location: elsewhere.origin + path }).end());
+    server.respondWith((response) => response.writeHead(status, { location: elsewhere.origin + path }).end());
     expect(await refused(call(clientOf()))).toMatchObject({ code: "redirect", statusCode: status });
-    expect(elsewhere.heard).toEqual([]);
+    expect(elsewhere.requests).toEqual([]);
   });
 
   it("that sends a nonce with each answer is asked with the last one", async () => {
-    server.tell((response, heard, turn) => json(200, good, { "dpop-nonce": `n${turn}` })(response, heard, turn));
+    server.respondWith((response, request, turn) =>
+      json(200, good, { "dpop-nonce": `n${turn}` })(response, request, turn),
+    );
     const client = clientOf();
     for (let turn = 0; turn < 3; turn++) await call(client);
-    if (withProof) expect(proofsOf(server.heard).map(({ nonce }) => nonce)).toEqual([undefined, "n1", "n2"]);
+    if (withProof) expect(proofsOf(server.requests).map(({ nonce }) => nonce)).toEqual([undefined, "n1", "n2"]);
   });
 
   it("that challenges gets one more try, with a fresh proof, assertion and nonce", async () => {
-    server.tell(inTurn(challenge, json(200, good)));
+    server.respondWith(inTurn(challenge, json(200, good)));
     const client = clientOf({ clientAuth: { method: "private_key_jwt", signer } });
     if (!withProof) expect(await refused(call(client))).toMatchObject({ error: "use_dpop_nonce" });
     else {
       await call(client);
-      expect(proofsOf(server.heard).map(({ nonce }) => nonce)).toEqual([undefined, "n"]);
-      expect(jtisOf(server.heard).size).toBe(2);
-      const assertions = server.heard.map(({ form }) => decodeJwt(form.get("client_assertion") ?? ""));
+      expect(proofsOf(server.requests).map(({ nonce }) => nonce)).toEqual([undefined, "n"]);
+      expect(jtisOf(server.requests).size).toBe(2);
+      const assertions = server.requests.map(({ form }) => decodeJwt(form.get("client_assertion") ?? ""));
       expect(new Set(assertions.map(({ jti }) => jti)).size).toBe(2);
     }
   });
 
   it("that challenges for ever is left after that", async () => {
-    server.tell(challenge);
+    server.respondWith(challenge);
     expect(await refused(call(clientOf()))).toMatchObject({ code: "refused", error: "use_dpop_nonce" });
-    expect(server.heard).toHaveLength(withProof ? 2 : 1);
+    expect(server.requests).toHaveLength(withProof ? 2 : 1);
   });
 
   it("that refuses the proof for its time, challenges, and refuses, is left after three", async () => {
     const clock = new Date(Date.now() + 300_000).toUTCString();
     const wrongTime = json(400, { error: "invalid_dpop_proof" }, { date: clock });
-    server.tell(inTurn(wrongTime, challenge, wrongTime, challenge));
+    server.respondWith(inTurn(wrongTime, challenge, wrongTime, challenge));
     const error = await refused(call(clientOf(), { dpopProver: await DPoPProver.generate() }));
     expect(error).toMatchObject({ code: "refused", error: "invalid_dpop_proof" });
-    expect(server.heard).toHaveLength(withProof ? 3 : 1);
-    if (withProof) expect(jtisOf(server.heard).size).toBe(3);
+    expect(server.requests).toHaveLength(withProof ? 3 : 1);
+    if (withProof) expect(jtisOf(server.requests).size).toBe(3);
   });
 
   it("that repeats what it was sent does not get it into an error", async () => {
-    const repeat: Telling = (response, { body, headers, form }) =>
+    const repeat: Responder = (response, { body, headers, form }) =>
       response.writeHead(400).end(JSON.stringify([body, headers, [...form]]) + decodeURIComponent(body));
-    server.tell(repeat);
+    server.respondWith(repeat);
     const ways: [OAuthClientOptions["clientAuth"], string | undefined][] = [
       ["client_secret_post", secrets.clientSecret],
       ["client_secret_basic", secrets.clientSecret],
@@ -190,17 +195,17 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
     for (const [clientAuth, clientSecret] of ways) {
       const client = clientOf({ clientAuth });
       const printed = inspect([client, await refused(call(client, { clientSecret }))], { depth: 10, showHidden: true });
-      const { headers, form } = server.heard.at(-1) ?? expect.unreachable();
+      const { headers, form } = server.requests.at(-1) ?? expect.unreachable();
       const sent = [headers.dpop, headers.authorization?.split(" ")[1], form.get("client_assertion")];
       for (const secret of [...sent, "s3cret"]) if (secret) expect(printed).not.toContain(secret);
     }
   });
 
   it("is not posted to when the caller has given up", async () => {
-    server.tell(json(200, good));
+    server.respondWith(json(200, good));
     const signal = AbortSignal.abort();
     expect(await refused(call(clientOf(), { signal }))).toMatchObject({ code: "aborted" });
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it("is not posted to once the time is up, whatever the fetch makes of its signal", async () => {
@@ -216,30 +221,30 @@ describe.each(Object.entries(endpoints))("the %s endpoint", (_, { path, call, em
   });
 
   it.each(["client_id", "client_secret"])("takes no extra that would override %s", async (name) => {
-    server.tell(json(200, good));
+    server.respondWith(json(200, good));
     const error = await refused(call(clientOf(), { extra: { [name]: "s3cret" } }));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.not.stringContaining("s3cret") });
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 });
 
 it("a token that is bound to another key is refused, whatever the grant", async () => {
-  server.tell(json(200, { ...good, cnf: { jkt: "another" } }));
+  server.respondWith(json(200, { ...good, cnf: { jkt: "another" } }));
   for (const name of ["token", "token exchange"])
     expect(await refused(endpoints[name]?.call(clientOf()) ?? expect.unreachable())).toMatchObject({ code: "binding" });
 });
 
 it("a refresh token that the server did not replace is carried over (RFC 6749 §6)", async () => {
-  server.tell(json(200, good));
+  server.respondWith(json(200, good));
   const token = await clientOf().refresh({ ...who(), refreshToken: "still-good" });
   expect(token).toMatchObject({ refreshToken: "still-good", raw: good });
   expect(inspect(token)).not.toContain("still-good");
-  server.tell(json(200, { ...good, refresh_token: "rotated" }));
+  server.respondWith(json(200, { ...good, refresh_token: "rotated" }));
   expect(await clientOf().refresh({ ...who(), refreshToken: "used" })).toMatchObject({ refreshToken: "rotated" });
 });
 
 it("the secrets of what is under way are not printed", async () => {
-  server.tell(json(200, good));
+  server.respondWith(json(200, good));
   const device = await clientOf().deviceAuthorization(who());
   const codeVerifier = secrets.codeVerifier;
   const pending = await clientOf().authorizationUrl({ ...who(), redirectUri, codeVerifier });
@@ -248,7 +253,7 @@ it("the secrets of what is under way are not printed", async () => {
   expect(JSON.parse(JSON.stringify(pending))).toMatchObject({ codeVerifier }); // to be kept in a session
 });
 
-function pour(response: Parameters<Telling>[0]): void {
+function pour(response: Parameters<Responder>[0]): void {
   const chunk = Buffer.alloc(64 * 1024, " ");
   while (!response.destroyed && response.write(chunk));
   if (!response.destroyed) response.once("drain", () => pour(response));

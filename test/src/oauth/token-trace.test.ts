@@ -2,11 +2,11 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { DPoPProver, OAuthClient } from "hardproof";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { json, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 const SECRETS = /s3cret/;
 const events = ["start", "asyncEnd", "error"] as const;
-let server: ToldServer;
+let server: StubServer;
 let prover: DPoPProver;
 let seen: [string, Record<string, unknown>][] = [];
 const listeners = events.map(
@@ -14,7 +14,7 @@ const listeners = events.map(
     [`tracing:hardproof.token:${event}`, (message: unknown) => seen.push([event, { ...Object(message) }])] as const,
 );
 beforeAll(async () => {
-  [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
 });
 beforeEach(() => {
   seen = [];
@@ -49,7 +49,7 @@ const ended = (statusCode: number | undefined, outcome: string) => ({
 it("a token, its retry included, is one start and one end", async () => {
   const challenge = json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" });
   const token = json(200, { access_token: "s3cret-token", refresh_token: "s3cret-next" });
-  server.tell((response, heard, turn) => (turn === 1 ? challenge : token)(response, heard, turn));
+  server.respondWith((response, request, turn) => (turn === 1 ? challenge : token)(response, request, turn));
   await refresh();
   expect(seen).toEqual([
     ["start", request()],
@@ -59,7 +59,7 @@ it("a token, its retry included, is one start and one end", async () => {
 });
 
 it("a refusal is an error and an end, with the status", async () => {
-  server.tell((response, { body, headers }) => response.writeHead(401).end(body + headers.dpop));
+  server.respondWith((response, { body, headers }) => response.writeHead(401).end(body + headers.dpop));
   const error = await refresh().catch((reason) => reason);
   expect(seen.map(([event]) => event)).toEqual(["start", "error", "asyncEnd"]);
   expect(seen.at(-1)?.[1]).toEqual({ ...ended(401, "refused"), error });
@@ -67,13 +67,13 @@ it("a refusal is an error and an end, with the status", async () => {
 });
 
 it("no answer has no status", async () => {
-  server.tell((response) => response.destroy());
+  server.respondWith((response) => response.destroy());
   const error = await refresh().catch((reason) => reason);
   expect(seen.at(-1)?.[1]).toEqual({ ...ended(undefined, "unreachable"), error });
 });
 
 it("a token that is bound to another key is a failure, whatever the status", async () => {
-  server.tell(json(200, { access_token: "s3cret-token", cnf: { jkt: "another" } }));
+  server.respondWith(json(200, { access_token: "s3cret-token", cnf: { jkt: "another" } }));
   await refresh().catch(() => undefined);
   expect(seen.at(-1)?.[1]).toMatchObject({ statusCode: 200, outcome: "binding" });
   expect(JSON.stringify(seen)).not.toMatch(SECRETS);

@@ -8,15 +8,15 @@ import { inspect } from "node:util";
 import { DPoPProver, type Signer, type Token } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { answer, caught, challenge, ok, toldResource } from "../../servers/stub-resource.js";
-import type { Telling } from "../../servers/stub-server.js";
+import { answer, caught, challenge, ok, stubResource } from "../../servers/stub-resource.js";
+import type { Responder } from "../../servers/stub-server.js";
 
-const told = await toldResource();
+const told = await stubResource();
 const { server, url, inTurn, caller } = told;
 afterAll(() => told.close());
 
 describe("bodies", () => {
-  const asked = (): Telling => challenge("use_dpop_nonce", { "dpop-nonce": "n1" });
+  const asked = (): Responder => challenge("use_dpop_nonce", { "dpop-nonce": "n1" });
   const bytes = new TextEncoder().encode("payload");
   const form = new FormData();
   form.set("field", "payload");
@@ -40,7 +40,7 @@ describe("bodies", () => {
     inTurn(asked(), ok);
     const init = { method: "POST", body: body() as never, duplex: "half" } as const;
     expect((await caller()(url, init)).status).toBe(200);
-    expect(server.heard.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
+    expect(server.requests.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
   });
 
   it.each([
@@ -60,16 +60,16 @@ describe("bodies", () => {
     };
     await send(fetch);
     await send(caller());
-    const [plainly, heard] = server.heard.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
-    expect(heard).toBe(plainly);
-    expect(heard).toContain("payload");
+    const [plainly, requests] = server.requests.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
+    expect(requests).toBe(plainly);
+    expect(requests).toContain("payload");
   });
 
   it.each(["string", "stream"])("a Request's %s is sent again after a challenge", async (kind) => {
     inTurn(asked(), ok);
     const body = kind === "string" ? "payload" : new Blob([bytes]).stream();
     expect((await caller()(new Request(url, { method: "POST", body, duplex: "half" }))).status).toBe(200);
-    expect(server.heard.map(({ body }) => body)).toEqual(["payload", "payload"]);
+    expect(server.requests.map(({ body }) => body)).toEqual(["payload", "payload"]);
   });
 
   it.each(["stream", "Request"])("a %s over the limit is sent once, and a challenge ends in an error", async (kind) => {
@@ -81,9 +81,9 @@ describe("bodies", () => {
         ? call(url, { method: "POST", body: body(), duplex: "half" })
         : call(new Request(url, { method: "POST", body: body(), duplex: "half" }));
     expect(await caught(send())).toMatchObject({ code: "body-spent", message: expect.stringContaining("again") });
-    expect(server.heard.map(({ body }) => body.length)).toEqual([300_000]);
+    expect(server.requests.map(({ body }) => body.length)).toEqual([300_000]);
     expect((await send()).status).toBe(200);
-    expect(server.heard.map(({ body }) => body.length)).toEqual([300_000, 300_000]);
+    expect(server.requests.map(({ body }) => body.length)).toEqual([300_000, 300_000]);
     inTurn(answer(307, { location: "/next" }));
     expect(await caught(send())).toMatchObject({ code: "body-spent" });
     inTurn(answer(303, { location: "/next" }), ok);
@@ -196,7 +196,7 @@ describe("aborts", () => {
     const signal = AbortSignal.abort(reason);
     const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
     expect(await caught(call)).toBe(reason);
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it.each(["init", "Request"])("by the signal of the %s, while the server is silent", async (kind) => {
@@ -217,7 +217,7 @@ describe("aborts", () => {
     const call = caller({ prover: await signingBy(sign) });
     expect(await caught(call(url, { signal: controller.signal }))).toBe(reason);
     expect(sign).toHaveBeenCalled();
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it("while a token is awaited, and while the answer's body comes", async () => {

@@ -2,9 +2,9 @@
 import { DPoPProver } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
-import { answer, challenge, ok, toldResource } from "../../servers/stub-resource.js";
+import { answer, challenge, ok, stubResource } from "../../servers/stub-resource.js";
 
-const told = await toldResource();
+const told = await stubResource();
 const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
@@ -16,7 +16,7 @@ describe("nonces (RFC 9449 §9)", () => {
     await call(url);
     expect(proofs().map(({ nonce }) => nonce)).toEqual([undefined, "n1", "n1"]);
     expect(new Set(proofs().map(({ jti }) => jti)).size).toBe(3);
-    expect(server.heard.map(({ body }) => body)).toEqual(["twice", "twice", ""]);
+    expect(server.requests.map(({ body }) => body)).toEqual(["twice", "twice", ""]);
   });
 
   it.each([
@@ -27,11 +27,11 @@ describe("nonces (RFC 9449 §9)", () => {
     ['Basic realm="DPoP error=\\"use_dpop_nonce\\""', 1],
     ['DPoP algs="ES256"', 1],
   ])("finds the DPoP challenge in %s", async (header, requests) => {
-    server.tell((response, heard, turn) =>
-      (turn === 1 ? answer(401, { "www-authenticate": header, "dpop-nonce": "n" }) : ok)(response, heard, turn),
+    server.respondWith((response, requests, turn) =>
+      (turn === 1 ? answer(401, { "www-authenticate": header, "dpop-nonce": "n" }) : ok)(response, requests, turn),
     );
     await caller()(url);
-    expect(server.heard).toHaveLength(requests);
+    expect(server.requests).toHaveLength(requests);
   });
 
   it("takes a nonce from every answer", async () => {
@@ -47,15 +47,15 @@ describe("nonces (RFC 9449 §9)", () => {
   });
 
   it("gives back a challenge for ever after the second request, a new nonce each time or not", async () => {
-    server.tell((response, heard, turn) =>
-      challenge("use_dpop_nonce", { "dpop-nonce": `n${turn}` })(response, heard, turn),
+    server.respondWith((response, requests, turn) =>
+      challenge("use_dpop_nonce", { "dpop-nonce": `n${turn}` })(response, requests, turn),
     );
     expect((await caller()(url)).status).toBe(401);
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
     inTurn(challenge("use_dpop_nonce", { "dpop-nonce": "same" }));
     const call = caller();
-    expect([(await call(url)).status, server.heard.length]).toEqual([401, 2]);
-    expect([(await call(url)).status, server.heard.length]).toEqual([401, 3]);
+    expect([(await call(url)).status, server.requests.length]).toEqual([401, 2]);
+    expect([(await call(url)).status, server.requests.length]).toEqual([401, 3]);
   });
 
   it("does not ask again where the challenge brings no nonce, or is no 401", async () => {
@@ -65,16 +65,19 @@ describe("nonces (RFC 9449 §9)", () => {
     );
     await caller()(url);
     await caller()(url);
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it("keeps each origin's nonce for itself", async () => {
     inTurn(answer(200, { "dpop-nonce": "here" }));
-    elsewhere.tell(answer(200, { "dpop-nonce": "there" }));
+    elsewhere.respondWith(answer(200, { "dpop-nonce": "there" }));
     const call = caller();
     for (let turn = 0; turn < 2; turn++) await Promise.all([call(url), call(elsewhere.origin)]);
     expect(proofs().map(({ nonce }) => nonce)).toEqual([undefined, "here"]);
-    expect(elsewhere.heard.map(({ headers }) => decodeJwt(String(headers.dpop)).nonce)).toEqual([undefined, "there"]);
+    expect(elsewhere.requests.map(({ headers }) => decodeJwt(String(headers.dpop)).nonce)).toEqual([
+      undefined,
+      "there",
+    ]);
   });
 });
 
@@ -106,14 +109,14 @@ describe("clock skew", () => {
     told.prover = await DPoPProver.generate();
     inTurn(refusedAt(ahead));
     expect((await caller()(url)).status).toBe(401);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("can be turned off, for one fetch or for the prover", async () => {
     inTurn(refusedAt(180));
     await caller({ adjustClock: false })(url);
     await caller({ prover: await DPoPProver.create(told.prover.signer, { maxClockSkew: 0 }) })(url);
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
     expect(told.prover.clockOffset).toBe(0);
   });
 
@@ -121,7 +124,7 @@ describe("clock skew", () => {
     told.prover = await DPoPProver.generate();
     inTurn(refusedAt(100), refusedAt(200), refusedAt(300));
     expect((await caller()(url)).status).toBe(401);
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it("goes with one retry for the nonce, and no more", async () => {
@@ -129,6 +132,6 @@ describe("clock skew", () => {
     const nonce = (n: string) => challenge("use_dpop_nonce", { "dpop-nonce": n });
     inTurn(nonce("n1"), refusedAt(100), nonce("n2"), ok);
     expect((await caller()(url)).status).toBe(401);
-    expect(server.heard).toHaveLength(3);
+    expect(server.requests).toHaveLength(3);
   });
 });

@@ -1,8 +1,8 @@
 /** Which redirects `dpopFetch` follows, beside what `fetch` itself does. */
 import { afterAll, describe, expect, it } from "vitest";
-import { answer, caught, challenge, ok, TOKEN, toldResource } from "../../servers/stub-resource.js";
+import { answer, caught, challenge, ok, stubResource, TOKEN } from "../../servers/stub-resource.js";
 
-const told = await toldResource();
+const told = await stubResource();
 const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
@@ -22,7 +22,7 @@ describe("redirects", () => {
     const redirect = answer(status, { location: "/next?a=1", "dpop-nonce": "n1" });
     inTurn(redirect, ok);
     const plain = await fetch(url, request);
-    const plainly = server.heard.map(({ method, path, body, headers }) => [
+    const plainly = server.requests.map(({ method, path, body, headers }) => [
       method,
       path,
       body,
@@ -32,7 +32,7 @@ describe("redirects", () => {
     inTurn(redirect, ok);
     const response = await caller()(url, request);
     expect(
-      server.heard.map(({ method, path, body, headers }) => [
+      server.requests.map(({ method, path, body, headers }) => [
         method,
         path,
         body,
@@ -45,7 +45,7 @@ describe("redirects", () => {
       { htm: method, htu: url },
       { htm: next, htu: `${server.origin}/next`, nonce: "n1" },
     ]);
-    expect(server.heard[1]?.headers.authorization).toBe(`DPoP ${TOKEN}`);
+    expect(server.requests[1]?.headers.authorization).toBe(`DPoP ${TOKEN}`);
   });
 
   it.each([
@@ -59,31 +59,31 @@ describe("redirects", () => {
     [307, "post"],
   ])("a %d of a %s is followed as fetch does, in whatever case it is given", async (status, method) => {
     const request = { method, body: /^p/i.test(method) ? "payload" : null };
-    const heard = () => server.heard.map(({ method, path, body }) => [method, path, body]);
+    const requests = () => server.requests.map(({ method, path, body }) => [method, path, body]);
     const redirect = answer(status, { location: "/next" });
     inTurn(redirect, ok);
     await fetch(url, request);
-    const plainly = heard();
+    const plainly = requests();
     inTurn(redirect, ok);
     await caller()(url, request);
-    expect(heard()).toEqual(plainly);
+    expect(requests()).toEqual(plainly);
     expect(proofs().map(({ htm }) => htm)).toEqual(plainly.map(([method]) => method));
   });
 
   it("of a Request is followed with its body", async () => {
     inTurn(answer(307, { location: "/next" }), ok);
     await caller()(new Request(url, { method: "POST", body: "payload", headers: { "x-own": "kept" } }));
-    expect(server.heard[1]).toMatchObject({ method: "POST", body: "payload", headers: { "x-own": "kept" } });
+    expect(server.requests[1]).toMatchObject({ method: "POST", body: "payload", headers: { "x-own": "kept" } });
   });
 
   it.each([301, 302, 303, 307, 308])("a %d to another origin is refused, and nothing is sent on", async (status) => {
     inTurn(answer(status, { location: `${elsewhere.origin}/resource` }));
-    elsewhere.tell(ok);
+    elsewhere.respondWith(ok);
     expect(await caught(caller()(url))).toMatchObject({
       code: "redirect",
       message: expect.stringContaining(elsewhere.origin),
     });
-    expect(elsewhere.heard).toEqual([]);
+    expect(elsewhere.requests).toEqual([]);
   });
 
   it("is refused if it leads nowhere, or to the same host with a user's name", async () => {
@@ -97,7 +97,7 @@ describe("redirects", () => {
 
   it("that a fetch of your own has followed all the same is an error, not an answer", async () => {
     inTurn(answer(302, { location: `${elsewhere.origin}/resource` }));
-    elsewhere.tell(ok);
+    elsewhere.respondWith(ok);
     const disobedient: typeof fetch = (input, init) => fetch(input, { ...init, redirect: "follow" });
     expect(await caught(caller({ fetch: disobedient })(url))).toMatchObject({ code: "redirect" });
   });
@@ -115,7 +115,7 @@ describe("redirects", () => {
   it("ends after 20", async () => {
     inTurn(answer(302, { location: "/again" }));
     expect(await caught(caller()(url))).toMatchObject({ code: "redirect" });
-    expect(server.heard).toHaveLength(21);
+    expect(server.requests).toHaveLength(21);
     expect(new Set(proofs().map(({ jti }) => jti)).size).toBe(21);
   });
 
@@ -129,13 +129,13 @@ describe("redirects", () => {
     expect((await caller()(url, { redirect: "manual" })).status).toBe(302);
     expect((await caller()(new Request(url, { redirect: "manual" }))).status).toBe(302);
     expect(await caught(caller()(url, { redirect: "error" }))).toBeInstanceOf(TypeError);
-    expect(server.heard).toHaveLength(3);
+    expect(server.requests).toHaveLength(3);
   });
 
   it("is followed after a challenge, and challenged after it is followed, but once in a call", async () => {
     const nonce = (n: string) => challenge("use_dpop_nonce", { "dpop-nonce": n });
     inTurn(nonce("n1"), answer(302, { location: "/next" }), nonce("n2"), ok);
     expect((await caller()(url)).status).toBe(401);
-    expect(server.heard).toHaveLength(3);
+    expect(server.requests).toHaveLength(3);
   });
 });

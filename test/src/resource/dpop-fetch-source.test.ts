@@ -1,20 +1,20 @@
 /** `dpopFetch` over a token source: what a refused token leads to, and what it does not. */
 import { dpopFetch, type TokenSourceOptions } from "hardproof";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { answer, caught, challenge, ok, type ToldResource, toldResource } from "../../servers/stub-resource.js";
+import { answer, caught, challenge, ok, type StubResource, stubResource } from "../../servers/stub-resource.js";
 import { json } from "../../servers/stub-server.js";
-import { type ToldSource, toldSource } from "../tokens/stub-source.js";
+import { type StubSource, stubSource } from "../tokens/stub-source.js";
 
-let rs: ToldResource;
-let as: ToldSource;
+let rs: StubResource;
+let as: StubSource;
 beforeAll(async () => {
-  [rs, as] = await Promise.all([toldResource(), toldSource()]);
+  [rs, as] = await Promise.all([stubResource(), stubSource()]);
 });
 afterAll(() => Promise.all([rs.close(), as.close()]));
 
 const caller = (options: Partial<TokenSourceOptions> = {}) =>
   dpopFetch({ prover: as.prover, token: as.source(options) });
-const tokens = () => rs.server.heard.map(({ headers }) => headers.authorization);
+const tokens = () => rs.server.requests.map(({ headers }) => headers.authorization);
 const invalid = challenge("invalid_token");
 
 it("calls with the source's token", async () => {
@@ -23,7 +23,7 @@ it("calls with the source's token", async () => {
   const call = caller();
   await Promise.all([call(rs.url), call(rs.url)]);
   expect(tokens()).toEqual(["DPoP t1", "DPoP t1"]);
-  expect(as.server.heard).toHaveLength(1);
+  expect(as.server.requests).toHaveLength(1);
 });
 
 it.each([
@@ -34,7 +34,7 @@ it.each([
   rs.inTurn(answer(401, { "www-authenticate": header }), ok);
   expect((await caller()(rs.url, { method: "POST", body: "twice" })).status).toBe(200);
   expect(tokens()).toEqual(["DPoP t1", "DPoP t2"]);
-  expect(rs.server.heard.map(({ body }) => body)).toEqual(["twice", "twice"]);
+  expect(rs.server.requests.map(({ body }) => body)).toEqual(["twice", "twice"]);
   expect(new Set(rs.proofs().map(({ jti }) => jti)).size).toBe(2);
   expect(rs.proofs()[0]?.ath).not.toBe(rs.proofs()[1]?.ath);
 });
@@ -44,20 +44,20 @@ it("gives back a refusal for ever after one renewal, and then leaves the token a
   rs.inTurn(invalid);
   const call = caller({ backoff: { first: 60_000 } });
   expect((await call(rs.url)).status).toBe(401);
-  expect([rs.server.heard.length, as.server.heard.length]).toEqual([2, 2]);
+  expect([rs.server.requests.length, as.server.requests.length]).toEqual([2, 2]);
   for (let turn = 0; turn < 5; turn++) expect((await call(rs.url)).status).toBe(401);
-  expect([rs.server.heard.length, as.server.heard.length]).toEqual([7, 2]);
+  expect([rs.server.requests.length, as.server.requests.length]).toEqual([7, 2]);
 });
 
 it("renews once for many calls that were refused with the same token", async () => {
   as.grants();
-  rs.server.tell((response, heard, turn) =>
-    (heard.headers.authorization === "DPoP t1" ? invalid : ok)(response, heard, turn),
+  rs.server.respondWith((response, request, turn) =>
+    (request.headers.authorization === "DPoP t1" ? invalid : ok)(response, request, turn),
   );
   const call = caller();
   const answers = await Promise.all(Array.from({ length: 10 }, () => call(rs.url)));
   expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
-  expect(as.server.heard).toHaveLength(2);
+  expect(as.server.requests).toHaveLength(2);
 });
 
 it("does not renew for another error, or another status", async () => {
@@ -70,7 +70,7 @@ it("does not renew for another error, or another status", async () => {
   );
   const call = caller();
   for (const status of [401, 403, 401, 401]) expect((await call(rs.url)).status).toBe(status);
-  expect([rs.server.heard.length, as.server.heard.length]).toEqual([4, 1]);
+  expect([rs.server.requests.length, as.server.requests.length]).toEqual([4, 1]);
 });
 
 it("meets a nonce, a clock and a token in one call, each once", async () => {
@@ -84,19 +84,19 @@ it("meets a nonce, a clock and a token in one call, each once", async () => {
     ok,
   );
   expect((await caller()(rs.url)).status).toBe(401);
-  expect(rs.server.heard).toHaveLength(4);
+  expect(rs.server.requests).toHaveLength(4);
   expect(new Set(rs.proofs().map(({ jti }) => jti)).size).toBe(4);
 });
 
 it("fails with the source's error where there is no token, and sends nothing", async () => {
-  as.server.tell(json(401, { error: "invalid_client" }));
+  as.server.respondWith(json(401, { error: "invalid_client" }));
   rs.inTurn(ok);
   expect(await caught(caller()(rs.url))).toMatchObject({ name: "OAuthError", error: "invalid_client" });
-  expect(rs.server.heard).toEqual([]);
+  expect(rs.server.requests).toEqual([]);
 });
 
 it("does not renew a plain token", async () => {
   rs.inTurn(invalid);
   expect((await rs.caller()(rs.url)).status).toBe(401);
-  expect(rs.server.heard).toHaveLength(1);
+  expect(rs.server.requests).toHaveLength(1);
 });

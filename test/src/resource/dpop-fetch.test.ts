@@ -2,9 +2,9 @@
 import { inspect } from "node:util";
 import { type DPoPFetchOptions, dpopFetch, Token } from "hardproof";
 import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { answer, caught, ok, TOKEN, toldResource } from "../../servers/stub-resource.js";
+import { answer, caught, ok, stubResource, TOKEN } from "../../servers/stub-resource.js";
 
-const told = await toldResource();
+const told = await stubResource();
 const { server, elsewhere, url, inTurn, caller, proofs } = told;
 afterAll(() => told.close());
 
@@ -21,7 +21,7 @@ describe("RFC 9449 §7.1", () => {
     inTurn(ok);
     const response = await caller()(`${url}?a=1#b`, { headers: { "x-own": "kept" } });
     expect(await response.text()).toBe("said");
-    expect(server.heard[0]).toMatchObject({
+    expect(server.requests[0]).toMatchObject({
       method: "GET",
       path: "/resource?a=1",
       headers: { authorization: `DPoP ${TOKEN}`, "x-own": "kept" },
@@ -34,7 +34,7 @@ describe("RFC 9449 §7.1", () => {
     async (method) => {
       inTurn(ok);
       await caller()(url, { method });
-      expect(proofs()[0]?.htm).toBe(server.heard[0]?.method);
+      expect(proofs()[0]?.htm).toBe(server.requests[0]?.method);
     },
   );
 
@@ -47,7 +47,7 @@ describe("RFC 9449 §7.1", () => {
     });
     await caller({ fetch })(`${host}/a/../b c`);
     expect(proofs()[0]?.htu).toBe(`${host.toLowerCase()}/b%20c`);
-    expect(server.heard[0]?.path).toBe("/b%20c");
+    expect(server.requests[0]?.path).toBe("/b%20c");
   });
 
   it("takes strings, URLs and Requests, whose parts an init overrides", async () => {
@@ -61,14 +61,14 @@ describe("RFC 9449 §7.1", () => {
       headers: { "x-own": "2" },
     });
     await caller()(new Request(url));
-    expect(server.heard.map(({ method, body, headers }) => [method, body, headers["x-own"]])).toEqual([
+    expect(server.requests.map(({ method, body, headers }) => [method, body, headers["x-own"]])).toEqual([
       ["GET", "", undefined],
       ["POST", "of the request", "1"],
       ["PUT", "y", "2"],
       ["GET", "", undefined],
     ]);
     expect(proofs().map(({ htm }) => htm)).toEqual(["GET", "POST", "PUT", "GET"]);
-    expect(server.heard[1]?.headers).toMatchObject({
+    expect(server.requests[1]?.headers).toMatchObject({
       "content-length": "14",
       "content-type": "text/plain;charset=UTF-8",
     });
@@ -87,7 +87,7 @@ describe("RFC 9449 §7.1", () => {
     inTurn(ok);
     expect(await caught(caller()(url, { headers: { [name]: "x" } }))).toMatchObject({ code: "forbidden-header" });
     expect(await caught(caller()(new Request(url, { headers: { [name]: "x" } })))).toMatchObject({ name: "DPoPError" });
-    expect(server.heard).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
   it("takes a Token, and refuses one of another key", async () => {
@@ -98,7 +98,7 @@ describe("RFC 9449 §7.1", () => {
       code: "invalid-access-token",
       message: expect.stringContaining("other"),
     });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it.each([{ token: "" }, { token: undefined as never }, { prover: {} as never }, { maxBufferedBody: -1 }])(
@@ -115,7 +115,7 @@ describe("RFC 9449 §7.1", () => {
     expect(response.headers.get("x-a")).toBe("b");
     expect(await caught(caller()(url))).toBeInstanceOf(TypeError);
     expect(await caught(caller()("/relative"))).toBeInstanceOf(TypeError);
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 });
 

@@ -2,10 +2,10 @@
 import { setImmediate } from "node:timers/promises";
 import { DPoPProver, OAuthClient, type TokenSource, type TokenSourceOptions, tokenSource } from "hardproof";
 import { vi } from "vitest";
-import { json, type Telling, type ToldServer, toldServer } from "../../servers/stub-server.js";
+import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
-export interface ToldSource {
-  readonly server: ToldServer;
+export interface StubSource {
+  readonly server: StubServer;
   readonly prover: DPoPProver;
   source(options?: Partial<TokenSourceOptions>): TokenSource;
   /** A fresh token for each request, named by its turn, with these fields. */
@@ -15,8 +15,8 @@ export interface ToldSource {
 
 export const EPOCH = Date.UTC(2026, 0, 1);
 
-export async function toldSource(): Promise<ToldSource> {
-  const [server, prover] = await Promise.all([toldServer(), DPoPProver.generate()]);
+export async function stubSource(): Promise<StubSource> {
+  const [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
   const client = new OAuthClient({ baseUrl: server.origin });
   const known = { clientId: "my-agent", clientSecret: "s3cr3t-of-the-agent" };
   return {
@@ -25,12 +25,12 @@ export async function toldSource(): Promise<ToldSource> {
     source: (options = {}) =>
       tokenSource({ client, prover, grantType: "client_credentials", ...known, jitter: 0, ...options }),
     grants: (fields = { expires_in: 600 }) =>
-      server.tell((response, heard, turn) => granted(`t${turn}`, fields)(response, heard, turn)),
+      server.respondWith((response, request, turn) => granted(`t${turn}`, fields)(response, request, turn)),
     close: server.close,
   };
 }
 
-export function granted(access_token: string, fields: Record<string, unknown> = { expires_in: 600 }): Telling {
+export function granted(access_token: string, fields: Record<string, unknown> = { expires_in: 600 }): Responder {
   return json(200, { access_token, token_type: "DPoP", ...fields });
 }
 

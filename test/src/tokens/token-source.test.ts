@@ -11,10 +11,10 @@ import {
   tokenSource,
 } from "hardproof";
 import { afterAll, afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { json, type Telling } from "../../servers/stub-server.js";
-import { granted, setTime, toldSource, until } from "./stub-source.js";
+import { json, type Responder } from "../../servers/stub-server.js";
+import { granted, setTime, stubSource, until } from "./stub-source.js";
 
-const { server, source, grants, close } = await toldSource();
+const { server, source, grants, close } = await stubSource();
 afterAll(close);
 beforeEach(() => setTime(0));
 afterEach(() => {
@@ -28,7 +28,7 @@ const failure = (work: Promise<unknown>) =>
     () => expect.unreachable(),
     (error) => error,
   );
-const grantTypes = () => server.heard.map(({ form }) => form.get("grant_type"));
+const grantTypes = () => server.requests.map(({ form }) => form.get("grant_type"));
 
 describe("a token", () => {
   it("has the types that are promised", () => {
@@ -43,22 +43,22 @@ describe("a token", () => {
     expect(new Set(all)).toEqual(new Set(["t1"]));
     setTime(500);
     expect(await given(tokens)).toBe("t1");
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("is not lost to the others when one gives up waiting", async () => {
     const controller = new AbortController();
     const reason = new Error("enough");
-    server.tell((response, heard, turn) => {
+    server.respondWith((response, request, turn) => {
       controller.abort(reason);
-      granted("t1")(response, heard, turn);
+      granted("t1")(response, request, turn);
     });
     const tokens = source();
     const first = failure(tokens.token({ signal: controller.signal }));
     const second = given(tokens);
     expect(await first).toBe(reason);
     expect(await second).toBe("t1");
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     expect(await failure(source().token({ signal: AbortSignal.abort(reason) }))).toBe(reason);
   });
 
@@ -68,13 +68,13 @@ describe("a token", () => {
     await given(tokens);
     setTime(539);
     await given(tokens);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     setTime(541);
     expect([await given(tokens), await given(tokens)]).toEqual(["t1", "t1"]);
-    await until(() => server.heard.length === 2);
+    await until(() => server.requests.length === 2);
     await until(async () => (await given(tokens)) !== "t1");
     expect(await given(tokens)).toBe("t2");
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it.each([
@@ -88,10 +88,10 @@ describe("a token", () => {
     await given(tokens);
     setTime(at - 2);
     await given(tokens);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     setTime(at);
     await given(tokens);
-    await until(() => server.heard.length === 2);
+    await until(() => server.requests.length === 2);
   });
 
   it("that lives shortly is renewed in its last quarter, not with each call", async () => {
@@ -100,7 +100,7 @@ describe("a token", () => {
     await given(tokens);
     setTime(14);
     await given(tokens);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("is waited for once the old one has ended, also where it ended at once", async () => {
@@ -131,10 +131,10 @@ describe("a refresh token (RFC 6749 §6)", () => {
   const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v", resource: "https://r" } };
 
   it("takes the grant's place, and is replaced by the one that comes with the answer", async () => {
-    server.tell((response, heard, turn) =>
+    server.respondWith((response, request, turn) =>
       granted(`t${turn}`, { expires_in: 10, ...(turn === 2 ? {} : { refresh_token: `r${turn}` }) })(
         response,
-        heard,
+        request,
         turn,
       ),
     );
@@ -144,8 +144,8 @@ describe("a refresh token (RFC 6749 §6)", () => {
       await given(tokens);
     }
     expect(grantTypes()).toEqual(["authorization_code", "refresh_token", "refresh_token", "refresh_token"]);
-    expect(server.heard.map(({ form }) => form.get("refresh_token"))).toEqual([null, "r1", "r1", "r3"]);
-    expect(server.heard[1]?.body).toBe(
+    expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual([null, "r1", "r1", "r3"]);
+    expect(server.requests[1]?.body).toBe(
       "grant_type=refresh_token&client_id=my-agent&client_secret=s3cr3t-of-the-agent&resource=https%3A%2F%2Fr&refresh_token=r1",
     );
   });
@@ -153,22 +153,22 @@ describe("a refresh token (RFC 6749 §6)", () => {
   it("can be what there is from the start, or come with a token from elsewhere", async () => {
     grants({ expires_in: 10 });
     expect(await given(source({ grantType: "refresh_token", extra: { refresh_token: "r0" } }))).toBe("t1");
-    expect(server.heard[0]?.form.get("refresh_token")).toBe("r0");
-    server.tell(granted("mine", { expires_in: 10, refresh_token: "r1" }));
+    expect(server.requests[0]?.form.get("refresh_token")).toBe("r0");
+    server.respondWith(granted("mine", { expires_in: 10, refresh_token: "r1" }));
     const token = await source().token();
     grants();
     const tokens = source({ ...login, token });
     expect(await given(tokens)).toBe("mine");
     setTime(11);
     expect(await given(tokens)).toBe("t1");
-    expect(server.heard.map(({ form }) => form.get("refresh_token"))).toEqual(["r1"]);
+    expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual(["r1"]);
   });
 
   const refusingRefresh = () =>
-    server.tell((response, heard, turn) =>
-      heard.form.has("refresh_token")
-        ? json(400, { error: "invalid_grant", error_description: "revoked" })(response, heard, turn)
-        : granted(`t${turn}`, { expires_in: 10, refresh_token: `r${turn}` })(response, heard, turn),
+    server.respondWith((response, request, turn) =>
+      request.form.has("refresh_token")
+        ? json(400, { error: "invalid_grant", error_description: "revoked" })(response, request, turn)
+        : granted(`t${turn}`, { expires_in: 10, refresh_token: `r${turn}` })(response, request, turn),
     );
 
   it("that is refused gives way to the grant, where that can be repeated", async () => {
@@ -197,7 +197,7 @@ describe("a refresh token (RFC 6749 §6)", () => {
     await given(tokens);
     setTime(11);
     expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     setTime(0);
     const repeated = source({ grantType: "urn:ietf:params:oauth:grant-type:token-exchange", repeatable: true });
     await given(repeated);
@@ -212,10 +212,10 @@ describe("a refresh token that does not help", () => {
   it("is not sent again where the store has none by then", async () => {
     const store = memoryTokenStore();
     let grantsLeft = 2;
-    server.tell((response, heard, turn) => {
-      if (heard.form.has("refresh_token")) return json(400, { error: "invalid_grant" })(response, heard, turn);
+    server.respondWith((response, request, turn) => {
+      if (request.form.has("refresh_token")) return json(400, { error: "invalid_grant" })(response, request, turn);
       const refreshToken = grantsLeft-- === 2 ? { refresh_token: "r1" } : {};
-      return granted(`t${turn}`, { expires_in: 10, ...refreshToken })(response, heard, turn);
+      return granted(`t${turn}`, { expires_in: 10, ...refreshToken })(response, request, turn);
     });
     const [one, other] = [source({ store }), source({ store })];
     expect([await given(one), await given(other)]).toEqual(["t1", "t1"]);
@@ -230,10 +230,10 @@ describe("a refresh token that does not help", () => {
     "since the answer is %s gives way to a grant that can be repeated, and to no other",
     async (error) => {
       const refusing = () =>
-        server.tell((response, heard, turn) =>
-          heard.form.has("refresh_token")
-            ? json(400, { error })(response, heard, turn)
-            : granted(`t${turn}`, { expires_in: 10, refresh_token: "refresh-token" })(response, heard, turn),
+        server.respondWith((response, request, turn) =>
+          request.form.has("refresh_token")
+            ? json(400, { error })(response, request, turn)
+            : granted(`t${turn}`, { expires_in: 10, refresh_token: "refresh-token" })(response, request, turn),
         );
       refusing();
       const tokens = source();
@@ -266,7 +266,7 @@ describe("a refresh token that does not help", () => {
     await given(tokens);
     setTime(11);
     await given(tokens);
-    for (const [index, { form }] of server.heard.entries())
+    for (const [index, { form }] of server.requests.entries())
       expect(Object.fromEntries(form)).toMatchObject({ ...extra, scope: "read", refresh_token: `r${index}` });
   });
 });
@@ -274,17 +274,17 @@ describe("a refresh token that does not help", () => {
 describe("a grant that can't be repeated", () => {
   const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v" } };
 
-  it.each<[string, Telling]>([
+  it.each<[string, Responder]>([
     ["was lost", (response) => void response.destroy()],
     ["is of another key", granted("t", { cnf: { jkt: "somebody-else's" } })],
     ["is a failure", json(503, { error: "temporarily_unavailable" })],
   ])("is not sent again after an answer that %s", async (_, answer) => {
-    server.tell(answer);
+    server.respondWith(answer);
     const tokens = source({ ...login, backoff: { first: 1 } });
     expect(await failure(tokens.token())).toBeInstanceOf(OAuthError);
     setTime(1000);
     expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("is sent once the key signs", async () => {
@@ -300,7 +300,7 @@ describe("a grant that can't be repeated", () => {
 });
 
 it("a token that was handed over grows old from then on, not from its first use", async () => {
-  server.tell(granted("handed over", { expires_in: 10 }));
+  server.respondWith(granted("handed over", { expires_in: 10 }));
   const token = await source().token();
   grants();
   const [early, late] = [source({ token }), source({ token })];
@@ -311,7 +311,7 @@ it("a token that was handed over grows old from then on, not from its first use"
 });
 
 describe("a failure", () => {
-  const failing = () => server.tell(json(503, { error: "temporarily_unavailable" }));
+  const failing = () => server.respondWith(json(503, { error: "temporarily_unavailable" }));
 
   it("is told at once, and again, until its backoff is over; then the server is asked again", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
@@ -329,7 +329,7 @@ describe("a failure", () => {
     ] as const) {
       setTime(time);
       await failure(tokens.token());
-      expect(server.heard).toHaveLength(requests);
+      expect(server.requests).toHaveLength(requests);
     }
     grants();
     setTime(1000);
@@ -353,7 +353,7 @@ describe("a failure", () => {
     const errors = await Promise.all(Array.from({ length: 10 }, () => failure(tokens.token())));
     expect(new Set(errors).size).toBe(1);
     expect(await failure(tokens.token())).toBe(errors[0]);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("does not touch a token that still lasts, and backs off in the background too", async () => {
@@ -363,21 +363,21 @@ describe("a failure", () => {
     failing();
     setTime(550);
     expect(await given(tokens)).toBe("t1");
-    await until(() => server.heard.length === 1);
+    await until(() => server.requests.length === 1);
     for (let turn = 0; turn < 50; turn++) expect(await given(tokens)).toBe("t1");
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     setTime(601);
     expect(await failure(tokens.token())).toMatchObject({ statusCode: 503 });
   });
 
   it("leaves the server alone for as long as it asked (Retry-After), and no longer than a minute", async () => {
-    server.tell(json(429, { error: "slow_down" }, { "retry-after": "30" }));
+    server.respondWith(json(429, { error: "slow_down" }, { "retry-after": "30" }));
     const tokens = source();
     await failure(tokens.token());
     setTime(29);
     await failure(tokens.token());
-    expect(server.heard).toHaveLength(1);
-    server.tell(json(429, { error: "slow_down" }, { "retry-after": "86400" }));
+    expect(server.requests).toHaveLength(1);
+    server.respondWith(json(429, { error: "slow_down" }, { "retry-after": "86400" }));
     setTime(31);
     await failure(tokens.token());
     grants();
@@ -386,7 +386,7 @@ describe("a failure", () => {
   });
 
   it("shows no secret", async () => {
-    server.tell((response, { body }) => response.writeHead(400).end(body));
+    server.respondWith((response, { body }) => response.writeHead(400).end(body));
     const tokens = source({ grantType: "refresh_token", extra: { refresh_token: "long-lived" } });
     expect(inspect([await failure(tokens.token()), tokens], { depth: 10, showHidden: true })).not.toMatch(
       /s3cr3t|long-lived/,
@@ -407,7 +407,7 @@ describe("a token that a resource server refuses", () => {
     ]);
     expect(all.map(({ accessToken }) => accessToken)).toEqual(["t2", "t2", "t2", "t2"]);
     expect((await tokens.renew(old)).accessToken).toBe("t2");
-    expect(server.heard).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it("is not replaced again and again: a refused successor is kept for a moment, longer each time", async () => {
@@ -424,7 +424,7 @@ describe("a token that a resource server refuses", () => {
     ] as const) {
       setTime(time);
       current = await tokens.renew(current);
-      expect(server.heard).toHaveLength(requests);
+      expect(server.requests).toHaveLength(requests);
     }
   });
 
@@ -432,9 +432,9 @@ describe("a token that a resource server refuses", () => {
     grants();
     const tokens = source();
     const old = await tokens.token();
-    server.tell(json(400, { error: "invalid_client" }));
+    server.respondWith(json(400, { error: "invalid_client" }));
     expect(await failure(tokens.renew(old))).toMatchObject({ error: "invalid_client" });
     expect(await failure(tokens.token())).toMatchObject({ error: "invalid_client" });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 });

@@ -15,9 +15,9 @@ import {
 } from "hardproof";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { json } from "../../servers/stub-server.js";
-import { EPOCH, granted, setTime, toldSource } from "./stub-source.js";
+import { EPOCH, granted, setTime, stubSource } from "./stub-source.js";
 
-const { server, source, grants, close } = await toldSource();
+const { server, source, grants, close } = await stubSource();
 let directory: string;
 afterAll(close);
 beforeEach(() => {
@@ -148,10 +148,10 @@ describe("a source with a store", () => {
     grants({ expires_in: 600, refresh_token: "r1" });
     const run = () => given({ store: encryptedTokenStore({ directory, key }), scope: "read" });
     expect([await run(), await run()]).toEqual(["t1", "t1"]);
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
     setTime(601);
     expect(await run()).toBe("t2");
-    expect(server.heard[1]?.form.get("refresh_token")).toBe("r1");
+    expect(server.requests[1]?.form.get("refresh_token")).toBe("r1");
   });
 
   it("keeps tokens of other keys, clients, scopes, resources and servers apart", async () => {
@@ -179,11 +179,11 @@ describe("a source with a store", () => {
 
   it("gives out no stored token without a key, where one is required", async () => {
     const store = memoryTokenStore();
-    server.tell(granted("unbound", { token_type: "Bearer" }));
+    server.respondWith(granted("unbound", { token_type: "Bearer" }));
     expect(await given({ store })).toBe("unbound");
     grants();
     expect(await given({ store, requireBinding: true })).toBe("t1");
-    server.tell(granted("unbound", { token_type: "Bearer" }));
+    server.respondWith(granted("unbound", { token_type: "Bearer" }));
     const other = { store, subject: "other" };
     expect(await given(other)).toBe("unbound");
     grants();
@@ -192,10 +192,10 @@ describe("a source with a store", () => {
   });
 
   it("has its refresh token again, and passes it on when the server does not replace it", async () => {
-    server.tell((response, heard, turn) =>
+    server.respondWith((response, request, turn) =>
       granted(`t${turn}`, turn === 1 ? { expires_in: 10, refresh_token: "r1" } : { expires_in: 10 })(
         response,
-        heard,
+        request,
         turn,
       ),
     );
@@ -227,11 +227,11 @@ describe("a source with a store", () => {
     const store = memoryTokenStore();
     await given({ store });
     setTime(11);
-    const elsewhere = await toldSource();
+    const elsewhere = await stubSource();
     elsewhere.grants();
     const client = new OAuthClient({ baseUrl: elsewhere.server.origin });
     await given({ store, client });
-    expect(elsewhere.server.heard.map(({ form }) => form.get("refresh_token"))).toEqual([null]);
+    expect(elsewhere.server.requests.map(({ form }) => form.get("refresh_token"))).toEqual([null]);
     await elsewhere.close();
   });
 
@@ -240,7 +240,7 @@ describe("a source with a store", () => {
     const store = memoryTokenStore();
     const foreign = { ...stored("stolen"), raw: { access_token: "stolen", cnf: { jkt: "other" } }, expiresAt: null };
     expect(await given({ store: { ...store, get: async () => foreign } })).toBe("t1");
-    expect(server.heard[0]?.form.has("refresh_token")).toBe(false);
+    expect(server.requests[0]?.form.has("refresh_token")).toBe(false);
   });
 
   it("uses what another process got meanwhile, ahead of the end and after a refused refresh token", async () => {
@@ -259,20 +259,20 @@ describe("a source with a store", () => {
     await store.set(key, { raw: { access_token: "theirs" }, refreshToken: "r2", expiresAt: EPOCH + 1_200_000 });
     setTime(601);
     expect((await tokens.token()).accessToken).toBe("theirs");
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
 
     setTime(1201);
-    server.tell((response, heard, turn) => {
+    server.respondWith((response, request, turn) => {
       const theirs = { raw: { access_token: "theirs 2" }, refreshToken: "r3", expiresAt: EPOCH + 1_800_000 };
-      void store.set(key, theirs).then(() => json(400, { error: "invalid_grant" })(response, heard, turn));
+      void store.set(key, theirs).then(() => json(400, { error: "invalid_grant" })(response, request, turn));
     });
     expect((await tokens.token()).accessToken).toBe("theirs 2");
-    expect(server.heard.map(({ form }) => form.get("refresh_token"))).toEqual(["r2"]);
+    expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual(["r2"]);
   });
 
   it("that can't be written gives its token all the same, and warns without it", async () => {
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-    server.tell(granted("secret-token"));
+    server.respondWith(granted("secret-token"));
     const failing = { ...memoryTokenStore(), set: () => Promise.reject(new Error("disk full")) };
     expect(await given({ store: failing })).toBe("secret-token");
     expect(warned).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("disk full"), {
@@ -286,6 +286,6 @@ describe("a source with a store", () => {
     await given({ store: encryptedTokenStore({ directory, key }) });
     const store = encryptedTokenStore({ directory, key: "another" });
     await expect(given({ store })).rejects.toMatchObject({ name: "TokenStoreError", code: "unreadable" });
-    expect(server.heard).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 });
