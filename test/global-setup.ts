@@ -1,4 +1,5 @@
 /** Once before all tests: the parts of all tokens are here or get installed, and the package is packed as published. */
+import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { ensureParts, SOFT_HSM_PARTS } from "../softhsm/index.js";
 import type { Part } from "../softhsm/parts.js";
@@ -26,6 +27,8 @@ export async function setup(project: TestProject): Promise<() => void> {
     });
   project.provide("unavailable", unavailable);
   const tarball = packTarball();
+  // The sources' worker would start a TypeScript compiler for each library.
+  process.env.HARDPROOF_PKCS11_WORKER = fileURLToPath(new URL("../dist/providers/pkcs11/worker.js", import.meta.url));
   project.provide("tarball", tarball.path);
   return tarball.remove;
 }

@@ -5,8 +5,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { whoReads, withMode } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
-import { importAddon } from "./client.js";
-import type { KeyOnToken } from "./connection.js";
+import { importBinding } from "./bindings.js";
 import {
   CKF_LOGIN_REQUIRED,
   CKF_PROTECTED_AUTHENTICATION_PATH,
@@ -14,35 +13,32 @@ import {
   CKF_USER_PIN_FINAL_TRY,
   CKF_USER_PIN_INITIALIZED,
   CKF_USER_PIN_LOCKED,
-} from "./cryptoki.js";
-import { Pkcs11Module } from "./module.js";
+} from "./constants.js";
 import { findModule } from "./module-path.js";
 import type { PinSource } from "./pin.js";
-import { findToken } from "./token.js";
+import type { InspectedToken } from "./token-inspection.js";
+import { type KeyOnToken, useToken } from "./token-use.js";
 
 const OTHERS_WRITE = 0o022;
 
-/** What is looked at on the way to the key. */
-type Way = Pick<KeyOnToken, "module" | "libraryParameters" | "environment" | "token" | "login">;
-
 /** @throws {SignerError} code `misconfigured`, `unavailable`, `key-not-found` or `ambiguous-key` */
-export async function* diagnoseToken(wanted: Way): AsyncGenerator<Finding> {
-  await importAddon();
-  yield { check: "addon", ok: true, found: "graphene-pk11 is here, and its native part loads" };
+export async function* diagnoseToken(wanted: KeyOnToken): AsyncGenerator<Finding> {
+  const { name } = await importBinding(wanted.binding);
+  yield { check: "addon", ok: true, found: `${name} is here, and its native part loads` };
   const path = await findModule(wanted.module);
   yield moduleFile(path, (await stat(path)).mode);
   yield* diagnoseLibrary(path, wanted);
-  yield await pinSource(wanted.login.pin);
+  yield await pinSource(wanted.pin);
 }
 
-async function* diagnoseLibrary(path: string, wanted: Way): AsyncGenerator<Finding> {
-  const module = await Pkcs11Module.acquire(path, wanted);
+async function* diagnoseLibrary(path: string, wanted: KeyOnToken): AsyncGenerator<Finding> {
+  const library = await useToken({ ...wanted, module: path });
   try {
-    const { slot, label, serial, model, firmware } = findToken(module.lib, wanted.token);
+    const { label, serial, model, firmware, flags } = (await library.run({ name: "inspect" })) as InspectedToken;
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${firmware}` };
-    yield pinState(module.lib.C_GetTokenInfo(slot).flags);
+    yield pinState(flags);
   } finally {
-    module.release();
+    await library.end();
   }
 }
 

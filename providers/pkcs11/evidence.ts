@@ -1,6 +1,6 @@
-/** What the token itself says of a key: where it was made, and whether it can leave. */
+/** What the token itself reports about a key: where it was made, and whether it can leave. */
 import type { KeyFacts } from "../../src/keystore/signer.js";
-import type { Cryptoki, Handle } from "./client.js";
+import { type Cryptoki, fromUlong, type LibraryInfo } from "./binding.js";
 import {
   CKA_ALWAYS_SENSITIVE,
   CKA_EXTRACTABLE,
@@ -9,69 +9,84 @@ import {
   CKA_NEVER_EXTRACTABLE,
   CKA_SENSITIVE,
   CKF_HW_SLOT,
-} from "./cryptoki.js";
-import { readAttribute } from "./objects.js";
-import { type Token, toNumber, unpadded } from "./token.js";
+} from "./constants.js";
+import { readAttributes } from "./objects.js";
+import type { OpenedKey } from "./open-keys.js";
+import { unpadded } from "./token.js";
 
-/** @throws what the library throws */
-export function readFacts(lib: Cryptoki, session: Handle, key: Handle, token: Token): KeyFacts {
+const FLAGS = {
+  CKA_SENSITIVE,
+  CKA_EXTRACTABLE,
+  CKA_ALWAYS_SENSITIVE,
+  CKA_NEVER_EXTRACTABLE,
+  CKA_LOCAL,
+} as const;
+
+/** @param module - The library's path. */
+export function readFacts(lib: Cryptoki, module: string, { session, handle, token }: OpenedKey): KeyFacts {
+  const values = readAttributes(lib, session, handle, [[...Object.values(FLAGS), CKA_KEY_GEN_MECHANISM]]);
   const flag = (type: number) => {
-    const value = readAttribute(lib, session, key, type)?.[0];
+    const value = values.get(type)?.[0];
     return value === undefined ? undefined : value !== 0;
   };
-  const mechanism = readAttribute(lib, session, key, CKA_KEY_GEN_MECHANISM);
+  const mechanism = values.get(CKA_KEY_GEN_MECHANISM);
+  const info = lib.C_GetInfo();
   const hardwareSlot = (lib.C_GetSlotInfo(token.slot).flags & CKF_HW_SLOT) !== 0;
-  const attributes = {
+  const attributes: Attributes = {
     CKA_SENSITIVE: flag(CKA_SENSITIVE),
     CKA_EXTRACTABLE: flag(CKA_EXTRACTABLE),
     CKA_ALWAYS_SENSITIVE: flag(CKA_ALWAYS_SENSITIVE),
     CKA_NEVER_EXTRACTABLE: flag(CKA_NEVER_EXTRACTABLE),
     CKA_LOCAL: flag(CKA_LOCAL),
-    CKA_KEY_GEN_MECHANISM: mechanism && mechanismName(toNumber(mechanism)),
+    CKA_KEY_GEN_MECHANISM: mechanism?.length ? mechanismName(Number(fromUlong(mechanism))) : undefined,
   };
   const { slotId, label, serial, manufacturer, model, firmware } = token;
   return {
-    protection: protection(lib, hardwareSlot),
+    protection: protection(info, hardwareSlot),
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
-      library: libraryInfo(lib),
-      module: lib.libPath,
+      library: {
+        manufacturer: unpadded(info.manufacturer),
+        description: unpadded(info.description),
+        version: info.version,
+      },
+      module,
     },
   };
 }
 
-/** The library says what it speaks to: tpm2-pkcs11's description is "TPM2.0 Cryptoki". */
-export function speaksToTpm(lib: Cryptoki): boolean {
-  return /\btpm/i.test(lib.C_GetInfo().libraryDescription);
+interface Attributes extends Record<keyof typeof FLAGS, boolean | undefined> {
+  CKA_KEY_GEN_MECHANISM: string | undefined;
 }
 
-function libraryInfo(lib: Cryptoki): { manufacturer: string; description: string; version: string } {
-  const { manufacturerID, libraryDescription, libraryVersion } = lib.C_GetInfo();
-  return {
-    manufacturer: unpadded(manufacturerID),
-    description: unpadded(libraryDescription),
-    version: `${libraryVersion.major}.${libraryVersion.minor}`,
-  };
+/** Returns whether the library speaks to a TPM: tpm2-pkcs11's description is "TPM2.0 Cryptoki". */
+export function speaksToTpm({ description }: LibraryInfo): boolean {
+  return /\btpm/i.test(description);
 }
 
-/** A TPM's slot says that it is hardware as well. */
-function protection(lib: Cryptoki, hardwareSlot: boolean): KeyFacts["protection"] {
-  if (speaksToTpm(lib)) return "tpm";
+/** A TPM's slot is reported as hardware as well. */
+function protection(info: LibraryInfo, hardwareSlot: boolean): KeyFacts["protection"] {
+  if (speaksToTpm(info)) return "tpm";
   return hardwareSlot ? "hsm" : "software";
 }
 
-/** Not extractable now is not enough: it must never have been, and must have been made here. */
-function exportable(attributes: Record<string, boolean | string | undefined>): boolean | "unknown" {
-  const { CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_ALWAYS_SENSITIVE, CKA_LOCAL } = attributes;
+/** It isn't enough that the key isn't extractable now: it must never have been, and must have been made on the token. */
+function exportable(attributes: Attributes): boolean | "unknown" {
+  const { CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_ALWAYS_SENSITIVE } = attributes;
   if (CKA_EXTRACTABLE === true || CKA_SENSITIVE === false) return true;
-  const always = CKA_NEVER_EXTRACTABLE === true && CKA_ALWAYS_SENSITIVE === true && CKA_LOCAL === true;
+  const always = CKA_NEVER_EXTRACTABLE === true && CKA_ALWAYS_SENSITIVE === true && wasMadeHere(attributes);
   return CKA_EXTRACTABLE === false && CKA_SENSITIVE === true && always ? false : "unknown";
 }
 
-/** `CK_UNAVAILABLE_INFORMATION` for a key that was not made on the token. */
+/** Some libraries report `CKA_LOCAL` for an imported key. The mechanism then doesn't name a generation. */
+function wasMadeHere({ CKA_LOCAL, CKA_KEY_GEN_MECHANISM }: Attributes): boolean {
+  return CKA_LOCAL === true && CKA_KEY_GEN_MECHANISM !== "unavailable";
+}
+
+/** `CK_UNAVAILABLE_INFORMATION` for a key that wasn't made on the token. */
 function mechanismName(mechanism: number): string {
   if (mechanism === 0x1040) return "CKM_EC_KEY_PAIR_GEN";
   return mechanism > 0xfffffffe ? "unavailable" : `0x${mechanism.toString(16)}`;

@@ -1,6 +1,6 @@
-/** Key pairs on a token: made so that they can't leave it, listed, and deleted. */
-import { randomBytes } from "node:crypto";
+/** Key pairs on a token, in a worker: made so that they can't leave the token, listed, and deleted. */
 import { SignerError } from "../../src/errors.js";
+import { type Attribute, bool, type Cryptoki, type Handle } from "./binding.js";
 import {
   CKA_DECRYPT,
   CKA_DERIVE,
@@ -19,71 +19,56 @@ import {
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   P256_PARAMS,
-} from "./cryptoki.js";
+} from "./constants.js";
 import { speaksToTpm } from "./evidence.js";
 import { findPrivateKey, findSigningKeys } from "./keys.js";
-import { findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
-import { onToken, type TokenSession, type TokenTask } from "./token-session.js";
-
-const ID_BYTES = 16;
+import { findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
+import type { KeySpec, ListedKey } from "./protocol.js";
+import { returnValue } from "./return-values.js";
+import type { Token } from "./token.js";
 
 /**
- * Makes a P-256 key pair on the token: sensitive, never extractable, for signing alone. Both halves get the same label
- * and id.
+ * Makes a P-256 key pair: sensitive, never extractable, and only for signing. Both halves get the same label and id.
  *
- * @returns what selects the new key
- * @throws {SignerError} code `ambiguous-key` if the token has an object with that label or id already
+ * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
  */
-export function generateKeyPair(wanted: TokenTask): Promise<KeySelector> {
-  const { label } = wanted.key;
-  const id = wanted.key.id === undefined ? randomBytes(ID_BYTES) : idBytes(wanted.key.id);
-  const name = [{ type: CKA_ID, value: id }, ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }])];
-  const work = async (on: TokenSession) => {
-    const { lib, session, signal } = on;
-    refuseTaken(on, { label, id }, 0);
-    const mechanism = { mechanism: CKM_EC_KEY_PAIR_GEN };
-    const halves = [publicTemplate(name), privateTemplate(name, speaksToTpm(lib) ? [] : NOT_ALLOWED)] as const;
-    const { publicKey, privateKey } = await lib.C_GenerateKeyPairAsync(session, mechanism, ...halves);
-    try {
-      refuseTaken(on, { label, id }, 1);
-      signal.throwIfAborted();
-    } catch (error) {
-      // Somebody made one of that name at the same time, and neither is kept by its maker; or nobody waits for it.
-      for (const half of [publicKey, privateKey]) lib.C_DestroyObject(session, half);
-      throw error;
-    }
-    return { label, id };
-  };
-  return onToken(wanted, { doing: "making a key pair", writes: true, work });
+export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name }: KeySpec): void {
+  refuseTaken(lib, session, name, 0);
+  const halves = generate(lib, session, name);
+  try {
+    // Another program may have made one of that name at the same time: then neither keeps its own.
+    refuseTaken(lib, session, name, 1);
+    refuseExtractable(lib, session, halves.privateKey);
+  } catch (error) {
+    for (const half of [halves.publicKey, halves.privateKey]) lib.C_DestroyObject(session, half);
+    throw error;
+  }
 }
 
-/** @returns the URIs of the private keys on the token that can sign ES256, by label and id */
-export function listKeys(wanted: TokenTask): Promise<string[]> {
-  const work = ({ lib, session, token: { label, serial } }: TokenSession) =>
-    findSigningKeys(lib, session, wanted.key).map((key) => wanted.uriOf({ label, serial }, keepGiven(key)));
-  return onToken(wanted, { doing: "listing keys", writes: false, work });
+/** Returns the private keys on the token that can sign ES256. */
+export function listKeys(lib: Cryptoki, session: Handle, { selector }: KeySpec, token: Token): ListedKey[] {
+  const { label, serial } = token;
+  return findSigningKeys(lib, session, selector).map((key) => ({
+    token: { label, serial: serial || undefined },
+    key: { label: key.label || undefined, id: key.id.length > 0 ? key.id : undefined },
+  }));
 }
 
 /**
  * Deletes both halves of a key pair. Certificates stay.
  *
- * @throws {SignerError} code `misconfigured` without an id, `key-not-found`, or `ambiguous-key`: nothing was deleted
+ * @throws {SignerError} With code `key-not-found` or `ambiguous-key`: nothing was deleted.
  */
-export async function deleteKeyPair(wanted: TokenTask): Promise<void> {
-  const { id, label } = wanted.key;
-  const uri = wanted.uriOf(wanted.token, wanted.key);
-  if (id === undefined) throw new SignerError("misconfigured", `${uri}: a key is deleted by its id alone.`, { uri });
-  const work = ({ lib, session }: TokenSession) => {
-    const { handle } = findPrivateKey(lib, session, { id, label });
-    const others = findObjects(lib, session, CKO_PRIVATE_KEY, { id }).length > 1;
-    const publicHalves = others ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, { id });
-    for (const object of [handle, ...publicHalves.map((half) => half.handle)]) lib.C_DestroyObject(session, object);
-  };
-  await onToken(wanted, { doing: "deleting a key pair", writes: true, work });
+export function deleteKeyPair(lib: Cryptoki, session: Handle, { selector }: KeySpec): void {
+  const { handle } = findPrivateKey(lib, session, selector);
+  const byId = { id: selector.id };
+  const others = findObjects(lib, session, CKO_PRIVATE_KEY, byId).length > 1;
+  const publicHalves = others ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, byId);
+  for (const object of [handle, ...publicHalves.map((half) => half.handle)]) lib.C_DestroyObject(session, object);
 }
 
-/** Neither half may share its label or its id with another object of its kind. */
-function refuseTaken({ lib, session }: TokenSession, { label, id }: KeySelector, most: number): void {
+/** Neither half may share its label or its id with another object of its class. */
+function refuseTaken(lib: Cryptoki, session: Handle, { label, id }: KeySelector, most: number): void {
   const selectors: KeySelector[] = [{ id }, ...(label === undefined ? [] : [{ label }])];
   for (const objectClass of [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY])
     for (const selector of selectors) {
@@ -91,30 +76,70 @@ function refuseTaken({ lib, session }: TokenSession, { label, id }: KeySelector,
       if (found.length <= most) continue;
       const another = selector.id === undefined ? "label" : "id";
       const remedy = `Open it (openSigner, hardproof show), or choose another ${another}.`;
-      const message = `The token has ${found.map(nameOf).join(" and ")} already. ${remedy}`;
-      throw new SignerError("ambiguous-key", message);
+      throw new SignerError("ambiguous-key", `The token has ${found.map(nameOf).join(" and ")} already. ${remedy}`);
     }
 }
 
-type Template = { type: number; value: boolean | string | Buffer }[];
+/** Usages that some tokens allow unless the template forbids them. Others refuse a template that mentions them. */
+const FORBIDDEN = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
+const REFUSED_TEMPLATE =
+  /^CKR_(TEMPLATE_INCONSISTENT|TEMPLATE_INCOMPLETE|ATTRIBUTE_TYPE_INVALID|ATTRIBUTE_VALUE_INVALID)$/;
+const REFUSED_KEY = /^CKR_(FUNCTION_NOT_SUPPORTED|MECHANISM_INVALID|CURVE_NOT_SUPPORTED|DOMAIN_PARAMS_INVALID)$/;
+const VENDOR_TOOL =
+  "Make the key with the vendor's tool (such as pkcs11-tool, ykman piv keys generate), and open it here.";
 
-function publicTemplate(name: Template): Template {
+function generate(lib: Cryptoki, session: Handle, name: KeySelector) {
+  const templates = speaksToTpm(lib.C_GetInfo()) ? [[]] : [FORBIDDEN, [CKA_EXTRACTABLE], []];
+  let refusal: unknown;
+  for (const forbidden of templates)
+    try {
+      const halves = [publicTemplate(name), privateTemplate(name, forbidden)] as const;
+      return lib.C_GenerateKeyPair(session, CKM_EC_KEY_PAIR_GEN, ...halves);
+    } catch (error) {
+      refusal = error;
+      if (!REFUSED_TEMPLATE.test(returnValue(error) ?? "")) break;
+    }
+  throw generationError(refusal);
+}
+
+function generationError(cause: unknown): unknown {
+  const value = returnValue(cause) ?? "";
+  if (value === "CKR_USER_TYPE_INVALID")
+    return new SignerError(
+      "access-denied",
+      `Only the security officer makes keys on this token (${value}). ${VENDOR_TOOL}`,
+      { cause },
+    );
+  if (!REFUSED_TEMPLATE.test(value) && !REFUSED_KEY.test(value)) return cause;
+  return new SignerError("misconfigured", `The token doesn't make such a key (${value}). ${VENDOR_TOOL}`, { cause });
+}
+
+function refuseExtractable(lib: Cryptoki, session: Handle, key: Handle): void {
+  const attributes = readAttributes(lib, session, key, [[CKA_SENSITIVE, CKA_EXTRACTABLE]]);
+  if (attributes.get(CKA_SENSITIVE)?.[0] !== 0 && attributes.get(CKA_EXTRACTABLE)?.[0] !== 1) return;
+  const problem = "The token made a key that can leave it, and the key was deleted.";
+  throw new SignerError("misconfigured", `${problem} ${VENDOR_TOOL}`);
+}
+
+function publicTemplate(name: KeySelector): Attribute[] {
   return [
-    ...name,
-    { type: CKA_TOKEN, value: true },
-    { type: CKA_VERIFY, value: true },
+    ...nameTemplate(name),
+    { type: CKA_TOKEN, value: bool(true) },
+    { type: CKA_VERIFY, value: bool(true) },
     { type: CKA_EC_PARAMS, value: Buffer.from(P256_PARAMS, "hex") },
   ];
 }
 
-/** SoftHSM lets a private key decrypt and unwrap unless told not to. tpm2-pkcs11 fails where it is told. */
-const NOT_ALLOWED = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
-
-function privateTemplate(name: Template, no: readonly number[]): Template {
-  const yes = [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN];
-  return [...name, ...yes.map((type) => ({ type, value: true })), ...no.map((type) => ({ type, value: false }))];
+function privateTemplate(name: KeySelector, forbidden: readonly number[]): Attribute[] {
+  const required = [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN];
+  return [
+    ...nameTemplate(name),
+    ...required.map((type) => ({ type, value: bool(true) })),
+    ...forbidden.map((type) => ({ type, value: bool(false) })),
+  ];
 }
 
-function keepGiven({ label, id }: { label: string; id: Buffer }): KeySelector {
-  return { label: label || undefined, id: id.length > 0 ? id : undefined };
+function nameTemplate({ label, id = Buffer.alloc(0) }: KeySelector): Attribute[] {
+  const named = label === undefined ? [] : [{ type: CKA_LABEL, value: Buffer.from(label) }];
+  return [{ type: CKA_ID, value: Buffer.from(id) }, ...named];
 }

@@ -1,10 +1,12 @@
-/** Keys on a token: found by label and id, refused where ambiguous, with a public half that is theirs beyond doubt. */
+/** Keys on a token: found by label and id, refused where ambiguous, each with its public half. */
 import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
-import type { Cryptoki, Handle } from "./client.js";
+import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
 import {
   CKA_ALWAYS_AUTHENTICATE,
+  CKA_CLASS,
   CKA_EC_PARAMS,
+  CKA_EC_POINT,
   CKA_KEY_TYPE,
   CKA_SIGN,
   CKK_EC,
@@ -12,42 +14,52 @@ import {
   CURVES,
   KEY_TYPES,
   P256_PARAMS,
-} from "./cryptoki.js";
-import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf, readAttribute } from "./objects.js";
+} from "./constants.js";
+import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
 import { findPublicJwk } from "./public-key.js";
-import { toNumber } from "./token.js";
 
-/** A private key on the token, in a session in which it was found. */
+/** A private key in the session in which it was found. */
 export interface FoundKey extends FoundObject {
   readonly publicJwk: PublicJwk;
   /** `CKA_ALWAYS_AUTHENTICATE`: each signature needs the PIN. */
   readonly alwaysAuthenticate: boolean;
 }
 
+const PRIVATE = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_SIGN, CKA_ALWAYS_AUTHENTICATE];
+const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
+
 /**
- * @param publicJwk - the public half, for a token that does not keep it
- * @throws {SignerError} code `key-not-found`, `ambiguous-key` or `wrong-key`
+ * Finds the key and, with the same search, its public half.
+ *
+ * @param publicJwk - The public half, for a token that doesn't store it.
+ * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`.
  */
 export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, publicJwk?: PublicJwk): FoundKey {
-  const key = findPrivateKey(lib, session, selector);
-  const problem = whyItCannotSign(lib, session, key);
+  const { label, id } = selector;
+  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, PRIVATE, PUBLIC);
+  const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
+  const key = onlyKey(lib, session, selector, keys);
+  const problem = signingProblem(key);
   if (problem) throw new SignerError("wrong-key", `${nameOf(key)} ${problem}`);
   return {
     ...key,
-    publicJwk: publicJwk ?? findPublicJwk(lib, session, key),
-    alwaysAuthenticate: readAttribute(lib, session, key.handle, CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
+    publicJwk: publicJwk ?? findPublicJwk(lib, session, key, objects),
+    alwaysAuthenticate: key.attributes.get(CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
   };
 }
 
-/** @returns the private keys that can sign ES256 */
+/** Returns the private keys that can sign ES256. */
 export function findSigningKeys(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject[] {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector);
-  return keys.filter((key) => whyItCannotSign(lib, session, key) === undefined);
+  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, PRIVATE);
+  return keys.filter((key) => signingProblem(key) === undefined);
 }
 
-/** @throws {SignerError} code `key-not-found` or `ambiguous-key` */
+/** @throws {SignerError} With code `key-not-found` or `ambiguous-key`. */
 export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector);
+  return onlyKey(lib, session, selector, findObjects(lib, session, CKO_PRIVATE_KEY, selector));
+}
+
+function onlyKey(lib: Cryptoki, session: Handle, selector: KeySelector, keys: FoundObject[]): FoundObject {
   const [key] = keys;
   if (key && keys.length === 1) return key;
   const wanted = describeSelector(selector);
@@ -56,21 +68,26 @@ export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySele
     throw new SignerError("ambiguous-key", message);
   }
   const others = findObjects(lib, session, CKO_PRIVATE_KEY, {}).map(nameOf).join(", ");
-  const found = others || "no private key that this login can see";
-  const remedy = "Is it yet to be made? Then make it: hardproof keygen.";
+  const found = others || "no private key that is visible to this login";
+  const remedy = "If it hasn't been made yet, make it: hardproof keygen.";
   throw new SignerError("key-not-found", `The token has no private key with ${wanted}. It has ${found}. ${remedy}`);
 }
 
-function whyItCannotSign(lib: Cryptoki, session: Handle, key: FoundObject): string | undefined {
-  const read = (type: number) => readAttribute(lib, session, key.handle, type);
-  const keyType = read(CKA_KEY_TYPE);
-  const found = keyType && toNumber(keyType) !== CKK_EC ? typeName(toNumber(keyType)) : curveName(read(CKA_EC_PARAMS));
-  if (found !== undefined) return `is ${found}; ES256 needs an EC key on P-256.`;
-  return read(CKA_SIGN)?.[0] === 0 ? "may not sign (CKA_SIGN)." : undefined;
+function isPrivateKey({ attributes }: FoundObject): boolean {
+  const objectClass = attributes.get(CKA_CLASS);
+  return objectClass !== undefined && Number(fromUlong(objectClass)) === CKO_PRIVATE_KEY;
 }
 
-/** @returns `undefined` for P-256, and for a token that does not say */
-function curveName(parameters: Buffer | undefined): string | undefined {
+function signingProblem({ attributes }: FoundObject): string | undefined {
+  const keyType = attributes.get(CKA_KEY_TYPE);
+  const type = keyType && Number(fromUlong(keyType));
+  const found = type !== undefined && type !== CKK_EC ? typeName(type) : otherCurve(attributes.get(CKA_EC_PARAMS));
+  if (found !== undefined) return `is ${found}; ES256 needs an EC key on P-256.`;
+  return attributes.get(CKA_SIGN)?.[0] === 0 ? "isn't allowed to sign (CKA_SIGN)." : undefined;
+}
+
+/** @returns `undefined` for P-256, and for a token that doesn't report the curve. */
+function otherCurve(parameters: Buffer | undefined): string | undefined {
   const curve = parameters?.toString("hex") ?? P256_PARAMS;
   return curve === P256_PARAMS ? undefined : `an EC key on ${CURVES[curve] ?? `curve ${curve}`}`;
 }
@@ -80,6 +97,6 @@ function typeName(type: number): string {
 }
 
 function describeSelector({ label, id }: KeySelector): string {
-  const wanted = [label && `label "${label}"`, id && `id ${idBytes(id).toString("hex")}`];
-  return wanted.filter(Boolean).join(" and ");
+  const members = [label && `label "${label}"`, id && `id ${idBytes(id).toString("hex")}`];
+  return members.filter(Boolean).join(" and ");
 }

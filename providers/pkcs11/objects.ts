@@ -1,77 +1,113 @@
-/** Objects on a token: found by class, label and id, and read one attribute at a time. */
+/** Objects on a token: found by a template, and read with as few calls as the token allows. */
 import { SignerError } from "../../src/errors.js";
-import { type Cryptoki, type Handle, returnValue } from "./client.js";
-import { CKA_CLASS, CKA_ID, CKA_LABEL } from "./cryptoki.js";
+import { type Attribute, bool, type Cryptoki, type Handle, ulong } from "./binding.js";
+import { CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN } from "./constants.js";
+import { returnValue } from "./return-values.js";
 
-/** Label, id, or both: what is given must match. */
+/** Selects a key by label, id, or both: what is set must match. */
 export interface KeySelector {
   label?: string | undefined;
   /** `CKA_ID`: bytes, or hex. */
   id?: string | Uint8Array | undefined;
 }
 
+/** An object in the session in which it was found, and the attributes that were read. */
 export interface FoundObject {
   readonly handle: Handle;
   readonly label: string;
   readonly id: Buffer;
+  /** By type. An attribute that the object doesn't have, or doesn't disclose, is missing. */
+  readonly attributes: ReadonlyMap<number, Buffer>;
 }
 
 /** How many handles one `C_FindObjects` may return. */
 const BATCH = 100;
+/** More objects than any token has: the library of which they are reported doesn't end its lists. */
+const MOST_OBJECTS = 100_000;
 
-/** @throws what the library throws */
+/**
+ * Finds objects that are stored on the token. Session objects don't count: they are another program's copies.
+ *
+ * @param objectClass - `undefined` for any class.
+ * @param types - The attributes to read beside label and id. Several lists are tried one after the other, and then each
+ *   attribute on its own: one attribute that an object doesn't have can fail a whole call.
+ */
 export function findObjects(
   lib: Cryptoki,
   session: Handle,
-  objectClass: number,
+  objectClass: number | undefined,
   { label, id }: KeySelector,
+  ...types: readonly (readonly number[])[]
 ): FoundObject[] {
   const template = [
-    { type: CKA_CLASS, value: objectClass },
-    ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }]),
+    { type: CKA_TOKEN, value: bool(true) },
+    ...(objectClass === undefined ? [] : [{ type: CKA_CLASS, value: ulong(objectClass) }]),
+    ...(label === undefined ? [] : [{ type: CKA_LABEL, value: Buffer.from(label) }]),
     ...(id === undefined ? [] : [{ type: CKA_ID, value: idBytes(id) }]),
   ];
-  return findHandles(lib, session, template).map((handle) => ({
-    handle,
-    label: readAttribute(lib, session, handle, CKA_LABEL)?.toString("utf8") ?? "",
-    id: readAttribute(lib, session, handle, CKA_ID) ?? Buffer.alloc(0),
-  }));
+  const lists = (types.length === 0 ? [[]] : types).map((list) => [CKA_LABEL, CKA_ID, ...list]);
+  return findHandles(lib, session, template).map((handle) => {
+    const attributes = readAttributes(lib, session, handle, lists);
+    const found = attributes.get(CKA_LABEL)?.toString("utf8") ?? "";
+    return { handle, label: found, id: attributes.get(CKA_ID) ?? Buffer.alloc(0), attributes };
+  });
 }
 
-function findHandles(lib: Cryptoki, session: Handle, template: { type: number; value: number | string | Buffer }[]) {
+function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribute[]): Handle[] {
   lib.C_FindObjectsInit(session, template);
-  try {
-    const handles: Handle[] = [];
-    let batch: Handle[];
-    do {
-      batch = lib.C_FindObjects(session, BATCH);
-      handles.push(...batch);
-    } while (batch.length > 0);
-    return handles;
-  } finally {
-    lib.C_FindObjectsFinal(session);
+  const handles = new Set<Handle>();
+  for (;;) {
+    const batch = lib.C_FindObjects(session, BATCH);
+    const before = handles.size;
+    for (const handle of batch) handles.add(handle);
+    if (handles.size - before < batch.length || handles.size > MOST_OBJECTS)
+      throw new SignerError("unavailable", "The library's C_FindObjects returns the same objects again and again.");
+    if (batch.length < BATCH) break;
   }
+  lib.C_FindObjectsFinal(session);
+  return [...handles];
 }
 
-/** One at a time: one attribute that the token does not have fails a whole batch. */
-export function readAttribute(lib: Cryptoki, session: Handle, object: Handle, type: number): Buffer | undefined {
+/** Reads the attributes of the first list that the object has as a whole, or else each one of all lists. */
+export function readAttributes(
+  lib: Cryptoki,
+  session: Handle,
+  object: Handle,
+  lists: readonly (readonly number[])[],
+): Map<number, Buffer> {
+  for (const types of lists) {
+    const values = readWhole(lib, session, object, types);
+    if (values) return values;
+  }
+  const attributes = new Map<number, Buffer>();
+  for (const type of new Set(lists.flat()))
+    for (const [, value] of readWhole(lib, session, object, [type]) ?? []) attributes.set(type, value);
+  return attributes;
+}
+
+/** @returns `undefined` if one of the attributes is missing and the others can't be read with it. */
+function readWhole(lib: Cryptoki, session: Handle, object: Handle, types: readonly number[]) {
   try {
-    const value = lib.C_GetAttributeValue(session, object, [{ type }])[0]?.value;
-    return Buffer.isBuffer(value) ? value : undefined;
+    const values = lib.C_GetAttributeValue(session, object, types);
+    const present = types.flatMap((type, index): [number, Buffer][] => {
+      const value = values[index];
+      return value === undefined ? [] : [[type, value]];
+    });
+    return new Map(present);
   } catch (error) {
     if (/^CKR_ATTRIBUTE_(TYPE_INVALID|SENSITIVE)$/.test(returnValue(error) ?? "")) return undefined;
     throw error;
   }
 }
 
-/** How an object is called in errors. */
+/** Returns what an object is called in errors. */
 export function nameOf({ label, id }: { label: string; id: Uint8Array }): string {
   return `"${label}" (id ${Buffer.from(id).toString("hex") || "none"})`;
 }
 
-/** @throws {SignerError} code `misconfigured` if it is no hex */
+/** @throws {SignerError} With code `misconfigured` if it isn't hex. */
 export function idBytes(id: string | Uint8Array): Buffer {
   if (typeof id !== "string") return Buffer.from(id);
   if (/^([0-9a-f]{2})+$/i.test(id)) return Buffer.from(id, "hex");
-  throw new SignerError("misconfigured", "A key's id must be given as bytes, or as hex of whole bytes.");
+  throw new SignerError("misconfigured", "A key's id must be bytes, or hex of whole bytes.");
 }

@@ -3,11 +3,10 @@ import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { diagnoseToken } from "./diagnose.js";
-import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import type { KeySelector } from "./objects.js";
 import { warnOfShownPin } from "./pin.js";
 import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.js";
-import type { TokenTask } from "./token-session.js";
+import { createKeyPair, listKeyUris, removeKeyPair, type TokenTask } from "./token-tasks.js";
 import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.js";
 
 /** What a URI does not say. A `pin` given here is used in place of the URI's. */
@@ -26,11 +25,11 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
   open: (uri, options) => new Pkcs11Signer(fromUri(uri, options)),
   async create(uri, options) {
     const wanted = fromUri(uri, options);
-    return new Pkcs11Signer({ ...wanted, key: await generateKeyPair(taskOn(wanted)) });
+    return new Pkcs11Signer({ ...wanted, key: await createKeyPair(taskOn(wanted)) });
   },
   async list(uri, options) {
     const { key, ...rest } = fromUri(uri, options);
-    return listKeys({ ...taskOn({ ...rest, key: ANY_KEY }), key });
+    return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key });
   },
   diagnose: (uri, options) => diagnoseToken(checkOptions(fromUri(uri, options))),
 };
@@ -48,7 +47,7 @@ export async function deleteKey(
 ): Promise<void> {
   if (options?.permanently !== true)
     throw new SignerError("misconfigured", "A deleted key is gone for ever: say so with { permanently: true }.");
-  await deleteKeyPair(taskOn(typeof key === "string" ? fromUri(key, options) : { ...options, ...key }));
+  await removeKeyPair(taskOn(typeof key === "string" ? fromUri(key, options) : { ...options, ...key }));
 }
 
 function taskOn(options: Pkcs11SignerOptions & SignOptions): TokenTask {

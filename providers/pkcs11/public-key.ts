@@ -3,43 +3,75 @@ import { X509Certificate } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { importPublicKey, jwkFromEcPoint } from "../../src/jose/public-key.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
-import type { Cryptoki, Handle } from "./client.js";
-import { CKA_EC_POINT, CKA_VALUE, CKO_CERTIFICATE, CKO_PUBLIC_KEY } from "./cryptoki.js";
-import { type FoundObject, findObjects, type KeySelector, nameOf, readAttribute } from "./objects.js";
+import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
+import { CKA_CLASS, CKA_EC_POINT, CKA_VALUE, CKO_CERTIFICATE, CKO_PUBLIC_KEY } from "./constants.js";
+import { type FoundObject, findObjects, type KeySelector, nameOf } from "./objects.js";
 
 /**
- * By the private key's own id. A token that gives its keys none leaves the label, and then it must be the only one.
+ * Finds the public half by the private key's id. Where a token gives its keys no id, the label must select one object only.
  *
- * @throws {SignerError} code `key-not-found`, `ambiguous-key` or `wrong-key`
+ * @param found - Objects that were found together with the private key: its public half may be among them.
+ * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`.
  */
-export function findPublicJwk(lib: Cryptoki, session: Handle, key: FoundObject): PublicJwk {
-  const selector = key.id.length > 0 ? { id: key.id } : { label: key.label };
-  const read = (objectClass: number, type: number, parse: (value: Buffer) => PublicJwk) =>
-    readEach(lib, session, objectClass, selector, type).map(parse);
-  const jwks = read(CKO_PUBLIC_KEY, CKA_EC_POINT, (point) => importPublicKey(jwkFromEcPoint(point)).jwk);
-  const all = jwks.length > 0 ? jwks : read(CKO_CERTIFICATE, CKA_VALUE, jwkOfCertificate);
-  const different = new Map(all.map((jwk) => [`${jwk.x} ${jwk.y}`, jwk]));
+export function findPublicJwk(
+  lib: Cryptoki,
+  session: Handle,
+  key: FoundObject,
+  found: readonly FoundObject[],
+): PublicJwk {
+  const hasId = key.id.length > 0;
+  const selector = hasId ? { id: key.id } : { label: key.label };
+  const isHalf = (object: FoundObject) => (hasId ? object.id.equals(key.id) : object.label === key.label);
+  const search = (objectClass: number, by: KeySelector, type: number) =>
+    findObjects(lib, session, objectClass, by, [type]);
+  const jwks = firstFound(
+    () => jwksOf(found.filter(isPublicKey).filter(isHalf)),
+    () => jwksOf(search(CKO_PUBLIC_KEY, selector, CKA_EC_POINT)),
+    () => certifiedJwks(search(CKO_CERTIFICATE, selector, CKA_VALUE)),
+    // Some tools write a certificate under another id. Each signature is verified with its key.
+    () => (hasId && key.label !== "" ? certifiedJwks(search(CKO_CERTIFICATE, { label: key.label }, CKA_VALUE)) : []),
+  );
+  const different = new Map(jwks.map((jwk) => [`${jwk.x} ${jwk.y}`, jwk]));
   const [jwk] = different.values();
   if (jwk && different.size === 1) return jwk;
-  if (jwk) throw new SignerError("ambiguous-key", `${different.size} public keys go with ${nameOf(key)}.`);
-  const remedy = "Give publicJwk, or write its public key or certificate with the vendor's tool.";
+  if (jwk) throw new SignerError("ambiguous-key", `${different.size} public keys belong to ${nameOf(key)}.`);
+  const remedy = "Set publicJwk, or write its public key or certificate with the vendor's tool.";
   const message = `The token has no public key object and no certificate for ${nameOf(key)}. ${remedy}`;
   throw new SignerError("key-not-found", message);
 }
 
-function readEach(lib: Cryptoki, session: Handle, objectClass: number, selector: KeySelector, type: number): Buffer[] {
-  return findObjects(lib, session, objectClass, selector).flatMap(
-    ({ handle }) => readAttribute(lib, session, handle, type) ?? [],
-  );
+function firstFound<T>(...searches: (() => T[])[]): T[] {
+  for (const search of searches) {
+    const found = search();
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
-/** @param certificate - X.509 in DER */
+function isPublicKey({ attributes }: FoundObject): boolean {
+  const objectClass = attributes.get(CKA_CLASS);
+  return objectClass !== undefined && Number(fromUlong(objectClass)) === CKO_PUBLIC_KEY;
+}
+
+function jwksOf(objects: readonly FoundObject[]): PublicJwk[] {
+  return values(objects, CKA_EC_POINT).map((point) => importPublicKey(jwkFromEcPoint(point)).jwk);
+}
+
+function certifiedJwks(objects: readonly FoundObject[]): PublicJwk[] {
+  return values(objects, CKA_VALUE).map(jwkOfCertificate);
+}
+
+function values(objects: readonly FoundObject[], type: number): Buffer[] {
+  return objects.flatMap(({ attributes }) => attributes.get(type) ?? []);
+}
+
+/** @param certificate - X.509 in DER. */
 function jwkOfCertificate(certificate: Buffer): PublicJwk {
   try {
     return importPublicKey(spkiOf(certificate)).jwk;
   } catch (cause) {
     if (cause instanceof SignerError) throw cause;
-    throw new SignerError("wrong-key", "The key's certificate is no X.509 certificate.", { cause });
+    throw new SignerError("wrong-key", "The key's certificate isn't an X.509 certificate.", { cause });
   }
 }
 

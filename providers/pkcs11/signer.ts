@@ -2,11 +2,12 @@
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
-import type { KeyOnToken } from "./connection.js";
+import { BINDINGS, type BindingName } from "./binding.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import { Pkcs11Key } from "./open-key.js";
 import type { PinSource } from "./pin.js";
 import type { TokenSelector } from "./token.js";
+import type { KeyOnToken } from "./token-use.js";
 import { formatPkcs11Uri } from "./uri.js";
 
 /** A token, and how to come at what is on it. */
@@ -21,6 +22,11 @@ export interface Pkcs11TokenOptions {
   forceLogin?: boolean | undefined;
   /** For NSS: what `C_Initialize` takes in `pReserved`. */
   libraryParameters?: string | undefined;
+  /**
+   * The package that calls the library: `graphene-pk11` or `koffi`. Default: the environment variable
+   * `HARDPROOF_PKCS11_BINDING`, or else the one that is installed, graphene-pk11 first.
+   */
+  binding?: "graphene-pk11" | "koffi" | undefined;
 }
 
 export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOptions {
@@ -30,11 +36,6 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
   publicJwk?: PublicJwk | undefined;
   /** How many sessions at most. Default 4, or what the token can do if that is less. */
   sessions?: number | undefined;
-  /**
-   * Signs on threads of the signer's own (the default): nothing that the token is asked for then waits on the event loop.
-   * `false` leaves it to libuv's, which the whole process shares, and `C_SignInit` to the event loop.
-   */
-  threads?: boolean | undefined;
   /** How many signatures may wait for a session; more are refused with `throttled`. Default 10,000. */
   maxWaiting?: number | undefined;
 }
@@ -56,22 +57,13 @@ export class Pkcs11Signer extends KeySigner {
   constructor(options: Pkcs11SignerOptions) {
     const wanted = checkOptions(options);
     const uri = formatPkcs11Uri(wanted.module, wanted.token, wanted.key);
-    super({ provider: "pkcs11", uri, open: () => Pkcs11Key.open(wanted) }, options);
+    super({ provider: "pkcs11", uri, open: (deadline) => Pkcs11Key.open(wanted, deadline) }, options);
   }
 }
 
 /** @throws {SignerError} code `misconfigured` if an option can't be right */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
-  const {
-    module,
-    libraryParameters,
-    pin,
-    forceLogin,
-    publicJwk,
-    sessions,
-    maxWaiting = MOST_WAITING,
-    threads = true,
-  } = options;
+  const { module, libraryParameters, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
   if (!module) throw misconfigured("module must be the path or the name of a PKCS#11 library.");
@@ -89,11 +81,19 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
     token,
     key,
     publicJwk,
-    login: { pin, force: forceLogin },
+    pin,
+    forceLogin,
     sessions,
     maxWaiting,
-    threads,
+    binding: bindingName(options.binding ?? process.env.HARDPROOF_PKCS11_BINDING),
   };
+}
+
+function bindingName(name: string | undefined): BindingName | undefined {
+  if (!name) return undefined;
+  const known = BINDINGS.find((binding) => binding === name);
+  if (known) return known;
+  throw misconfigured(`binding must be ${BINDINGS.join(" or ")} (option binding, or HARDPROOF_PKCS11_BINDING).`);
 }
 
 function misconfigured(message: string): SignerError {

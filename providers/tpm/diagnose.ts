@@ -1,7 +1,7 @@
 /** What stands between a URI and a key in a TPM: that of any PKCS#11 token, with a remedy for a TPM. */
 import type { Finding } from "../../src/keystore/finding.js";
-import type { KeyOnToken } from "../pkcs11/connection.js";
 import { diagnoseToken } from "../pkcs11/diagnose.js";
+import type { KeyOnToken } from "../pkcs11/token-use.js";
 import { withRemedy } from "./signer.js";
 
 /** @throws {SignerError} code of what ends the look */

@@ -1,10 +1,9 @@
 /** The provider of `tpm:` URIs: opens, makes and lists keys, by the code for PKCS#11. */
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
-import { generateKeyPair, listKeys } from "../pkcs11/key-pairs.js";
 import type { KeySelector } from "../pkcs11/objects.js";
 import { warnOfShownPin } from "../pkcs11/pin.js";
-import type { TokenTask } from "../pkcs11/token-session.js";
+import { createKeyPair, listKeyUris, type TokenTask } from "../pkcs11/token-tasks.js";
 import { diagnoseTpm } from "./diagnose.js";
 import { checkTpmOptions, TpmSigner, type TpmSignerOptions, withRemedy } from "./signer.js";
 import { formatTpmUri, parseTpmUri } from "./uri.js";
@@ -20,11 +19,11 @@ export const provider: Provider<TpmProviderOptions> = {
   open: (uri, options) => new TpmSigner(fromUri(uri, options)),
   async create(uri, options) {
     const wanted = fromUri(uri, options);
-    return new TpmSigner({ ...wanted, key: await generateKeyPair(taskOn(wanted)).catch(withRemedy) });
+    return new TpmSigner({ ...wanted, key: await createKeyPair(taskOn(wanted)).catch(withRemedy) });
   },
   async list(uri, options) {
     const { key, ...rest } = fromUri(uri, options);
-    return listKeys({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(withRemedy);
+    return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(withRemedy);
   },
   diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(fromUri(uri, options))),
 };

@@ -1,10 +1,10 @@
 /** A signer whose key is in a TPM 2.0: the PKCS#11 code over tpm2-pkcs11, one operation at a time. */
 import { SignerError } from "../../src/errors.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
-import type { OpenKey } from "../../src/keystore/key-source.js";
-import type { KeyOnToken } from "../pkcs11/connection.js";
+import type { OpenKey, OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { Pkcs11Key } from "../pkcs11/open-key.js";
 import { checkOptions, type Pkcs11SignerOptions } from "../pkcs11/signer.js";
+import type { KeyOnToken } from "../pkcs11/token-use.js";
 import { formatTpmUri, type TpmAccess } from "./uri.js";
 
 /** A process uses one store and one TCTI at a time. */
@@ -28,7 +28,7 @@ export class TpmSigner extends KeySigner {
   constructor(options: TpmSignerOptions) {
     const wanted = checkTpmOptions(options);
     const uri = formatTpmUri(options, wanted.token, wanted.key);
-    super({ provider: "tpm", uri, open: () => openTpmKey(wanted).catch(withRemedy) }, options);
+    super({ provider: "tpm", uri, open: (deadline) => openTpmKey(wanted, deadline).catch(withRemedy) }, options);
   }
 }
 
@@ -38,13 +38,11 @@ export function checkTpmOptions({ module = LIBRARY, store, tcti, ...options }: T
   return { ...checkOptions({ ...options, module }), environment };
 }
 
-const NEVER_ABORTED = { signal: new AbortController().signal };
-
 /** The option may name any PKCS#11 library: what is no TPM's must not pass as one. */
-async function openTpmKey(wanted: KeyOnToken): Promise<OpenKey> {
-  const key = await Pkcs11Key.open(wanted);
+async function openTpmKey(wanted: KeyOnToken, deadline: OpenKeyOptions): Promise<OpenKey> {
+  const key = await Pkcs11Key.open(wanted, deadline);
   try {
-    const { protection } = await key.describe(NEVER_ABORTED);
+    const { protection } = await key.describe(deadline);
     if (protection === "tpm") return key;
     const problem = `${wanted.module} does not say that it speaks to a TPM. Use hardproof/pkcs11 with it.`;
     throw new SignerError("misconfigured", problem);

@@ -9,7 +9,7 @@ import { told } from "./options.js";
 const TOTAL = 10_000;
 const AT_ONCE = 50;
 // Not verified by the signer, which would hide what this looks for.
-const signer = new Pkcs11Signer({ ...told(), verify: "first", sessions: AT_ONCE, threads: false });
+const signer = new Pkcs11Signer({ ...told(), verify: "first" });
 const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
 const outcome = { right: 0, wrong: 0, collections: 0 };
 let left = TOTAL;

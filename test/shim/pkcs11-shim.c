@@ -71,6 +71,8 @@ static int order_count;
 static unsigned long since[FUNCTION_COUNT];
 static struct stat seen;
 static unsigned long open_sessions;
+/* An inode may be used again for the plan after the next: this number is not. */
+static unsigned long plan_number;
 
 static int index_of(const char *name) {
   for (int i = 0; i < FUNCTION_COUNT; i++)
@@ -96,6 +98,7 @@ static void read_plan(void) {
   fclose(file);
   memset(since, 0, sizeof since);
   seen = now;
+  plan_number++;
 }
 
 static struct order *find_order(int function, unsigned long call) {
@@ -114,14 +117,14 @@ static struct order take(int function) {
     if (orders[i].until == function) orders[i].function = -1;
   struct order *found = find_order(function, ++since[function]);
   struct order order = found ? *found : (struct order){0};
-  ino_t plan = seen.st_ino;
+  unsigned long plan = plan_number;
   pthread_mutex_unlock(&lock);
   if (order.action == 'd') usleep(order.value * 1000);
   for (int left = LONGEST_HANG / 5; order.action == 'h' && left > 0; left--) {
     usleep(5000);
     pthread_mutex_lock(&lock);
     read_plan();
-    if (seen.st_ino != plan) order.action = 0;
+    if (plan_number != plan) order.action = 0;
     pthread_mutex_unlock(&lock);
   }
   return order;

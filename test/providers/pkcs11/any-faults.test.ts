@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
 import { CKR } from "../../shim/return-values.js";
-import { threaded } from "./signing-thread-started.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;
@@ -49,13 +48,11 @@ const order = fc
 // One that is sure to be met, so that there is a way back to fail on.
 const first = fc.record({ on: fc.constantFrom("C_Sign", "C_SignInit"), from: fc.integer({ min: 1, max: 30 }), act });
 
-const name = "ends with proofs or unavailable, signs again, and leaves no session";
-it.each([true, false])(`${name} (threads: %s)`, { timeout: 120_000 }, async (threads) => {
+it("ends with proofs or unavailable, signs again, and leaves no session", { timeout: 120_000 }, async () => {
   const survives = async (orders: Parameters<FaultShim["order"]>) => {
-    const options = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, threads };
+    const options = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin };
     await using signer = new Pkcs11Signer(options);
     const prover = await DPoPProver.create(signer);
-    if (threads) await threaded(signer);
     const makeProof = () =>
       prover.makeProof({ htm: "GET", htu: "https://a.example" }).then(
         () => "proof",

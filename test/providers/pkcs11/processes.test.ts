@@ -76,7 +76,7 @@ describe("worker threads", () => {
   };
 
   it("each sign; one closes its signer, one is ended while it signs, and the others go on", async () => {
-    const finalized = shim.count("C_Finalize");
+    const [initialized, finalized] = [shim.count("C_Initialize"), shim.count("C_Finalize")];
     const signer = newSigner();
     const workers = [start(), start(), start()];
     expect(await Promise.all([...workers.map((worker) => ask(worker, 50)), sign(signer, 50).then(() => 50)])).toEqual(
@@ -99,7 +99,8 @@ describe("worker threads", () => {
     const last = newSigner();
     await expect(sign(last, 10)).resolves.toHaveLength(10);
     await last.close();
-    expect(shim.count("C_Finalize")).toBe(finalized + 1);
+    expect(shim.count("C_Finalize")).toBeGreaterThan(finalized);
+    expect(shim.count("C_Finalize") - finalized).toBe(shim.count("C_Initialize") - initialized);
   });
 
   it("that all have the same wrong PIN try it once, with the main thread", async () => {
@@ -129,23 +130,23 @@ describe("worker threads", () => {
     await worker.terminate();
   });
 
-  it("a way back in one thread never finalises under another, and is found where initialising is enough", async () => {
+  it("a recovery in one thread restarts the library for all, and the others go on", async () => {
+    const [initialized, finalized] = [shim.count("C_Initialize"), shim.count("C_Finalize")];
     await using signer = newSigner();
     await signer.publicJwk();
     const worker = start();
     expect(await ask(worker, 5)).toBe(5);
-    const finalized = shim.count("C_Finalize");
     shim.order({ on: "C_SignInit", act: { return: CKR.DEVICE_ERROR } });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable" });
-    expect(shim.count("C_Finalize")).toBe(finalized);
     shim.order();
     expect(await ask(worker, 5)).toBe(5);
     await expect.poll(() => sign(signer, 5), { timeout: 10_000 }).toHaveLength(5);
     shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     await expect(sign(signer, 5)).resolves.toHaveLength(5);
     expect(await ask(worker, 5)).toBe(5);
-    expect(shim.count("C_Finalize")).toBe(finalized);
     await worker.terminate();
+    await signer.close();
+    await expect.poll(() => shim.count("C_Finalize") - finalized).toBe(shim.count("C_Initialize") - initialized);
   });
 });
 

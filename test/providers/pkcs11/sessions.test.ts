@@ -1,191 +1,195 @@
 /** The sessions of a signer: how many, who waits and for how long; a token that is slow, or stuck; closing. */
 import { DPoPProver, SignerError } from "hardproof";
 import { describe, expect, it } from "vitest";
+import type { Order } from "../../shim/fault-shim.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
-const { shim, newSigner: newSignerOf } = await faultyToken("faulty");
+/** A fast token is served by one session, whatever is allowed. */
+const SLOW: Order = { on: "C_Sign", act: { delay: 30 } };
 
-describe.each([true, false])("with threads: %s,", (threads) => {
-  const newSigner = (more: Parameters<typeof newSignerOf>[0] = {}) => newSignerOf({ threads, ...more });
+const { shim, newSigner } = await faultyToken("faulty");
 
-  describe("a call that is stuck", () => {
-    it("is not finalised under: the way back ends with unavailable, and is found once it answers", async () => {
-      await using signer = newSigner({ timeout: 60_000, sessions: 2 });
-      await signer.publicJwk();
-      const finalized = shim.count("C_Finalize");
-      const lost = { until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } } as const;
-      shim.order({ on: "C_Sign", times: 1, act: "hang" }, { on: "C_SignInit", from: 2, ...lost });
-      const stuck = signer.sign(Buffer.from("stuck"));
-      const refused = await signer.sign(Buffer.from("x")).catch((reason) => reason);
-      expect(refused).toMatchObject({ code: "unavailable" });
-      expect(shim.count("C_Finalize")).toBe(finalized);
-      shim.order();
-      await expect(stuck).resolves.toHaveLength(64);
-      await expect.poll(() => signer.sign(Buffer.from("y")), { timeout: 10_000 }).toHaveLength(64);
-    });
+describe("a call that is stuck", () => {
+  it("is not finalised under: the way back ends with unavailable, and is found once it answers", async () => {
+    await using signer = newSigner({ timeout: 60_000, sessions: 2 });
+    await signer.publicJwk();
+    const finalized = shim.count("C_Finalize");
+    const lost = { until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } } as const;
+    shim.order({ on: "C_Sign", times: 1, act: "hang" }, { on: "C_SignInit", from: 2, ...lost });
+    const stuck = signer.sign(Buffer.from("stuck"));
+    const refused = await signer.sign(Buffer.from("x")).catch((reason) => reason);
+    expect(refused).toMatchObject({ code: "unavailable" });
+    expect(shim.count("C_Finalize")).toBe(finalized);
+    shim.order();
+    await expect(stuck).resolves.toHaveLength(64);
+    await expect.poll(() => signer.sign(Buffer.from("y")), { timeout: 10_000 }).toHaveLength(64);
+  });
+});
+
+describe("sessions", () => {
+  it("are 4 by default for a slow token, or what the token can do if that is less", async () => {
+    const most = async (orders: Parameters<typeof shim.order>, options = {}) => {
+      shim.order(...orders, SLOW);
+      await using signer = newSigner(options);
+      const prover = await DPoPProver.create(signer);
+      expect(codesOf(await proofs(prover, 80))).toEqual(new Set(["proof"]));
+      return shim.openSessions();
+    };
+    expect(await most([])).toBe(4);
+    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
+    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
+    expect(await most([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
+    expect(await most([], { sessions: 8 })).toBe(8);
+    expect(shim.openSessions()).toBe(0);
   });
 
-  describe("sessions", () => {
-    it("are 4 by default, or what the token can do if that is less", async () => {
-      const most = async (orders: Parameters<typeof shim.order>, options = {}) => {
-        shim.order(...orders);
-        await using signer = newSigner(options);
-        const prover = await DPoPProver.create(signer);
-        expect(codesOf(await proofs(prover, 20))).toEqual(new Set(["proof"]));
-        return shim.openSessions();
-      };
-      expect(await most([])).toBe(4);
-      expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
-      expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
-      expect(await most([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
-      expect(await most([], { sessions: 8 })).toBe(8);
-      expect(shim.openSessions()).toBe(0);
-    });
-
-    it("a limit of one works, also after a loss", async () => {
-      shim.order({ on: "C_OpenSession", act: { limit: 1 } });
-      await using signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
-      shim.order(
-        { on: "C_OpenSession", act: { limit: 1 } },
-        { on: "C_Sign", from: 10, times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } },
-      );
-      expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
-      await using second = newSigner();
-      await expect(second.publicJwk()).rejects.toMatchObject({ code: "throttled", retryable: true });
-    });
-
-    it("a library that can't lock gets one session, one signer, and no locking flag", async () => {
-      const CANT_LOCK = 0x0a;
-      shim.order({ on: "C_Initialize", times: 1, act: { return: CANT_LOCK } });
-      await using signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      expect(codesOf(await proofs(prover, 20))).toEqual(new Set(["proof"]));
-      expect(shim.openSessions()).toBe(1);
-      await using second = newSigner();
-      await expect(second.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
-    });
-
-    it("callers are served in the order in which they came", async () => {
-      await using signer = newSigner({ sessions: 1 });
-      await signer.publicJwk();
-      const served: number[] = [];
-      await Promise.all(
-        Array.from({ length: 20 }, (_, n) => signer.sign(Buffer.from(`${n}`)).then(() => served.push(n))),
-      );
-      expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n));
-    });
-
-    it("a wait for one ends with the time-out", async () => {
-      await using signer = newSigner({ sessions: 1, timeout: 200 });
-      await signer.publicJwk();
-      shim.order({ on: "C_Sign", times: 1, act: "hang" });
-      const both = [signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))];
-      for (const { status, ...rest } of await Promise.allSettled(both))
-        expect({ status, ...rest }).toMatchObject({ status: "rejected", reason: { code: "timeout" } });
-      shim.order();
-      await expect(signer.sign(Buffer.from("c"))).resolves.toHaveLength(64);
-    });
-
-    it("a token that has fewer than asked for serves with those", async () => {
-      await using signer = newSigner({ sessions: 8 });
-      const prover = await DPoPProver.create(signer);
-      shim.order({ on: "C_OpenSession", act: { return: CKR.SESSION_COUNT } });
-      expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
-    });
-
-    it("a session is dropped after any error, since it may carry half an operation", async () => {
-      await using signer = newSigner({ sessions: 1 });
-      await signer.publicJwk();
-      const closed = shim.count("C_CloseSession");
-      shim.order({ on: "C_Sign", times: 1, act: { return: CKR.BUFFER_TOO_SMALL } });
-      await expect(signer.sign(Buffer.from("x"))).rejects.toBeInstanceOf(SignerError);
-      expect(shim.count("C_CloseSession")).toBe(closed + 1);
-      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-    });
-
-    it("no more callers wait than allowed; more are throttled", async () => {
-      await using signer = newSigner({ sessions: 1, maxWaiting: 10 });
-      const prover = await DPoPProver.create(signer);
-      const results = await proofs(prover, 50);
-      expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(11);
-      expect(codesOf(results)).toEqual(new Set(["proof", "throttled"]));
-    });
-
-    it("all are closed by close()", async () => {
-      const [opened, closed] = [shim.count("C_OpenSession"), shim.count("C_CloseSession")];
-      const finalized = shim.count("C_Finalize");
-      const signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      await proofs(prover, 50);
-      await signer.close();
-      expect(shim.count("C_OpenSession") - opened).toBe(4);
-      expect(shim.count("C_CloseSession") - closed).toBe(4);
-      expect(shim.count("C_Finalize")).toBe(finalized + 1);
-    });
+  it("a limit of one works, also after a loss", async () => {
+    shim.order({ on: "C_OpenSession", act: { limit: 1 } });
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    shim.order(
+      { on: "C_OpenSession", act: { limit: 1 } },
+      { on: "C_Sign", from: 10, times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } },
+    );
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+    await using second = newSigner();
+    await expect(second.publicJwk()).rejects.toMatchObject({ code: "throttled", retryable: true });
   });
 
-  describe("a slow token", () => {
-    it("does not block the event loop", async () => {
-      await using signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      shim.order({ on: "C_Sign", act: { delay: 50 } });
-      let ticks = 0;
-      const timer = setInterval(() => ticks++, 5);
-      await proofs(prover, 8);
-      clearInterval(timer);
-      // Two rounds of 50 ms: a blocked loop would have seen none of the 20 ticks, or one between two signatures.
-      expect(ticks).toBeGreaterThan(8);
-    });
+  it("a library that can't lock is called by one worker, without the locking flag, for all signers", async () => {
+    const CANT_LOCK = 0x0a;
+    shim.order({ on: "C_Initialize", times: 1, act: { return: CANT_LOCK } });
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    expect(codesOf(await proofs(prover, 80))).toEqual(new Set(["proof"]));
+    expect(shim.openSessions()).toBe(1);
+    await using second = newSigner();
+    shim.order(SLOW);
+    const calls = [signer, second].flatMap((one) => [1, 2].map((n) => one.sign(Buffer.from([n]))));
+    await expect(Promise.all(calls)).resolves.toHaveLength(4);
+    expect(shim.openSessions()).toBe(2);
+  });
 
-    it("that hangs is given up after the time-out, and used again when it answers", async () => {
-      await using signer = newSigner({ timeout: 200, sessions: 2 });
-      await signer.publicJwk();
-      shim.order({ on: "C_Sign", times: 1, act: "hang" });
-      await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout", retryable: true });
-      await expect(signer.sign(Buffer.from("y"))).resolves.toHaveLength(64);
-      shim.order();
-      await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
-    });
+  it("callers are served in the order in which they came", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    const served: number[] = [];
+    await Promise.all(
+      Array.from({ length: 20 }, (_, n) => signer.sign(Buffer.from(`${n}`)).then(() => served.push(n))),
+    );
+    expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  });
 
-    it("that hangs for ever does not keep close() for ever, nor is it finalised under the call", async () => {
-      const signer = newSigner({ timeout: 100 });
-      await signer.publicJwk();
-      const finalized = shim.count("C_Finalize");
-      shim.order({ on: "C_Sign", act: "hang" });
-      await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout" });
-      await signer.close();
-      expect(shim.count("C_Finalize")).toBe(finalized);
-      shim.order();
-      await using next = newSigner();
-      await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-    });
+  it("a wait for one ends with the time-out", async () => {
+    await using signer = newSigner({ sessions: 1, timeout: 200 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    const both = [signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))];
+    for (const { status, ...rest } of await Promise.allSettled(both))
+      expect({ status, ...rest }).toMatchObject({ status: "rejected", reason: { code: "timeout" } });
+    shim.order();
+    await expect(signer.sign(Buffer.from("c"))).resolves.toHaveLength(64);
+  });
 
-    it("an abort while waiting for a session gives up that wait alone", async () => {
-      await using signer = newSigner({ sessions: 1 });
-      await signer.publicJwk();
-      shim.order({ on: "C_Sign", times: 1, act: { delay: 100 } });
-      const controller = new AbortController();
-      const first = signer.sign(Buffer.from("a"));
-      const second = signer.sign(Buffer.from("b"), { signal: controller.signal });
-      const third = signer.sign(Buffer.from("c"));
-      controller.abort();
-      await expect(second).rejects.toMatchObject({ code: "aborted" });
-      await expect(first).resolves.toHaveLength(64);
-      await expect(third).resolves.toHaveLength(64);
-    });
+  it("a token that has fewer than asked for serves with those", async () => {
+    await using signer = newSigner({ sessions: 8 });
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_OpenSession", act: { return: CKR.SESSION_COUNT } });
+    expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
+  });
 
-    it("close() with 50 signatures under way makes them first", async () => {
-      const signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      shim.order({ on: "C_Sign", act: { delay: 5 } });
-      const making = proofs(prover, 50);
-      await signer.close();
-      expect(codesOf(await making)).toEqual(new Set(["proof"]));
-      await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
-    });
+  it("a session is dropped after any error, since it may carry half an operation", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    const closed = shim.count("C_CloseSession");
+    shim.order({ on: "C_Sign", times: 1, act: { return: CKR.BUFFER_TOO_SMALL } });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toBeInstanceOf(SignerError);
+    expect(shim.count("C_CloseSession")).toBe(closed + 1);
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("no more callers wait than allowed; more are throttled", async () => {
+    await using signer = newSigner({ sessions: 1, maxWaiting: 10 });
+    const prover = await DPoPProver.create(signer);
+    const results = await proofs(prover, 50);
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(11);
+    expect(codesOf(results)).toEqual(new Set(["proof", "throttled"]));
+  });
+
+  it("all are closed by close()", async () => {
+    const [opened, closed] = [shim.count("C_OpenSession"), shim.count("C_CloseSession")];
+    const finalized = shim.count("C_Finalize");
+    const signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order(SLOW);
+    await proofs(prover, 20);
+    await signer.close();
+    expect(shim.count("C_OpenSession") - opened).toBe(4);
+    expect(shim.count("C_CloseSession") - closed).toBe(4);
+    expect(shim.count("C_Finalize")).toBe(finalized + 1);
+  });
+});
+
+describe("a slow token", () => {
+  it("does not block the event loop", async () => {
+    await using signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_Sign", act: { delay: 50 } });
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    await proofs(prover, 8);
+    clearInterval(timer);
+    // Two rounds of 50 ms: a blocked loop would have seen none of the 20 ticks, or one between two signatures.
+    expect(ticks).toBeGreaterThan(8);
+  });
+
+  it("that hangs is given up after the time-out, and used again when it answers", async () => {
+    await using signer = newSigner({ timeout: 200, sessions: 2 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: "hang" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout", retryable: true });
+    await expect(signer.sign(Buffer.from("y"))).resolves.toHaveLength(64);
+    shim.order();
+    await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
+  });
+
+  it("that hangs for ever does not keep close() for ever, nor is it finalised under the call", async () => {
+    const signer = newSigner({ timeout: 100 });
+    await signer.publicJwk();
+    const finalized = shim.count("C_Finalize");
+    shim.order({ on: "C_Sign", act: "hang" });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout" });
+    await signer.close();
+    expect(shim.count("C_Finalize")).toBe(finalized);
+    shim.order();
+    await using next = newSigner();
+    await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("an abort while waiting for a session gives up that wait alone", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    await signer.publicJwk();
+    shim.order({ on: "C_Sign", times: 1, act: { delay: 100 } });
+    const controller = new AbortController();
+    const first = signer.sign(Buffer.from("a"));
+    const second = signer.sign(Buffer.from("b"), { signal: controller.signal });
+    const third = signer.sign(Buffer.from("c"));
+    controller.abort();
+    await expect(second).rejects.toMatchObject({ code: "aborted" });
+    await expect(first).resolves.toHaveLength(64);
+    await expect(third).resolves.toHaveLength(64);
+  });
+
+  it("close() with 50 signatures under way makes them first", async () => {
+    const signer = newSigner();
+    const prover = await DPoPProver.create(signer);
+    shim.order({ on: "C_Sign", act: { delay: 5 } });
+    const making = proofs(prover, 50);
+    await signer.close();
+    expect(codesOf(await making)).toEqual(new Set(["proof"]));
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
   });
 });

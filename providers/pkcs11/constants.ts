@@ -1,4 +1,4 @@
-/** The numbers of PKCS #11 v2.40 that are used here, under the standard's own names. */
+/** The constants of PKCS #11 v2.40 that are used here, under the standard's own names. */
 
 export const CKF_OS_LOCKING_OK = 0x2;
 export const CKF_SERIAL_SESSION = 0x4;
@@ -15,6 +15,10 @@ export const CKF_USER_PIN_LOCKED = 0x40000;
 
 /** Slot flags. */
 export const CKF_HW_SLOT = 0x4;
+
+/** Session states. */
+export const CKS_RO_USER_FUNCTIONS = 1;
+export const CKS_RW_USER_FUNCTIONS = 3;
 
 export const CKU_USER = 1;
 export const CKU_CONTEXT_SPECIFIC = 2;
@@ -47,19 +51,15 @@ export const CKA_KEY_GEN_MECHANISM = 0x166;
 export const CKA_EC_PARAMS = 0x180;
 export const CKA_EC_POINT = 0x181;
 export const CKA_ALWAYS_AUTHENTICATE = 0x202;
+export const CKA_ALLOWED_MECHANISMS = 0x40000600;
 
 export const CKM_EC_KEY_PAIR_GEN = 0x1040;
 export const CKM_ECDSA = 0x1041;
 
-export const CKR_CANT_LOCK = "CKR_CANT_LOCK";
-export const CKR_CRYPTOKI_ALREADY_INITIALIZED = "CKR_CRYPTOKI_ALREADY_INITIALIZED";
-export const CKR_SESSION_COUNT = "CKR_SESSION_COUNT";
-export const CKR_USER_ALREADY_LOGGED_IN = "CKR_USER_ALREADY_LOGGED_IN";
-
-/** DER of the named curve, as `CKA_EC_PARAMS` holds it. */
+/** DER of the named curve, as in `CKA_EC_PARAMS`. */
 export const P256_PARAMS = "06082a8648ce3d030107";
 
-/** What `CKA_EC_PARAMS` says of the curves that a wrong key is likely to be on. */
+/** Names of curves by their `CKA_EC_PARAMS`, for errors about keys on them. */
 export const CURVES: Readonly<Record<string, string>> = {
   [P256_PARAMS]: "P-256",
   "06052b81040022": "P-384",
@@ -68,7 +68,7 @@ export const CURVES: Readonly<Record<string, string>> = {
   "06052b81040021": "P-224",
 };
 
-/** What `CKA_KEY_TYPE` says. */
+/** Names of key types by their `CKA_KEY_TYPE`, for errors. */
 export const KEY_TYPES: Readonly<Record<number, string>> = {
   0: "RSA",
   1: "DSA",

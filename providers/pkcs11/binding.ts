@@ -1,0 +1,136 @@
+/**
+ * The PKCS#11 functions (PKCS #11 v2.40) that Hardproof calls, whatever package binds them to JavaScript. They are
+ * synchronous and are called on a library's workers only. Each one throws a {@link Pkcs11Error} unless it returns `CKR_OK`.
+ */
+import { constants } from "node:os";
+import { SignerError } from "../../src/errors.js";
+import { Pkcs11Error } from "./return-values.js";
+
+/** `CK_SESSION_HANDLE`, `CK_OBJECT_HANDLE` or `CK_SLOT_ID`. */
+export type Handle = bigint;
+
+/** `CK_ATTRIBUTE`, with its value as bytes: `ulong` and `bool` encode numbers and booleans. */
+export interface Attribute {
+  readonly type: number;
+  readonly value: Buffer;
+}
+
+export interface LibraryInfo {
+  readonly manufacturer: string;
+  readonly description: string;
+  readonly version: string;
+}
+
+/** Text fields are padded as the token reports them. */
+export interface TokenInfo {
+  readonly label: string;
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly firmware: string;
+  readonly flags: number;
+  readonly maxSessionCount: number;
+}
+
+export interface Cryptoki {
+  C_Initialize(flags: number, libraryParameters: string | undefined): void;
+  C_Finalize(): void;
+  C_GetInfo(): LibraryInfo;
+  /** Returns the slots in which a token is present. */
+  C_GetSlotList(): Handle[];
+  C_GetSlotInfo(slot: Handle): { flags: number };
+  C_GetTokenInfo(slot: Handle): TokenInfo;
+  C_GetMechanismList(slot: Handle): number[];
+  C_OpenSession(slot: Handle, flags: number): Handle;
+  C_CloseSession(session: Handle): void;
+  C_GetSessionInfo(session: Handle): { state: number };
+  /** @param pin - `undefined` for a token with a PIN pad. */
+  C_Login(session: Handle, user: number, pin: string | undefined): void;
+  C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void;
+  C_FindObjects(session: Handle, most: number): Handle[];
+  C_FindObjectsFinal(session: Handle): void;
+  /**
+   * Returns a value for each type, `undefined` for an attribute that the object doesn't have or doesn't disclose. Some
+   * bindings can't return the other values then, and throw.
+   */
+  C_GetAttributeValue(session: Handle, object: Handle, types: readonly number[]): (Buffer | undefined)[];
+  C_SignInit(session: Handle, mechanism: number, key: Handle): void;
+  /** @param length - The most bytes that the signature may have. */
+  C_Sign(session: Handle, data: Uint8Array, length: number): Buffer;
+  C_GenerateKeyPair(
+    session: Handle,
+    mechanism: number,
+    publicKey: readonly Attribute[],
+    privateKey: readonly Attribute[],
+  ): { publicKey: Handle; privateKey: Handle };
+  C_DestroyObject(session: Handle, object: Handle): void;
+}
+
+/** A package that loads a PKCS#11 library. */
+export interface Binding {
+  /** The package, with its version. */
+  readonly name: string;
+  load(path: string): Cryptoki;
+}
+
+/** The packages that can be used. */
+export const BINDINGS = ["graphene-pk11", "koffi"] as const;
+export type BindingName = (typeof BINDINGS)[number];
+
+/** `CK_ULONG` is a C `long`: 4 bytes on Windows. */
+export const ULONG_BYTES = process.platform === "win32" ? 4 : 8;
+
+/** Encodes a `CK_ULONG` in this machine's byte order and size. */
+export function ulong(value: number | bigint): Buffer {
+  const bytes = Buffer.alloc(ULONG_BYTES);
+  if (ULONG_BYTES === 8) bytes.writeBigUInt64LE(BigInt(value));
+  else bytes.writeUInt32LE(Number(value));
+  return bytes;
+}
+
+/** Decodes a `CK_ULONG`. */
+export function fromUlong(value: Buffer): bigint {
+  return value.length === 8 ? value.readBigUInt64LE() : BigInt(value.readUInt32LE());
+}
+
+/** Encodes a `CK_BBOOL`. */
+export function bool(value: boolean): Buffer {
+  return Buffer.from([value ? 1 : 0]);
+}
+
+/**
+ * Loads a library without initialising it.
+ *
+ * @throws {SignerError} With code `misconfigured` if the library can't be loaded; the message has the loader's own words.
+ */
+export function loadLibrary(path: string, binding: Binding): Cryptoki {
+  try {
+    keepMapped(path);
+    return binding.load(path);
+  } catch (cause) {
+    const reason = cause instanceof Pkcs11Error ? `C_GetFunctionList returned ${cause.message}` : firstLine(cause);
+    throw new SignerError("misconfigured", `${path} can't be loaded as a PKCS#11 library: ${reason}`, { cause });
+  }
+}
+
+/** `RTLD_NODELETE` of <dlfcn.h>. */
+const RTLD_NODELETE: Readonly<Record<string, number>> = { linux: 0x1000, darwin: 0x80, freebsd: 0x2000 };
+
+/**
+ * Keeps the library mapped until the process ends. A binding unloads it when its worker ends, and the destructors that a
+ * library registered for its threads would then run in memory that is gone.
+ */
+function keepMapped(path: string): void {
+  const flag = RTLD_NODELETE[process.platform];
+  if (flag === undefined) return;
+  try {
+    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | flag);
+  } catch (error) {
+    // Node.js expects an addon. The library has been loaded by then.
+    if (!/self-register/.test(String(error))) throw error;
+  }
+}
+
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error);
+}

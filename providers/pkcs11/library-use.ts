@@ -1,0 +1,58 @@
+/** A library in use for one key, or for one task on a token. */
+import type { Deadline } from "../../src/deadline.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
+import { Library } from "./library.js";
+import type { LibraryKey } from "./library-key.js";
+import type { LibraryOptions } from "./library-options.js";
+import type { KeySelector } from "./objects.js";
+import type { Operation } from "./protocol.js";
+import type { TokenSelector } from "./token.js";
+
+/** What another thread or process can be sent: the PIN is read where it was set. */
+export interface TokenUseOptions extends LibraryOptions {
+  readonly module: string;
+  readonly token: TokenSelector;
+  readonly key: KeySelector;
+  readonly publicJwk: PublicJwk | undefined;
+  readonly hasPin: boolean;
+  readonly forceLogin: boolean | undefined;
+  readonly sessions: number | undefined;
+  readonly maxWaiting: number;
+}
+
+export interface TokenUse {
+  run(operation: Operation, deadline?: Deadline): Promise<unknown>;
+  end(): Promise<void>;
+}
+
+const DEFAULT_SESSIONS = 4;
+
+/** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
+export async function useLibrary(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
+  const { token, key: selector, publicJwk, hasPin, forceLogin, sessions = DEFAULT_SESSIONS, maxWaiting } = options;
+  const library = await Library.acquire(options.module, options);
+  const spec = { token, selector, publicJwk, hasPin, forceLogin, expected: undefined };
+  return new LibraryUse(
+    library,
+    library.openKey({ spec, readPin: hasPin ? readPin : undefined, sessions, maxWaiting }),
+  );
+}
+
+class LibraryUse implements TokenUse {
+  readonly #library: Library;
+  readonly #key: LibraryKey;
+
+  constructor(library: Library, key: LibraryKey) {
+    this.#library = library;
+    this.#key = key;
+  }
+
+  run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+    return this.#library.run(this.#key, operation, deadline);
+  }
+
+  async end(): Promise<void> {
+    await this.#library.closeKey(this.#key);
+    await this.#library.release();
+  }
+}

@@ -1,0 +1,217 @@
+/** One worker of a library, seen from the thread that started it, and the requests that were sent to it. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { Deadline } from "../../src/deadline.js";
+import { fromFailure } from "./failure.js";
+import type { LibraryKey } from "./library-key.js";
+import {
+  BATCH,
+  type FromWorker,
+  type LoginOutcome,
+  type Operation,
+  type Question,
+  type Reply,
+  type Response,
+  SHARED,
+  SLOTS,
+  STATE,
+  type ToWorker,
+  type WorkerData,
+} from "./protocol.js";
+import { workerFile } from "./worker-file.js";
+
+/** A request of a caller. */
+export interface Job {
+  readonly key: LibraryKey;
+  readonly operation: Operation;
+  /** Its signal costs time to make: it is asked for only once the request has to wait. */
+  readonly deadline: Deadline | undefined;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+export interface WorkerEvents {
+  /** @param job - `undefined` for one that was withdrawn. */
+  settled(job: Job | undefined, response: Response): void;
+  /** After each batch of responses. */
+  idle(): void;
+  question(question: Question, job: Job | undefined): Promise<Reply>;
+  loginEnded(outcome: LoginOutcome): void;
+  /** @param jobs - Those that it didn't answer. */
+  exited(jobs: Job[]): void;
+}
+
+interface SentRequest {
+  readonly slot: number;
+  job: Job | undefined;
+}
+
+/** Signatures that take longer (µs) aren't sent ahead: another worker could make them sooner. */
+const FAST = 250;
+
+export class LibraryWorker {
+  /** Whether this worker's call initialised the library. */
+  initialized = false;
+  /** It has lost the library, and waits until it has been restarted. */
+  waitsForRestart = false;
+  readonly #worker: Worker;
+  readonly #shared: Int32Array;
+  readonly #events: WorkerEvents;
+  readonly #sent = new Map<number, SentRequest>();
+  readonly #controls = new Map<number, (response: Response) => void>();
+  readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
+  #ids = 0;
+  #microseconds = Number.POSITIVE_INFINITY;
+  #doneBefore = -1;
+  /** It has run nothing between the last two looks. */
+  isStuck = false;
+
+  private constructor(worker: Worker, shared: Int32Array, events: WorkerEvents) {
+    this.#worker = worker;
+    this.#shared = shared;
+    this.#events = events;
+    worker.on("message", (message: FromWorker) => this.#receive(message));
+    worker.once("exit", () => this.#end());
+    worker.on("error", () => undefined); // The exit that follows settles what was sent.
+  }
+
+  /** @throws {SignerError} If the worker or the library can't be loaded. */
+  static async start(data: Omit<WorkerData, "shared">, events: WorkerEvents): Promise<LibraryWorker> {
+    const shared = new Int32Array(new SharedArrayBuffer((SHARED.STATES + SLOTS) * Int32Array.BYTES_PER_ELEMENT));
+    const { url, execArgv } = workerFile();
+    const workerData: WorkerData = { ...data, shared };
+    const worker = new Worker(url, { workerData, execArgv, env: {}, name: "hardproof-pkcs11" });
+    const { failure } = await new Promise<{ failure?: Parameters<typeof fromFailure>[0] }>((resolve, reject) => {
+      worker.once("message", resolve).once("error", reject);
+    });
+    if (failure) throw fromFailure(failure);
+    worker.unref();
+    return new LibraryWorker(worker, shared, events);
+  }
+
+  get busy(): boolean {
+    return this.#sent.size > 0;
+  }
+
+  get hasRequestsAhead(): boolean {
+    return this.#sent.size > 1;
+  }
+
+  get isFast(): boolean {
+    return this.#microseconds < FAST;
+  }
+
+  /** How many requests it can be sent now: to a fast token, a second batch before the first one is answered. */
+  get capacity(): number {
+    if (this.isFast) return this.#freeSlots.length >= BATCH ? BATCH : 0;
+    return this.busy ? 0 : 1;
+  }
+
+  send(jobs: readonly Job[]): void {
+    this.#worker.ref();
+    const requests = jobs.map((job) => {
+      const slot = this.#freeSlots.pop() ?? 0;
+      Atomics.store(this.#shared, SHARED.STATES + slot, STATE.WAITING);
+      const { key, operation } = job;
+      const isNew = !key.workers.has(this);
+      const request = {
+        id: ++this.#ids,
+        slot,
+        key: key.id,
+        spec: isNew ? key.spec : undefined,
+        hasOtherSession: isNew && key.workers.size > 0,
+        operation,
+      };
+      key.workers.add(this);
+      this.#sent.set(request.id, { slot, job });
+      return request;
+    });
+    this.#post({ requests });
+  }
+
+  /** Runs an operation that belongs to no caller. */
+  control(operation: Operation, key = 0): Promise<unknown> {
+    const id = ++this.#ids;
+    this.#worker.ref();
+    this.#post({ requests: [{ id, slot: undefined, key, spec: undefined, hasOtherSession: false, operation }] });
+    return new Promise((resolve, reject) => {
+      this.#controls.set(id, ({ result, failure }) => (failure ? reject(fromFailure(failure)) : resolve(result)));
+    });
+  }
+
+  /** Takes back what the worker hasn't begun, if it has run nothing since the last look: a call is stuck. */
+  withdrawIfStuck(): Job[] {
+    const done = Atomics.load(this.#shared, SHARED.DONE);
+    this.isStuck = this.busy && done === this.#doneBefore;
+    this.#doneBefore = done;
+    return this.isStuck ? this.withdraw() : [];
+  }
+
+  /** Signatures that are made but not delivered are made again: the worker delivers them when its batch is complete. */
+  withdraw(): Job[] {
+    return [...this.#sent.values()].flatMap((sent) => {
+      const { job, slot } = sent;
+      const index = SHARED.STATES + slot;
+      const state = Atomics.compareExchange(this.#shared, index, STATE.WAITING, STATE.WITHDRAWN);
+      const isMade = state === STATE.DONE && job?.operation.name === "sign";
+      if (!job || !(state === STATE.WAITING || isMade)) return [];
+      sent.job = undefined;
+      return [job];
+    });
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#worker, "exit");
+    this.#worker.ref();
+    this.#post({ end: true });
+    await ended;
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+    Atomics.add(this.#shared, SHARED.MESSAGES, 1);
+    Atomics.notify(this.#shared, SHARED.MESSAGES);
+  }
+
+  #receive(message: FromWorker): void {
+    if ("outcome" in message) this.#events.loginEnded(message.outcome);
+    else if ("question" in message) void this.#answer(message.question);
+    else this.#receiveResponses(message.responses, message.microsecondsPerSignature);
+  }
+
+  #receiveResponses(responses: readonly Response[], microsecondsPerSignature = this.#microseconds): void {
+    for (const response of responses) this.#settle(response);
+    this.#microseconds = microsecondsPerSignature;
+    if (!this.busy && this.#controls.size === 0) this.#worker.unref();
+    this.#events.idle();
+  }
+
+  #settle(response: Response): void {
+    const sent = this.#sent.get(response.id);
+    if (sent === undefined) {
+      this.#controls.get(response.id)?.(response);
+      this.#controls.delete(response.id);
+      return;
+    }
+    this.#sent.delete(response.id);
+    this.#freeSlots.push(sent.slot);
+    this.#events.settled(sent.job, response);
+  }
+
+  async #answer(question: Question): Promise<void> {
+    const job = question.ask === "pin" ? this.#sent.get(question.id)?.job : undefined;
+    const reply = await this.#events
+      .question(question, job)
+      .catch(({ code, message }): Reply => ({ failure: { code, message } }));
+    this.#post({ reply });
+  }
+
+  #end(): void {
+    const unanswered = [...this.#sent.values()].flatMap(({ job }) => job ?? []);
+    this.#sent.clear();
+    for (const settle of this.#controls.values())
+      settle({ id: 0, failure: { code: "unavailable", message: "The library's worker has ended." } });
+    this.#controls.clear();
+    this.#events.exited(unanswered);
+  }
+}

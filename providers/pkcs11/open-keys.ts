@@ -1,0 +1,181 @@
+/** The keys that a worker has open, each on its own session, and the loop that recovers one that was lost. */
+import { SignerError } from "../../src/errors.js";
+import type { Handle } from "./binding.js";
+import { CKF_RW_SESSION, CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
+import { RefusedSession } from "./failure.js";
+import { type FoundKey, findKey } from "./keys.js";
+import { authenticate, type LoginContext, logIn } from "./login.js";
+import type { KeySpec, Request } from "./protocol.js";
+import { isRecoverable, needsRestart } from "./recovery.js";
+import { returnValue } from "./return-values.js";
+import { findToken, type Token, TokenNotFound } from "./token.js";
+
+export interface OpenedKey extends FoundKey {
+  readonly session: Handle;
+  readonly token: Token;
+}
+
+export interface OpenKeysContext extends LoginContext {
+  /** Waits until the main side has had the library restarted. @throws {SignerError} If it can't be restarted. */
+  restart(reason: "lost" | "missing token"): void;
+}
+
+/** The key as it is; opened again; opened in a restarted library; and once more if that was lost, too. */
+const MOST_RECOVERIES = 3;
+const SIGNATURE_BYTES = 64;
+
+/** A recovery that failed, with the error that ended it. */
+export class RecoveryFailed extends Error {}
+
+export class OpenKeys {
+  readonly #context: OpenKeysContext;
+  readonly #specs = new Map<number, KeySpec>();
+  readonly #keys = new Map<number, OpenedKey>();
+
+  constructor(context: OpenKeysContext) {
+    this.#context = context;
+  }
+
+  /** Runs an operation with the key, which is opened first if it isn't open, and again if it was lost. */
+  use<T>(request: Request, operation: (key: OpenedKey) => T): T {
+    return this.#withRecovery(request, (lost) => {
+      const current = lost === undefined ? this.#keys.get(request.key) : undefined;
+      return operation(current ?? this.#open(request, lost));
+    });
+  }
+
+  /** Runs an operation in a session that is logged in and can write. Only opening the session is repeated after a loss. */
+  useToken<T>(request: Request, operation: (session: Handle, token: Token) => T): T {
+    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, CKF_RW_SESSION, lost));
+    try {
+      return operation(session, token);
+    } finally {
+      this.#closeSession(session);
+    }
+  }
+
+  /** @param digest - SHA-256 of the message. */
+  sign(request: Request, digest: Uint8Array): Uint8Array {
+    const { lib } = this.#context;
+    return this.use(request, ({ session, handle, alwaysAuthenticate, token }) => {
+      lib.C_SignInit(session, CKM_ECDSA, handle);
+      if (alwaysAuthenticate) authenticate(this.#context, { id: request.id, spec: this.spec(request), session, token });
+      return lib.C_Sign(session, digest, SIGNATURE_BYTES);
+    });
+  }
+
+  /** To be called for each request, also for one that isn't run: the main side sends a key's description once. */
+  learn({ key, spec }: Request): void {
+    if (spec) this.#specs.set(key, spec);
+  }
+
+  spec({ key }: Request): KeySpec {
+    const spec = this.#specs.get(key);
+    if (spec) return spec;
+    throw new SignerError("unavailable", "The worker doesn't know the key.");
+  }
+
+  close(key: number): void {
+    const opened = this.#keys.get(key);
+    this.#keys.delete(key);
+    if (opened) this.#closeSession(opened.session);
+  }
+
+  closeAll(): void {
+    for (const key of this.#keys.keys()) this.close(key);
+  }
+
+  forget(key: number): void {
+    this.close(key);
+    this.#specs.delete(key);
+  }
+
+  #withRecovery<T>(request: Request, attempt: (lost?: unknown) => T): T {
+    let lost: unknown;
+    try {
+      for (let left = MOST_RECOVERIES; ; left--) {
+        try {
+          return attempt(lost);
+        } catch (error) {
+          const isNew = this.spec(request).expected === undefined;
+          const isMissing = isNew && error instanceof TokenNotFound;
+          if (!isRecoverable(error, !isNew || lost !== undefined) || (isMissing && lost)) throw error;
+          if (left === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
+          if (isMissing) this.#findMissing(error);
+          else if (lost !== undefined || needsRestart(error)) this.#context.restart("lost");
+          lost = error;
+        }
+      }
+    } catch (error) {
+      // Its session may carry half an operation.
+      this.close(request.key);
+      throw error;
+    }
+  }
+
+  /** Some libraries read their tokens only when they are initialised. */
+  #findMissing(error: TokenNotFound): void {
+    try {
+      this.#context.restart("missing token");
+    } catch {
+      throw error;
+    }
+  }
+
+  #open(request: Request, lost: unknown): OpenedKey {
+    const { lib } = this.#context;
+    const spec = this.spec(request);
+    const { selector, publicJwk, expected } = spec;
+    const { session, token } = this.#openSession(request, 0, lost);
+    try {
+      const key = { ...findKey(lib, session, selector, publicJwk), session, token };
+      if (expected && (expected.x !== key.publicJwk.x || expected.y !== key.publicJwk.y))
+        throw new SignerError("integrity", "The token has another key under this name now. Open a new signer for it.");
+      this.#keys.set(request.key, key);
+      this.#specs.set(request.key, { ...spec, expected: key.publicJwk });
+      return key;
+    } catch (error) {
+      this.#closeSession(session);
+      throw error;
+    }
+  }
+
+  #openSession(request: Request, flags: number, lost: unknown): { session: Handle; token: Token } {
+    const spec = this.spec(request);
+    const token = findToken(this.#context.lib, spec.token);
+    const again = returnValue(lost) === "CKR_USER_NOT_LOGGED_IN";
+    if (again) this.close(request.key);
+    const session = this.#newSession(request, token, flags);
+    this.close(request.key);
+    try {
+      logIn(this.#context, { id: request.id, spec, session, token }, again);
+      return { session, token };
+    } catch (error) {
+      this.#closeSession(session);
+      throw error;
+    }
+  }
+
+  /** Opens it before the former one is closed, where the token allows: with its last session it would lose its login. */
+  #newSession(request: Request, { slot }: Token, flags: number): Handle {
+    const open = () => this.#context.lib.C_OpenSession(slot, CKF_SERIAL_SESSION | flags);
+    try {
+      return open();
+    } catch (error) {
+      if (this.#keys.has(request.key) && returnValue(error) === "CKR_SESSION_COUNT") {
+        this.close(request.key);
+        return open();
+      }
+      if (request.hasOtherSession && !needsRestart(error)) throw new RefusedSession("", { cause: error });
+      throw error;
+    }
+  }
+
+  #closeSession(session: Handle): void {
+    try {
+      this.#context.lib.C_CloseSession(session);
+    } catch {
+      // The session was lost, or its token was: that is why it is closed.
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** Which failures are worth a recovery. */
+import { SignerError } from "../../src/errors.js";
+import { returnValue } from "./return-values.js";
+import { TokenNotFound } from "./token.js";
+
+/** Return values that are an answer to the request: a recovery can't change them. */
+const FINAL = new Set(
+  `
+  ARGUMENTS_BAD ATTRIBUTE_READ_ONLY ATTRIBUTE_SENSITIVE ATTRIBUTE_TYPE_INVALID ATTRIBUTE_VALUE_INVALID
+  ACTION_PROHIBITED BUFFER_TOO_SMALL CANT_LOCK CURVE_NOT_SUPPORTED DATA_INVALID DATA_LEN_RANGE
+  DOMAIN_PARAMS_INVALID FUNCTION_CANCELED FUNCTION_NOT_SUPPORTED FUNCTION_REJECTED KEY_FUNCTION_NOT_PERMITTED
+  KEY_SIZE_RANGE KEY_TYPE_INCONSISTENT MECHANISM_INVALID MECHANISM_PARAM_INVALID PIN_EXPIRED PIN_INCORRECT
+  PIN_INVALID PIN_LEN_RANGE PIN_LOCKED SESSION_COUNT SESSION_READ_ONLY TEMPLATE_INCOMPLETE TEMPLATE_INCONSISTENT
+  TOKEN_WRITE_PROTECTED USER_ANOTHER_ALREADY_LOGGED_IN USER_PIN_NOT_INITIALIZED USER_TOO_MANY_TYPES
+  USER_TYPE_INVALID
+  `
+    .trim()
+    .split(/\s+/)
+    .map((name) => `CKR_${name}`),
+);
+
+/** The handles of a library that was initialised again are void: only another restart, or a fresh start, can help. */
+const LIBRARY_LOST = new Set(["CKR_CRYPTOKI_NOT_INITIALIZED", "CKR_SLOT_ID_INVALID"]);
+
+/**
+ * Returns whether opening the key again can help: after any return value that isn't a final answer, vendor-defined ones
+ * included. A token or key that was there before may yet come back.
+ *
+ * @param wasOpen - Whether the key was open before, by this signer.
+ */
+export function isRecoverable(error: unknown, wasOpen: boolean): boolean {
+  const name = returnValue(error);
+  if (name !== undefined) return !FINAL.has(name);
+  if (error instanceof TokenNotFound) return true;
+  return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
+}
+
+/** Returns whether nothing less than initialising the library again can help. */
+export function needsRestart(error: unknown): boolean {
+  return error instanceof TokenNotFound || LIBRARY_LOST.has(returnValue(error) ?? "");
+}

@@ -1,0 +1,68 @@
+/** The use of a library that lives in another thread or process. */
+import type { Deadline } from "../../src/deadline.js";
+import { SignerError } from "../../src/errors.js";
+import { Calls, type Channel } from "./calls.js";
+import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
+import type { Operation } from "./protocol.js";
+
+export class RemoteUse implements TokenUse {
+  readonly #calls: Calls;
+
+  private constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
+  static async begin(channel: Channel, options: TokenUseOptions, readPin: () => Promise<string>): Promise<RemoteUse> {
+    const calls = new Calls(channel, { readPin });
+    await calls.call("begin", options).result;
+    return new RemoteUse(calls);
+  }
+
+  run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+    const { id, result } = this.#calls.call("run", operation);
+    deadline?.signal.addEventListener("abort", () => void this.#calls.call("abandon", id), { once: true });
+    return result;
+  }
+
+  async end(): Promise<void> {
+    await this.#calls.call("end").result;
+  }
+}
+
+/**
+ * Runs the calls of a {@link RemoteUse}.
+ *
+ * @returns Ends the use when the other side is gone.
+ */
+export function serveUse(channel: Channel): () => Promise<void> {
+  const running = new Map<number, AbortController>();
+  let use: Promise<TokenUse> | undefined;
+  const end = async () => {
+    const ending = use;
+    use = undefined;
+    await (await ending)?.end();
+  };
+  const calls = new Calls(channel, {
+    begin: async (options: TokenUseOptions) => {
+      use = useLibrary(options, async () => String(await calls.call("readPin").result));
+      await use;
+    },
+    run: async (operation: Operation, id: number) => {
+      const controller = new AbortController();
+      running.set(id, controller);
+      return (await use)?.run(operation, controller).finally(() => running.delete(id));
+    },
+    abandon: (id: number) => running.get(id)?.abort(gone()),
+    end,
+  });
+  return async () => {
+    calls.end(gone());
+    for (const controller of running.values()) controller.abort(gone());
+    await end().catch(() => undefined);
+  };
+}
+
+function gone(): SignerError {
+  return new SignerError("aborted", "The caller doesn't wait any longer.");
+}

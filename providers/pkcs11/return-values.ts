@@ -1,0 +1,86 @@
+/** The return values of PKCS#11 functions (PKCS #11 v2.40, `CK_RV`): their names, and the error that each one becomes. */
+import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+
+/** Value in hexadecimal, and name without `CKR_`. */
+const NAMES: ReadonlyMap<number, string> = new Map(
+  `
+  0:OK 1:CANCEL 2:HOST_MEMORY 3:SLOT_ID_INVALID 5:GENERAL_ERROR 6:FUNCTION_FAILED 7:ARGUMENTS_BAD
+  9:NEED_TO_CREATE_THREADS a:CANT_LOCK 10:ATTRIBUTE_READ_ONLY 11:ATTRIBUTE_SENSITIVE 12:ATTRIBUTE_TYPE_INVALID
+  13:ATTRIBUTE_VALUE_INVALID 1b:ACTION_PROHIBITED 20:DATA_INVALID 21:DATA_LEN_RANGE 30:DEVICE_ERROR
+  31:DEVICE_MEMORY 32:DEVICE_REMOVED 50:FUNCTION_CANCELED 54:FUNCTION_NOT_SUPPORTED 60:KEY_HANDLE_INVALID
+  62:KEY_SIZE_RANGE 63:KEY_TYPE_INCONSISTENT 65:KEY_CHANGED 68:KEY_FUNCTION_NOT_PERMITTED 70:MECHANISM_INVALID
+  71:MECHANISM_PARAM_INVALID 82:OBJECT_HANDLE_INVALID 90:OPERATION_ACTIVE 91:OPERATION_NOT_INITIALIZED
+  a0:PIN_INCORRECT a1:PIN_INVALID a2:PIN_LEN_RANGE a3:PIN_EXPIRED a4:PIN_LOCKED b0:SESSION_CLOSED
+  b1:SESSION_COUNT b3:SESSION_HANDLE_INVALID b4:SESSION_PARALLEL_NOT_SUPPORTED b5:SESSION_READ_ONLY
+  b6:SESSION_EXISTS b7:SESSION_READ_ONLY_EXISTS b8:SESSION_READ_WRITE_SO_EXISTS d0:TEMPLATE_INCOMPLETE
+  d1:TEMPLATE_INCONSISTENT e0:TOKEN_NOT_PRESENT e1:TOKEN_NOT_RECOGNIZED e2:TOKEN_WRITE_PROTECTED
+  100:USER_ALREADY_LOGGED_IN 101:USER_NOT_LOGGED_IN 102:USER_PIN_NOT_INITIALIZED 103:USER_TYPE_INVALID
+  104:USER_ANOTHER_ALREADY_LOGGED_IN 105:USER_TOO_MANY_TYPES 130:DOMAIN_PARAMS_INVALID 140:CURVE_NOT_SUPPORTED
+  150:BUFFER_TOO_SMALL 190:CRYPTOKI_NOT_INITIALIZED 191:CRYPTOKI_ALREADY_INITIALIZED 1a0:MUTEX_BAD
+  1a1:MUTEX_NOT_LOCKED 1b6:FIPS_SELF_TEST_FAILED 1b7:LIBRARY_LOAD_FAILED 1b8:PIN_TOO_WEAK
+  200:FUNCTION_REJECTED
+  `
+    .trim()
+    .split(/\s+/)
+    .map((entry) => entry.split(":") as [string, string])
+    .map(([value, name]) => [Number.parseInt(value, 16), `CKR_${name}`]),
+);
+
+/** A PKCS#11 function that didn't return `CKR_OK`. Its message is the return value's name. */
+export class Pkcs11Error extends Error {
+  override readonly name = "Pkcs11Error";
+  /** The return value. */
+  readonly code: number;
+
+  constructor(code: number) {
+    super(returnValueName(code));
+    this.code = code;
+  }
+}
+
+/** Returns `CKR_DEVICE_ERROR`, or `CKR 0x8000001a` for a value that the standard doesn't name. */
+function returnValueName(code: number): string {
+  return NAMES.get(code) ?? `CKR 0x${code.toString(16).padStart(8, "0")}`;
+}
+
+/** Returns the name of the return value (`CKR_…`), or `undefined` for any other error. */
+export function returnValue(error: unknown): string | undefined {
+  return error instanceof Pkcs11Error ? error.message : undefined;
+}
+
+const ERRORS: Readonly<Record<string, readonly [SignerErrorCode, string]>> = {
+  CKR_PIN_INCORRECT: ["pin-incorrect", "It was tried once and will not be tried again by this process."],
+  CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
+  CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
+  CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock it."],
+  CKR_PIN_EXPIRED: ["pin-locked", "It has expired: set a new one with the vendor's tool."],
+  CKR_USER_PIN_NOT_INITIALIZED: ["pin-required", "The token has no user PIN yet: set one with the vendor's tool."],
+  CKR_USER_NOT_LOGGED_IN: ["pin-required", "The key needs a login: set a pin."],
+  CKR_USER_TOO_MANY_TYPES: ["access-denied", "Another user is logged in to the token."],
+  CKR_USER_ANOTHER_ALREADY_LOGGED_IN: ["access-denied", "Another user is logged in to the token."],
+  CKR_KEY_FUNCTION_NOT_PERMITTED: ["wrong-key", "The key isn't allowed to sign (CKA_SIGN)."],
+  CKR_KEY_TYPE_INCONSISTENT: ["wrong-key", "The key isn't an ECDSA key."],
+  CKR_MECHANISM_INVALID: ["wrong-key", "The token doesn't sign with CKM_ECDSA."],
+  CKR_TOKEN_WRITE_PROTECTED: ["access-denied", "The token is write-protected."],
+  CKR_SESSION_READ_ONLY: ["access-denied", "The token can only be opened for reading."],
+  CKR_ATTRIBUTE_READ_ONLY: ["access-denied", "The token doesn't allow this attribute to be set."],
+  CKR_ACTION_PROHIBITED: ["access-denied", "The token's policy forbids it."],
+  CKR_SESSION_COUNT: ["throttled", "The token has no free session: lower `sessions`, or close other programs."],
+  CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
+};
+
+const UNAVAILABLE = ["unavailable", "Is the token connected, and is its server running?"] as const;
+
+/**
+ * Maps a return value to a SignerError; returns any other error as it is.
+ *
+ * @param operation - What was being done, such as `opening the key`.
+ * @param hint - What else to check.
+ */
+export function toSignerError(error: unknown, operation: string, hint?: string): unknown {
+  const name = returnValue(error);
+  if (name === undefined) return error;
+  const [code, remedy] = ERRORS[name] ?? UNAVAILABLE;
+  const message = `${name} while ${operation}. ${remedy}`;
+  return new SignerError(code, hint === undefined ? message : `${message} ${hint}`, { cause: error });
+}

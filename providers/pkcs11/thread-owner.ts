@@ -1,0 +1,98 @@
+/**
+ * The application's own worker threads use the libraries of the main thread, so that a process initialises a library once,
+ * and finalises it once, whichever thread ends when. A main thread that has loaded this file answers; where it hasn't, a
+ * thread uses the library on its own.
+ */
+import {
+  isMainThread,
+  MessageChannel,
+  type MessagePort,
+  postMessageToThread,
+  receiveMessageOnPort,
+} from "node:worker_threads";
+import type { Channel } from "./calls.js";
+import type { TokenUse, TokenUseOptions } from "./library-use.js";
+import { RemoteUse, serveUse } from "./remote-use.js";
+
+const MAIN_THREAD = 0;
+const TAG = "hardproof.pkcs11/1";
+
+interface Greeting {
+  readonly tag: typeof TAG;
+  readonly port: MessagePort;
+}
+
+if (isMainThread)
+  process.on("workerMessage", (message: unknown) => {
+    if (!isGreeting(message)) return;
+    const { port } = message;
+    port.postMessage(TAG);
+    port.once("close", serveUse(channelOn(port)));
+    port.unref();
+  });
+
+/** @returns `undefined` if the main thread doesn't answer. */
+export async function useInMainThread(
+  options: TokenUseOptions,
+  readPin: () => Promise<string>,
+): Promise<TokenUse | undefined> {
+  const { port1: port, port2 } = new MessageChannel();
+  const greeting: Greeting = { tag: TAG, port: port2 };
+  const reached = await postMessageToThread(MAIN_THREAD, greeting, [port2]).then(
+    () => true,
+    () => false,
+  );
+  // The answer was sent before the greeting was acknowledged.
+  if (!reached || receiveMessageOnPort(port)?.message !== TAG) {
+    port.close();
+    return undefined;
+  }
+  try {
+    const use = await RemoteUse.begin(channelOn(port), options, readPin);
+    return new PortUse(use, port);
+  } catch (error) {
+    port.close();
+    throw error;
+  }
+}
+
+/** Keeps its thread alive only while it waits for an answer. */
+class PortUse implements TokenUse {
+  readonly #use: TokenUse;
+  readonly #port: MessagePort;
+  #pending = 0;
+
+  constructor(use: TokenUse, port: MessagePort) {
+    this.#use = use;
+    this.#port = port;
+    port.unref();
+  }
+
+  async run(...request: Parameters<TokenUse["run"]>): Promise<unknown> {
+    this.#port.ref();
+    this.#pending += 1;
+    try {
+      return await this.#use.run(...request);
+    } finally {
+      this.#pending -= 1;
+      if (this.#pending === 0) this.#port.unref();
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#port.ref();
+    await this.#use.end();
+    this.#port.close();
+  }
+}
+
+function channelOn(port: MessagePort): Channel {
+  return {
+    post: (message) => port.postMessage(message),
+    listen: (receive) => port.on("message", receive),
+  };
+}
+
+function isGreeting(message: unknown): message is Greeting {
+  return typeof message === "object" && message !== null && "tag" in message && message.tag === TAG;
+}

@@ -1,0 +1,78 @@
+/** What is done on a token beside signing: making, listing and deleting keys. */
+import { randomBytes } from "node:crypto";
+import type { Deadline } from "../../src/deadline.js";
+import { SignerError } from "../../src/errors.js";
+import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
+import type { TokenUse } from "./library-use.js";
+import { idBytes, type KeySelector } from "./objects.js";
+import type { ListedKey } from "./protocol.js";
+import type { TokenSelector } from "./token.js";
+import { type KeyOnToken, useToken } from "./token-use.js";
+
+/** A token, as an operator names it, and how long to wait for it. */
+export interface TokenTask extends KeyOnToken {
+  /** The URI of any key on the token, in the scheme of the provider. */
+  uriOf(token: TokenSelector, key: KeySelector): string;
+  /** Milliseconds. Default 30,000. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const ID_BYTES = 16;
+
+/**
+ * Makes a P-256 key pair on the token: sensitive, never extractable, and only for signing.
+ *
+ * @returns What selects the new key.
+ * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
+ */
+export function createKeyPair(task: TokenTask): Promise<KeySelector> {
+  const { label } = task.key;
+  const id = task.key.id === undefined ? randomBytes(ID_BYTES) : idBytes(task.key.id);
+  return withToken(task, "making a key pair", { label, id }, async (token, deadline) => {
+    await token.run({ name: "generate" }, deadline);
+    // The caller doesn't wait any more, and would never learn of the key.
+    if (deadline.signal.aborted) await token.run({ name: "delete" });
+    return { label, id };
+  });
+}
+
+/** Returns the URIs of the private keys on the token that can sign ES256, by label and id. */
+export function listKeyUris(task: TokenTask): Promise<string[]> {
+  return withToken(task, "listing keys", task.key, async (token, deadline) => {
+    const keys = (await token.run({ name: "list" }, deadline)) as ListedKey[];
+    return keys.map((listed) => task.uriOf(listed.token, listed.key));
+  });
+}
+
+/**
+ * Deletes both halves of a key pair. Certificates stay.
+ *
+ * @throws {SignerError} With code `misconfigured` without an id, `key-not-found`, or `ambiguous-key`: nothing was deleted.
+ */
+export async function removeKeyPair(task: TokenTask): Promise<void> {
+  const uri = task.uriOf(task.token, task.key);
+  if (task.key.id === undefined)
+    throw new SignerError("misconfigured", `${uri}: a key can only be deleted by its id.`, { uri });
+  await withToken(task, "deleting a key pair", task.key, (token, deadline) => token.run({ name: "delete" }, deadline));
+}
+
+/** @throws {SignerError} With code `timeout` or `aborted` if the task isn't waited for any longer. */
+function withToken<T>(
+  task: TokenTask,
+  operation: string,
+  key: KeySelector,
+  work: (token: TokenUse, deadline: Deadline) => Promise<T>,
+): Promise<T> {
+  const uri = task.uriOf(task.token, task.key);
+  const call = { uri, doing: operation, timeout: checkTimeout(uri, task.timeout), signal: task.signal };
+  return callStore(call, async (deadline) => {
+    const token = await useToken({ ...task, key });
+    try {
+      deadline.signal.throwIfAborted();
+      return await work(token, deadline);
+    } finally {
+      await token.end();
+    }
+  });
+}

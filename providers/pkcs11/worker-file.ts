@@ -1,0 +1,55 @@
+/** Where the worker's program is: beside the sources, in the package's build, or beside a bundle. */
+import { existsSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { SignerError } from "../../src/errors.js";
+
+interface WorkerFile {
+  readonly url: URL;
+  readonly execArgv: string[];
+}
+
+let found: WorkerFile | undefined;
+
+/** @throws {SignerError} With code `misconfigured` if it isn't there. */
+export function workerFile(): WorkerFile {
+  found ??= findWorkerFile();
+  return found;
+}
+
+function findWorkerFile(): WorkerFile {
+  const url = candidates().find((candidate) => existsSync(candidate));
+  if (!url)
+    throw new SignerError(
+      "misconfigured",
+      "The program of Hardproof's PKCS#11 workers was not found. In a bundle, copy dist/providers/pkcs11/worker.js of the " +
+        "package hardproof beside it as hardproof-pkcs11-worker.js, or set HARDPROOF_PKCS11_WORKER to its path.",
+    );
+  // The sources run in tests only.
+  return { url, execArgv: url.pathname.endsWith(".ts") ? ["--import", "tsx"] : [] };
+}
+
+/** The names are put together so that no bundler takes them for modules. */
+function candidates(): URL[] {
+  const chosen = process.env.HARDPROOF_PKCS11_WORKER;
+  if (chosen) return [pathToFileURL(chosen)];
+  const here = import.meta.url ?? pathToFileURL(process.argv[1] ?? "").href;
+  const beside = (path: string) => new URL(path, here);
+  const source = /\/providers\/pkcs11\/[^/]+\.(ts|js)$/.exec(here);
+  return [
+    ...(source ? [beside(`./worker.${source[1]}`)] : []),
+    beside(["..", "providers", "pkcs11", "worker.js"].join("/")),
+    beside("./hardproof-pkcs11-worker.js"),
+    ...inPackage(here),
+  ];
+}
+
+/** Of a bundle that runs in a project with node_modules. */
+function inPackage(here: string): URL[] {
+  try {
+    const { createRequire } = process.getBuiltinModule("node:module");
+    const manifest = createRequire(fileURLToPath(here)).resolve(["hardproof", "package.json"].join("/"));
+    return [new URL("dist/providers/pkcs11/worker.js", pathToFileURL(manifest))];
+  } catch {
+    return [];
+  }
+}
