@@ -46,6 +46,6 @@ export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { TokenClient } from "./tokens/token-renewal.js";
-export { type TokenSource, type TokenSourceOptions, type TokenWait, tokenSource } from "./tokens/token-source.js";
+export { type GetTokenOptions, type TokenSource, type TokenSourceOptions, tokenSource } from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

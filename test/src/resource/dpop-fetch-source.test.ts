@@ -42,7 +42,7 @@ it.each([
 it("gives back a refusal for ever after one renewal, and then leaves the token alone for a while", async () => {
   as.grants();
   rs.inTurn(invalid);
-  const call = caller({ backoff: { first: 60_000 } });
+  const call = caller({ backoff: { initialDelay: 60_000 } });
   expect((await call(rs.url)).status).toBe(401);
   expect([rs.server.requests.length, as.server.requests.length]).toEqual([2, 2]);
   for (let turn = 0; turn < 5; turn++) expect((await call(rs.url)).status).toBe(401);

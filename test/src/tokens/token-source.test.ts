@@ -280,7 +280,7 @@ describe("a grant that can't be repeated", () => {
     ["is a failure", json(503, { error: "temporarily_unavailable" })],
   ])("is not sent again after an answer that %s", async (_, answer) => {
     server.respondWith(answer);
-    const tokens = source({ ...login, backoff: { first: 1 } });
+    const tokens = source({ ...login, backoff: { initialDelay: 1 } });
     expect(await failure(tokens.token())).toBeInstanceOf(OAuthError);
     setTime(1000);
     expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
@@ -291,7 +291,7 @@ describe("a grant that can't be repeated", () => {
     grants();
     const prover = await DPoPProver.generate();
     const signing = vi.spyOn(prover, "makeProof").mockRejectedValueOnce(new SignerError("unavailable", "away"));
-    const tokens = source({ ...login, prover, backoff: { first: 1 } });
+    const tokens = source({ ...login, prover, backoff: { initialDelay: 1 } });
     expect(await failure(tokens.token())).toMatchObject({ name: "SignerError" });
     setTime(1000);
     expect(await given(tokens)).toBe("t1");
@@ -358,7 +358,7 @@ describe("a failure", () => {
 
   it("does not touch a token that still lasts, and backs off in the background too", async () => {
     grants();
-    const tokens = source({ backoff: { first: 10_000 } });
+    const tokens = source({ backoff: { initialDelay: 10_000 } });
     await given(tokens);
     failing();
     setTime(550);
