@@ -57,7 +57,7 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
   const parts = await decode(proof);
   if (!parts)
     return {
-      findings: [fail("form", "not a compact JWS", "A proof is three base64url parts: header.claims.signature.")],
+      findings: [fail("format", "not a compact JWS", "A proof is three base64url parts: header.claims.signature.")],
     };
   const { header, claims } = parts;
   const key = await checkKey(proof, header, expected);
@@ -100,9 +100,7 @@ function checkAlg({ alg }: JsonObject): Finding {
 }
 
 function checkCrit({ crit }: JsonObject): Finding[] {
-  return crit === undefined
-    ? []
-    : [fail("crit", crit, "Remove crit: servers reject critical extensions that they don't support.")];
+  return crit === undefined ? [] : [fail("crit", crit, "Remove crit: DPoP proofs don't have critical extensions.")];
 }
 
 async function checkKey(proof: string, header: JsonObject, expected: ExpectedProof): Promise<ProofVerification> {
@@ -115,7 +113,7 @@ async function checkKey(proof: string, header: JsonObject, expected: ExpectedPro
   if (jkt === undefined) return { findings: [fail("jwk", kind, "jwk isn't a valid public key.")] };
   const findings = [
     checkMembers(jwk, kind),
-    compare("jkt", jkt, expected.jkt, "The token is bound to a different key."),
+    compare("jkt", jkt, expected.jkt, `The token is bound to key ${expected.jkt}. Sign the proof with that key.`),
     await checkSignature(proof, key, header),
   ];
   return { findings, jkt };
@@ -153,7 +151,7 @@ function checkJti({ jti }: JsonObject): Finding {
 
 function checkHtm({ htm }: JsonObject, { method }: ExpectedProof): Finding {
   if (typeof htm !== "string" || htm === "") return fail("htm", htm, "htm must be the request's HTTP method.");
-  return compare("htm", htm, method, "The request has a different method. The comparison is case-sensitive.");
+  return compare("htm", htm, method, `The request's method is ${method}. The comparison is case-sensitive.`);
 }
 
 function checkHtu({ htu }: JsonObject, { url }: ExpectedProof): Finding {
@@ -164,8 +162,10 @@ function checkHtu({ htu }: JsonObject, { url }: ExpectedProof): Finding {
     return fail("htu", htu, "htu must not have a query or fragment.");
   if (url === undefined) return notCompared("htu", htu);
   const request = parseUrl(url);
-  const isEqual = request !== undefined && request.origin + request.pathname === target.origin + target.pathname;
-  return isEqual ? pass("htu", htu) : fail("htu", htu, "The request has a different URL.");
+  const isEqual = request !== undefined && withoutQuery(request) === withoutQuery(target);
+  return isEqual
+    ? pass("htu", htu)
+    : fail("htu", htu, `The request's URL is ${request ? withoutQuery(request) : url}.`);
 }
 
 function checkIat({ iat }: JsonObject, { now, maxAge }: ExpectedProof): Finding {
@@ -187,7 +187,7 @@ function checkAth({ ath }: JsonObject, { accessToken }: ExpectedProof): Finding 
 }
 
 function checkNonce({ nonce }: JsonObject, { nonce: expected }: ExpectedProof): Finding {
-  return compare("nonce", nonce, expected, "nonce must be the server's latest DPoP-Nonce.");
+  return compare("nonce", nonce, expected, "nonce must be the value of the server's latest DPoP-Nonce header.");
 }
 
 function compare(check: string, value: unknown, expected: string | undefined, remedy: string): Finding {
@@ -215,6 +215,10 @@ function display(value: unknown): string {
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function withoutQuery(url: URL): string {
+  return url.origin + url.pathname;
 }
 
 function parseUrl(text: string): URL | undefined {
