@@ -56,7 +56,7 @@ describe.each(pages)("%s", (page) => {
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
       if ("prover" in result) expect(result.prover.jkt).toMatch(/^[\w-]{43}$/);
       if (code.includes("// true")) expect(printed).toHaveBeenCalledWith(true);
-      if ("answer" in result) expect(result.answer.status).toBe(200);
+      for (const name of ["answer", "response"]) if (name in result) expect(result[name].status).toBe(200);
       printed.mockRestore();
     });
 });
