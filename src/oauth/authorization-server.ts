@@ -21,6 +21,7 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertMetadata } from "./server-metadata.js";
 
+/** Options of an {@link AuthorizationServer}. */
 export interface ServerOptions extends EndpointOptions {
   /**
    * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions. Default:
@@ -46,6 +47,7 @@ export interface EndpointRequest {
   prover?: DPoPProver | undefined;
   /** Creates the form from the client's authentication. Called for each attempt, since assertions can't be reused. */
   form: (clientFields: ClientFields, context: FormContext) => URLSearchParams | Promise<URLSearchParams>;
+  /** Aborts the request. */
   signal?: AbortSignal | undefined;
   /** Called with the status of each response. */
   onStatus?: ((status: number) => void) | undefined;
@@ -71,9 +73,11 @@ interface Attempt {
   readonly redact: Redact;
 }
 
+/** Milliseconds. */
 export const DEFAULT_TIMEOUT = 10_000;
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
+/** Posts forms to the endpoints of one authorization server. Caches its nonces. */
 export class AuthorizationServer {
   readonly endpoints: Endpoints;
   /** The server's issuer identifier, if it is known. */

@@ -5,6 +5,7 @@ import { parseObject, send, withTimeLimit } from "./http.js";
 import { parseMetadata, type ServerMetadata } from "./server-metadata.js";
 import { parseBaseUrl, type UrlTrust } from "./server-url.js";
 
+/** Options of {@link discoverMetadata}. */
 export interface DiscoveryOptions extends UrlTrust {
   /** Milliseconds. */
   timeout: number;

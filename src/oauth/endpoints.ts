@@ -12,6 +12,7 @@ export type EndpointName =
   | "pushedAuthorizationRequest"
   | "deviceAuthorization";
 
+/** Where a server's endpoints are. */
 export interface EndpointOptions extends UrlTrust {
   /** The server's URL, which endpoint paths are appended to. Must be `https:`, or `http:` on loopback. */
   baseUrl: string | URL;

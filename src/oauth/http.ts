@@ -8,6 +8,7 @@ export interface HttpResponse {
   readonly text: string;
 }
 
+/** The time limit of one call. */
 export interface TimeLimit {
   /** The URL that the error names. */
   url: URL;

@@ -37,6 +37,7 @@ export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | 
 
 /** Options of {@link OAuthClient.refresh}. */
 export interface RefreshRequest extends GrantRequest {
+  /** The current refresh token. */
   refreshToken: string;
 }
 

@@ -5,6 +5,7 @@ import { misconfigured } from "./assert.js";
 
 /** Authorization server metadata. Only the members that Hardproof uses are typed; all others are kept. */
 export interface ServerMetadata {
+  /** The server's issuer identifier. */
   readonly issuer: string;
   readonly authorization_endpoint?: string | undefined;
   readonly token_endpoint?: string | undefined;
@@ -51,7 +52,7 @@ export function assertMetadata(metadata: ServerMetadata): void {
   const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
   if (algorithms?.includes("ES256") === false)
     throw misconfigured(
-      `${issuer} doesn't support DPoP proofs by ES256. It supports: ${algorithms.join(", ") || "none"}.`,
+      `${issuer} doesn't support DPoP proofs by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 

@@ -27,6 +27,7 @@ export interface CallContext {
 
 const MAX_REDIRECTS = 20;
 
+/** One call of a `dpopFetch` function. Can be sent once. */
 export class ProtectedRequest {
   readonly #context: CallContext;
   readonly #init: RequestInit;
@@ -182,6 +183,7 @@ export class ProtectedRequest {
   }
 }
 
+/** Whether the input is a `Request`, also one of another `fetch` implementation. */
 export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === "object" && "url" in input;
 }

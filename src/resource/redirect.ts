@@ -2,6 +2,7 @@
 import { DPoPError } from "../errors.js";
 import { displayUrl } from "../oauth/http.js";
 
+/** Where a redirect leads, and how it changes the request. */
 export interface Redirect {
   readonly url: URL;
   /** Whether the next request is a GET (or still a HEAD) without the body and its headers. */

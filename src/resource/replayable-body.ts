@@ -4,6 +4,7 @@ import { isArrayBuffer } from "node:util/types";
 /** A body as `fetch` accepts it. */
 export type Body = NonNullable<RequestInit["body"]>;
 
+/** A body for one or more attempts to send a request. */
 export interface RequestBody {
   /** Whether the body can be sent from its start. Doesn't change while no attempt is open. */
   readonly replayable: boolean;

@@ -1,5 +1,6 @@
 /** Parses the challenges of a `WWW-Authenticate` header (RFC 9110 §11.6.1). */
 
+/** One challenge of a `WWW-Authenticate` header. */
 export interface Challenge {
   /** The authentication scheme, in lower case. */
   readonly scheme: string;

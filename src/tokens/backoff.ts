@@ -8,6 +8,7 @@ export interface BackoffOptions {
   maxDelay?: number | undefined;
 }
 
+/** Tracks failures, and how long to wait after the last one. */
 export class Backoff {
   readonly #initialDelay: number;
   readonly #maxDelay: number;

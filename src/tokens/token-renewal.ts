@@ -12,6 +12,7 @@ import type { StoredToken, TokenStore } from "./token-store.js";
 export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
   Partial<Pick<OAuthClient, "requireBinding">>;
 
+/** Options of {@link TokenRenewal}. */
 export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
   /** Sends the token requests. */
   client: TokenClient;
@@ -43,6 +44,7 @@ const REFRESH_NOT_ALLOWED = ["unauthorized_client", "unsupported_grant_type", "i
 
 type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
 
+/** Renews one token, in the order: the caller's token, the store, the refresh token, the grant. */
 export class TokenRenewal {
   readonly #client: TokenClient;
   readonly #prover: DPoPProver;

@@ -14,11 +14,15 @@ export interface PrivateKeyJwt extends AssertionKey {
   audience?: string | undefined;
 }
 
+/** A client, as it is registered with the server. */
 export interface ClientCredentials {
+  /** The `client_id`. */
   clientId: string;
+  /** The `client_secret`, if the client has one. */
   clientSecret?: string | null | undefined;
 }
 
+/** Form fields of the client's authentication. */
 export type ClientFields = Readonly<Record<string, string | undefined>>;
 
 /** What authentication adds to a request. */
@@ -91,7 +95,7 @@ export async function authenticate(
   }
   const secrets = clientSecret == null ? [] : [clientSecret];
   if (auth === "client_secret_basic")
-    return { fields: none, headers: { authorization: basic(clientId, clientSecret) }, secrets };
+    return { fields: none, headers: { authorization: basicCredentials(clientId, clientSecret) }, secrets };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
 }
@@ -111,16 +115,16 @@ function assertSupported(method: string, supported: SupportedAuth | undefined): 
   const methods = supported?.token_endpoint_auth_methods_supported;
   if (method !== "none" && methods?.includes(method) === false)
     throw misconfigured(
-      `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "none"}.`,
+      `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,
     );
   const algorithms = supported?.token_endpoint_auth_signing_alg_values_supported;
   if (method === "private_key_jwt" && algorithms?.includes("ES256") === false)
     throw misconfigured(
-      `The server doesn't support client assertions by ES256. It supports: ${algorithms.join(", ") || "none"}.`,
+      `The server doesn't support client assertions by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 
-function basic(clientId: string, clientSecret: string | null | undefined): string {
+function basicCredentials(clientId: string, clientSecret: string | null | undefined): string {
   const pair = `${formEncode(clientId)}:${formEncode(clientSecret ?? "")}`;
   return `Basic ${Buffer.from(pair).toString("base64")}`;
 }

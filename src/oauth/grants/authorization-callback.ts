@@ -7,8 +7,11 @@ import type { GrantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.authorizationCode}: the members of the {@link PendingAuthorization} and the client. */
 export interface AuthorizationCodeRequest extends GrantRequest {
+  /** The `redirectUri` of the authorization request. */
   redirectUri: string;
+  /** The `state` of the authorization request. */
   state: string;
+  /** The `codeVerifier` of the authorization request. */
   codeVerifier: string;
 }
 

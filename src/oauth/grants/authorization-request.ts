@@ -12,7 +12,7 @@ import { codeChallengeOf, pkcePair } from "./pkce.js";
 export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBinding"> {
   /** The callback URL that the server redirects the browser to. */
   redirectUri: string;
-  /** Default: 22 random characters. */
+  /** The `state` parameter. Default: 22 random characters. */
   state?: string | undefined;
   /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
   codeVerifier?: string | undefined;
@@ -32,8 +32,11 @@ export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBind
 export class PendingAuthorization {
   /** The URL to open in the user's browser. */
   readonly url: string;
+  /** The callback URL of the request. */
   readonly redirectUri: string;
+  /** The `state` that the callback must have. */
   readonly state: string;
+  /** The PKCE code verifier: a secret. */
   readonly codeVerifier: string;
 
   constructor(url: string, request: { redirectUri: string; state: string; codeVerifier: string }) {

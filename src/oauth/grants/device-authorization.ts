@@ -47,9 +47,8 @@ export class DeviceAuthorization {
 
   /**
    * Polls for the token until the user has entered the code, at the server's interval (RFC 8628 §3.5). Doubles the interval
-   * after a network error, status 429 or 5xx, or an unavailable key store.
+   * after a network error, status 429 or 5xx, or an unavailable key store. Without a signal, that of the request applies.
    *
-   * @param options.signal - Aborts the wait. Default: the signal of the request.
    * @throws {OAuthError} With `error` `access_denied` if the user refused, `expired_token` if the code has expired.
    */
   async token({ signal }: SignOptions = {}): Promise<Token> {

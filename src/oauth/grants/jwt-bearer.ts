@@ -25,6 +25,7 @@ export interface AssertionToSign extends AssertionKey {
 /** Signs an assertion and appends it to the form. Called for each attempt, since every request needs a new `jti`. */
 export type AppendAssertion = (form: URLSearchParams, context: FormContext) => Promise<void>;
 
+/** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
 export function jwtBearer(request: JwtBearerRequest): { request: TokenRequest; appendAssertion?: AppendAssertion } {
   const { assertion, clientId } = request;
   const withFields = (fields: { assertion?: string }) =>

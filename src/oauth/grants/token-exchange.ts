@@ -16,18 +16,19 @@ export type TokenType =
 export interface TokenExchangeRequest extends GrantRequest {
   /** The token of the party that the new token is for. */
   subjectToken: string;
-  /** Default: an access token. */
+  /** The type of the subject token. Default: an access token. */
   subjectTokenType?: TokenType | undefined;
   /** The token of the party that acts on behalf of the subject. */
   actorToken?: string | undefined;
-  /** Default: an access token. */
+  /** The type of the actor token. Default: an access token. */
   actorTokenType?: TokenType | undefined;
-  /** Default: an access token. */
+  /** The type of the new token. Default: an access token. */
   requestedTokenType?: TokenType | undefined;
   /** The logical name of the service that the new token is for. */
   audience?: string | readonly string[] | undefined;
 }
 
+/** Creates the token request of a token exchange. */
 export function tokenExchange(request: TokenExchangeRequest): TokenRequest {
   const { subjectToken, actorToken, audience } = request;
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;

@@ -22,6 +22,7 @@ export interface TokenRequest extends ClientCredentials {
   extra?: ExtraFields | undefined;
   /** Overrides the client's `requireBinding`. */
   requireBinding?: boolean | undefined;
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +32,7 @@ export interface GrantRequest extends Omit<TokenRequest, "grantType"> {
   resource?: string | readonly string[] | undefined;
 }
 
-/** Creates the token request of a specific grant. The grant's fields are sent as `extra` and can't be overridden by it. */
+/** Creates the token request of a specific grant. Its fields are sent as `extra`, and the caller's `extra` can't override them. */
 export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): TokenRequest {
   const { clientId, clientSecret, dpopProver, scope, extra = {}, requireBinding, signal } = request;
   const grantFields = withResource(fields, request.resource);
@@ -48,7 +49,11 @@ export function grantRequest(grantType: string, request: GrantRequest, fields: E
   };
 }
 
-/** @throws {OAuthError} With code `misconfigured` if a resource isn't an absolute URI, or has a fragment. */
+/**
+ * Adds `resource` to the fields (RFC 8707 §2).
+ *
+ * @throws {OAuthError} With code `misconfigured` if a resource isn't an absolute URI, or has a fragment.
+ */
 export function withResource(fields: ExtraFields, resource: string | readonly string[] | undefined): ExtraFields {
   if (resource === undefined) return fields;
   for (const uri of typeof resource === "string" ? [resource] : resource)
@@ -63,7 +68,11 @@ export function assertTokenRequest(request: TokenRequest): void {
   assertProver(request.dpopProver);
 }
 
-/** @throws {OAuthError} With code `misconfigured`. */
+/**
+ * Returns the prover.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it isn't a prover.
+ */
 export function assertProver(prover: DPoPProver): DPoPProver {
   if (typeof prover?.makeProof === "function") return prover;
   throw misconfigured("dpopProver must be a DPoPProver.");
@@ -75,7 +84,11 @@ export function tokenForm(request: TokenRequest, clientFields: ClientFields): UR
   return createForm({ grant_type, ...clientFields, scope }, extra);
 }
 
-/** @throws {OAuthError} With code `misconfigured` if `extra` would override a field, or a value has the wrong type. */
+/**
+ * Creates a form of the fields and `extra`.
+ *
+ * @throws {OAuthError} With code `misconfigured` if `extra` would override a field, or a value has the wrong type.
+ */
 export function createForm(fields: ExtraFields, extra: ExtraFields = {}): URLSearchParams {
   assertNoOverride(extra, fields);
   const form = new URLSearchParams();

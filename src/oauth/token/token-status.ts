@@ -18,6 +18,7 @@ export interface TokenStatusRequest extends ClientCredentials {
   dpopProver?: DPoPProver | undefined;
   /** Additional form fields. */
   extra?: ExtraFields | undefined;
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 
@@ -33,7 +34,11 @@ export async function revoke(server: AuthorizationServer, request: TokenStatusRe
   await post(server, "revocation", request);
 }
 
-/** @throws {OAuthError} With code `invalid-response` if the response lacks `active`. */
+/**
+ * Introspects a token.
+ *
+ * @throws {OAuthError} With code `invalid-response` if the response lacks `active`.
+ */
 export async function introspect(server: AuthorizationServer, request: TokenStatusRequest): Promise<Introspection> {
   const { url, body, response } = await post(server, "introspection", request);
   if (typeof body?.active === "boolean") return { ...body, active: body.active };

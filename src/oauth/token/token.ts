@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
+  /** The access token. */
   readonly accessToken: string;
   /** The response's `token_type`. Default: `DPoP`. Some servers return `bearer` for a bound token: see `cnfJkt`. */
   readonly tokenType: string;
@@ -10,7 +11,7 @@ export class Token {
   readonly expiresIn: number | null;
   /** The granted scope. `null` if the server doesn't report it. */
   readonly scope: string | null;
-  /** `null` if the server didn't issue one. */
+  /** The refresh token. `null` if the server didn't issue one. */
   readonly refreshToken: string | null;
   /**
    * Thumbprint of the key that the token is bound to: `cnf.jkt` of the response, otherwise that of a JWT access token, whose
@@ -50,7 +51,7 @@ export function boundKeys(raw: Readonly<Record<string, unknown>>, accessToken: s
   return [jktOf(raw), jktOf(payloadOf(accessToken))].filter((jkt) => jkt !== null);
 }
 
-/** Whether the response states that the token is bound to a key. A missing token type doesn't. */
+/** Whether the response states that the token is bound to a key. A missing token type isn't such a statement. */
 export function isBound({ cnfJkt, raw }: Token): boolean {
   return cnfJkt !== null || stringOrNull(raw.token_type)?.toLowerCase() === "dpop";
 }

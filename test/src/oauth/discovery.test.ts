@@ -75,7 +75,7 @@ describe("RFC 8414 §3", () => {
     ["a 503", json(503, {}), "refused"],
     ["a redirect", (response) => response.writeHead(302, { location: "/elsewhere" }).end(), "redirect"],
     ["a closed connection", (response) => response.destroy(), "unreachable"],
-    ["a response over 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large"],
+    ["a response larger than 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large"],
     ["a body that isn't JSON", (response) => response.end("<html>"), "invalid-response"],
     ["a JSON array", json(200, []), "invalid-response"],
     ["a missing response", () => void vi.advanceTimersByTime(10_000), "timeout"],

@@ -371,7 +371,7 @@ describe("redirects, limits and aborts", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  it("rejects a response over 1 MiB", async () => {
+  it("rejects a response larger than 1 MiB", async () => {
     const endless = Buffer.alloc(64 * 1024, " ");
     server.respondWith((response) => {
       const pour = () => {

@@ -125,7 +125,7 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
   });
 });
 
-describe("a library that takes a fetch", () => {
+describe("a library that accepts a custom fetch", () => {
   let call: typeof fetch;
   let accessToken: string;
   beforeAll(async () => {
