@@ -3,8 +3,10 @@ import { percentDecode, percentEncode, readAttributes, splitUri } from "../../sr
 import { parseEndpoint } from "./endpoint.js";
 import { checkName, type ResourceKind } from "./names.js";
 
+/** The scheme of the URIs. */
 export const SCHEME = "gcpkms";
 
+/** The parts of a `gcpkms:` URI. */
 export interface KmsUri {
   /** The resource name. */
   readonly name: string;
@@ -13,13 +15,13 @@ export interface KmsUri {
 }
 
 /**
- * Reads a URI of a key ring, key or key version.
+ * Parses the URI of a key ring, key or key version.
  *
- * @throws {SignerError} code `misconfigured`, saying what was found and what is needed
+ * @throws {SignerError} With code `misconfigured`. The message says what is wrong.
  */
 export function parseGcpKmsUri(uri: string): KmsUri {
   const { path, query, fail } = splitUri(uri, SCHEME);
-  if (!path.text.startsWith("//")) throw fail("After the scheme must stand //projects/…", path.at);
+  if (!path.text.startsWith("//")) throw fail("Expected //projects/… after gcpkms:", path.at);
   const name = percentDecode({ text: path.text.slice(2), at: path.at + 2 }, fail).toString();
   const kind = checkName(name, ["key ring", "key", "key version"]);
   const endpoint = readAttributes(query, "&", ["endpoint"], fail).text("endpoint");
@@ -28,7 +30,7 @@ export function parseGcpKmsUri(uri: string): KmsUri {
   return { name, kind, endpoint };
 }
 
-/** @returns the URI that {@link parseGcpKmsUri} reads; without any secret, since it has no place for one */
+/** Returns the URI that {@link parseGcpKmsUri} parses. It never contains credentials. */
 export function formatGcpKmsUri(name: string, endpoint?: string): string {
   const query = endpoint === undefined ? "" : `?endpoint=${percentEncode(endpoint, ":/[]")}`;
   return `${SCHEME}://${name}${query}`;

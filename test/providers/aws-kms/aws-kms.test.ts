@@ -167,7 +167,7 @@ describe("key names and options", () => {
   ])("rejects the key name %j with an error that says what is expected", async (keyId) => {
     const error = await errorOf(() => new KmsSigner(keyId));
     expect(error).toMatchObject({ code: "misconfigured" });
-    expect(error.message).toContain("Needed is a key id");
+    expect(error.message).toContain("Expected a key id");
     if (keyId !== "") expect(error.message).toContain(JSON.stringify(keyId).slice(0, 100));
   });
 

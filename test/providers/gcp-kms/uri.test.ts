@@ -73,11 +73,11 @@ describe("gcpkms: URIs", () => {
 
   it.each([
     ["kms:x", /must start with gcpkms:/],
-    [`gcpkms:${NAME}`, /must stand \/\/projects/],
-    [`gcpkms:///${NAME}`, /"" stands where projects must/],
+    [`gcpkms:${NAME}`, /Expected \/\/projects\/… after gcpkms:/],
+    [`gcpkms:///${NAME}`, /expected projects instead of ""/],
     [`gcpkms://${NAME}?pin=1234`, /Unknown attribute; known are endpoint/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
-    [`gcpkms://${NAME}/..`, /stands after the version/],
+    [`gcpkms://${NAME}/..`, /".." can't follow the version/],
   ])("rejects the URI %s with the reason", (uri, reason) => {
     expect(errorOf(() => parseGcpKmsUri(uri))).toMatchObject({ code: "misconfigured" });
     expect(errorOf(() => parseGcpKmsUri(uri)).message).toMatch(reason);
@@ -86,19 +86,22 @@ describe("gcpkms: URIs", () => {
 
 describe("resource names", () => {
   it.each([
-    ["", /"" stands where projects must/],
-    ["dpop", /"dpop" stands where projects must/],
-    ["projects/p", /it ends after p/],
-    ["projects/p/locations/l/keyrings/r/cryptoKeys/k", /"keyrings" stands where keyRings must/],
-    ["projects/p/locations/l/keyRings/r", /is the name of a key ring; needed is that of a key or key version/],
+    ["", /expected projects instead of ""/],
+    ["dpop", /expected projects instead of "dpop"/],
+    ["projects/p", /it ends after "p"/],
+    ["projects/p/locations/l/keyrings/r/cryptoKeys/k", /expected keyRings instead of "keyrings"/],
+    ["projects/p/locations/l/keyRings/r", /it names a key ring instead of a key or key version/],
     ["projects/p/locations/l/keyRings/r/cryptoKeys/", /"" can't follow cryptoKeys\//],
     ["projects/p/locations/l/keyRings/r/cryptoKeys/a b", /"a b" can't follow cryptoKeys\//],
     [NAME.replace(/1$/, "latest"), /"latest" can't follow cryptoKeyVersions\//],
     [NAME.replace(/1$/, "0"), /"0" can't follow cryptoKeyVersions\//],
-    [`/${NAME}`, /"" stands where projects must/],
-    [`${NAME}/`, /"" stands after the version/],
+    [`/${NAME}`, /expected projects instead of ""/],
+    [`${NAME}/`, /"" can't follow the version/],
     [`${NAME}\n`, /can't follow/],
-    ["arn:aws:kms:eu-central-1:111122223333:key/x", /stands where projects must/],
+    [
+      "arn:aws:kms:eu-central-1:111122223333:key/x",
+      /expected projects instead of "arn:aws:kms:eu-central-1:111122223333:key"/,
+    ],
   ])("rejects the name %j in the constructor, with the reason and the expected form", (name, reason) => {
     const error = errorOf(() => new GcpKmsSigner(name));
     expect(error.code).toBe("misconfigured");

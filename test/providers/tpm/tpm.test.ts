@@ -116,7 +116,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await using signer = newSigner({ module: hsm.module, pin: hsm.pin });
     await expect(signer.publicJwk()).rejects.toMatchObject({
       code: "misconfigured",
-      message: expect.stringContaining("does not say that it speaks to a TPM"),
+      message: expect.stringContaining("doesn't report that it uses a TPM. Use hardproof/pkcs11"),
     });
   });
 
