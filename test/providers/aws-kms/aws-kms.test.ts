@@ -20,8 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => kms.close());
 
-const newSigner = (keyId: string, more: KmsSignerOptions = {}) =>
-  new KmsSigner(keyId, { region: kms.region, clientConfig: kms.clientConfig, ...more });
+const newSigner = (keyId: string, overrides: KmsSignerOptions = {}) =>
+  new KmsSigner(keyId, { region: kms.region, clientConfig: kms.clientConfig, ...overrides });
 const data = Buffer.from("data to sign");
 const errorOf = (work: () => unknown) =>
   new Promise((resolve) => resolve(work())).then(

@@ -23,9 +23,13 @@ afterEach(() => {
 });
 afterAll(() => kms.close());
 
-const config = (more: KMSClientConfig = {}) => ({ endpoint: kms.endpoint, credentials: kms.credentials, ...more });
-const newSigner = (keyId = key.arn, { clientConfig, ...more }: KmsSignerOptions = {}) =>
-  new KmsSigner(keyId, { clientConfig: config(clientConfig), ...more });
+const config = (overrides: KMSClientConfig = {}) => ({
+  endpoint: kms.endpoint,
+  credentials: kms.credentials,
+  ...overrides,
+});
+const newSigner = (keyId = key.arn, { clientConfig, ...overrides }: KmsSignerOptions = {}) =>
+  new KmsSigner(keyId, { clientConfig: config(clientConfig), ...overrides });
 const data = Buffer.from("data to sign");
 const counts = () => {
   const operations = [...new Set(kms.plan.calls.map(({ operation }) => operation))];
@@ -76,13 +80,13 @@ describe("calls", () => {
   });
 
   it("closes its connections when the signer is closed", async () => {
-    const own = await awsKms();
-    const signer = newSigner(own.keys.add().arn, { clientConfig: { endpoint: own.endpoint } });
+    const emulator = await awsKms();
+    const signer = newSigner(emulator.keys.add().arn, { clientConfig: { endpoint: emulator.endpoint } });
     await Promise.all([signer.sign(data), signer.sign(data)]);
-    expect(await own.openConnections()).toBeGreaterThan(0);
+    expect(await emulator.openConnections()).toBeGreaterThan(0);
     await signer.close();
-    await expect.poll(own.openConnections).toBe(0);
-    await own.close();
+    await expect.poll(emulator.openConnections).toBe(0);
+    await emulator.close();
   });
 
   it("sends no request before the first use, nor when an unused signer is closed", async () => {
@@ -358,7 +362,7 @@ describe("errors", () => {
 
   it.each<[string, KMSClientConfig, SignerError["code"], string]>([
     [
-      "no credentials",
+      "missing credentials",
       { credentials: () => Promise.reject(errorNamed("CredentialsProviderError")) },
       "access-denied",
       "valid?",
@@ -385,8 +389,8 @@ describe("errors", () => {
       { sessionToken: "a-secret-token" },
       { region: "us-east-1" },
     ],
-  ])("doesn't show credentials that are %s", async (_, more, options) => {
-    const credentials = { ...kms.credentials, ...more };
+  ])("doesn't show credentials that are %s", async (_, overrides, options) => {
+    const credentials = { ...kms.credentials, ...overrides };
     await using signer = newSigner(key.arn, { clientConfig: { credentials }, ...options });
     const error = await errorOf(() => signer.sign(data));
     expect(error).toMatchObject({ code: "access-denied", retryable: false });
@@ -428,7 +432,7 @@ describe("errors", () => {
       ["ValidationException", "misconfigured"],
       ["constructor", "unavailable"],
       ["SomethingNewException", "unavailable"],
-    ])("reports %s as %s", async (name, code) => {
+    ])("reports the KMS error %s as %s", async (name, code) => {
       server.respondWith(json(400, { __type: name, message: "the service's message" }));
       await using signer = newSigner(key.arn, { clientConfig: { endpoint: server.origin, maxAttempts: 1 } });
       const error = await errorOf(() => signer.sign(data));
@@ -464,8 +468,8 @@ describe("describe()", () => {
 });
 
 describe("create()", () => {
-  const create = (uri = `awskms:///alias/new/${key.id}`, more: KmsProviderOptions = {}) =>
-    provider.create?.(uri, { region: kms.region, clientConfig: config(), ...more }) ?? expect.unreachable();
+  const create = (uri = `awskms:///alias/new/${key.id}`, overrides: KmsProviderOptions = {}) =>
+    provider.create?.(uri, { region: kms.region, clientConfig: config(), ...overrides }) ?? expect.unreachable();
 
   it("creates an ECC_NIST_P256 key for SIGN_VERIFY, and waits until it is visible", async () => {
     const tags = { team: "agents" };

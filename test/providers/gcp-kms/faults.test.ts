@@ -62,9 +62,9 @@ describe("calls", () => {
   it("sends the digest and its CRC32C, but not the message", async () => {
     await using signer = newSigner();
     await signer.sign(message);
-    const sent = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
-    expect(sent).toMatchObject({ name, digest: { sha256: expect.any(Buffer) }, data: Buffer.alloc(0) });
-    expect(sent).toMatchObject({ digestCrc32c: { value: expect.stringMatching(/^\d+$/) } });
+    const request = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
+    expect(request).toMatchObject({ name, digest: { sha256: expect.any(Buffer) }, data: Buffer.alloc(0) });
+    expect(request).toMatchObject({ digestCrc32c: { value: expect.stringMatching(/^\d+$/) } });
   });
 
   it("sends one ListCryptoKeyVersions if the name has no version", async () => {
@@ -78,8 +78,8 @@ describe("calls", () => {
     for (let n = 2; n <= 12; n++) kms.store.addVersion(stored, n === 12 ? { state: "DESTROYED" } : {});
     await using signer = newSigner(stored.fields.name);
     await signer.sign(message);
-    const signed = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
-    expect(signed).toMatchObject({ name: `${stored.fields.name}/cryptoKeyVersions/11` });
+    const request = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
+    expect(request).toMatchObject({ name: `${stored.fields.name}/cryptoKeyVersions/11` });
   });
 
   it("opens the key at the next use if the first attempt failed", async () => {
