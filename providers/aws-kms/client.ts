@@ -9,6 +9,7 @@ import type {
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
+import { missingPackage } from "../../src/keystore/import-optional.js";
 import { isNotFound, type Operation, toSignerError } from "./errors.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
@@ -22,7 +23,7 @@ const SETTLING = 15_000;
 const PAUSE = 250;
 
 /** Either a client of the caller's, or how to make one. */
-export interface KmsAccess {
+export interface AwsKmsClientOptions {
   readonly client?: KMSClient | undefined;
   readonly config: KMSClientConfig;
   /** Until then (ms since 1970) KMS may not have heard of the key yet, so it is asked again. Default: it has. */
@@ -30,13 +31,13 @@ export interface KmsAccess {
 }
 
 /** AWS KMS, as far as a signer needs it. */
-export class Kms {
+export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
   readonly #isOurs: boolean;
   #settledAt: number;
 
-  private constructor(sdk: Sdk, { client, config, settledAt = 0 }: KmsAccess) {
+  private constructor(sdk: Sdk, { client, config, settledAt = 0 }: AwsKmsClientOptions) {
     this.#sdk = sdk;
     this.#isOurs = client === undefined;
     this.#settledAt = settledAt;
@@ -44,8 +45,8 @@ export class Kms {
   }
 
   /** @throws {SignerError} code `misconfigured` if the SDK is not installed */
-  static async connect(access: KmsAccess): Promise<Kms> {
-    return new Kms(await importSdk(), access);
+  static async connect(options: AwsKmsClientOptions): Promise<AwsKmsClient> {
+    return new AwsKmsClient(await importSdk(), options);
   }
 
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
@@ -126,7 +127,6 @@ async function importSdk(): Promise<Sdk> {
   try {
     return await import("@aws-sdk/client-kms");
   } catch (cause) {
-    const remedy = "Install it beside hardproof: npm install @aws-sdk/client-kms.";
-    throw new SignerError("misconfigured", `AWS KMS needs the package @aws-sdk/client-kms. ${remedy}`, { cause });
+    throw missingPackage("@aws-sdk/client-kms", "AWS KMS", cause);
   }
 }

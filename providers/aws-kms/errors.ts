@@ -1,5 +1,6 @@
 /** What AWS KMS, the SDK and the network call their errors, and which of ours they are: one table. */
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+import { SignerError } from "../../src/errors.js";
+import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
 
 /** An operation of KMS; `kms:` and its name is the permission that it needs. */
 export type Operation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
@@ -10,9 +11,7 @@ const AGAIN = "AWS KMS could not do it just now, nor when the SDK asked again.";
 const RATE = "The SDK's own retries are used up: sign less often, or raise the account's quota.";
 const PUBLIC_HALF = "The key has no public half, so it is symmetric or HMAC. Needed is ECC_NIST_P256 for SIGN_VERIFY.";
 
-type Row = readonly [SignerErrorCode, string];
-
-const TABLE: Readonly<Record<string, Row>> = {
+const ROWS: Readonly<Record<string, ErrorRow>> = {
   NotFoundException: ["key-not-found", "Are the name (case matters), the region and the account right?"],
   DisabledException: ["access-denied", "The key is disabled: enable it."],
   "KMSInvalidStateException pending deletion": ["access-denied", "The key is about to be deleted: cancel that."],
@@ -60,8 +59,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   TimeoutError: ["timeout", NETWORK],
   AbortError: ["aborted", "The request was cancelled."],
 };
-const ERRORS = new Map(Object.entries(TABLE));
-const UNKNOWN: Row = ["unavailable", "Its cause says more."];
+const ERRORS = new ErrorTable(ROWS, ["unavailable", "Its cause says more."]);
 
 /**
  * An error of the SDK as one of ours. The cause keeps the service's own words, unless they can repeat a session token
@@ -69,7 +67,7 @@ const UNKNOWN: Row = ["unavailable", "Its cause says more."];
  */
 export function toSignerError(error: unknown, operation: Operation): SignerError {
   const name = nameOf(error);
-  const [code, remedy] = name.startsWith("AccessDenied") ? denied(error, operation) : (ERRORS.get(name) ?? UNKNOWN);
+  const [code, remedy] = name.startsWith("AccessDenied") ? denied(error, operation) : ERRORS.get(name);
   const cause = /signature|^Command failed/i.test(textOf(error)) ? undefined : error;
   return new SignerError(code, `${name} from ${operation}. ${remedy}`, { cause });
 }
@@ -79,7 +77,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** Whether KMS answered that a key cannot do what was asked: then there is one. */
-export function isOfSomeKey(error: unknown): boolean {
+export function provesKeyExists(error: unknown): boolean {
   return /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(nameOf(error));
 }
 
@@ -94,7 +92,7 @@ function nameOf(error: unknown): string {
 }
 
 /** Which permission is missing: the service mostly says it, and it need not be the operation's own (`kms:TagResource`). */
-function denied(error: unknown, operation: Operation): Row {
+function denied(error: unknown, operation: Operation): ErrorRow {
   const permission = /\b(?:kms|iam):[A-Za-z]+\b/.exec(textOf(error))?.[0] ?? `kms:${operation}`;
   return ["access-denied", `The caller lacks ${permission}: allow it in the key's policy or in an IAM policy.`];
 }

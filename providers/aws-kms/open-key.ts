@@ -1,7 +1,7 @@
 /** One key in AWS KMS: found by its name, checked, and from then on used by the ARN that KMS answered. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
-import { type GetPublicKeyCommandOutput, Kms, type KmsAccess } from "./client.js";
+import { AwsKmsClient, type AwsKmsClientOptions, type GetPublicKeyCommandOutput } from "./client.js";
 import { readFacts } from "./evidence.js";
 import { isArnOf, type KeyName } from "./names.js";
 
@@ -14,8 +14,12 @@ const ALGORITHM = "ECDSA_SHA_256";
  *
  * @throws {SignerError} code `wrong-key` for any key but one on P-256 for signing, else what the table says
  */
-export async function openKey(name: KeyName, access: KmsAccess, { signal }: OpenKeyOptions): Promise<OpenKey> {
-  const kms = await Kms.connect(access);
+export async function openKey(
+  name: KeyName,
+  access: AwsKmsClientOptions,
+  { signal }: OpenKeyOptions,
+): Promise<OpenKey> {
+  const kms = await AwsKmsClient.connect(access);
   try {
     const answer = await kms.getPublicKey(name.keyId, signal);
     const keyArn = checkName(name, answer.KeyId);
@@ -32,7 +36,12 @@ export async function openKey(name: KeyName, access: KmsAccess, { signal }: Open
   }
 }
 
-async function sign(kms: Kms, keyArn: string, digest: Uint8Array, signal: AbortSignal): Promise<StoreSignature> {
+async function sign(
+  kms: AwsKmsClient,
+  keyArn: string,
+  digest: Uint8Array,
+  signal: AbortSignal,
+): Promise<StoreSignature> {
   const { Signature, KeyId } = await kms.sign(keyArn, digest, signal);
   if (!Signature) throw new SignerError("integrity", "AWS KMS answered Sign without a signature.");
   return { signature: Signature, form: "der", ...(KeyId !== undefined && { keyRef: KeyId }) };

@@ -3,9 +3,9 @@ import { SignerError } from "../../src/errors.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
-import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
-import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
-import { isOfSomeKey } from "./errors.js";
+import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { AwsKmsClient, type CreateKeyCommandInput, type KeyMetadata } from "./client.js";
+import { provesKeyExists } from "./errors.js";
 import { parseKeyName } from "./names.js";
 import { canSign } from "./open-key.js";
 import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
@@ -38,7 +38,7 @@ export const provider: Provider<KmsProviderOptions> = {
    *   message names the key that was
    */
   async create(uri, options = {}) {
-    return withKms(located(uri, options), "making the key (it may be there all the same: list the keys)", create);
+    return withKms(located(uri, options), "creating the key (it may exist nevertheless: list the keys)", create);
   },
 
   /**
@@ -52,7 +52,7 @@ export const provider: Provider<KmsProviderOptions> = {
 };
 
 type Located = KmsProviderOptions & { keyId: string };
-type Work<T> = (kms: Kms, options: Located, signal: AbortSignal) => Promise<T>;
+type Work<T> = (kms: AwsKmsClient, options: Located, signal: AbortSignal) => Promise<T>;
 
 /** What the URI says goes before the options. */
 function located(uri: string, options: KmsProviderOptions): Located {
@@ -62,17 +62,18 @@ function located(uri: string, options: KmsProviderOptions): Located {
 }
 
 /** Errors name the URI, once it is known to hold nothing secret. */
-async function withKms<T>(options: Located, doing: string, work: Work<T>): Promise<T> {
-  const access = accessTo(options);
+function withKms<T>(options: Located, operation: string, work: Work<T>): Promise<T> {
+  const clientOptions = accessTo(options);
   const uri = uriOf(options.keyId, options);
-  const call = { uri, doing, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
-  return callStore(call, async ({ signal }) => {
-    const kms = await Kms.connect(access);
-    return work(kms, options, signal).finally(() => kms.close());
-  });
+  const call = { uri, operation, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
+  return withClient(
+    call,
+    () => AwsKmsClient.connect(clientOptions),
+    (kms, { signal }) => work(kms, options, signal),
+  );
 }
 
-async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
+async function create(kms: AwsKmsClient, options: Located, signal: AbortSignal): Promise<Signer> {
   const { keyId: alias } = options;
   if (alias !== "") await checkNewAlias(kms, alias, signal);
   const metadata = await kms.createKey(newKey(options), signal);
@@ -82,24 +83,24 @@ async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<
 }
 
 /** Before the key is made: a key costs money and can't be deleted at once, so none is made in vain. */
-async function checkNewAlias(kms: Kms, alias: string, signal: AbortSignal): Promise<void> {
+async function checkNewAlias(kms: AwsKmsClient, alias: string, signal: AbortSignal): Promise<void> {
   if (parseKeyName(alias).resource !== alias || alias.startsWith("alias/aws/"))
     throw new SignerError(
       "misconfigured",
       "AWS KMS gives a new key its id: name an alias/… (not alias/aws/…) or nothing.",
     );
-  if (await namesAKey(kms, alias, signal))
+  if (await aliasExists(kms, alias, signal))
     throw new SignerError("misconfigured", `${alias} names a key already. Open it, or choose another alias.`);
 }
 
 /** As far as the caller may see: who may make keys need not be allowed to look at them. */
-async function namesAKey(kms: Kms, alias: string, signal: AbortSignal): Promise<boolean> {
+async function aliasExists(kms: AwsKmsClient, alias: string, signal: AbortSignal): Promise<boolean> {
   try {
     await kms.getPublicKey(alias, signal);
     return true;
   } catch (error) {
     if (!(error instanceof SignerError)) throw error;
-    if (isOfSomeKey(error.cause)) return true;
+    if (provesKeyExists(error.cause)) return true;
     if (error.code === "key-not-found" || error.code === "access-denied") return false;
     throw error;
   }
@@ -117,7 +118,7 @@ function newKey({ description, multiRegion, tags = {}, policy }: KmsProviderOpti
 }
 
 /** Nor is a key lost that was made. */
-async function createAlias(kms: Kms, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
+async function createAlias(kms: AwsKmsClient, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
   try {
     await kms.createAlias(alias, keyArn, signal);
   } catch (error) {
@@ -128,11 +129,11 @@ async function createAlias(kms: Kms, alias: string, keyArn: string, signal: Abor
   }
 }
 
-async function list(kms: Kms, options: Located, signal: AbortSignal): Promise<string[]> {
+async function list(kms: AwsKmsClient, options: Located, signal: AbortSignal): Promise<string[]> {
   if (options.keyId !== "") throw new SignerError("misconfigured", "To list keys, name none: awskms:///?region=…");
   const seen: (KeyMetadata | SignerError)[] = [];
   for await (const page of kms.keyPages(signal))
-    seen.push(...(await Promise.all(page.map((keyArn) => look(kms, keyArn, signal)))));
+    seen.push(...(await Promise.all(page.map((keyArn) => describeOrSkip(kms, keyArn, signal)))));
   const keys = seen.flatMap((one) => (one instanceof SignerError ? [] : one));
   const denied = seen.find((one) => one instanceof SignerError && one.code === "access-denied");
   if (denied && keys.length === 0) throw denied;
@@ -142,7 +143,11 @@ async function list(kms: Kms, options: Located, signal: AbortSignal): Promise<st
 }
 
 /** A key may have a policy of its own that hides it, be gone by now, or be too new to be seen everywhere. */
-async function look(kms: Kms, keyArn: string, signal: AbortSignal): Promise<KeyMetadata | SignerError> {
+async function describeOrSkip(
+  kms: AwsKmsClient,
+  keyArn: string,
+  signal: AbortSignal,
+): Promise<KeyMetadata | SignerError> {
   try {
     return await kms.describeKey(keyArn, signal);
   } catch (error) {

@@ -1,8 +1,8 @@
 /** A signer whose key is in AWS KMS. */
-import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { KeySource } from "../../src/keystore/key-source.js";
-import type { KMSClient, KMSClientConfig, KmsAccess } from "./client.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import type { AwsKmsClientOptions, KMSClient, KMSClientConfig } from "./client.js";
 import { parseKeyName } from "./names.js";
 import { openKey } from "./open-key.js";
 import { formatKmsUri } from "./uri.js";
@@ -49,11 +49,12 @@ export function keySource(keyId: string, options: KmsSignerOptions, settledAt?: 
 }
 
 /** @throws {SignerError} code `misconfigured` if an option can't be right */
-export function accessTo(options: KmsSignerOptions, arnRegion?: string): KmsAccess {
+export function accessTo(options: KmsSignerOptions, arnRegion?: string): AwsKmsClientOptions {
   const { client, clientConfig = {} } = options;
   const region = options.region ?? clientConfig.region ?? arnRegion;
-  if (client && options.clientConfig) throw refused("Give a client or a clientConfig, not both.");
-  if (client && options.region !== undefined) throw refused("A client has its own region: leave out the option.");
+  if (client && options.clientConfig) throw misconfigured("awskms: Give a client or a clientConfig, not both.");
+  if (client && options.region !== undefined)
+    throw misconfigured("awskms: A client has its own region: leave out the option.");
   if (typeof region === "string") checkRegion(region);
   if (typeof clientConfig.endpoint === "string") checkEndpoint(clientConfig.endpoint);
   return { client, config: { ...clientConfig, ...(region !== undefined && { region }) } };
@@ -72,7 +73,7 @@ export function uriOf(keyId: string, options: KmsSignerOptions, arnRegion?: stri
 /** It becomes a part of the host's name. */
 function checkRegion(region: string): void {
   if (!/^[a-z0-9]+(-[a-z0-9]+)+$/.test(region))
-    throw refused(`${JSON.stringify(region)} is no AWS region, such as eu-central-1.`);
+    throw misconfigured(`awskms: ${JSON.stringify(region)} is no AWS region, such as eu-central-1.`);
 }
 
 /** It is in the URI, which is in logs. */
@@ -80,9 +81,5 @@ function checkEndpoint(endpoint: string): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
   if (!url || !isWeb || url.username || url.password || url.search || url.hash)
-    throw refused("endpoint must be a URL (https://…) without user, password, query and fragment.");
-}
-
-function refused(message: string): SignerError {
-  return new SignerError("misconfigured", `awskms: ${message}`);
+    throw misconfigured("awskms: endpoint must be a URL (https://…) without user, password, query and fragment.");
 }

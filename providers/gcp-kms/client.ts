@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
 import { SignerError } from "../../src/errors.js";
+import { missingPackage } from "../../src/keystore/import-optional.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
 import { type CallContext, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
 
@@ -15,7 +16,7 @@ export type KeyVersion = protos.google.cloud.kms.v1.ICryptoKeyVersion;
 export type CreateRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
 
 /** How to come to the service. */
-export interface KmsAccess {
+export interface GcpKmsClientOptions {
   readonly client: KmsClient | undefined;
   readonly clientConfig: KmsClientConfig | undefined;
   readonly endpoint: string | undefined;
@@ -46,7 +47,7 @@ const VIEWER = "roles/cloudkms.viewer";
 const ADMIN = "roles/cloudkms.admin";
 
 /** Cloud KMS, as far as a signer needs it. Every error that leaves it is a SignerError. */
-export class Kms {
+export class GcpKmsClient {
   readonly #client: KmsClient;
   readonly #owned: boolean;
   readonly #limits: Omit<CallOptions, "signal">;
@@ -59,13 +60,13 @@ export class Kms {
   }
 
   /** @throws {SignerError} `misconfigured` if the package is missing, `access-denied` if there are no credentials */
-  static async connect({ client, clientConfig, endpoint, timeout }: KmsAccess): Promise<Kms> {
+  static async connect({ client, clientConfig, endpoint, timeout }: GcpKmsClientOptions): Promise<GcpKmsClient> {
     const connected = client ?? (await newClient(clientConfig, endpoint));
     // The SDK would do this in the first call, and throw a failure where nobody can catch it.
     await connected.initialize().catch((error) => {
       throw noCredentials(error);
     });
-    return new Kms(connected, client === undefined, timeout);
+    return new GcpKmsClient(connected, client === undefined, timeout);
   }
 
   getPublicKey(name: string, signal: AbortSignal): Promise<PublicKey> {
@@ -134,8 +135,7 @@ async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   try {
     return await import("@google-cloud/kms");
   } catch (cause) {
-    const remedy = "Install it beside hardproof: npm install @google-cloud/kms.";
-    throw new SignerError("misconfigured", `Cloud KMS needs the package @google-cloud/kms. ${remedy}`, { cause });
+    throw missingPackage("@google-cloud/kms", "Cloud KMS", cause);
   }
 }
 

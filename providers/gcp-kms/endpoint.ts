@@ -1,5 +1,7 @@
 /** Where Cloud KMS is, when it is not at its usual address: the host gets an access token, so not every host will do. */
-import { SignerError } from "../../src/errors.js";
+import type { SignerError } from "../../src/errors.js";
+import { isLoopback } from "../../src/keystore/loopback.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 
 export interface Endpoint {
   readonly servicePath: string;
@@ -8,7 +10,6 @@ export interface Endpoint {
   readonly plaintext: boolean;
 }
 
-const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 const HTTPS_PORT = 443;
 const HTTP_PORT = 80;
 
@@ -25,7 +26,7 @@ export function parseEndpoint(endpoint: string): Endpoint {
   const { protocol, hostname, host, port, username, password, pathname, search, hash } = new URL(text);
   if (username || password || pathname !== "/" || search || hash)
     throw refused(host, "it is more than a host and port.");
-  if (protocol === "http:" && LOOPBACK.includes(hostname))
+  if (protocol === "http:" && isLoopback(hostname))
     return { servicePath: hostname, port: Number(port || HTTP_PORT), plaintext: true };
   if (protocol === "https:" && hostname.endsWith(".googleapis.com"))
     return { servicePath: hostname, port: Number(port || HTTPS_PORT), plaintext: false };
@@ -37,5 +38,5 @@ export function parseEndpoint(endpoint: string): Endpoint {
 }
 
 function refused(host: string, why: string): SignerError {
-  return new SignerError("misconfigured", `The endpoint ${host} is refused: ${why}`);
+  return misconfigured(`The endpoint ${host} is refused: ${why}`);
 }

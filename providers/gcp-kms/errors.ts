@@ -1,32 +1,28 @@
 /** gRPC status codes (https://grpc.io/docs/guides/status-codes) as our errors, with what to do. */
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+import { SignerError } from "../../src/errors.js";
+import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
 
-const STATUSES: Readonly<Record<number, readonly [string, SignerErrorCode, string]>> = {
-  1: ["CANCELLED", "aborted", "The call was cancelled."],
-  2: ["UNKNOWN", "unavailable", "Try again."],
-  3: ["INVALID_ARGUMENT", "misconfigured", "The service does not take the name or the request."],
-  4: ["DEADLINE_EXCEEDED", "timeout", "Try again, or give more time by `timeout`."],
-  5: ["NOT_FOUND", "key-not-found", "Check project, location, key ring, key and version; the case counts."],
-  6: ["ALREADY_EXISTS", "misconfigured", "Choose another id, or open the key that is there."],
-  7: ["PERMISSION_DENIED", "access-denied", "Grant the caller the role, and let the project use the Cloud KMS API."],
-  8: ["RESOURCE_EXHAUSTED", "throttled", "The quota is used up: try again in a moment, or ask for a higher quota."],
-  9: [
-    "FAILED_PRECONDITION",
-    "access-denied",
-    "The key version can't be used for this as it is: see its state and purpose.",
-  ],
-  10: ["ABORTED", "unavailable", "Try again."],
-  11: ["OUT_OF_RANGE", "misconfigured", "The service does not take the request."],
-  12: ["UNIMPLEMENTED", "misconfigured", "What answers there is not Cloud KMS: check the endpoint."],
-  13: ["INTERNAL", "unavailable", "Try again."],
-  14: [
-    "UNAVAILABLE",
-    "unavailable",
-    "The service can't be reached: check the endpoint and the network, and try again.",
-  ],
-  15: ["DATA_LOSS", "integrity", "The answer was thrown away."],
-  16: ["UNAUTHENTICATED", "access-denied", "The credentials are missing, wrong or expired: renew them."],
+const ROWS: Readonly<Record<string, ErrorRow>> = {
+  CANCELLED: ["aborted", "The call was cancelled."],
+  UNKNOWN: ["unavailable", "Try again."],
+  INVALID_ARGUMENT: ["misconfigured", "The service does not take the name or the request."],
+  DEADLINE_EXCEEDED: ["timeout", "Try again, or give more time by `timeout`."],
+  NOT_FOUND: ["key-not-found", "Check project, location, key ring, key and version; the case counts."],
+  ALREADY_EXISTS: ["misconfigured", "Choose another id, or open the key that is there."],
+  PERMISSION_DENIED: ["access-denied", "Grant the caller the role, and let the project use the Cloud KMS API."],
+  RESOURCE_EXHAUSTED: ["throttled", "The quota is used up: try again in a moment, or ask for a higher quota."],
+  FAILED_PRECONDITION: ["access-denied", "The key version can't be used for this as it is: see its state and purpose."],
+  ABORTED: ["unavailable", "Try again."],
+  OUT_OF_RANGE: ["misconfigured", "The service does not take the request."],
+  UNIMPLEMENTED: ["misconfigured", "What answers there is not Cloud KMS: check the endpoint."],
+  INTERNAL: ["unavailable", "Try again."],
+  UNAVAILABLE: ["unavailable", "The service can't be reached: check the endpoint and the network, and try again."],
+  DATA_LOSS: ["integrity", "The answer was thrown away."],
+  UNAUTHENTICATED: ["access-denied", "The credentials are missing, wrong or expired: renew them."],
 };
+const ERRORS = new ErrorTable(ROWS, ["unavailable", "Try again."]);
+/** The rows are in the order of the codes, from 1. */
+const NAMES = Object.keys(ROWS);
 
 export const INVALID_ARGUMENT = 3;
 export const RESOURCE_EXHAUSTED = 8;
@@ -47,7 +43,8 @@ export interface CallContext {
 /** An error of the SDK as one of ours; the gRPC status stays in `cause.code`. */
 export function toSignerError(error: unknown, { method, name, role }: CallContext): SignerError {
   const { status, words } = read(error);
-  const [title, code, remedy] = STATUSES[status] ?? ["An unknown error", "unavailable", "Try again."];
+  const title = NAMES[status - 1] ?? "An unknown error";
+  const [code, remedy] = ERRORS.get(title);
   const cause = Object.assign(new Error(words), { code: status });
   const granted = title === "PERMISSION_DENIED" ? ` The role ${role} is enough.` : "";
   const text = `${title} from ${method} on ${name}. ${remedy}${granted} The SDK says: ${words}`;

@@ -1,7 +1,7 @@
 /** One key version in Cloud KMS, pinned by its full name; each answer is checked from end to end before it counts. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
-import { Kms, type KmsAccess } from "./client.js";
+import { GcpKmsClient, type GcpKmsClientOptions } from "./client.js";
 import { checkChecksum, crc32c } from "./crc32c.js";
 import { readFacts } from "./evidence.js";
 import { checkName } from "./names.js";
@@ -13,18 +13,20 @@ import { checkAlgorithm, newestVersion, onUsableVersion } from "./versions.js";
  * @param name - of a key version, or of a key, whose newest enabled version is then taken
  * @throws {SignerError} code of what was not found, or may not be used
  */
-export async function openKey(name: string, access: KmsAccess, { signal }: OpenKeyOptions): Promise<OpenKey> {
-  const kms = await Kms.connect(access);
+export async function openKey(name: string, access: GcpKmsClientOptions, { signal }: OpenKeyOptions): Promise<OpenKey> {
+  const kms = await GcpKmsClient.connect(access);
   try {
     const version = checkName(name, ["key", "key version"]) === "key" ? await newestVersion(kms, name, signal) : name;
     const publicKey = await onUsableVersion(kms, version, signal, () =>
-      twiceIfDamaged(() => fetchPublicKey(kms, version, signal)),
+      retryOnIntegrityError(() => fetchPublicKey(kms, version, signal)),
     );
     return {
       publicKey,
       keyRef: version,
       signDigest: (digest, use) =>
-        onUsableVersion(kms, version, use.signal, () => twiceIfDamaged(() => sign(kms, version, digest, use.signal))),
+        onUsableVersion(kms, version, use.signal, () =>
+          retryOnIntegrityError(() => sign(kms, version, digest, use.signal)),
+        ),
       describe: async (use) => {
         const found = await kms.getVersion(version, use.signal);
         checkAnswersName(found.name, version);
@@ -39,7 +41,7 @@ export async function openKey(name: string, access: KmsAccess, { signal }: OpenK
 }
 
 /** @returns SubjectPublicKeyInfo in DER */
-async function fetchPublicKey(kms: Kms, name: string, signal: AbortSignal): Promise<Uint8Array> {
+async function fetchPublicKey(kms: GcpKmsClient, name: string, signal: AbortSignal): Promise<Uint8Array> {
   const answer = await kms.getPublicKey(name, signal);
   const pem = answer.pem ?? "";
   checkAnswersName(answer.name, name);
@@ -48,7 +50,7 @@ async function fetchPublicKey(kms: Kms, name: string, signal: AbortSignal): Prom
   return Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
 }
 
-async function sign(kms: Kms, name: string, digest: Uint8Array, signal: AbortSignal): Promise<StoreSignature> {
+async function sign(kms: GcpKmsClient, name: string, digest: Uint8Array, signal: AbortSignal): Promise<StoreSignature> {
   const request = { digest: { sha256: digest }, digestCrc32c: { value: crc32c(digest) } };
   const answer = await kms.asymmetricSign(name, request, signal);
   const signature = bytesOf(answer.signature);
@@ -60,7 +62,7 @@ async function sign(kms: Kms, name: string, digest: Uint8Array, signal: AbortSig
 }
 
 /** A damaged answer may be an accident on the way. A second one is not, and neither becomes a proof. */
-async function twiceIfDamaged<T>(work: () => Promise<T>): Promise<T> {
+async function retryOnIntegrityError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

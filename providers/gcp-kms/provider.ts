@@ -2,8 +2,8 @@
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
-import { callStore } from "../../src/keystore/store-call.js";
-import { Kms } from "./client.js";
+import { withClient } from "../../src/keystore/store-call.js";
+import { GcpKmsClient } from "./client.js";
 import { checkName, idOf, parentOf } from "./names.js";
 import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
@@ -39,8 +39,8 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
   const how = withEndpoint(options, parsed);
   const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
   const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
-  const doing = "making the key (it may be there all the same: list the keys)";
-  await withKms(uri, how, doing, (kms, signal) => kms.createKey(name, request, signal));
+  const operation = "creating the key (it may exist nevertheless: list the keys)";
+  await withKms(uri, how, operation, (kms, signal) => kms.createKey(name, request, signal));
   const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, how);
   try {
     await signer.publicJwk({ signal: options.signal });
@@ -76,7 +76,7 @@ async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<s
   });
 }
 
-async function signingKeys(kms: Kms, keyRing: string, signal: AbortSignal): Promise<string[]> {
+async function signingKeys(kms: GcpKmsClient, keyRing: string, signal: AbortSignal): Promise<string[]> {
   const keys = await kms.listKeys(keyRing, signal);
   return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
@@ -86,12 +86,13 @@ function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): Gcp
   return endpoint === undefined ? options : { ...options, endpoint };
 }
 
-type Work<T> = (kms: Kms, signal: AbortSignal) => Promise<T>;
+type Work<T> = (kms: GcpKmsClient, signal: AbortSignal) => Promise<T>;
 
-async function withKms<T>(uri: string, how: GcpKmsProviderOptions, doing: string, work: Work<T>): Promise<T> {
-  const access = accessTo(uri, how);
-  return callStore({ uri, doing, timeout: access.timeout, signal: how.signal }, async ({ signal }) => {
-    const kms = await Kms.connect(access);
-    return work(kms, signal).finally(() => kms.close());
-  });
+function withKms<T>(uri: string, how: GcpKmsProviderOptions, operation: string, work: Work<T>): Promise<T> {
+  const clientOptions = accessTo(uri, how);
+  return withClient(
+    { uri, operation, timeout: clientOptions.timeout, signal: how.signal },
+    () => GcpKmsClient.connect(clientOptions),
+    (kms, { signal }) => work(kms, signal),
+  );
 }

@@ -2,7 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import { checkTimeout } from "../../src/keystore/store-call.js";
-import type { KmsAccess, KmsClient, KmsClientConfig } from "./client.js";
+import type { GcpKmsClientOptions, KmsClient, KmsClientConfig } from "./client.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkName } from "./names.js";
 import { openKey } from "./open-key.js";
@@ -45,7 +45,10 @@ export class GcpKmsSigner extends KeySigner {
 }
 
 /** @throws {SignerError} code `misconfigured` if the options contradict each other, or the endpoint is refused */
-export function accessTo(uri: string, { client, clientConfig, endpoint, timeout }: GcpKmsSignerOptions): KmsAccess {
+export function accessTo(
+  uri: string,
+  { client, clientConfig, endpoint, timeout }: GcpKmsSignerOptions,
+): GcpKmsClientOptions {
   if (client && (clientConfig || endpoint !== undefined))
     throw new SignerError("misconfigured", "Give a client, or else clientConfig and endpoint for one to be made.");
   if (endpoint !== undefined) parseEndpoint(endpoint);

@@ -1,7 +1,7 @@
 /** Which version of a key signs, and whether it can: states, algorithm, and the wait for a key that is being made. */
 import { setTimeout } from "node:timers/promises";
 import { SignerError, type SignerErrorCode } from "../../src/errors.js";
-import type { KeyVersion, Kms } from "./client.js";
+import type { GcpKmsClient, KeyVersion } from "./client.js";
 import { isRefusal } from "./errors.js";
 import { idOf } from "./names.js";
 
@@ -31,7 +31,7 @@ const LAST_PAUSE = 2_000;
  * @returns its full name
  * @throws {SignerError} code `key-not-found` if there is none
  */
-export async function newestVersion(kms: Kms, key: string, signal: AbortSignal): Promise<string> {
+export async function newestVersion(kms: GcpKmsClient, key: string, signal: AbortSignal): Promise<string> {
   const versions = (await kms.listVersions(key, signal)).sort((a, b) => numberOf(b) - numberOf(a));
   const inState = (state: string) => versions.find((version) => version.state === state);
   const newest = inState(ENABLED) ?? inState(PENDING);
@@ -49,7 +49,7 @@ export async function newestVersion(kms: Kms, key: string, signal: AbortSignal):
  * @throws {SignerError} code `wrong-key`, `access-denied` or `key-not-found`, with the state or algorithm that was found
  */
 export async function onUsableVersion<T>(
-  kms: Kms,
+  kms: GcpKmsClient,
   name: string,
   signal: AbortSignal,
   work: () => Promise<T>,
@@ -76,7 +76,7 @@ export function checkAlgorithm(algorithm: unknown): void {
 }
 
 /** Until the version is made, or the signal ends the wait. */
-async function generated(kms: Kms, name: string, signal: AbortSignal): Promise<void> {
+async function generated(kms: GcpKmsClient, name: string, signal: AbortSignal): Promise<void> {
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LAST_PAUSE)) {
     await setTimeout(pause, undefined, { signal });
     const version = await kms.getVersion(name, signal);

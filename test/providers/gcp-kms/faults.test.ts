@@ -206,7 +206,7 @@ describe("service and network errors", () => {
     await expect.poll(counts).toEqual({ CreateCryptoKey: 1, ListCryptoKeys: 1 });
     caller.abort();
     for (const error of await Promise.all([create, list])) expect(error).toMatchObject({ code: "aborted", uri });
-    expect((await create).message).toContain("it may be there all the same");
+    expect((await create).message).toContain("it may exist nevertheless");
   });
 
   it.each([0, Number.NaN, 1e12])(
