@@ -1,7 +1,7 @@
 /** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
 import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
-import { checkName, type ResourceKind } from "./names.js";
+import { checkResourceName, type ResourceKind } from "./resource-name.js";
 
 /** The scheme of the URIs. */
 export const SCHEME = "gcpkms";
@@ -23,7 +23,7 @@ export function parseGcpKmsUri(uri: string): KmsUri {
   const { path, query, fail } = splitUri(uri, SCHEME);
   if (!path.text.startsWith("//")) throw fail("Expected //projects/… after gcpkms:", path.at);
   const name = percentDecode({ text: path.text.slice(2), at: path.at + 2 }, fail).toString();
-  const kind = checkName(name, ["key ring", "key", "key version"]);
+  const kind = checkResourceName(name, ["key ring", "key", "key version"]);
   const endpoint = readAttributes(query, "&", ["endpoint"], fail).text("endpoint");
   if (endpoint === undefined) return { name, kind };
   parseEndpoint(endpoint);

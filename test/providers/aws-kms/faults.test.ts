@@ -243,7 +243,9 @@ describe("wrong responses", () => {
   });
 
   it("doesn't call Sign after GetPublicKey returned the ARN of another key", async () => {
-    expect((await errorWithFault("GetPublicKey", "other-name")).message).toContain(`asked for ${key.arn}`);
+    expect((await errorWithFault("GetPublicKey", "other-name")).message).toContain(
+      `GetPublicKey for ${key.arn} returned arn:`,
+    );
     expect(kms.plan.count("Sign")).toBe(0);
   });
 
@@ -356,7 +358,7 @@ describe("errors", () => {
     async (operation) => {
       const error = await errorWithFault(operation, "denied");
       expect(error).toMatchObject({ code: "access-denied", uri: `awskms:///${key.arn}?endpoint=${kms.endpoint}` });
-      expect(error.message).toContain(`lacks kms:${operation}:`);
+      expect(error.message).toContain(`lacks kms:${operation}.`);
     },
   );
 
@@ -365,7 +367,7 @@ describe("errors", () => {
       "missing credentials",
       { credentials: () => Promise.reject(errorNamed("CredentialsProviderError")) },
       "access-denied",
-      "valid?",
+      "still valid",
     ],
     ["an unknown host", { endpoint: "http://kms.invalid" }, "unavailable", "DNS"],
     ["a refused connection", { endpoint: "http://127.0.0.1:9" }, "unavailable", "ECONNREFUSED"],
@@ -373,7 +375,7 @@ describe("errors", () => {
       "a request timeout",
       { requestHandler: { requestTimeout: 50, throwOnRequestTimeout: true } },
       "timeout",
-      "reached",
+      "can reach the endpoint",
     ],
   ])("reports %s", async (_, clientConfig, code, text) => {
     kms.plan.always("GetPublicKey", "hang");
@@ -517,7 +519,7 @@ describe("create()", () => {
       kms.plan.next(operation, "denied");
       const error = await errorOf(() => create());
       expect(error).toMatchObject({ code: "access-denied", uri: expect.stringContaining(`alias/new/${key.id}`) });
-      expect(error.message).toContain(`lacks kms:${operation}:`);
+      expect(error.message).toContain(`lacks kms:${operation}.`);
     },
   );
 
@@ -528,7 +530,7 @@ describe("create()", () => {
     for (const _ of [1, 2]) {
       const error = await errorOf(() => create("awskms:///alias/again"));
       expect(error).toMatchObject({ code: "misconfigured", uri: expect.stringContaining("alias/again") });
-      expect(error.message).toContain("alias/again names a key already. Open it, or choose another alias.");
+      expect(error.message).toContain("alias/again already names a key. Open that key, or choose another alias.");
     }
     expect(counts()).toEqual({ GetPublicKey: 2 });
   });
@@ -543,7 +545,10 @@ describe("create()", () => {
     kms.keys.alias("alias/there", key);
     prepare();
     const error = await errorOf(() => create("awskms:///alias/there"));
-    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("names a key already") });
+    expect(error).toMatchObject({
+      code: "misconfigured",
+      message: expect.stringContaining("alias/there already names a key"),
+    });
     expect(counts()).toEqual({ GetPublicKey: 1 });
   });
 
@@ -560,7 +565,7 @@ describe("create()", () => {
     const error = await errorOf(() => create("awskms:///alias/taken"));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("is taken") });
     const created = [...kms.keys.all.keys()].at(-1);
-    expect(error.message).toContain(`${created} was made`);
+    expect(error.message).toContain(`${created} was created, but not its alias alias/taken`);
   });
 });
 
@@ -612,7 +617,7 @@ describe("list()", () => {
       const error = await errorOf(list);
       expect(error).toMatchObject({
         code: "access-denied",
-        message: expect.stringContaining(`lacks kms:${operation}:`),
+        message: expect.stringContaining(`lacks kms:${operation}.`),
       });
     },
   );

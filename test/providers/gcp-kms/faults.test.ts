@@ -150,7 +150,7 @@ describe("damaged responses", () => {
   it("names both versions if the response is for another version", async () => {
     kms.plan.always("AsymmetricSign", "other-name");
     const { message } = await signingError(name);
-    expect(message).toContain(`${key}/cryptoKeyVersions/2, but ${name} was asked for`);
+    expect(message).toContain(`${key}/cryptoKeyVersions/2 instead of ${name}`);
   });
 
   it("rejects a description of another version", async () => {
@@ -266,7 +266,7 @@ describe("missing permissions", () => {
       await using signer = newSigner();
       const error = await errorOf(operation === "GetCryptoKeyVersion" ? signer.describe() : signer.sign(message));
       expect(error).toMatchObject({ code: "access-denied", retryable: false, uri: signer.uri });
-      expect(error.message).toContain(`The role roles/cloudkms.${role} is enough`);
+      expect(error.message).toContain(`The role roles/cloudkms.${role} is sufficient`);
       expect(error.message).toMatch(/Permission 'cloudkms\.\w+\.\w+' denied/);
     },
   );
@@ -286,12 +286,12 @@ describe("key versions that can't sign", () => {
   it.each([
     ["DISABLED", "access-denied", "Enable it"],
     ["DESTROY_SCHEDULED", "access-denied", "Restore and enable it"],
-    ["DESTROYED", "key-not-found", "use another version"],
-    ["PENDING_IMPORT", "key-not-found", "Import its key"],
-    ["IMPORT_FAILED", "key-not-found", "Import its key again"],
-    ["GENERATION_FAILED", "key-not-found", "Make another version"],
-    ["PENDING_EXTERNAL_DESTRUCTION", "key-not-found", "use another version"],
-    ["EXTERNAL_DESTRUCTION_FAILED", "key-not-found", "use another version"],
+    ["DESTROYED", "key-not-found", "Use another version"],
+    ["PENDING_IMPORT", "key-not-found", "Import its key material"],
+    ["IMPORT_FAILED", "key-not-found", "Import its key material again"],
+    ["GENERATION_FAILED", "key-not-found", "Create another version"],
+    ["PENDING_EXTERNAL_DESTRUCTION", "key-not-found", "Use another version"],
+    ["EXTERNAL_DESTRUCTION_FAILED", "key-not-found", "Use another version"],
   ])("reports state %s as %s with a remedy", async (state, code, remedy) => {
     const error = await signingError(addVersion({ state, importFailureReason: "wrong wrapping" }));
     expect(error).toMatchObject({ code, retryable: false });
@@ -310,7 +310,7 @@ describe("key versions that can't sign", () => {
   ])("rejects a version with algorithm %s as wrong-key", async (algorithm) => {
     const error = await signingError(addVersion({ algorithm }));
     expect(error.code).toBe("wrong-key");
-    expect(error.message).toContain(`is for ${algorithm}, but ES256 needs EC_SIGN_P256_SHA256`);
+    expect(error.message).toContain(`has algorithm ${algorithm}, but ES256 needs EC_SIGN_P256_SHA256`);
     expect(kms.plan.count("AsymmetricSign")).toBe(0);
   });
 

@@ -149,7 +149,7 @@ describe("unusable keys", () => {
     });
     const disabled = await signingError(name);
     expect(disabled).toMatchObject({ code: "access-denied", message: expect.stringContaining("DISABLED. Enable it") });
-    expect((await signingError(key)).message).toMatch(/no enabled version: 1 is DISABLED/);
+    expect((await signingError(key)).message).toMatch(/doesn't have an enabled version \(version 1 is DISABLED\)/);
     await kms.client.destroyCryptoKeyVersion({ name });
     const destroyed = await signingError(name);
     expect(destroyed).toMatchObject({ message: expect.stringContaining("DESTROY_SCHEDULED. Restore") });

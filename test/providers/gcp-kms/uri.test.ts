@@ -116,7 +116,7 @@ it.each([{}, { cryptoKeyId: "" }])(
     const ring = "projects/p/locations/l/keyRings/r";
     await expect(provider.create(`gcpkms://${ring}`, options)).rejects.toMatchObject({
       code: "misconfigured",
-      message: `gcpkms: A key ring needs cryptoKeyId, or name ${ring}/cryptoKeys/NAME.`,
+      message: `gcpkms: The URI names a key ring. Set cryptoKeyId, or use ${ring}/cryptoKeys/NAME.`,
     });
   },
 );
@@ -149,6 +149,8 @@ describe("endpoints", () => {
 
   it("rejects an endpoint together with a client, which has its own", () => {
     const options = { endpoint: "http://127.0.0.1:1", client: Object.create(null) };
-    expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toMatch(/Give a client, or else/);
+    expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toMatch(
+      /Use either client, or clientConfig and endpoint, not both/,
+    );
   });
 });

@@ -23,7 +23,7 @@ const KINDS: Readonly<Record<number, ResourceKind>> = { 6: "key ring", 8: "key",
  * @param allowed - The kinds that the caller accepts.
  * @throws {SignerError} With code `misconfigured` if the name is malformed, or of another kind.
  */
-export function checkName(name: string, allowed: readonly ResourceKind[]): ResourceKind {
+export function checkResourceName(name: string, allowed: readonly ResourceKind[]): ResourceKind {
   const segments = String(name).split("/");
   for (const [index, segment] of segments.entries()) {
     const problem = findProblem(segment, index);

@@ -1,6 +1,6 @@
 /** Whether an ARN in an AWS KMS response can belong to the requested key. */
 import { expect, it } from "vitest";
-import { isArnOf, parseKeyName } from "../../../providers/aws-kms/names.js";
+import { isArnOf, parseKeyName } from "../../../providers/aws-kms/key-name.js";
 
 const MRK = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
 
