@@ -25,8 +25,10 @@ const ERRORS = new ErrorTable(ROWS, ["unavailable", "Try again."]);
 const NAMES = Object.keys(ROWS);
 
 const INVALID_ARGUMENT = 3;
+/** A quota is used up. The SDK retries it. */
 export const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
+/** The service can't be reached. The SDK retries it. */
 export const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
@@ -52,13 +54,16 @@ export function toSignerError(error: unknown, { method, name, role }: CallContex
 }
 
 /** Returns whether the state or purpose of the key version can be the reason for the error. */
-export function mayBeVersionState(error: unknown): boolean {
+export function mayDependOnVersionState(error: unknown): boolean {
   if (!(error instanceof SignerError) || error.code === "integrity") return false;
   const status = error.cause instanceof Error && "code" in error.cause && error.cause.code;
   return status === FAILED_PRECONDITION || status === INVALID_ARGUMENT;
 }
 
-/** Returns status and details. If its retries are used up, the SDK reports DEADLINE_EXCEEDED with the actual status in the text. */
+/**
+ * Returns the gRPC status and the message. If the SDK's retries are used up, its status is DEADLINE_EXCEEDED, and the actual
+ * status is only in the message.
+ */
 function parseError(error: unknown): { status: number; details: string } {
   const details = redactTokens(error instanceof Error ? error.message : String(error));
   // The SDK reports a private key that OpenSSL can't parse as UNAVAILABLE.

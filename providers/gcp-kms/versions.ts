@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { SignerError } from "../../src/errors.js";
 import type { ErrorRow } from "../../src/keystore/error-table.js";
 import type { GcpKmsClient, KeyVersion } from "./client.js";
-import { mayBeVersionState } from "./errors.js";
+import { mayDependOnVersionState } from "./errors.js";
 import { idOf } from "./resource-name.js";
 
 /** Cloud KMS's name for ES256. */
@@ -62,7 +62,7 @@ export async function withUsableVersion<T>(
   try {
     return await work();
   } catch (error) {
-    if (!mayBeVersionState(error)) throw error;
+    if (!mayDependOnVersionState(error)) throw error;
     // The permission to sign doesn't include the one to read the state. In that case, report the service's own error.
     const version = await client.getVersion(name, signal).catch(() => {
       throw error;

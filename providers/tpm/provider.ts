@@ -10,7 +10,7 @@ import { rethrowWithRemedy } from "./errors.js";
 import { checkTpmOptions, TpmSigner, type TpmSignerOptions } from "./signer.js";
 import { formatTpmUri, parseTpmUri } from "./uri.js";
 
-/** Options that complete a URI. `pin` has precedence over the PIN in the URI; all other parts of the URI have precedence. */
+/** Options that complete a URI. Parts of the URI have precedence, except for the PIN. */
 export type TpmProviderOptions = Omit<TpmSignerOptions, "token" | "key"> & SignOptions;
 
 /** Passes the validation of options where no key is needed. */
@@ -19,16 +19,16 @@ const ANY_KEY = { label: "any" };
 /** Keys in a TPM by URI, such as `tpm:token=agents;object=dpop?pin-source=env:TPM_PIN`. */
 export const provider: Provider<TpmProviderOptions> = {
   scheme: "tpm",
-  open: (uri, options) => new TpmSigner(withUri(uri, options)),
+  open: (uri, options) => new TpmSigner(mergeUri(uri, options)),
   async create(uri, options) {
-    const merged = withUri(uri, options);
+    const merged = mergeUri(uri, options);
     return new TpmSigner({ ...merged, key: await generateKeyPair(taskOn(merged)).catch(rethrowWithRemedy) });
   },
   async list(uri, options) {
-    const { key, ...rest } = withUri(uri, options);
+    const { key, ...rest } = mergeUri(uri, options);
     return listKeys({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(rethrowWithRemedy);
   },
-  diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(withUri(uri, options))),
+  diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(mergeUri(uri, options))),
 };
 
 type MergedOptions = TpmSignerOptions & SignOptions & { key: KeySelector };
@@ -38,7 +38,8 @@ function taskOn(options: TpmSignerOptions & SignOptions): TokenTask {
   return { ...checkTpmOptions(options), timeout, signal, uriOf: (token, key) => formatTpmUri(options, token, key) };
 }
 
-function withUri(uri: string, options: TpmProviderOptions = {}): MergedOptions {
+/** The parts of the URI have precedence over the options, except for the PIN. */
+function mergeUri(uri: string, options: TpmProviderOptions = {}): MergedOptions {
   const { token, key, pin, showsPin, store, tcti, module } = parseTpmUri(uri);
   if (showsPin) warnOfShownPin("tpm");
   return {

@@ -1,4 +1,4 @@
-/** The Cloud KMS service under test: the emulator, or the service that the environment names. Tests use both the same way. */
+/** The Cloud KMS service under test: the emulator, or the service that the environment names. */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
@@ -7,6 +7,7 @@ import { gcpKms } from "./gcp-kms.js";
 
 type CreateRequest = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
 
+/** A service with a key, and what the tests need to use it. */
 export interface GcpKmsService {
   /** Options for `GcpKmsSigner`. */
   readonly options: { endpoint?: string };

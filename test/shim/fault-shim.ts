@@ -31,7 +31,7 @@ type Act =
   | { most: number }
   | { limit: number };
 
-/** A fault for one function. It applies from call `from` after the order (default 1) to `times` calls (default all). */
+/** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
 export interface Order {
   on: FunctionName;
   from?: number;

@@ -1,4 +1,4 @@
-/** The calls that KmsSigner makes, and how it handles each fault of AWS KMS that the emulator can play. */
+/** The calls that KmsSigner makes, and how it handles each fault of AWS KMS and the network. */
 import { inspect } from "node:util";
 import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";

@@ -1,4 +1,4 @@
-/** The calls that GcpKmsSigner makes, and how it handles each fault of Cloud KMS and the network that the emulator can play. */
+/** The calls that GcpKmsSigner makes, and how it handles each fault of Cloud KMS and the network. */
 import { inspect } from "node:util";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
