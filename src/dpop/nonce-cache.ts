@@ -1,4 +1,5 @@
 /** The nonces that servers hand out, kept by origin (RFC 9449 §8): never shared between two of them (§9). */
+import { LruMap } from "../lru-map.js";
 
 const NQCHARS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 const MOST_ORIGINS = 256;
@@ -9,7 +10,7 @@ export function isNonce(value: unknown): value is string {
 }
 
 export class NonceStore {
-  readonly #nonces = new Map<string, string>();
+  readonly #nonces = new LruMap<string, string>(MOST_ORIGINS);
 
   /** @param url - any URL of the server */
   get(url: URL): string | undefined {
@@ -19,9 +20,6 @@ export class NonceStore {
   /** Keeps the answer's `DPoP-Nonce`, whatever its status (RFC 9449 §8.2). What can't be a nonce is no nonce. */
   keep(url: URL, headers: Headers): void {
     const nonce = headers.get("dpop-nonce");
-    if (!isNonce(nonce)) return;
-    this.#nonces.delete(url.origin);
-    this.#nonces.set(url.origin, nonce);
-    if (this.#nonces.size > MOST_ORIGINS) this.#nonces.delete(this.#nonces.keys().next().value as string);
+    if (isNonce(nonce)) this.#nonces.set(url.origin, nonce);
   }
 }

@@ -1,4 +1,5 @@
 /** Which URLs a secret may be sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
+import { isLoopback } from "../keystore/loopback.js";
 import { misconfigured } from "./assert.js";
 
 /** How far a URL is trusted. */
@@ -26,8 +27,4 @@ export function checkBaseUrl(name: string, value: string | URL, trust: UrlTrust)
   const url = checkServerUrl(name, value, trust);
   if (url.search) throw misconfigured(`${name} must be a plain URL: no query (${url.host}).`);
   return url.origin + url.pathname.replace(/\/+$/, "");
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

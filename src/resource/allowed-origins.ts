@@ -1,6 +1,6 @@
 /** Where an access token may be sent: `https:`, or `http:` on loopback, and there only to the origins that were named. */
 import { DPoPError } from "../errors.js";
-import { isLoopback } from "../oauth/server-url.js";
+import { isLoopback } from "../keystore/loopback.js";
 
 export interface TokenReach {
   /** The only origins that get the token, such as `https://api.example.com`. Default: any. */

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { TokenStoreError } from "../errors.js";
+import { LruMap } from "../lru-map.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 export interface EncryptedTokenStoreOptions {
@@ -66,14 +67,12 @@ const MOST_KEYS = 64;
 /** Derives once for each salt: it takes a tenth of a second, on purpose. */
 function derivation(passphrase: string): KeyFor {
   const derive = promisify<string, Buffer, number, typeof SCRYPT, Buffer>(scrypt);
-  const keys = new Map<string, Promise<Buffer>>();
+  const keys = new LruMap<string, Promise<Buffer>>(MOST_KEYS);
   return (salt) => {
     const name = salt.toString("hex");
     const key = keys.get(name) ?? derive(passphrase, salt, 32, SCRYPT);
     key.catch(() => keys.delete(name));
-    keys.delete(name);
     keys.set(name, key);
-    if (keys.size > MOST_KEYS) keys.delete(keys.keys().next().value as string);
     return key;
   };
 }
