@@ -41,7 +41,8 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, stopped: (_, cause) => cause });
 }
 
-const LONGEST_TIMER = 2 ** 31 - 1; // of setTimeout: what is longer would fire at once
+/** Milliseconds: the longest delay of `setTimeout`, which fires at once for a longer one. */
+export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 class Ending implements Deadline {
   #controller: AbortController | undefined;
@@ -73,7 +74,7 @@ function race<T>(work: Promise<T>, { timeout, signal, stopped }: Limit, ending?:
     const onAbort = () => stop(stopped("aborted", signal?.reason));
     const onTimeout = () => stop(stopped("timeout"));
     const timer =
-      timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMER));
+      timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMEOUT));
     signal?.addEventListener("abort", onAbort, { once: true });
     work.finally(settle).then(resolve, reject);
   });

@@ -28,7 +28,9 @@ const loaders = [
 const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [constant, folder]));
 const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(scheme)]));
 const exported = new Map(
-  Object.entries(packageJson.exports).filter(([subpath]) => /^\.\/(?!package\.json$|conformance$)/.test(subpath)),
+  Object.entries(packageJson.exports).filter(([subpath]) =>
+    /^\.\/(?!package\.json$|conformance$|provider$)/.test(subpath),
+  ),
 );
 
 /** The packages that a provider loads at its first use. */

@@ -22,7 +22,7 @@ async function create(uri: string, options: KeySignerOptions = {}): Promise<File
   const { path, passphrase } = parseFileUri(uri);
   const signer = new FileSigner({ ...options, path, passphrase });
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const pem = privateKeyToPem(privateKey, passphrase && (await readPassphrase(passphrase, signer.uri)));
+  const pem = privateKeyToPem(privateKey, await readPassphrase(passphrase, signer.uri));
   await writeFile(path, pem, { flag: "wx", mode: OWNER_ALONE }).catch((cause) => {
     throw toSignerError(cause, signer.uri);
   });

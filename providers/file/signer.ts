@@ -2,9 +2,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { SignerError } from "../../src/errors.js";
+import { ErrorTable } from "../../src/keystore/error-table.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { OpenKey } from "../../src/keystore/key-source.js";
-import type { SecretSource } from "../../src/keystore/secret-source.js";
+import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { signerError } from "../../src/keystore/signer-error.js";
 import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/keystore/software-key.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
@@ -30,40 +32,36 @@ async function openFile({ path, passphrase }: KeyFile, uri: string): Promise<Ope
   const pem = await readFile(path, "utf8").catch((cause) => {
     throw toSignerError(cause, uri);
   });
-  const key = privateKeyFromPem(pem, passphrase && (await readPassphrase(passphrase, uri)));
+  const key = privateKeyFromPem(pem, await readPassphrase(passphrase, uri));
   const { mode } = await stat(path);
   return openSoftwareKey(key, { path, mode: (mode & 0o777).toString(8).padStart(4, "0"), encrypted: isEncrypted(pem) });
 }
 
 /**
- * @param uri - of the key that it is for
- * @returns the passphrase, never empty
- * @throws {SignerError} code `pin-required` if it is not there
+ * Reads the passphrase, if the file has one.
+ *
+ * @throws {SignerError} With code `pin-required` if it can't be read.
  */
-export async function readPassphrase(source: SecretSource, uri: string): Promise<string> {
-  const where = "env" in source ? `the environment variable ${source.env}` : `the file ${source.file}`;
-  const passphrase = "env" in source ? process.env[source.env] : await readSecret(source.file);
-  if (passphrase) return passphrase;
-  throw new SignerError("pin-required", `${uri}: There is no passphrase in ${where}, or it can't be read.`, { uri });
+export async function readPassphrase(source: SecretSource | undefined, uri: string): Promise<string | undefined> {
+  return source === undefined ? undefined : readSecret(source, { name: "passphrase", uri });
 }
 
-async function readSecret(path: string): Promise<string | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  return text?.replace(/\r?\n$/, "");
-}
+const ERRORS = new ErrorTable(
+  {
+    ENOENT: ["key-not-found", "It doesn't exist. Create it with createKey()."],
+    EISDIR: ["key-not-found", "It is a directory."],
+    ENOTDIR: ["key-not-found", "Part of its path isn't a directory."],
+    EACCES: ["access-denied", "The permissions don't allow it to this user."],
+    EPERM: ["access-denied", "The permissions don't allow it to this user."],
+    EROFS: ["access-denied", "The file system is read-only."],
+    EEXIST: ["misconfigured", "It already exists and is not overwritten."],
+  },
+  ["unavailable", "See the error's cause."],
+);
 
-const FAILURES: Readonly<Record<string, readonly [SignerError["code"], string]>> = {
-  ENOENT: ["key-not-found", "There is no such file. createKey() makes it."],
-  EISDIR: ["key-not-found", "This is a directory."],
-  ENOTDIR: ["key-not-found", "Part of the path is no directory."],
-  EACCES: ["access-denied", "This user may not use the file."],
-  EPERM: ["access-denied", "This user may not use the file."],
-  EROFS: ["access-denied", "The file system is read-only."],
-  EEXIST: ["misconfigured", "There is such a file already, and it is not overwritten."],
-};
-
-/** What the file system says, as an error of ours. */
+/** Maps an error of the file system. */
 export function toSignerError(error: NodeJS.ErrnoException, uri: string): SignerError {
-  const [code, message] = FAILURES[error.code ?? ""] ?? ["unavailable", `The file can't be used (${error.code}).`];
-  return new SignerError(code, `${uri}: ${message}`, { uri, cause: error });
+  const { code: name = "unknown error" } = error;
+  const [code, remedy] = ERRORS.get(name);
+  return signerError(uri, code, `The file can't be used (${name}). ${remedy}`, error);
 }

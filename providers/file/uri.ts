@@ -26,7 +26,7 @@ export function parseFileUri(uri: string): KeyFile {
 
 export function formatFileUri({ path, passphrase }: KeyFile): string {
   const uri = `file://${percentEncode(path, "/")}`;
-  if (passphrase === undefined) return uri;
+  if (typeof passphrase !== "object") return uri;
   const source = "env" in passphrase ? `env:${passphrase.env}` : passphrase.file;
   return `${uri}?passphrase-source=${percentEncode(source, "/:")}`;
 }

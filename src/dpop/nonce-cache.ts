@@ -1,7 +1,8 @@
 /** The latest DPoP nonce of each server (RFC 9449 §8), by origin: a nonce is never sent to another server (§9). */
+import { LruMap } from "../lru-map.js";
 
 const NQCHARS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
-const MOST_ORIGINS = 256;
+const MAX_ORIGINS = 256;
 
 /** Whether the value is syntactically a nonce: `1*NQCHAR` (RFC 9449 §8.1). */
 export function isNonce(value: unknown): value is string {
@@ -10,7 +11,7 @@ export function isNonce(value: unknown): value is string {
 
 /** Caches nonces by origin. Evicts the least recently updated origin when it is full. */
 export class NonceCache {
-  readonly #nonces = new Map<string, string>();
+  readonly #nonces = new LruMap<string, string>(MAX_ORIGINS);
 
   /** @param url - Any URL of the server. */
   get(url: URL): string | undefined {
@@ -20,9 +21,6 @@ export class NonceCache {
   /** Caches the response's `DPoP-Nonce`, whatever its status (RFC 9449 §8.2). Ignores a malformed one. */
   remember(url: URL, headers: Headers): void {
     const nonce = headers.get("dpop-nonce");
-    if (!isNonce(nonce)) return;
-    this.#nonces.delete(url.origin);
-    this.#nonces.set(url.origin, nonce);
-    if (this.#nonces.size > MOST_ORIGINS) this.#nonces.delete(this.#nonces.keys().next().value as string);
+    if (isNonce(nonce)) this.#nonces.set(url.origin, nonce);
   }
 }

@@ -10,7 +10,8 @@ import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
 import type { KeySource, OpenKey, OpenKeyOptions } from "./key-source.js";
 import type { KeyDescription, Signer, SignOptions } from "./signer.js";
-import { callStore, checkTimeout, named, owned } from "./store-call.js";
+import { signerError, withKeyUri } from "./signer-error.js";
+import { callStore, checkTimeout } from "./store-call.js";
 
 export interface KeySignerOptions {
   /**
@@ -68,7 +69,7 @@ export class KeySigner implements Signer {
       const raw = given.form === "der" ? await fromDer(given.signature) : given.signature;
       return this.#accept(opened, data, raw, given.keyRef);
     } catch (error) {
-      throw owned(this.uri, error);
+      throw withKeyUri(this.uri, error);
     } finally {
       this.#leave();
     }
@@ -140,14 +141,18 @@ export class KeySigner implements Signer {
   }
 
   /** Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience. */
-  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => Promise<T>): Promise<T>;
   #limited<T>(
-    doing: string,
+    operation: string,
+    signal: AbortSignal | undefined,
+    work: (use: OpenKeyOptions) => Promise<T>,
+  ): Promise<T>;
+  #limited<T>(
+    operation: string,
     signal: AbortSignal | undefined,
     work: (use: OpenKeyOptions) => T | Promise<T>,
   ): T | Promise<T>;
-  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
-    return callStore({ uri: this.uri, doing, timeout: this.#timeout, signal }, (use) => this.#counted(work(use)));
+  #limited<T>(operation: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
+    return callStore({ uri: this.uri, operation, timeout: this.#timeout, signal }, (use) => this.#counted(work(use)));
   }
 
   /** Whatever kind of promise a store's SDK gives, it is one of ours from here on. */
@@ -175,7 +180,7 @@ export class KeySigner implements Signer {
   }
 
   #error(code: SignerError["code"], message: string): SignerError {
-    return named(this.uri, code, message);
+    return signerError(this.uri, code, message);
   }
 }
 

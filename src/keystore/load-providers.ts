@@ -1,9 +1,9 @@
 /** Key stores of third parties: code that is loaded because the operator named it, and never because a URI did. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { SignerError } from "../errors.js";
 import { isProvider } from "./provider.js";
 import { registerProvider } from "./registry.js";
+import { misconfigured } from "./signer-error.js";
 
 const PACKAGE = /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(\/[\w.~-]+)*$/;
 const PATH = /^\.{0,2}\//;
@@ -19,7 +19,7 @@ export async function loadProviders(names: readonly string[]): Promise<void> {
   for (const name of names) {
     const module = await load(name);
     if (!("provider" in module) || !isProvider(module.provider))
-      throw refused(`${name} exports no provider: it needs \`export const provider = { scheme, open }\`.`);
+      throw misconfigured(`${name} exports no provider: it needs \`export const provider = { scheme, open }\`.`);
     registerProvider(module.provider);
   }
 }
@@ -29,7 +29,9 @@ async function load(name: string): Promise<object> {
   try {
     return await import(/* @vite-ignore */ specifier);
   } catch (cause) {
-    throw refused(`The provider ${name} can't be loaded. Is it installed beside hardproof? ${whyNot(cause)}`, cause);
+    throw misconfigured(`The provider ${name} can't be loaded. Is it installed beside hardproof? ${whyNot(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -44,9 +46,5 @@ function whyNot(cause: unknown): string {
 function specifierOf(name: string): string {
   if (PATH.test(name)) return pathToFileURL(resolve(name)).href;
   if (PACKAGE.test(name)) return name;
-  throw refused("A provider is named by its package, or by a path that starts with / or ./.");
-}
-
-function refused(message: string, cause?: unknown): SignerError {
-  return new SignerError("misconfigured", message, { cause });
+  throw misconfigured("A provider is named by its package, or by a path that starts with / or ./.");
 }

@@ -1,9 +1,9 @@
 /** Key stores by scheme: the built-in ones, and those that an application registers. */
-import { SignerError } from "../errors.js";
 import { builtInProviders } from "./built-in-providers.js";
 import type { Finding } from "./finding.js";
 import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
 import type { Signer } from "./signer.js";
+import { misconfigured } from "./signer-error.js";
 
 const registered = new Map<string, Provider>();
 
@@ -27,7 +27,9 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   const provider = await providerOf(uri);
   if (provider.create) return provider.create(uri, options);
-  throw refused(`${provider.scheme}: keys can't be made from here. Make one with the store's own tool, and open it.`);
+  throw misconfigured(
+    `${provider.scheme}: keys can't be made from here. Make one with the store's own tool, and open it.`,
+  );
 }
 
 /**
@@ -38,7 +40,7 @@ export async function createKey(uri: string, options: ProviderOptions = {}): Pro
 export async function listKeys(uri: string, options: ProviderOptions = {}): Promise<string[]> {
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
-  throw refused(`${provider.scheme}: keys can't be listed from here. Name the one to open.`);
+  throw misconfigured(`${provider.scheme}: keys can't be listed from here. Name the one to open.`);
 }
 
 /**
@@ -58,21 +60,21 @@ export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): 
  */
 export function registerProvider(provider: Provider): void {
   if (!isProvider(provider))
-    throw refused("A provider must have a scheme (such as `mystore`, in lower case) and a function `open`.");
+    throw misconfigured("A provider must have a scheme (such as `mystore`, in lower case) and a function `open`.");
   const { scheme } = provider;
-  if (knownSchemes().includes(scheme)) throw refused(`The scheme ${scheme}: has a provider already.`);
+  if (knownSchemes().includes(scheme)) throw misconfigured(`The scheme ${scheme}: has a provider already.`);
   registered.set(scheme, provider);
 }
 
 async function providerOf(uri: string): Promise<Provider> {
   const scheme = schemeOf(uri);
   if (scheme === undefined)
-    throw refused(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
+    throw misconfigured(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
   const remedy =
     "Add it by registerProvider(provider), or let the operator name its package: in HARDPROOF_PROVIDERS, or for the command by --provider.";
-  throw refused(`There is no provider for ${scheme}: — known are ${listed()}. ${remedy}`);
+  throw misconfigured(`There is no provider for ${scheme}: — known are ${listed()}. ${remedy}`);
 }
 
 async function builtInProvider(scheme: string): Promise<Provider | undefined> {
@@ -90,9 +92,4 @@ function listed(): string {
   return knownSchemes()
     .map((scheme) => `${scheme}:`)
     .join(", ");
-}
-
-/** Never with the URI: it may hold a PIN. */
-function refused(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

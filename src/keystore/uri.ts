@@ -1,7 +1,7 @@
 /** What the URIs of all key stores have in common (RFC 3986): named attributes, and errors that point at the character. */
 import { isUtf8 } from "node:buffer";
 import { SignerError } from "../errors.js";
-import type { SecretSource } from "./secret-source.js";
+import type { SecretReference } from "./secret-source.js";
 
 /** One part of a URI, and where in the URI it starts. */
 export interface UriPart {
@@ -35,7 +35,7 @@ export class Attributes {
    * @returns of `env:NAME`, `/path`, or a `file:` URI of this machine (RFC 8089), whose path is percent-encoded once more
    * @throws {SignerError} code `misconfigured` for anything else
    */
-  secretSource(name: string): SecretSource | undefined {
+  secretSource(name: string): SecretReference | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const [, env, scheme, path] = SECRET_SOURCE.exec(text) ?? [];

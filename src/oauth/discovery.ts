@@ -1,5 +1,6 @@
 /** Discovers a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
 import { untilAborted } from "../deadline.js";
+import { LruMap } from "../lru-map.js";
 import { errorResponse } from "./error-response.js";
 import { parseObject, send, withTimeLimit } from "./http.js";
 import { parseMetadata, type ServerMetadata } from "./server-metadata.js";
@@ -28,7 +29,7 @@ const MAX_LIFETIME = 24 * 60 * 60;
 const MAX_ISSUERS = 256;
 
 /** Cached metadata by `fetch` and issuer: what one `fetch` received, such as that of a test, isn't valid for another. */
-const cache = new WeakMap<typeof fetch, Map<string, CacheEntry>>();
+const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
 
 /**
  * Returns the metadata of an issuer. Caches it as long as `Cache-Control` allows: one hour by default, one day at most.
@@ -47,7 +48,7 @@ async function cachedMetadata(
   fetch: typeof globalThis.fetch,
   signal: AbortSignal,
 ): Promise<ServerMetadata> {
-  const issuers = cache.get(fetch) ?? new Map<string, CacheEntry>();
+  const issuers = cache.get(fetch) ?? new LruMap<string, CacheEntry>(MAX_ISSUERS);
   cache.set(fetch, issuers);
   const cached = issuers.get(issuer);
   const entry = cached !== undefined && cached.expires > Date.now() ? cached : startRequest(issuer, fetch, issuers);
@@ -63,17 +64,14 @@ async function cachedMetadata(
   }
 }
 
-function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: Map<string, CacheEntry>): CacheEntry {
+function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: LruMap<string, CacheEntry>): CacheEntry {
   const request = new AbortController();
   const metadata = fetchMetadata(issuer, fetch, request.signal).then(({ document, lifetime }) => {
     entry.expires = Date.now() + lifetime * 1000;
     return document;
   });
   const entry: CacheEntry = { metadata, request, waiting: 0, expires: Number.POSITIVE_INFINITY };
-  issuers.delete(issuer);
   issuers.set(issuer, entry);
-  const [oldest] = issuers.keys();
-  if (issuers.size > MAX_ISSUERS && oldest !== undefined) issuers.delete(oldest);
   return entry;
 }
 

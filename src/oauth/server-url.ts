@@ -1,4 +1,5 @@
 /** Validates the URLs that secrets are sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
+import { isLoopback } from "../keystore/loopback.js";
 import { misconfigured } from "./assert.js";
 
 /** Which URLs are accepted. */
@@ -33,8 +34,4 @@ export function parseBaseUrl(value: string | URL, name: string, trust: UrlTrust)
   const url = parseServerUrl(value, name, trust);
   if (url.search) throw misconfigured(`${name} must be a plain URL, without a query (host ${url.host}).`);
   return url.origin + url.pathname.replace(/\/+$/, "");
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { TokenStoreError } from "../errors.js";
+import { LruMap } from "../lru-map.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 /** Options of {@link encryptedTokenStore}. */
@@ -55,28 +56,27 @@ export function encryptedTokenStore({ directory, key }: EncryptedTokenStoreOptio
   };
 }
 
+/** Returns the AES key for the salt of a file. */
 type KeyFor = (salt: Buffer) => Promise<Uint8Array>;
 
 function keyDerivation(key: Uint8Array | string): KeyFor {
-  if (typeof key === "string" && key !== "") return derivation(key);
+  if (typeof key === "string" && key !== "") return deriveFromPassphrase(key);
   if (key instanceof Uint8Array && key.byteLength === 32) return async () => key;
   throw new TokenStoreError("misconfigured", "key must be 32 bytes or a non-empty passphrase.");
 }
 
-/** Of so many salts the keys are kept: each process that writes has one of its own. */
-const MOST_KEYS = 64;
+/** Derived keys to cache. Each process that writes to the directory uses a different salt. */
+const MAX_KEYS = 64;
 
-/** Derives once for each salt: it takes a tenth of a second, on purpose. */
-function derivation(passphrase: string): KeyFor {
+/** Caches the key of each salt, since scrypt is intentionally slow: about a tenth of a second. */
+function deriveFromPassphrase(passphrase: string): KeyFor {
   const derive = promisify<string, Buffer, number, typeof SCRYPT, Buffer>(scrypt);
-  const keys = new Map<string, Promise<Buffer>>();
+  const keys = new LruMap<string, Promise<Buffer>>(MAX_KEYS);
   return (salt) => {
-    const name = salt.toString("hex");
-    const key = keys.get(name) ?? derive(passphrase, salt, 32, SCRYPT);
-    key.catch(() => keys.delete(name));
-    keys.delete(name);
-    keys.set(name, key);
-    if (keys.size > MOST_KEYS) keys.delete(keys.keys().next().value as string);
+    const id = salt.toString("hex");
+    const key = keys.get(id) ?? derive(passphrase, salt, 32, SCRYPT);
+    key.catch(() => keys.delete(id));
+    keys.set(id, key);
     return key;
   };
 }

@@ -195,19 +195,19 @@ describe("the URI", () => {
   });
 
   it.each([
-    ["another scheme", "vault://h/transit/k", /of the form/],
-    ["no host", "vault-transit:///transit/k", /of the form/],
+    ["another scheme", "vault://h/transit/k", /must start with vault-transit:/],
+    ["no host", "vault-transit:///transit/k", /must have the form/],
     ["no mount", "vault-transit://h/k", /MOUNT\/NAME/],
-    ["no key", "vault-transit://h/transit/", /names no key/],
+    ["no key", "vault-transit://h/transit/", /doesn't name a key/],
     ["a way out of the engine", "vault-transit://h/transit/%2e%2e/sys", /MOUNT\/NAME/],
     ["a user", "vault-transit://s3cr3t@h/transit/k", /user name/],
-    ["a fragment", "vault-transit://h/transit/k#s3cr3t", /fragment/],
-    ["a token", "vault-transit://h/transit/k?token=s3cr3t", /not known/],
+    ["a fragment", "vault-transit://h/transit/k#s3cr3t", /must be percent-encoded/],
+    ["a token", "vault-transit://h/transit/k?token=s3cr3t", /Unknown attribute/],
     ["a token for a source", "vault-transit://h/transit/k?token-source=s3cr3t", /token-source must be/],
     ["a version that is none", "vault-transit://h/transit/k?version=0", /version must be/],
     ["a version twice", "vault-transit://h/transit/k?version=1&version=2", /version is given twice/],
-    ["plain HTTP to another machine", "vault-transit://h/transit/k?tls=off", /this machine alone/],
-    ["a namespace that no header can hold", "vault-transit://h/transit/k?namespace=%0a", /namespace must be/],
+    ["plain HTTP to another machine", "vault-transit://h/transit/k?tls=off", /only for a server on this machine/],
+    ["a namespace that no header can hold", "vault-transit://h/transit/k?namespace=%0a", /namespace must consist of/],
     ["half of TLS", "vault-transit://127.0.0.1/transit/k?tls=skip-verify", /tls can only be/],
   ])("refuses %s", (_, uri, why) => {
     expect(() => provider.open(uri)).toThrow(SignerError);
