@@ -32,6 +32,6 @@ it("the program opens a key of the package that its operator named", async () =>
   const { code } = await transform(program ?? "", { loader: "ts", target: "node20" });
   const env = { HARDPROOF_PROVIDERS: "hardproof-provider-mystore", HARDPROOF_KEY: "mystore:key-1" };
   expect(installed.run(code, env)).toMatch(/provider: 'mystore',\s+uri: 'mystore:key-1'/);
-  expect(() => installed.run(code, { ...env, HARDPROOF_PROVIDERS: "" })).toThrow(/no provider for mystore:/);
+  expect(() => installed.run(code, { ...env, HARDPROOF_PROVIDERS: "" })).toThrow(/no provider for the scheme mystore:/);
   expect(() => installed.run(code, { ...env, HARDPROOF_PROVIDERS: "nobody" })).toThrow(/nobody can't be loaded/);
 });

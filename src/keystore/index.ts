@@ -18,11 +18,11 @@ export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
 export { callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
 export {
   type Attributes,
+  decodeText,
   percentDecode,
   percentEncode,
   readAttributes,
   splitUri,
-  toText,
   type UriFailure,
   type UriPart,
 } from "./uri.js";

@@ -38,7 +38,7 @@ export function limited<T>({ url, timeout, signal }: ExchangeLimit, work: (deadl
     why === "timeout"
       ? new OAuthError("timeout", `${nameOf(url)} gave no answer within ${timeout} ms.`)
       : new OAuthError("aborted", `The request to ${nameOf(url)} was aborted by the caller.`, { cause });
-  return withDeadline({ timeout, signal, stopped }, work);
+  return withDeadline({ timeout, signal, toError: stopped }, work);
 }
 
 /** An endpoint in an error message: without its query. */

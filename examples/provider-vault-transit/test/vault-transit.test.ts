@@ -205,7 +205,7 @@ describe("the URI", () => {
     ["a token", "vault-transit://h/transit/k?token=s3cr3t", /Unknown attribute/],
     ["a token for a source", "vault-transit://h/transit/k?token-source=s3cr3t", /token-source must be/],
     ["a version that is none", "vault-transit://h/transit/k?version=0", /version must be/],
-    ["a version twice", "vault-transit://h/transit/k?version=1&version=2", /version is given twice/],
+    ["a version twice", "vault-transit://h/transit/k?version=1&version=2", /version appears twice/],
     ["plain HTTP to another machine", "vault-transit://h/transit/k?tls=off", /only for a server on this machine/],
     ["a namespace that no header can hold", "vault-transit://h/transit/k?namespace=%0a", /namespace must consist of/],
     ["half of TLS", "vault-transit://127.0.0.1/transit/k?tls=skip-verify", /tls can only be/],

@@ -176,7 +176,7 @@ describe("RFC 8089", () => {
     ["a passphrase in place of its source", "file:///k.pem?passphrase-source=s3cr3t", /passphrase-source must be env:/],
     ["a source twice", "file:///k?passphrase-source=env:A&passphrase-source=s3cr3t", /character 35 of/],
     ["no UTF-8", "file:///k%FF", /The path is not UTF-8/],
-    ["a NUL", "file:///k%00.pem", /The path holds a NUL/],
+    ["a NUL", "file:///k%00.pem", /The path contains a NUL/],
     ["a fragment", "file:///k#s3cr3t", /character 10 of/],
   ])("refuses %s", async (_, uri, where) => {
     const error = await errorOf(openSigner(uri));

@@ -75,7 +75,7 @@ describe("a gcpkms: URI", () => {
     ["kms:x", /must start with gcpkms:/],
     [`gcpkms:${NAME}`, /must stand \/\/projects/],
     [`gcpkms:///${NAME}`, /"" stands where projects must/],
-    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute; known are endpoint/],
+    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: endpoint/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
     [`gcpkms://${NAME}/..`, /stands after the version/],
   ])("%s is refused, saying why", (uri, why) => {
