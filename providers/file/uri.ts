@@ -1,6 +1,14 @@
 /** URIs of keys in files (RFC 8089): `file:///run/keys/dpop.pem?passphrase-source=env:NAME`. */
 import type { SecretReference, SecretSource } from "../../src/keystore/secret-source.js";
-import { decodeText, percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
+import {
+  decodeText,
+  formatAttributes,
+  formatSecretSource,
+  percentDecode,
+  percentEncode,
+  readAttributes,
+  splitUri,
+} from "../../src/keystore/uri.js";
 
 /** A key in a file. */
 export interface KeyFile {
@@ -37,6 +45,5 @@ export function parseFileUri(uri: string): KeyFileUri {
 export function formatFileUri({ path, passphrase }: KeyFile): string {
   const uri = `file://${percentEncode(path, "/")}`;
   if (typeof passphrase !== "object") return uri;
-  const source = "env" in passphrase ? `env:${passphrase.env}` : passphrase.file;
-  return `${uri}?passphrase-source=${percentEncode(source, "/:")}`;
+  return `${uri}?${formatAttributes({ "passphrase-source": formatSecretSource(passphrase) }, "&", "/:")}`;
 }

@@ -19,6 +19,8 @@ export { callStore, checkTimeout, type StoreCall, withClient } from "./store-cal
 export {
   type Attributes,
   decodeText,
+  formatAttributes,
+  formatSecretSource,
   percentDecode,
   percentEncode,
   readAttributes,

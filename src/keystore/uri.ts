@@ -149,6 +149,28 @@ export function percentEncode(value: string | Uint8Array, plain = ""): string {
   return Array.from(typeof value === "string" ? Buffer.from(value) : value, encode).join("");
 }
 
+/**
+ * Formats `name=value` pairs.
+ *
+ * @param attributes - Values by name. Undefined ones are omitted.
+ * @param plain - Further characters that are not encoded, as in {@link percentEncode}.
+ * @returns The pairs, or an empty string if there are none.
+ */
+export function formatAttributes(
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  separator: ";" | "&",
+  plain = "",
+): string {
+  return Object.entries(attributes)
+    .flatMap(([name, value]) => (value === undefined ? [] : `${name}=${percentEncode(String(value), plain)}`))
+    .join(separator);
+}
+
+/** Returns the value that {@link Attributes.secretSource} reads: `env:NAME` or a path. */
+export function formatSecretSource(source: SecretReference): string {
+  return "env" in source ? `env:${source.env}` : source.file;
+}
+
 /** Errors contain the position, but not the URI, which may contain a PIN. */
 function failureOf(scheme: string): UriFailure {
   return (message, at) => {
