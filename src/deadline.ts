@@ -1,6 +1,6 @@
 /** Time limits: an operation ends when its time is up or its caller aborts, even if the work behind it never does. */
 
-/** Passed to the work of {@link withDeadline}. */
+/** Passed to work that has a time limit. */
 export interface Deadline {
   /** Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it. */
   readonly signal: AbortSignal;

@@ -7,6 +7,7 @@
 
 /** The base class of all errors of this package. */
 export class HardproofError extends Error {
+  /** The name of the class. */
   override readonly name: string = "HardproofError";
   /** Identifies the kind of failure. It is stable across releases, unlike the message. */
   readonly code: string;
@@ -54,7 +55,9 @@ const RETRYABLE: ReadonlySet<SignerErrorCode> = new Set(["unavailable", "throttl
 
 /** Thrown when a key can't be opened, described or used. */
 export class SignerError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "SignerError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: SignerErrorCode;
   /** Whether the same call may succeed later without any change: `unavailable`, `throttled` and `timeout`. */
   readonly retryable: boolean;
@@ -91,7 +94,9 @@ export type DPoPErrorCode =
 
 /** Thrown when a proof can't be made (RFC 9449 §4.2), or a protected resource can't be requested (§7). */
 export class DPoPError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "DPoPError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: DPoPErrorCode;
 
   constructor(code: DPoPErrorCode, message: string) {
@@ -137,7 +142,9 @@ export interface OAuthErrorOptions {
 
 /** Thrown when a request to the authorization server doesn't return a usable result (RFC 6749 §5.2). */
 export class OAuthError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "OAuthError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: OAuthErrorCode;
   /** The server's error code, such as `invalid_client`, or `token_request_failed` if it didn't send one. */
   readonly error: string;
@@ -168,7 +175,9 @@ export type TokenStoreErrorCode = "unreadable" | "unavailable" | "misconfigured"
 
 /** Thrown when a token store can't read or write a token. */
 export class TokenStoreError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "TokenStoreError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: TokenStoreErrorCode;
 
   constructor(code: TokenStoreErrorCode, message: string, options: { cause?: unknown } = {}) {

@@ -4,11 +4,13 @@ import { SignerError } from "../errors.js";
 
 /** A P-256 public key as a JWK (RFC 7518 §6.2.1), with exactly these members. */
 export interface PublicJwk {
+  /** The key type. */
   readonly kty: "EC";
+  /** The curve. */
   readonly crv: "P-256";
-  /** 32 bytes, base64url. */
+  /** The x coordinate: 32 bytes, base64url. */
   readonly x: string;
-  /** 32 bytes, base64url. */
+  /** The y coordinate: 32 bytes, base64url. */
   readonly y: string;
 }
 

@@ -47,6 +47,7 @@ export interface OpenKeyOptions {
 
 /** A signature, as the store returned it. */
 export interface StoreSignature {
+  /** The signature, in the format of `form`. */
   readonly signature: Uint8Array;
   /** `der` for an ASN.1 sequence (RFC 3279 §2.2.3), `raw` for r‖s (RFC 7518 §3.4). */
   readonly form: "der" | "raw";

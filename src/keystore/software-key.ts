@@ -6,10 +6,15 @@ import type { OpenKey } from "./key-source.js";
 
 /** A private key as a JWK (RFC 7518 §6.2.2), as `node:crypto`, WebCrypto and jose export it. */
 export interface PrivateJwk {
+  /** `EC`. */
   readonly kty?: string | undefined;
+  /** `P-256`. */
   readonly crv?: string | undefined;
+  /** The x coordinate: 32 bytes, base64url. */
   readonly x?: string | undefined;
+  /** The y coordinate: 32 bytes, base64url. */
   readonly y?: string | undefined;
+  /** The private key: 32 bytes, base64url. */
   readonly d?: string | undefined;
 }
 

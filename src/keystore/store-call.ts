@@ -42,6 +42,12 @@ export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | 
   }
 }
 
+/** A client of a key store. */
+export interface Closable {
+  /** Releases the client's connections. */
+  close(): void | Promise<void>;
+}
+
 /**
  * Connects to a key store, runs work with the client, and closes the client, all within one time limit.
  *
@@ -50,7 +56,7 @@ export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | 
  * @returns What the work returns.
  * @throws {SignerError} As {@link callStore} does.
  */
-export function withClient<Client extends { close(): void | Promise<void> }, T>(
+export function withClient<Client extends Closable, T>(
   call: StoreCall,
   connect: (deadline: Deadline) => Promise<Client>,
   work: (client: Client, deadline: Deadline) => Promise<T>,

@@ -61,6 +61,16 @@ export class Attributes {
 
 const SECRET_SOURCE = /^(?:env:([A-Za-z_]\w*)|(file:(?:\/\/(?:localhost)?)?)?(\/[^/].*))$/s;
 
+/** The result of {@link splitUri}. */
+export interface SplitUri {
+  /** What follows the scheme. */
+  readonly path: UriPart;
+  /** What follows the question mark, or an empty text. */
+  readonly query: UriPart;
+  /** Creates errors about this URI. */
+  readonly fail: UriFailure;
+}
+
 /** Creates an error with code `misconfigured`. `at` is the index of the wrong character in the URI. */
 export type UriFailure = (message: string, at?: number) => SignerError;
 
@@ -70,7 +80,7 @@ export type UriFailure = (message: string, at?: number) => SignerError;
  * @throws {SignerError} With code `misconfigured` if the scheme is another one, or the URI has a fragment or a character
  *   that must be percent-encoded.
  */
-export function splitUri(uri: string, scheme: string): { path: UriPart; query: UriPart; fail: UriFailure } {
+export function splitUri(uri: string, scheme: string): SplitUri {
   const fail = failureOf(scheme);
   if (typeof uri !== "string") throw fail("A key's URI must be a string");
   if (!uri.startsWith(`${scheme}:`)) throw fail(`The URI must start with ${scheme}:`, 0);

@@ -26,6 +26,7 @@ export interface TransitKeyName {
   readonly token: SecretReference;
 }
 
+/** The scheme of the URIs. */
 export const SCHEME = "vault-transit";
 
 /**

@@ -44,7 +44,7 @@ export class TransitServer {
   async listen(): Promise<this> {
     await new Promise<void>((resolve) => this.#http.listen(0, "127.0.0.1", resolve));
     const address = this.#http.address();
-    if (address === null || typeof address === "string") throw new Error("The server has no port.");
+    if (address === null || typeof address === "string") throw new Error("The server isn't listening on a port.");
     this.#port = address.port;
     return this;
   }
