@@ -185,7 +185,10 @@ export class TokenStoreError extends HardproofError {
   }
 }
 
-/** `util.inspect` prints causes, and the errors of SDKs hold requests with credentials: keeps name, message, stack, code. */
+/**
+ * Returns a copy with only the name, message, stack and code. `util.inspect` prints causes, and the errors of SDKs contain
+ * requests with credentials.
+ */
 function sanitizeCause(cause: unknown): unknown {
   if (!(cause instanceof Error)) return typeof cause === "object" ? undefined : cause;
   if (cause instanceof HardproofError) return cause;

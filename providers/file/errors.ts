@@ -5,7 +5,7 @@ import { signerError } from "../../src/keystore/signer-error.js";
 
 const ERRORS = new ErrorTable(
   {
-    ENOENT: ["key-not-found", "It doesn't exist. Create it with createKey()."],
+    ENOENT: ["key-not-found", "It doesn't exist. Correct the path, or create the key."],
     EISDIR: ["key-not-found", "It is a directory."],
     ENOTDIR: ["key-not-found", "Part of its path isn't a directory."],
     EACCES: ["access-denied", "Its permissions, or those of its directory, don't allow this to the current user."],

@@ -1,5 +1,5 @@
 /**
- * Conversion of ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and the form of JOSE, raw r‖s (RFC 7518 §3.4).
+ * Conversion of ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
  *
  * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library takes
  * longer to load than the rest of the package.

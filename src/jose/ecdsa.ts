@@ -1,4 +1,4 @@
-/** ECDSA signatures on P-256 in the form of JOSE, raw r‖s (RFC 7518 §3.4). `ecdsa-der.ts` converts from and to DER. */
+/** ECDSA signatures on P-256 in JOSE's format, raw r‖s (RFC 7518 §3.4). `ecdsa-der.ts` converts from and to DER. */
 import { SignerError } from "../errors.js";
 
 const COORDINATE = 32;

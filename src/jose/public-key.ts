@@ -20,7 +20,7 @@ const UNCOMPRESSED = 0x04;
 /** The DER header of an OCTET STRING that contains a point. */
 const OCTET_STRING = Buffer.of(0x04, POINT);
 
-/** A public key, as `crypto.verify` and as the header of a proof need it. */
+/** A public key, both for `crypto.verify` and for the header of a proof. */
 export interface ImportedPublicKey {
   readonly key: KeyObject;
   readonly jwk: PublicJwk;

@@ -72,7 +72,7 @@ export function isEncrypted(pem: string): boolean {
 function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   // The error of Node for this differs between releases.
   if (passphrase === undefined && isEncrypted(pem))
-    throw new SignerError("pin-required", "The PEM is encrypted, and there is no passphrase. Add one.");
+    throw new SignerError("pin-required", "The PEM is encrypted. Add its passphrase.");
   try {
     return createPrivateKey({ key: pem, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {
