@@ -1,4 +1,17 @@
-/** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
+/**
+ * DPoP proofs (RFC 9449) and OAuth tokens that are bound to keys in an HSM, a TPM or a cloud KMS.
+ *
+ * Importing this module doesn't load a native addon or an SDK; a provider is loaded when one of its keys is opened.
+ *
+ * @example
+ * ```ts
+ * import { DPoPProver, openSigner } from "hardproof";
+ *
+ * const signer = await openSigner("pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN");
+ * const prover = await DPoPProver.create(signer);
+ * const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/accounts" });
+ * ```
+ */
 
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop/prover.js";
 export { type ExpectedProof, type ProofVerification, verifyProof } from "./dpop/verify-proof.js";

@@ -1,5 +1,5 @@
 /** URIs of keys in AWS KMS (RFC 3986): `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
+import { formatAttributes, percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 
 /** The parts of an `awskms:` URI. */
 export interface KmsLocation {
@@ -28,8 +28,6 @@ export function parseKmsUri(uri: string): KmsLocation {
 
 /** Returns the URI that {@link parseKmsUri} parses. */
 export function formatKmsUri({ keyId, region, endpoint }: KmsLocation): string {
-  const attributes = Object.entries({ region, endpoint })
-    .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .map(([name, value]) => `${name}=${percentEncode(value, "/:")}`);
-  return `awskms:///${percentEncode(keyId, "/:")}${attributes.length > 0 ? "?" : ""}${attributes.join("&")}`;
+  const query = formatAttributes({ region, endpoint }, "&", "/:");
+  return `awskms:///${percentEncode(keyId, "/:")}${query && `?${query}`}`;
 }

@@ -1,5 +1,5 @@
 /** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
+import { formatAttributes, percentDecode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkResourceName, type ResourceKind } from "./resource-name.js";
 
@@ -32,6 +32,6 @@ export function parseGcpKmsUri(uri: string): KmsUri {
 
 /** Returns the URI that {@link parseGcpKmsUri} parses. It never contains credentials. */
 export function formatGcpKmsUri(name: string, endpoint?: string): string {
-  const query = endpoint === undefined ? "" : `?endpoint=${percentEncode(endpoint, ":/[]")}`;
-  return `${SCHEME}://${name}${query}`;
+  const query = formatAttributes({ endpoint }, "&", ":/[]");
+  return `${SCHEME}://${name}${query && `?${query}`}`;
 }

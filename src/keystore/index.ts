@@ -15,14 +15,17 @@ export type { Provider, ProviderOptions } from "./provider.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./signer.js";
 export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
-export { callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
+export { type Closable, callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
 export {
   type Attributes,
+  decodeText,
+  formatAttributes,
+  formatSecretSource,
   percentDecode,
   percentEncode,
   readAttributes,
+  type SplitUri,
   splitUri,
-  toText,
   type UriFailure,
   type UriPart,
 } from "./uri.js";

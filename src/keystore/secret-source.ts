@@ -2,13 +2,20 @@
 import { readFile } from "node:fs/promises";
 import { SignerError, type SignerErrorCode } from "../errors.js";
 
-/** Where a secret is stored: the name of an environment variable, or the path of a file. A URI can contain it. */
-export type SecretReference = { readonly env: string } | { readonly file: string };
+/** Where a secret is stored. Unlike the secret itself, a URI can contain it. */
+export type SecretReference =
+  | {
+      /** The name of an environment variable. */
+      readonly env: string;
+    }
+  | {
+      /** The path of a file. One line break at its end is not part of the secret. */
+      readonly file: string;
+    };
 
 /**
- * Where a secret comes from: the secret itself, the name of an environment variable, the path of a file (one line break
- * at its end is not part of the secret), or a function, which is called each time the secret is needed and may prompt
- * for it.
+ * Where a secret comes from: the secret itself, an environment variable, a file, or a function. The function is called
+ * each time the secret is needed; it may prompt for it.
  */
 export type SecretSource = string | SecretReference | (() => string | Promise<string>);
 

@@ -27,12 +27,12 @@ const DEFAULT_TIMEOUT = 30_000;
 export function callStore<Result>(call: StoreCall, work: (deadline: Deadline) => Result): Result;
 export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
   const { uri, operation, timeout, signal } = call;
-  const stopped = (code: "timeout" | "aborted", cause?: unknown) => {
+  const toError = (code: "timeout" | "aborted", cause?: unknown) => {
     const message = code === "timeout" ? `No response within ${timeout} ms` : "Aborted by the caller";
     return signerError(uri, code, `${message} while ${operation}.`, cause);
   };
   try {
-    const result = withDeadline({ timeout, signal, stopped }, work);
+    const result = withDeadline({ timeout, signal, toError }, work);
     if (!(result instanceof Promise)) return result;
     return result.catch((error) => {
       throw withKeyUri(uri, error);
@@ -40,6 +40,12 @@ export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | 
   } catch (error) {
     throw withKeyUri(uri, error);
   }
+}
+
+/** A client of a key store. */
+export interface Closable {
+  /** Releases the client's connections. */
+  close(): void | Promise<void>;
 }
 
 /**
@@ -50,7 +56,7 @@ export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | 
  * @returns What the work returns.
  * @throws {SignerError} As {@link callStore} does.
  */
-export function withClient<Client extends { close(): void | Promise<void> }, T>(
+export function withClient<Client extends Closable, T>(
   call: StoreCall,
   connect: (deadline: Deadline) => Promise<Client>,
   work: (client: Client, deadline: Deadline) => Promise<T>,

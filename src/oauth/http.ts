@@ -42,11 +42,11 @@ export async function send(url: URL, init: RequestInit, fetch: typeof globalThis
  * @throws {OAuthError} With code `timeout` or `aborted`.
  */
 export function withTimeLimit<T>({ url, timeout, signal }: TimeLimit, work: (deadline: Deadline) => Promise<T>) {
-  const stopped = (why: "timeout" | "aborted", cause?: unknown) =>
+  const toError = (why: "timeout" | "aborted", cause?: unknown) =>
     why === "timeout"
       ? new OAuthError("timeout", `${displayUrl(url)} did not respond within ${timeout} ms.`)
       : new OAuthError("aborted", `The caller aborted the request to ${displayUrl(url)}.`, { cause });
-  return withDeadline({ timeout, signal, stopped }, work);
+  return withDeadline({ timeout, signal, toError }, work);
 }
 
 /** Returns a URL for an error message, without its query, which may contain secrets. */

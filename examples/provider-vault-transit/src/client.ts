@@ -87,8 +87,11 @@ async function request(
   { body, signal }: { body?: object; signal: AbortSignal },
 ): Promise<TransitResponse> {
   const { origin, mount, namespace } = key;
-  const headers: Record<string, string> = { "x-vault-token": await readToken(key), "x-vault-request": "true" };
-  if (namespace !== undefined) headers["x-vault-namespace"] = namespace;
+  const headers = {
+    "x-vault-token": await readToken(key),
+    "x-vault-request": "true",
+    ...(namespace !== undefined && { "x-vault-namespace": namespace }),
+  };
   // A redirect would send the token to another server.
   const init = { method, headers, body: body ? JSON.stringify(body) : null, signal, redirect: "manual" } as const;
   const response = await fetch(`${origin}/v1/${mount}/${path}`, init).catch((cause) => {

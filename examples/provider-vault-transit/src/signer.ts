@@ -11,6 +11,7 @@ import {
 import { readKey, signDigest, type TransitKey } from "./client.js";
 import { formatTransitUri, SCHEME, type TransitKeyName } from "./uri.js";
 
+/** Options of {@link VaultTransitSigner}. */
 export interface VaultTransitSignerOptions extends KeySignerOptions, TransitKeyName {}
 
 /** Signs ES256 with one version of a transit key, over HTTP. */

@@ -234,7 +234,7 @@ describe("awskms: URIs (RFC 3986)", () => {
     ["awskms://host/alias/a", "character 8"],
     ["awskms:///alias/%zz", "character 17"],
     ["awskms:///alias/a?pin-value=1", "character 19"],
-    ["awskms:///alias/a?region=a&region=b", "region is given twice"],
+    ["awskms:///alias/a?region=a&region=b", "region appears twice"],
     ["gcpkms:///alias/a", "must start with awskms:"],
   ])("rejects the URI %s: %s", async (uri, reason) => {
     expect((await errorOf(() => provider.open(uri))).message).toContain(reason);

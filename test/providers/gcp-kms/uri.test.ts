@@ -75,7 +75,7 @@ describe("gcpkms: URIs", () => {
     ["kms:x", /must start with gcpkms:/],
     [`gcpkms:${NAME}`, /Expected \/\/projects\/… after gcpkms:/],
     [`gcpkms:///${NAME}`, /expected projects instead of ""/],
-    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute; known are endpoint/],
+    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: endpoint/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
     [`gcpkms://${NAME}/..`, /".." can't follow the version/],
   ])("rejects the URI %s with the reason", (uri, reason) => {
