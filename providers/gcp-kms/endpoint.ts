@@ -1,6 +1,7 @@
 /** Validates the endpoint of Cloud KMS. The access token is sent to it, so only Google's hosts are allowed. */
-import { isLoopback } from "../../src/keystore/loopback.js";
+
 import { misconfigured } from "../../src/keystore/signer-error.js";
+import { isLoopback } from "../../src/keystore/uri.js";
 
 /** The address of Cloud KMS, in the terms of the SDK. */
 export interface Endpoint {

@@ -24,6 +24,7 @@ export interface ExpectedProof {
   readonly now: number;
 }
 
+type Jose = typeof import("jose");
 type JsonObject = Readonly<Record<string, unknown>>;
 
 const ASYMMETRIC = /^(ES(256|384|512)|[PR]S(256|384|512)|EdDSA|Ed25519)$/;
@@ -54,13 +55,14 @@ export interface ProofVerification {
  * @returns The findings. An invalid or malformed proof is a finding, not an error.
  */
 export async function verifyProof(proof: string, expected: ExpectedProof): Promise<ProofVerification> {
-  const parts = await decode(proof);
+  const jose = await import("jose");
+  const parts = decode(jose, proof);
   if (!parts)
     return {
       findings: [fail("format", "not a compact JWS", "A proof is three base64url parts: header.claims.signature.")],
     };
   const { header, claims } = parts;
-  const key = await checkKey(proof, header, expected);
+  const key = await checkKey(jose, proof, header, expected);
   const findings = [
     checkTyp(header),
     checkAlg(header),
@@ -76,11 +78,9 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
   return { findings, jkt: key.jkt };
 }
 
-async function decode(proof: string): Promise<{ header: JsonObject; claims: JsonObject } | undefined> {
-  const { decodeProtectedHeader } = await import("jose/decode/protected_header");
-  const { decodeJwt } = await import("jose/jwt/decode");
+function decode(jose: Jose, proof: string): { header: JsonObject; claims: JsonObject } | undefined {
   try {
-    return { header: { ...decodeProtectedHeader(proof) }, claims: decodeJwt(proof) };
+    return { header: { ...jose.decodeProtectedHeader(proof) }, claims: jose.decodeJwt(proof) };
   } catch {
     return undefined;
   }
@@ -103,18 +103,22 @@ function checkCrit({ crit }: JsonObject): Finding[] {
   return crit === undefined ? [] : [fail("crit", crit, "Remove crit: DPoP proofs don't have critical extensions.")];
 }
 
-async function checkKey(proof: string, header: JsonObject, expected: ExpectedProof): Promise<ProofVerification> {
+async function checkKey(
+  jose: Jose,
+  proof: string,
+  header: JsonObject,
+  expected: ExpectedProof,
+): Promise<ProofVerification> {
   const { jwk } = header;
   if (!isObject(jwk)) return { findings: [fail("jwk", jwk, "The header must contain the public key as jwk.")] };
   const key = Object.fromEntries(PUBLIC_MEMBERS.filter((name) => name in jwk).map((name) => [name, jwk[name]]));
-  const { calculateJwkThumbprint } = await import("jose/jwk/thumbprint");
-  const jkt = await calculateJwkThumbprint(key).catch(() => undefined);
+  const jkt = await jose.calculateJwkThumbprint(key).catch(() => undefined);
   const kind = [jwk.kty, jwk.crv].filter((part) => part !== undefined).join(" ");
   if (jkt === undefined) return { findings: [fail("jwk", kind, "jwk isn't a valid public key.")] };
   const findings = [
     checkMembers(jwk, kind),
     compare("jkt", jkt, expected.jkt, `The token is bound to key ${expected.jkt}. Sign the proof with that key.`),
-    await checkSignature(proof, key, header),
+    await checkSignature(jose, proof, key, header),
   ];
   return { findings, jkt };
 }
@@ -126,12 +130,10 @@ function checkMembers(jwk: JsonObject, kind: string): Finding {
   return fail("jwk", kind, `jwk contains private members (${leaked.join(", ")}). The key is compromised: replace it.`);
 }
 
-async function checkSignature(proof: string, jwk: JWK, { alg }: JsonObject): Promise<Finding> {
+async function checkSignature(jose: Jose, proof: string, jwk: JWK, { alg }: JsonObject): Promise<Finding> {
   if (typeof alg !== "string" || !ASYMMETRIC.test(alg)) return fail("signature", "can't be verified with this alg");
-  const { importJWK } = await import("jose/key/import");
-  const { compactVerify } = await import("jose/jws/compact/verify");
   try {
-    await compactVerify(proof, await importJWK(jwk, alg), { algorithms: [alg] });
+    await jose.compactVerify(proof, await jose.importJWK(jwk, alg), { algorithms: [alg] });
     return pass("signature", "verified with this key");
   } catch {
     return fail("signature", "doesn't verify", "The proof was signed with a different key, or changed after signing.");

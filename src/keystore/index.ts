@@ -10,7 +10,6 @@ export type { Finding } from "./finding.js";
 export { missingPackage } from "./import-optional.js";
 export { KeySigner, type KeySignerOptions } from "./key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
-export { isLoopback } from "./loopback.js";
 export type { Provider, ProviderOptions } from "./provider.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./signer.js";
@@ -21,6 +20,7 @@ export {
   decodeText,
   formatAttributes,
   formatSecretSource,
+  isLoopback,
   percentDecode,
   percentEncode,
   readAttributes,

@@ -188,3 +188,12 @@ function failureOf(scheme: string): UriFailure {
     return misconfigured(`${scheme}: ${message.replace(/\.$/, "")}${position}.`);
   };
 }
+
+/**
+ * Returns whether a host is this machine's loopback interface, which plain HTTP never leaves (RFC 8252 §7.3, RFC 6761 §6.3).
+ *
+ * @param host - A URL's `hostname`: an IPv6 address is in brackets.
+ */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
+}

@@ -1,5 +1,5 @@
 /** Validates the URLs that secrets are sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
-import { isLoopback } from "../keystore/loopback.js";
+import { isLoopback } from "../keystore/uri.js";
 import { misconfigured } from "./assert.js";
 
 /** Which URLs are accepted. */

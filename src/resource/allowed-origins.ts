@@ -1,6 +1,6 @@
 /** Restricts where an access token is sent: `https:`, or `http:` on loopback, and optionally only to listed origins. */
 import { DPoPError } from "../errors.js";
-import { isLoopback } from "../keystore/loopback.js";
+import { isLoopback } from "../keystore/uri.js";
 
 /** Where an access token may be sent. */
 export interface AllowedOrigins {
