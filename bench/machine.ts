@@ -1,4 +1,4 @@
-/** What the figures were taken on: they mean nothing without it. */
+/** Describes the machine on which the figures were measured. */
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 
@@ -8,7 +8,7 @@ export interface Machine {
   system: string;
   node: string;
   openssl: string;
-  /** Processes that wanted a core in the last minute. Before the bench starts it should be 0. */
+  /** Load average over the last minute. It should be 0 before the benchmark starts. */
   load: number;
   commit: string;
   date: string;

@@ -1,4 +1,4 @@
-/** The request that every proof is for, and what node's own crypto takes for as many bytes. */
+/** The request that every proof is for, and bare signatures of `node:crypto` over as many bytes. */
 import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { DPoPProver, type Signer } from "hardproof";
 
@@ -9,16 +9,16 @@ export const request = {
   accessToken: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
 };
 
-export type Proof = () => Promise<string>;
+export type MakeProof = () => Promise<string>;
 
-/** Opens the key, and makes the first proof. @returns makes one more */
-export async function proofs(signer: Signer): Promise<Proof> {
+/** Opens the key and makes the first proof. Returns a function that makes another one. */
+export async function proofMaker(signer: Signer): Promise<MakeProof> {
   const prover = await DPoPProver.create(signer);
   await prover.makeProof(request);
   return () => prover.makeProof(request);
 }
 
-/** Header and claims of such a proof have as many. */
+/** As long as the header and claims of such a proof. */
 const message = Buffer.alloc(430, "a");
 const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const privateKey = { key: pair.privateKey, dsaEncoding: "ieee-p1363" } as const;
