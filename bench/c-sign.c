@@ -1,6 +1,6 @@
 /*
- * Measures how fast a PKCS#11 library signs without Node: C_SignInit and C_Sign over 32 bytes, from several threads, each
- * with its own session.
+ * Measures how fast a PKCS#11 library signs without Node: C_SignInit and C_Sign over 32 bytes, from several threads,
+ * each with its own session.
  *
  * Usage: c-sign MODULE TOKEN-LABEL KEY-LABEL, with the PIN in HARDPROOF_PIN. Writes "ready", then reads lines
  * "THREADS MILLISECONDS" and responds to each with "SIGNATURES NANOSECONDS", or with "failed CKR" if a call fails.

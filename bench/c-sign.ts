@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Program, startProgram } from "./program.js";
 
+/** A key on a PKCS#11 token. */
 export interface KeyOnToken {
   module: string;
   token: string;

@@ -6,6 +6,7 @@ import { type Program, startScript } from "./program.js";
 import { proofMaker } from "./request.js";
 import { perSecond, type Result, row } from "./row.js";
 
+/** A signer, and the client that it uses. */
 export interface Cloud {
   name: string;
   signer: Signer;
@@ -23,6 +24,7 @@ export function startEmulator(name: "aws" | "gcp"): Promise<Program> {
   return startScript(fileURLToPath(new URL("emulator.ts", import.meta.url)), [name]);
 }
 
+/** Measures proofs without latency, with latency, and the number of requests per proof. */
 export async function measureCloud({ name, signer, bareSign, emulator }: Cloud): Promise<Result[]> {
   const makeProof = await proofMaker(signer);
   const subject = `proof with a key in ${name}`;

@@ -1,6 +1,7 @@
 /**
- * Runs a cloud KMS emulator as a child process: `emulator.ts aws` or `emulator.ts gcp`. It writes its connection settings as
- * JSON. "latency N" sets the delay of each response in milliseconds; "calls" returns the number of requests so far.
+ * Runs a cloud KMS emulator as a child process: `emulator.ts aws` or `emulator.ts gcp`. It writes its connection
+ * settings as JSON. "latency N" sets the delay of each response in milliseconds; "calls" returns the number of requests
+ * so far.
  */
 import { createInterface } from "node:readline";
 

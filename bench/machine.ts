@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 
+/** The machine, and its state before the benchmark. */
 export interface Machine {
   cpu: string;
   cores: number;
@@ -14,6 +15,7 @@ export interface Machine {
   date: string;
 }
 
+/** Describes this machine. */
 export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",

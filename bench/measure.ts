@@ -1,8 +1,11 @@
-/** Measures contenders in short turns, one after another, so that other load on the machine affects all of them alike. */
+/**
+ * Measures contenders in short turns, one after another, so that other load on the machine affects all of them alike.
+ */
 
 /** Works for about this long, and returns the calls per second. */
 export type Turn = (milliseconds: number) => Promise<number>;
 
+/** Number and length of the turns of each contender. */
 export interface Rounds {
   rounds: number;
   /** Length of one turn. */

@@ -4,6 +4,7 @@ import { asyncCalls, highestMedian, type Turn } from "./measure.js";
 import { type Program, signing } from "./program.js";
 import type { MakeProof } from "./request.js";
 
+/** A throw-away token with a key. */
 export interface Token {
   module: string;
   token: string;
@@ -12,6 +13,7 @@ export interface Token {
   env: Readonly<Record<string, string>>;
 }
 
+/** Returns what the C program and the signer need to use the token's key. */
 export function keyOn({ module, token, key, pin, env }: Token): KeyOnToken {
   return { module, token, key: key.label, pin, env };
 }
@@ -25,6 +27,7 @@ export function atEach(
   return Object.fromEntries(concurrencies.map((concurrency) => [`${name} ${concurrency}`, turn(concurrency)]));
 }
 
+/** Returns proofs at several concurrencies. */
 export function proofTurns(
   name: string,
   makeProof: MakeProof,

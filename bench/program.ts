@@ -3,20 +3,21 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Turn } from "./measure.js";
 
+/** A running program. */
 export interface Program {
   /** The line that the program writes when it is ready. */
   readonly firstLine: string;
   /**
    * Sends a line, and returns the program's next line.
    *
-   * @throws If the program ends instead. The message has its standard error.
+   * @throws If the program ends instead. The message contains its standard error.
    */
   request(line: string): Promise<string>;
   /** Closes the program's standard input, which ends it. */
   stop(): void;
 }
 
-/** @throws If the program ends before its first line. The message has its standard error. */
+/** @throws If the program ends before its first line. The message contains its standard error. */
 export async function startProgram(
   command: string,
   args: string[],
@@ -49,8 +50,8 @@ export async function startProgram(
 }
 
 /**
- * Returns a turn of a program that reads "SESSIONS MILLISECONDS" and writes "SIGNATURES NANOSECONDS". The rate is 0 if the
- * program reports a failure or has ended.
+ * Returns a turn of a program that reads "SESSIONS MILLISECONDS" and writes "SIGNATURES NANOSECONDS". The rate is 0 if
+ * the program reports a failure or has ended.
  */
 export function signing(program: Program, sessions: number): Turn {
   return async (milliseconds) => {

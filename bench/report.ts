@@ -5,6 +5,7 @@ import type { Machine } from "./machine.js";
 import { formatTarget, formatValue, mark, type Result, summary } from "./row.js";
 import { chart } from "./svg.js";
 
+/** Prints the results of one subject. */
 export function print(subject: string, results: Result[]): void {
   console.log(`\n${subject}`);
   for (const result of results) console.log(lines(result));

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { DPoPProver, type Signer } from "hardproof";
 
+/** The claims of every proof, and its access token. */
 export const request = {
   htm: "GET",
   htu: "https://api.example.com/resource?a=b",
@@ -9,6 +10,7 @@ export const request = {
   accessToken: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
 };
 
+/** Makes one proof. */
 export type MakeProof = () => Promise<string>;
 
 /** Opens the key and makes the first proof. Returns a function that makes another one. */
@@ -25,10 +27,12 @@ const privateKey = { key: pair.privateKey, dsaEncoding: "ieee-p1363" } as const;
 const publicKey = { key: pair.publicKey, dsaEncoding: "ieee-p1363" } as const;
 const signature = sign("sha256", message, privateKey);
 
+/** Signs as many bytes as a proof has. */
 export function bareSign(): Buffer {
   return sign("sha256", message, privateKey);
 }
 
+/** Verifies such a signature. */
 export function bareVerify(): boolean {
   return verify("sha256", message, publicKey, signature);
 }

@@ -10,6 +10,7 @@ const TARGET_X = BARS_X + 200;
 const MAX_LENGTH = 300;
 const COLOURS = { "✓": "#2f7d4f", "✗": "#c0392b", "–": "#8a8a8a" };
 
+/** Returns the SVG document. */
 export function chart(machine: Machine, results: Result[]): string {
   const height = TOP + results.length * ROW_HEIGHT + 30;
   const { cpu, cores, system, node, load, date, commit } = machine;

@@ -1,4 +1,6 @@
-/** Proofs with a key in a TPM, compared with the C program. A TPM is slow, so Hardproof should add nothing measurable. */
+/**
+ * Proofs with a key in a TPM, compared with the C program. A TPM is slow, so Hardproof should add nothing measurable.
+ */
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softTpm } from "../test/tokens/index.js";
 import { cSign } from "./c-sign.js";

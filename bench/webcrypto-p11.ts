@@ -1,7 +1,7 @@
 /**
- * Signs with node-webcrypto-p11 in a child process, because it may crash: `webcrypto-p11.ts MODULE TOKEN KEY`, with the PIN
- * in HARDPROOF_PIN. See `signing` in program.ts for the protocol. Each session is a separate `Crypto` object: two concurrent
- * signatures on one object fail with CKR_OPERATION_ACTIVE.
+ * Signs with node-webcrypto-p11 in a child process, because it may crash: `webcrypto-p11.ts MODULE TOKEN KEY`, with the
+ * PIN in HARDPROOF_PIN. See `signing` in program.ts for the protocol. Each session is a separate `Crypto` object: two
+ * concurrent signatures on one object fail with CKR_OPERATION_ACTIVE.
  */
 import { createInterface } from "node:readline";
 import { Crypto, CryptoKey } from "node-webcrypto-p11";

@@ -3,6 +3,7 @@ import { equal, fail, ok } from "node:assert/strict";
 import { createPublicKey, verify } from "node:crypto";
 import type { PublicJwk, SignerError } from "../src/index.js";
 
+/** Length of an ES256 signature in JOSE form, r‖s (RFC 7518 §3.4). */
 export const SIGNATURE_BYTES = 64;
 
 /** Fails unless the signature is r‖s with 64 bytes and verifies with the key. */
@@ -11,6 +12,7 @@ export function checkSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint
   ok(isSignature(jwk, data, signature), `${what} does not verify with the public key.`);
 }
 
+/** Returns whether the signature verifies with the key. Throws if the JWK is not a valid key. */
 export function isSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array): boolean {
   const key = createPublicKey({ key: { ...jwk }, format: "jwk" });
   return verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature);

@@ -28,6 +28,7 @@ const PROTECTIONS = ["software", "tpm", "hsm", "external", "unknown"];
 /** Milliseconds. */
 const SHORT_TIMEOUT = 50;
 
+/** Returns the cases about the description, the errors and secrets. */
 export function disclosureCases(fixture: Fixture): Case[] {
   const { wrongKey, secrets } = fixture;
   return [

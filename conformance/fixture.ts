@@ -15,7 +15,9 @@ export interface Fixture {
   connections?: (() => number) | Reason | undefined;
   /** A new signer whose key can't sign ES256. Its error must name the type that was `found`: `P-384`, `RSA`. */
   wrongKey?: { open(): MaybePromise<Signer>; found: string } | Reason | undefined;
-  /** Returns a new signer with these options, whose store returns the public key but never responds to a sign request. */
+  /**
+   * Returns a new signer with these options, whose store returns the public key but never responds to a sign request.
+   */
   hanging?: ((options: KeySignerOptions) => MaybePromise<Signer>) | Reason | undefined;
   /** Returns a new signer whose first attempt to connect fails, and whose second attempt succeeds. */
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
@@ -62,9 +64,10 @@ export function testCaseWith<Member extends object>(
   run: (member: Member) => Promise<void>,
 ): Case {
   if (typeof member === "object" || typeof member === "function") return testCase(fixture, name, () => run(member));
-  return notApplicable(name, member ?? `The fixture has no \`${memberName}\`.`);
+  return notApplicable(name, member ?? `The fixture doesn't define \`${memberName}\`.`);
 }
 
+/** Returns a case that does nothing and has a reason for it. */
 export function notApplicable(name: string, reason: Reason): Case {
   return { name, run: async () => undefined, notApplicable: reason };
 }

@@ -11,6 +11,7 @@ const IN_FLIGHT = 8;
 const SHORT_TIMEOUT = 50;
 const data = randomBytes(32);
 
+/** Returns the cases about the first use, abort, time limit and close. */
 export function lifecycleCases(fixture: Fixture): Case[] {
   const { connections, hanging, failsFirst } = fixture;
   return [

@@ -11,6 +11,7 @@ const MEBIBYTE = 1024 * 1024;
 const CONCURRENT = 64;
 const SEQUENTIAL = 50;
 
+/** Returns the cases about the public key and the signatures. */
 export function signingCases(fixture: Fixture): Case[] {
   let samples: Promise<Samples> | undefined;
   const sharedSamples = () => {
@@ -78,7 +79,7 @@ function checkLength({ signatures }: Samples): void {
 /** Skips signatures of another length: the case about the length reports those. */
 function checkAll({ jwk, signatures }: Samples): void {
   const complete = signatures.filter(({ signature }) => signature.length === SIGNATURE_BYTES);
-  if (complete.length === 0) fail("None of the signatures has 64 bytes.");
+  if (complete.length === 0) fail(`None of the ${signatures.length} signatures has 64 bytes.`);
   for (const { data, signature } of complete) checkSignature(jwk, data, signature);
 }
 

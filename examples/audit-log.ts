@@ -1,9 +1,9 @@
 /**
- * An append-only audit log of every signature and every token request, as JSON lines. Each line has the SHA-256 hash of the
- * previous one, so a line that was changed, removed or inserted breaks the chain.
+ * An append-only audit log of every signature and every token request, as JSON lines. Each line contains the SHA-256
+ * hash of the previous one, so a line that was changed, removed or inserted breaks the chain.
  *
- * A line is written to disk before the proof leaves the process. If the log can't be written, the process ends: an error in
- * a subscriber is an uncaught exception.
+ * A line is written to disk before the proof leaves the process. If the log can't be written, the process ends: an
+ * error in a subscriber is an uncaught exception.
  */
 import { createHash } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -40,7 +40,7 @@ export function auditLog(path: string): () => void {
  *
  * @param log - The content of the file.
  * @returns The hash of the last line. Store it elsewhere: a log that was truncated at its end still has a valid chain.
- * @throws If a line doesn't have the hash of the previous line.
+ * @throws If a line doesn't contain the hash of the previous line.
  */
 export function checkChain(log: string): string {
   return log

@@ -1,6 +1,6 @@
 /**
- * Converts Hardproof's tracing channels to OpenTelemetry spans: one for each signature and each token request, as a child of
- * the caller's active span.
+ * Converts Hardproof's tracing channels to OpenTelemetry spans: one for each signature and each token request, as a
+ * child of the caller's active span.
  */
 import { type TracingChannelSubscribers, tracingChannel } from "node:diagnostics_channel";
 import { type Attributes, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";

@@ -25,7 +25,7 @@ export function commandPath(name: string): string | undefined {
  * Runs a program with an empty standard input.
  *
  * @returns The program's standard output.
- * @throws If the program fails. The message has all of its output.
+ * @throws If the program fails. The message contains its output.
  */
 export async function run(path: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const running = promisify(execFile)(path, args, {

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { commandPath } from "./command.js";
 
+/** The supported package managers. */
 export type PackageManager = "apt-get" | "dnf" | "apk" | "brew";
 
 /** A program or library. */

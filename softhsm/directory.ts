@@ -14,6 +14,7 @@ export function makeTempDirectory(prefix: string): string {
   return path;
 }
 
+/** Removes a directory that `makeTempDirectory` made. Does nothing if it was removed before. */
 export function removeTempDirectory(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   existing.delete(path);
@@ -31,7 +32,9 @@ function removeListeners(): void {
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 
-/** If the program has its own listener, that decides whether the process ends. Otherwise the signal ends it as usual. */
+/**
+ * If the program has its own listener, that decides whether the process ends. Otherwise the signal ends it as usual.
+ */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
   try {

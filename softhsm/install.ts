@@ -4,7 +4,9 @@ import type { Dependency, PackageManager } from "./dependencies.js";
 
 export type { PackageManager } from "./dependencies.js";
 
-/** Thrown if a token can't be created on this machine. `command` is the command that installs what is missing, if known. */
+/**
+ * Thrown if a token can't be created on this machine. `command` is the command that installs what is missing, if known.
+ */
 export class TokenUnavailable extends Error {
   override readonly name = "TokenUnavailable" as const;
   readonly command: string | undefined;
@@ -86,7 +88,7 @@ export interface InstallPlan {
 /**
  * Chooses a package manager that needs no user interaction.
  *
- * @throws {TokenUnavailable} If there is none. The message has the command that the user can run.
+ * @throws {TokenUnavailable} If there is no such package manager. The message contains the command to run, if known.
  */
 export function planInstall(dependencies: readonly Dependency[], system: System): InstallPlan {
   const names = dependencies.map(({ title }) => title).join(" and ");
@@ -135,8 +137,8 @@ async function install({ argv, packages, command }: InstallPlan, log: (line: str
 
 /**
  * The lock file is this source file: it always exists, and the kernel releases the lock when its process ends. The lock
- * is needed because `apt-get update` doesn't wait for another one, and because a package that is only half unpacked must
- * not be taken for installed.
+ * is needed because `apt-get update` doesn't wait for another one, and because a package that is only half unpacked
+ * must not be taken for installed.
  */
 const LOCK = import.meta.filename;
 

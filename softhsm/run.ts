@@ -1,6 +1,6 @@
 /**
- * Runs a command with the key of a throw-away SoftHSM token in `HARDPROOF_KEY`: `tsx softhsm/run.ts npx hardproof demo`.
- * If SoftHSM is unavailable, the command runs with an unchanged environment.
+ * Runs a command with the key of a throw-away SoftHSM token in `HARDPROOF_KEY`. If SoftHSM is unavailable, the command
+ * runs with an unchanged environment. Usage: `tsx softhsm/run.ts npx hardproof demo`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { run } from "./command.js";
 
+/** Options of every throw-away token. */
 export interface TokenOptions {
   /** The token's label, at most 32 bytes. */
   label: string;
@@ -50,7 +51,9 @@ export interface Token extends AsyncDisposable {
   generateKey(pair: KeyPair): Promise<void>;
   /** Deletes the first matching object. */
   deleteObject(object: StoredObject): Promise<void>;
-  /** Stops the processes that serve the token, and removes its directory. Close everything that uses the library first. */
+  /**
+   * Stops the processes that serve the token, and removes its directory. Close everything that uses the library first.
+   */
   close(): Promise<void>;
 }
 
@@ -92,7 +95,8 @@ export async function createToken(
   await pkcs11Tool(...onToken, "--login", "--login-type", "so", ...officer, "--init-pin", ...user);
   await generateKey({ ...INITIAL_KEY, type: "EC:prime256v1" });
   const serial = /serial num\s*:\s*(\S+)/.exec(await pkcs11Tool("--list-token-slots"))?.[1];
-  if (!serial) throw new Error("The output of pkcs11-tool --list-token-slots has no serial number of the new token.");
+  if (!serial)
+    throw new Error("The output of pkcs11-tool --list-token-slots doesn't contain the new token's serial number.");
   return { module, token: label, serial, pin, soPin, key: INITIAL_KEY, env, generateKey, deleteObject };
 }
 
@@ -104,6 +108,7 @@ function keyArguments(pair: KeyPair, mechanism: string | undefined): string[] {
   return [...required, ...signOnly, ...optional];
 }
 
+/** Returns a random PIN of 24 hexadecimal digits. */
 export function randomPin(): string {
   return randomBytes(12).toString("hex");
 }

@@ -1,9 +1,12 @@
-/** Converts any thrown value to one line of text, an exit code and a JSON document, none of which repeats a typed value. */
+/**
+ * Converts any thrown value to one line of text, an exit code and a JSON document, none of which repeats a typed value.
+ */
 import { CommanderError } from "commander";
 import type { HardproofError } from "../index.js";
 import { EXIT, exitCodeFor, isHardproofError, UsageError } from "./exit-codes.js";
 import { Interruption } from "./io.js";
 
+/** An error as the command reports it. */
 export interface CliError {
   readonly message: string;
   readonly exitCode: number;

@@ -4,6 +4,7 @@ import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import type { Output } from "./output.js";
 
+/** What a command reads from and writes to. */
 export interface Context {
   readonly io: Io;
   readonly output: Output;
@@ -11,6 +12,7 @@ export interface Context {
   exitCode: number;
 }
 
+/** Creates a command with the options that all commands share. */
 export function newCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)

@@ -1,6 +1,7 @@
 /** Exit codes of the command, and which error leads to which code. */
 import { HardproofError } from "../index.js";
 
+/** The exit codes of the command. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -49,6 +50,7 @@ export function isHardproofError(error: unknown): error is HardproofError {
   );
 }
 
+/** Returns the exit code for an error. */
 export function exitCodeFor(error: HardproofError): number {
   return EXIT_CODES[error.name]?.(error.code) ?? EXIT.unexpected;
 }

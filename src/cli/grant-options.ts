@@ -9,6 +9,7 @@ import { readSecret } from "./secrets.js";
 const GRANTS = ["client_credentials", "device_code", "refresh_token"] as const;
 const AUTH_METHODS = ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"] as const;
 
+/** The values of the options that {@link withGrantOptions} adds. */
 export interface GrantOptions {
   issuer?: string;
   baseUrl?: string;
@@ -25,6 +26,7 @@ export interface GrantOptions {
   allowInsecure?: true;
 }
 
+/** Adds the options of a token request to a command. */
 export function withGrantOptions(command: Command): Command {
   return command
     .option("--issuer <url>", "authorization server, configured by its metadata (RFC 8414)")

@@ -22,7 +22,7 @@ const COMMANDS = [keygen, keys, show, proof, verify, token, fetchCommand, doctor
 
 const ENVIRONMENT_HELP = `
 Environment:
-  HARDPROOF_KEY            URI of the key, if the command line has none
+  HARDPROOF_KEY            default for the URI of the key
   HARDPROOF_PROVIDERS      packages with third-party key stores
   HARDPROOF_CLIENT_ID      OAuth client ID
   HARDPROOF_CLIENT_SECRET  OAuth client secret
@@ -66,7 +66,9 @@ function program(context: Context): Command {
   return root;
 }
 
-/** Help goes to standard output. commander's own error output is suppressed: `hardproof()` reports errors in one line. */
+/**
+ * Help goes to standard output. commander's own error output is suppressed: `hardproof()` reports errors in one line.
+ */
 function commanderOutput({ stdout }: Io) {
   return {
     writeOut: (text: string) => void stdout.write(text),

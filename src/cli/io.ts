@@ -1,6 +1,7 @@
 /** The streams, environment and signal that a command uses, so that tests can replace those of the process. */
 import type { Readable, Writable } from "node:stream";
 
+/** The streams, environment and signal of a command. */
 export interface Io {
   readonly stdin: Readable & Terminal;
   readonly stdout: Writable & Terminal;

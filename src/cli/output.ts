@@ -14,6 +14,7 @@ const CLEAR_LINE = "\r\u001b[K";
 /** Control characters, and those that change the direction of text: a server's text must not control the terminal. */
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu;
 
+/** The output of one command. */
 export class Output {
   readonly json: boolean;
   readonly #io: Io;

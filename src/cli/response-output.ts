@@ -54,7 +54,7 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined)
   }
 }
 
-/** `body` is a string if the bytes are UTF-8; otherwise `bodyBase64` has them. */
+/** `body` is a string if the bytes are UTF-8; otherwise `bodyBase64` contains them. */
 async function responseDocument(response: Response): Promise<object> {
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks(response.body)) parts.push(chunk);

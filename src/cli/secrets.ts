@@ -33,6 +33,7 @@ export async function readSecret(source: SecretSource, io: Io): Promise<string |
   return (defaultEnv && io.env[defaultEnv]) || undefined;
 }
 
+/** Reads standard input to its end. */
 export async function readStdin(io: Io): Promise<string> {
   return text(openStdin(io));
 }

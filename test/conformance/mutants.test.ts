@@ -88,7 +88,9 @@ describe("a minimal fixture", () => {
     const reasons = cases.flatMap(({ notApplicable }) => notApplicable ?? []);
     expect(new Set(reasons)).toEqual(
       new Set(
-        ["connections", "hanging", "failsFirst", "wrongKey", "secrets"].map((n) => `The fixture has no \`${n}\`.`),
+        ["connections", "hanging", "failsFirst", "wrongKey", "secrets"].map(
+          (n) => `The fixture doesn't define \`${n}\`.`,
+        ),
       ),
     );
     expect(reasons.length).toBeLessThan(cases.length / 2);
@@ -405,7 +407,7 @@ describe("the conformance kit", () => {
     await expect(first?.run()).rejects.toThrow(/^The case did not finish within 50 ms: publicJwk\(\)/);
   });
 
-  it("has a defect here for each of its cases", () => {
+  it("fails each of its cases for one of these defects", () => {
     const untested = conformance(fixtureOf(correct)).filter(
       ({ name }) => !mutants.some(([, failingCase]) => failingCase.test(name)),
     );

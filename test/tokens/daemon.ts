@@ -5,11 +5,13 @@ import { readFileSync } from "node:fs";
 import { connect, Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
+/** A running program. */
 export interface Daemon {
   /** Kills the program and its child processes with SIGKILL. Resolves when they have ended. */
   kill(): Promise<void>;
 }
 
+/** Options of {@link startDaemon}. */
 export interface DaemonOptions {
   env?: Record<string, string>;
   /** Path of the file for standard error. A pipe would block a program that writes a lot. */
@@ -19,8 +21,8 @@ export interface DaemonOptions {
 }
 
 /**
- * Runs the program in a process group that ends when the shell's standard input does, which happens even if this process
- * is killed. `$0` is the log. The process group is separate, so Ctrl-C doesn't reach it.
+ * Runs the program in a process group that ends when the shell's standard input does, which happens even if this
+ * process is killed. `$0` is the log. The process group is separate, so Ctrl-C doesn't reach it.
  */
 const SCRIPT =
   'exec 3<&0 2>"$0"; "$@" 3<&- </dev/null & program=$!; { read _ <&3; kill -9 0; } & wait $program; kill -9 0';
@@ -28,7 +30,7 @@ const SCRIPT =
 const START_TIMEOUT = 10_000;
 const POLL_INTERVAL = 10;
 
-/** @throws If the program ends, or isn't ready within 10 seconds. The message has the end of its log. */
+/** @throws If the program ends, or isn't ready within 10 seconds. The message contains the end of its log. */
 export async function startDaemon(path: string, args: readonly string[], options: DaemonOptions): Promise<Daemon> {
   const child = spawn("/bin/sh", ["-c", SCRIPT, options.log, path, ...args], {
     detached: true,

@@ -2,6 +2,7 @@
 import { commandPath } from "../../softhsm/command.js";
 import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
 
+/** What a software TPM needs. */
 export const SOFT_TPM_DEPENDENCIES = {
   swtpm: {
     title: "swtpm",
@@ -31,6 +32,7 @@ export const SOFT_TPM_DEPENDENCIES = {
   "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
 } satisfies Record<string, Dependency>;
 
+/** What an NSS token needs. */
 export const NSS_DEPENDENCIES = {
   nss: {
     title: "NSS",
@@ -44,6 +46,7 @@ export const NSS_DEPENDENCIES = {
   },
 } satisfies Record<string, Dependency>;
 
+/** What a p11-kit server needs. */
 export const P11_KIT_DEPENDENCIES = {
   "p11-kit": {
     title: "p11-kit",

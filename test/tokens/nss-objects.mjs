@@ -1,4 +1,6 @@
-/** Generates a key pair on an NSS token or deletes an object. nss-token.ts starts it with a request in `HARDPROOF_NSS`. */
+/**
+ * Generates a key pair on an NSS token or deletes an object. nss-token.ts starts it with a request in `HARDPROOF_NSS`.
+ */
 import graphene from "graphene-pk11";
 
 const CKF_OS_LOCKING_OK = 0x2;

@@ -15,6 +15,7 @@ import {
 } from "../../softhsm/token.js";
 import { NSS_DEPENDENCIES } from "./dependencies.js";
 
+/** A throw-away NSS token. */
 export interface NssToken extends Token {
   readonly libraryParameters: string;
 }

@@ -8,6 +8,7 @@ import type { Token } from "../../softhsm/token.js";
 import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
 import { P11_KIT_DEPENDENCIES } from "./dependencies.js";
 
+/** A p11-kit server that serves one token. */
 export interface P11KitServer extends AsyncDisposable {
   /** Path of p11-kit's client module, which replaces the token's library. */
   readonly module: string;

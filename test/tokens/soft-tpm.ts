@@ -11,6 +11,7 @@ import { createToken, type Token, type TokenOptions } from "../../softhsm/token.
 import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
 import { SOFT_TPM_DEPENDENCIES } from "./dependencies.js";
 
+/** A throw-away TPM with one token. */
 export interface SoftTpm extends Token {
   /** The value of `TPM2_PKCS11_STORE`. */
   readonly store: string;
@@ -102,8 +103,8 @@ function startTpm(path: string, directory: string): Promise<Daemon> {
 }
 
 /**
- * Sends TPM2_DictionaryAttackLockReset with the empty lockout password of a new TPM (TPM 2.0 Library, Part 3 §25.2). A TPM
- * counts a loss of power after a login as a wrong PIN, and is locked after the third.
+ * Sends TPM2_DictionaryAttackLockReset with the empty lockout password of a new TPM (TPM 2.0 Library, Part 3 §25.2). A
+ * TPM counts a loss of power after a login as a wrong PIN, and is locked after the third.
  */
 async function resetLockout(path: string): Promise<void> {
   const command = "80020000001b000001394000000a00000009400000090000000000";

@@ -21,6 +21,7 @@ const SECONDS = 6;
 /** About the size of a proof's header and claims. */
 const DATA = Buffer.alloc(300, "a");
 
+/** Returns the command `bench`. */
 export function bench({ io, output }: Context): Command {
   return newCommand("bench", "measure signatures per second by concurrency (a cloud store bills each signature)")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
@@ -41,7 +42,7 @@ export function bench({ io, output }: Context): Command {
     );
 }
 
-/** Runs as many concurrent callers, each of which requests its next signature as soon as it has one. */
+/** Runs concurrent callers. Each requests its next signature as soon as it has received the previous one. */
 async function measure(signer: Signer, concurrency: number, seconds: number, signal: AbortSignal): Promise<Level> {
   const latencies: number[] = [];
   const start = performance.now();

@@ -1,4 +1,6 @@
-/** `hardproof demo`: gets a bound token, calls an API with it, and shows that a stolen token is useless without its key. */
+/**
+ * `hardproof demo`: gets a bound token, calls an API with it, and shows that a stolen token is useless without its key.
+ */
 import type { Command } from "commander";
 import { DPoPProver, dpopFetch, OAuthClient, openSigner, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
@@ -8,6 +10,7 @@ import { EXIT } from "../exit-codes.js";
 
 const AUDIENCE = "urn:hardproof:demo";
 
+/** Returns the command `demo`. */
 export function demo(context: Context): Command {
   const { io, output } = context;
   return newCommand("demo", "show on this machine that a stolen token is useless without its key")

@@ -10,6 +10,7 @@ interface DoctorOptions {
   login: boolean;
 }
 
+/** Returns the command `doctor`. */
 export function doctor(context: Context): Command {
   const { io, output } = context;
   return newCommand("doctor", "check everything that a signature depends on")

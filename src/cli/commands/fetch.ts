@@ -22,6 +22,7 @@ interface FetchOptions extends GrantOptions, TokenOptions {
 
 const FORM = "application/x-www-form-urlencoded";
 
+/** Returns the command `fetch`. */
 export function fetchCommand(context: Context): Command {
   const { io } = context;
   const command = newCommand("fetch", "call a resource server with a bound token and a proof, with curl's options")

@@ -4,6 +4,7 @@ import { createKey } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { keyUri } from "../key-uri.js";
 
+/** Returns the command `keygen`. */
 export function keygen({ io, output }: Context): Command {
   return newCommand("keygen", "create a P-256 key in its store, non-exportable if the store supports that")
     .argument("[uri]", "URI of the new key, which must not exist yet (or HARDPROOF_KEY)")

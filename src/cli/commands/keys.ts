@@ -4,6 +4,7 @@ import { listKeys } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { keyUri } from "../key-uri.js";
 
+/** Returns the command `keys`. */
 export function keys({ io, output }: Context): Command {
   return newCommand("keys", "list the URIs of the keys that can sign ES256")
     .argument("[uri]", "URI of the store; more attributes narrow the search (or HARDPROOF_KEY)")

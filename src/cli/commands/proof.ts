@@ -10,6 +10,7 @@ interface ProofCommandOptions extends TokenOptions {
   nonce?: string;
 }
 
+/** Returns the command `proof`. */
 export function proof({ io, output }: Context): Command {
   const command = newCommand("proof", "create a DPoP proof for one request")
     .argument("<uri-method-url...>", "URI of the key (optional if HARDPROOF_KEY is set), method, URL")

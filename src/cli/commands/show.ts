@@ -8,6 +8,7 @@ import type { Output } from "../output.js";
 
 const PARTS = ["jkt", "jwk", "pem"] as const;
 
+/** Returns the command `show`. */
 export function show({ io, output }: Context): Command {
   return newCommand("show", "show a public key, and how the store protects the private key")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")

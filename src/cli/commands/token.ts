@@ -5,6 +5,7 @@ import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 
+/** Returns the command `token`. */
 export function token(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("token", "request an access token that is bound to a key, and print it");
@@ -19,6 +20,6 @@ export function token(context: Context): Command {
     output.note(cnfJkt === null ? "The server doesn't report which key the token is bound to." : `bound to ${cnfJkt}`);
     if (expiresIn !== null) output.note(`expires in ${expiresIn} seconds`);
     if (scope !== null) output.note(`scope ${scope}`);
-    if (refreshToken !== null) output.note("The response has a refresh token: use --json to print it.");
+    if (refreshToken !== null) output.note("The response contains a refresh token: use --json to print it.");
   });
 }

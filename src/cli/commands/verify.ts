@@ -17,6 +17,7 @@ interface VerifyOptions extends TokenOptions {
 /** Seconds. */
 const DEFAULT_MAX_AGE = 300;
 
+/** Returns the command `verify`. */
 export function verify(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("verify", "explain every claim of a DPoP proof, and report what is wrong with it")

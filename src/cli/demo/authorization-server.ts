@@ -5,6 +5,7 @@ import { type CryptoKey, generateKeyPair, SignJWT } from "jose";
 import { type DemoServer, type JsonResponse, startServer } from "./json-server.js";
 import { ProofVerifier } from "./proof-verifier.js";
 
+/** The running authorization server, and its only client. */
 export interface DemoAuthorizationServer extends DemoServer {
   readonly clientId: string;
   readonly clientSecret: string;

@@ -2,11 +2,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 
+/** A running server. */
 export interface DemoServer {
   readonly origin: string;
   close(): Promise<void>;
 }
 
+/** A response with a JSON body. */
 export interface JsonResponse {
   readonly status: number;
   readonly body: object;

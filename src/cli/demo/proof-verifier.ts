@@ -6,14 +6,16 @@ import { verifyProof } from "../../index.js";
 
 const MAX_AGE = 60; // seconds
 
+/** The result for one proof: either `jkt` or `problem` is set. */
 export interface VerifiedProof {
   /** The thumbprint of the key that signed the proof. */
   readonly jkt?: string;
   readonly problem?: { readonly error: "invalid_dpop_proof" | "use_dpop_nonce"; readonly description: string };
 }
 
+/** Verifies the proofs of the requests to one server. */
 export class ProofVerifier {
-  /** The nonce that every proof must have. */
+  /** The nonce that every proof must contain. */
   readonly nonce = randomBytes(16).toString("base64url");
   readonly #usedIds = new Set<string>();
 
@@ -28,13 +30,13 @@ export class ProofVerifier {
   ): Promise<VerifiedProof> {
     const { method, headers } = request;
     const proof = headers.dpop;
-    if (typeof proof !== "string") return invalid("The request must have one DPoP header.");
+    if (typeof proof !== "string") return invalid("The request must have exactly one DPoP header.");
     const expected = { method, url, nonce: this.nonce, maxAge: MAX_AGE, now: Date.now() / 1000, ...token };
     const { findings, jkt = "" } = await verifyProof(proof, expected);
     const failed = findings.filter(({ ok }) => ok === false);
     const [first] = failed;
     if (failed.length === 1 && first?.check === "nonce")
-      return { problem: { error: "use_dpop_nonce", description: "The proof must have this server's nonce." } };
+      return { problem: { error: "use_dpop_nonce", description: "The proof must contain this server's nonce." } };
     if (first) return invalid(`${first.check}: ${first.remedy ?? first.found}`);
     if (this.#isReplay(proof)) return invalid("jti: The proof was used before.");
     return { jkt };

@@ -3,6 +3,7 @@ import { type CryptoKey, type JWTPayload, jwtVerify } from "jose";
 import { type DemoServer, type JsonResponse, startServer } from "./json-server.js";
 import { ProofVerifier } from "./proof-verifier.js";
 
+/** The running resource server. `url` is its only resource. */
 export interface DemoResourceServer extends DemoServer {
   readonly url: string;
 }
@@ -14,6 +15,7 @@ export interface TrustedTokens {
   readonly publicKey: CryptoKey;
 }
 
+/** Starts the resource server. */
 export async function demoResourceServer(trusted: TrustedTokens): Promise<DemoResourceServer> {
   const proofs = new ProofVerifier();
   const server = await startServer(async (request, origin) => {

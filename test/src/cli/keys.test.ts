@@ -51,7 +51,7 @@ describe("a key in SoftHSM", () => {
     expect(out).not.toContain(hsm.pin);
   });
 
-  it("show --json has the same key as PEM and JWK", async () => {
+  it("show --json prints the same key as PEM and JWK", async () => {
     const shown = JSON.parse((await run(["show", key, "--json"])).out);
     expect(createPublicKey(shown.pem).export({ format: "jwk" })).toEqual(shown.jwk);
     expect(await calculateJwkThumbprint(shown.jwk)).toBe(jkt);
@@ -127,7 +127,7 @@ describe("an access token for a proof", () => {
 });
 
 describe("a proof", () => {
-  it("signs with the key of HARDPROOF_KEY if the command line has no URI", async () => {
+  it("signs with the key of HARDPROOF_KEY by default", async () => {
     const { out } = await run(["proof", "GET", url, "--json"], { env: { HARDPROOF_KEY: "memory:" } });
     const { proof } = JSON.parse(out);
     expect(decodeJwt(proof)).toMatchObject({ htm: "GET", htu: url });

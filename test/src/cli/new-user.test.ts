@@ -1,4 +1,7 @@
-/** A new user's first steps: install the tarball in an empty directory, create a key in SoftHSM, get a token, call an API. */
+/**
+ * A new user's first steps: install the tarball in an empty directory, create a key in SoftHSM, get a token, call an
+ * API.
+ */
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 
+/** A running command. */
 export interface Process {
   readonly child: ChildProcess;
   /** The output so far. In a terminal it includes standard error. */
@@ -12,6 +13,7 @@ export interface Process {
   readonly ended: Promise<{ code: number | null; out: string; err: string }>;
 }
 
+/** Starts a command with pipes. */
 export function start(command: string, args: readonly string[], env: Record<string, string> = {}): Process {
   const child = spawn(command, args, { env: { ...withoutColourSettings(), ...env }, stdio: "pipe" });
   let printed = "";

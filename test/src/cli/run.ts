@@ -4,12 +4,14 @@ import { text } from "node:stream/consumers";
 import { hardproof } from "../../../src/cli/hardproof.js";
 import type { Io } from "../../../src/cli/io.js";
 
+/** The exit code and the output of a command. */
 export interface Result {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
+/** The environment and streams of a command. */
 export interface RunOptions {
   env?: Record<string, string>;
   stdin?: string | Buffer;
@@ -20,6 +22,7 @@ export interface RunOptions {
   onError?: (text: string) => void;
 }
 
+/** Runs `hardproof` with these arguments. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const terminal = options.columns === undefined ? {} : { isTTY: true, columns: options.columns };
   const stdout = Object.assign(new PassThrough({ highWaterMark: 2 ** 24 }), terminal);
