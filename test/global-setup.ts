@@ -1,4 +1,4 @@
-/** Once before all tests: the parts of all tokens are here or get installed, and the package is packed as published. */
+/** Runs once before all tests: installs what the test tokens need, and packs the package. */
 import type { TestProject } from "vitest/node";
 import type { Dependency } from "../softhsm/dependencies.js";
 import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
@@ -9,14 +9,14 @@ const OTHERS = { TPM: SOFT_TPM_DEPENDENCIES, NSS: NSS_DEPENDENCIES, "p11-kit": P
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Path of the packed package. */
+    /** The path of the packed package. */
     tarball: string;
-    /** Why a token can't be had here, and the command that would install it. */
+    /** Why a token is not available on this machine, and the command that installs it. */
     unavailable: Partial<Record<keyof typeof OTHERS, string>>;
   }
 }
 
-/** Most suites need SoftHSM; the suites of the others are skipped where theirs can't be had. */
+/** SoftHSM is required. The suites of the other tokens are skipped if theirs is not available. */
 export async function setup(project: TestProject): Promise<() => void> {
   await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
   const unavailable: Record<string, string> = {};

@@ -37,7 +37,7 @@ interface Work<T> {
 /** @throws {SignerError} code of what went wrong; `timeout` or `aborted` if it is not waited for any longer */
 export async function onToken<T>(wanted: TokenTask, { doing, writes, work }: Work<T>): Promise<T> {
   const uri = wanted.uriOf(wanted.token, wanted.key);
-  const call = { uri, doing, timeout: checkTimeout(uri, wanted.timeout), signal: wanted.signal };
+  const call = { uri, operation: doing, timeout: checkTimeout(uri, wanted.timeout), signal: wanted.signal };
   return callStore(call, async ({ signal }) => {
     try {
       return await inModule(wanted, (module) => inSession(module, wanted, { writes, work, signal }));

@@ -63,7 +63,7 @@ describe("a key in SoftHSM", () => {
     const { code, out } = await run(["doctor", uri]);
     expect(code).toBe(1);
     expect(out).toMatch(/^✓ token +"doctor", serial \w+, SoftHSM v2/m);
-    expect(out).toMatch(/^✗ PIN source +\S+ \(mode 0644\)\n +chmod 600: others can read the PIN$/m);
+    expect(out).toMatch(/^✗ PIN source +\S+ \(mode 0644\)\n +Run chmod 600: other users can read the PIN\.$/m);
     expect(out).toMatch(/^– key +not opened/m);
   });
 
@@ -248,7 +248,7 @@ describe("a key in a file", () => {
     const { code, findings } = await diagnose(`file://${path}`);
     expect(code).toBe(0);
     const found = `${path} (mode 0${mode.toString(8)}): its group can read the key`;
-    expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("the service's own") });
+    expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("belongs to the service") });
   });
 });
 
