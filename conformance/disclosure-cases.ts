@@ -132,7 +132,7 @@ async function failures(fixture: Fixture): Promise<Failure[]> {
   const { wrongKey, failsFirst, hanging } = fixture;
   const closed = await fixture.open();
   await closed.close();
-  const found = [await failureOf(closed)];
+  const found = [await provokeFailure(closed)];
   const factories = [
     typeof wrongKey === "object" && wrongKey.open,
     typeof failsFirst === "function" && failsFirst,
@@ -140,13 +140,13 @@ async function failures(fixture: Fixture): Promise<Failure[]> {
   ];
   for (const open of factories.filter((factory) => factory !== false)) {
     await using signer = await open();
-    found.push(await failureOf(signer));
+    found.push(await provokeFailure(signer));
   }
   await using aborted = await fixture.open();
-  return [...found, await failureOf(aborted, AbortSignal.abort("enough"))];
+  return [...found, await provokeFailure(aborted, AbortSignal.abort("enough"))];
 }
 
-async function failureOf(signer: Signer, signal?: AbortSignal): Promise<Failure> {
+async function provokeFailure(signer: Signer, signal?: AbortSignal): Promise<Failure> {
   return {
     signer,
     error: await signerErrorOf(signer.sign(new Uint8Array(1), { signal }), "A sign() that can't succeed"),
