@@ -1,11 +1,11 @@
 /** Runs once before all tests: installs what the test tokens need, and packs the package. */
 import type { TestProject } from "vitest/node";
-import { ensureParts, SOFT_HSM_PARTS } from "../softhsm/index.js";
-import type { Part } from "../softhsm/parts.js";
+import type { Dependency } from "../softhsm/dependencies.js";
+import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
 import { packTarball } from "./tarball.js";
-import { NSS_PARTS, P11_KIT_PARTS, SOFT_TPM_PARTS } from "./tokens/index.js";
+import { NSS_DEPENDENCIES, P11_KIT_DEPENDENCIES, SOFT_TPM_DEPENDENCIES } from "./tokens/index.js";
 
-const OTHERS = { TPM: SOFT_TPM_PARTS, NSS: NSS_PARTS, "p11-kit": P11_KIT_PARTS };
+const OTHERS = { TPM: SOFT_TPM_DEPENDENCIES, NSS: NSS_DEPENDENCIES, "p11-kit": P11_KIT_DEPENDENCIES };
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -18,10 +18,10 @@ declare module "vitest" {
 
 /** SoftHSM is required. The suites of the other tokens are skipped if theirs is not available. */
 export async function setup(project: TestProject): Promise<() => void> {
-  await ensureParts(SOFT_HSM_PARTS, { log: console.log });
+  await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
   const unavailable: Record<string, string> = {};
-  for (const [name, parts] of Object.entries<Readonly<Record<string, Part>>>(OTHERS))
-    await ensureParts(parts, { log: console.log }).catch((error: Error) => {
+  for (const [name, dependencies] of Object.entries<Readonly<Record<string, Dependency>>>(OTHERS))
+    await ensureInstalled(dependencies, { log: console.log }).catch((error: Error) => {
       unavailable[name] = error.message;
     });
   project.provide("unavailable", unavailable);
