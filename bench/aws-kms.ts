@@ -1,13 +1,13 @@
-/** Proofs with a key in AWS KMS, beside the SDK's own `Sign`. */
+/** Proofs with a key in AWS KMS, compared with the SDK's `Sign` request. */
 import { createHash } from "node:crypto";
 import { KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { KmsSigner } from "hardproof/aws-kms";
 import { measureCloud, startEmulator } from "./cloud.js";
-import type { Answer } from "./row.js";
+import type { Result } from "./row.js";
 
-export async function measure(): Promise<Answer[]> {
+export async function measure(): Promise<Result[]> {
   const emulator = await startEmulator("aws");
-  const { key, ...clientConfig } = JSON.parse(emulator.greeting);
+  const { key, ...clientConfig } = JSON.parse(emulator.firstLine);
   const client = new KMSClient(clientConfig);
   await using signer = new KmsSigner(key, { clientConfig });
   const command = {

@@ -1,9 +1,9 @@
 /*
- * What a PKCS#11 token can do without us: C_SignInit and C_Sign over 32 bytes, from several threads, each on a session
- * of its own.
+ * Measures how fast a PKCS#11 library signs without Node: C_SignInit and C_Sign over 32 bytes, from several threads,
+ * each with its own session.
  *
- * c-sign MODULE TOKEN-LABEL KEY-LABEL, with the PIN in HARDPROOF_PIN. It says "ready", then reads lines
- * "THREADS MILLISECONDS" and answers each with "SIGNATURES NANOSECONDS", or "failed CKR" where a call failed.
+ * Usage: c-sign MODULE TOKEN-LABEL KEY-LABEL, with the PIN in HARDPROOF_PIN. Writes "ready", then reads lines
+ * "THREADS MILLISECONDS" and responds to each with "SIGNATURES NANOSECONDS", or with "failed CKR" if a call fails.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 
 #include "pkcs11.h"
 
-enum { MOST_THREADS = 4, MOST_SLOTS = 64 };
+enum { MAX_THREADS = 4, MAX_SLOTS = 64 };
 
 struct signer {
   CK_SESSION_HANDLE session;
@@ -26,7 +26,7 @@ struct signer {
 
 static CK_FUNCTION_LIST_PTR pkcs11;
 static CK_OBJECT_HANDLE key;
-static struct signer signers[MOST_THREADS];
+static struct signer signers[MAX_THREADS];
 
 static long long now(void) {
   struct timespec time;
@@ -34,42 +34,42 @@ static long long now(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void must(CK_RV rv, const char *what) {
+static void check(CK_RV rv, const char *call) {
   if (rv == CKR_OK) return;
-  fprintf(stderr, "%s: 0x%lx\n", what, rv);
+  fprintf(stderr, "%s: 0x%lx\n", call, rv);
   exit(1);
 }
 
 static void load(const char *path) {
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   CK_RV (*get)(CK_FUNCTION_LIST_PTR_PTR) = library ? dlsym(library, "C_GetFunctionList") : NULL;
-  must(get ? get(&pkcs11) : CKR_GENERAL_ERROR, "C_GetFunctionList");
+  check(get ? get(&pkcs11) : CKR_GENERAL_ERROR, "C_GetFunctionList");
   CK_C_INITIALIZE_ARGS locking = {.flags = CKF_OS_LOCKING_OK};
-  must(pkcs11->C_Initialize(&locking), "C_Initialize");
+  check(pkcs11->C_Initialize(&locking), "C_Initialize");
 }
 
 static CK_SLOT_ID slot_of(const char *label) {
-  CK_SLOT_ID slots[MOST_SLOTS];
-  CK_ULONG count = MOST_SLOTS;
-  must(pkcs11->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
+  CK_SLOT_ID slots[MAX_SLOTS];
+  CK_ULONG count = MAX_SLOTS;
+  check(pkcs11->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
   char padded[33];
   snprintf(padded, sizeof padded, "%-32s", label);
   for (CK_ULONG i = 0; i < count; i++) {
     CK_TOKEN_INFO info;
     if (pkcs11->C_GetTokenInfo(slots[i], &info) == CKR_OK && memcmp(info.label, padded, 32) == 0) return slots[i];
   }
-  must(CKR_TOKEN_NOT_PRESENT, label);
+  check(CKR_TOKEN_NOT_PRESENT, label);
   return 0;
 }
 
 static void find_key(CK_SESSION_HANDLE session, char *label) {
   CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-  CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, label, strlen(label)}};
+  CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, label, strlen(label)}};
   CK_ULONG found = 0;
-  must(pkcs11->C_FindObjectsInit(session, wanted, 2), "C_FindObjectsInit");
-  must(pkcs11->C_FindObjects(session, &key, 1, &found), "C_FindObjects");
-  must(pkcs11->C_FindObjectsFinal(session), "C_FindObjectsFinal");
-  must(found ? CKR_OK : CKR_KEY_HANDLE_INVALID, label);
+  check(pkcs11->C_FindObjectsInit(session, template, 2), "C_FindObjectsInit");
+  check(pkcs11->C_FindObjects(session, &key, 1, &found), "C_FindObjects");
+  check(pkcs11->C_FindObjectsFinal(session), "C_FindObjectsFinal");
+  check(found ? CKR_OK : CKR_KEY_HANDLE_INVALID, label);
 }
 
 static void *sign(void *argument) {
@@ -85,7 +85,7 @@ static void *sign(void *argument) {
   return NULL;
 }
 
-static void turn(int threads, int milliseconds) {
+static void run_turn(int threads, int milliseconds) {
   long long start = now();
   unsigned long signatures = 0;
   CK_RV rv = CKR_OK;
@@ -111,15 +111,15 @@ int main(int count, char **arguments) {
   if (count != 4) return 2;
   load(arguments[1]);
   CK_SLOT_ID slot = slot_of(arguments[2]);
-  for (int i = 0; i < MOST_THREADS; i++)
-    must(pkcs11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &signers[i].session), "C_OpenSession");
+  for (int i = 0; i < MAX_THREADS; i++)
+    check(pkcs11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &signers[i].session), "C_OpenSession");
   char *pin = getenv("HARDPROOF_PIN");
-  must(pkcs11->C_Login(signers[0].session, CKU_USER, (CK_UTF8CHAR_PTR)pin, pin ? strlen(pin) : 0), "C_Login");
+  check(pkcs11->C_Login(signers[0].session, CKU_USER, (CK_UTF8CHAR_PTR)pin, pin ? strlen(pin) : 0), "C_Login");
   find_key(signers[0].session, arguments[3]);
   puts("ready");
   fflush(stdout);
   int threads, milliseconds;
-  while (scanf("%d %d", &threads, &milliseconds) == 2 && threads >= 1 && threads <= MOST_THREADS)
-    turn(threads, milliseconds);
+  while (scanf("%d %d", &threads, &milliseconds) == 2 && threads >= 1 && threads <= MAX_THREADS)
+    run_turn(threads, milliseconds);
   return 0;
 }

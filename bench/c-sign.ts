@@ -1,4 +1,4 @@
-/** The C program: compiled here, and started on a token. It is the limit of what the token's own library can do. */
+/** Compiles and starts the C program, whose rate is the limit of what the token's library can do. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,16 +6,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Program, startProgram } from "./program.js";
 
+/** A key on a PKCS#11 token. */
 export interface KeyOnToken {
   module: string;
   token: string;
   key: string;
   pin: string;
-  /** What the library reads from the environment. */
+  /** The environment variables that the library reads. */
   env: Readonly<Record<string, string>>;
 }
 
-/** @throws if there is no C compiler, or the token can't be used */
+/** @throws If there is no C compiler, or the token can't be used. */
 export async function cSign({ module, token, key, pin, env }: KeyOnToken): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-bench-"));
   try {

@@ -1,69 +1,75 @@
-/** Proofs with a key in a cloud KMS, by its official client, beside the bare client; against an emulator on loopback. */
+/** Proofs with a key in a cloud KMS, compared with the official client alone, against an emulator on loopback. */
 import { fileURLToPath } from "node:url";
 import type { Signer } from "hardproof";
-import { awaited, extraTime, quotients, sideBySide, type Turn } from "./measure.js";
+import { asyncCalls, extraTime, interleave, ratios, type Turn } from "./measure.js";
 import { type Program, startScript } from "./program.js";
-import { proofs } from "./request.js";
-import { type Answer, perSecond, row } from "./row.js";
+import { proofMaker } from "./request.js";
+import { perSecond, type Result, row } from "./row.js";
 
+/** A signer, and the client that it uses. */
 export interface Cloud {
   name: string;
   signer: Signer;
-  /** One call of the bare client. */
+  /** One sign request of the official client. */
   bareSign(): Promise<unknown>;
   emulator: Program;
 }
 
+/** Milliseconds. */
 const LATENCY = 20;
-const AT_ONCE = 200;
+const CONCURRENCY = 200;
 
-/** The emulator, in a process of its own: see emulator.ts. */
+/** Starts emulator.ts as a child process. */
 export function startEmulator(name: "aws" | "gcp"): Promise<Program> {
   return startScript(fileURLToPath(new URL("emulator.ts", import.meta.url)), [name]);
 }
 
-export async function measureCloud({ name, signer, bareSign, emulator }: Cloud): Promise<Answer[]> {
-  const proof = await proofs(signer);
-  const what = `proof with a key in ${name}`;
-  await emulator.ask("latency 0");
-  const near = await sideBySide({ ours: awaited(proof), bare: awaited(bareSign) }, { rounds: 30, milliseconds: 200 });
-  const calls = await callsPerProof(proof, emulator);
-  await emulator.ask(`latency ${LATENCY}`);
-  const most: Turn = async () => (AT_ONCE * 1000) / LATENCY;
-  const far = await sideBySide(
-    { ours: awaited(proof, AT_ONCE), bare: awaited(bareSign, AT_ONCE), most },
+/** Measures proofs without latency, with latency, and the number of requests per proof. */
+export async function measureCloud({ name, signer, bareSign, emulator }: Cloud): Promise<Result[]> {
+  const makeProof = await proofMaker(signer);
+  const subject = `proof with a key in ${name}`;
+  await emulator.request("latency 0");
+  const near = await interleave(
+    { ours: asyncCalls(makeProof), bare: asyncCalls(bareSign) },
+    { rounds: 30, milliseconds: 200 },
+  );
+  const calls = await callsPerProof(makeProof, emulator);
+  await emulator.request(`latency ${LATENCY}`);
+  const limit: Turn = async () => (CONCURRENCY * 1000) / LATENCY;
+  const far = await interleave(
+    { ours: asyncCalls(makeProof, CONCURRENCY), bare: asyncCalls(bareSign, CONCURRENCY), limit },
     { rounds: 8, milliseconds: 600 },
   );
   return [
     row(
-      { what: `${what}, no latency`, against: "the bare client's call", mark: { atMost: 5 }, unit: "%" },
+      { name: `${subject}, no latency`, reference: "the client's request", target: { atMost: 5 }, unit: "%" },
       extraTime(near.ours, near.bare),
-      `${perSecond(near.ours)} against ${perSecond(near.bare)}`,
+      `${perSecond(near.ours)} vs. ${perSecond(near.bare)}`,
     ),
     row(
       {
-        what: `${what}, ${LATENCY} ms, ${AT_ONCE} at once`,
-        against: `${AT_ONCE} / ${LATENCY} ms`,
-        mark: { atLeast: 0.8 },
+        name: `${subject}, ${LATENCY} ms, ${CONCURRENCY} concurrent`,
+        reference: `${CONCURRENCY} / ${LATENCY} ms`,
+        target: { atLeast: 0.8 },
         unit: "×",
       },
-      quotients(far.ours, far.most),
-      `${perSecond(far.ours)} against ${perSecond(far.most)}; the bare client makes ${perSecond(far.bare)}`,
+      ratios(far.ours, far.limit),
+      `${perSecond(far.ours)} vs. ${perSecond(far.limit)}; the client alone: ${perSecond(far.bare)}`,
     ),
     row(
-      { what: `calls for each ${what}`, against: "1", mark: { exactly: 1 }, unit: "calls" },
+      { name: `requests per ${subject}`, reference: "1", target: { exactly: 1 }, unit: "calls" },
       calls,
-      "as the emulator counts",
+      "counted by the emulator",
     ),
   ];
 }
 
-async function callsPerProof(proof: () => Promise<unknown>, emulator: Program): Promise<number[]> {
+async function callsPerProof(makeProof: () => Promise<unknown>, emulator: Program): Promise<number[]> {
   const calls: number[] = [];
   for (let made = 0; made < 100; made++) {
-    const before = Number(await emulator.ask("calls"));
-    await proof();
-    calls.push(Number(await emulator.ask("calls")) - before);
+    const before = Number(await emulator.request("calls"));
+    await makeProof();
+    calls.push(Number(await emulator.request("calls")) - before);
   }
   return calls;
 }

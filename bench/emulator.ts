@@ -1,14 +1,15 @@
 /**
- * A cloud KMS emulator in a process of its own: `emulator.ts aws` or `gcp`. It says as JSON how it is reached; "latency N"
- * sets the milliseconds before each answer, "calls" asks how often it was called.
+ * Runs a cloud KMS emulator as a child process: `emulator.ts aws` or `emulator.ts gcp`. It writes its connection
+ * settings as JSON. "latency N" sets the delay of each response in milliseconds; "calls" returns the number of requests
+ * so far.
  */
 import { createInterface } from "node:readline";
 
-const { reached, plan } = process.argv[2] === "aws" ? await aws() : await gcp();
-console.log(JSON.stringify(reached));
+const { connection, plan } = process.argv[2] === "aws" ? await aws() : await gcp();
+console.log(JSON.stringify(connection));
 for await (const line of createInterface(process.stdin)) {
-  const [order, value] = line.split(" ");
-  if (order === "latency") plan.latency = Number(value);
+  const [command, value] = line.split(" ");
+  if (command === "latency") plan.latency = Number(value);
   console.log(plan.calls.length);
 }
 process.exit();
@@ -16,11 +17,11 @@ process.exit();
 async function aws() {
   const { awsKms } = await import("../test/emulators/aws-kms.js");
   const { endpoint, region, credentials, keys, plan } = await awsKms();
-  return { reached: { endpoint, region, credentials, key: keys.add().arn }, plan };
+  return { connection: { endpoint, region, credentials, key: keys.add().arn }, plan };
 }
 
 async function gcp() {
   const { gcpKms } = await import("../test/emulators/gcp-kms.js");
   const { endpoint, store, plan } = await gcpKms();
-  return { reached: { endpoint, key: store.addVersion(store.addKey()).fields.name }, plan };
+  return { connection: { endpoint, key: store.addVersion(store.addKey()).fields.name }, plan };
 }

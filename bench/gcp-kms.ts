@@ -1,15 +1,15 @@
-/** Proofs with a key in Google Cloud KMS, beside the client's own `asymmetricSign`. */
+/** Proofs with a key in Google Cloud KMS, compared with the client's `asymmetricSign`. */
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { measureCloud, startEmulator } from "./cloud.js";
-import type { Answer } from "./row.js";
+import type { Result } from "./row.js";
 
-export async function measure(): Promise<Answer[]> {
+export async function measure(): Promise<Result[]> {
   const emulator = await startEmulator("gcp");
-  const { endpoint, key: name } = JSON.parse(emulator.greeting);
-  const client = new KeyManagementServiceClient(optionsFor(new URL(endpoint)));
+  const { endpoint, key: name } = JSON.parse(emulator.firstLine);
+  const client = new KeyManagementServiceClient(clientOptions(new URL(endpoint)));
   await using signer = new GcpKmsSigner(name, { endpoint });
   const digest = { sha256: createHash("sha256").update("a").digest() };
   try {
@@ -21,8 +21,8 @@ export async function measure(): Promise<Answer[]> {
   }
 }
 
-/** Without TLS and credentials, from the client's own copy of gRPC. */
-function optionsFor({ hostname, port }: URL) {
+/** Options without TLS and credentials. They need the copy of google-gax that the client itself uses. */
+function clientOptions({ hostname, port }: URL) {
   const gax: typeof import("google-gax") = createRequire(createRequire(import.meta.url).resolve("@google-cloud/kms"))(
     "google-gax",
   );

@@ -1,34 +1,35 @@
-/** Whether a process that makes proofs all day grows: its memory after 10,000 proofs, and after 1,000,000. */
+/** Memory growth of a process that makes many proofs: after 10,000 proofs and after 1,000,000. */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type Answer, row } from "./row.js";
+import { type Result, row } from "./row.js";
 
 const FEW = 10_000;
 const MANY = 1_000_000;
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+/** Megabytes. */
 interface Memory {
   heap: number;
   resident: number;
 }
 
-export async function measure(): Promise<Answer[]> {
-  const { few, many } = memoryOfOneProcess();
-  const against = `after ${FEW.toLocaleString("en")}`;
-  const what = (which: string) => `${which} after ${MANY.toLocaleString("en")} proofs`;
-  const from = (which: keyof Memory) => `${many[which].toFixed(2)} against ${few[which].toFixed(2)}`;
-  // One byte kept of each proof makes 1 MB. The pages of the process follow V8, which keeps and returns some as it likes.
+export async function measure(): Promise<Result[]> {
+  const { few, many } = memoryOfChild();
+  const reference = `after ${FEW.toLocaleString("en")}`;
+  const name = (memory: string) => `${memory} after ${MANY.toLocaleString("en")} proofs`;
+  const details = (memory: keyof Memory) => `${many[memory].toFixed(2)} vs. ${few[memory].toFixed(2)}`;
+  // A leak of one byte per proof adds 1 MB to the heap. The resident memory also varies with V8's own page management.
   return [
-    row({ what: what("heap"), against, mark: { atMost: 1 }, unit: "MB" }, [many.heap - few.heap], from("heap")),
+    row({ name: name("heap"), reference, target: { atMost: 1 }, unit: "MB" }, [many.heap - few.heap], details("heap")),
     row(
-      { what: what("memory of the process"), against, mark: { atMost: 8 }, unit: "MB" },
+      { name: name("resident memory"), reference, target: { atMost: 8 }, unit: "MB" },
       [many.resident - few.resident],
-      from("resident"),
+      details("resident"),
     ),
   ];
 }
 
-function memoryOfOneProcess(): { few: Memory; many: Memory } {
+function memoryOfChild(): { few: Memory; many: Memory } {
   const script = `
     import { setTimeout } from "node:timers/promises";
     import { DPoPProver } from "hardproof";

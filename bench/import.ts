@@ -1,11 +1,11 @@
-/** What `import "hardproof"` costs a process: time and memory, beside the import of a package that is empty. */
+/** Time and memory of `import "hardproof"`, compared with the import of an empty package. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { median } from "./measure.js";
-import { type Answer, row } from "./row.js";
+import { type Result, row } from "./row.js";
 
 const ROUNDS = 21;
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -15,29 +15,33 @@ interface Cost {
   megabytes: number;
 }
 
-export async function measure(): Promise<Answer[]> {
-  const directory = packages();
+export async function measure(): Promise<Result[]> {
+  const directory = installBoth();
   const importing = (name: string) => costOf(name, directory);
   const rounds = Array.from({ length: ROUNDS }, () => ({ empty: importing("empty"), ours: importing("hardproof") }));
   rmSync(directory, { recursive: true });
-  const more = (unit: keyof Cost) => rounds.map(({ empty, ours }) => ours[unit] - empty[unit]);
-  const from = (unit: keyof Cost) => {
+  const extra = (unit: keyof Cost) => rounds.map(({ empty, ours }) => ours[unit] - empty[unit]);
+  const details = (unit: keyof Cost) => {
     const [ours, empty] = (["ours", "empty"] as const).map((one) => median(rounds.map((round) => round[one][unit])));
-    return `${ours?.toFixed(1)} against ${empty?.toFixed(1)}`;
+    return `${ours?.toFixed(1)} vs. ${empty?.toFixed(1)}`;
   };
-  const question = { what: "importing hardproof", against: "an empty package" };
+  const reference = "an empty package";
   return [
-    row({ ...question, mark: { atMost: 25 }, unit: "ms" }, more("milliseconds"), from("milliseconds")),
     row(
-      { ...question, what: "memory after importing hardproof", mark: { atMost: 10 }, unit: "MB" },
-      more("megabytes"),
-      from("megabytes"),
+      { name: "importing hardproof", reference, target: { atMost: 25 }, unit: "ms" },
+      extra("milliseconds"),
+      details("milliseconds"),
+    ),
+    row(
+      { name: "resident memory after importing hardproof", reference, target: { atMost: 10 }, unit: "MB" },
+      extra("megabytes"),
+      details("megabytes"),
     ),
   ];
 }
 
-/** A directory in which both are installed, side by side. */
-function packages(): string {
+/** Creates a directory whose `node_modules` has both packages. */
+function installBoth(): string {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-bench-"));
   const empty = join(directory, "node_modules", "empty");
   mkdirSync(empty, { recursive: true });
@@ -47,7 +51,7 @@ function packages(): string {
   return directory;
 }
 
-/** In a process of its own, by plain node, from the built package. */
+/** Imports the built package in a new process of plain node. */
 function costOf(name: string, directory: string): Cost {
   const script = `
     const start = performance.now();

@@ -1,19 +1,21 @@
-/** What the figures were taken on: they mean nothing without it. */
+/** Describes the machine on which the figures were measured. */
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 
+/** The machine, and its state before the benchmark. */
 export interface Machine {
   cpu: string;
   cores: number;
   system: string;
   node: string;
   openssl: string;
-  /** Processes that wanted a core in the last minute. Before the bench starts it should be 0. */
+  /** Load average over the last minute. It should be 0 before the benchmark starts. */
   load: number;
   commit: string;
   date: string;
 }
 
+/** Describes this machine. */
 export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",

@@ -1,10 +1,10 @@
-/** `npm run bench`, or `npm run bench -- memory softhsm` for some subjects alone: measures the built package. */
+/** Measures the built package: `npm run bench`, or `npm run bench -- memory softhsm` for some subjects only. */
 import { machine } from "./machine.js";
 import { print, write } from "./report.js";
-import type { Answer } from "./row.js";
+import type { Result } from "./row.js";
 
-/** Each can be measured without the others. */
-const subjects: Record<string, () => Promise<{ measure(): Promise<Answer[]> }>> = {
+/** Each subject can be measured without the others. */
+const subjects: Record<string, () => Promise<{ measure(): Promise<Result[]> }>> = {
   memory: () => import("./memory.js"),
   softhsm: () => import("./softhsm.js"),
   tpm: () => import("./tpm.js"),
@@ -15,21 +15,22 @@ const subjects: Record<string, () => Promise<{ measure(): Promise<Answer[]> }>> 
   growth: () => import("./growth.js"),
 };
 
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(subjects);
-const unknown = chosen.find((name) => !Object.hasOwn(subjects, name));
-if (unknown !== undefined) throw new Error(`No subject ${unknown}. There are: ${Object.keys(subjects).join(", ")}.`);
+const selected = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(subjects);
+const unknown = selected.find((name) => !Object.hasOwn(subjects, name));
+if (unknown !== undefined)
+  throw new Error(`Unknown subject ${unknown}. Expected one of ${Object.keys(subjects).join(", ")}.`);
 
 const before = machine();
-const answers: Answer[] = [];
-for (const name of chosen) {
+const results: Result[] = [];
+for (const name of selected) {
   const measured = await measure(name);
   print(name, measured);
-  answers.push(...measured);
+  results.push(...measured);
 }
-write(process.argv.length > 2 ? chosen.join("-") : "all", before, answers);
+write(process.argv.length > 2 ? selected.join("-") : "all", before, results);
 
-/** A subject whose ground is not there (no token to be had, no compiler) says so, and the others go on. */
-async function measure(name: string): Promise<Answer[]> {
+/** Reports a subject that can't be measured here (no token, no compiler), and lets the others continue. */
+async function measure(name: string): Promise<Result[]> {
   try {
     return (await (await subjects[name]?.())?.measure()) ?? [];
   } catch (error) {

@@ -1,29 +1,32 @@
-/** Figures taken side by side: short turns, one after the other, so that a noisy machine disturbs all of them alike. */
+/**
+ * Measures contenders in short turns, one after another, so that other load on the machine affects all of them alike.
+ */
 
-/** Works for about so long. @returns calls per second */
+/** Works for about this long, and returns the calls per second. */
 export type Turn = (milliseconds: number) => Promise<number>;
 
+/** Number and length of the turns of each contender. */
 export interface Rounds {
   rounds: number;
   /** Length of one turn. */
   milliseconds: number;
 }
 
-/** Calls that are awaited, so many of them at once. */
-export function awaited(call: () => Promise<unknown>, atOnce = 1): Turn {
+/** Returns a turn of asynchronous calls by so many concurrent callers. */
+export function asyncCalls(call: () => Promise<unknown>, concurrency = 1): Turn {
   return async (milliseconds) => {
     const start = performance.now();
     let calls = 0;
     const caller = async () => {
       for (; performance.now() - start < milliseconds; calls++) await call();
     };
-    await Promise.all(Array.from({ length: atOnce }, caller));
+    await Promise.all(Array.from({ length: concurrency }, caller));
     return rate(calls, start);
   };
 }
 
-/** Calls that are done when they return. */
-export function blocking(call: () => unknown): Turn {
+/** Returns a turn of synchronous calls. */
+export function syncCalls(call: () => unknown): Turn {
   return async (milliseconds) => {
     const start = performance.now();
     let calls = 0;
@@ -33,11 +36,11 @@ export function blocking(call: () => unknown): Turn {
 }
 
 /**
- * Gives each its turn, round by round; each round starts with another one. The first round warms up and is not kept.
+ * Runs the turns round by round. Each round starts with another contender. The first round warms up and isn't counted.
  *
- * @returns for each, its figure in each round
+ * @returns For each contender, its figure in each round.
  */
-export async function sideBySide<Name extends string>(
+export async function interleave<Name extends string>(
   turns: Record<Name, Turn>,
   { rounds, milliseconds }: Rounds,
 ): Promise<Record<Name, number[]>> {
@@ -51,31 +54,31 @@ export async function sideBySide<Name extends string>(
   return figures;
 }
 
-/** The series with the highest median. */
-export function best(...series: number[][]): number[] {
+/** Returns the series with the highest median. */
+export function highestMedian(...series: number[][]): number[] {
   return series.reduce((high, one) => (median(one) > median(high) ? one : high));
 }
 
-/** Round by round: what met one met the other too. */
-export function quotients(ours: number[], theirs: number[]): number[] {
+/** Returns the ratio within each round: other load in a round affects both sides. */
+export function ratios(ours: number[], theirs: number[]): number[] {
   return ours.map((one, round) => one / (theirs[round] ?? Number.NaN));
 }
 
-/** The rate of doing one after the other: the times add up. */
-export function oneAfterTheOther(a: number[], b: number[]): number[] {
+/** Returns the rate of doing both sequentially, where the times add up. */
+export function sequentialRates(a: number[], b: number[]): number[] {
   return a.map((one, round) => 1 / (1 / one + 1 / (b[round] ?? Number.NaN)));
 }
 
-/** How much more time the first takes than the second, in per cent. */
+/** Returns how much more time ours takes than theirs, in per cent. */
 export function extraTime(ours: number[], theirs: number[]): number[] {
-  return quotients(theirs, ours).map((times) => 100 * (times - 1));
+  return ratios(theirs, ours).map((times) => 100 * (times - 1));
 }
 
 export function median(values: number[]): number {
   return percentile(values, 50);
 }
 
-/** Between two values it goes in a straight line. */
+/** Interpolates linearly between two values. */
 export function percentile(values: number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = ((sorted.length - 1) * percent) / 100;

@@ -1,18 +1,23 @@
-/** Programs of their own that are asked line by line: the C program, a peer that may crash, a server. */
+/** Child processes that answer one line per request: the C program, node-webcrypto-p11, the emulators, a server. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Turn } from "./measure.js";
 
+/** A running program. */
 export interface Program {
-  /** The first line that it wrote, once it was ready. */
-  readonly greeting: string;
-  /** @throws what it wrote to its standard error, if it ends instead of answering */
-  ask(line: string): Promise<string>;
-  /** It ends when its input does. */
+  /** The line that the program writes when it is ready. */
+  readonly firstLine: string;
+  /**
+   * Sends a line, and returns the program's next line.
+   *
+   * @throws If the program ends instead. The message contains its standard error.
+   */
+  request(line: string): Promise<string>;
+  /** Closes the program's standard input, which ends it. */
   stop(): void;
 }
 
-/** @throws what the program wrote to its standard error, if it ends before its first line */
+/** @throws If the program ends before its first line. The message contains its standard error. */
 export async function startProgram(
   command: string,
   args: string[],
@@ -24,7 +29,7 @@ export async function startProgram(
   child.stderr.on("data", (chunk: Buffer) => {
     errors += chunk;
   });
-  child.stdin.on("error", () => undefined); // It has ended: the next answer says so.
+  child.stdin.on("error", () => undefined); // The program has ended, which the next read reports.
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => resolve(`ended with ${signal ?? code}: ${errors.trim()}`));
@@ -35,8 +40,8 @@ export async function startProgram(
     return value;
   };
   return {
-    greeting: await nextLine(),
-    ask: (line) => {
+    firstLine: await nextLine(),
+    request: (line) => {
       child.stdin.write(`${line}\n`);
       return nextLine();
     },
@@ -45,18 +50,18 @@ export async function startProgram(
 }
 
 /**
- * A turn of a program that takes "SESSIONS MILLISECONDS" and answers "SIGNATURES NANOSECONDS". One that fails, or whose
- * program is dead, has made none.
+ * Returns a turn of a program that reads "SESSIONS MILLISECONDS" and writes "SIGNATURES NANOSECONDS". The rate is 0 if
+ * the program reports a failure or has ended.
  */
 export function signing(program: Program, sessions: number): Turn {
   return async (milliseconds) => {
-    const answer = await program.ask(`${sessions} ${milliseconds}`).catch(() => "failed");
-    const [signatures = 0, nanoseconds] = answer.split(" ").map(Number);
+    const response = await program.request(`${sessions} ${milliseconds}`).catch(() => "failed");
+    const [signatures = 0, nanoseconds] = response.split(" ").map(Number);
     return nanoseconds ? (1e9 * signatures) / nanoseconds : 0;
   };
 }
 
-/** TypeScript of ours, in a process of its own. */
+/** Starts a TypeScript file as a child process. */
 export function startScript(path: string, args: string[], env: Record<string, string> = {}): Promise<Program> {
   return startProgram(process.execPath, ["--import", "tsx", path, ...args], env);
 }

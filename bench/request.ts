@@ -1,7 +1,8 @@
-/** The request that every proof is for, and what node's own crypto takes for as many bytes. */
+/** The request that every proof is for, and bare signatures of `node:crypto` over as many bytes. */
 import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { DPoPProver, type Signer } from "hardproof";
 
+/** The claims of every proof, and its access token. */
 export const request = {
   htm: "GET",
   htu: "https://api.example.com/resource?a=b",
@@ -9,26 +10,29 @@ export const request = {
   accessToken: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
 };
 
-export type Proof = () => Promise<string>;
+/** Makes one proof. */
+export type MakeProof = () => Promise<string>;
 
-/** Opens the key, and makes the first proof. @returns makes one more */
-export async function proofs(signer: Signer): Promise<Proof> {
+/** Opens the key and makes the first proof. Returns a function that makes another one. */
+export async function proofMaker(signer: Signer): Promise<MakeProof> {
   const prover = await DPoPProver.create(signer);
   await prover.makeProof(request);
   return () => prover.makeProof(request);
 }
 
-/** Header and claims of such a proof have as many. */
+/** As long as the header and claims of such a proof. */
 const message = Buffer.alloc(430, "a");
 const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const privateKey = { key: pair.privateKey, dsaEncoding: "ieee-p1363" } as const;
 const publicKey = { key: pair.publicKey, dsaEncoding: "ieee-p1363" } as const;
 const signature = sign("sha256", message, privateKey);
 
+/** Signs as many bytes as a proof has. */
 export function bareSign(): Buffer {
   return sign("sha256", message, privateKey);
 }
 
+/** Verifies such a signature. */
 export function bareVerify(): boolean {
   return verify("sha256", message, publicKey, signature);
 }

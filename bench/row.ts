@@ -1,70 +1,81 @@
-/** One row of the table: a figure of ours beside its peer or its limit, and the mark where it must stand. */
+/** One row of the results: a figure, its reference, and the target. */
 import { median, percentile } from "./measure.js";
 
-export type Mark = { atLeast: number } | { atMost: number } | { exactly: number };
+/** The value that a row should reach. */
+export type Target = { atLeast: number } | { atMost: number } | { exactly: number };
+/** The unit of a value. */
 export type Unit = "×" | "%" | "ms" | "MB" | "calls";
 
-interface Question {
-  what: string;
-  against: string;
-  mark: Mark;
+interface Comparison {
+  /** What is measured. */
+  name: string;
+  /** What it is compared with. */
+  reference: string;
+  target: Target;
   unit: Unit;
 }
 
-export interface Row extends Question {
-  /** Median of all rounds. */
+/** A comparison with its result. */
+export interface Row extends Comparison {
+  /** Median over all rounds. */
   value: number;
-  /** 10th and 90th percentile of the rounds. */
+  /** 10th and 90th percentile over all rounds. */
   spread: readonly [number, number];
   met: boolean;
-  /** What it was taken from, in words: rates, sizes, the concurrency that was best. */
-  from: string;
+  /** The absolute figures behind the value: rates, sizes. */
+  details: string;
 }
 
-/** A subject whose ground is not there: no token to be had, no compiler. */
+/** A subject that can't be measured on this machine, for example because there is no C compiler. */
 export interface NotMeasured {
   subject: string;
   notMeasured: string;
 }
 
-export type Answer = Row | NotMeasured;
+/** The result of one comparison, or the reason why a subject has none. */
+export type Result = Row | NotMeasured;
 
-/** @param values - one for each round */
-export function row(question: Question, values: number[], from: string): Row {
+/** @param values - One value per round. */
+export function row(comparison: Comparison, values: number[], details: string): Row {
   const value = median(values);
   return {
-    ...question,
+    ...comparison,
     value,
     spread: [percentile(values, 10), percentile(values, 90)],
-    met: meets(value, question.mark),
-    from,
+    met: meets(value, comparison.target),
+    details,
   };
 }
 
+/** Formats the median of the rates. */
 export function perSecond(rates: number[]): string {
   return `${Math.round(median(rates)).toLocaleString("en")}/s`;
 }
 
-export function formatMark(mark: Mark, unit: Unit): string {
-  if ("atLeast" in mark) return `≥ ${mark.atLeast} ${unit}`;
-  return "atMost" in mark ? `≤ ${mark.atMost} ${unit}` : `= ${mark.exactly} ${unit}`;
+/** Formats a target: `≥ 0.8 ×`. */
+export function formatTarget(target: Target, unit: Unit): string {
+  if ("atLeast" in target) return `≥ ${target.atLeast} ${unit}`;
+  return "atMost" in target ? `≤ ${target.atMost} ${unit}` : `= ${target.exactly} ${unit}`;
 }
 
+/** Formats a value with its unit. */
 export function formatValue(value: number, unit: Unit): string {
   return `${value.toFixed(unit === "×" ? 2 : unit === "calls" ? 0 : 1)} ${unit}`;
 }
 
-export function sign(answer: Answer): "✓" | "✗" | "–" {
-  if ("notMeasured" in answer) return "–";
-  return answer.met ? "✓" : "✗";
+/** Returns ✓ if the target was met, ✗ if it was missed, – if nothing was measured. */
+export function mark(result: Result): "✓" | "✗" | "–" {
+  if ("notMeasured" in result) return "–";
+  return result.met ? "✓" : "✗";
 }
 
-function meets(value: number, mark: Mark): boolean {
-  if ("atLeast" in mark) return value >= mark.atLeast;
-  return "atMost" in mark ? value <= mark.atMost : value === mark.exactly;
+function meets(value: number, target: Target): boolean {
+  if ("atLeast" in target) return value >= target.atLeast;
+  return "atMost" in target ? value <= target.atMost : value === target.exactly;
 }
 
-export function summary(answers: Answer[]): string {
-  const count = (wanted: string) => answers.filter((answer) => sign(answer) === wanted).length;
-  return `${count("✓")} marks met, ${count("✗")} missed, ${count("–")} not measured`;
+/** Counts the targets that were met and missed. */
+export function summary(results: Result[]): string {
+  const count = (symbol: string) => results.filter((result) => mark(result) === symbol).length;
+  return `${count("✓")} targets met, ${count("✗")} missed, ${count("–")} not measured`;
 }

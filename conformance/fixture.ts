@@ -1,70 +1,73 @@
-/** What a provider tells the conformance kit of itself, and what the kit gives back. */
+/** What a provider passes to the conformance kit, and the cases that it gets back. */
 import { AssertionError } from "node:assert";
 import type { KeySignerOptions, Signer } from "../src/index.js";
 
-/** Why a store can't be brought to do something. It is what the case is reported with. */
+/** Why a provider can't demonstrate something. Cases that need it are reported as not applicable, with this reason. */
 export type Reason = string;
 
-type Made<T> = T | Promise<T>;
+type MaybePromise<T> = T | Promise<T>;
 
-/** Whatever is left out, or is a {@link Reason}, makes the cases that need it not applicable. */
+/** A member that is omitted or is a {@link Reason} makes the cases that need it not applicable. */
 export interface Fixture {
-  /** A new signer over a key that signs, not used yet. */
-  open(): Made<Signer>;
-  /** How many connections all signers together have made so far. */
+  /** Returns a new, unused signer whose key can sign. */
+  open(): MaybePromise<Signer>;
+  /** Returns how many connections all signers together have opened so far. */
   connections?: (() => number) | Reason | undefined;
-  /** A new signer over a key that can't sign ES256; its error must say what was `found`: `P-384`, `RSA`. */
-  wrongKey?: { open(): Made<Signer>; found: string } | Reason | undefined;
-  /** A new signer, with these options, whose store gives the public key, and never answers when it is asked to sign. */
-  hanging?: ((options: KeySignerOptions) => Made<Signer>) | Reason | undefined;
-  /** A new signer whose first connect fails, and whose second does not. */
-  failsFirst?: (() => Made<Signer>) | Reason | undefined;
-  /** What must not show anywhere: PIN, token, private key. */
+  /** A new signer whose key can't sign ES256. Its error must name the type that was `found`: `P-384`, `RSA`. */
+  wrongKey?: { open(): MaybePromise<Signer>; found: string } | Reason | undefined;
+  /**
+   * Returns a new signer with these options, whose store returns the public key but never responds to a sign request.
+   */
+  hanging?: ((options: KeySignerOptions) => MaybePromise<Signer>) | Reason | undefined;
+  /** Returns a new signer whose first attempt to connect fails, and whose second attempt succeeds. */
+  failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
+  /** Strings that must not appear anywhere: PIN, token, private key. */
   secrets?: readonly string[] | Reason | undefined;
-  /** Why it is right that signatures are made on the event loop, if they are. */
+  /** Why it is acceptable that the store signs on the event loop, if it does. */
   onEventLoop?: Reason | undefined;
-  /** How many signatures are made to see that each verifies. Default 1,000; fewer for a slow store, or one that bills. */
+  /** Number of signatures to create and verify. Default 1,000. Use fewer for a store that is slow or bills each one. */
   signatures?: number | undefined;
-  /** Milliseconds after which a case has failed. Default 30,000. */
-  patience?: number | undefined;
+  /** Milliseconds after which a case fails. Default 30,000. */
+  timeout?: number | undefined;
 }
 
-/** One thing that a signer must do. Runs in vitest, in node:test, or without either. */
+/** One requirement for a signer. Runs in vitest, in `node:test`, or without a test runner. */
 export interface Case {
   readonly name: string;
-  /** @throws {AssertionError} if the signer does not do it */
+  /** @throws {AssertionError} If the signer doesn't meet the requirement. */
   run(): Promise<void>;
-  /** Set if the fixture can't show it: why. `run` does nothing then. */
+  /** Why the fixture can't demonstrate the requirement. If it is set, `run` does nothing. */
   readonly notApplicable?: Reason;
 }
 
-const PATIENCE = 30_000;
+const DEFAULT_TIMEOUT = 30_000;
 
-/** A case that any fixture can show. */
-export function given(fixture: Fixture, name: string, run: () => Promise<void>): Case {
-  return { name, run: () => within(fixture.patience ?? PATIENCE, name, run) };
+/** Returns a case that needs only a signer. */
+export function testCase(fixture: Fixture, name: string, run: () => Promise<void>): Case {
+  return { name, run: () => within(fixture.timeout ?? DEFAULT_TIMEOUT, name, run) };
 }
 
 async function within(timeout: number, name: string, run: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new AssertionError({ message: `Not done after ${timeout} ms: ${name}` }));
+  const expired = new Promise<never>((_, reject) => {
+    const fail = () => reject(new AssertionError({ message: `The case did not finish within ${timeout} ms: ${name}` }));
     timer = setTimeout(fail, timeout);
   });
-  await Promise.race([run(), late]).finally(() => clearTimeout(timer));
+  await Promise.race([run(), expired]).finally(() => clearTimeout(timer));
 }
 
-/** A case that needs more from the fixture than a signer. */
-export function needing<Part extends object>(
+/** Returns a case that needs an optional member of the fixture. */
+export function testCaseWith<Member extends object>(
   fixture: Fixture,
-  [partName, part]: readonly [name: keyof Fixture, part: Part | Reason | undefined],
+  [memberName, member]: readonly [name: keyof Fixture, member: Member | Reason | undefined],
   name: string,
-  run: (part: Part) => Promise<void>,
+  run: (member: Member) => Promise<void>,
 ): Case {
-  if (typeof part === "object" || typeof part === "function") return given(fixture, name, () => run(part));
-  return notApplicable(name, part ?? `The fixture has no \`${partName}\`.`);
+  if (typeof member === "object" || typeof member === "function") return testCase(fixture, name, () => run(member));
+  return notApplicable(name, member ?? `The fixture doesn't define \`${memberName}\`.`);
 }
 
+/** Returns a case that does nothing and has a reason for it. */
 export function notApplicable(name: string, reason: Reason): Case {
   return { name, run: async () => undefined, notApplicable: reason };
 }

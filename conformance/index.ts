@@ -1,4 +1,4 @@
-/** What every signer must do, whatever key store it stands for: the suite that all providers of Hardproof pass. */
+/** The conformance kit: what every signer must do, whatever its key store. All providers of Hardproof pass it. */
 import { disclosureCases } from "./disclosure-cases.js";
 import type { Case, Fixture } from "./fixture.js";
 import { lifecycleCases } from "./lifecycle-cases.js";
@@ -7,7 +7,7 @@ import { signingCases } from "./signing-cases.js";
 export type { Case, Fixture, Reason } from "./fixture.js";
 
 /**
- * The cases for one signer. They need no test runner, and may run in any order, one after the other.
+ * Returns the cases for one provider. They don't need a test runner, and may run in any order, one after another.
  *
  * @example
  * ```ts

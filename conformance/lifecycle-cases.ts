@@ -1,56 +1,69 @@
-/** First use, abort, time-out and close. */
+/** Cases about the first use, abort, time limit and close. */
 import { equal, ok } from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { Signer, SignOptions } from "../src/index.js";
-import { checkSignature, errorOf, refusal } from "./checks.js";
-import { type Case, type Fixture, given, needing } from "./fixture.js";
+import { checkSignature, expectError, signerErrorOf } from "./checks.js";
+import { type Case, type Fixture, testCase, testCaseWith } from "./fixture.js";
 
 const CALLERS = 50;
-const UNDER_WAY = 8;
-const SHORT = 50;
+const IN_FLIGHT = 8;
+/** Milliseconds. */
+const SHORT_TIMEOUT = 50;
 const data = randomBytes(32);
 
+/** Returns the cases about the first use, abort, time limit and close. */
 export function lifecycleCases(fixture: Fixture): Case[] {
   const { connections, hanging, failsFirst } = fixture;
   return [
-    needing(fixture, ["connections", connections], "connects at the first use, not before", (count) =>
-      lazily(fixture, count),
+    testCaseWith(fixture, ["connections", connections], "does not connect before its first use", (count) =>
+      connectsLazily(fixture, count),
     ),
-    needing(fixture, ["connections", connections], `connects once for ${CALLERS} callers at once`, (count) =>
-      once(fixture, count),
+    testCaseWith(
+      fixture,
+      ["connections", connections],
+      `shares one connection among ${CALLERS} concurrent callers`,
+      (count) => connectsOnce(fixture, count),
     ),
-    needing(fixture, ["failsFirst", failsFirst], "tries again after a connect that failed", triesAgain),
-    given(fixture, "refuses with `aborted` what was aborted before, and goes on", () => abortedBefore(fixture)),
-    needing(fixture, ["hanging", hanging], "ends a signature with `aborted` by its signal", abortedDuring),
-    needing(fixture, ["hanging", hanging], "ends a signature with `timeout` when its time is up", timedOut),
-    given(fixture, "closes twice, at once and later, used or not", () => closedTwice(fixture)),
-    given(fixture, "lets the signatures under way end before it is closed", () => drained(fixture)),
-    given(fixture, "is `misconfigured` after close()", () => usedAfterClose(fixture)),
-    given(fixture, "closes at the end of `await using`", () => disposed(fixture)),
+    testCaseWith(fixture, ["failsFirst", failsFirst], "connects again after a failed attempt", retriesConnect),
+    testCase(fixture, "rejects an already aborted call with `aborted`, and stays usable", () => abortedBefore(fixture)),
+    testCaseWith(
+      fixture,
+      ["hanging", hanging],
+      "rejects a signature in flight with `aborted` when its signal aborts",
+      abortedInFlight,
+    ),
+    testCaseWith(fixture, ["hanging", hanging], "rejects a signature with `timeout` after its time limit", timedOut),
+    testCase(fixture, "can be closed more than once, also concurrently and before its first use", () =>
+      closedTwice(fixture),
+    ),
+    testCase(fixture, "completes the signatures in flight before close() resolves", () => drained(fixture)),
+    testCase(fixture, "rejects every call after close() with `misconfigured`", () => usedAfterClose(fixture)),
+    testCase(fixture, "is closed at the end of `await using`", () => disposed(fixture)),
   ];
 }
 
-async function lazily(fixture: Fixture, connections: () => number): Promise<void> {
+async function connectsLazily(fixture: Fixture, connections: () => number): Promise<void> {
   const before = connections();
   await (await fixture.open()).close();
-  equal(connections(), before, "A signer that was never used has connected.");
+  equal(connections(), before, "A signer that was never used must not connect.");
   await using signer = await fixture.open();
   await signer.publicJwk();
-  ok(connections() > before, "`connections` does not count what the first use connects.");
+  ok(connections() > before, "`connections` of the fixture must count the connection of the first use.");
 }
 
-async function once(fixture: Fixture, connections: () => number): Promise<void> {
+async function connectsOnce(fixture: Fixture, connections: () => number): Promise<void> {
   const before = connections();
   await using signer = await fixture.open();
-  // Not describe(): it may ask the store again, to say how the key is now.
-  const uses = [() => signer.publicJwk(), () => signer.sign(data)];
-  await Promise.all(Array.from({ length: CALLERS }, (_, n) => uses[n % uses.length]?.()));
-  equal(connections() - before, 1, `${CALLERS} callers at once must share one connection.`);
+  // describe() isn't one of the calls: it may query the store each time.
+  const calls = [() => signer.publicJwk(), () => signer.sign(data)];
+  await Promise.all(Array.from({ length: CALLERS }, (_, n) => calls[n % calls.length]?.()));
+  const count = connections() - before;
+  equal(count, 1, `${CALLERS} concurrent callers must share one connection; the signer opened ${count}.`);
 }
 
-async function triesAgain(failsFirst: () => Signer | Promise<Signer>): Promise<void> {
+async function retriesConnect(failsFirst: () => Signer | Promise<Signer>): Promise<void> {
   await using signer = await failsFirst();
-  await errorOf(signer.publicJwk(), "The first connect");
+  await signerErrorOf(signer.publicJwk(), "The first attempt to connect");
   checkSignature(await signer.publicJwk(), data, await signer.sign(data));
 }
 
@@ -58,25 +71,26 @@ async function abortedBefore(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   const jwk = await signer.publicJwk();
   const options = { signal: AbortSignal.abort() };
-  for (const [what, use] of usesOf(signer)) await refusal(use(options), "aborted", `${what}, aborted before,`);
+  for (const [name, call] of callsOf(signer))
+    await expectError(call(options), "aborted", `${name} with an aborted signal`);
   checkSignature(jwk, data, await signer.sign(data), "The signature after an abort");
 }
 
 type Hanging = NonNullable<Exclude<Fixture["hanging"], string>>;
 
-async function abortedDuring(hanging: Hanging): Promise<void> {
-  // Long for a store that has to be connected, short for close(), which waits that long for what hangs.
+async function abortedInFlight(hanging: Hanging): Promise<void> {
+  // Long enough for a store that must connect first; short enough for close(), which waits for the hanging request.
   await using signer = await hanging({ timeout: 1000 });
   await signer.publicJwk();
   const controller = new AbortController();
-  const signing = refusal(signer.sign(data, { signal: controller.signal }), "aborted", "A signature that is aborted");
+  const signing = expectError(signer.sign(data, { signal: controller.signal }), "aborted", "An aborted sign()");
   setImmediate(() => controller.abort());
   await signing;
 }
 
 async function timedOut(hanging: Hanging): Promise<void> {
-  await using signer = await hanging({ timeout: SHORT });
-  await refusal(signer.sign(data), "timeout", `A signature that may take ${SHORT} ms`);
+  await using signer = await hanging({ timeout: SHORT_TIMEOUT });
+  await expectError(signer.sign(data), "timeout", `sign() with a timeout of ${SHORT_TIMEOUT} ms`);
 }
 
 async function closedTwice(fixture: Fixture): Promise<void> {
@@ -92,7 +106,7 @@ async function drained(fixture: Fixture): Promise<void> {
   const signer = await fixture.open();
   const jwk = await signer.publicJwk();
   const order: string[] = [];
-  const signatures = Array.from({ length: UNDER_WAY }, () =>
+  const signatures = Array.from({ length: IN_FLIGHT }, () =>
     signer.sign(data).then((signature) => {
       order.push("signed");
       return signature;
@@ -101,7 +115,7 @@ async function drained(fixture: Fixture): Promise<void> {
   const closed = signer.close().then(() => order.push("closed"));
   for (const signature of await Promise.all(signatures)) checkSignature(jwk, data, signature);
   await closed;
-  equal(order.indexOf("closed"), UNDER_WAY, "close() came back before the signatures under way had ended.");
+  equal(order.indexOf("closed"), IN_FLIGHT, "close() resolved before the signatures in flight were complete.");
 }
 
 async function usedAfterClose(fixture: Fixture): Promise<void> {
@@ -109,17 +123,17 @@ async function usedAfterClose(fixture: Fixture): Promise<void> {
   await used.publicJwk();
   for (const signer of [await fixture.open(), used]) {
     await signer.close();
-    for (const [what, use] of usesOf(signer)) await refusal(use({}), "misconfigured", `${what} after close()`);
+    for (const [name, call] of callsOf(signer)) await expectError(call({}), "misconfigured", `${name} after close()`);
   }
 }
 
 async function disposed(fixture: Fixture): Promise<void> {
   const signer = await fixture.open();
   await signer[Symbol.asyncDispose]();
-  await refusal(signer.sign(data), "misconfigured", "sign() after it was disposed of");
+  await expectError(signer.sign(data), "misconfigured", "sign() after the signer was disposed of");
 }
 
-function usesOf(signer: Signer): [string, (options: SignOptions) => Promise<unknown>][] {
+function callsOf(signer: Signer): [string, (options: SignOptions) => Promise<unknown>][] {
   return [
     ["sign()", (options) => signer.sign(data, options)],
     ["publicJwk()", (options) => signer.publicJwk(options)],

@@ -1,57 +1,64 @@
-/** The public key and the signatures (RFC 7518 §3.4, §6.2). */
+/** Cases about the public key and the signatures (RFC 7518 §3.4, §6.2). */
 import { deepEqual, equal, fail, ok } from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { PublicJwk } from "../src/index.js";
 import { checkSignature, isSignature, SIGNATURE_BYTES } from "./checks.js";
-import { type Case, type Fixture, given, notApplicable } from "./fixture.js";
+import { type Case, type Fixture, notApplicable, testCase } from "./fixture.js";
 
+/** 32 bytes in base64url. */
 const COORDINATE = /^[\w-]{43}$/;
 const MEBIBYTE = 1024 * 1024;
 const CONCURRENT = 64;
-const SEQUENCE = 50;
+const SEQUENTIAL = 50;
 
+/** Returns the cases about the public key and the signatures. */
 export function signingCases(fixture: Fixture): Case[] {
-  let signed: Promise<Signed> | undefined;
-  const many = () => {
-    signed ??= signMany(fixture);
-    return signed;
+  let samples: Promise<Samples> | undefined;
+  const sharedSamples = () => {
+    samples ??= signSamples(fixture);
+    return samples;
   };
   const count = (fixture.signatures ?? 1000).toLocaleString("en");
-  const offLoop = "signs off the event loop, which turns meanwhile";
+  const nonBlocking = "signs without blocking the event loop";
   return [
-    given(fixture, "the public key is kty, crv, x and y of a P-256 key, frozen, and the same each time", () =>
+    testCase(fixture, "publicJwk() returns a frozen P-256 key with kty, crv, x and y, the same each time", () =>
       publicKey(fixture),
     ),
-    given(fixture, `each of ${count} signatures has 64 bytes`, async () => checkForm(await many())),
-    given(fixture, `each of ${count} signatures verifies with the public key`, async () => checkAll(await many())),
-    given(fixture, "signs an empty input", () => signsOne(fixture, new Uint8Array(0))),
-    given(fixture, "signs an input of 1 MiB", () => signsOne(fixture, randomBytes(MEBIBYTE))),
-    given(fixture, "signs a view's bytes, not those around it, and leaves them as they were", () => view(fixture)),
-    given(fixture, `does not mix up ${CONCURRENT} signatures side by side`, () => sideBySide(fixture)),
+    testCase(fixture, `each of ${count} signatures has 64 bytes`, async () => checkLength(await sharedSamples())),
+    testCase(fixture, `each of ${count} signatures verifies with the public key`, async () =>
+      checkAll(await sharedSamples()),
+    ),
+    testCase(fixture, "signs an empty input", () => signInput(fixture, new Uint8Array(0))),
+    testCase(fixture, "signs an input of 1 MiB", () => signInput(fixture, randomBytes(MEBIBYTE))),
+    testCase(fixture, "signs only the bytes of a view, and doesn't change its buffer", () => signView(fixture)),
+    testCase(fixture, `returns each of ${CONCURRENT} concurrent signatures to its own caller`, () =>
+      signConcurrently(fixture),
+    ),
     fixture.onEventLoop === undefined
-      ? given(fixture, offLoop, () => offTheLoop(fixture))
-      : notApplicable(offLoop, fixture.onEventLoop),
+      ? testCase(fixture, nonBlocking, () => signWithoutBlocking(fixture))
+      : notApplicable(nonBlocking, fixture.onEventLoop),
   ];
 }
 
 async function publicKey(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   const jwk = await signer.publicJwk();
-  deepEqual(Object.keys(jwk).sort(), ["crv", "kty", "x", "y"], "The public JWK has other members.");
+  const members = "The members of the public JWK must be kty, crv, x and y.";
+  deepEqual(Object.keys(jwk).sort(), ["crv", "kty", "x", "y"], members);
   deepEqual([jwk.kty, jwk.crv], ["EC", "P-256"]);
-  for (const coordinate of [jwk.x, jwk.y]) ok(COORDINATE.test(coordinate), "x and y must be 32 bytes, base64url.");
-  ok(Object.isFrozen(jwk), "Somebody who was given the public JWK could change it for all others.");
-  deepEqual(await signer.publicJwk(), jwk, "The public key is another one the second time.");
-  // Refuses a point that is not on the curve.
+  for (const coordinate of [jwk.x, jwk.y]) ok(COORDINATE.test(coordinate), "x and y must be 32 bytes in base64url.");
+  ok(Object.isFrozen(jwk), "The public JWK must be frozen: callers share it.");
+  deepEqual(await signer.publicJwk(), jwk, "The second call of publicJwk() returned another key.");
+  // Throws if the point isn't on the curve.
   isSignature(jwk, new Uint8Array(0), new Uint8Array(SIGNATURE_BYTES));
 }
 
-interface Signed {
+interface Samples {
   readonly jwk: PublicJwk;
   readonly signatures: readonly { data: Uint8Array; signature: Uint8Array }[];
 }
 
-async function signMany(fixture: Fixture): Promise<Signed> {
+async function signSamples(fixture: Fixture): Promise<Samples> {
   await using signer = await fixture.open();
   const signatures = [];
   for (let n = fixture.signatures ?? 1000; n > 0; n -= 1) {
@@ -61,45 +68,46 @@ async function signMany(fixture: Fixture): Promise<Signed> {
   return { jwk: await signer.publicJwk(), signatures };
 }
 
-function checkForm({ signatures }: Signed): void {
+function checkLength({ signatures }: Samples): void {
   for (const [n, { signature }] of signatures.entries()) {
-    ok(signature instanceof Uint8Array, `Signature ${n + 1} is no Uint8Array.`);
-    equal(signature.length, SIGNATURE_BYTES, `Signature ${n + 1} is not r‖s; DER has about 70 bytes.`);
+    ok(signature instanceof Uint8Array, `Signature ${n + 1} must be a Uint8Array.`);
+    const message = `Signature ${n + 1} must be r‖s with 64 bytes; it has ${signature.length} (DER has about 70).`;
+    equal(signature.length, SIGNATURE_BYTES, message);
   }
 }
 
-/** Those of another length are the other case's. */
-function checkAll({ jwk, signatures }: Signed): void {
-  const inForm = signatures.filter(({ signature }) => signature.length === SIGNATURE_BYTES);
-  if (inForm.length === 0) fail("No signature has 64 bytes.");
-  for (const { data, signature } of inForm) checkSignature(jwk, data, signature);
+/** Skips signatures of another length: the case about the length reports those. */
+function checkAll({ jwk, signatures }: Samples): void {
+  const complete = signatures.filter(({ signature }) => signature.length === SIGNATURE_BYTES);
+  if (complete.length === 0) fail(`None of the ${signatures.length} signatures has 64 bytes.`);
+  for (const { data, signature } of complete) checkSignature(jwk, data, signature);
 }
 
-async function signsOne(fixture: Fixture, data: Uint8Array): Promise<void> {
+async function signInput(fixture: Fixture, data: Uint8Array): Promise<void> {
   await using signer = await fixture.open();
   checkSignature(await signer.publicJwk(), data, await signer.sign(data));
 }
 
-async function view(fixture: Fixture): Promise<void> {
+async function signView(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
-  const around = new Uint8Array(randomBytes(300));
-  const before = around.slice();
-  const signature = await signer.sign(around.subarray(100, 200));
-  checkSignature(await signer.publicJwk(), before.subarray(100, 200), signature, "The signature over a view");
-  deepEqual(around, before, "What was to be signed was changed.");
+  const buffer = new Uint8Array(randomBytes(300));
+  const original = buffer.slice();
+  const signature = await signer.sign(buffer.subarray(100, 200));
+  checkSignature(await signer.publicJwk(), original.subarray(100, 200), signature, "The signature over a view");
+  deepEqual(buffer, original, "sign() must not change its input.");
 }
 
-async function sideBySide(fixture: Fixture): Promise<void> {
+async function signConcurrently(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   const inputs = Array.from({ length: CONCURRENT }, () => randomBytes(100));
   const signatures = await Promise.all(inputs.map((data) => signer.sign(data)));
   const jwk = await signer.publicJwk();
   for (const [n, data] of inputs.entries())
-    checkSignature(jwk, data, signatures[n] ?? new Uint8Array(0), `Answer ${n + 1} of ${CONCURRENT}`);
+    checkSignature(jwk, data, signatures[n] ?? new Uint8Array(0), `Signature ${n + 1} of ${CONCURRENT}`);
 }
 
-/** Whoever signs while the event loop stands still lets it turn not once between the first signature and the last. */
-async function offTheLoop(fixture: Fixture): Promise<void> {
+/** A signer that blocks the event loop allows no turn of it between the first signature and the last. */
+async function signWithoutBlocking(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   await signer.sign(randomBytes(32));
   let turns = 0;
@@ -108,7 +116,11 @@ async function offTheLoop(fixture: Fixture): Promise<void> {
     next = setImmediate(turn);
   };
   let next = setImmediate(turn);
-  for (let n = 0; n < SEQUENCE; n += 1) await signer.sign(randomBytes(32));
+  for (let n = 0; n < SEQUENTIAL; n += 1) await signer.sign(randomBytes(32));
   clearImmediate(next);
-  ok(turns >= SEQUENCE / 2, `The event loop turned ${turns} times during ${SEQUENCE} signatures.`);
+  const least = SEQUENTIAL / 2;
+  ok(
+    turns >= least,
+    `The event loop must turn ${least} times during ${SEQUENTIAL} signatures; it turned ${turns} times.`,
+  );
 }

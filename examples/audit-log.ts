@@ -1,20 +1,22 @@
 /**
- * An append-only log of everything that was signed or asked for: JSON lines, each with the SHA-256 of the one before, so that
- * a line that was changed, removed or put in breaks the chain. A line is on the disk before the proof leaves the process; a
- * log that can't be written ends the process, since a subscriber's error is an uncaught exception.
+ * An append-only audit log of every signature and every token request, as JSON lines. Each line contains the SHA-256
+ * hash of the previous one, so a line that was changed, removed or inserted breaks the chain.
+ *
+ * A line is written to disk before the proof leaves the process. If the log can't be written, the process ends: an
+ * error in a subscriber is an uncaught exception.
  */
 import { createHash } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 
 const CHANNELS = ["hardproof.signature", "hardproof.token"];
-const FIRST = "0".repeat(64);
+const FIRST_HASH = "0".repeat(64);
 
 /**
- * Goes on where the file ends.
+ * Starts logging, and continues an existing file.
  *
- * @returns a function that stops it and closes the file
- * @throws if the file's chain is broken
+ * @returns A function that stops logging and closes the file.
+ * @throws If the chain of the existing file is broken.
  */
 export function auditLog(path: string): () => void {
   const file = openSync(path, "a", 0o600);
@@ -34,18 +36,21 @@ export function auditLog(path: string): () => void {
 }
 
 /**
- * @param log - the file's content
- * @returns the hash of the last line: note it elsewhere, since a log that was cut off at its end is a whole chain too
- * @throws if a line is not followed by the one that it was followed by
+ * Verifies that no line was changed, removed or inserted.
+ *
+ * @param log - The content of the file.
+ * @returns The hash of the last line. Store it elsewhere: a log that was truncated at its end still has a valid chain.
+ * @throws If a line doesn't contain the hash of the previous line.
  */
 export function checkChain(log: string): string {
   return log
     .split("\n")
     .filter((line) => line !== "")
-    .reduce((previous, line, at) => {
-      if (JSON.parse(line).previous !== previous) throw new Error(`The audit log was changed before line ${at + 1}.`);
+    .reduce((previous, line, index) => {
+      if (JSON.parse(line).previous !== previous)
+        throw new Error(`The audit log was changed before line ${index + 1}.`);
       return hashOf(line);
-    }, FIRST);
+    }, FIRST_HASH);
 }
 
 function channelOf(name: string | symbol): string {

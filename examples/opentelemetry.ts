@@ -1,6 +1,6 @@
 /**
- * Hardproof's tracing channels as OpenTelemetry spans: one for each signature and each token request, under the span that is
- * active where it is asked for.
+ * Converts Hardproof's tracing channels to OpenTelemetry spans: one for each signature and each token request, as a
+ * child of the caller's active span.
  */
 import { type TracingChannelSubscribers, tracingChannel } from "node:diagnostics_channel";
 import { type Attributes, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
@@ -9,8 +9,10 @@ import type { SignatureTrace, TokenTrace } from "hardproof";
 type Trace = SignatureTrace | TokenTrace;
 
 /**
- * @param tracer - by default the one of the global provider
- * @returns a function that stops it
+ * Starts tracing.
+ *
+ * @param tracer - The tracer for the spans. Default: a tracer of the global provider.
+ * @returns A function that stops tracing.
  */
 export function traceHardproof(tracer: Tracer = trace.getTracer("hardproof")): () => void {
   const stops = ["hardproof.signature", "hardproof.token"].map((name) => {
@@ -24,7 +26,7 @@ export function traceHardproof(tracer: Tracer = trace.getTracer("hardproof")): (
   };
 }
 
-/** The same object comes with the start and the end of one operation. */
+/** The channel publishes the same message object at the start and the end of an operation. */
 function spansOf(name: string, tracer: Tracer): TracingChannelSubscribers<Trace> {
   const spans = new WeakMap<Trace, Span>();
   return {
@@ -43,7 +45,7 @@ function spansOf(name: string, tracer: Tracer): TracingChannelSubscribers<Trace>
   };
 }
 
-/** Every field is fit to be shown, but the error: its code is in `outcome`, and its message belongs into the log. */
+/** All fields are safe to export except the error. Its code is in `outcome`; its message belongs in the log. */
 function attributesOf({ error: _, ...fields }: Trace): Attributes {
   return Object.fromEntries(Object.entries(fields).map(([field, value]) => [`hardproof.${field}`, value]));
 }

@@ -1,47 +1,50 @@
-/** A private temporary directory that is gone when its process is: closed, ended, or stopped by a signal. */
+/** Private temporary directories that are removed on close, or else when the process exits or is ended by a signal. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const open = new Set<string>();
+const existing = new Set<string>();
 
-/** Makes a directory that only this user can enter (`mkdtemp` gives mode 0700). */
-export function makeDirectory(prefix: string): string {
+/** Makes a directory that only this user can access (`mkdtemp` sets mode 0700). */
+export function makeTempDirectory(prefix: string): string {
   const path = mkdtempSync(join(tmpdir(), prefix));
-  if (open.size === 0) watch();
-  open.add(path);
+  if (existing.size === 0) addListeners();
+  existing.add(path);
   return path;
 }
 
-export function removeDirectory(path: string): void {
+/** Removes a directory that `makeTempDirectory` made. Does nothing if it was removed before. */
+export function removeTempDirectory(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
-  open.delete(path);
-  if (open.size === 0) unwatch();
+  existing.delete(path);
+  if (existing.size === 0) removeListeners();
 }
 
-function watch(): void {
+function addListeners(): void {
   process.on("exit", removeAll);
-  // First in line: a `once` listener that had run before us would be gone from the count below.
+  // Prepended: `onSignal` counts the listeners, and a `once` listener that ran earlier would no longer be counted.
   for (const signal of SIGNALS) process.prependListener(signal, onSignal);
 }
 
-function unwatch(): void {
+function removeListeners(): void {
   process.off("exit", removeAll);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 
-/** A program with a listener of its own decides whether it ends; any other dies of the signal, as if we weren't here. */
+/**
+ * If the program has its own listener, that decides whether the process ends. Otherwise the signal ends it as usual.
+ */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
   try {
     removeAll();
   } finally {
-    unwatch();
+    removeListeners();
     process.kill(process.pid, signal);
   }
 }
 
 function removeAll(): void {
-  for (const path of open) removeDirectory(path);
+  for (const path of existing) removeTempDirectory(path);
 }

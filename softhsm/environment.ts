@@ -1,9 +1,13 @@
-/** The variables that point this process at a token: a process has one of each, so one token of a kind has them. */
+/** Sets the environment variables through which a PKCS#11 library finds its token. */
 
-const held = new Set<string>();
+const inUse = new Set<string>();
 
-/** Sets the variables unless an open token has them; returns what puts the former values back. */
-export function pointProcessAt(variables: Readonly<Record<string, string>>): () => void {
+/**
+ * Sets the variables of this process. A variable that belongs to another open token stays unchanged.
+ *
+ * @returns A function that restores the previous values.
+ */
+export function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
   const restorers = Object.entries(variables).map(([name, value]) => setVariable(name, value));
   return () => {
     for (const restore of restorers) restore();
@@ -11,17 +15,17 @@ export function pointProcessAt(variables: Readonly<Record<string, string>>): () 
 }
 
 function setVariable(name: string, value: string): () => void {
-  if (held.has(name)) return () => undefined;
-  const former = process.env[name];
-  held.add(name);
+  if (inUse.has(name)) return () => undefined;
+  const previous = process.env[name];
+  inUse.add(name);
   process.env[name] = value;
-  let done = false;
+  let restored = false;
   return () => {
-    if (done) return;
-    done = true;
-    held.delete(name);
+    if (restored) return;
+    restored = true;
+    inUse.delete(name);
     if (process.env[name] !== value) return;
-    if (former === undefined) delete process.env[name];
-    else process.env[name] = former;
+    if (previous === undefined) delete process.env[name];
+    else process.env[name] = previous;
   };
 }

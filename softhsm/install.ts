@@ -1,10 +1,12 @@
-/** The parts of tokens on this machine: found, or installed by the package manager where that needs no question. */
+/** Finds the programs and libraries that a token needs, and installs missing ones if no user interaction is needed. */
 import { commandPath, run } from "./command.js";
-import type { PackageManager, Part } from "./parts.js";
+import type { Dependency, PackageManager } from "./dependencies.js";
 
-export type { PackageManager } from "./parts.js";
+export type { PackageManager } from "./dependencies.js";
 
-/** A token can't be had here; `command` is the one command to run, where there is one. */
+/**
+ * Thrown if a token can't be created on this machine. `command` is the command that installs what is missing, if known.
+ */
 export class TokenUnavailable extends Error {
   override readonly name = "TokenUnavailable" as const;
   readonly command: string | undefined;
@@ -15,18 +17,17 @@ export class TokenUnavailable extends Error {
   }
 }
 
-/** What decides how something is installed here. */
+/** The properties of this machine that decide how to install packages. */
 export interface System {
-  /** Whether this process is root's. */
+  /** Whether this process runs as root. */
   readonly root: boolean;
-  /** Whether there is `sudo`, and whether it asks for a password. */
-  readonly sudo: "silent" | "asks" | "none";
+  readonly sudo: "passwordless" | "password" | "none";
   readonly managers: readonly PackageManager[];
 }
 
-/** How each package manager is called, in order of preference. */
+/** Install commands of the package managers, in order of preference. */
 const INSTALL: Readonly<Record<PackageManager, (packages: string) => string>> = {
-  // A `;`, since a broken third-party source makes the update fail and hinders nothing.
+  // A `;` instead of `&&`: the update fails if any third-party source is broken, which doesn't affect these packages.
   "apt-get": (packages) =>
     `apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 ${packages}`,
   dnf: (packages) => `dnf install -y ${packages}`,
@@ -34,103 +35,114 @@ const INSTALL: Readonly<Record<PackageManager, (packages: string) => string>> = 
   brew: (packages) => `brew install ${packages}`,
 };
 
-/** `NEEDRESTART_SUSPEND`: Ubuntu's hook would restart the user's services after any installation. */
-const SILENCE = ["DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "HOMEBREW_NO_AUTO_UPDATE=1"];
+/** `NEEDRESTART_SUSPEND` stops Ubuntu from restarting the user's services after an installation. */
+const NON_INTERACTIVE = ["DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "HOMEBREW_NO_AUTO_UPDATE=1"];
 
 /**
- * Finds the parts, and installs what is missing. Does nothing where all are there; may run in several processes at once.
- * `log` hears what is installed (standard error unless set).
+ * Finds the dependencies, and installs those that are missing. Several processes may call it at the same time.
  *
- * @returns the path of each part
- * @throws TokenUnavailable where one can't be had without a question
+ * @param options - `log` receives one line before an installation. Default: standard error.
+ * @returns The path of each dependency.
+ * @throws {TokenUnavailable} If a dependency can't be installed without user interaction.
  */
-export async function ensureParts<Name extends string>(
-  parts: Readonly<Record<Name, Part>>,
+export async function ensureInstalled<Name extends string>(
+  dependencies: Readonly<Record<Name, Dependency>>,
   options: { log?: ((line: string) => void) | undefined } = {},
 ): Promise<Record<Name, string>> {
-  await othersInstalling();
-  const found = findParts(parts);
-  if (found.missing.length === 0) return found.paths;
+  await otherInstallations();
+  const before = findAll(dependencies);
+  if (before.missing.length === 0) return before.paths;
 
-  const plan = planInstall(found.missing, await thisSystem());
+  const plan = planInstall(before.missing, await thisSystem());
   await install(plan, options.log ?? console.error);
 
-  const { paths, missing } = findParts(parts);
+  const { paths, missing } = findAll(dependencies);
   if (missing.length === 0) return paths;
-  const what = missing.map(({ title, remedy }) => `${title} is in no known place${remedy ? `: ${remedy}` : ""}`);
-  throw new TokenUnavailable(`\`${plan.command}\` went well, but ${what.join("; ")}.`, { command: plan.command });
+  const problems = missing.map(
+    ({ title, remedy }) => `${title} was not found in any known directory${remedy ? `: ${remedy}` : ""}`,
+  );
+  throw new TokenUnavailable(`\`${plan.command}\` succeeded, but ${problems.join("; ")}.`, { command: plan.command });
 }
 
-/** `paths` has every name once nothing is missing. */
-function findParts<Name extends string>(parts: Readonly<Record<Name, Part>>) {
+/** `paths` is complete only if `missing` is empty. */
+function findAll<Name extends string>(dependencies: Readonly<Record<Name, Dependency>>) {
   const paths = {} as Record<Name, string>;
-  const missing: Part[] = [];
-  for (const [name, part] of Object.entries(parts) as [Name, Part][]) {
-    const path = part.find();
-    if (path === undefined) missing.push(part);
+  const missing: Dependency[] = [];
+  for (const [name, dependency] of Object.entries(dependencies) as [Name, Dependency][]) {
+    const path = dependency.find();
+    if (path === undefined) missing.push(dependency);
     else paths[name] = path;
   }
   return { paths, missing };
 }
 
-/** How the missing parts are installed: the command as a person would type it, and as it runs without a question. */
+/** How to install the missing dependencies. */
 export interface InstallPlan {
+  /** The command as a user would type it. */
   readonly command: string;
   readonly packages: string;
-  readonly silent: readonly string[];
+  /** The program and its arguments that run the command without user interaction. */
+  readonly argv: readonly string[];
 }
 
-/** Chooses a package manager that needs no question; where there is none, an error that holds the command to run. */
-export function planInstall(parts: readonly Part[], system: System): InstallPlan {
-  const names = parts.map(({ title }) => title).join(" and ");
-  const managers = system.managers.filter((name) => parts.every(({ packages }) => packages[name] !== undefined));
+/**
+ * Chooses a package manager that needs no user interaction.
+ *
+ * @throws {TokenUnavailable} If there is no such package manager. The message contains the command to run, if known.
+ */
+export function planInstall(dependencies: readonly Dependency[], system: System): InstallPlan {
+  const names = dependencies.map(({ title }) => title).join(" and ");
+  const managers = system.managers.filter((name) => dependencies.every(({ packages }) => packages[name] !== undefined));
   const manager = managers.find((name) => canInstall(name, system)) ?? managers[0];
-  if (!manager) {
-    const why =
-      system.managers.length > 0
-        ? `${system.managers.join(" and ")} has no package for it`
-        : "no known package manager either";
-    const remedies = parts.flatMap(({ remedy }) => (remedy ? [`, or ${remedy}`] : []));
-    throw new TokenUnavailable(`Missing here: ${names}; ${why}. Install by hand${remedies.join("")}.`);
-  }
+  if (!manager) throw noPackage(names, dependencies, system);
 
-  const packages = [...new Set(parts.map((one) => one.packages[manager]))].join(" ");
+  const packages = [...new Set(dependencies.map((dependency) => dependency.packages[manager]))].join(" ");
   const script = INSTALL[manager](packages);
-  const command = asTyped(script, manager, system);
+  const command = userCommand(script, manager, system);
   if (!canInstall(manager, system)) {
-    const why = manager === "brew" ? "Homebrew does not run as root" : "installing needs root";
-    throw new TokenUnavailable(`Missing here: ${names}; ${why}. Run: ${command}`, { command });
+    const reason = manager === "brew" ? "Homebrew doesn't run as root" : "The installation needs root";
+    throw new TokenUnavailable(`Not installed: ${names}. ${reason}. Run: ${command}`, { command });
   }
-  const rights = system.root || manager === "brew" ? [] : ["sudo", "-n"];
-  return { command, packages, silent: [...rights, "env", ...SILENCE, "sh", "-c", script] };
+  const sudo = system.root || manager === "brew" ? [] : ["sudo", "-n"];
+  return { command, packages, argv: [...sudo, "env", ...NON_INTERACTIVE, "sh", "-c", script] };
 }
 
-/** Homebrew refuses to run as root; everybody else wants root. */
+function noPackage(names: string, dependencies: readonly Dependency[], { managers }: System): TokenUnavailable {
+  const reason =
+    managers.length > 0
+      ? `The packages are not available from ${managers.join(" or ")}`
+      : "No supported package manager was found";
+  const remedies = dependencies.flatMap(({ remedy }) => (remedy ? [`, or ${remedy}`] : []));
+  return new TokenUnavailable(`Not installed: ${names}. ${reason}. Install them manually${remedies.join("")}.`);
+}
+
+/** Homebrew refuses to run as root. The other package managers need root. */
 function canInstall(manager: PackageManager, { root, sudo }: System): boolean {
-  return manager === "brew" ? !root : root || sudo === "silent";
+  return manager === "brew" ? !root : root || sudo === "passwordless";
 }
 
-function asTyped(script: string, manager: PackageManager, { root, sudo }: System): string {
+function userCommand(script: string, manager: PackageManager, { root, sudo }: System): string {
   if (root || manager === "brew") return script;
   return sudo === "none" ? `su -c '${script}'` : `sudo sh -c '${script}'`;
 }
 
-async function install({ silent, packages, command }: InstallPlan, log: (line: string) => void): Promise<void> {
+async function install({ argv, packages, command }: InstallPlan, log: (line: string) => void): Promise<void> {
   log(`Installing ${packages}: ${command}`);
-  const locked = commandPath("flock") ? ["flock", LOCK, ...silent] : silent;
+  const locked = commandPath("flock") ? ["flock", LOCK, ...argv] : argv;
   await run("/usr/bin/env", locked).catch((cause: Error) => {
-    const end = cause.message.split("\n").slice(-5).join("\n");
-    throw new TokenUnavailable(`Could not install ${packages}:\n${end}\nRun: ${command}`, { command, cause });
+    const lastLines = cause.message.split("\n").slice(-5).join("\n");
+    throw new TokenUnavailable(`Could not install ${packages}:\n${lastLines}\nRun: ${command}`, { command, cause });
   });
 }
 
 /**
- * This very file: there is nothing to make or clean up, and the kernel lets go when the holder dies. It is needed since
- * `apt-get update` waits for nobody, and so that nobody takes a half-unpacked package for an installed one.
+ * The lock file is this source file: it always exists, and the kernel releases the lock when its process ends. The lock
+ * is needed because `apt-get update` doesn't wait for another one, and because a package that is only half unpacked
+ * must not be taken for installed.
  */
 const LOCK = import.meta.filename;
 
-async function othersInstalling(): Promise<void> {
+async function otherInstallations(): Promise<void> {
   const flock = commandPath("flock");
   if (flock) await run(flock, ["-s", LOCK, "true"]);
 }
@@ -138,14 +150,14 @@ async function othersInstalling(): Promise<void> {
 async function thisSystem(): Promise<System> {
   const names = Object.keys(INSTALL) as PackageManager[];
   const root = process.getuid?.() === 0;
-  return { root, sudo: root ? "none" : await sudoHere(), managers: names.filter((name) => commandPath(name)) };
+  return { root, sudo: root ? "none" : await detectSudo(), managers: names.filter((name) => commandPath(name)) };
 }
 
-async function sudoHere(): Promise<System["sudo"]> {
+async function detectSudo(): Promise<System["sudo"]> {
   const sudo = commandPath("sudo");
   if (!sudo) return "none";
   return run(sudo, ["-n", "true"]).then(
-    () => "silent",
-    () => "asks",
+    () => "passwordless",
+    () => "password",
   );
 }

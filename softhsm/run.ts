@@ -1,13 +1,16 @@
-/** Runs a command with the key of a throw-away SoftHSM token in `HARDPROOF_KEY`: `tsx softhsm/run.ts npx hardproof demo`. */
+/**
+ * Runs a command with the key of a throw-away SoftHSM token in `HARDPROOF_KEY`. If SoftHSM is unavailable, the command
+ * runs with an unchanged environment. Usage: `tsx softhsm/run.ts npx hardproof demo`.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { softHsm } from "./index.js";
 
 const [command, ...args] = process.argv.slice(2);
-if (!command) throw new Error("Expected a command.");
+if (!command) throw new Error("Usage: tsx softhsm/run.ts COMMAND [ARGUMENT…]");
 await using hsm = await softHsm({ label: "hardproof" }).catch((error: Error) => {
-  console.error(`No PKCS#11 token is available here. ${error.message}`);
-  console.error("Continuing with a key in memory: it shows the protocol and protects nothing.\n");
+  console.error(`A SoftHSM token can't be created. ${error.message}`);
+  console.error("Continuing with a key in memory: it demonstrates the protocol but protects nothing.\n");
   return undefined;
 });
 const path = `token=${encodeURIComponent(hsm?.token ?? "")};object=${encodeURIComponent(hsm?.key.label ?? "")}`;

@@ -1,49 +1,52 @@
-/** One operation's limit: it ends when its time is up or its caller gives up, even if the work behind it never does. */
+/** Time limits: an operation ends when its time is up or its caller aborts, even if the work behind it never does. */
 
-/** What the work is handed. The signal is made when first asked for: most signatures never ask. */
+/** Passed to work that has a time limit. */
 export interface Deadline {
+  /** Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it. */
   readonly signal: AbortSignal;
 }
 
 interface Limit {
-  /** Milliseconds; `Infinity` for none. */
+  /** Milliseconds. `Infinity` for no time limit. */
   timeout: number;
+  /** The caller's signal. */
   signal?: AbortSignal | undefined;
-  /** What the caller sees when the limit is met before the work is done. */
-  stopped: (why: "timeout" | "aborted", cause?: unknown) => unknown;
+  /** Returns the error for work that the limit has ended. */
+  toError: (reason: "timeout" | "aborted", cause?: unknown) => unknown;
 }
 
+/** Milliseconds: the longest delay of `setTimeout`. A longer one fires immediately. */
+export const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
 /**
- * Runs the work inside the limit. Work that is done when it returns needs none.
+ * Runs work within a limit. Synchronous work runs without one.
  *
- * @returns what the work returns
- * @throws what the work throws, or `stopped(…)` when the time is up or `signal` aborts
+ * @returns What the work returns.
+ * @throws What the work throws, or `toError(…)` when the time is up or `signal` aborts.
  */
 export function withDeadline<Result>(limit: Limit, work: (deadline: Deadline) => Result): Result;
 export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
-  const { signal, stopped } = limit;
-  if (signal?.aborted) throw stopped("aborted", signal.reason);
-  const ending = new Ending();
-  const result = work(ending);
-  return result instanceof Promise ? race(result, limit, ending) : result;
+  const { signal, toError } = limit;
+  if (signal?.aborted) throw toError("aborted", signal.reason);
+  const deadline = new LazyDeadline();
+  const result = work(deadline);
+  return result instanceof Promise ? race(result, limit, deadline) : result;
 }
 
 /**
- * One caller's patience: whoever gives up stops waiting, whatever the work does. It is not stopped: hand it the signal too.
+ * Rejects as soon as `signal` aborts. Doesn't cancel the work; pass the signal to it as well.
  *
- * @param work - rejects rather than throws
- * @returns what the work returns
- * @throws the signal's reason as soon as it aborts, as `fetch` does; else what the work throws
+ * @param work - Must reject rather than throw.
+ * @returns What the work returns.
+ * @throws The signal's reason when it aborts, as `fetch` does; otherwise what the work throws.
  */
 export function untilAborted<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
   if (!signal) return work();
   if (signal.aborted) return Promise.reject(signal.reason);
-  return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, stopped: (_, cause) => cause });
+  return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
 }
 
-const LONGEST_TIMER = 2 ** 31 - 1; // of setTimeout: what is longer would fire at once
-
-class Ending implements Deadline {
+class LazyDeadline implements Deadline {
   #controller: AbortController | undefined;
   #reason: unknown;
 
@@ -53,28 +56,28 @@ class Ending implements Deadline {
     return this.#controller.signal;
   }
 
-  end(reason: unknown): void {
+  abort(reason: unknown): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
   }
 }
 
-function race<T>(work: Promise<T>, { timeout, signal, stopped }: Limit, ending?: Ending): Promise<T> {
+function race<T>(work: Promise<T>, { timeout, signal, toError }: Limit, deadline?: LazyDeadline): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const settle = () => {
+    const cleanUp = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     };
-    const stop = (reason: unknown) => {
-      settle();
-      ending?.end(reason);
-      reject(reason);
+    const stop = (error: unknown) => {
+      cleanUp();
+      deadline?.abort(error);
+      reject(error);
     };
-    const onAbort = () => stop(stopped("aborted", signal?.reason));
-    const onTimeout = () => stop(stopped("timeout"));
+    const onAbort = () => stop(toError("aborted", signal?.reason));
+    const onTimeout = () => stop(toError("timeout"));
     const timer =
-      timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMER));
+      timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMEOUT));
     signal?.addEventListener("abort", onAbort, { once: true });
-    work.finally(settle).then(resolve, reject);
+    work.finally(cleanUp).then(resolve, reject);
   });
 }

@@ -1,20 +1,41 @@
 /**
- * What can go wrong, as an interface: three classes, each with a closed set of codes. Match on `code`, not on
- * `instanceof`: a plugin may carry its own copy of this package. No message, and no `inspect` output, holds a secret.
+ * The errors of this package: `HardproofError` and its four subclasses, each with a closed set of codes.
+ *
+ * Check `code` and `name` rather than `instanceof`, because a plugin may bring its own copy of this package. No message,
+ * and no output of `util.inspect`, contains a PIN, a client secret, a token or a private key.
  */
 
-/** What every error of this package is: a `code` to match on, and the `cause` stripped of what it could give away. */
+/** The base class of all errors of this package. */
 export class HardproofError extends Error {
+  /** The name of the class. */
   override readonly name: string = "HardproofError";
+  /** Identifies the kind of failure. It is stable across releases, unlike the message. */
   readonly code: string;
 
+  /** @param options - `cause` is copied without the properties that could contain credentials. */
   constructor(code: string, message: string, options: { cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: withoutBaggage(options.cause) });
+    super(message, options.cause === undefined ? undefined : { cause: sanitizeCause(options.cause) });
     this.code = code;
   }
 }
 
-/** Why a key could not be used. */
+/**
+ * Why a key could not be opened, described or used.
+ *
+ * - `key-not-found`: The store doesn't contain the key.
+ * - `ambiguous-key`: More than one key or token matches.
+ * - `wrong-key`: The key can't sign ES256, or doesn't meet a requirement of the application.
+ * - `access-denied`: The store, its policy or the file system rejected the operation.
+ * - `pin-required`: A PIN, passphrase or token is missing or can't be read.
+ * - `pin-incorrect`: The store rejected the PIN or passphrase.
+ * - `pin-locked`: The PIN is locked or has expired.
+ * - `unavailable`: The store can't be reached, or it failed.
+ * - `throttled`: A rate limit, quota or session limit of the store is reached.
+ * - `timeout`: The store didn't respond within `timeout`.
+ * - `aborted`: The caller's signal aborted, or the operation was cancelled at the token.
+ * - `integrity`: The store's response failed validation, so no signature was returned.
+ * - `misconfigured`: An option, a URI or the installation must be corrected.
+ */
 export type SignerErrorCode =
   | "key-not-found"
   | "ambiguous-key"
@@ -30,16 +51,17 @@ export type SignerErrorCode =
   | "integrity"
   | "misconfigured";
 
-/** What may pass by itself. */
 const RETRYABLE: ReadonlySet<SignerErrorCode> = new Set(["unavailable", "throttled", "timeout"]);
 
-/** A key that can't be opened, described or signed with. */
+/** Thrown when a key can't be opened, described or used. */
 export class SignerError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "SignerError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: SignerErrorCode;
-  /** Whether the same call may succeed later, with nothing changed by anybody. Follows from `code`. */
+  /** Whether the same call may succeed later without any change: `unavailable`, `throttled` and `timeout`. */
   readonly retryable: boolean;
-  /** The key that it is about, without any PIN. */
+  /** The URI of the key or the store, without a PIN. */
   readonly uri: string | undefined;
 
   constructor(code: SignerErrorCode, message: string, options: { uri?: string | undefined; cause?: unknown } = {}) {
@@ -50,9 +72,14 @@ export class SignerError extends HardproofError {
 }
 
 /**
- * Why there is no proof, or no call with one. `invalid-…`: the argument that no proof can be made of. `forbidden-origin` and
- * `forbidden-header`: what the call must not go to or carry. `redirect`: it is not followed. `body-spent`: the call must be
- * made again by whoever has its body. `misconfigured`: an option.
+ * Why a proof could not be made, or a request could not be sent with one.
+ *
+ * - `invalid-htm`, `invalid-htu`, `invalid-nonce`, `invalid-access-token`: The argument can't be part of a proof.
+ * - `forbidden-origin`: The token must not be sent to this URL.
+ * - `forbidden-header`: The request already has a header that `dpopFetch` sets.
+ * - `redirect`: The redirect can't be followed with a token.
+ * - `body-spent`: The request must be repeated, but its body was a stream that has been read. Repeat the call.
+ * - `misconfigured`: An option is invalid.
  */
 export type DPoPErrorCode =
   | "invalid-htm"
@@ -65,9 +92,11 @@ export type DPoPErrorCode =
   | "body-spent"
   | "misconfigured";
 
-/** A proof that can't be made (RFC 9449 §4.2), or a call that must not be (§7). */
+/** Thrown when a proof can't be made (RFC 9449 §4.2), or a protected resource can't be requested (§7). */
 export class DPoPError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "DPoPError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: DPoPErrorCode;
 
   constructor(code: DPoPErrorCode, message: string) {
@@ -76,10 +105,17 @@ export class DPoPError extends HardproofError {
 }
 
 /**
- * Why there is no result: `refused` by the server's own word; `invalid-response`, `too-large` and `redirect` for answers
- * that are not what was asked for, and callbacks of another request; `binding` for a token that is bound to another key,
- * or to none where one was required; `unreachable`, `timeout` and `aborted` for no answer; `misconfigured` for arguments
- * refused before anything was sent.
+ * Why a request to the authorization server failed.
+ *
+ * - `refused`: The server responded with an OAuth error; see `error` and `errorDescription`.
+ * - `invalid-response`: The response or the callback doesn't match the request, or isn't valid.
+ * - `too-large`: The response exceeds 1 MiB.
+ * - `redirect`: The server responded with a redirect, which is never followed.
+ * - `binding`: The token is bound to another key, or to none although a binding was required.
+ * - `unreachable`: The server didn't send a complete response.
+ * - `timeout`: The server didn't respond in time, or the user didn't enter the device code in time.
+ * - `aborted`: The caller's signal aborted.
+ * - `misconfigured`: An option or argument is invalid. Nothing was sent.
  */
 export type OAuthErrorCode =
   | "refused"
@@ -92,25 +128,31 @@ export type OAuthErrorCode =
   | "aborted"
   | "misconfigured";
 
-/** What an {@link OAuthError} is made of. */
+/** Options of the {@link OAuthError} constructor. */
 export interface OAuthErrorOptions {
+  /** The server's error code. Default: `token_request_failed`. */
   error?: string;
+  /** The server's description, with secrets redacted. */
   errorDescription?: string | null;
+  /** The server's response. */
   response?: Response;
+  /** The error that caused this one. */
   cause?: unknown;
 }
 
-/** A token request that did not end with a usable token (RFC 6749 §5.2). */
+/** Thrown when a request to the authorization server doesn't return a usable result (RFC 6749 §5.2). */
 export class OAuthError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "OAuthError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: OAuthErrorCode;
-  /** The server's error code (`invalid_client`, …); `token_request_failed` where it named none. */
+  /** The server's error code, such as `invalid_client`, or `token_request_failed` if it didn't send one. */
   readonly error: string;
-  /** The server's own words, with the secrets that it repeats blotted out. */
+  /** The server's description. Secrets that it repeats are redacted. */
   readonly errorDescription: string | null;
-  /** The HTTP status, `null` where no answer came. */
+  /** The HTTP status, or `null` if there was no response. */
   readonly statusCode: number | null;
-  /** The answer, its body already read. Not enumerable, so that it is not logged by accident. */
+  /** The response. Its body has been read. Not enumerable, so that it isn't logged by accident. */
   declare readonly response: Response | undefined;
 
   constructor(code: OAuthErrorCode, message: string, options: OAuthErrorOptions = {}) {
@@ -123,14 +165,19 @@ export class OAuthError extends HardproofError {
 }
 
 /**
- * Why a stored token can't be had: `unreadable` for a file that is damaged, foreign or written with another key,
- * `unavailable` for a disk that says no, `misconfigured` for an option.
+ * Why a stored token could not be read or written.
+ *
+ * - `unreadable`: The file is damaged, isn't a token file, or was encrypted with another key.
+ * - `unavailable`: The disk or the directory can't be used.
+ * - `misconfigured`: An option is invalid.
  */
 export type TokenStoreErrorCode = "unreadable" | "unavailable" | "misconfigured";
 
-/** A token store that can't be used. */
+/** Thrown when a token store can't read or write a token. */
 export class TokenStoreError extends HardproofError {
+  /** The name of the class. */
   override readonly name = "TokenStoreError" as const;
+  /** Identifies the kind of failure. */
   declare readonly code: TokenStoreErrorCode;
 
   constructor(code: TokenStoreErrorCode, message: string, options: { cause?: unknown } = {}) {
@@ -138,14 +185,17 @@ export class TokenStoreError extends HardproofError {
   }
 }
 
-/** SDK errors carry requests, and requests carry credentials, and `inspect` prints causes: keep what a reader needs. */
-function withoutBaggage(cause: unknown): unknown {
+/**
+ * Returns a copy with only the name, message, stack and code. `util.inspect` prints causes, and the errors of SDKs contain
+ * requests with credentials.
+ */
+function sanitizeCause(cause: unknown): unknown {
   if (!(cause instanceof Error)) return typeof cause === "object" ? undefined : cause;
   if (cause instanceof HardproofError) return cause;
-  const inner = cause.cause === undefined ? undefined : { cause: withoutBaggage(cause.cause) };
-  const bare: Error & { code?: unknown } = new Error(cause.message, inner);
-  Object.defineProperty(bare, "name", { value: cause.name, configurable: true });
-  Object.defineProperty(bare, "stack", { value: cause.stack, configurable: true });
-  if ("code" in cause && ["string", "number"].includes(typeof cause.code)) bare.code = cause.code;
-  return bare;
+  const inner = cause.cause === undefined ? undefined : { cause: sanitizeCause(cause.cause) };
+  const sanitized: Error & { code?: unknown } = new Error(cause.message, inner);
+  Object.defineProperty(sanitized, "name", { value: cause.name, configurable: true });
+  Object.defineProperty(sanitized, "stack", { value: cause.stack, configurable: true });
+  if ("code" in cause && ["string", "number"].includes(typeof cause.code)) sanitized.code = cause.code;
+  return sanitized;
 }

@@ -1,4 +1,17 @@
-/** DPoP proofs and OAuth tokens, bound to keys that never leave their hardware. Loads no addon and no SDK. */
+/**
+ * DPoP proofs (RFC 9449) and OAuth tokens that are bound to keys in an HSM, a TPM or a cloud KMS.
+ *
+ * Importing this module doesn't load a native addon or an SDK; a provider is loaded when one of its keys is opened.
+ *
+ * @example
+ * ```ts
+ * import { DPoPProver, openSigner } from "hardproof";
+ *
+ * const signer = await openSigner("pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN");
+ * const prover = await DPoPProver.create(signer);
+ * const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/accounts" });
+ * ```
+ */
 
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop/prover.js";
 export { type ExpectedProof, type ProofVerification, verifyProof } from "./dpop/verify-proof.js";
@@ -46,6 +59,6 @@ export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { TokenClient } from "./tokens/token-renewal.js";
-export { type TokenSource, type TokenSourceOptions, type TokenWait, tokenSource } from "./tokens/token-source.js";
+export { type GetTokenOptions, type TokenSource, type TokenSourceOptions, tokenSource } from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

@@ -1,50 +1,67 @@
 /**
- * What can be watched: tracing channels of `node:diagnostics_channel`. Messages say what was signed and asked for, and
- * with which key; a proof, token or secret is never in them.
+ * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key; they
+ * never contain a proof, a token or a secret.
  *
- * - `hardproof.signature`: one DPoP proof or client assertion; {@link SignatureTrace}
- * - `hardproof.token`: one call of `getTokenWithDPoP`; {@link TokenTrace}
+ * - `hardproof.signature`: One DPoP proof or client assertion; {@link SignatureTrace}.
+ * - `hardproof.token`: One call of `getTokenWithDPoP`; {@link TokenTrace}.
  *
- * Each has the sub-channels `tracing:NAME:start`, `:asyncEnd` and `:error`, with the same object in all of them.
+ * Each has the sub-channels `tracing:NAME:start`, `:asyncEnd` and `:error`. All of them publish the same object.
  */
 import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
 interface Outcome {
-  /** Milliseconds, once it has ended. */
+  /** Milliseconds. Set when the operation has ended. */
   duration?: number;
-  /** `ok`, or the code of the error. */
+  /** `ok`, or the code of the error. Set when the operation has ended. */
   outcome?: string;
-  /** Set on `:error`. */
+  /** What the operation threw. Set on `:error`. */
   error?: unknown;
 }
 
+/** Message of the channel `hardproof.signature`. */
 export interface SignatureTrace extends Outcome {
+  /** What was signed. */
   readonly kind: "dpop" | "client_assertion";
+  /** The JWT's `jti` claim. */
   readonly jti: string;
-  /** Thumbprint of the key. */
+  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
-  /** The key's URI, without any PIN; `undefined` for a signer that has none. */
+  /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
   readonly uri: string | undefined;
+  /** The proof's HTTP method. Not set for a client assertion. */
   readonly htm?: string;
+  /** The proof's URL, without query and fragment. Not set for a client assertion. */
   readonly htu?: string;
-  /** Of a client assertion. */
+  /** The audience of a client assertion. Not set for a proof. */
   readonly aud?: string;
 }
 
+/** Message of the channel `hardproof.token`. */
 export interface TokenTrace extends Outcome {
+  /** The URL of the token endpoint. */
   readonly url: string;
+  /** The requested grant type. */
   readonly grantType: string;
+  /** The client that the token was requested for. */
   readonly clientId: string;
+  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
+  /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
   readonly uri: string | undefined;
-  /** The HTTP status of the last answer. */
+  /** The HTTP status of the last response. */
   statusCode?: number;
 }
 
+/** Publishes each DPoP proof and client assertion. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
+/** Publishes each token request. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");
 
-/** Runs the work and publishes its start and end. `tracePromise` would publish the result, which is a secret here. */
+/**
+ * Runs work and publishes its start and end. Unlike `tracePromise`, it doesn't publish the result, which is a secret here.
+ *
+ * @param trace - Creates the message. Called only if the channel has subscribers.
+ */
 export function traced<Trace extends Outcome, T>(
   channel: TracingChannel<unknown, Trace>,
   trace: () => Trace,
@@ -53,9 +70,9 @@ export function traced<Trace extends Outcome, T>(
   const { start, asyncEnd, error } = channel;
   if (!start.hasSubscribers && !asyncEnd.hasSubscribers && !error.hasSubscribers) return work(undefined);
   const message = trace();
-  const began = performance.now();
+  const startTime = performance.now();
   const end = (outcome: string) => {
-    Object.assign(message, { outcome, duration: performance.now() - began });
+    Object.assign(message, { outcome, duration: performance.now() - startTime });
   };
   return start.runStores(message, () =>
     work(message).then(

@@ -1,4 +1,4 @@
-/** The house is in order: whoever adds a folder under providers/ is told here, by name, what is still missing. */
+/** The structure of the repository. For a new folder under providers/, the failing tests name what is still missing. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
@@ -12,14 +12,14 @@ const folders = list("providers")
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
   .sort();
-/** Folder → the rest of its row in the README's table. */
+/** Folder → the other cells of its row in the README's table. */
 const rows = new Map(
   [...read("README.md").matchAll(/^\|[^|\n]*\| `hardproof\/([\w-]+)` *\|(.*)$/gm)].map(([, name = "", row = ""]) => [
     name,
     row,
   ]),
 );
-/** Scheme → folder. A loader's own text is what vitest made of it: read the file. */
+/** Scheme → folder. Reads the source, because vitest rewrites the imports in the loaded functions. */
 const loaders = [
   ...read("src/keystore/built-in-providers.ts").matchAll(
     /^export const (\w+)(?:: Load)? = \(\) => import\("hardproof\/([\w-]+)"\)/gm,
@@ -28,10 +28,12 @@ const loaders = [
 const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [constant, folder]));
 const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(scheme)]));
 const exported = new Map(
-  Object.entries(packageJson.exports).filter(([subpath]) => /^\.\/(?!package\.json$|conformance$)/.test(subpath)),
+  Object.entries(packageJson.exports).filter(([subpath]) =>
+    /^\.\/(?!package\.json$|conformance$|provider$)/.test(subpath),
+  ),
 );
 
-/** The packages that a provider loads at its first use. */
+/** Returns the packages that a provider loads at the first use of a key. */
 function peersOf(folder: string): string[] {
   const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
   return files.flatMap((text) => [...text.matchAll(/await import\("([^"]+)"\)/g)].map(([, name = ""]) => name));
@@ -59,12 +61,12 @@ describe.each(folders)("providers/%s", (folder) => {
     });
   });
 
-  it("is a row of the README's table, with what is to be installed for it", () => {
+  it("is a row of the README's table that names the packages to install", () => {
     expect([...rows.keys()]).toContain(folder);
     for (const peer of peersOf(folder)) expect(rows.get(folder)).toContain(`\`${peer}\``);
   });
 
-  it("loads packages that are optional peers", () => {
+  it("loads only packages that are optional peers", () => {
     for (const peer of peersOf(folder)) {
       expect(Object.keys(packageJson.peerDependencies)).toContain(peer);
       expect(packageJson.peerDependenciesMeta).toMatchObject({ [peer]: { optional: true } });
@@ -88,20 +90,20 @@ function runsKitOn(folder: string, test: string): boolean {
   return test.includes('from "hardproof/conformance"') && test.includes(`from "hardproof/${folder}"`);
 }
 
-describe("what stands for no folder under providers/", () => {
-  it("is no scheme", () => {
+describe("without a folder under providers/, there is", () => {
+  it("no scheme", () => {
     expect([...schemes.values()].filter((folder) => !folders.includes(folder ?? ""))).toEqual([]);
   });
 
-  it("is no subpath of package.json", () => {
+  it("no subpath in package.json", () => {
     expect([...exported.keys()].filter((subpath) => !folders.includes(subpath.slice(2)))).toEqual([]);
   });
 
-  it("is no row of the README's table", () => {
+  it("no row in the README's table", () => {
     expect([...rows.keys()].filter((folder) => !folders.includes(folder))).toEqual([]);
   });
 
-  it("is no peer", () => {
+  it("no peer dependency", () => {
     const loaded = folders.flatMap(peersOf);
     expect(Object.keys(packageJson.peerDependencies).filter((peer) => !loaded.includes(peer))).toEqual([]);
   });

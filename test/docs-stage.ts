@@ -1,4 +1,4 @@
-/** What the snippets of the pages run against: real servers and keys, in place of the names that the pages use. */
+/** The servers and keys that the snippets of the docs run against. */
 import { softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
@@ -6,13 +6,18 @@ import { authorizationServer } from "./servers/authorization-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
+/** Running servers and keys. */
 export interface Stage {
-  /** The snippet with names of what is here. */
+  /** Replaces the names in a snippet by those of the running servers and keys. */
   localized(code: string): string;
   close(): Promise<void>;
 }
 
-/** @param missing - tokens that can't be had here; the pages about them are not run */
+/**
+ * Starts the servers and creates the keys.
+ *
+ * @param missing - Tokens that are not available on this machine. The pages about them are not run.
+ */
 export async function stage(missing: { TPM?: string; NSS?: string }): Promise<Stage> {
   const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
     softHsm({ label: "agents" }),
@@ -42,7 +47,7 @@ export async function stage(missing: { TPM?: string; NSS?: string }): Promise<St
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
-      await Promise.all([rs, as, hsm, aws, gcp, tpm, nss].map((one) => one?.close()));
+      await Promise.all([rs, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
     },
   };
 }

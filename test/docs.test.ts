@@ -1,11 +1,11 @@
-/** Every TypeScript snippet of the README and of docs/ is run as it stands, but for the names of servers, clients and keys. */
+/** Runs every TypeScript snippet of the README and of docs/, after replacing the names of servers, clients and keys. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { type Stage, stage } from "./docs-stage.js";
 
 const root = new URL("..", import.meta.url);
-/** Run from the packed package, by provider-authors.test.ts. */
+/** Run by provider-authors.test.ts, from the packed package. */
 const RUN_ELSEWHERE = "provider-authors.md";
 const pages = [
   "README.md",
@@ -13,7 +13,7 @@ const pages = [
     .filter((name) => name.endsWith(".md") && name !== RUN_ELSEWHERE)
     .map((name) => `docs/${name}`),
 ];
-/** Why a page's keys can't be had here. */
+/** Why the tokens of a page are not available on this machine. */
 const missing = inject("unavailable");
 const unavailable: Record<string, string | undefined> = {
   "docs/tpm.md": missing.TPM,
@@ -37,11 +37,11 @@ describe.each(pages)("%s", (page) => {
     ([, title = "", code = ""]) => ({ title, code }),
   );
 
-  it("has no snippet outside of what is run here: one under each ### heading", () => {
+  it("has one snippet under each ### heading, and no others, which would not be run", () => {
     expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
   });
 
-  it("links to no page that is not there", () => {
+  it("links only to files that exist", () => {
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
     for (const target of links) expect(() => readFileSync(new URL(target, new URL(page, root))), target).not.toThrow();
   });
@@ -49,14 +49,15 @@ describe.each(pages)("%s", (page) => {
   for (const { title, code } of snippets)
     it(title, async (test) => {
       if (unavailable[page]) test.skip(unavailable[page]);
-      const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
+      const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
       const file = `${directory}${`${page} ${title}`.replace(/\W+/g, "-")}.ts`;
       const exports = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name);
       writeFileSync(file, `${running.localized(code)}\nexport { ${exports.join(", ")} };\n`);
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
       if ("prover" in result) expect(result.prover.jkt).toMatch(/^[\w-]{43}$/);
-      if (code.includes("// true")) expect(printed).toHaveBeenCalledWith(true);
-      if ("answer" in result) expect(result.answer.status).toBe(200);
-      printed.mockRestore();
+      if (code.includes("// true")) expect(log).toHaveBeenCalledWith(true);
+      const response = result.response ?? result.answer;
+      if (response) expect(response.status).toBe(200);
+      log.mockRestore();
     });
 });

@@ -1,4 +1,4 @@
-/** The examples that watch, with real signatures of each kind of key and real token requests. */
+/** The examples of tracing: OpenTelemetry spans and an audit log. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ interface Recorded {
   ended: boolean;
 }
 
-/** What an SDK would export: the API alone records nothing. */
+/** A tracer that records spans, as an SDK does. The API without an SDK discards them. */
 function recordingTracer(): { tracer: Tracer; spans: Recorded[] } {
   const spans: Recorded[] = [];
   const startSpan = (name: string, { attributes = {} }: SpanOptions = {}): Span => {
@@ -47,7 +47,7 @@ function recordingTracer(): { tracer: Tracer; spans: Recorded[] } {
   return { spans, tracer: { startSpan, startActiveSpan: () => expect.unreachable() } };
 }
 
-const failing = async () => {
+const failingProver = async () => {
   const prover = await DPoPProver.generate();
   const broken = new KeySigner({
     provider: "broken",
@@ -64,12 +64,12 @@ const failing = async () => {
 const request = { htm: "GET", htu: "https://api.example.com/resource?a=1", accessToken: "secret-token" };
 
 describe("examples/opentelemetry.ts", () => {
-  it("makes a span of each signature, and an error of a failed one", async () => {
+  it("creates a span for each signature, with status error for a failed one", async () => {
     const { tracer, spans } = recordingTracer();
     const stop = traceHardproof(tracer);
     const prover = await DPoPProver.generate();
     await prover.makeProof(request);
-    await expect((await failing()).makeProof(request)).rejects.toThrow("broken:key");
+    await expect((await failingProver()).makeProof(request)).rejects.toThrow("broken:key");
     stop();
     await prover.makeProof(request);
     expect(spans).toMatchObject([
@@ -99,7 +99,7 @@ describe("examples/audit-log.ts", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it("has a line of each signature on the disk before the proof is given out, and goes on after a restart", async () => {
+  it("writes a line for each signature before the proof is returned, and continues after a restart", async () => {
     const path = join(directory, "audit.jsonl");
     const lines = () =>
       readFileSync(path, "utf8")
@@ -111,7 +111,7 @@ describe("examples/audit-log.ts", () => {
       const stop = auditLog(path);
       await prover.makeProof(request);
       expect(lines()).toHaveLength(2 * run - 1);
-      await expect((await failing()).makeProof(request)).rejects.toThrow();
+      await expect((await failingProver()).makeProof(request)).rejects.toThrow();
       stop();
     }
     await prover.makeProof(request);
@@ -124,11 +124,11 @@ describe("examples/audit-log.ts", () => {
     expect(checkChain(log)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it("is not gone on with if a line was changed, removed or put in", async () => {
+  it("refuses to continue if a line was changed, removed or inserted", async () => {
     const path = join(directory, "audit.jsonl");
     const stop = auditLog(path);
     const prover = await DPoPProver.generate();
-    for (let turn = 0; turn < 3; turn++) await prover.makeProof(request);
+    for (let count = 0; count < 3; count++) await prover.makeProof(request);
     stop();
     const [one = "", two = "", three = ""] = readFileSync(path, "utf8").trimEnd().split("\n");
     for (const forged of [

@@ -1,28 +1,28 @@
-/** Once before all tests: the parts of all tokens are here or get installed, and the package is packed as published. */
+/** Runs once before all tests: installs what the test tokens need, and packs the package. */
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
-import { ensureParts, SOFT_HSM_PARTS } from "../softhsm/index.js";
-import type { Part } from "../softhsm/parts.js";
+import type { Dependency } from "../softhsm/dependencies.js";
+import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
 import { packTarball } from "./tarball.js";
-import { NSS_PARTS, P11_KIT_PARTS, SOFT_TPM_PARTS } from "./tokens/index.js";
+import { NSS_DEPENDENCIES, P11_KIT_DEPENDENCIES, SOFT_TPM_DEPENDENCIES } from "./tokens/index.js";
 
-const OTHERS = { TPM: SOFT_TPM_PARTS, NSS: NSS_PARTS, "p11-kit": P11_KIT_PARTS };
+const OTHERS = { TPM: SOFT_TPM_DEPENDENCIES, NSS: NSS_DEPENDENCIES, "p11-kit": P11_KIT_DEPENDENCIES };
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Path of the packed package. */
+    /** The path of the packed package. */
     tarball: string;
-    /** Why a token can't be had here, and the command that would install it. */
+    /** Why a token is not available on this machine, and the command that installs it. */
     unavailable: Partial<Record<keyof typeof OTHERS, string>>;
   }
 }
 
-/** Most suites need SoftHSM; the suites of the others are skipped where theirs can't be had. */
+/** SoftHSM is required. The suites of the other tokens are skipped if theirs is not available. */
 export async function setup(project: TestProject): Promise<() => void> {
-  await ensureParts(SOFT_HSM_PARTS, { log: console.log });
+  await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
   const unavailable: Record<string, string> = {};
-  for (const [name, parts] of Object.entries<Readonly<Record<string, Part>>>(OTHERS))
-    await ensureParts(parts, { log: console.log }).catch((error: Error) => {
+  for (const [name, dependencies] of Object.entries<Readonly<Record<string, Dependency>>>(OTHERS))
+    await ensureInstalled(dependencies, { log: console.log }).catch((error: Error) => {
       unavailable[name] = error.message;
     });
   project.provide("unavailable", unavailable);

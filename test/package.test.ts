@@ -1,4 +1,4 @@
-/** The package as it is published: what is in it, what importing it loads, and what a bundler makes of it. */
+/** The published package: its files, what importing it loads, and how it bundles. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -22,7 +22,7 @@ describe("the tarball", () => {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
-  it("holds sources, the types of each, the entry points with what they share, and the pages", () => {
+  it("contains the sources, their types, the entry points and shared chunks, and the docs, and nothing else", () => {
     const sources = files.filter((file) => /^(src|providers|conformance)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
@@ -38,7 +38,7 @@ describe("the tarball", () => {
     expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, "package.json"].sort());
   });
 
-  it("holds what each subpath and the command name", () => {
+  it("contains the files of each subpath and of the command", () => {
     for (const target of Object.values(packageJson.exports))
       for (const file of typeof target === "string" ? [target] : Object.values(target))
         expect(files).toContain(file.slice("./".length));
@@ -46,7 +46,7 @@ describe("the tarball", () => {
   });
 });
 
-/** Every file that an import loads, in a process of its own, as a loader sees it (CommonJS inside packages apart). */
+/** Returns every ES module that an import loads, in a new process. CommonJS modules inside packages are not listed. */
 function loadedBy(name: string, installed: InstalledPackage): string[] {
   const log = join(installed.directory, "loaded");
   const hook = `import { appendFileSync } from "node:fs";
@@ -61,8 +61,8 @@ function loadedBy(name: string, installed: InstalledPackage): string[] {
   return readFileSync(log, "utf8").trim().split("\n");
 }
 
-describe("importing it", () => {
-  it.each(modules)("%s loads no native addon, no peer and no SDK", (name) => {
+describe("importing", () => {
+  it.each(modules)("%s doesn't load a native addon, a peer or an SDK", (name) => {
     const loaded = loadedBy(name, all);
     const foreign = loaded.filter(
       (url) =>
@@ -72,13 +72,13 @@ describe("importing it", () => {
     expect(loaded.some((url) => url.includes("/hardproof/dist/"))).toBe(true);
   });
 
-  it("hardproof loads no provider", () => {
+  it("hardproof doesn't load a provider", () => {
     expect(loadedBy("hardproof", all).filter((url) => url.includes("/providers/"))).toEqual([]);
   });
 });
 
-/** What TypeScript has against a program, with `skipLibCheck` off and the types of Node at hand. */
-function typeFaults(program: string, { directory }: InstalledPackage): string {
+/** Returns the errors of TypeScript, with `skipLibCheck` off and the types of Node. */
+function typeErrors(program: string, { directory }: InstalledPackage): string {
   const [tsc = "", typeRoots] = [".bin/tsc", "@types"].map((path) =>
     join(import.meta.dirname, "../node_modules", path),
   );
@@ -92,7 +92,7 @@ describe("without its peers", () => {
     expect(bare.run(`console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`)).toBe("true\n");
   });
 
-  it("a token of memory keys works", () => {
+  it("keys in memory work", () => {
     const script = `
       import { DPoPProver } from "hardproof";
       const proof = await (await DPoPProver.generate()).makeProof({ htm: "GET", htu: "https://a.example" });
@@ -112,7 +112,7 @@ describe("without its peers", () => {
     ["@aws-sdk/client-kms", "awskms:///alias/a?region=eu-central-1"],
     ["@google-cloud/kms", `gcpkms://${keyVersion}`],
     ["@google-cloud/kms", `gcpkms://${keyVersion}?endpoint=http://127.0.0.1:9`],
-  ])("the key store of %s names it at the first use of %s", (peer, uri) => {
+  ])("the first use of a key names the missing package %s: %s", (peer, uri) => {
     const script = `
       import { openSigner } from "hardproof";
       const signer = await openSigner(${JSON.stringify(uri)});
@@ -120,7 +120,7 @@ describe("without its peers", () => {
     expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*Install it beside hardproof: npm install ${peer}`));
   });
 
-  it("a program that imports hardproof alone type-checks strictly, its libraries' types too", () => {
+  it("a program that imports only hardproof type-checks strictly, including the types of its libraries", () => {
     const program = join(bare.directory, "program.mts");
     writeFileSync(
       program,
@@ -128,10 +128,10 @@ describe("without its peers", () => {
        const signer: Signer = await openSigner("memory:");
        console.log(await (await DPoPProver.create(signer)).makeProof({ htm: "GET", htu: "https://a.example" }));`,
     );
-    expect(typeFaults(program, bare)).toBe("");
+    expect(typeErrors(program, bare)).toBe("");
   });
 
-  it("an addon that was not built is to be built, not installed", () => {
+  it("an addon that isn't built gets a remedy to build it, rather than to install it", () => {
     const unbuilt = installTarball(inject("tarball"));
     const addon = join(unbuilt.directory, "node_modules/graphene-pk11");
     mkdirSync(addon);
@@ -161,17 +161,17 @@ describe("bundled by esbuild, without peers", () => {
     return { inputs: inputs.map(([file]) => file), text: result.outputFiles[0]?.text ?? "" };
   };
 
-  it.each(modules)("%s is bundled", async (name) => {
+  it.each(modules)("%s can be bundled", async (name) => {
     expect((await bundle(`export * from ${JSON.stringify(name)}`)).text).not.toBe("");
   });
 
-  it("{ DPoPProver } brings the memory keys and no other provider", async () => {
+  it("{ DPoPProver } includes the memory provider and no other", async () => {
     const { inputs } = await bundle('export { DPoPProver } from "hardproof"');
     const providers = inputs.flatMap((file) => /hardproof\/dist\/providers\/([\w-]+)/.exec(file)?.[1] ?? []);
     expect(new Set(providers)).toEqual(new Set(["memory"]));
   });
 
-  it("{ OAuthClient } brings no provider that the app did not import", async () => {
+  it("{ OAuthClient } doesn't include a provider that the application doesn't import", async () => {
     const { inputs } = await bundle('export { OAuthClient } from "hardproof"');
     expect(inputs.filter((file) => /providers\/(?!memory)/.test(file))).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** The package as npm would publish it, and folders in which it is installed, with as many of its peers as a test wants. */
+/** The package as npm publishes it, installed into temporary directories with chosen peers. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import packageJson from "../package.json" with { type: "json" };
 const root = fileURLToPath(new URL("..", import.meta.url));
 const temporary = () => mkdtempSync(join(tmpdir(), "hardproof-package-"));
 
-/** Builds and packs. */
+/** Builds and packs the package. */
 export function packTarball(): { path: string; remove: () => void } {
   const directory = temporary();
   const printed = execFileSync("npm", ["pack", "--silent", "--pack-destination", directory], {
@@ -18,20 +18,21 @@ export function packTarball(): { path: string; remove: () => void } {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const file = printed.trim().split("\n").at(-1);
-  if (file === undefined) throw new Error("npm pack named no file");
+  if (file === undefined) throw new Error("npm pack didn't print a file name");
   return { path: join(directory, file), remove: () => rmSync(directory, { recursive: true }) };
 }
 
+/** A directory in which the package is installed. */
 export interface InstalledPackage {
   readonly directory: string;
-  /** Where the package is in it. */
+  /** The package's own directory. */
   readonly path: string;
-  /** Runs a module in it, and gives what that printed. */
+  /** Runs an ES module in the directory, and returns what it printed. */
   run(script: string, env?: Record<string, string>): string;
   remove(): void;
 }
 
-/** Lays the package out as npm would, its dependencies taken from those that are here. */
+/** Installs the package as npm does, with links to the dependencies of this repository. */
 export function installTarball(tarball: string, peers: readonly string[] = []): InstalledPackage {
   const directory = temporary();
   const path = join(directory, "node_modules/hardproof");
@@ -56,7 +57,7 @@ export function installTarball(tarball: string, peers: readonly string[] = []): 
   };
 }
 
-/** `node_modules/.bin`, as npm makes it. */
+/** Creates `node_modules/.bin`, as npm does. */
 function linkCommands(directory: string, path: string): void {
   const bin = join(directory, "node_modules/.bin");
   mkdirSync(bin);

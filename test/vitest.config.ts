@@ -4,7 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The package's own name, resolved to the sources: `hardproof/x` → the file that `dist/…/x.js` is built from. */
+/** Resolves the package's own name to its sources: `hardproof/x` → the file that `dist/…/x.js` is built from. */
 const alias = Object.entries(packageJson.exports)
   .filter((entry): entry is [string, { types: string; default: string }] => typeof entry[1] === "object")
   .map(([subpath, { default: built }]) => ({
@@ -17,7 +17,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
-    // Forks, one for each file: a PKCS#11 library belongs to the process, and reads the process's own environment.
+    // One process per file: a PKCS#11 library can be initialized once per process, and reads the process's environment.
     pool: "forks",
     globalSetup: ["test/global-setup.ts"],
     testTimeout: 30_000,

@@ -1,4 +1,4 @@
-/** The one file that touches the AWS SDK: loads it, asks KMS, and hands its errors to the table. */
+/** The only file that uses the AWS SDK: loads it, calls AWS KMS, and maps its errors. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   CreateKeyCommandInput,
@@ -9,51 +9,62 @@ import type {
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
+import { missingPackage } from "../../src/keystore/import-optional.js";
 import { isNotFound, type Operation, toSignerError } from "./errors.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
 type Sdk = typeof import("@aws-sdk/client-kms");
 
-/** As many signatures can be under way at once. The SDK's own 50 would have the others wait their turn. */
+/** The maximum number of concurrent requests. With the SDK's default of 50, further signatures would wait. */
 const MAX_SOCKETS = 500;
-/** A new key, or alias, is seen everywhere after some seconds (KMS Developer Guide, "Eventual consistency"). */
-const SETTLING = 15_000;
-const PAUSE = 250;
+/** Milliseconds until a new key or alias is visible everywhere (KMS Developer Guide, "AWS KMS eventual consistency"). */
+const PROPAGATION_TIME = 15_000;
+/** Milliseconds between two attempts to find a new key. */
+const RETRY_PAUSE = 250;
 
-/** Either a client of the caller's, or how to make one. */
-export interface KmsAccess {
+/** The caller's client, or the configuration for a new one. */
+export interface AwsKmsClientOptions {
   readonly client?: KMSClient | undefined;
   readonly config: KMSClientConfig;
-  /** Until then (ms since 1970) KMS may not have heard of the key yet, so it is asked again. Default: it has. */
-  readonly settledAt?: number | undefined;
+  /** Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet. Default: they are not. */
+  readonly retryNotFoundUntil?: number | undefined;
 }
 
-/** AWS KMS, as far as a signer needs it. */
-export class Kms {
+/** A client with the AWS KMS operations that Hardproof needs. It only throws `SignerError`s. */
+export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
-  readonly #isOurs: boolean;
-  #settledAt: number;
+  readonly #ownsClient: boolean;
+  #retryNotFoundUntil: number;
 
-  private constructor(sdk: Sdk, { client, config, settledAt = 0 }: KmsAccess) {
+  private constructor(sdk: Sdk, { client, config, retryNotFoundUntil = 0 }: AwsKmsClientOptions) {
     this.#sdk = sdk;
-    this.#isOurs = client === undefined;
-    this.#settledAt = settledAt;
-    this.#client = client ?? new sdk.KMSClient({ requestHandler: sockets(), ...config });
+    this.#ownsClient = client === undefined;
+    this.#retryNotFoundUntil = retryNotFoundUntil;
+    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), ...config });
   }
 
-  /** @throws {SignerError} code `misconfigured` if the SDK is not installed */
-  static async connect(access: KmsAccess): Promise<Kms> {
-    return new Kms(await importSdk(), access);
+  /**
+   * Loads the SDK and creates a client. Doesn't send a request.
+   *
+   * @throws {SignerError} With code `misconfigured` if the SDK isn't installed.
+   */
+  static async connect(options: AwsKmsClientOptions): Promise<AwsKmsClient> {
+    return new AwsKmsClient(await importSdk(), options);
+  }
+
+  /** Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet. */
+  get retryNotFoundUntil(): number {
+    return this.#retryNotFoundUntil;
   }
 
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
     const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
-    return this.#ask("GetPublicKey", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#call("GetPublicKey", () => this.#client.send(command, { abortSignal: signal }));
   }
 
-  /** @param digest - 32 bytes */
+  /** @param digest - SHA-256, 32 bytes. */
   sign(keyArn: string, digest: Uint8Array, signal: AbortSignal): Promise<SignCommandOutput> {
     const command = new this.#sdk.SignCommand({
       KeyId: keyArn,
@@ -61,64 +72,60 @@ export class Kms {
       MessageType: "DIGEST",
       SigningAlgorithm: "ECDSA_SHA_256",
     });
-    return this.#ask("Sign", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#call("Sign", () => this.#client.send(command, { abortSignal: signal }));
   }
 
-  /** @throws {SignerError} code `integrity` if the answer is about another key */
+  /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
     const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
-    const { KeyMetadata } = await this.#ask("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
+    const { KeyMetadata } = await this.#call("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
     if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
-    throw new SignerError("integrity", `AWS KMS was asked for ${keyArn}, and described ${KeyMetadata?.Arn}.`);
+    throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${KeyMetadata?.Arn ?? "no key"}.`);
   }
 
-  /** From its answer on, this connection asks again for some seconds where KMS does not find the key. */
+  /** Creates a key. For some seconds after that, this client repeats requests if KMS doesn't find the key yet. */
   async createKey(input: CreateKeyCommandInput, signal: AbortSignal): Promise<KeyMetadata | undefined> {
     const command = new this.#sdk.CreateKeyCommand(input);
-    const { KeyMetadata } = await this.#ask("CreateKey", () => this.#client.send(command, { abortSignal: signal }));
-    this.#settledAt = Date.now() + SETTLING;
+    const { KeyMetadata } = await this.#call("CreateKey", () => this.#client.send(command, { abortSignal: signal }));
+    this.#retryNotFoundUntil = Date.now() + PROPAGATION_TIME;
     return KeyMetadata;
-  }
-
-  get settledAt(): number {
-    return this.#settledAt;
   }
 
   async createAlias(alias: string, keyId: string, signal: AbortSignal): Promise<void> {
     const command = new this.#sdk.CreateAliasCommand({ AliasName: alias, TargetKeyId: keyId });
-    await this.#ask("CreateAlias", () => this.#client.send(command, { abortSignal: signal }));
+    await this.#call("CreateAlias", () => this.#client.send(command, { abortSignal: signal }));
   }
 
-  /** The ARNs of all keys of the account in the region, a page at a time. */
+  /** Yields the ARNs of all keys of the account in the region, page by page. */
   async *keyPages(signal: AbortSignal): AsyncGenerator<string[]> {
     let marker: string | undefined;
     do {
       const command = new this.#sdk.ListKeysCommand({ Marker: marker });
-      const page = await this.#ask("ListKeys", () => this.#client.send(command, { abortSignal: signal }));
+      const page = await this.#call("ListKeys", () => this.#client.send(command, { abortSignal: signal }));
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
     } while (marker !== undefined);
   }
 
-  /** Leaves a client of the caller's open. */
+  /** Closes the connections, unless the client is the caller's. */
   close(): void {
-    if (this.#isOurs) this.#client.destroy();
+    if (this.#ownsClient) this.#client.destroy();
   }
 
-  /** Retries are the SDK's own; what it does not know is that a key was just made. */
-  async #ask<Answer>(operation: Operation, send: () => Promise<Answer>): Promise<Answer> {
+  /** The SDK retries all other errors itself, but it doesn't know that a key was just created. */
+  async #call<Response>(operation: Operation, send: () => Promise<Response>): Promise<Response> {
     for (;;) {
       try {
         return await send();
       } catch (error) {
-        if (!isNotFound(error) || Date.now() > this.#settledAt) throw toSignerError(error, operation);
-        await sleep(PAUSE);
+        if (!isNotFound(error) || Date.now() > this.#retryNotFoundUntil) throw toSignerError(error, operation);
+        await sleep(RETRY_PAUSE);
       }
     }
   }
 }
 
-function sockets(): NonNullable<KMSClientConfig["requestHandler"]> {
+function requestHandler(): NonNullable<KMSClientConfig["requestHandler"]> {
   return { httpAgent: { maxSockets: MAX_SOCKETS }, httpsAgent: { maxSockets: MAX_SOCKETS } };
 }
 
@@ -126,7 +133,6 @@ async function importSdk(): Promise<Sdk> {
   try {
     return await import("@aws-sdk/client-kms");
   } catch (cause) {
-    const remedy = "Install it beside hardproof: npm install @aws-sdk/client-kms.";
-    throw new SignerError("misconfigured", `AWS KMS needs the package @aws-sdk/client-kms. ${remedy}`, { cause });
+    throw missingPackage("@aws-sdk/client-kms", "AWS KMS", cause);
   }
 }

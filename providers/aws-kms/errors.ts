@@ -1,56 +1,57 @@
-/** What AWS KMS, the SDK and the network call their errors, and which of ours they are: one table. */
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+/** Maps the errors of AWS KMS, the SDK and the network to `SignerError`s. */
+import { SignerError } from "../../src/errors.js";
+import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
 
-/** An operation of KMS; `kms:` and its name is the permission that it needs. */
+/** An operation of AWS KMS. It needs the permission of the same name, such as `kms:Sign`. */
 export type Operation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
 
-const CREDENTIALS = "Are the AWS credentials there, and still valid?";
-const NETWORK = "Can the endpoint be reached from here?";
-const AGAIN = "AWS KMS could not do it just now, nor when the SDK asked again.";
-const RATE = "The SDK's own retries are used up: sign less often, or raise the account's quota.";
-const PUBLIC_HALF = "The key has no public half, so it is symmetric or HMAC. Needed is ECC_NIST_P256 for SIGN_VERIFY.";
+const CREDENTIALS = "Check that AWS credentials are configured and still valid.";
+const EXPIRED = "The session token has expired. Get new credentials.";
+const SIGNATURE = "Check the secret access key, the region and the clock of this host.";
+const NETWORK = "Check that this host can reach the endpoint.";
+const SERVER = "AWS KMS could not process the request, and the SDK's retries are used up. Try again later.";
+const RATE = "The SDK's retries are used up. Sign less often, or raise the account's quota.";
+const KEY_TYPE = "Use an ECC_NIST_P256 key for SIGN_VERIFY.";
 
-type Row = readonly [SignerErrorCode, string];
-
-const TABLE: Readonly<Record<string, Row>> = {
-  NotFoundException: ["key-not-found", "Are the name (case matters), the region and the account right?"],
-  DisabledException: ["access-denied", "The key is disabled: enable it."],
-  "KMSInvalidStateException pending deletion": ["access-denied", "The key is about to be deleted: cancel that."],
-  "KMSInvalidStateException pending import": ["key-not-found", "Its key material is missing: import it."],
-  KMSInvalidStateException: ["unavailable", "The key can't be used yet, or its key store is disconnected."],
-  InvalidKeyUsageException: ["wrong-key", "Needed is an ECC_NIST_P256 key for SIGN_VERIFY."],
-  UnsupportedOperationException: ["wrong-key", PUBLIC_HALF],
+const ROWS: Readonly<Record<string, ErrorRow>> = {
+  NotFoundException: ["key-not-found", "Check the name (it is case-sensitive), the region and the account."],
+  DisabledException: ["access-denied", "The key is disabled. Enable it."],
+  "KMSInvalidStateException pending deletion": ["access-denied", "The key is pending deletion. Cancel the deletion."],
+  "KMSInvalidStateException pending import": ["key-not-found", "The key doesn't have key material. Import it."],
+  KMSInvalidStateException: ["unavailable", "The key is still being created, or its key store is disconnected."],
+  InvalidKeyUsageException: ["wrong-key", KEY_TYPE],
+  UnsupportedOperationException: ["wrong-key", `The key is symmetric, so it doesn't have a public key. ${KEY_TYPE}`],
 
   ThrottlingException: ["throttled", RATE],
   LimitExceededException: ["throttled", RATE],
   TooManyRequestsException: ["throttled", RATE],
-  KMSInternalException: ["unavailable", AGAIN],
-  DependencyTimeoutException: ["unavailable", AGAIN],
-  KeyUnavailableException: ["unavailable", AGAIN],
+  KMSInternalException: ["unavailable", SERVER],
+  DependencyTimeoutException: ["unavailable", SERVER],
+  KeyUnavailableException: ["unavailable", SERVER],
 
   CredentialsProviderError: ["access-denied", CREDENTIALS],
   TokenProviderError: ["access-denied", CREDENTIALS],
-  ExpiredTokenException: ["access-denied", "The session token has expired: get new credentials."],
-  ExpiredToken: ["access-denied", "The session token has expired: get new credentials."],
+  ExpiredTokenException: ["access-denied", EXPIRED],
+  ExpiredToken: ["access-denied", EXPIRED],
   UnrecognizedClientException: ["access-denied", CREDENTIALS],
   InvalidClientTokenId: ["access-denied", CREDENTIALS],
   MissingAuthenticationTokenException: ["access-denied", CREDENTIALS],
   MissingAuthenticationToken: ["access-denied", CREDENTIALS],
-  InvalidSignatureException: ["access-denied", "Are the secret key, the region and this machine's clock right?"],
-  SignatureDoesNotMatch: ["access-denied", "Are the secret key, the region and this machine's clock right?"],
+  InvalidSignatureException: ["access-denied", SIGNATURE],
+  SignatureDoesNotMatch: ["access-denied", SIGNATURE],
   IncompleteSignatureException: ["access-denied", CREDENTIALS],
   OptInRequired: ["access-denied", "The account is not signed up for AWS KMS in this region."],
 
-  InvalidArnException: ["misconfigured", "The ARN is not what AWS KMS takes."],
-  ValidationException: ["misconfigured", "AWS KMS does not take this input."],
-  InvalidAliasNameException: ["misconfigured", "AWS KMS does not take this alias."],
-  AlreadyExistsException: ["misconfigured", "The alias is taken by another key: choose another one."],
-  MalformedPolicyDocumentException: ["misconfigured", "The key policy is not valid, or would lock its maker out."],
-  TagException: ["misconfigured", "AWS KMS does not take these tags."],
-  "Region is missing": ["misconfigured", "Name the key by its ARN, or give a region, or set AWS_REGION."],
+  InvalidArnException: ["misconfigured", "AWS KMS doesn't accept the ARN."],
+  ValidationException: ["misconfigured", "AWS KMS doesn't accept the parameters."],
+  InvalidAliasNameException: ["misconfigured", "AWS KMS doesn't accept the alias."],
+  AlreadyExistsException: ["misconfigured", "The alias is taken by another key. Choose another alias."],
+  MalformedPolicyDocumentException: ["misconfigured", "The key policy is invalid, or would lock out the caller."],
+  TagException: ["misconfigured", "AWS KMS doesn't accept the tags."],
+  "Region is missing": ["misconfigured", "Use the key's ARN, set the option region, or set AWS_REGION."],
 
-  ENOTFOUND: ["unavailable", "The endpoint's name is not known to DNS: are region and endpoint right?"],
-  EAI_AGAIN: ["unavailable", "DNS does not answer."],
+  ENOTFOUND: ["unavailable", "DNS doesn't know the endpoint's host name. Check region and endpoint."],
+  EAI_AGAIN: ["unavailable", "The DNS server doesn't respond."],
   ECONNREFUSED: ["unavailable", NETWORK],
   ECONNRESET: ["unavailable", NETWORK],
   EPIPE: ["unavailable", NETWORK],
@@ -58,32 +59,32 @@ const TABLE: Readonly<Record<string, Row>> = {
   ENETUNREACH: ["unavailable", NETWORK],
   ETIMEDOUT: ["timeout", NETWORK],
   TimeoutError: ["timeout", NETWORK],
-  AbortError: ["aborted", "The request was cancelled."],
+  AbortError: ["aborted", "The request was aborted."],
 };
-const ERRORS = new Map(Object.entries(TABLE));
-const UNKNOWN: Row = ["unavailable", "Its cause says more."];
+const ERRORS = new ErrorTable(ROWS, ["unavailable", "Its cause has the details."]);
 
 /**
- * An error of the SDK as one of ours. The cause keeps the service's own words, unless they can repeat a session token
- * (a signature that does not match is answered with the request) or what a credential process was called with.
+ * Maps an error of the SDK. The cause is omitted if its message can contain a secret: the service answers a wrong
+ * signature with the whole request, including the session token, and a credential process is reported with its arguments.
  */
 export function toSignerError(error: unknown, operation: Operation): SignerError {
   const name = nameOf(error);
-  const [code, remedy] = name.startsWith("AccessDenied") ? denied(error, operation) : (ERRORS.get(name) ?? UNKNOWN);
+  const [code, remedy] = name.startsWith("AccessDenied") ? accessDenied(error, operation) : ERRORS.get(name);
   const cause = /signature|^Command failed/i.test(textOf(error)) ? undefined : error;
   return new SignerError(code, `${name} from ${operation}. ${remedy}`, { cause });
 }
 
+/** Returns whether AWS KMS didn't find the key. */
 export function isNotFound(error: unknown): boolean {
   return nameOf(error) === "NotFoundException";
 }
 
-/** Whether KMS answered that a key cannot do what was asked: then there is one. */
-export function isOfSomeKey(error: unknown): boolean {
+/** Returns whether the error means that the key exists, but can't be used for the request. */
+export function provesKeyExists(error: unknown): boolean {
   return /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(nameOf(error));
 }
 
-/** The table's word for it: the system's code before the SDK's name, since that makes one `TimeoutError` of several. */
+/** Returns the name in the table. A system error code has precedence, since the SDK calls several of them `TimeoutError`. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "An error";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
@@ -93,10 +94,10 @@ function nameOf(error: unknown): string {
   return ERRORS.has(error.message) ? error.message : error.name;
 }
 
-/** Which permission is missing: the service mostly says it, and it need not be the operation's own (`kms:TagResource`). */
-function denied(error: unknown, operation: Operation): Row {
+/** The service usually names the missing permission. It can be another than the operation's, such as `kms:TagResource`. */
+function accessDenied(error: unknown, operation: Operation): ErrorRow {
   const permission = /\b(?:kms|iam):[A-Za-z]+\b/.exec(textOf(error))?.[0] ?? `kms:${operation}`;
-  return ["access-denied", `The caller lacks ${permission}: allow it in the key's policy or in an IAM policy.`];
+  return ["access-denied", `The caller lacks ${permission}. Allow it in the key policy or in an IAM policy.`];
 }
 
 function textOf(error: unknown): string {

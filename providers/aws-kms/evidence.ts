@@ -1,11 +1,8 @@
-/** What AWS KMS says of a key: where it was made, and whether it can be anywhere else. */
+/** Protection and exportability of a key, from the metadata of AWS KMS. */
 import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { KeyMetadata } from "./client.js";
 
-/**
- * By the origin of the key material. What was imported also exists where it was made; what is in an external store is as
- * safe as that.
- */
+/** By `Origin`. A copy of imported key material may exist elsewhere. An external key store is as safe as its owner makes it. */
 const BY_ORIGIN: Readonly<Record<string, Pick<KeyFacts, "protection" | "exportable">>> = {
   AWS_KMS: { protection: "hsm", exportable: false },
   AWS_CLOUDHSM: { protection: "hsm", exportable: false },
@@ -13,8 +10,12 @@ const BY_ORIGIN: Readonly<Record<string, Pick<KeyFacts, "protection" | "exportab
   EXTERNAL_KEY_STORE: { protection: "external", exportable: "unknown" },
 };
 
-/** @param metadata - as `DescribeKey` gives it */
+/**
+ * Reads the facts about a key.
+ *
+ * @param metadata - The response to `DescribeKey`.
+ */
 export function readFacts(metadata: KeyMetadata): KeyFacts {
-  const known = BY_ORIGIN[metadata.Origin ?? ""] ?? { protection: "unknown", exportable: "unknown" };
-  return { ...known, evidence: { ...metadata } };
+  const facts = BY_ORIGIN[metadata.Origin ?? ""] ?? { protection: "unknown", exportable: "unknown" };
+  return { ...facts, evidence: { ...metadata } };
 }

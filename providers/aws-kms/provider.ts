@@ -1,105 +1,111 @@
-/** `awskms:` URIs: opens keys, makes new ones, and lists those that can sign. */
+/** The provider for `awskms:` URIs. Opens, creates and lists keys. */
 import { SignerError } from "../../src/errors.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
-import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
-import { type CreateKeyCommandInput, type KeyMetadata, Kms } from "./client.js";
-import { isOfSomeKey } from "./errors.js";
-import { parseKeyName } from "./names.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { AwsKmsClient, type CreateKeyCommandInput, type KeyMetadata } from "./client.js";
+import { provesKeyExists } from "./errors.js";
+import { parseKeyName } from "./key-name.js";
 import { canSign } from "./open-key.js";
-import { accessTo, KmsSigner, type KmsSignerOptions, keySource, uriOf } from "./signer.js";
+import { KmsSigner, type KmsSignerOptions, keySource, toClientOptions, toUri } from "./signer.js";
 import { parseKmsUri } from "./uri.js";
 
-/** For a new key. What is left out is the service's default. */
+/** Options of the provider: those of a signer, and those of a new key for `create`. */
 export interface KmsProviderOptions extends KmsSignerOptions, SignOptions {
-  /** Default `DPoP proofs (hardproof)`. */
+  /** The description of the new key. Default: `DPoP proofs (hardproof)`. */
   description?: string | undefined;
-  /** Lets the key be replicated to other regions. It can't be changed later. */
+  /** Allows the new key to be replicated to other regions. It can't be changed later. */
   multiRegion?: boolean | undefined;
+  /** The tags of the new key. */
   tags?: Readonly<Record<string, string>> | undefined;
-  /** The key policy, JSON. Default: the account's IAM policies decide. */
+  /** The key policy of the new key, as JSON. Default: the IAM policies of the account apply. */
   policy?: string | undefined;
 }
 
-/** Keys in AWS KMS by their URIs: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
+/** Keys in AWS KMS by URI: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
 export const provider: Provider<KmsProviderOptions> = {
   scheme: "awskms",
 
   open(uri, options = {}) {
-    const { keyId, ...merged } = located(uri, options);
+    const { keyId, ...merged } = mergeUri(uri, options);
     return new KmsSigner(keyId, merged);
   },
 
   /**
-   * @param uri - `awskms:///alias/…`, or `awskms:///` for a key without an alias
-   * @returns a signer for the new key's ARN; its first use waits until the key is seen everywhere
-   * @throws {SignerError} code `misconfigured` if the alias names a key already; if only the alias could not be made, the
-   *   message names the key that was
+   * Creates a key and its alias.
+   *
+   * @param uri - `awskms:///alias/…`, or `awskms:///` for a key without an alias.
+   * @returns A signer for the ARN of the new key. Its first use waits until the key is visible everywhere.
+   * @throws {SignerError} With code `misconfigured` if the alias already names a key. If only the alias could not be
+   *   created, the message names the new key.
    */
   async create(uri, options = {}) {
-    return withKms(located(uri, options), "making the key (it may be there all the same: list the keys)", create);
+    return runWithClient(mergeUri(uri, options), "creating the key (it may exist nevertheless: list the keys)", create);
   },
 
   /**
-   * @param uri - `awskms:///`, with `region` and `endpoint` if need be
-   * @returns the URIs of the enabled keys on P-256 for signing; those that the caller may not describe are left out
-   * @throws {SignerError} code `access-denied` if the caller may describe none
+   * Lists the enabled P-256 signing keys. Omits keys that the caller may not describe.
+   *
+   * @param uri - `awskms:///`, optionally with `region` and `endpoint`.
+   * @returns The URIs of the keys.
+   * @throws {SignerError} With code `access-denied` if the caller may not describe any key.
    */
   async list(uri, options = {}) {
-    return withKms(located(uri, options), "listing the keys", list);
+    return runWithClient(mergeUri(uri, options), "listing the keys", list);
   },
 };
 
-type Located = KmsProviderOptions & { keyId: string };
-type Work<T> = (kms: Kms, options: Located, signal: AbortSignal) => Promise<T>;
+type MergedOptions = KmsProviderOptions & { keyId: string };
+type Work<T> = (client: AwsKmsClient, options: MergedOptions, signal: AbortSignal) => Promise<T>;
 
-/** What the URI says goes before the options. */
-function located(uri: string, options: KmsProviderOptions): Located {
+/** The parts of the URI have precedence over the options. */
+function mergeUri(uri: string, options: KmsProviderOptions): MergedOptions {
   const { keyId, region = options.region, endpoint } = parseKmsUri(uri);
   const clientConfig = endpoint === undefined ? options.clientConfig : { ...options.clientConfig, endpoint };
   return { ...options, keyId, region, clientConfig };
 }
 
-/** Errors name the URI, once it is known to hold nothing secret. */
-async function withKms<T>(options: Located, doing: string, work: Work<T>): Promise<T> {
-  const access = accessTo(options);
-  const uri = uriOf(options.keyId, options);
-  const call = { uri, doing, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
-  return callStore(call, async ({ signal }) => {
-    const kms = await Kms.connect(access);
-    return work(kms, options, signal).finally(() => kms.close());
-  });
+/** Validates the options before the URI appears in an error, so that the error doesn't contain credentials. */
+function runWithClient<T>(options: MergedOptions, operation: string, work: Work<T>): Promise<T> {
+  const clientOptions = toClientOptions(options);
+  const uri = toUri(options.keyId, options);
+  const call = { uri, operation, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
+  return withClient(
+    call,
+    () => AwsKmsClient.connect(clientOptions),
+    (client, { signal }) => work(client, options, signal),
+  );
 }
 
-async function create(kms: Kms, options: Located, signal: AbortSignal): Promise<Signer> {
+async function create(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<Signer> {
   const { keyId: alias } = options;
-  if (alias !== "") await checkNewAlias(kms, alias, signal);
-  const metadata = await kms.createKey(newKey(options), signal);
-  if (!metadata?.Arn) throw new SignerError("integrity", "AWS KMS answered CreateKey without an ARN.");
-  if (alias !== "") await createAlias(kms, alias, metadata.Arn, signal);
-  return new KeySigner(keySource(metadata.Arn, options, kms.settledAt), options);
+  if (alias !== "") await checkNewAlias(client, alias, signal);
+  const metadata = await client.createKey(newKey(options), signal);
+  if (!metadata?.Arn) throw new SignerError("integrity", "The CreateKey response doesn't contain an ARN.");
+  if (alias !== "") await createAlias(client, alias, metadata.Arn, signal);
+  return new KeySigner(keySource(metadata.Arn, options, client.retryNotFoundUntil), options);
 }
 
-/** Before the key is made: a key costs money and can't be deleted at once, so none is made in vain. */
-async function checkNewAlias(kms: Kms, alias: string, signal: AbortSignal): Promise<void> {
+/** Checks the alias before the key is created, since a key costs money and can't be deleted at once. */
+async function checkNewAlias(client: AwsKmsClient, alias: string, signal: AbortSignal): Promise<void> {
   if (parseKeyName(alias).resource !== alias || alias.startsWith("alias/aws/"))
-    throw new SignerError(
-      "misconfigured",
-      "AWS KMS gives a new key its id: name an alias/… (not alias/aws/…) or nothing.",
+    throw misconfigured(
+      "AWS KMS chooses the id of a new key. Use awskms:///alias/… (but not alias/aws/…), or awskms:/// without an alias.",
     );
-  if (await namesAKey(kms, alias, signal))
-    throw new SignerError("misconfigured", `${alias} names a key already. Open it, or choose another alias.`);
+  if (await aliasExists(client, alias, signal))
+    throw misconfigured(`${alias} already names a key. Open that key, or choose another alias.`);
 }
 
-/** As far as the caller may see: who may make keys need not be allowed to look at them. */
-async function namesAKey(kms: Kms, alias: string, signal: AbortSignal): Promise<boolean> {
+/** Returns false if the caller may not read the key: the permission to create keys doesn't include the one to read them. */
+async function aliasExists(client: AwsKmsClient, alias: string, signal: AbortSignal): Promise<boolean> {
   try {
-    await kms.getPublicKey(alias, signal);
+    await client.getPublicKey(alias, signal);
     return true;
   } catch (error) {
     if (!(error instanceof SignerError)) throw error;
-    if (isOfSomeKey(error.cause)) return true;
+    if (provesKeyExists(error.cause)) return true;
     if (error.code === "key-not-found" || error.code === "access-denied") return false;
     throw error;
   }
@@ -116,35 +122,39 @@ function newKey({ description, multiRegion, tags = {}, policy }: KmsProviderOpti
   };
 }
 
-/** Nor is a key lost that was made. */
-async function createAlias(kms: Kms, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
+/** If only the alias fails, the error names the new key so that it isn't orphaned. */
+async function createAlias(client: AwsKmsClient, alias: string, keyArn: string, signal: AbortSignal): Promise<void> {
   try {
-    await kms.createAlias(alias, keyArn, signal);
+    await client.createAlias(alias, keyArn, signal);
   } catch (error) {
     if (!(error instanceof SignerError)) throw error;
-    const message = `${keyArn} was made, but not ${alias}: ${error.message}`;
-    const remedy = "Give the key an alias by hand, or schedule its deletion.";
+    const message = `${keyArn} was created, but not its alias ${alias}: ${error.message}`;
+    const remedy = "Create an alias for this key yourself, or schedule its deletion.";
     throw new SignerError(error.code, `${message} ${remedy}`, { cause: error.cause });
   }
 }
 
-async function list(kms: Kms, options: Located, signal: AbortSignal): Promise<string[]> {
-  if (options.keyId !== "") throw new SignerError("misconfigured", "To list keys, name none: awskms:///?region=…");
-  const seen: (KeyMetadata | SignerError)[] = [];
-  for await (const page of kms.keyPages(signal))
-    seen.push(...(await Promise.all(page.map((keyArn) => look(kms, keyArn, signal)))));
-  const keys = seen.flatMap((one) => (one instanceof SignerError ? [] : one));
-  const denied = seen.find((one) => one instanceof SignerError && one.code === "access-denied");
+async function list(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<string[]> {
+  if (options.keyId !== "") throw misconfigured("The URI for listing keys must not name a key: awskms:///?region=…");
+  const results: (KeyMetadata | SignerError)[] = [];
+  for await (const page of client.keyPages(signal))
+    results.push(...(await Promise.all(page.map((keyArn) => describeOrSkip(client, keyArn, signal)))));
+  const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
+  const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
   if (denied && keys.length === 0) throw denied;
   return keys
     .filter((key) => canSign(key) && key.KeyState === "Enabled")
-    .flatMap(({ Arn = "" }) => uriOf(Arn, options, parseKeyName(Arn).region));
+    .flatMap(({ Arn = "" }) => toUri(Arn, options, parseKeyName(Arn).region));
 }
 
-/** A key may have a policy of its own that hides it, be gone by now, or be too new to be seen everywhere. */
-async function look(kms: Kms, keyArn: string, signal: AbortSignal): Promise<KeyMetadata | SignerError> {
+/** Returns the error if the key's policy hides it, if it was deleted, or if it isn't visible everywhere yet. */
+async function describeOrSkip(
+  client: AwsKmsClient,
+  keyArn: string,
+  signal: AbortSignal,
+): Promise<KeyMetadata | SignerError> {
   try {
-    return await kms.describeKey(keyArn, signal);
+    return await client.describeKey(keyArn, signal);
   } catch (error) {
     const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
     if (isHidden) return error;

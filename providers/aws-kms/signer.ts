@@ -1,23 +1,25 @@
 /** A signer whose key is in AWS KMS. */
-import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { KeySource } from "../../src/keystore/key-source.js";
-import type { KMSClient, KMSClientConfig, KmsAccess } from "./client.js";
-import { parseKeyName } from "./names.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import type { AwsKmsClientOptions, KMSClient, KMSClientConfig } from "./client.js";
+import { parseKeyName } from "./key-name.js";
 import { openKey } from "./open-key.js";
 import { formatKmsUri } from "./uri.js";
 
+/** Options of {@link KmsSigner}. */
 export interface KmsSignerOptions extends KeySignerOptions {
-  /** Where the key is. Default: what its ARN says, else what the SDK finds (`AWS_REGION`, the profile). */
+  /** The AWS region. Default: the region of the ARN, or else what the SDK finds (`AWS_REGION`, the profile). */
   region?: string | undefined;
-  /** A client to use, which `close()` leaves open. Default: one of the signer's own. */
+  /** A client to use instead of a new one. `close()` doesn't close it. */
   client?: KMSClient | undefined;
-  /** How to make the signer's own client: `endpoint`, `credentials`, `maxAttempts`, `retryMode`, `requestHandler`, … */
+  /** The configuration of the new client: `endpoint`, `credentials`, `maxAttempts`, `retryMode`, `requestHandler`, … */
   clientConfig?: KMSClientConfig | undefined;
 }
 
 /**
- * ES256 by `Sign` with `ECDSA_SHA_256` over the SHA-256 digest. One `GetPublicKey` per signer, one `Sign` per signature.
+ * Signs ES256 with a key in AWS KMS: `Sign` with `ECDSA_SHA_256` over the SHA-256 digest. Sends one `GetPublicKey` per
+ * signer, and one `Sign` per signature.
  *
  * @example
  * ```ts
@@ -26,8 +28,10 @@ export interface KmsSignerOptions extends KeySignerOptions {
  */
 export class KmsSigner extends KeySigner {
   /**
-   * @param keyId - key ARN, alias ARN, key id or `alias/…`; an alias is resolved once, and its key kept
-   * @throws {SignerError} code `misconfigured` if the name or an option can't be right
+   * Validates the name and the options. Doesn't do any I/O: the key is opened when it is first used.
+   *
+   * @param keyId - The key ARN, alias ARN, key id or `alias/…`. An alias is resolved only once, when the key is opened.
+   * @throws {SignerError} With code `misconfigured` if the name or an option is invalid.
    */
   constructor(keyId: string, options: KmsSignerOptions = {}) {
     super(keySource(keyId, options), options);
@@ -35,32 +39,40 @@ export class KmsSigner extends KeySigner {
 }
 
 /**
- * @param settledAt - for a key that was just made: until when (ms since 1970) KMS may not have heard of it
- * @throws {SignerError} code `misconfigured` if the name or an option can't be right
+ * Returns the source of a key for a `KeySigner`.
+ *
+ * @param retryNotFoundUntil - Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet.
+ * @throws {SignerError} With code `misconfigured` if the name or an option is invalid.
  */
-export function keySource(keyId: string, options: KmsSignerOptions, settledAt?: number): KeySource {
+export function keySource(keyId: string, options: KmsSignerOptions, retryNotFoundUntil?: number): KeySource {
   const name = parseKeyName(keyId);
-  const access = { ...accessTo(options, name.region), settledAt };
+  const clientOptions = { ...toClientOptions(options, name.region), retryNotFoundUntil };
   return {
     provider: "awskms",
-    uri: uriOf(keyId, options, name.region),
-    open: (use) => openKey(name, access, use),
+    uri: toUri(keyId, options, name.region),
+    open: (openOptions) => openKey(name, clientOptions, openOptions),
   };
 }
 
-/** @throws {SignerError} code `misconfigured` if an option can't be right */
-export function accessTo(options: KmsSignerOptions, arnRegion?: string): KmsAccess {
+/**
+ * Validates the options, and returns those for the client.
+ *
+ * @param arnRegion - The region of the key's ARN, if it was named by one.
+ * @throws {SignerError} With code `misconfigured` if an option is invalid.
+ */
+export function toClientOptions(options: KmsSignerOptions, arnRegion?: string): AwsKmsClientOptions {
   const { client, clientConfig = {} } = options;
   const region = options.region ?? clientConfig.region ?? arnRegion;
-  if (client && options.clientConfig) throw refused("Give a client or a clientConfig, not both.");
-  if (client && options.region !== undefined) throw refused("A client has its own region: leave out the option.");
+  if (client && options.clientConfig) throw misconfigured("awskms: Use either client or clientConfig, not both.");
+  if (client && options.region !== undefined)
+    throw misconfigured("awskms: The client already has a region. Remove the option region.");
   if (typeof region === "string") checkRegion(region);
   if (typeof clientConfig.endpoint === "string") checkEndpoint(clientConfig.endpoint);
   return { client, config: { ...clientConfig, ...(region !== undefined && { region }) } };
 }
 
-/** Names region and endpoint where they were given as text, and are not in the ARN already. */
-export function uriOf(keyId: string, options: KmsSignerOptions, arnRegion?: string): string {
+/** Returns the URI of a key. It includes region and endpoint if they are strings, and aren't part of the ARN. */
+export function toUri(keyId: string, options: KmsSignerOptions, arnRegion?: string): string {
   const { region = options.clientConfig?.region, clientConfig } = options;
   return formatKmsUri({
     keyId,
@@ -69,20 +81,16 @@ export function uriOf(keyId: string, options: KmsSignerOptions, arnRegion?: stri
   });
 }
 
-/** It becomes a part of the host's name. */
+/** The region becomes part of the host name. */
 function checkRegion(region: string): void {
   if (!/^[a-z0-9]+(-[a-z0-9]+)+$/.test(region))
-    throw refused(`${JSON.stringify(region)} is no AWS region, such as eu-central-1.`);
+    throw misconfigured(`awskms: ${JSON.stringify(region)} is not an AWS region. Use one such as eu-central-1.`);
 }
 
-/** It is in the URI, which is in logs. */
+/** The endpoint is part of the URI, which appears in logs. */
 function checkEndpoint(endpoint: string): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
-  if (!url || !isWeb || url.username || url.password || url.search || url.hash)
-    throw refused("endpoint must be a URL (https://…) without user, password, query and fragment.");
-}
-
-function refused(message: string): SignerError {
-  return new SignerError("misconfigured", `awskms: ${message}`);
+  const isHttp = url?.protocol === "https:" || url?.protocol === "http:";
+  if (!url || !isHttp || url.username || url.password || url.search || url.hash)
+    throw misconfigured("awskms: endpoint must be a URL (https://…) without user, password, query and fragment.");
 }

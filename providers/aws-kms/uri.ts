@@ -1,18 +1,23 @@
-/** `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`: keys in AWS KMS as URIs (RFC 3986). */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
+/** URIs of keys in AWS KMS (RFC 3986): `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
+import { formatAttributes, percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 
+/** The parts of an `awskms:` URI. */
 export interface KmsLocation {
-  /** Key id, alias or ARN; empty where the URI names a region or endpoint alone. */
+  /** Key id, alias or ARN. Empty if the URI doesn't name a key. */
   readonly keyId: string;
   readonly region?: string | undefined;
-  /** A URL, for VPC endpoints and emulators. */
+  /** The URL of a VPC endpoint or an emulator. */
   readonly endpoint?: string | undefined;
 }
 
-/** @throws {SignerError} code `misconfigured`, pointing at the character that is wrong */
+/**
+ * Parses an `awskms:` URI.
+ *
+ * @throws {SignerError} With code `misconfigured`. The message has the position of the error.
+ */
 export function parseKmsUri(uri: string): KmsLocation {
   const { path, query, fail } = splitUri(uri, "awskms");
-  if (!path.text.startsWith("///")) throw fail("After awskms: must stand ///", path.at);
+  if (!path.text.startsWith("///")) throw fail("Expected /// after awskms:", path.at);
   const attributes = readAttributes(query, "&", ["region", "endpoint"], fail);
   return {
     keyId: percentDecode({ text: path.text.slice(3), at: path.at + 3 }, fail).toString(),
@@ -21,9 +26,8 @@ export function parseKmsUri(uri: string): KmsLocation {
   };
 }
 
+/** Returns the URI that {@link parseKmsUri} parses. */
 export function formatKmsUri({ keyId, region, endpoint }: KmsLocation): string {
-  const attributes = Object.entries({ region, endpoint })
-    .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .map(([name, value]) => `${name}=${percentEncode(value, "/:")}`);
-  return `awskms:///${percentEncode(keyId, "/:")}${attributes.length > 0 ? "?" : ""}${attributes.join("&")}`;
+  const query = formatAttributes({ region, endpoint }, "&", "/:");
+  return `awskms:///${percentEncode(keyId, "/:")}${query && `?${query}`}`;
 }

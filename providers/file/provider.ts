@@ -1,15 +1,17 @@
-/** `file:` — keys in PEM files, and new ones, which only their owner can read. */
+/** The provider of `file:` URIs. */
 import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import { privateKeyToPem } from "../../src/keystore/software-key.js";
 import { diagnoseFile } from "./diagnose.js";
-import { FileSigner, readPassphrase, toSignerError } from "./signer.js";
+import { toSignerError } from "./errors.js";
+import { FileSigner, readPassphrase } from "./signer.js";
 import { parseFileUri } from "./uri.js";
 
-const OWNER_ALONE = 0o600;
+const OWNER_ONLY = 0o600;
 
+/** Keys in PEM files: `file:///run/keys/dpop.pem?passphrase-source=env:NAME`. */
 export const provider: Provider<KeySignerOptions> = {
   scheme: "file",
   open: (uri, options = {}) => new FileSigner({ ...options, ...parseFileUri(uri) }),
@@ -17,13 +19,13 @@ export const provider: Provider<KeySignerOptions> = {
   diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
 };
 
-/** PKCS#8, encrypted where the URI says where a passphrase is. */
+/** Creates a PKCS#8 file that only its owner can read. It is encrypted if the URI has a `passphrase-source`. */
 async function create(uri: string, options: KeySignerOptions = {}): Promise<FileSigner> {
   const { path, passphrase } = parseFileUri(uri);
   const signer = new FileSigner({ ...options, path, passphrase });
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const pem = privateKeyToPem(privateKey, passphrase && (await readPassphrase(passphrase, signer.uri)));
-  await writeFile(path, pem, { flag: "wx", mode: OWNER_ALONE }).catch((cause) => {
+  const pem = privateKeyToPem(privateKey, await readPassphrase(passphrase, signer.uri));
+  await writeFile(path, pem, { flag: "wx", mode: OWNER_ONLY }).catch((cause) => {
     throw toSignerError(cause, signer.uri);
   });
   return signer;

@@ -1,25 +1,35 @@
-/** A signer whose key is in a PEM file: for development, and where no better store is at hand. */
+/** A signer whose key is in a PEM file: for development, and where a better store is not available. */
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { SignerError } from "../../src/errors.js";
+import { formatMode } from "../../src/keystore/file-permissions.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { OpenKey } from "../../src/keystore/key-source.js";
-import type { SecretSource } from "../../src/keystore/secret-source.js";
+import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/keystore/software-key.js";
+import { toSignerError } from "./errors.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
-/** The first signature alone is verified unless `verify` says otherwise: they come from this process. */
+/** Options of {@link FileSigner}. `verify` defaults to `first`, because signatures come from this process. */
 export interface FileSignerOptions extends KeySignerOptions {
-  /** PKCS#8, encrypted PKCS#8, or SEC1. */
+  /** The path of a PEM file: PKCS#8, encrypted PKCS#8, or SEC1. */
   path: string;
-  /** Where the passphrase of an encrypted file is. */
+  /** The passphrase of an encrypted file, or where to read it. */
   passphrase?: SecretSource | undefined;
 }
 
-/** ES256 with a key that is read from its file at the first use. Who can read the file has the key. */
+/**
+ * Signs ES256 with a key that is read from its file at the first use. Anyone who can read the file has the key.
+ *
+ * @example
+ * ```ts
+ * const signer = new FileSigner({ path: "/run/keys/dpop.pem", passphrase: { env: "KEY_PASSPHRASE" } });
+ * ```
+ */
 export class FileSigner extends KeySigner {
+  /** @throws {SignerError} With code `misconfigured` if an option is invalid. */
   constructor({ path, passphrase, verify = "first", timeout }: FileSignerOptions) {
-    if (!path) throw new SignerError("misconfigured", "path must be the path of a PEM file.");
+    if (!path) throw misconfigured("path must be the path of a PEM file.");
     const file = { path: resolve(path), passphrase };
     const uri = formatFileUri(file);
     super({ provider: "file", uri, open: () => openFile(file, uri) }, { verify, timeout });
@@ -30,40 +40,16 @@ async function openFile({ path, passphrase }: KeyFile, uri: string): Promise<Ope
   const pem = await readFile(path, "utf8").catch((cause) => {
     throw toSignerError(cause, uri);
   });
-  const key = privateKeyFromPem(pem, passphrase && (await readPassphrase(passphrase, uri)));
+  const key = privateKeyFromPem(pem, await readPassphrase(passphrase, uri));
   const { mode } = await stat(path);
-  return openSoftwareKey(key, { path, mode: (mode & 0o777).toString(8).padStart(4, "0"), encrypted: isEncrypted(pem) });
+  return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
 }
 
 /**
- * @param uri - of the key that it is for
- * @returns the passphrase, never empty
- * @throws {SignerError} code `pin-required` if it is not there
+ * Reads the passphrase, if there is a source.
+ *
+ * @throws {SignerError} With code `pin-required` if it can't be read.
  */
-export async function readPassphrase(source: SecretSource, uri: string): Promise<string> {
-  const where = "env" in source ? `the environment variable ${source.env}` : `the file ${source.file}`;
-  const passphrase = "env" in source ? process.env[source.env] : await readSecret(source.file);
-  if (passphrase) return passphrase;
-  throw new SignerError("pin-required", `${uri}: There is no passphrase in ${where}, or it can't be read.`, { uri });
-}
-
-async function readSecret(path: string): Promise<string | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  return text?.replace(/\r?\n$/, "");
-}
-
-const FAILURES: Readonly<Record<string, readonly [SignerError["code"], string]>> = {
-  ENOENT: ["key-not-found", "There is no such file. createKey() makes it."],
-  EISDIR: ["key-not-found", "This is a directory."],
-  ENOTDIR: ["key-not-found", "Part of the path is no directory."],
-  EACCES: ["access-denied", "This user may not use the file."],
-  EPERM: ["access-denied", "This user may not use the file."],
-  EROFS: ["access-denied", "The file system is read-only."],
-  EEXIST: ["misconfigured", "There is such a file already, and it is not overwritten."],
-};
-
-/** What the file system says, as an error of ours. */
-export function toSignerError(error: NodeJS.ErrnoException, uri: string): SignerError {
-  const [code, message] = FAILURES[error.code ?? ""] ?? ["unavailable", `The file can't be used (${error.code}).`];
-  return new SignerError(code, `${uri}: ${message}`, { uri, cause: error });
+export async function readPassphrase(source: SecretSource | undefined, uri: string): Promise<string | undefined> {
+  return source === undefined ? undefined : readSecret(source, { name: "passphrase", uri });
 }

@@ -1,32 +1,49 @@
-/** The URI of a key in a file: `file:///run/keys/dpop.pem?passphrase-source=env:NAME` (RFC 8089). */
+/** URIs of keys in files (RFC 8089): `file:///run/keys/dpop.pem?passphrase-source=env:NAME`. */
+import type { SecretReference, SecretSource } from "../../src/keystore/secret-source.js";
+import {
+  decodeText,
+  formatAttributes,
+  formatSecretSource,
+  percentDecode,
+  percentEncode,
+  readAttributes,
+  splitUri,
+} from "../../src/keystore/uri.js";
 
-import type { SecretSource } from "../../src/keystore/secret-source.js";
-import { percentDecode, percentEncode, readAttributes, splitUri, toText } from "../../src/keystore/uri.js";
-
-/** A key in a file, and where its passphrase is. */
+/** A key in a file. */
 export interface KeyFile {
-  /** Absolute. */
+  /** An absolute path. */
   readonly path: string;
+  /** The passphrase, or where to read it. */
   readonly passphrase?: SecretSource | undefined;
 }
 
-/** @throws {SignerError} code `misconfigured`, with what is wrong and where */
-export function parseFileUri(uri: string): KeyFile {
+/** A key in a file, as a URI names it. */
+interface KeyFileUri extends KeyFile {
+  readonly passphrase?: SecretReference | undefined;
+}
+
+/**
+ * Parses a URI.
+ *
+ * @throws {SignerError} With code `misconfigured`, pointing at the character or naming the attribute that is wrong.
+ */
+export function parseFileUri(uri: string): KeyFileUri {
   const { path, query, fail } = splitUri(uri, "file");
-  // `file:/path` and `file:///path`: the name of another machine may not stand there.
+  // `file:/path` or `file:///path`. A host is not allowed.
   const slashes = /^(\/\/)?(?=\/[^/])/.exec(path.text)?.[0];
-  if (slashes === undefined) throw fail("Here must stand an absolute path, as in file:///run/keys/dpop.pem", path.at);
+  if (slashes === undefined) throw fail("Expected an absolute path, as in file:///run/keys/dpop.pem", path.at);
   const at = path.at + slashes.length;
   const passphrase = readAttributes(query, "&", ["passphrase-source"], fail).secretSource("passphrase-source");
   return {
-    path: toText(percentDecode({ text: path.text.slice(slashes.length), at }, fail), "The path", fail),
+    path: decodeText(percentDecode({ text: path.text.slice(slashes.length), at }, fail), "The path", fail),
     passphrase,
   };
 }
 
+/** Returns the URI. It contains the place of a passphrase, but never a passphrase itself. */
 export function formatFileUri({ path, passphrase }: KeyFile): string {
   const uri = `file://${percentEncode(path, "/")}`;
-  if (passphrase === undefined) return uri;
-  const source = "env" in passphrase ? `env:${passphrase.env}` : passphrase.file;
-  return `${uri}?passphrase-source=${percentEncode(source, "/:")}`;
+  if (typeof passphrase !== "object") return uri;
+  return `${uri}?${formatAttributes({ "passphrase-source": formatSecretSource(passphrase) }, "&", "/:")}`;
 }

@@ -1,29 +1,33 @@
-/** The one file that touches the SDK: Cloud KMS's calls, with deadlines, bounded retries and cancellation. */
+/** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
 import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
 import { SignerError } from "../../src/errors.js";
+import { missingPackage } from "../../src/keystore/import-optional.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
 import { type CallContext, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
 
-export type KmsClient = KeyManagementServiceClient;
-export type KmsClientConfig = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
-export type PublicKey = protos.google.cloud.kms.v1.IPublicKey;
-export type Signature = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
+export type { KeyManagementServiceClient };
+/** The constructor options of `KeyManagementServiceClient`. */
+export type GcpKmsClientConfig = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
+
+// The requests and responses of the SDK.
+export type PublicKeyResponse = protos.google.cloud.kms.v1.IPublicKey;
+export type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
 export type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
 export type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
 export type KeyVersion = protos.google.cloud.kms.v1.ICryptoKeyVersion;
-export type CreateRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
+export type CreateKeyRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
 
-/** How to come to the service. */
-export interface KmsAccess {
-  readonly client: KmsClient | undefined;
-  readonly clientConfig: KmsClientConfig | undefined;
+/** The caller's client, or the configuration for a new one. */
+export interface GcpKmsClientOptions {
+  readonly client: KeyManagementServiceClient | undefined;
+  readonly clientConfig: GcpKmsClientConfig | undefined;
   readonly endpoint: string | undefined;
-  /** Milliseconds that one call may take. */
+  /** The deadline of one call in milliseconds. */
   readonly timeout: number;
 }
 
-/** What the SDK takes with each call. */
+/** The SDK's options for one call. */
 interface CallOptions {
   timeout: number;
   signal: AbortSignal;
@@ -31,7 +35,7 @@ interface CallOptions {
 }
 type BackoffSettings = typeof BACKOFF & { initialRpcTimeoutMillis: number; maxRpcTimeoutMillis: number };
 
-/** At most five requests within about two seconds: quotas of HSM keys are counted by the second. */
+/** At most five requests within about two seconds, since quotas of HSM keys are counted per second. */
 const BACKOFF = {
   maxRetries: 5,
   initialRetryDelayMillis: 100,
@@ -39,43 +43,48 @@ const BACKOFF = {
   maxRetryDelayMillis: 1_000,
   rpcTimeoutMultiplier: 1,
 };
-const PASSING = [UNAVAILABLE, RESOURCE_EXHAUSTED];
+const RETRYABLE = [UNAVAILABLE, RESOURCE_EXHAUSTED];
 
-const USER = "roles/cloudkms.signerVerifier";
+const SIGNER = "roles/cloudkms.signerVerifier";
 const VIEWER = "roles/cloudkms.viewer";
 const ADMIN = "roles/cloudkms.admin";
 
-/** Cloud KMS, as far as a signer needs it. Every error that leaves it is a SignerError. */
-export class Kms {
-  readonly #client: KmsClient;
-  readonly #owned: boolean;
-  readonly #limits: Omit<CallOptions, "signal">;
+/** A client with the Cloud KMS methods that Hardproof needs. It only throws `SignerError`s. */
+export class GcpKmsClient {
+  readonly #client: KeyManagementServiceClient;
+  readonly #ownsClient: boolean;
+  readonly #callOptions: Omit<CallOptions, "signal">;
 
-  private constructor(client: KmsClient, owned: boolean, timeout: number) {
+  private constructor(client: KeyManagementServiceClient, ownsClient: boolean, timeout: number) {
     const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
     this.#client = client;
-    this.#owned = owned;
-    this.#limits = { timeout, retry: { retryCodes: PASSING, backoffSettings } };
+    this.#ownsClient = ownsClient;
+    this.#callOptions = { timeout, retry: { retryCodes: RETRYABLE, backoffSettings } };
   }
 
-  /** @throws {SignerError} `misconfigured` if the package is missing, `access-denied` if there are no credentials */
-  static async connect({ client, clientConfig, endpoint, timeout }: KmsAccess): Promise<Kms> {
-    const connected = client ?? (await newClient(clientConfig, endpoint));
-    // The SDK would do this in the first call, and throw a failure where nobody can catch it.
-    await connected.initialize().catch((error) => {
+  /**
+   * Loads the SDK if needed, creates a client and gets credentials.
+   *
+   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or `access-denied` if no credentials
+   *   were found.
+   */
+  static async connect({ client, clientConfig, endpoint, timeout }: GcpKmsClientOptions): Promise<GcpKmsClient> {
+    const sdkClient = client ?? (await newClient(clientConfig, endpoint));
+    // The SDK would initialize itself in the first call. A failure there would be an unhandled rejection.
+    await sdkClient.initialize().catch((error) => {
       throw noCredentials(error);
     });
-    return new Kms(connected, client === undefined, timeout);
+    return new GcpKmsClient(sdkClient, client === undefined, timeout);
   }
 
-  getPublicKey(name: string, signal: AbortSignal): Promise<PublicKey> {
-    return this.#call({ method: "GetPublicKey", name, role: USER }, signal, (options) =>
+  getPublicKey(name: string, signal: AbortSignal): Promise<PublicKeyResponse> {
+    return this.#call({ method: "GetPublicKey", name, role: SIGNER }, signal, (options) =>
       this.#client.getPublicKey({ name }, options),
     );
   }
 
-  asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<Signature> {
-    return this.#call({ method: "AsymmetricSign", name, role: USER }, signal, (options) =>
+  asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<SignResponse> {
+    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (options) =>
       this.#client.asymmetricSign({ ...request, name }, options),
     );
   }
@@ -98,16 +107,16 @@ export class Kms {
     );
   }
 
-  /** Not retried: the answer to a second request would be that the key exists. */
-  createKey(name: string, request: CreateRequest, signal: AbortSignal): Promise<CryptoKey> {
+  /** Creates a key. Isn't retried, since a second request would fail with ALREADY_EXISTS. */
+  createKey(name: string, request: CreateKeyRequest, signal: AbortSignal): Promise<CryptoKey> {
     return this.#call({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (options) =>
       this.#client.createCryptoKey(request, { ...options, retry: null }),
     );
   }
 
-  /** Leaves a client alone that somebody else made. */
+  /** Closes the connection, unless the client is the caller's. */
   async close(): Promise<void> {
-    if (this.#owned) await this.#client.close();
+    if (this.#ownsClient) await this.#client.close();
   }
 
   async #call<T>(
@@ -116,35 +125,37 @@ export class Kms {
     send: (options: CallOptions) => Promise<[T, ...unknown[]]>,
   ): Promise<T> {
     try {
-      const [answer] = await send({ ...this.#limits, signal });
-      return answer;
+      const [response] = await send({ ...this.#callOptions, signal });
+      return response;
     } catch (error) {
       throw toSignerError(error, context);
     }
   }
 }
 
-async function newClient(clientConfig: KmsClientConfig = {}, endpoint: string | undefined): Promise<KmsClient> {
+async function newClient(
+  clientConfig: GcpKmsClientConfig = {},
+  endpoint: string | undefined,
+): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await importSdk();
-  const place = endpoint === undefined ? {} : at(parseEndpoint(endpoint));
-  return new KeyManagementServiceClient({ ...clientConfig, ...place });
+  const address = endpoint === undefined ? {} : configFor(parseEndpoint(endpoint));
+  return new KeyManagementServiceClient({ ...clientConfig, ...address });
 }
 
 async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   try {
     return await import("@google-cloud/kms");
   } catch (cause) {
-    const remedy = "Install it beside hardproof: npm install @google-cloud/kms.";
-    throw new SignerError("misconfigured", `Cloud KMS needs the package @google-cloud/kms. ${remedy}`, { cause });
+    throw missingPackage("@google-cloud/kms", "Cloud KMS", cause);
   }
 }
 
-function at({ servicePath, port, plaintext }: Endpoint): KmsClientConfig {
+function configFor({ servicePath, port, plaintext }: Endpoint): GcpKmsClientConfig {
   return { servicePath, port, ...(plaintext ? withoutTls() : {}) };
 }
 
-/** From the SDK's own copies of gRPC and the auth library. Nobody's credentials are looked for, and none are sent. */
-function withoutTls(): KmsClientConfig {
+/** Uses the SDK's own copies of gRPC and the auth library. Doesn't search for credentials, and doesn't send any. */
+function withoutTls(): GcpKmsClientConfig {
   const { resolve } = createRequire(import.meta.url);
   const gax: typeof import("google-gax") = createRequire(resolve("@google-cloud/kms"))("google-gax");
   const authClient = new gax.googleAuthLibrary.PassThroughClient();
@@ -152,11 +163,11 @@ function withoutTls(): KmsClientConfig {
 }
 
 function noCredentials(error: unknown): SignerError {
-  const { cause } = toSignerError(error, { method: "initialize", name: "Cloud KMS", role: USER });
+  const { cause } = toSignerError(error, { method: "initialize", name: "Cloud KMS", role: SIGNER });
   return new SignerError(
     "access-denied",
-    "There are no usable Google credentials. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or give clientConfig.authClient.",
+    "No usable Google credentials were found. Run `gcloud auth application-default login`, set " +
+      "GOOGLE_APPLICATION_CREDENTIALS, or set clientConfig.authClient.",
     { cause },
   );
 }

@@ -1,25 +1,26 @@
-/** The checksums that Cloud KMS asks for and gives (CRC32C, https://cloud.google.com/kms/docs/data-integrity-guidelines). */
+/** CRC32C checksums of Cloud KMS requests and responses (https://cloud.google.com/kms/docs/data-integrity-guidelines). */
 import CRC32C from "crc-32/crc32c.js";
 import { SignerError } from "../../src/errors.js";
 
-/** `google.protobuf.Int64Value`, as the SDK gives it. */
+/** `google.protobuf.Int64Value`, as the SDK returns it. */
 export interface ChecksumValue {
   value?: unknown;
 }
 
-/** @returns the unsigned 32-bit checksum */
+/** Returns the unsigned 32-bit checksum. */
 export function crc32c(bytes: Uint8Array): number {
   return CRC32C.buf(bytes) >>> 0;
 }
 
 /**
- * Compares what arrived with the checksum that was sent along.
+ * Compares received bytes with their checksum.
  *
- * @throws {SignerError} code `integrity` if they differ, or if there is no checksum
+ * @param what - Names the bytes in errors, such as `signature`.
+ * @throws {SignerError} With code `integrity` if they differ, or if the checksum is missing.
  */
 export function checkChecksum(bytes: Uint8Array, checksum: ChecksumValue | null | undefined, what: string): void {
   if (checksum === null || checksum === undefined)
-    throw new SignerError("integrity", `The answer has no CRC32C of the ${what}.`);
+    throw new SignerError("integrity", `The response doesn't have a CRC32C for the ${what}.`);
   if (Number(checksum.value) !== crc32c(bytes))
-    throw new SignerError("integrity", `The ${what} does not match its CRC32C: it was changed on its way.`);
+    throw new SignerError("integrity", `The ${what} doesn't match its CRC32C, so it was damaged in transit.`);
 }

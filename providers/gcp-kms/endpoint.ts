@@ -1,41 +1,38 @@
-/** Where Cloud KMS is, when it is not at its usual address: the host gets an access token, so not every host will do. */
-import { SignerError } from "../../src/errors.js";
+/** Validates the endpoint of Cloud KMS. The access token is sent to it, so only Google's hosts are allowed. */
 
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { isLoopback } from "../../src/keystore/uri.js";
+
+/** The address of Cloud KMS, in the terms of the SDK. */
 export interface Endpoint {
   readonly servicePath: string;
   readonly port: number;
-  /** Without TLS and without credentials: an emulator on this machine. */
+  /** Whether to connect without TLS and credentials, to an emulator on this machine. */
   readonly plaintext: boolean;
 }
 
-const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 const HTTPS_PORT = 443;
 const HTTP_PORT = 80;
 
 /**
- * Reads an endpoint: `cloudkms.europe-west3.rep.googleapis.com`, with `https://` and a port or without, or
+ * Parses an endpoint: `cloudkms.europe-west3.rep.googleapis.com`, optionally with `https://` and a port, or
  * `http://127.0.0.1:9090` for an emulator on this machine.
  *
- * @throws {SignerError} code `misconfigured` for a host that is not Google's, or plain HTTP to another machine
+ * @throws {SignerError} With code `misconfigured` if it is neither HTTPS under `googleapis.com` nor HTTP on this machine.
  */
 export function parseEndpoint(endpoint: string): Endpoint {
   const text = endpoint.includes("://") ? endpoint : `https://${endpoint}`;
-  // The URL is not repeated: whoever puts a user and password into it must not find them in a log.
-  if (!URL.canParse(text)) throw refused("", "it is no host with a port.");
+  // Errors only contain the host, since the URL could contain a password.
+  if (!URL.canParse(text)) throw misconfigured("gcpkms: The endpoint must be a host with an optional port.");
   const { protocol, hostname, host, port, username, password, pathname, search, hash } = new URL(text);
   if (username || password || pathname !== "/" || search || hash)
-    throw refused(host, "it is more than a host and port.");
-  if (protocol === "http:" && LOOPBACK.includes(hostname))
+    throw misconfigured(`gcpkms: The endpoint ${host} must not have credentials, a path, a query or a fragment.`);
+  if (protocol === "http:" && isLoopback(hostname))
     return { servicePath: hostname, port: Number(port || HTTP_PORT), plaintext: true };
   if (protocol === "https:" && hostname.endsWith(".googleapis.com"))
     return { servicePath: hostname, port: Number(port || HTTPS_PORT), plaintext: false };
-  throw refused(
-    host,
-    "an access token goes there, so it must be https:// under googleapis.com, or http:// on this machine for an " +
-      "emulator. For any other, give clientConfig or a client.",
+  throw misconfigured(
+    `gcpkms: The endpoint ${host} is not allowed, since the access token would be sent to it. Use https:// under ` +
+      "googleapis.com, or http:// on this machine for an emulator. For any other host, set clientConfig or client.",
   );
-}
-
-function refused(host: string, why: string): SignerError {
-  return new SignerError("misconfigured", `The endpoint ${host} is refused: ${why}`);
 }

@@ -1,83 +1,86 @@
-/** gRPC status codes (https://grpc.io/docs/guides/status-codes) as our errors, with what to do. */
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+/** Maps gRPC status codes (https://grpc.io/docs/guides/status-codes) to `SignerError`s. */
+import { SignerError } from "../../src/errors.js";
+import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
 
-const STATUSES: Readonly<Record<number, readonly [string, SignerErrorCode, string]>> = {
-  1: ["CANCELLED", "aborted", "The call was cancelled."],
-  2: ["UNKNOWN", "unavailable", "Try again."],
-  3: ["INVALID_ARGUMENT", "misconfigured", "The service does not take the name or the request."],
-  4: ["DEADLINE_EXCEEDED", "timeout", "Try again, or give more time by `timeout`."],
-  5: ["NOT_FOUND", "key-not-found", "Check project, location, key ring, key and version; the case counts."],
-  6: ["ALREADY_EXISTS", "misconfigured", "Choose another id, or open the key that is there."],
-  7: ["PERMISSION_DENIED", "access-denied", "Grant the caller the role, and let the project use the Cloud KMS API."],
-  8: ["RESOURCE_EXHAUSTED", "throttled", "The quota is used up: try again in a moment, or ask for a higher quota."],
-  9: [
-    "FAILED_PRECONDITION",
-    "access-denied",
-    "The key version can't be used for this as it is: see its state and purpose.",
-  ],
-  10: ["ABORTED", "unavailable", "Try again."],
-  11: ["OUT_OF_RANGE", "misconfigured", "The service does not take the request."],
-  12: ["UNIMPLEMENTED", "misconfigured", "What answers there is not Cloud KMS: check the endpoint."],
-  13: ["INTERNAL", "unavailable", "Try again."],
-  14: [
-    "UNAVAILABLE",
-    "unavailable",
-    "The service can't be reached: check the endpoint and the network, and try again.",
-  ],
-  15: ["DATA_LOSS", "integrity", "The answer was thrown away."],
-  16: ["UNAUTHENTICATED", "access-denied", "The credentials are missing, wrong or expired: renew them."],
+const ROWS: Readonly<Record<string, ErrorRow>> = {
+  CANCELLED: ["aborted", "The call was cancelled."],
+  UNKNOWN: ["unavailable", "Try again."],
+  INVALID_ARGUMENT: ["misconfigured", "The service doesn't accept the name or the request."],
+  DEADLINE_EXCEEDED: ["timeout", "Try again, or increase `timeout`."],
+  NOT_FOUND: ["key-not-found", "Check project, location, key ring, key and version. Names are case-sensitive."],
+  ALREADY_EXISTS: ["misconfigured", "Choose another id, or open the existing key."],
+  PERMISSION_DENIED: ["access-denied", "Grant the caller a role, and enable the Cloud KMS API in the project."],
+  RESOURCE_EXHAUSTED: ["throttled", "The quota is used up. Try again later, or request a higher quota."],
+  FAILED_PRECONDITION: ["access-denied", "The state or purpose of the key version doesn't allow this operation."],
+  ABORTED: ["unavailable", "Try again."],
+  OUT_OF_RANGE: ["misconfigured", "The service doesn't accept the request."],
+  UNIMPLEMENTED: ["misconfigured", "The server is not Cloud KMS. Check the endpoint."],
+  INTERNAL: ["unavailable", "Try again."],
+  UNAVAILABLE: ["unavailable", "The service can't be reached. Check the endpoint and the network, and try again."],
+  DATA_LOSS: ["integrity", "The response was discarded."],
+  UNAUTHENTICATED: ["access-denied", "The credentials are missing, invalid or expired. Renew them."],
 };
+const ERRORS = new ErrorTable(ROWS, ["unavailable", "Try again."]);
+/** The rows are in the order of the status codes, starting at 1. */
+const NAMES = Object.keys(ROWS);
 
-export const INVALID_ARGUMENT = 3;
+const INVALID_ARGUMENT = 3;
+/** A quota is used up. The SDK retries it. */
 export const RESOURCE_EXHAUSTED = 8;
-export const FAILED_PRECONDITION = 9;
+const FAILED_PRECONDITION = 9;
+/** The service can't be reached. The SDK retries it. */
 export const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
-/** What a call was about, for the error's text. */
+/** The call that failed, for the error message. */
 export interface CallContext {
-  /** Such as `AsymmetricSign`. */
+  /** The gRPC method, such as `AsymmetricSign`. */
   readonly method: string;
-  /** The resource that was asked for. */
+  /** The name of the requested resource. */
   readonly name: string;
-  /** The role that allows it, for PERMISSION_DENIED. */
+  /** A role that allows the call, for PERMISSION_DENIED. */
   readonly role: string;
 }
 
-/** An error of the SDK as one of ours; the gRPC status stays in `cause.code`. */
+/** Maps an error of the SDK. The gRPC status code is in `cause.code`. */
 export function toSignerError(error: unknown, { method, name, role }: CallContext): SignerError {
-  const { status, words } = read(error);
-  const [title, code, remedy] = STATUSES[status] ?? ["An unknown error", "unavailable", "Try again."];
-  const cause = Object.assign(new Error(words), { code: status });
-  const granted = title === "PERMISSION_DENIED" ? ` The role ${role} is enough.` : "";
-  const text = `${title} from ${method} on ${name}. ${remedy}${granted} The SDK says: ${words}`;
-  return new SignerError(damagedOnTheWay(status, words) ? "integrity" : code, text, { cause });
+  const { status, details } = parseError(error);
+  const statusName = NAMES[status - 1] ?? "An unknown error";
+  const [code, remedy] = ERRORS.get(statusName);
+  const cause = Object.assign(new Error(details), { code: status });
+  const roleHint = statusName === "PERMISSION_DENIED" ? ` The role ${role} is sufficient.` : "";
+  const message = `${statusName} from ${method} on ${name}. ${remedy}${roleHint} The SDK reports: ${details}`;
+  return new SignerError(wasDamagedInTransit(status, details) ? "integrity" : code, message, { cause });
 }
 
-/** Whether the service may have refused the version itself, because of its state or purpose. */
-export function isRefusal(error: unknown): boolean {
+/** Returns whether the state or purpose of the key version can be the reason for the error. */
+export function mayDependOnVersionState(error: unknown): boolean {
   if (!(error instanceof SignerError) || error.code === "integrity") return false;
   const status = error.cause instanceof Error && "code" in error.cause && error.cause.code;
   return status === FAILED_PRECONDITION || status === INVALID_ARGUMENT;
 }
 
-/** When its retries are used up the SDK says DEADLINE_EXCEEDED, and what it retried stands in the text alone. */
-function read(error: unknown): { status: number; words: string } {
-  const words = withoutTokens(error instanceof Error ? error.message : String(error));
-  // OpenSSL's words for a key that is none, which the SDK takes for a service that can't be reached.
-  if (words.includes("DECODER routines")) return { status: UNAUTHENTICATED, words: "The private key is not readable." };
-  const retried = /retrying error \w*Error: ((?:(\d+) )?.*?) before any response was received/s.exec(words);
-  if (retried) return { status: Number(retried[2] ?? UNAVAILABLE), words: `${retried[1]} (after several tries)` };
+/**
+ * Returns the gRPC status and the message. If the SDK's retries are used up, its status is DEADLINE_EXCEEDED, and the actual
+ * status is only in the message.
+ */
+function parseError(error: unknown): { status: number; details: string } {
+  const details = redactTokens(error instanceof Error ? error.message : String(error));
+  // The SDK reports a private key that OpenSSL can't parse as UNAVAILABLE.
+  if (details.includes("DECODER routines"))
+    return { status: UNAUTHENTICATED, details: "The private key of the credentials can't be parsed." };
+  const retried = /retrying error \w*Error: ((?:(\d+) )?.*?) before any response was received/s.exec(details);
+  if (retried) return { status: Number(retried[2] ?? UNAVAILABLE), details: `${retried[1]} (after several attempts)` };
   const status = error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : -1;
-  return { status, words };
+  return { status, details };
 }
 
-/** The service's answer to a digest that does not match its checksum. */
-function damagedOnTheWay(status: number, words: string): boolean {
-  return status === INVALID_ARGUMENT && /crc32c|checksum/i.test(words);
+/** Returns whether the service received a digest that doesn't match its checksum. */
+function wasDamagedInTransit(status: number, details: string): boolean {
+  return status === INVALID_ARGUMENT && /crc32c|checksum/i.test(details);
 }
 
-/** Access tokens and JWTs, in case a proxy or a library repeats the request's headers. */
-function withoutTokens(text: string): string {
+/** Redacts access tokens and JWTs, in case a proxy or a library repeats the request headers. */
+function redactTokens(text: string): string {
   return text.replace(/\bya29\.[\w.~+/-]+=*|\bBearer\s+\S+|\beyJ[\w-]+(\.[\w-]*)*/g, "…");
 }

@@ -1,4 +1,4 @@
-/** What Cloud KMS says of a key version: where it lives, whether it can leave, and the HSM's attestation. */
+/** Protection, exportability and attestation of a key version, from the metadata of Cloud KMS. */
 import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { KeyVersion } from "./client.js";
 
@@ -10,7 +10,11 @@ const PROTECTION: Readonly<Record<string, KeyFacts["protection"]>> = {
   EXTERNAL_VPC: "external",
 };
 
-/** @param version - as `GetCryptoKeyVersion` gives it, which unlike a list includes the attestation */
+/**
+ * Reads the facts about a key version.
+ *
+ * @param version - The response to `GetCryptoKeyVersion`. Unlike the items of a list, it includes the attestation.
+ */
 export function readFacts(version: KeyVersion): KeyFacts {
   const protection = PROTECTION[String(version.protectionLevel)] ?? "unknown";
   return {
@@ -34,14 +38,17 @@ export function readFacts(version: KeyVersion): KeyFacts {
   };
 }
 
-/** Cloud KMS exports no key that it made, unless trusted wrapping was enabled for it; one from outside also is outside. */
+/**
+ * Cloud KMS doesn't export a key that it generated, unless trusted wrapping is enabled for it. A copy of an imported or
+ * external key may exist elsewhere.
+ */
 function exportable(version: KeyVersion, protection: KeyFacts["protection"]): KeyFacts["exportable"] {
   if (version.trustedWrappingEnabled) return true;
-  const madeHere = !version.importJob && !version.importTime && Boolean(version.generateTime);
-  return madeHere && (protection === "software" || protection === "hsm") ? false : "unknown";
+  const isGenerated = !version.importJob && !version.importTime && Boolean(version.generateTime);
+  return isGenerated && (protection === "software" || protection === "hsm") ? false : "unknown";
 }
 
-/** Only HSM keys have one. Its format says how to verify it (https://cloud.google.com/kms/docs/attest-key). */
+/** Only HSM keys have an attestation. How to verify it: https://cloud.google.com/kms/docs/attest-key. */
 function attestationOf({ attestation }: KeyVersion) {
   if (!attestation?.content?.length) return undefined;
   const { format, content, certChains } = attestation;
@@ -54,7 +61,7 @@ function attestationOf({ attestation }: KeyVersion) {
   return { format, content: base64, certificates: certificates ?? undefined };
 }
 
-/** @returns ISO 8601 */
+/** Returns the time in ISO 8601. */
 function timeOf(time: { seconds?: unknown } | null | undefined): string | undefined {
   return time ? new Date(Number(time.seconds) * 1000).toISOString() : undefined;
 }

@@ -1,66 +1,78 @@
-/** One key version in Cloud KMS, pinned by its full name; each answer is checked from end to end before it counts. */
+/** Opens one key version in Cloud KMS, pinned by its full name. Each response is validated before it is used. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
-import { Kms, type KmsAccess } from "./client.js";
+import { GcpKmsClient, type GcpKmsClientOptions } from "./client.js";
 import { checkChecksum, crc32c } from "./crc32c.js";
 import { readFacts } from "./evidence.js";
-import { checkName } from "./names.js";
-import { checkAlgorithm, newestVersion, onUsableVersion } from "./versions.js";
+import { checkResourceName } from "./resource-name.js";
+import { checkAlgorithm, newestVersion, withUsableVersion } from "./versions.js";
 
 /**
- * Finds the version and its public key.
+ * Connects, and gets the version and its public key.
  *
- * @param name - of a key version, or of a key, whose newest enabled version is then taken
- * @throws {SignerError} code of what was not found, or may not be used
+ * @param name - The name of a key version, or of a key, which stands for its newest enabled version.
+ * @throws {SignerError} If the key version doesn't exist, can't be used, or can't sign ES256.
  */
-export async function openKey(name: string, access: KmsAccess, { signal }: OpenKeyOptions): Promise<OpenKey> {
-  const kms = await Kms.connect(access);
+export async function openKey(
+  name: string,
+  clientOptions: GcpKmsClientOptions,
+  { signal }: OpenKeyOptions,
+): Promise<OpenKey> {
+  const client = await GcpKmsClient.connect(clientOptions);
   try {
-    const version = checkName(name, ["key", "key version"]) === "key" ? await newestVersion(kms, name, signal) : name;
-    const publicKey = await onUsableVersion(kms, version, signal, () =>
-      twiceIfDamaged(() => fetchPublicKey(kms, version, signal)),
+    const version =
+      checkResourceName(name, ["key", "key version"]) === "key" ? await newestVersion(client, name, signal) : name;
+    const publicKey = await withUsableVersion(client, version, signal, () =>
+      retryOnIntegrityError(() => fetchPublicKey(client, version, signal)),
     );
     return {
       publicKey,
       keyRef: version,
-      signDigest: (digest, use) =>
-        onUsableVersion(kms, version, use.signal, () => twiceIfDamaged(() => sign(kms, version, digest, use.signal))),
-      describe: async (use) => {
-        const found = await kms.getVersion(version, use.signal);
-        checkAnswersName(found.name, version);
-        return readFacts(found);
+      signDigest: (digest, options) =>
+        withUsableVersion(client, version, options.signal, () =>
+          retryOnIntegrityError(() => sign(client, version, digest, options.signal)),
+        ),
+      describe: async (options) => {
+        const response = await client.getVersion(version, options.signal);
+        checkResponseName(response.name, version);
+        return readFacts(response);
       },
-      close: () => kms.close(),
+      close: () => client.close(),
     };
   } catch (error) {
-    await kms.close();
+    await client.close();
     throw error;
   }
 }
 
-/** @returns SubjectPublicKeyInfo in DER */
-async function fetchPublicKey(kms: Kms, name: string, signal: AbortSignal): Promise<Uint8Array> {
-  const answer = await kms.getPublicKey(name, signal);
-  const pem = answer.pem ?? "";
-  checkAnswersName(answer.name, name);
-  checkChecksum(Buffer.from(pem), answer.pemCrc32c, "public key");
-  checkAlgorithm(answer.algorithm);
+/** Returns the SubjectPublicKeyInfo in DER. */
+async function fetchPublicKey(client: GcpKmsClient, name: string, signal: AbortSignal): Promise<Uint8Array> {
+  const response = await client.getPublicKey(name, signal);
+  const pem = response.pem ?? "";
+  checkResponseName(response.name, name);
+  checkChecksum(Buffer.from(pem), response.pemCrc32c, "public key");
+  checkAlgorithm(response.algorithm);
   return Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
 }
 
-async function sign(kms: Kms, name: string, digest: Uint8Array, signal: AbortSignal): Promise<StoreSignature> {
+async function sign(
+  client: GcpKmsClient,
+  name: string,
+  digest: Uint8Array,
+  signal: AbortSignal,
+): Promise<StoreSignature> {
   const request = { digest: { sha256: digest }, digestCrc32c: { value: crc32c(digest) } };
-  const answer = await kms.asymmetricSign(name, request, signal);
-  const signature = bytesOf(answer.signature);
-  checkAnswersName(answer.name, name);
-  if (answer.verifiedDigestCrc32c !== true)
-    throw new SignerError("integrity", "The service did not check the CRC32C of the digest that it signed.");
-  checkChecksum(signature, answer.signatureCrc32c, "signature");
-  return { signature, form: "der", keyRef: String(answer.name) };
+  const response = await client.asymmetricSign(name, request, signal);
+  const signature = bytesOf(response.signature);
+  checkResponseName(response.name, name);
+  if (response.verifiedDigestCrc32c !== true)
+    throw new SignerError("integrity", "The service didn't verify the CRC32C of the digest that it signed.");
+  checkChecksum(signature, response.signatureCrc32c, "signature");
+  return { signature, form: "der", keyRef: String(response.name) };
 }
 
-/** A damaged answer may be an accident on the way. A second one is not, and neither becomes a proof. */
-async function twiceIfDamaged<T>(work: () => Promise<T>): Promise<T> {
+/** Repeats the work once: a single damaged response can be an accident. Damaged responses are never used. */
+async function retryOnIntegrityError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -69,12 +81,12 @@ async function twiceIfDamaged<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function checkAnswersName(found: string | null | undefined, wanted: string): void {
-  if (found !== wanted)
-    throw new SignerError("integrity", `The answer is about ${found || "no key"}, but ${wanted} was asked for.`);
+function checkResponseName(name: string | null | undefined, expected: string): void {
+  if (name !== expected)
+    throw new SignerError("integrity", `The response is for ${name || "no key version"} instead of ${expected}.`);
 }
 
-/** The SDK gives bytes as a Buffer over gRPC, and as base64 over REST. */
-export function bytesOf(value: Uint8Array | string | null | undefined): Uint8Array {
+/** The SDK returns bytes as a Buffer over gRPC, and as base64 over REST. */
+function bytesOf(value: Uint8Array | string | null | undefined): Uint8Array {
   return typeof value === "string" ? Buffer.from(value, "base64") : (value ?? new Uint8Array());
 }

@@ -1,21 +1,23 @@
-/** Cloud KMS for those who name keys by URI: opens, makes and lists them. */
-import { SignerError } from "../../src/errors.js";
+/** The provider for `gcpkms:` URIs. Opens, creates and lists keys. */
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
-import { callStore } from "../../src/keystore/store-call.js";
-import { Kms } from "./client.js";
-import { checkName, idOf, parentOf } from "./names.js";
-import { accessTo, GcpKmsSigner, type GcpKmsSignerOptions } from "./signer.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { withClient } from "../../src/keystore/store-call.js";
+import { GcpKmsClient } from "./client.js";
+import { checkResourceName, idOf, parentOf } from "./resource-name.js";
+import { GcpKmsSigner, type GcpKmsSignerOptions, toClientOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
 import { ALGORITHM, ENABLED } from "./versions.js";
 
+/** Options of the provider: those of a signer, and those of a new key for `create`. */
 export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions {
-  /** For `create`: where the key will live. Default `HSM`. */
+  /** The protection level of the new key. Default: `HSM`. */
   protectionLevel?: "HSM" | "SOFTWARE" | undefined;
-  /** For `create` in a key ring: the id of the new key. Not needed if the URI has it. */
+  /** The id of the new key, if the URI names a key ring. */
   cryptoKeyId?: string | undefined;
 }
 
+/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
 export const provider = { scheme: SCHEME, open, create, list } satisfies Provider<GcpKmsProviderOptions>;
 
 const PURPOSE = "ASYMMETRIC_SIGN" as const;
@@ -26,22 +28,22 @@ function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
 }
 
 /**
- * Makes a key with one version, and waits until it can sign.
+ * Creates a key with one version, and waits until it can sign.
  *
- * @param uri - of the new key; or of the key ring it will be in, with `cryptoKeyId`
- * @returns its signer, pinned to version 1
- * @throws {SignerError} code `misconfigured` if there is a key of that name
+ * @param uri - The URI of the new key, or of its key ring if `cryptoKeyId` is set.
+ * @returns A signer that is pinned to version 1.
+ * @throws {SignerError} With code `misconfigured` if the key exists.
  */
 async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise<GcpKmsSigner> {
   const parsed = parseGcpKmsUri(uri);
-  const name = nameOfNew(parsed, options);
-  checkName(name, ["key"]);
-  const how = withEndpoint(options, parsed);
+  const name = newKeyName(parsed, options);
+  checkResourceName(name, ["key"]);
+  const merged = withEndpoint(options, parsed);
   const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
   const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
-  const doing = "making the key (it may be there all the same: list the keys)";
-  await withKms(uri, how, doing, (kms, signal) => kms.createKey(name, request, signal));
-  const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, how);
+  const operation = "creating the key (it may exist nevertheless: list the keys)";
+  await runWithClient(uri, merged, operation, (client, signal) => client.createKey(name, request, signal));
+  const signer = new GcpKmsSigner(`${name}/cryptoKeyVersions/1`, merged);
   try {
     await signer.publicJwk({ signal: options.signal });
     return signer;
@@ -51,47 +53,48 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
   }
 }
 
-function nameOfNew({ kind, name }: KmsUri, { cryptoKeyId }: GcpKmsProviderOptions): string {
+function newKeyName({ kind, name }: KmsUri, { cryptoKeyId }: GcpKmsProviderOptions): string {
   if (kind !== "key ring") return name;
   if (cryptoKeyId) return `${name}/cryptoKeys/${cryptoKeyId}`;
-  throw new SignerError("misconfigured", `gcpkms: A key ring needs cryptoKeyId, or name ${name}/cryptoKeys/NAME.`);
+  throw misconfigured(`gcpkms: The URI names a key ring. Set cryptoKeyId, or use ${name}/cryptoKeys/NAME.`);
 }
 
 /**
- * Finds the enabled versions that sign ES256.
+ * Lists the enabled versions that sign ES256.
  *
- * @param uri - of a key ring or of a key
- * @returns their URIs, with the version
+ * @param uri - The URI of a key ring or a key.
+ * @returns The URIs of the versions.
  */
 async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<string[]> {
   const parsed = parseGcpKmsUri(uri);
-  const kind = checkName(parsed.name, ["key ring", "key"]);
-  const how = withEndpoint(options, parsed);
-  return withKms(uri, how, "listing the keys", async (kms, signal) => {
+  const kind = checkResourceName(parsed.name, ["key ring", "key"]);
+  const merged = withEndpoint(options, parsed);
+  return runWithClient(uri, merged, "listing the keys", async (client, signal) => {
     const uris: string[] = [];
-    for (const key of kind === "key" ? [parsed.name] : await signingKeys(kms, parsed.name, signal))
-      for (const { name, state, algorithm } of await kms.listVersions(key, signal))
-        if (name && state === ENABLED && algorithm === ALGORITHM) uris.push(formatGcpKmsUri(name, how.endpoint));
+    for (const key of kind === "key" ? [parsed.name] : await signingKeys(client, parsed.name, signal))
+      for (const { name, state, algorithm } of await client.listVersions(key, signal))
+        if (name && state === ENABLED && algorithm === ALGORITHM) uris.push(formatGcpKmsUri(name, merged.endpoint));
     return uris;
   });
 }
 
-async function signingKeys(kms: Kms, keyRing: string, signal: AbortSignal): Promise<string[]> {
-  const keys = await kms.listKeys(keyRing, signal);
+async function signingKeys(client: GcpKmsClient, keyRing: string, signal: AbortSignal): Promise<string[]> {
+  const keys = await client.listKeys(keyRing, signal);
   return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
 
-/** The URI's endpoint is the one that counts. */
+/** The endpoint of the URI has precedence over the option. */
 function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): GcpKmsProviderOptions {
   return endpoint === undefined ? options : { ...options, endpoint };
 }
 
-type Work<T> = (kms: Kms, signal: AbortSignal) => Promise<T>;
+type Work<T> = (client: GcpKmsClient, signal: AbortSignal) => Promise<T>;
 
-async function withKms<T>(uri: string, how: GcpKmsProviderOptions, doing: string, work: Work<T>): Promise<T> {
-  const access = accessTo(uri, how);
-  return callStore({ uri, doing, timeout: access.timeout, signal: how.signal }, async ({ signal }) => {
-    const kms = await Kms.connect(access);
-    return work(kms, signal).finally(() => kms.close());
-  });
+function runWithClient<T>(uri: string, options: GcpKmsProviderOptions, operation: string, work: Work<T>): Promise<T> {
+  const clientOptions = toClientOptions(uri, options);
+  return withClient(
+    { uri, operation, timeout: clientOptions.timeout, signal: options.signal },
+    () => GcpKmsClient.connect(clientOptions),
+    (client, { signal }) => work(client, signal),
+  );
 }

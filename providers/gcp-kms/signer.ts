@@ -1,27 +1,28 @@
 /** A signer whose key is in Google Cloud KMS (https://cloud.google.com/kms/docs/create-validate-signatures). */
-import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout } from "../../src/keystore/store-call.js";
-import type { KmsAccess, KmsClient, KmsClientConfig } from "./client.js";
+import type { GcpKmsClientConfig, GcpKmsClientOptions, KeyManagementServiceClient } from "./client.js";
 import { parseEndpoint } from "./endpoint.js";
-import { checkName } from "./names.js";
 import { openKey } from "./open-key.js";
+import { checkResourceName } from "./resource-name.js";
 import { formatGcpKmsUri, SCHEME } from "./uri.js";
 
+/** Options of {@link GcpKmsSigner}. */
 export interface GcpKmsSignerOptions extends KeySignerOptions {
-  /** A client of yours. `close()` leaves it open. */
-  client?: KmsClient | undefined;
-  /** For a client made here: `authClient`, `universeDomain`, … Default: the environment's credentials. */
-  clientConfig?: KmsClientConfig | undefined;
+  /** A client to use instead of a new one. `close()` doesn't close it. */
+  client?: KeyManagementServiceClient | undefined;
+  /** The configuration of the new client: `authClient`, `universeDomain`, … Default: the credentials of the environment. */
+  clientConfig?: GcpKmsClientConfig | undefined;
   /**
-   * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. For any other
-   * host use `clientConfig`, since the credentials go there.
+   * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. Any other host must
+   * be set in `clientConfig`, since the access token is sent to it.
    */
   endpoint?: string | undefined;
 }
 
 /**
- * ES256 by `AsymmetricSign` over the SHA-256 digest, with checksums on both ways.
+ * Signs ES256 with a key in Cloud KMS: `AsymmetricSign` over the SHA-256 digest, with checksums for request and response.
  *
  * @example
  * ```ts
@@ -32,22 +33,32 @@ export interface GcpKmsSignerOptions extends KeySignerOptions {
  */
 export class GcpKmsSigner extends KeySigner {
   /**
-   * @param name - `projects/…/locations/…/keyRings/…/cryptoKeys/…/cryptoKeyVersions/…`, or without the version: its
-   *   newest enabled one is then looked up at first use, and kept
-   * @throws {SignerError} code `misconfigured` if the name or an option can't be right
+   * Validates the name and the options. Doesn't do any I/O: the key is opened when it is first used.
+   *
+   * @param name - `projects/…/locations/…/keyRings/…/cryptoKeys/…/cryptoKeyVersions/…`. Without the version, it is the
+   *   newest enabled version when the key is opened.
+   * @throws {SignerError} With code `misconfigured` if the name or an option is invalid.
    */
   constructor(name: string, options: GcpKmsSignerOptions = {}) {
-    checkName(name, ["key", "key version"]);
+    checkResourceName(name, ["key", "key version"]);
     const uri = formatGcpKmsUri(name, options.endpoint);
-    const access = accessTo(uri, options);
-    super({ provider: SCHEME, uri, open: (use) => openKey(name, access, use) }, options);
+    const clientOptions = toClientOptions(uri, options);
+    super({ provider: SCHEME, uri, open: (openOptions) => openKey(name, clientOptions, openOptions) }, options);
   }
 }
 
-/** @throws {SignerError} code `misconfigured` if the options contradict each other, or the endpoint is refused */
-export function accessTo(uri: string, { client, clientConfig, endpoint, timeout }: GcpKmsSignerOptions): KmsAccess {
+/**
+ * Validates the options, and returns those for the client.
+ *
+ * @param uri - The URI of the key, for errors.
+ * @throws {SignerError} With code `misconfigured` if options exclude each other, or the endpoint isn't allowed.
+ */
+export function toClientOptions(
+  uri: string,
+  { client, clientConfig, endpoint, timeout }: GcpKmsSignerOptions,
+): GcpKmsClientOptions {
   if (client && (clientConfig || endpoint !== undefined))
-    throw new SignerError("misconfigured", "Give a client, or else clientConfig and endpoint for one to be made.");
+    throw misconfigured("gcpkms: Use either client, or clientConfig and endpoint, not both.");
   if (endpoint !== undefined) parseEndpoint(endpoint);
   return { client, clientConfig, endpoint, timeout: checkTimeout(uri, timeout) };
 }

@@ -1,10 +1,12 @@
 /** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
-import { percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
+import { formatAttributes, percentDecode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
-import { checkName, type ResourceKind } from "./names.js";
+import { checkResourceName, type ResourceKind } from "./resource-name.js";
 
+/** The scheme of the URIs. */
 export const SCHEME = "gcpkms";
 
+/** The parts of a `gcpkms:` URI. */
 export interface KmsUri {
   /** The resource name. */
   readonly name: string;
@@ -13,23 +15,23 @@ export interface KmsUri {
 }
 
 /**
- * Reads a URI of a key ring, key or key version.
+ * Parses the URI of a key ring, key or key version.
  *
- * @throws {SignerError} code `misconfigured`, saying what was found and what is needed
+ * @throws {SignerError} With code `misconfigured`. The message says what is wrong.
  */
 export function parseGcpKmsUri(uri: string): KmsUri {
   const { path, query, fail } = splitUri(uri, SCHEME);
-  if (!path.text.startsWith("//")) throw fail("After the scheme must stand //projects/…", path.at);
+  if (!path.text.startsWith("//")) throw fail("Expected //projects/… after gcpkms:", path.at);
   const name = percentDecode({ text: path.text.slice(2), at: path.at + 2 }, fail).toString();
-  const kind = checkName(name, ["key ring", "key", "key version"]);
+  const kind = checkResourceName(name, ["key ring", "key", "key version"]);
   const endpoint = readAttributes(query, "&", ["endpoint"], fail).text("endpoint");
   if (endpoint === undefined) return { name, kind };
   parseEndpoint(endpoint);
   return { name, kind, endpoint };
 }
 
-/** @returns the URI that {@link parseGcpKmsUri} reads; without any secret, since it has no place for one */
+/** Returns the URI that {@link parseGcpKmsUri} parses. It never contains credentials. */
 export function formatGcpKmsUri(name: string, endpoint?: string): string {
-  const query = endpoint === undefined ? "" : `?endpoint=${percentEncode(endpoint, ":/[]")}`;
-  return `${SCHEME}://${name}${query}`;
+  const query = formatAttributes({ endpoint }, "&", ":/[]");
+  return `${SCHEME}://${name}${query && `?${query}`}`;
 }

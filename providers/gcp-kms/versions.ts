@@ -1,85 +1,90 @@
-/** Which version of a key signs, and whether it can: states, algorithm, and the wait for a key that is being made. */
+/** Chooses the version of a key, checks its state and algorithm, and waits while it is being generated. */
 import { setTimeout } from "node:timers/promises";
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
-import type { KeyVersion, Kms } from "./client.js";
-import { isRefusal } from "./errors.js";
-import { idOf } from "./names.js";
+import { SignerError } from "../../src/errors.js";
+import type { ErrorRow } from "../../src/keystore/error-table.js";
+import type { GcpKmsClient, KeyVersion } from "./client.js";
+import { mayDependOnVersionState } from "./errors.js";
+import { idOf } from "./resource-name.js";
 
+/** Cloud KMS's name for ES256. */
 export const ALGORITHM = "EC_SIGN_P256_SHA256";
+/** The state of a version that can sign. */
 export const ENABLED = "ENABLED";
 const PENDING = "PENDING_GENERATION";
 
-/** The states in which a version does not sign, and what to do. */
-const STATES: Readonly<Record<string, readonly [SignerErrorCode, string]>> = {
+/** The states in which a version can't sign, and what to do. */
+const STATES: Readonly<Record<string, ErrorRow>> = {
   DISABLED: ["access-denied", "Enable it, or use another version."],
-  DESTROY_SCHEDULED: ["access-denied", "Restore and enable it while there is time, or use another version."],
-  DESTROYED: ["key-not-found", "Its key is gone for good: use another version."],
-  PENDING_IMPORT: ["key-not-found", "Import its key, or use another version."],
-  IMPORT_FAILED: ["key-not-found", "Import its key again, or use another version."],
-  GENERATION_FAILED: ["key-not-found", "Make another version."],
-  PENDING_EXTERNAL_DESTRUCTION: ["key-not-found", "Its key is being destroyed: use another version."],
-  EXTERNAL_DESTRUCTION_FAILED: ["key-not-found", "Its key was to be destroyed: use another version."],
+  DESTROY_SCHEDULED: ["access-denied", "Restore and enable it before it is destroyed, or use another version."],
+  DESTROYED: ["key-not-found", "Its key material is destroyed. Use another version."],
+  PENDING_IMPORT: ["key-not-found", "Import its key material, or use another version."],
+  IMPORT_FAILED: ["key-not-found", "Import its key material again, or use another version."],
+  GENERATION_FAILED: ["key-not-found", "Create another version."],
+  PENDING_EXTERNAL_DESTRUCTION: ["key-not-found", "Its key material is being destroyed. Use another version."],
+  EXTERNAL_DESTRUCTION_FAILED: [
+    "key-not-found",
+    "Its key material was scheduled for destruction. Use another version.",
+  ],
 };
 
-/** Milliseconds between two looks at a key that is being made: doubled each time, up to the last. */
+/** Milliseconds between two reads of a version that is being generated. The pause doubles each time, up to the maximum. */
 const FIRST_PAUSE = 100;
-const LAST_PAUSE = 2_000;
+const MAX_PAUSE = 2_000;
 
 /**
- * Finds the version that a key signs with: the newest that is enabled, or else the newest that is being made.
+ * Returns the full name of the newest enabled version, or else of the newest version that is being generated.
  *
- * @returns its full name
- * @throws {SignerError} code `key-not-found` if there is none
+ * @throws {SignerError} With code `key-not-found` if the key doesn't have such a version.
  */
-export async function newestVersion(kms: Kms, key: string, signal: AbortSignal): Promise<string> {
-  const versions = (await kms.listVersions(key, signal)).sort((a, b) => numberOf(b) - numberOf(a));
+export async function newestVersion(client: GcpKmsClient, key: string, signal: AbortSignal): Promise<string> {
+  const versions = (await client.listVersions(key, signal)).sort((a, b) => numberOf(b) - numberOf(a));
   const inState = (state: string) => versions.find((version) => version.state === state);
   const newest = inState(ENABLED) ?? inState(PENDING);
   if (newest?.name) return newest.name;
-  const found =
-    versions.map((version) => `${numberOf(version)} is ${version.state}`).join(", ") || "there are none at all";
-  const message = `The key has no enabled version: ${found}. Enable one, or make a new one.`;
+  const states = versions.map((version) => `version ${numberOf(version)} is ${version.state}`);
+  const found = states.join(", ") || "it doesn't have any";
+  const message = `The key doesn't have an enabled version (${found}). Enable a version, or create one.`;
   throw new SignerError("key-not-found", message);
 }
 
 /**
- * Runs the work on a version. When the service refuses the version, its state or algorithm says why. One that is still
- * being made is waited for. Where nothing speaks against it any more, the work is done once more.
+ * Runs work with a version. If the service rejects the version, its state or algorithm explains why. If the version is
+ * still being generated, waits until it is. If the version can be used after all, runs the work once more.
  *
- * @throws {SignerError} code `wrong-key`, `access-denied` or `key-not-found`, with the state or algorithm that was found
+ * @throws {SignerError} With code `wrong-key`, `access-denied` or `key-not-found`, and the state or algorithm found.
  */
-export async function onUsableVersion<T>(
-  kms: Kms,
+export async function withUsableVersion<T>(
+  client: GcpKmsClient,
   name: string,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
-  } catch (refusal) {
-    if (!isRefusal(refusal)) throw refusal;
-    // Who may sign may not always read the state: then the service's own words must do.
-    const version = await kms.getVersion(name, signal).catch(() => {
-      throw refusal;
+  } catch (error) {
+    if (!mayDependOnVersionState(error)) throw error;
+    // The permission to sign doesn't include the one to read the state. In that case, report the service's own error.
+    const version = await client.getVersion(name, signal).catch(() => {
+      throw error;
     });
     checkVersion(version);
-    if (version.state === PENDING) await generated(kms, name, signal);
+    if (version.state === PENDING) await waitUntilGenerated(client, name, signal);
     return work();
   }
 }
 
-/** @throws {SignerError} code `wrong-key` for any other algorithm than ECDSA on P-256 with SHA-256 */
+/** @throws {SignerError} With code `wrong-key` if the algorithm isn't ECDSA on P-256 with SHA-256. */
 export function checkAlgorithm(algorithm: unknown): void {
   if (algorithm === ALGORITHM) return;
-  const message = `The key version is for ${algorithm}, but ES256 needs ${ALGORITHM} (purpose ASYMMETRIC_SIGN).`;
+  const message = `The key version has algorithm ${algorithm}, but ES256 needs ${ALGORITHM} (purpose ASYMMETRIC_SIGN).`;
   throw new SignerError("wrong-key", message);
 }
 
-/** Until the version is made, or the signal ends the wait. */
-async function generated(kms: Kms, name: string, signal: AbortSignal): Promise<void> {
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LAST_PAUSE)) {
+/** Waits until the version is generated. Rejects if the signal aborts. */
+async function waitUntilGenerated(client: GcpKmsClient, name: string, signal: AbortSignal): Promise<void> {
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, MAX_PAUSE)) {
     await setTimeout(pause, undefined, { signal });
-    const version = await kms.getVersion(name, signal);
+    const version = await client.getVersion(name, signal);
     checkVersion(version);
     if (version.state !== PENDING) return;
   }
@@ -87,9 +92,9 @@ async function generated(kms: Kms, name: string, signal: AbortSignal): Promise<v
 
 function checkVersion(version: KeyVersion): void {
   checkAlgorithm(version.algorithm);
-  const refused = STATES[String(version.state)];
-  if (!refused) return;
-  const [code, remedy] = refused;
+  const row = STATES[String(version.state)];
+  if (!row) return;
+  const [code, remedy] = row;
   const reason = version.importFailureReason || version.generationFailureReason;
   throw new SignerError(code, `The key version is ${version.state}${reason ? ` (${reason})` : ""}. ${remedy}`);
 }

@@ -1,8 +1,9 @@
-/** `memory:` — a fresh key in this process's memory, each time that it is opened. */
+/** The provider of `memory:` URIs. */
 import type { Provider } from "../../src/keystore/provider.js";
 import { readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { type MemoryKeyOptions, MemorySigner } from "./signer.js";
 
+/** Keys in this process's memory: each `memory:` that is opened is a new key. */
 export const provider: Provider<MemoryKeyOptions> = {
   scheme: "memory",
   open: generate,

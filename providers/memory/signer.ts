@@ -1,4 +1,4 @@
-/** A signer whose key is in this process's memory: for tests, and for keys as short-lived as the process. */
+/** A signer whose key is in this process's memory: for tests, and for keys that live only as long as the process. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
@@ -10,15 +10,22 @@ import {
   privateKeyToPem,
 } from "../../src/keystore/software-key.js";
 
-/** The first signature alone is verified unless `verify` says otherwise: they come from this process. */
+/** Options of {@link MemorySigner}. `verify` defaults to `first`, because signatures come from this process. */
 export interface MemoryKeyOptions extends KeySignerOptions {
-  /** Lets {@link MemorySigner.exportPem} give the private key away. Default `false`. */
+  /** Allows {@link MemorySigner.exportPem} to return the private key. Default: `false`. */
   extractable?: boolean | undefined;
 }
 
 const URI = "memory:";
 
-/** ES256 with a key in memory. What can read this process's memory can read the key. */
+/**
+ * Signs ES256 with a key in memory. Anything that can read this process's memory can read the key.
+ *
+ * @example
+ * ```ts
+ * const signer = MemorySigner.generate();
+ * ```
+ */
 export class MemorySigner extends KeySigner {
   readonly #key: KeyObject;
   readonly #extractable: boolean;
@@ -30,50 +37,56 @@ export class MemorySigner extends KeySigner {
     this.#extractable = extractable;
   }
 
-  /** Makes a fresh P-256 key. */
+  /** Generates a P-256 key. */
   static generate(options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey, options);
   }
 
   /**
-   * @param pem - PKCS#8, encrypted PKCS#8, or SEC1
-   * @throws {SignerError} `wrong-key` if it is no P-256 private key, `pin-required` or `pin-incorrect` for its passphrase
+   * Imports a key from PEM.
+   *
+   * @param pem - PKCS#8, encrypted PKCS#8, or SEC1.
+   * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it
+   *   is encrypted and the passphrase is missing or wrong.
    */
   static fromPem(pem: string, options: MemoryKeyOptions & { passphrase?: string | undefined } = {}): MemorySigner {
     return new MemorySigner(
-      inMemory(() => privateKeyFromPem(pem, options.passphrase)),
+      withUri(() => privateKeyFromPem(pem, options.passphrase)),
       options,
     );
   }
 
   /**
-   * @param jwk - a private P-256 JWK (RFC 7518 §6.2.2)
-   * @throws {SignerError} `wrong-key` if it is anything else
+   * Imports a key from a JWK.
+   *
+   * @param jwk - A private P-256 JWK (RFC 7518 §6.2.2).
+   * @throws {SignerError} With code `wrong-key` if it isn't one.
    */
   static fromJwk(jwk: PrivateJwk, options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(
-      inMemory(() => privateKeyFromJwk(jwk)),
+      withUri(() => privateKeyFromJwk(jwk)),
       options,
     );
   }
 
   /**
-   * @param passphrase - encrypts it (PBES2, AES-256-CBC)
-   * @returns PKCS#8
-   * @throws {SignerError} `access-denied` unless the key was made extractable
+   * Exports the private key.
+   *
+   * @param passphrase - Encrypts the key (PBES2, AES-256-CBC).
+   * @returns PKCS#8 in PEM.
+   * @throws {SignerError} With code `access-denied` unless the signer was created with `extractable: true`.
    */
   exportPem(passphrase?: string): string {
     if (this.#extractable) return privateKeyToPem(this.#key, passphrase);
-    throw new SignerError("access-denied", `${URI} This key is not extractable. Make it with { extractable: true }.`, {
-      uri: URI,
-    });
+    const message = `${URI} This key is not extractable. Create it with { extractable: true }.`;
+    throw new SignerError("access-denied", message, { uri: URI });
   }
 }
 
-/** Errors that say which key they are about. */
-function inMemory(read: () => KeyObject): KeyObject {
+/** Adds the URI to errors. It already ends in a colon. */
+function withUri(importKey: () => KeyObject): KeyObject {
   try {
-    return read();
+    return importKey();
   } catch (error) {
     if (!(error instanceof SignerError)) throw error;
     throw new SignerError(error.code, `${URI} ${error.message}`, { uri: URI, cause: error.cause });

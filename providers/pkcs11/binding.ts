@@ -50,8 +50,8 @@ export interface Cryptoki {
   C_FindObjects(session: Handle, most: number): Handle[];
   C_FindObjectsFinal(session: Handle): void;
   /**
-   * Returns a value for each type, `undefined` for an attribute that the object doesn't have or doesn't disclose. Some
-   * bindings can't return the other values then, and throw.
+   * Returns a value for each type, `undefined` for an attribute that the token reports as unavailable. Throws if the object
+   * doesn't have one of them: not every library fills in the others then.
    */
   C_GetAttributeValue(session: Handle, object: Handle, types: readonly number[]): (Buffer | undefined)[];
   C_SignInit(session: Handle, mechanism: number, key: Handle): void;

@@ -1,13 +1,12 @@
 /** The packages that bind PKCS#11 libraries to JavaScript. Both are optional. */
-import { SignerError } from "../../src/errors.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { BINDINGS, type Binding, type BindingName } from "./binding.js";
 import { loadGraphene } from "./binding-graphene.js";
+import { loadKoffi } from "./binding-koffi.js";
 
 const LOADERS: Readonly<Record<BindingName, () => Binding | Promise<Binding>>> = {
   "graphene-pk11": loadGraphene,
-  koffi: () => {
-    throw new Error("not yet");
-  },
+  koffi: loadKoffi,
 };
 
 /**
@@ -17,22 +16,37 @@ const LOADERS: Readonly<Record<BindingName, () => Binding | Promise<Binding>>> =
  * @throws {SignerError} With code `misconfigured` if it isn't installed, or its native part can't be loaded.
  */
 export async function importBinding(name: BindingName | undefined): Promise<Binding> {
-  for (const candidate of name ? [name] : BINDINGS)
+  const candidates = name ? [name] : BINDINGS;
+  for (const candidate of candidates)
     try {
       return await LOADERS[candidate]();
     } catch (cause) {
-      if (isAbsent(cause, candidate)) continue;
-      throw new SignerError("misconfigured", `PKCS#11 needs the package ${candidate}. ${remedy(cause)}`, { cause });
+      if (isMissing(cause, candidate)) continue;
+      const remedy = brokenRemedy(candidate, cause);
+      throw misconfigured(`PKCS#11 needs the package ${candidate}. ${remedy}`, { cause });
     }
-  throw new SignerError("misconfigured", `PKCS#11 needs the package graphene-pk11. ${INSTALL}`);
+  throw misconfigured(
+    `PKCS#11 needs the package ${candidates.join(" or ")}. ${candidates.map(installation).join(" ")}`,
+  );
 }
 
-const INSTALL = "Install it beside hardproof: npm install graphene-pk11.";
-
-function remedy(_cause: unknown): string {
-  return "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler).";
+function installation(name: BindingName): string {
+  return name === "koffi"
+    ? "koffi has prebuilt binaries: npm install koffi."
+    : "graphene-pk11 needs Python and a C++ compiler to be installed: npm install graphene-pk11.";
 }
 
-function isAbsent(error: unknown, name: string): boolean {
+function brokenRemedy(name: BindingName, cause: unknown): string {
+  if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")
+    return "Node.js runs with --permission and may not load addons (ERR_DLOPEN_DISABLED): add --allow-addons.";
+  if (name === "koffi") return `It can't be loaded: ${firstLine(cause)}`;
+  return "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler). Or install koffi.";
+}
+
+function isMissing(error: unknown, name: string): boolean {
   return error instanceof Error && new RegExp(`^Cannot find (package|module) '${name}'`).test(error.message);
+}
+
+function firstLine(error: unknown): string {
+  return String(error).split("\n", 1)[0] ?? "";
 }

@@ -3,7 +3,7 @@
  * login is tried: what is said of the PIN is what the token's flags say (PKCS #11 v2.40, `CK_TOKEN_INFO`).
  */
 import { readFile, stat } from "node:fs/promises";
-import { whoReads, withMode } from "../../src/keystore/file-permissions.js";
+import { checkPermissions, pathWithMode } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
 import { importBinding } from "./bindings.js";
 import {
@@ -38,7 +38,7 @@ async function* diagnoseLibrary(path: string, wanted: KeyOnToken): AsyncGenerato
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${firmware}` };
     yield pinState(flags);
   } finally {
-    await library.end();
+    await library.close();
   }
 }
 
@@ -68,7 +68,7 @@ async function pinSource(pin: PinSource | undefined): Promise<Finding> {
   if (read === undefined) return { check, ok: false, found: `${pin.file} can't be read`, remedy };
   if (read.trimEnd() === "") return { check, ok: false, found: `${pin.file} is empty`, remedy };
   const { mode } = await stat(pin.file);
-  return whoReads({ check, secret: "PIN", path: pin.file, mode });
+  return checkPermissions({ check, secret: "PIN", path: pin.file, mode });
 }
 
 function pinVariable(name: string): Finding {
@@ -78,7 +78,7 @@ function pinVariable(name: string): Finding {
 }
 
 function moduleFile(path: string, mode: number): Finding {
-  const [check, found] = ["module", withMode(path, mode)];
+  const [check, found] = ["module", pathWithMode(path, mode)];
   if ((mode & OTHERS_WRITE) === 0) return { check, ok: true, found };
   return { check, ok: false, found, remedy: "chmod go-w: who writes it is who signs" };
 }

@@ -22,7 +22,7 @@ export interface TokenUseOptions extends LibraryOptions {
 
 export interface TokenUse {
   run(operation: Operation, deadline?: Deadline): Promise<unknown>;
-  end(): Promise<void>;
+  close(): Promise<void>;
 }
 
 const DEFAULT_SESSIONS = 4;
@@ -51,7 +51,7 @@ class LibraryUse implements TokenUse {
     return this.#library.run(this.#key, operation, deadline);
   }
 
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     await this.#library.closeKey(this.#key);
     await this.#library.release();
   }

@@ -20,7 +20,7 @@ export class Pkcs11Key {
     try {
       return new Pkcs11Key(token, (await token.run({ name: "open" }, deadline)) as Opened);
     } catch (error) {
-      await token.end();
+      await token.close();
       throw error;
     }
   }
@@ -36,6 +36,6 @@ export class Pkcs11Key {
   }
 
   close(): Promise<void> {
-    return this.#token.end();
+    return this.#token.close();
   }
 }

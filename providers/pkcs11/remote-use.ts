@@ -25,7 +25,7 @@ export class RemoteUse implements TokenUse {
     return result;
   }
 
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     await this.#calls.call("end").result;
   }
 }
@@ -41,7 +41,7 @@ export function serveUse(channel: Channel): () => Promise<void> {
   const end = async () => {
     const ending = use;
     use = undefined;
-    await (await ending)?.end();
+    await (await ending)?.close();
   };
   const calls = new Calls(channel, {
     begin: async (options: TokenUseOptions) => {

@@ -1,5 +1,6 @@
 /** The return values of PKCS#11 functions (PKCS #11 v2.40, `CK_RV`): their names, and the error that each one becomes. */
-import { SignerError, type SignerErrorCode } from "../../src/errors.js";
+import { SignerError } from "../../src/errors.js";
+import { ErrorTable } from "../../src/keystore/error-table.js";
 
 /** Value in hexadecimal, and name without `CKR_`. */
 const NAMES: ReadonlyMap<number, string> = new Map(
@@ -48,28 +49,29 @@ export function returnValue(error: unknown): string | undefined {
   return error instanceof Pkcs11Error ? error.message : undefined;
 }
 
-const ERRORS: Readonly<Record<string, readonly [SignerErrorCode, string]>> = {
-  CKR_PIN_INCORRECT: ["pin-incorrect", "It was tried once and will not be tried again by this process."],
-  CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
-  CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
-  CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock it."],
-  CKR_PIN_EXPIRED: ["pin-locked", "It has expired: set a new one with the vendor's tool."],
-  CKR_USER_PIN_NOT_INITIALIZED: ["pin-required", "The token has no user PIN yet: set one with the vendor's tool."],
-  CKR_USER_NOT_LOGGED_IN: ["pin-required", "The key needs a login: set a pin."],
-  CKR_USER_TOO_MANY_TYPES: ["access-denied", "Another user is logged in to the token."],
-  CKR_USER_ANOTHER_ALREADY_LOGGED_IN: ["access-denied", "Another user is logged in to the token."],
-  CKR_KEY_FUNCTION_NOT_PERMITTED: ["wrong-key", "The key isn't allowed to sign (CKA_SIGN)."],
-  CKR_KEY_TYPE_INCONSISTENT: ["wrong-key", "The key isn't an ECDSA key."],
-  CKR_MECHANISM_INVALID: ["wrong-key", "The token doesn't sign with CKM_ECDSA."],
-  CKR_TOKEN_WRITE_PROTECTED: ["access-denied", "The token is write-protected."],
-  CKR_SESSION_READ_ONLY: ["access-denied", "The token can only be opened for reading."],
-  CKR_ATTRIBUTE_READ_ONLY: ["access-denied", "The token doesn't allow this attribute to be set."],
-  CKR_ACTION_PROHIBITED: ["access-denied", "The token's policy forbids it."],
-  CKR_SESSION_COUNT: ["throttled", "The token has no free session: lower `sessions`, or close other programs."],
-  CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
-};
-
-const UNAVAILABLE = ["unavailable", "Is the token connected, and is its server running?"] as const;
+const ERRORS = new ErrorTable(
+  {
+    CKR_PIN_INCORRECT: ["pin-incorrect", "It was tried once and will not be tried again by this process."],
+    CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
+    CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
+    CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock it."],
+    CKR_PIN_EXPIRED: ["pin-locked", "It has expired: set a new one with the vendor's tool."],
+    CKR_USER_PIN_NOT_INITIALIZED: ["pin-required", "The token has no user PIN yet: set one with the vendor's tool."],
+    CKR_USER_NOT_LOGGED_IN: ["pin-required", "The key needs a login: set a pin."],
+    CKR_USER_TOO_MANY_TYPES: ["access-denied", "Another user is logged in to the token."],
+    CKR_USER_ANOTHER_ALREADY_LOGGED_IN: ["access-denied", "Another user is logged in to the token."],
+    CKR_KEY_FUNCTION_NOT_PERMITTED: ["wrong-key", "The key isn't allowed to sign (CKA_SIGN)."],
+    CKR_KEY_TYPE_INCONSISTENT: ["wrong-key", "The key isn't an ECDSA key."],
+    CKR_MECHANISM_INVALID: ["wrong-key", "The token doesn't sign with CKM_ECDSA."],
+    CKR_TOKEN_WRITE_PROTECTED: ["access-denied", "The token is write-protected."],
+    CKR_SESSION_READ_ONLY: ["access-denied", "The token can only be opened for reading."],
+    CKR_ATTRIBUTE_READ_ONLY: ["access-denied", "The token doesn't allow this attribute to be set."],
+    CKR_ACTION_PROHIBITED: ["access-denied", "The token's policy forbids it."],
+    CKR_SESSION_COUNT: ["throttled", "The token has no free session: lower `sessions`, or close other programs."],
+    CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
+  },
+  ["unavailable", "Is the token connected, and is its server running?"],
+);
 
 /**
  * Maps a return value to a SignerError; returns any other error as it is.
@@ -80,7 +82,7 @@ const UNAVAILABLE = ["unavailable", "Is the token connected, and is its server r
 export function toSignerError(error: unknown, operation: string, hint?: string): unknown {
   const name = returnValue(error);
   if (name === undefined) return error;
-  const [code, remedy] = ERRORS[name] ?? UNAVAILABLE;
+  const [code, remedy] = ERRORS.get(name);
   const message = `${name} while ${operation}. ${remedy}`;
   return new SignerError(code, hint === undefined ? message : `${message} ${hint}`, { cause: error });
 }

@@ -79,9 +79,9 @@ class PortUse implements TokenUse {
     }
   }
 
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     this.#port.ref();
-    await this.#use.end();
+    await this.#use.close();
     this.#port.close();
   }
 }

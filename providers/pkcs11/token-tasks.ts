@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
-import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
+import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import type { TokenUse } from "./library-use.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import type { ListedKey } from "./protocol.js";
@@ -65,14 +65,13 @@ function withToken<T>(
   work: (token: TokenUse, deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   const uri = task.uriOf(task.token, task.key);
-  const call = { uri, doing: operation, timeout: checkTimeout(uri, task.timeout), signal: task.signal };
-  return callStore(call, async (deadline) => {
-    const token = await useToken({ ...task, key });
-    try {
+  const call = { uri, operation, timeout: checkTimeout(uri, task.timeout), signal: task.signal };
+  return withClient(
+    call,
+    () => useToken({ ...task, key }),
+    (token, deadline) => {
       deadline.signal.throwIfAborted();
-      return await work(token, deadline);
-    } finally {
-      await token.end();
-    }
-  });
+      return work(token, deadline);
+    },
+  );
 }

@@ -1,14 +1,18 @@
-/** What stands between a URI and a key in a TPM: that of any PKCS#11 token, with a remedy for a TPM. */
+/** The checks of `hardproof doctor` for a key in a TPM: those for any PKCS#11 token, with remedies for a TPM. */
 import type { Finding } from "../../src/keystore/finding.js";
 import { diagnoseToken } from "../pkcs11/diagnose.js";
 import type { KeyOnToken } from "../pkcs11/token-use.js";
-import { withRemedy } from "./signer.js";
+import { rethrowWithRemedy } from "./errors.js";
 
-/** @throws {SignerError} code of what ends the look */
-export async function* diagnoseTpm(wanted: KeyOnToken): AsyncGenerator<Finding> {
+/**
+ * Yields one finding per check.
+ *
+ * @throws {SignerError} If a check fails and the next ones can't run.
+ */
+export async function* diagnoseTpm(key: KeyOnToken): AsyncGenerator<Finding> {
   try {
-    yield* diagnoseToken(wanted);
+    yield* diagnoseToken(key);
   } catch (error) {
-    withRemedy(error);
+    rethrowWithRemedy(error);
   }
 }

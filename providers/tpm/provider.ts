@@ -1,41 +1,44 @@
-/** The provider of `tpm:` URIs: opens, makes and lists keys, by the code for PKCS#11. */
+/** The provider for `tpm:` URIs. Opens, creates and lists keys with the PKCS#11 code. */
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import type { KeySelector } from "../pkcs11/objects.js";
 import { warnOfShownPin } from "../pkcs11/pin.js";
 import { createKeyPair, listKeyUris, type TokenTask } from "../pkcs11/token-tasks.js";
 import { diagnoseTpm } from "./diagnose.js";
-import { checkTpmOptions, TpmSigner, type TpmSignerOptions, withRemedy } from "./signer.js";
+import { rethrowWithRemedy } from "./errors.js";
+import { checkTpmOptions, TpmSigner, type TpmSignerOptions } from "./signer.js";
 import { formatTpmUri, parseTpmUri } from "./uri.js";
 
-/** What a URI does not say. A `pin` given here is used in place of the URI's. */
+/** Options that complete a URI. Parts of the URI have precedence, except for the PIN. */
 export type TpmProviderOptions = Omit<TpmSignerOptions, "token" | "key"> & SignOptions;
 
-/** Stands for any key, where none needs to be named. */
+/** Passes the validation of options where no key is needed. */
 const ANY_KEY = { label: "any" };
 
+/** Keys in a TPM by URI, such as `tpm:token=agents;object=dpop?pin-source=env:TPM_PIN`. */
 export const provider: Provider<TpmProviderOptions> = {
   scheme: "tpm",
-  open: (uri, options) => new TpmSigner(fromUri(uri, options)),
+  open: (uri, options) => new TpmSigner(mergeUri(uri, options)),
   async create(uri, options) {
-    const wanted = fromUri(uri, options);
-    return new TpmSigner({ ...wanted, key: await createKeyPair(taskOn(wanted)).catch(withRemedy) });
+    const merged = mergeUri(uri, options);
+    return new TpmSigner({ ...merged, key: await createKeyPair(taskOn(merged)).catch(rethrowWithRemedy) });
   },
   async list(uri, options) {
-    const { key, ...rest } = fromUri(uri, options);
-    return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(withRemedy);
+    const { key, ...rest } = mergeUri(uri, options);
+    return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(rethrowWithRemedy);
   },
-  diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(fromUri(uri, options))),
+  diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(mergeUri(uri, options))),
 };
 
-type Wanted = TpmSignerOptions & SignOptions & { key: KeySelector };
+type MergedOptions = TpmSignerOptions & SignOptions & { key: KeySelector };
 
 function taskOn(options: TpmSignerOptions & SignOptions): TokenTask {
   const { timeout, signal } = options;
   return { ...checkTpmOptions(options), timeout, signal, uriOf: (token, key) => formatTpmUri(options, token, key) };
 }
 
-function fromUri(uri: string, options: TpmProviderOptions = {}): Wanted {
+/** The parts of the URI have precedence over the options, except for the PIN. */
+function mergeUri(uri: string, options: TpmProviderOptions = {}): MergedOptions {
   const { token, key, pin, showsPin, store, tcti, module } = parseTpmUri(uri);
   if (showsPin) warnOfShownPin("tpm");
   return {

@@ -1,65 +1,68 @@
-/** Any error as one line, an exit code and the members of a JSON document; with nothing in it that was typed as a value. */
+/**
+ * Converts any thrown value to one line of text, an exit code and a JSON document, none of which repeats a typed value.
+ */
 import { CommanderError } from "commander";
 import type { HardproofError } from "../index.js";
-import { EXIT, exitCodeOf, isOurs, UsageError } from "./exit-codes.js";
+import { EXIT, exitCodeFor, isHardproofError, UsageError } from "./exit-codes.js";
 import { Interruption } from "./io.js";
 
-export interface Failure {
+/** An error as the command reports it. */
+export interface CliError {
   readonly message: string;
   readonly exitCode: number;
-  /** What the JSON document says of it. */
+  /** The member `error` of the JSON document. */
   readonly details: { readonly code: string; readonly message: string } & Readonly<Record<string, unknown>>;
 }
 
-/** @param args - the command line, to say where in it the mistake is */
-export function failureOf(thrown: unknown, args: readonly string[], signal: AbortSignal): Failure {
+/** @param args - The command line, used to find the position of an invalid argument. */
+export function cliError(thrown: unknown, args: readonly string[], signal: AbortSignal): CliError {
   if (signal.aborted) return interrupted(signal.reason);
   const error = thrown instanceof CommanderError ? usageError(thrown, args) : thrown;
-  if (!isOurs(error)) return unexpected(error);
+  if (!isHardproofError(error)) return unexpectedError(error);
   const { code, message } = error;
-  return { message, exitCode: exitCodeOf(error), details: { code, message, ...moreOf(error) } };
+  return { message, exitCode: exitCodeFor(error), details: { code, message, ...extraMembers(error) } };
 }
 
-function interrupted(reason: unknown): Failure {
+function interrupted(reason: unknown): CliError {
   const exitCode = reason instanceof Interruption ? reason.exitCode : EXIT.interrupted;
   const message = "Interrupted.";
   return { message, exitCode, details: { code: "interrupted", message } };
 }
 
-/** Its message is nobody's promise to hold no secret, so that it is not shown. */
-function unexpected(error: unknown): Failure {
-  const message = `Unexpected ${error instanceof Error ? error.name : typeof error}. This is a mistake in hardproof.`;
+/** Doesn't print the error's message: it may contain a secret. */
+function unexpectedError(error: unknown): CliError {
+  const message = `Unexpected ${error instanceof Error ? error.name : typeof error}. This is a bug in hardproof: please report it.`;
   return { message, exitCode: EXIT.unexpected, details: { code: "unexpected", message } };
 }
 
-/** What else the error's class has to say; see src/errors.ts. */
-const MEMBERS = ["uri", "retryable", "error", "errorDescription", "statusCode"];
+/** Members of the error classes in src/errors.ts that the JSON document repeats. */
+const EXTRA_MEMBERS = ["uri", "retryable", "error", "errorDescription", "statusCode"];
 
-function moreOf(error: HardproofError): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(error).filter(([name]) => MEMBERS.includes(name)));
+function extraMembers(error: HardproofError): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(error).filter(([name]) => EXTRA_MEMBERS.includes(name)));
 }
 
-/** commander repeats what was typed, which may be a secret that stands in the wrong place. */
+/** Rewrites commander's errors: they quote the argument, which may be a secret in the wrong place. */
 function usageError(error: CommanderError, args: readonly string[]): UsageError {
-  const [, typed = ""] = /'(.*)'/s.exec(error.message.replace(/\n\(Did you mean .*$/s, "")) ?? [];
-  const position = args.indexOf(typed);
-  const where = position < 0 ? "An argument" : `Argument ${position + 1}`;
-  const [, meant] = /\n\(Did you mean (?:one of )?(.*)\?\)$/.exec(error.message) ?? [];
-  const hint = meant === undefined ? "See hardproof --help." : `Did you mean ${meant}?`;
-  return new UsageError(messageOf(error, where, hint));
+  const [, quoted = ""] = /'(.*)'/s.exec(error.message.replace(/\n\(Did you mean .*$/s, "")) ?? [];
+  const index = args.indexOf(quoted);
+  const argument = index < 0 ? "An argument" : `Argument ${index + 1}`;
+  const [, suggestion] = /\n\(Did you mean (?:one of )?(.*)\?\)$/.exec(error.message) ?? [];
+  const hint = suggestion === undefined ? "See hardproof --help." : `Did you mean ${suggestion}?`;
+  return new UsageError(usageMessage(error, argument, hint));
 }
 
-function messageOf({ code, message }: CommanderError, where: string, hint: string): string {
-  // These name what was declared, not what was typed.
+function usageMessage({ code, message }: CommanderError, argument: string, hint: string): string {
+  // These errors quote the name of a declared option or argument, never a typed value.
   const [, declared] = /^error: (?:missing required argument|option|required option) '([^']+)'/.exec(message) ?? [];
   const messages: Readonly<Record<string, string>> = {
-    "commander.help": "Name a command. See hardproof --help.",
-    "commander.unknownCommand": `${where} is no command. ${hint}`,
-    "commander.unknownOption": `${where} is no option of this command. ${hint}`,
-    "commander.excessArguments": "There are more arguments than this command takes. See hardproof --help.",
+    "commander.help": "Expected a command. See hardproof --help.",
+    "commander.unknownCommand": `${argument} is not a command. ${hint}`,
+    "commander.unknownOption": `${argument} is not an option of this command. ${hint}`,
+    "commander.excessArguments": "Too many arguments for this command. See hardproof --help.",
     "commander.missingArgument": `The argument <${declared}> is missing.`,
     "commander.optionMissingArgument": `The option ${declared} needs a value.`,
     "commander.missingMandatoryOptionValue": `The option ${declared} is missing.`,
   };
-  return messages[code] ?? "The command line is wrong. See hardproof --help.";
+  return messages[code] ?? "The command line is invalid. See hardproof --help.";
 }

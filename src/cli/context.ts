@@ -1,38 +1,40 @@
-/** What each command is given, and the options that all of them have. */
+/** The context that every command receives, the options that all commands share, and parsers for option values. */
 import { Command } from "commander";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./io.js";
+import type { Io } from "./io.js";
 import type { Output } from "./output.js";
 
+/** What a command reads from and writes to. */
 export interface Context {
-  readonly world: World;
+  readonly io: Io;
   readonly output: Output;
-  /** What the command ends with unless it throws. */
+  /** The exit code if the command doesn't throw. */
   exitCode: number;
 }
 
+/** Creates a command with the options that all commands share. */
 export function newCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option("--json", "one JSON document on standard output, errors too")
-    .option("--provider <package>", "load a key store of a third party (repeat for more)", several);
+    .option("--json", "print one JSON document on standard output, also for an error")
+    .option("--provider <package>", "load a third-party key store (repeatable)", collect);
 }
 
-/** For an option that may be given more than once. */
-export function several(value: string, former: readonly string[] = []): string[] {
-  return [...former, value];
+/** Collects the values of an option that can be repeated. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
 }
 
-/** For an option that takes a number. */
-export function positive(option: string): (value: string) => number {
+/** Returns a parser for a positive number. */
+export function positiveNumber(option: string): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (/^\d+(\.\d+)?$/.test(value) && number > 0 && Number.isFinite(number)) return number;
-    throw new UsageError(`${option} must be a number above 0.`);
+    throw new UsageError(`${option} must be a number greater than 0.`);
   };
 }
 
-/** For an option that takes one of a few words. */
+/** Returns a parser for one of a few words. */
 export function oneOf<T extends string>(option: string, words: readonly T[]): (value: string) => T {
   return (value) => {
     const word = words.find((each) => each === value);

@@ -1,22 +1,23 @@
-/** What `hardproof doctor` can check of any machine, any key and any server. */
+/** The checks of `hardproof doctor` that don't depend on the key store. */
 import { createPublicKey, randomBytes, verify } from "node:crypto";
 import type { Finding, Signer } from "../index.js";
-import { codeOf } from "./secrets.js";
+import { errorCode } from "./secrets.js";
 
-const LEAST_NODE = [20, 19] as const;
-/** Seconds: servers often allow a proof no more than that (RFC 9449 §11.1). */
-const MOST_SKEW = 30;
+const MIN_NODE = [20, 19] as const;
+/** Seconds. Servers often accept a proof only within a few seconds of its `iat` (RFC 9449 §11.1). */
+const MAX_SKEW = 30;
+/** Milliseconds. */
 const TIMEOUT = 10_000;
 
-/** @param version - such as `20.19.0` */
+/** @param version - Node's version, such as `20.19.0`. */
 export function nodeCheck(version: string): Finding {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  const ok = major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1]);
+  const ok = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
   const found = `version ${version}`;
   return ok ? { check: "Node", ok, found } : { check: "Node", ok, found, remedy: "Install Node 20.19 or later." };
 }
 
-/** By the `Date` of an answer of any status (RFC 9110 §6.6.1), which is exact to the second. */
+/** Compares the clock with the `Date` header of a response (RFC 9110 §6.6.1), which is exact to the second. */
 export async function clockCheck(server: string, signal: AbortSignal): Promise<Finding> {
   const check = "clock";
   if (!URL.canParse(server)) return { check, ok: false, found: "not compared", remedy: "--server must be a URL." };
@@ -24,52 +25,49 @@ export async function clockCheck(server: string, signal: AbortSignal): Promise<F
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]);
     const { headers } = await fetch(server, { method: "HEAD", redirect: "manual", signal: limit });
-    return skewOf(headers.get("date"), origin);
+    return skewFinding(headers.get("date"), origin);
   } catch (error) {
-    const why = codeOf(error instanceof Error ? error.cause : undefined);
-    return {
-      check,
-      ok: false,
-      found: `${origin} can't be reached (${why})`,
-      remedy: "Is the URL right, and the network there?",
-    };
+    const code = errorCode(error instanceof Error ? error.cause : undefined);
+    const remedy = "Check the URL and the network connection.";
+    return { check, ok: false, found: `${origin} can't be reached (${code})`, remedy };
   }
 }
 
-function skewOf(date: string | null, origin: string): Finding {
+function skewFinding(date: string | null, origin: string): Finding {
   const check = "clock";
   const skew = Math.round((Date.now() - Date.parse(date ?? "")) / 1000);
-  if (Number.isNaN(skew)) return { check, ok: null, found: `${origin} sends no Date` };
+  if (Number.isNaN(skew)) return { check, ok: null, found: `${origin} doesn't send a Date header` };
   const found = `${Math.abs(skew)} seconds ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
-  if (Math.abs(skew) <= MOST_SKEW) return { check, ok: true, found };
-  return { check, ok: false, found, remedy: "Set this machine's clock (NTP): proofs with a wrong time are refused." };
+  if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
+  const remedy = "Synchronise this machine's clock (NTP): servers refuse proofs with a wrong time.";
+  return { check, ok: false, found, remedy };
 }
 
 /**
- * Opens the key, as signing would, and asks of it all that a proof needs.
+ * Opens the key and performs every operation that a proof needs.
  *
- * @throws {SignerError} code of what it could not do
+ * @throws {SignerError} With the code of the first operation that failed.
  */
 export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGenerator<Finding> {
   const { jkt, protection, exportable } = await signer.describe({ signal });
-  yield { check: "key", ok: true, found: `opened; its thumbprint is ${jkt}` };
-  const leaves = { true: "can leave", false: "can't leave", unknown: "the store does not say whether it can leave" };
-  yield { check: "protection", ok: exportable === false || null, found: `${protection}; ${leaves[`${exportable}`]}` };
+  yield { check: "key", ok: true, found: `opened, thumbprint ${jkt}` };
+  const exportability = {
+    true: "exportable",
+    false: "not exportable",
+    unknown: "the store doesn't report whether it is exportable",
+  }[`${exportable}`];
+  yield { check: "protection", ok: exportable === false || null, found: `${protection}; ${exportability}` };
   yield await signatureCheck(signer, signal);
 }
 
-/** With Node's own verification, whatever the signer has verified by itself. */
+/** Verifies with `node:crypto`, independently of the signer's own verification. */
 async function signatureCheck(signer: Signer, signal: AbortSignal): Promise<Finding> {
   const check = "signature";
   const data = randomBytes(64);
   const key = createPublicKey({ key: { ...(await signer.publicJwk({ signal })) }, format: "jwk" });
-  const made = await signer.sign(data, { signal });
-  if (verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, made))
-    return { check, ok: true, found: "made and verified" };
-  return {
-    check,
-    ok: false,
-    found: "does not verify",
-    remedy: "Use another key: this one's public half is not its own.",
-  };
+  const signature = await signer.sign(data, { signal });
+  if (verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
+    return { check, ok: true, found: "created and verified" };
+  const remedy = "Use another key: the store's public key doesn't belong to this private key.";
+  return { check, ok: false, found: "does not verify", remedy };
 }

@@ -1,6 +1,7 @@
-/** What the command ends with, for scripts to tell apart. */
+/** Exit codes of the command, and which error leads to which code. */
 import { HardproofError } from "../index.js";
 
+/** The exit codes of the command. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -12,19 +13,19 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** As `hardproof --help` shows them. */
+/** The section of `hardproof --help` about exit codes. */
 export const EXIT_CODES_HELP = `
 Exit codes:
-  0    done
-  1    a check failed, or the server said no
-  2    the command line, a file that it names, or the environment is wrong
-  3    the key or its store: error code of SignerError
-  4    the network, or an answer that is not what was asked for
-  70   a mistake in hardproof
-  130  ended by Ctrl-C (143: by SIGTERM)
+  0    success
+  1    a check failed, or the server refused the request
+  2    the command line, a file it names, or the environment is invalid
+  3    the key or its store reported an error (a SignerError)
+  4    the network failed, or the server sent an unexpected response
+  70   internal error: please report it
+  130  interrupted by Ctrl-C (143: by SIGTERM)
 `;
 
-/** What is wrong with the command line, in one line, without anything that was given as a value. */
+/** The command line, a file that it names, or the environment is invalid. The message never repeats a value. */
 export class UsageError extends HardproofError {
   override readonly name = "UsageError";
 
@@ -33,7 +34,7 @@ export class UsageError extends HardproofError {
   }
 }
 
-/** A resource server that did not answer. */
+/** A resource server could not be reached, or its response ended early. */
 export class NetworkError extends HardproofError {
   override readonly name = "NetworkError";
 
@@ -42,21 +43,20 @@ export class NetworkError extends HardproofError {
   }
 }
 
-/** By its name, not by `instanceof`: a provider may carry its own copy of this package. */
-export function isOurs(error: unknown): error is HardproofError {
+/** Checks the error's name instead of using `instanceof`: a provider may load its own copy of this package. */
+export function isHardproofError(error: unknown): error is HardproofError {
   return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    Object.hasOwn(EXIT_CODE_OF, error.name)
+    error instanceof Error && "code" in error && typeof error.code === "string" && Object.hasOwn(EXIT_CODES, error.name)
   );
 }
 
-export function exitCodeOf(error: HardproofError): number {
-  return EXIT_CODE_OF[error.name]?.(error.code) ?? EXIT.unexpected;
+/** Returns the exit code for an error. */
+export function exitCodeFor(error: HardproofError): number {
+  return EXIT_CODES[error.name]?.(error.code) ?? EXIT.unexpected;
 }
 
-const EXIT_CODE_OF: Readonly<Record<string, (code: string) => number>> = {
+/** Maps the name of an error class to a function from `code` to exit code. */
+const EXIT_CODES: Readonly<Record<string, (code: string) => number>> = {
   UsageError: () => EXIT.usage,
   NetworkError: () => EXIT.server,
   SignerError: () => EXIT.keyStore,

@@ -1,14 +1,15 @@
-/** The options by which a command asks an authorization server for a token, and the asking. */
+/** The options of a token request, and the request itself. */
 import type { Command } from "commander";
 import { type ClientAuth, type DPoPProver, type GrantRequest, OAuthClient, openSigner, type Token } from "../index.js";
-import { type Context, oneOf, several } from "./context.js";
+import { type Context, collect, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./io.js";
+import type { Io } from "./io.js";
 import { readSecret } from "./secrets.js";
 
 const GRANTS = ["client_credentials", "device_code", "refresh_token"] as const;
 const AUTH_METHODS = ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"] as const;
 
+/** The values of the options that {@link withGrantOptions} adds. */
 export interface GrantOptions {
   issuer?: string;
   baseUrl?: string;
@@ -25,74 +26,80 @@ export interface GrantOptions {
   allowInsecure?: true;
 }
 
+/** Adds the options of a token request to a command. */
 export function withGrantOptions(command: Command): Command {
   return command
-    .option("--issuer <url>", "the authorization server, found by its metadata (RFC 8414)")
-    .option("--base-url <url>", "the authorization server whose token endpoint is <url>/oauth/token")
+    .option("--issuer <url>", "authorization server, configured by its metadata (RFC 8414)")
+    .option("--base-url <url>", "authorization server with the token endpoint <url>/oauth/token")
     .option("--grant <grant>", GRANTS.join(", "), oneOf("--grant", GRANTS), "client_credentials")
-    .option("--client-id <id>", "the OAuth client; or HARDPROOF_CLIENT_ID")
+    .option("--client-id <id>", "OAuth client ID (or HARDPROOF_CLIENT_ID)")
     .option("--client-auth <method>", AUTH_METHODS.join(", "), oneOf("--client-auth", AUTH_METHODS))
-    .option("--client-secret-file <path>", "a file with its secret, - for standard input; or HARDPROOF_CLIENT_SECRET")
-    .option("--client-key <uri>", "for private_key_jwt: the key that signs, if it is not the token's own")
-    .option("--key-id <kid>", "for private_key_jwt: the name under which the server knows that key")
-    .option("--refresh-token-file <path>", "for refresh_token; - for standard input; or HARDPROOF_REFRESH_TOKEN")
-    .option("--scope <scope>", "what the token may do, space-separated")
-    .option("--resource <url>", "where the token is to be used (repeat for more)", several)
-    .option("--require-binding", "refuse a token that does not say which key it is bound to")
-    .option("--allow-insecure", "take http: for hosts that are not this machine");
+    .option("--client-secret-file <path>", "file with the client secret, - for stdin (or HARDPROOF_CLIENT_SECRET)")
+    .option("--client-key <uri>", "key that signs for private_key_jwt (default: the token's key)")
+    .option("--key-id <kid>", "kid of that key at the server (default: its thumbprint)")
+    .option("--refresh-token-file <path>", "file with the refresh token, - for stdin (or HARDPROOF_REFRESH_TOKEN)")
+    .option("--scope <scope>", "requested scope, space-separated")
+    .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)
+    .option("--require-binding", "refuse a token if the server doesn't confirm which key it is bound to")
+    .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
 }
 
-/** Asks once. Secrets come from where the options say. */
+/**
+ * Requests one token. Secrets are read from the sources that the options name.
+ *
+ * @throws {UsageError} If an option is missing or can't be used.
+ */
 export async function requestToken(options: GrantOptions, dpopProver: DPoPProver, context: Context): Promise<Token> {
-  const { world } = context;
-  const clientId = options.clientId ?? world.env.HARDPROOF_CLIENT_ID;
-  if (!clientId) throw new UsageError("Name the client by --client-id, or in HARDPROOF_CLIENT_ID.");
-  const clientSecret = await clientSecretOf(options, world);
+  const { io } = context;
+  const clientId = options.clientId ?? io.env.HARDPROOF_CLIENT_ID;
+  if (!clientId) throw new UsageError("Pass the client ID by --client-id, or set HARDPROOF_CLIENT_ID.");
+  const clientSecret = await readClientSecret(options, io);
   const { scope, resource, requireBinding } = options;
-  const request = { dpopProver, clientId, clientSecret, scope, resource, requireBinding, signal: world.signal };
+  const request = { dpopProver, clientId, clientSecret, scope, resource, requireBinding, signal: io.signal };
   const assertionKey = options.clientKey === undefined ? undefined : await openSigner(options.clientKey);
   try {
-    const clientAuth = clientAuthOf(options, assertionKey ?? dpopProver.signer);
-    return await granted(await clientOf(options, clientAuth, world), request, options, context);
+    const clientAuth = clientAuthFor(options, assertionKey ?? dpopProver.signer);
+    return await sendGrant(await createClient(options, clientAuth, io), request, options, context);
   } finally {
     await assertionKey?.close();
   }
 }
 
-function clientSecretOf({ clientAuth, clientSecretFile }: GrantOptions, world: World): Promise<string | undefined> {
-  const secretless = clientAuth === "none" || clientAuth === "private_key_jwt";
-  const defaultEnv = secretless ? undefined : "HARDPROOF_CLIENT_SECRET";
-  return readSecret({ name: "The client secret", file: clientSecretFile, defaultEnv }, world);
+function readClientSecret({ clientAuth, clientSecretFile }: GrantOptions, io: Io): Promise<string | undefined> {
+  const withoutSecret = clientAuth === "none" || clientAuth === "private_key_jwt";
+  const defaultEnv = withoutSecret ? undefined : "HARDPROOF_CLIENT_SECRET";
+  return readSecret({ name: "The client secret", file: clientSecretFile, defaultEnv }, io);
 }
 
-function clientAuthOf({ clientAuth, keyId }: GrantOptions, signer: DPoPProver["signer"]): ClientAuth | undefined {
+function clientAuthFor({ clientAuth, keyId }: GrantOptions, signer: DPoPProver["signer"]): ClientAuth | undefined {
   return clientAuth === "private_key_jwt" ? { method: clientAuth, signer, keyId } : clientAuth;
 }
 
-async function clientOf(options: GrantOptions, clientAuth: ClientAuth | undefined, { signal }: World) {
+async function createClient(options: GrantOptions, clientAuth: ClientAuth | undefined, { signal }: Io) {
   const { issuer, baseUrl, allowInsecure } = options;
-  if (issuer !== undefined && baseUrl !== undefined) throw new UsageError("Give --issuer or --base-url, not both.");
+  if (issuer !== undefined && baseUrl !== undefined)
+    throw new UsageError("Use either --issuer or --base-url, not both.");
   if (issuer !== undefined) return OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal });
   if (baseUrl !== undefined) return new OAuthClient({ baseUrl, clientAuth, allowInsecure });
-  throw new UsageError("Name the authorization server by --issuer or --base-url.");
+  throw new UsageError("Pass the authorization server by --issuer or --base-url.");
 }
 
-async function granted(
+async function sendGrant(
   client: OAuthClient,
   request: GrantRequest,
   { grant, refreshTokenFile }: GrantOptions,
   context: Context,
 ) {
-  if (grant === "device_code") return byDevice(client, request, context);
+  if (grant === "device_code") return deviceCode(client, request, context);
   if (grant === "client_credentials") return client.clientCredentials(request);
   const source = { name: "The refresh token", file: refreshTokenFile, defaultEnv: "HARDPROOF_REFRESH_TOKEN" };
-  const refreshToken = await readSecret(source, context.world);
+  const refreshToken = await readSecret(source, context.io);
   if (refreshToken !== undefined) return client.refresh({ ...request, refreshToken });
-  throw new UsageError("Give the refresh token by --refresh-token-file, or in HARDPROOF_REFRESH_TOKEN.");
+  throw new UsageError("Pass the refresh token by --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");
 }
 
-/** What somebody has to be told is shown with `--json` too, on standard error. */
-function byDevice(client: OAuthClient, request: GrantRequest, { output }: Context): Promise<Token> {
+/** The user code goes to standard error, also with `--json`: the user must enter it. */
+function deviceCode(client: OAuthClient, request: GrantRequest, { output }: Context): Promise<Token> {
   return client.deviceCode({
     ...request,
     show: ({ userCode, verificationUri, verificationUriComplete }) => {

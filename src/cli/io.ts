@@ -1,22 +1,23 @@
-/** What a command has of the process around it, so that a test can be one too. */
+/** The streams, environment and signal that a command uses, so that tests can replace those of the process. */
 import type { Readable, Writable } from "node:stream";
 
-export interface World {
+/** The streams, environment and signal of a command. */
+export interface Io {
   readonly stdin: Readable & Terminal;
   readonly stdout: Writable & Terminal;
   readonly stderr: Writable & Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborts at Ctrl-C. Its reason is an {@link Interruption}. */
+  /** Aborts on Ctrl-C or SIGTERM, with an {@link Interruption} as its reason. */
   readonly signal: AbortSignal;
 }
 
-/** What a stream has that leads to a terminal. */
+/** The properties of a stream that is connected to a terminal. */
 export interface Terminal {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 
-/** Who ended the command from outside. */
+/** The abort reason when a process signal ends the command. */
 export class Interruption extends Error {
   readonly exitCode: number;
 

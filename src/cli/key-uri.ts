@@ -1,21 +1,21 @@
-/** Which key is meant, and whose code may be loaded for it. */
+/** Selects the key, and loads the third-party providers that the user named. */
 import { loadProviders } from "../index.js";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./io.js";
+import type { Io } from "./io.js";
 
 /**
- * @param given - on the command line
- * @returns it, or else what `HARDPROOF_KEY` says
- * @throws {UsageError} if neither is there
+ * @param uri - The URI from the command line.
+ * @returns The URI from the command line, or else from `HARDPROOF_KEY`.
+ * @throws {UsageError} If neither is set.
  */
-export function keyUri(given: string | undefined, { env }: World): string {
-  const uri = given ?? env.HARDPROOF_KEY;
-  if (uri) return uri;
-  throw new UsageError("Name a key by its URI, or in HARDPROOF_KEY.");
+export function keyUri(uri: string | undefined, { env }: Io): string {
+  const selected = uri ?? env.HARDPROOF_KEY;
+  if (selected) return selected;
+  throw new UsageError("Pass the key's URI, or set HARDPROOF_KEY.");
 }
 
-/** Those of `--provider`, and those of `HARDPROOF_PROVIDERS`, which spaces or commas part. */
-export async function loadNamedProviders(named: readonly string[], { env }: World): Promise<void> {
+/** Loads the packages of `--provider` and of `HARDPROOF_PROVIDERS`, which are separated by spaces or commas. */
+export async function loadSelectedProviders(options: readonly string[], { env }: Io): Promise<void> {
   const configured = (env.HARDPROOF_PROVIDERS ?? "").split(/[\s,]+/).filter(Boolean);
-  await loadProviders([...new Set([...configured, ...named])]);
+  await loadProviders([...new Set([...configured, ...options])]);
 }

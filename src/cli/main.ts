@@ -1,29 +1,29 @@
 #!/usr/bin/env node
-/** The process of the command `hardproof`: its streams, its signals, its end. */
+/** The process of the command `hardproof`: connects its streams, signals and exit code. */
 import { EXIT } from "./exit-codes.js";
 import { hardproof } from "./hardproof.js";
 import { Interruption } from "./io.js";
 import { printable } from "./output.js";
 
 const { stdin, stdout, stderr, env, argv } = process;
-const stopping = new AbortController();
+const interruption = new AbortController();
 
-/** The first asks the command to end, which closes its key; the second does not wait for that. */
-function stop(exitCode: number): void {
-  if (stopping.signal.aborted) process.exit(exitCode);
-  stopping.abort(new Interruption(exitCode));
+/** The first signal ends the command and closes its key. The second exits immediately. */
+function interrupt(exitCode: number): void {
+  if (interruption.signal.aborted) process.exit(exitCode);
+  interruption.abort(new Interruption(exitCode));
 }
-process.on("SIGINT", () => stop(EXIT.interrupted));
-process.on("SIGTERM", () => stop(EXIT.terminated));
+process.on("SIGINT", () => interrupt(EXIT.interrupted));
+process.on("SIGTERM", () => interrupt(EXIT.terminated));
 
-// Node's own way of telling takes two lines and names the process.
+// Node's default listener prints two lines, with the process ID and a Node option.
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
   if (name === "Warning") stderr.write(`hardproof: warning: ${printable(message)}\n`);
 });
 
-/** Whoever reads our output has read enough. */
+// The reader of a pipe may close it early, as `head` does: exit without an error.
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit());
 
-process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal: stopping.signal });
+process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal: interruption.signal });
 stdin.destroy();

@@ -1,36 +1,37 @@
 /**
- * What a command says: one JSON document, or text. Results go to standard output, all else to standard error. Colour and
- * progress are for terminals alone (`NO_COLOR` and `FORCE_COLOR` as Node takes them).
+ * Writes what a command prints: text, or one JSON document. Results go to standard output, everything else to standard
+ * error. Only terminals get colour and progress (`NO_COLOR` and `FORCE_COLOR` work as in Node).
  */
 import { styleText } from "node:util";
 import type { Finding } from "../index.js";
-import type { World } from "./io.js";
+import type { Io } from "./io.js";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow";
 
 const DEFAULT_COLUMNS = 80;
-const LABEL = 14;
+const LABEL_WIDTH = 14;
 const CLEAR_LINE = "\r\u001b[K";
-/** Control characters, and those that turn the direction of text: a server's words should not command the terminal. */
+/** Control characters, and those that change the direction of text: a server's text must not control the terminal. */
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu;
 
+/** The output of one command. */
 export class Output {
   readonly json: boolean;
-  readonly #world: World;
+  readonly #io: Io;
   #progress = false;
   #document: unknown;
 
-  constructor(world: World, json: boolean) {
-    this.#world = world;
+  constructor(io: Io, json: boolean) {
+    this.#io = io;
     this.json = json;
   }
 
-  /** Columns of the terminal that results go to. */
+  /** The width of the terminal on standard output. */
   get columns(): number {
-    return this.#world.stdout.columns ?? DEFAULT_COLUMNS;
+    return this.#io.stdout.columns ?? DEFAULT_COLUMNS;
   }
 
-  /** The one JSON document, where that was asked for. An error that comes after it takes its place. */
+  /** Sets the document that `--json` prints. A later error replaces it. */
   document(value: unknown): void {
     this.#document = value;
   }
@@ -38,68 +39,68 @@ export class Output {
   /** Writes the document. */
   end(): void {
     if (this.json && this.#document !== undefined)
-      this.#world.stdout.write(`${JSON.stringify(this.#document, undefined, 2)}\n`);
+      this.#io.stdout.write(`${JSON.stringify(this.#document, undefined, 2)}\n`);
   }
 
-  /** A line of the result. */
+  /** Writes one line of the result. */
   line(text = "", style?: Style): void {
     this.#clearProgress();
-    if (!this.json) this.#write(this.#world.stdout, text, style);
+    if (!this.json) this.#write(this.#io.stdout, text, style);
   }
 
-  /** A named value of the result. */
+  /** Writes a named value of the result. */
   row(label: string, value: unknown): void {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    this.line(`${printable(label).padEnd(LABEL)} ${text}`);
+    this.line(`${printable(label).padEnd(LABEL_WIDTH)} ${text}`);
   }
 
-  /** ✓, ✗ or –, what was looked at, what was found, and what to do about it. */
+  /** Writes a check: ✓, ✗ or –, its name, what was found and, on a second line, the remedy. */
   finding({ check, ok, found, remedy }: Finding): void {
     const [mark, style] =
       ok === null ? (["–", "dim"] as const) : ok ? (["✓", "green"] as const) : (["✗", "red"] as const);
-    this.line(`${mark} ${check.padEnd(LABEL)} ${found}`, style);
-    if (remedy !== undefined) this.line(`  ${" ".repeat(LABEL)} ${remedy}`, "yellow");
+    this.line(`${mark} ${check.padEnd(LABEL_WIDTH)} ${found}`, style);
+    if (remedy !== undefined) this.line(`  ${" ".repeat(LABEL_WIDTH)} ${remedy}`, "yellow");
   }
 
-  /** What is no result: for a human, on standard error. */
+  /** Writes additional information for the user to standard error. */
   note(text: string): void {
     this.#clearProgress();
-    if (!this.json) this.#write(this.#world.stderr, text, "dim");
+    if (!this.json) this.#write(this.#io.stderr, text, "dim");
   }
 
-  /** What somebody must read for the command to go on, whatever the form of the result. */
+  /** Writes an instruction that the user must follow to standard error, also with `--json`. */
   prompt(text: string): void {
     this.#clearProgress();
-    this.#write(this.#world.stderr, text, "bold");
+    this.#write(this.#io.stderr, text, "bold");
   }
 
-  /** A line that the next one replaces. */
+  /** Writes a line that the next output replaces. */
   progress(text: string): void {
-    const { stderr } = this.#world;
+    const { stderr } = this.#io;
     if (this.json || !stderr.isTTY) return;
     stderr.write(CLEAR_LINE + printable(text).slice(0, (stderr.columns ?? DEFAULT_COLUMNS) - 1));
     this.#progress = true;
   }
 
-  /** One line on standard error, or one document. */
+  /** Writes an error as one line on standard error, or as the document. */
   error(message: string, details: object): void {
     this.#clearProgress();
     if (this.json) this.document({ error: details });
-    else this.#write(this.#world.stderr, `hardproof: ${message}`, "red");
+    else this.#write(this.#io.stderr, `hardproof: ${message}`, "red");
   }
 
   #clearProgress(): void {
-    if (this.#progress) this.#world.stderr.write(CLEAR_LINE);
+    if (this.#progress) this.#io.stderr.write(CLEAR_LINE);
     this.#progress = false;
   }
 
-  #write(stream: World["stdout"], text: string, style: Style | undefined): void {
+  #write(stream: Io["stdout"], text: string, style: Style | undefined): void {
     const line = printable(text);
     stream.write(`${style === undefined ? line : styleText(style, line, { stream })}\n`);
   }
 }
 
-/** On one line, without anything that a terminal would obey. */
+/** Returns the text on one line, without characters that control a terminal. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, " ").trimEnd();
 }

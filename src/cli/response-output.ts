@@ -1,56 +1,64 @@
-/** A server's answer, as it was sent: to standard output or a file, or as a JSON document. */
+/** Writes a server's response: to standard output or a file unchanged, or as a JSON document. */
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Context } from "./context.js";
 import { NetworkError, UsageError } from "./exit-codes.js";
-import { codeOf } from "./secrets.js";
+import { errorCode } from "./secrets.js";
 
-interface AnswerOptions {
+interface ResponseOptions {
   include?: true;
   output?: string;
 }
 
-export async function writeAnswer(answer: Response, options: AnswerOptions, { world, output }: Context): Promise<void> {
-  if (output.json) return output.document(await documentOf(answer));
+/**
+ * @throws {UsageError} If the file of `--output` can't be written.
+ * @throws {NetworkError} If the response ends early.
+ */
+export async function writeResponse(
+  response: Response,
+  options: ResponseOptions,
+  { io, output }: Context,
+): Promise<void> {
+  if (output.json) return output.document(await responseDocument(response));
   if (options.include) {
-    output.line(`HTTP ${answer.status} ${answer.statusText}`, "bold");
-    for (const [name, value] of answer.headers) output.line(`${name}: ${value}`);
+    output.line(`HTTP ${response.status} ${response.statusText}`, "bold");
+    for (const [name, value] of response.headers) output.line(`${name}: ${value}`);
     output.line();
   }
-  if (options.output !== undefined) return writeFile(answer, options.output);
-  await copy(answer, (chunk) => new Promise((resolve) => world.stdout.write(chunk, () => resolve())));
+  if (options.output !== undefined) return writeFile(response, options.output);
+  await copyBody(response, (chunk) => new Promise((resolve) => io.stdout.write(chunk, () => resolve())));
 }
 
-async function writeFile(answer: Response, path: string): Promise<void> {
-  const failed = (cause: unknown): never => {
-    throw new UsageError(`--output: the file can't be written (${codeOf(cause)}).`, cause);
+async function writeFile(response: Response, path: string): Promise<void> {
+  const fail = (cause: unknown): never => {
+    throw new UsageError(`--output: the file can't be written (${errorCode(cause)}).`, cause);
   };
-  const file: FileHandle = await open(path, "w").catch(failed);
-  await copy(answer, (chunk) => file.writeFile(chunk).catch(failed)).finally(() => file.close());
+  const file: FileHandle = await open(path, "w").catch(fail);
+  await copyBody(response, (chunk) => file.writeFile(chunk).catch(fail)).finally(() => file.close());
 }
 
-async function copy({ body }: Response, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-  for await (const chunk of chunksOf(body)) await write(chunk);
+async function copyBody({ body }: Response, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+  for await (const chunk of chunks(body)) await write(chunk);
 }
 
-async function* chunksOf(body: Response["body"]): AsyncGenerator<Uint8Array> {
+async function* chunks(body: Response["body"]): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
-  for (let part = await read(reader); part !== undefined; part = await read(reader)) yield part;
+  for (let chunk = await read(reader); chunk !== undefined; chunk = await read(reader)) yield chunk;
 }
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<Uint8Array | undefined> {
   try {
     return (await reader?.read())?.value;
   } catch (error) {
-    throw new NetworkError("The answer broke off.", error);
+    throw new NetworkError("The connection was closed before the response was complete.", error);
   }
 }
 
-/** The body is text where it is UTF-8, else base64. */
-async function documentOf(answer: Response): Promise<object> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(answer.body)) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
+/** `body` is a string if the bytes are UTF-8; otherwise `bodyBase64` contains them. */
+async function responseDocument(response: Response): Promise<object> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks(response.body)) parts.push(chunk);
+  const bytes = Buffer.concat(parts);
   const body = isUtf8(bytes) ? { body: bytes.toString("utf8") } : { bodyBase64: bytes.toString("base64") };
-  return { status: answer.status, headers: Object.fromEntries(answer.headers), ...body };
+  return { status: response.status, headers: Object.fromEntries(response.headers), ...body };
 }

@@ -1,43 +1,51 @@
-/** Secrets come from the environment, a file or standard input, never from an argument, which any user of a machine can read. */
+/**
+ * Reads secrets from the environment, a file or standard input. A secret is never an argument: any user of the machine
+ * can read the command lines of its processes.
+ */
 import { readFile } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
-import type { World } from "./io.js";
+import type { Io } from "./io.js";
 
-/** Where a secret is; of those that are set, the first. */
+/** Where to read a secret from. The first source that is set counts. */
 export interface SecretSource {
-  /** What it is called in errors. */
+  /** The secret's name in errors: `The client secret`. */
   readonly name: string;
   readonly stdin?: boolean | undefined;
-  /** Path of a file, `-` for standard input. */
+  /** Path of a file, or `-` for standard input. */
   readonly file?: string | undefined;
-  /** Name of an environment variable that must be there. */
+  /** Name of an environment variable that must be set. */
   readonly env?: string | undefined;
-  /** Name of one that may be there. */
+  /** Name of an environment variable that may be set. */
   readonly defaultEnv?: string | undefined;
 }
 
 /**
- * @returns `undefined` if there is no source
- * @throws {UsageError} if the source can't be read, or is empty
+ * @returns The secret, or `undefined` if no source is set.
+ * @throws {UsageError} If the source can't be read or is empty.
  */
-export async function readSecret(source: SecretSource, world: World): Promise<string | undefined> {
+export async function readSecret(source: SecretSource, io: Io): Promise<string | undefined> {
   const { name, stdin, file, env, defaultEnv } = source;
-  if (stdin || file === "-") return filled(await readStdin(world), `${name}: standard input`);
-  if (file !== undefined) return filled(await readTextFile(file, name), `${name}: the file`);
-  if (env !== undefined) return filled(world.env[env], `${name}: the environment variable`);
-  return (defaultEnv && world.env[defaultEnv]) || undefined;
+  if (stdin || file === "-") return nonEmpty(await readStdin(io), `${name}: standard input`);
+  if (file !== undefined) return nonEmpty(await readTextFile(file, name), `${name}: the file`);
+  if (env !== undefined) return nonEmpty(io.env[env], `${name}: the environment variable`);
+  return (defaultEnv && io.env[defaultEnv]) || undefined;
 }
 
-export async function readStdin(world: World): Promise<string> {
-  return text(openStdin(world));
+/** Reads standard input to its end. */
+export async function readStdin(io: Io): Promise<string> {
+  return text(openStdin(io));
 }
 
-/** Standard input, to be read to its end. It can be read once. */
-export function openStdin({ stdin, stderr, signal }: World): Readable {
-  if (stdin.readableEnded || stdin.destroyed) throw new UsageError("Standard input can stand for one thing only.");
-  if (stdin.isTTY) stderr.write("Reading standard input. End it with Ctrl-D.\n");
+/**
+ * Opens standard input for reading to its end.
+ *
+ * @throws {UsageError} If it was read before.
+ */
+export function openStdin({ stdin, stderr, signal }: Io): Readable {
+  if (stdin.readableEnded || stdin.destroyed) throw new UsageError("Standard input can be read for one option only.");
+  if (stdin.isTTY) stderr.write("Reading standard input. Press Ctrl-D to end it.\n");
   return addAbortSignal(signal, stdin);
 }
 
@@ -45,18 +53,18 @@ async function readTextFile(path: string, name: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new UsageError(`${name}: the file can't be read (${codeOf(cause)}).`, cause);
+    throw new UsageError(`${name}: the file can't be read (${errorCode(cause)}).`, cause);
   }
 }
 
-/** A line break at its end is not part of it. */
-function filled(value: string | undefined, what: string): string {
+/** Removes one line break at the end, which isn't part of the secret. */
+function nonEmpty(value: string | undefined, source: string): string {
   const secret = value?.replace(/\r?\n$/, "");
   if (secret) return secret;
-  throw new UsageError(`${what} is ${secret === undefined ? "not set" : "empty"}.`);
+  throw new UsageError(`${source} is ${secret === undefined ? "not set" : "empty"}.`);
 }
 
-/** `ENOENT` and the like. */
-export function codeOf(error: unknown): string {
+/** Returns the error's code, such as `ENOENT`. */
+export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }

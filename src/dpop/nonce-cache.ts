@@ -1,27 +1,26 @@
-/** The nonces that servers hand out, kept by origin (RFC 9449 §8): never shared between two of them (§9). */
+/** The latest DPoP nonce of each server (RFC 9449 §8), by origin: a nonce is never sent to another server (§9). */
+import { LruMap } from "../lru-map.js";
 
 const NQCHARS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
-const MOST_ORIGINS = 256;
+const MAX_ORIGINS = 256;
 
-/** Whether it can be a nonce: `1*NQCHAR` (RFC 9449 §8.1). */
+/** Whether the value is syntactically a nonce: `1*NQCHAR` (RFC 9449 §8.1). */
 export function isNonce(value: unknown): value is string {
   return typeof value === "string" && NQCHARS.test(value);
 }
 
-export class NonceStore {
-  readonly #nonces = new Map<string, string>();
+/** Caches nonces by origin. Evicts the least recently updated origin when it is full. */
+export class NonceCache {
+  readonly #nonces = new LruMap<string, string>(MAX_ORIGINS);
 
-  /** @param url - any URL of the server */
+  /** @param url - Any URL of the server. */
   get(url: URL): string | undefined {
     return this.#nonces.get(url.origin);
   }
 
-  /** Keeps the answer's `DPoP-Nonce`, whatever its status (RFC 9449 §8.2). What can't be a nonce is no nonce. */
-  keep(url: URL, headers: Headers): void {
+  /** Caches the response's `DPoP-Nonce`, whatever its status (RFC 9449 §8.2). Ignores a malformed one. */
+  remember(url: URL, headers: Headers): void {
     const nonce = headers.get("dpop-nonce");
-    if (!isNonce(nonce)) return;
-    this.#nonces.delete(url.origin);
-    this.#nonces.set(url.origin, nonce);
-    if (this.#nonces.size > MOST_ORIGINS) this.#nonces.delete(this.#nonces.keys().next().value as string);
+    if (isNonce(nonce)) this.#nonces.set(url.origin, nonce);
   }
 }

@@ -1,57 +1,65 @@
-/** The proofs of one call: a fresh one for each request, and when a refused one is worth another (RFC 9449 §8, §9). */
+/** The proofs of one call: a fresh one for each request, and when to retry after a rejected proof (RFC 9449 §8, §9). */
 
-import type { NonceStore } from "./nonce-cache.js";
+import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
 
-/** What an answer says is wrong with its request. */
-export interface Complaint {
+/** Why a server rejected a proof: what its response points to. */
+export interface ProofRejection {
+  /** The proof lacks the server's current nonce. */
   readonly nonce: boolean;
+  /** The proof's `iat` may be wrong. */
   readonly clock: boolean;
 }
 
-export class ProofTries {
+/** Makes the proofs of one call, and allows one retry for each reason in {@link ProofRejection}. */
+export class ProofRetry {
   readonly #prover: DPoPProver;
-  readonly #nonces: NonceStore;
-  readonly #mended = new Set<keyof Complaint>();
-  #sent: { url: URL; nonce: string | undefined; clockOffset: number } | undefined;
+  readonly #nonces: NonceCache;
+  readonly #retried = new Set<keyof ProofRejection>();
+  #last: { url: URL; nonce: string | undefined; clockOffset: number } | undefined;
 
-  constructor(prover: DPoPProver, nonces: NonceStore) {
+  constructor(prover: DPoPProver, nonces: NonceCache) {
     this.#prover = prover;
     this.#nonces = nonces;
   }
 
-  /** @throws as {@link DPoPProver.makeProof} */
+  /**
+   * Makes the proof of the next request, with the server's cached nonce.
+   *
+   * @throws As {@link DPoPProver.makeProof} does.
+   */
   next(target: ProofOptions & { htu: URL }): Promise<string> {
     const nonce = this.#nonces.get(target.htu);
-    this.#sent = { url: target.htu, nonce, clockOffset: this.#prover.clockOffset };
+    this.#last = { url: target.htu, nonce, clockOffset: this.#prover.clockOffset };
     return this.#prover.makeProof({ ...target, nonce });
   }
 
   /**
-   * Compares with what the last proof said, since another call may have brought the nonce or set the clock meanwhile.
+   * Decides whether a new proof can succeed where the last one was rejected. Compares the current nonce and clock with
+   * those of the last proof, since a concurrent call may already have updated them.
    *
-   * @param headers - of the answer, whose nonce is already kept
-   * @returns whether the next proof will say something else. True at most once for each complaint
+   * @param headers - The response's headers. Their nonce must be in the cache already.
+   * @returns Whether the next proof will differ in what was rejected. True at most once for each reason.
    */
-  mends(headers: Headers, { nonce, clock }: Complaint): boolean {
+  canRetry(headers: Headers, { nonce, clock }: ProofRejection): boolean {
     return (
       (nonce && this.#once("nonce", this.#hasNewNonce())) || (clock && this.#once("clock", this.#hasNewTime(headers)))
     );
   }
 
   #hasNewNonce(): boolean {
-    return this.#sent !== undefined && this.#nonces.get(this.#sent.url) !== this.#sent.nonce;
+    return this.#last !== undefined && this.#nonces.get(this.#last.url) !== this.#last.nonce;
   }
 
-  /** Sets the clock for later calls too. */
+  /** Adjusts the prover's clock, which also applies to later calls. */
   #hasNewTime(headers: Headers): boolean {
     this.#prover.adjustClock(headers.get("date"));
-    return this.#prover.clockOffset !== this.#sent?.clockOffset;
+    return this.#prover.clockOffset !== this.#last?.clockOffset;
   }
 
-  #once(what: keyof Complaint, isMended: boolean): boolean {
-    if (!isMended || this.#mended.has(what)) return false;
-    this.#mended.add(what);
+  #once(reason: keyof ProofRejection, hasChanged: boolean): boolean {
+    if (!hasChanged || this.#retried.has(reason)) return false;
+    this.#retried.add(reason);
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** DPoP proofs (RFC 9449 §4.2), made with any signer. */
+/** DPoP proofs (RFC 9449 §4.2), signed by any {@link Signer}. */
 import { hash } from "node:crypto";
 import { DPoPError } from "../errors.js";
 import { newJti } from "../jose/jti.js";
@@ -8,41 +8,42 @@ import { type KeyRequirement, requireNonExportable } from "../keystore/require-n
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
 import type { PublicJwk, Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
-import { sentMethod } from "./http-method.js";
+import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
 
-/** What one proof is for. */
+/** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
 export interface ProofOptions extends SignOptions {
   /**
-   * The method of the request, as it is sent. `DELETE GET HEAD OPTIONS POST PUT` are taken in any case and signed in
-   * upper case, as `fetch` sends them; any other is signed as given, since `fetch` sends `patch` in lower case.
+   * The request's HTTP method. `DELETE`, `GET`, `HEAD`, `OPTIONS`, `POST` and `PUT` are case-insensitive and signed in
+   * upper case, as `fetch` sends them. Any other method is signed unchanged: `fetch` sends `patch` in lower case.
    */
   htm: string;
-  /** The URL of the request, absolute, `http:` or `https:`. Query and fragment are cut off. */
+  /** The request's absolute `http:` or `https:` URL. Its query and fragment are removed. */
   htu: string | URL;
-  /** The access token that goes with the request: its hash becomes `ath`. */
+  /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
   accessToken?: string | undefined;
-  /** The server's last `DPoP-Nonce`. */
+  /** The latest `DPoP-Nonce` of the server. */
   nonce?: string | undefined;
 }
 
+/** Options of {@link DPoPProver.create}. */
 export interface ProverOptions extends SignOptions {
-  /** Refuses a key that can be exported, or lives elsewhere, before the first proof. See {@link requireNonExportable}. */
+  /** Rejects an exportable key, or one in the wrong place, before the first proof. See {@link requireNonExportable}. */
   require?: KeyRequirement | undefined;
   /**
-   * Seconds by which a server that refuses a proof may set the clock of later ones, by its `Date` header. Default 600; 0
-   * turns it off.
+   * Seconds. The largest clock correction that is accepted from the `Date` header of a server that rejected a proof.
+   * Default: 600. With 0, the clock is never corrected.
    */
   maxClockSkew?: number | undefined;
 }
 
-const MOST_SKEW = 600;
-const LEAST_SKEW = 5;
+const DEFAULT_MAX_SKEW = 600; // seconds
+const MIN_SKEW = 5; // seconds
 
 const VISIBLE = /^[\x21-\x7e]+$/;
 
 /**
- * Makes DPoP proofs with one key.
+ * Makes DPoP proofs with one key. Doesn't close the signer.
  *
  * @example
  * ```ts
@@ -51,18 +52,20 @@ const VISIBLE = /^[\x21-\x7e]+$/;
  * ```
  */
 export class DPoPProver {
-  /** The key behind it. */
+  /** The signer that holds the private key. */
   readonly signer: Signer;
-  /** The public key, as it stands in each proof's header. */
+  /** The public key, as in the header of each proof. */
   readonly publicJwk: PublicJwk;
-  /** SHA-256 JWK thumbprint of the public key (RFC 7638), base64url, 43 characters: what `cnf.jkt` must say. */
+  /**
+   * SHA-256 JWK thumbprint of the public key (RFC 7638), base64url, 43 characters. A bound token has it in `cnf.jkt`.
+   */
   readonly jkt: string;
   readonly #header: string;
   readonly #maxClockSkew: number;
   #clockOffset = 0;
-  /** The last token's hash, and the last URL's target: most calls are with the same one as the call before. */
-  #hashed = { accessToken: "", ath: "" };
-  #read = { htu: "", target: "" };
+  /** Caches the last token's hash and the last URL's target: most calls repeat those of the previous call. */
+  #lastToken = { accessToken: "", ath: "" };
+  #lastUrl = { htu: "", target: "" };
 
   private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
     this.#maxClockSkew = maxClockSkew;
@@ -73,29 +76,31 @@ export class DPoPProver {
   }
 
   /**
-   * Opens the signer's key and makes a prover of it.
+   * Opens the signer's key and creates a prover for it.
    *
-   * @throws {SignerError} code of what is wrong with the key
+   * @throws {SignerError} If the key can't be opened, or doesn't meet `require`.
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
-    const { require, signal, maxClockSkew = MOST_SKEW } = options;
+    const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = options;
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { kty, crv, x, y } = await signer.publicJwk({ signal });
     const publicJwk = Object.freeze({ kty, crv, x, y });
     return new DPoPProver(signer, publicJwk, thumbprint(publicJwk), maxClockSkew);
   }
 
-  /** Makes a prover with a fresh key in this process's memory: for tests, and for keys as short-lived as the process. */
+  /** Creates a prover with a new key in memory, for tests and for keys that may end with the process. */
   static async generate(): Promise<DPoPProver> {
     const { MemorySigner } = await memory();
     return DPoPProver.create(MemorySigner.generate());
   }
 
   /**
-   * Makes a prover with a private key from PEM.
+   * Creates a prover with a private key from PEM.
    *
-   * @param pem - PKCS#8, encrypted PKCS#8, or SEC1
-   * @throws {SignerError} `wrong-key` if it is no P-256 private key, `pin-required` or `pin-incorrect` for its passphrase
+   * @param pem - The P-256 private key as PKCS#8, encrypted PKCS#8 or SEC1.
+   * @param passphrase - The passphrase of an encrypted key.
+   * @throws {SignerError} With code `wrong-key` if `pem` isn't a P-256 private key, `pin-required` if it needs a passphrase,
+   *   `pin-incorrect` if the passphrase is wrong.
    */
   static async fromPem(pem: string, passphrase?: string): Promise<DPoPProver> {
     const { MemorySigner } = await memory();
@@ -103,56 +108,56 @@ export class DPoPProver {
   }
 
   /**
-   * Makes one proof, for one request. Every request needs its own, a retry too (RFC 9449 §7.3).
+   * Makes the proof for one request. Every request needs a new proof, including a retry (RFC 9449 §7.3).
    *
-   * @returns a compact JWS, the value of the `DPoP` header
-   * @throws {DPoPError} code of the argument that was refused
-   * @throws {SignerError} code of why the key did not sign
+   * @returns The value of the `DPoP` header: a compact JWS.
+   * @throws {DPoPError} With a code that names the invalid option, such as `invalid-htu`.
+   * @throws {SignerError} If the key can't sign.
    */
   async makeProof({ htm, htu, accessToken, nonce, signal }: ProofOptions): Promise<string> {
     const claims = {
       jti: newJti(),
-      htm: sentMethod(htm),
+      htm: normalizeMethod(htm),
       htu: this.#targetOf(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
-      // JSON leaves out what is undefined.
+      // JSON.stringify omits undefined members.
       ath: accessToken === undefined ? undefined : this.#athOf(accessToken),
-      nonce: nonce === undefined ? undefined : checkNonce(nonce),
+      nonce: nonce === undefined ? undefined : assertNonce(nonce),
     };
     const trace = () => this.#trace(claims);
     return traced(signatureChannel, trace, () => signCompact(this.#header, claims, this.signer, { signal }));
   }
 
   /**
-   * Sets the clock of later proofs by a server that refused one. A difference of a few seconds is no skew, and one above
-   * the bound is not believed.
+   * Corrects the clock of later proofs by the `Date` header of a server that rejected one. Ignores a change of less than
+   * five seconds, and a correction of more than `maxClockSkew`.
    *
-   * @param date - the `Date` header of the refusal
-   * @returns whether the next proof will say another time
+   * @param date - The `Date` header of the response that rejected the proof.
+   * @returns Whether the correction has changed.
    */
   adjustClock(date: string | null): boolean {
     const now = Date.now();
     const offset = Math.round((Date.parse(date ?? "") - now) / 1000);
-    if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < LEAST_SKEW) return false;
+    if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < MIN_SKEW) return false;
     this.#clockOffset = offset;
     return true;
   }
 
-  /** Seconds by which a server has set the clock of proofs: see {@link adjustClock}. */
+  /** Seconds that are added to the system time for `iat`. See {@link adjustClock}. */
   get clockOffset(): number {
     return this.#clockOffset;
   }
 
   #athOf(accessToken: string): string {
-    if (accessToken === "" || accessToken !== this.#hashed.accessToken)
-      this.#hashed = { accessToken, ath: tokenHash(accessToken) };
-    return this.#hashed.ath;
+    if (accessToken === "" || accessToken !== this.#lastToken.accessToken)
+      this.#lastToken = { accessToken, ath: tokenHash(accessToken) };
+    return this.#lastToken.ath;
   }
 
   #targetOf(htu: string | URL): string {
-    if (typeof htu !== "string") return target(htu);
-    if (htu === "" || htu !== this.#read.htu) this.#read = { htu, target: target(htu) };
-    return this.#read.target;
+    if (typeof htu !== "string") return targetUri(htu);
+    if (htu === "" || htu !== this.#lastUrl.htu) this.#lastUrl = { htu, target: targetUri(htu) };
+    return this.#lastUrl.target;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
@@ -160,12 +165,12 @@ export class DPoPProver {
   }
 }
 
-function target(htu: string | URL): string {
+function targetUri(htu: string | URL): string {
   const url = htu instanceof URL ? htu : parseUrl(htu);
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
-    throw new DPoPError("invalid-htu", "htu must be the absolute http(s) URL of the request.");
+    throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
   if (url.username || url.password)
-    throw new DPoPError("invalid-htu", `htu must not hold a user name or password (${url.host}).`);
+    throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
   return url.origin + url.pathname;
 }
 
@@ -179,11 +184,14 @@ function parseUrl(htu: string): URL | undefined {
 
 function tokenHash(accessToken: string): string {
   if (typeof accessToken !== "string" || !VISIBLE.test(accessToken))
-    throw new DPoPError("invalid-access-token", "accessToken must be visible ASCII, without spaces or line breaks.");
+    throw new DPoPError(
+      "invalid-access-token",
+      "accessToken must consist of visible ASCII characters, without spaces or line breaks.",
+    );
   return hash("sha256", accessToken, "base64url");
 }
 
-function checkNonce(nonce: string): string {
+function assertNonce(nonce: string): string {
   if (isNonce(nonce)) return nonce;
-  throw new DPoPError("invalid-nonce", "nonce must be what the server sent in DPoP-Nonce (RFC 9449 §8.1).");
+  throw new DPoPError("invalid-nonce", "nonce must be the value of the server's DPoP-Nonce header (RFC 9449 §8.1).");
 }

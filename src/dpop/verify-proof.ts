@@ -1,57 +1,73 @@
 /**
- * The checks that a server makes of a DPoP proof (RFC 9449 §4.3), with a finding for each. jose is loaded with the first
- * proof, so that importing `hardproof` does not load it.
+ * A server's checks of a DPoP proof (RFC 9449 §4.3), with a finding for each. jose is imported on first use, so that
+ * importing `hardproof` doesn't load it.
  */
 import { hash } from "node:crypto";
 import type { JWK } from "jose";
 import type { Finding } from "../keystore/finding.js";
 
-/** What the proof must be for. A member that is `undefined` is not checked. */
+/** What {@link verifyProof} compares a proof with. A claim whose expected value is `undefined` isn't compared. */
 export interface ExpectedProof {
+  /** The request's HTTP method. Case-sensitive. */
   readonly method?: string | undefined;
+  /** The request's absolute URL. Its query and fragment are ignored. */
   readonly url?: string | undefined;
+  /** The access token sent with the request. The proof's `ath` must be its hash. */
   readonly accessToken?: string | undefined;
+  /** The nonce that the server requires. */
   readonly nonce?: string | undefined;
-  /** The thumbprint that the token is bound to. */
+  /** The thumbprint of the key that the access token is bound to: its `cnf.jkt`. */
   readonly jkt?: string | undefined;
-  /** Seconds. */
+  /** Seconds. The greatest age of a proof by its `iat`. */
   readonly maxAge: number;
-  /** Seconds since 1970. */
+  /** The current time, in seconds since 1970. */
   readonly now: number;
 }
 
-type Members = Readonly<Record<string, unknown>>;
+type Jose = typeof import("jose");
+type JsonObject = Readonly<Record<string, unknown>>;
 
 const ASYMMETRIC = /^(ES(256|384|512)|[PR]S(256|384|512)|EdDSA|Ed25519)$/;
 const PUBLIC_MEMBERS = ["kty", "crv", "x", "y", "n", "e"];
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-const LEAST_JTI = 16; // characters: 96 bits in base64url
-const CLOCK_SKEW = 60; // seconds
+const MIN_JTI = 16; // characters: 96 bits in base64url
+const CLOCK_SKEW = 60; // seconds by which `iat` may be in the future
 
 /** The result of {@link verifyProof}. */
 export interface ProofVerification {
-  /** One for each header and claim, in the order of the RFC. The proof is valid if none has `ok: false`. */
+  /** One finding for each header parameter and claim, in the RFC's order. The proof is valid unless one has `ok: false`. */
   readonly findings: readonly Finding[];
-  /** SHA-256 JWK thumbprint of the key in the proof, base64url, if it holds one. */
+  /** SHA-256 JWK thumbprint of the proof's key (RFC 7638), base64url. `undefined` if the proof has no valid key. */
   readonly jkt?: string | undefined;
 }
 
 /**
- * Verifies one proof, for tests and for finding out why a server refuses it. Does not detect a replayed `jti`.
+ * Verifies a DPoP proof as a server does (RFC 9449 §4.3), for tests and to find out why a server rejects a proof. Doesn't
+ * detect a replayed `jti`.
  *
- * @param proof - a compact JWS, the value of the `DPoP` header
+ * @example
+ * ```ts
+ * const { findings } = await verifyProof(proof, { method: "GET", url, accessToken, maxAge: 300, now: Date.now() / 1000 });
+ * const isValid = findings.every(({ ok }) => ok !== false);
+ * ```
+ * @param proof - The value of the `DPoP` header: a compact JWS.
+ * @param expected - The request that the proof must be for.
+ * @returns The findings. An invalid or malformed proof is a finding, not an error.
  */
 export async function verifyProof(proof: string, expected: ExpectedProof): Promise<ProofVerification> {
-  const parts = await decode(proof);
+  const jose = await import("jose");
+  const parts = decode(jose, proof);
   if (!parts)
-    return { findings: [wrong("form", "not three parts of base64url with JSON", "A proof is a compact JWS.")] };
+    return {
+      findings: [fail("format", "not a compact JWS", "A proof is three base64url parts: header.claims.signature.")],
+    };
   const { header, claims } = parts;
-  const { findings, jkt } = await checkKey(proof, header, expected);
-  const checks = [
+  const key = await checkKey(jose, proof, header, expected);
+  const findings = [
     checkTyp(header),
     checkAlg(header),
     ...checkCrit(header),
-    ...findings,
+    ...key.findings,
     checkJti(claims),
     checkHtm(claims, expected),
     checkHtu(claims, expected),
@@ -59,136 +75,152 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
     checkAth(claims, expected),
     checkNonce(claims, expected),
   ];
-  return { findings: checks, jkt };
+  return { findings, jkt: key.jkt };
 }
 
-async function decode(proof: string): Promise<{ header: Members; claims: Members } | undefined> {
-  const { decodeProtectedHeader } = await import("jose/decode/protected_header");
-  const { decodeJwt } = await import("jose/jwt/decode");
+function decode(jose: Jose, proof: string): { header: JsonObject; claims: JsonObject } | undefined {
   try {
-    return { header: { ...decodeProtectedHeader(proof) }, claims: decodeJwt(proof) };
+    return { header: { ...jose.decodeProtectedHeader(proof) }, claims: jose.decodeJwt(proof) };
   } catch {
     return undefined;
   }
 }
 
-function checkTyp({ typ }: Members): Finding {
-  return typ === "dpop+jwt" ? right("typ", typ) : wrong("typ", typ, "It must be dpop+jwt.");
+function checkTyp({ typ }: JsonObject): Finding {
+  return typ === "dpop+jwt" ? pass("typ", typ) : fail("typ", typ, "typ must be dpop+jwt.");
 }
 
-function checkAlg({ alg }: Members): Finding {
-  if (typeof alg === "string" && ASYMMETRIC.test(alg)) return right("alg", alg);
-  return wrong("alg", alg, "It must be an asymmetric algorithm, such as ES256: never none, never an HMAC.");
+function checkAlg({ alg }: JsonObject): Finding {
+  if (typeof alg === "string" && ASYMMETRIC.test(alg)) return pass("alg", alg);
+  return fail(
+    "alg",
+    alg,
+    "alg must be an asymmetric algorithm, such as ES256. none and HMAC algorithms are forbidden.",
+  );
 }
 
-function checkCrit({ crit }: Members): Finding[] {
-  return crit === undefined ? [] : [wrong("crit", crit, "No critical extension is known.")];
+function checkCrit({ crit }: JsonObject): Finding[] {
+  return crit === undefined ? [] : [fail("crit", crit, "Remove crit: DPoP proofs don't have critical extensions.")];
 }
 
-async function checkKey(proof: string, header: Members, expected: ExpectedProof): Promise<ProofVerification> {
+async function checkKey(
+  jose: Jose,
+  proof: string,
+  header: JsonObject,
+  expected: ExpectedProof,
+): Promise<ProofVerification> {
   const { jwk } = header;
-  if (!isObject(jwk)) return { findings: [wrong("jwk", jwk, "The public key must stand in the header.")] };
+  if (!isObject(jwk)) return { findings: [fail("jwk", jwk, "The header must contain the public key as jwk.")] };
   const key = Object.fromEntries(PUBLIC_MEMBERS.filter((name) => name in jwk).map((name) => [name, jwk[name]]));
-  const { calculateJwkThumbprint } = await import("jose/jwk/thumbprint");
-  const jkt = await calculateJwkThumbprint(key).catch(() => undefined);
+  const jkt = await jose.calculateJwkThumbprint(key).catch(() => undefined);
   const kind = [jwk.kty, jwk.crv].filter((part) => part !== undefined).join(" ");
-  if (jkt === undefined) return { findings: [wrong("jwk", kind, "It is no public key.")] };
+  if (jkt === undefined) return { findings: [fail("jwk", kind, "jwk isn't a valid public key.")] };
   const findings = [
     checkMembers(jwk, kind),
-    compare("jkt", jkt, expected.jkt, "The token is bound to another key."),
-    await checkSignature(proof, key, header),
+    compare("jkt", jkt, expected.jkt, `The token is bound to key ${expected.jkt}. Sign the proof with that key.`),
+    await checkSignature(jose, proof, key, header),
   ];
   return { findings, jkt };
 }
 
-/** Their names, never their values. */
-function checkMembers(jwk: Members, kind: string): Finding {
-  const shown = PRIVATE_MEMBERS.filter((name) => name in jwk);
-  if (shown.length === 0) return right("jwk", kind);
-  return wrong("jwk", kind, `It holds private members (${shown.join(", ")}): this key is given away. Replace it.`);
+/** Reports the names of private members, never their values. */
+function checkMembers(jwk: JsonObject, kind: string): Finding {
+  const leaked = PRIVATE_MEMBERS.filter((name) => name in jwk);
+  if (leaked.length === 0) return pass("jwk", kind);
+  return fail("jwk", kind, `jwk contains private members (${leaked.join(", ")}). The key is compromised: replace it.`);
 }
 
-async function checkSignature(proof: string, jwk: JWK, { alg }: Members): Promise<Finding> {
-  if (typeof alg !== "string" || !ASYMMETRIC.test(alg)) return wrong("signature", "can't be checked with this alg");
-  const { importJWK } = await import("jose/key/import");
-  const { compactVerify } = await import("jose/jws/compact/verify");
+async function checkSignature(jose: Jose, proof: string, jwk: JWK, { alg }: JsonObject): Promise<Finding> {
+  if (typeof alg !== "string" || !ASYMMETRIC.test(alg)) return fail("signature", "can't be verified with this alg");
   try {
-    await compactVerify(proof, await importJWK(jwk, alg), { algorithms: [alg] });
-    return right("signature", "made with this key");
+    await jose.compactVerify(proof, await jose.importJWK(jwk, alg), { algorithms: [alg] });
+    return pass("signature", "verified with this key");
   } catch {
-    return wrong("signature", "does not verify", "It was made with another key, or the proof was changed since.");
+    return fail("signature", "doesn't verify", "The proof was signed with a different key, or changed after signing.");
   }
 }
 
-function checkJti({ jti }: Members): Finding {
-  if (typeof jti !== "string" || jti === "") return wrong("jti", jti, "It must be a string that no other proof has.");
-  if (jti.length >= LEAST_JTI) return right("jti", jti);
-  return wrong("jti", jti, `${jti.length} characters hold less than 96 random bits.`);
+function checkJti({ jti }: JsonObject): Finding {
+  if (typeof jti !== "string" || jti === "")
+    return fail("jti", jti, "jti must be a string that is unique to this proof.");
+  if (jti.length >= MIN_JTI) return pass("jti", jti);
+  return fail(
+    "jti",
+    jti,
+    `jti has ${jti.length} characters, which is less than 96 random bits. Use at least ${MIN_JTI}.`,
+  );
 }
 
-function checkHtm({ htm }: Members, { method }: ExpectedProof): Finding {
-  if (typeof htm !== "string" || htm === "") return wrong("htm", htm, "It must be the request's method.");
-  return compare("htm", htm, method, "The request's method is another one (case counts).");
+function checkHtm({ htm }: JsonObject, { method }: ExpectedProof): Finding {
+  if (typeof htm !== "string" || htm === "") return fail("htm", htm, "htm must be the request's HTTP method.");
+  return compare("htm", htm, method, `The request's method is ${method}. The comparison is case-sensitive.`);
 }
 
-function checkHtu({ htu }: Members, { url }: ExpectedProof): Finding {
+function checkHtu({ htu }: JsonObject, { url }: ExpectedProof): Finding {
   const target = typeof htu === "string" ? parseUrl(htu) : undefined;
-  if (!target || !/^https?:$/.test(target.protocol)) return wrong("htu", htu, "It must be the request's URL.");
+  if (!target || !/^https?:$/.test(target.protocol))
+    return fail("htu", htu, "htu must be the request's absolute http: or https: URL.");
   if (target.search || target.hash || /[?#]/.test(String(htu)))
-    return wrong("htu", htu, "It must have no query and no fragment.");
-  if (url === undefined) return unchecked("htu", htu);
-  const wanted = parseUrl(url);
-  const same = wanted !== undefined && wanted.origin + wanted.pathname === target.origin + target.pathname;
-  return same ? right("htu", htu) : wrong("htu", htu, "The request's URL is another one.");
+    return fail("htu", htu, "htu must not have a query or fragment.");
+  if (url === undefined) return notCompared("htu", htu);
+  const request = parseUrl(url);
+  const isEqual = request !== undefined && withoutQuery(request) === withoutQuery(target);
+  return isEqual
+    ? pass("htu", htu)
+    : fail("htu", htu, `The request's URL is ${request ? withoutQuery(request) : url}.`);
 }
 
-function checkIat({ iat }: Members, { now, maxAge }: ExpectedProof): Finding {
-  if (typeof iat !== "number" || !Number.isFinite(iat)) return wrong("iat", iat, "It must be seconds since 1970.");
+function checkIat({ iat }: JsonObject, { now, maxAge }: ExpectedProof): Finding {
+  if (typeof iat !== "number" || !Number.isFinite(iat))
+    return fail("iat", iat, "iat must be a number of seconds since 1970.");
   const age = Math.round(now - iat);
-  const found = `${iat} (${age < 0 ? `in ${-age} seconds` : `${age} seconds ago`})`;
-  if (age < -CLOCK_SKEW) return wrong("iat", found, "It was made in the future: one of the clocks is wrong.");
-  return age > maxAge ? wrong("iat", found, `It is older than ${maxAge} seconds.`) : right("iat", found);
+  const found = `${iat} (${age < 0 ? `in ${-age} s` : `${age} s ago`})`;
+  if (age < -CLOCK_SKEW)
+    return fail("iat", found, "The proof was issued in the future: check the clocks of the client and this machine.");
+  return age > maxAge ? fail("iat", found, `The proof is older than ${maxAge} seconds.`) : pass("iat", found);
 }
 
-function checkAth({ ath }: Members, { accessToken }: ExpectedProof): Finding {
-  if (accessToken === undefined) return unchecked("ath", ath);
-  if (ath === undefined) return wrong("ath", ath, "A proof that goes with a token must hold the token's hash.");
-  const same = ath === hash("sha256", accessToken, "base64url");
-  return same ? right("ath", ath) : wrong("ath", ath, "It is the hash of another token.");
+function checkAth({ ath }: JsonObject, { accessToken }: ExpectedProof): Finding {
+  if (accessToken === undefined) return notCompared("ath", ath);
+  if (ath === undefined)
+    return fail("ath", ath, "A proof that is sent with an access token must contain the token's hash as ath.");
+  const isEqual = ath === hash("sha256", accessToken, "base64url");
+  return isEqual ? pass("ath", ath) : fail("ath", ath, "ath is the hash of a different token.");
 }
 
-function checkNonce({ nonce }: Members, { nonce: wanted }: ExpectedProof): Finding {
-  return compare("nonce", nonce, wanted, "The server wants its own nonce in it.");
+function checkNonce({ nonce }: JsonObject, { nonce: expected }: ExpectedProof): Finding {
+  return compare("nonce", nonce, expected, "nonce must be the value of the server's latest DPoP-Nonce header.");
 }
 
-function compare(check: string, value: unknown, wanted: string | undefined, problem: string): Finding {
-  if (wanted === undefined) return unchecked(check, value);
-  return value === wanted ? right(check, value) : wrong(check, value, problem);
+function compare(check: string, value: unknown, expected: string | undefined, remedy: string): Finding {
+  if (expected === undefined) return notCompared(check, value);
+  return value === expected ? pass(check, value) : fail(check, value, remedy);
 }
 
-function right(check: string, value: unknown): Finding {
-  return { check, ok: true, found: shownOf(value) };
+function pass(check: string, value: unknown): Finding {
+  return { check, ok: true, found: display(value) };
 }
 
-function wrong(check: string, value: unknown, remedy?: string): Finding {
-  return { check, ok: false, found: shownOf(value), ...(remedy === undefined ? {} : { remedy }) };
+function fail(check: string, value: unknown, remedy?: string): Finding {
+  return { check, ok: false, found: display(value), ...(remedy === undefined ? {} : { remedy }) };
 }
 
-function unchecked(check: string, value: unknown): Finding {
-  return {
-    check,
-    ok: null,
-    found: value === undefined ? "is not there" : `${shownOf(value)} (nothing to compare it with)`,
-  };
+/** The caller expects no particular value. */
+function notCompared(check: string, value: unknown): Finding {
+  return { check, ok: null, found: value === undefined ? "not present" : `${display(value)} (not compared)` };
 }
 
-function shownOf(value: unknown): string {
-  if (value === undefined) return "is missing";
+function display(value: unknown): string {
+  if (value === undefined) return "missing";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function isObject(value: unknown): value is Members {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function withoutQuery(url: URL): string {
+  return url.origin + url.pathname;
 }
 
 function parseUrl(text: string): URL | undefined {

@@ -1,6 +1,8 @@
 /**
- * ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and JOSE's raw r‖s (RFC 7518 §3.4). The one place that knows
- * ASN.1, loaded when a store first answers in DER: its library takes longer to load than all the rest.
+ * Conversion of ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
+ *
+ * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library takes
+ * longer to load than the rest of the package.
  */
 import { type AsnType, fromBER, Integer, Sequence } from "asn1js";
 import { SignerError } from "../errors.js";
@@ -12,12 +14,14 @@ const INTEGER = 0x02;
 const SEQUENCE = 0x30;
 
 /**
- * Converts a signature from DER to JOSE's form. Only DER is taken: what BER would allow (long or indefinite lengths,
- * padding) is refused, because a signature with two spellings is a signature that somebody can respell.
+ * Converts a signature from DER to raw r‖s.
  *
- * @param der - `SEQUENCE { r INTEGER, s INTEGER }`
- * @returns 64 bytes, r‖s, each big-endian and padded to 32 bytes
- * @throws {SignerError} code `integrity` if it is not the one DER encoding of an r and s in [1, n-1]
+ * Only the one DER encoding is accepted. BER would allow others (long or indefinite lengths, padding), so that anyone
+ * could change the bytes of a signature without invalidating it.
+ *
+ * @param der - `SEQUENCE { r INTEGER, s INTEGER }`.
+ * @returns 64 bytes: r and s, each big-endian and padded to 32 bytes.
+ * @throws {SignerError} With code `integrity` if it isn't the DER encoding of an r and s in [1, n-1].
  */
 export function derToRaw(der: Uint8Array): Uint8Array {
   const sequence = parse(der);
@@ -27,16 +31,16 @@ export function derToRaw(der: Uint8Array): Uint8Array {
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
   const raw = Buffer.concat([scalar(r), scalar(s)]);
   if (Buffer.compare(rawToDer(raw), der) !== 0)
-    throw new SignerError("integrity", "The signature is BER, but not the one DER encoding of its r and s.");
+    throw new SignerError("integrity", "The signature is BER, but not the DER encoding of its r and s.");
   return raw;
 }
 
 /**
- * Converts a signature from JOSE's form to DER.
+ * Converts a signature from raw r‖s to DER.
  *
- * @param raw - 64 bytes, r‖s
- * @returns `SEQUENCE { r INTEGER, s INTEGER }`, 8 to 72 bytes
- * @throws {SignerError} code `integrity` if it is not 64 bytes with r and s in [1, n-1]
+ * @param raw - 64 bytes, r‖s.
+ * @returns `SEQUENCE { r INTEGER, s INTEGER }`, 8 to 72 bytes.
+ * @throws {SignerError} With code `integrity` if it isn't 64 bytes, or r or s isn't in [1, n-1].
  */
 export function rawToDer(raw: Uint8Array): Uint8Array {
   checkRaw(raw);
@@ -44,14 +48,14 @@ export function rawToDer(raw: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(SEQUENCE, value.length), value]);
 }
 
-/** X.690 §8.3: no byte more than it needs, and a zero in front where the first one would mean a sign. */
+/** X.690 §8.3: the shortest encoding, with a leading zero byte if the first bit is set, which would mean a sign. */
 function integer(scalar: Uint8Array): Buffer {
   const digits = scalar.subarray(scalar.findIndex((byte) => byte !== 0));
   const sign = Number(digits[0]) < 0x80 ? [] : [0];
   return Buffer.concat([Buffer.of(INTEGER, sign.length + digits.length, ...sign), digits]);
 }
 
-/** What can't be read is none; what is more than one element, or not DER, the comparison refuses. */
+/** Trailing bytes and BER are detected later, by comparing with the encoded result. */
 function parse(der: Uint8Array): AsnType | undefined {
   try {
     return fromBER(der).result;
@@ -60,7 +64,7 @@ function parse(der: Uint8Array): AsnType | undefined {
   }
 }
 
-/** 32 bytes. Whether they are the value, and below the order, the comparison and {@link checkRaw} say. */
+/** Returns 32 bytes. {@link checkRaw} checks the range, and the comparison detects a negative integer. */
 function scalar({ valueBlock }: Integer): Buffer {
   const { valueHexView: bytes } = valueBlock;
   const digits = bytes[0] === 0 ? bytes.subarray(1) : bytes;

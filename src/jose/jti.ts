@@ -1,12 +1,12 @@
-/** Names that no proof or assertion shares with another (RFC 9449 §4.2, RFC 7523 §3): 128 random bits each. */
+/** Unique JWT IDs for proofs (RFC 9449 §4.2) and client assertions (RFC 7523 §3): 128 random bits each. */
 import { randomFillSync } from "node:crypto";
 
 const BYTES = 16;
-/** Random bytes are fetched for many at once: each fetch is a system call of 5 µs, as much as the rest of a proof. */
+/** Filled for 128 IDs at once: each fill is a system call of about 5 µs, as much as the rest of a proof. */
 const pool = Buffer.alloc(128 * BYTES);
 let used = pool.length;
 
-/** @returns 22 characters of base64url */
+/** Returns 22 characters of base64url. */
 export function newJti(): string {
   if (used === pool.length) {
     randomFillSync(pool);

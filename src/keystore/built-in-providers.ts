@@ -1,12 +1,12 @@
-/** The built-in key stores: scheme → loader. */
+/** The built-in providers: scheme → loader. */
 import type { Provider } from "./provider.js";
 
-/** Names no provider's own types, so that importing `hardproof` needs no SDK's types. */
+/** Doesn't mention the types of a provider, so that importing `hardproof` doesn't need the types of an SDK. */
 type Load = () => Promise<{ provider: Provider }>;
 
 /*
- * Each loader imports this package by its own name, so that importing `hardproof` loads no native addon and no SDK. Each
- * is a constant of its own, so that a bundler drops those that an application doesn't use.
+ * Each loader imports this package by its own name, so that importing `hardproof` loads neither a native addon nor an SDK.
+ * Each is a separate constant, so that a bundler can drop those that an application doesn't use.
  */
 export const awskms: Load = () => import("hardproof/aws-kms");
 export const file: Load = () => import("hardproof/file");
@@ -15,5 +15,5 @@ export const memory = () => import("hardproof/memory");
 export const pkcs11: Load = () => import("hardproof/pkcs11");
 export const tpm: Load = () => import("hardproof/tpm");
 
-/** Scheme → provider. */
+/** Scheme → loader. */
 export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, tpm };

@@ -1,28 +1,37 @@
-/** Who else may read a file that holds a secret, for `hardproof doctor`. */
+/** Checks of the permissions of files that contain a secret, for `hardproof doctor`. */
 import type { Finding } from "./finding.js";
 
 const GROUP = 0o070;
 const OTHERS = 0o007;
-const SHARED = "Fine where the group is the service's own (a Kubernetes secret under fsGroup). Else chmod 600.";
+const SHARED =
+  "This is fine if the group belongs to the service (a Kubernetes secret with fsGroup). Otherwise run chmod 600.";
 
-/** What is looked at: `secret` is what the file holds, in a word. */
+/** A file that contains a secret. */
 export interface SecretFile {
+  /** What is checked, as in {@link Finding.check}. */
   readonly check: string;
+  /** What the file contains, in one word. */
   readonly secret: string;
   readonly path: string;
-  /** Of the file, as `stat` gives it. */
+  /** The mode of the file, from `stat`. */
   readonly mode: number;
 }
 
-/** A fault if others can read it; to be decided by the operator if its group can. */
-export function whoReads({ check, secret, path, mode }: SecretFile): Finding {
-  const found = withMode(path, mode);
-  if ((mode & OTHERS) !== 0) return { check, ok: false, found, remedy: `chmod 600: others can read the ${secret}` };
+/** Reports a problem if other users can read the file, and asks the operator to decide if its group can. */
+export function checkPermissions({ check, secret, path, mode }: SecretFile): Finding {
+  const found = pathWithMode(path, mode);
+  if ((mode & OTHERS) !== 0)
+    return { check, ok: false, found, remedy: `Run chmod 600: other users can read the ${secret}.` };
   if ((mode & GROUP) === 0) return { check, ok: true, found };
   return { check, ok: null, found: `${found}: its group can read the ${secret}`, remedy: SHARED };
 }
 
-/** @returns `/run/secrets/pin (mode 0600)` */
-export function withMode(path: string, mode: number): string {
-  return `${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
+/** Returns `/run/secrets/pin (mode 0600)`. */
+export function pathWithMode(path: string, mode: number): string {
+  return `${path} (mode ${formatMode(mode)})`;
+}
+
+/** Returns the permissions as four octal digits: `0600`. */
+export function formatMode(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, "0");
 }

@@ -1,12 +1,13 @@
-/** What `diagnose` reports: one check and its result. */
+/** The results of `Provider.diagnose`. */
 
-/** The result of one check. Never holds a secret. */
+/** The result of one check. It never contains a secret. */
 export interface Finding {
-  /** What was checked, in a word or two: `PIN`. */
+  /** What was checked, in one or two words: `PIN`. */
   readonly check: string;
-  /** `null` if the check doesn't apply, or could not be made. */
+  /** Whether the check passed. `null` if it doesn't apply, could not be made, or is for the operator to decide. */
   readonly ok: boolean | null;
+  /** What the check found. */
   readonly found: string;
-  /** What to do about it. */
+  /** What the operator should do. */
   readonly remedy?: string;
 }

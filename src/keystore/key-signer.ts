@@ -1,6 +1,6 @@
 /**
- * A signer over any key store: what every store needs, written once. It connects once, hashes, converts, verifies, limits
- * the time, and closes.
+ * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies each
+ * signature, limits the time of each call, and closes when the last call has ended.
  */
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
@@ -10,40 +10,55 @@ import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
 import type { KeySource, OpenKey, OpenKeyOptions } from "./key-source.js";
 import type { KeyDescription, Signer, SignOptions } from "./signer.js";
-import { callStore, checkTimeout, named, owned } from "./store-call.js";
+import { signerError, withKeyUri } from "./signer-error.js";
+import { callStore, checkTimeout } from "./store-call.js";
 
+/** Options of every signer. */
 export interface KeySignerOptions {
   /**
-   * Which signatures are verified with the public key before anybody sees them: each one (the default), or the first
-   * one alone.
+   * Which signatures are verified with the public key before they are returned: all of them, or only the first one.
+   * Default: `always`; `first` for keys in memory and in files.
    */
   verify?: "always" | "first" | undefined;
-  /** Milliseconds that opening the key, or one signature, may take. Default 30,000. */
+  /** Milliseconds that opening the key, or one signature, may take. Default: 30,000. */
   timeout?: number | undefined;
 }
 
-interface Opened {
-  readonly source: OpenKey;
+interface OpenedKey {
+  readonly openKey: OpenKey;
   readonly jwk: PublicJwk;
   readonly key: KeyObject;
   verified: boolean;
 }
 
-/** A signer over a key store: give it a way to open the key. */
+/**
+ * A {@link Signer} over the key that a {@link KeySource} opens. Every signer of this package is a `KeySigner`.
+ *
+ * The constructor doesn't do any I/O. The first use opens the key.
+ *
+ * @example
+ * ```ts
+ * const signer = new KeySigner({ provider: "mystore", uri: "mystore:key-1", open: () => openKey("key-1") });
+ * ```
+ */
 export class KeySigner implements Signer {
   readonly alg = "ES256" as const;
-  /** The key's URI, without any PIN. */
+  /** The key's URI, without a PIN. */
   readonly uri: string;
   readonly #source: KeySource;
   readonly #verify: "always" | "first";
   readonly #timeout: number;
-  #opened: Opened | undefined;
-  #opening: Promise<Opened> | undefined;
+  #opened: OpenedKey | undefined;
+  #opening: Promise<OpenedKey> | undefined;
   #closing: Promise<void> | undefined;
-  /** Calls of ours, and work that its caller has given up: close() waits for both. */
-  #underWay = 0;
-  #whenIdle: (() => void) | undefined;
+  /** Calls of this signer and work of the store, which may outlive its call. `close()` waits for both. */
+  #inFlight = 0;
+  #onIdle: (() => void) | undefined;
 
+  /**
+   * @param source - Opens the key.
+   * @throws {SignerError} With code `misconfigured` if `timeout` isn't valid.
+   */
   constructor(source: KeySource, options: KeySignerOptions = {}) {
     this.uri = source.uri;
     this.#source = source;
@@ -56,33 +71,35 @@ export class KeySigner implements Signer {
   }
 
   async sign(data: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
-    this.#underWay += 1;
+    this.#inFlight += 1;
     try {
       const opening = this.#open(signal);
       const opened = opening instanceof Promise ? await opening : opening;
-      const { source } = opened;
-      const answer = this.#limited("signing", signal, (use) =>
-        "signDigest" in source ? source.signDigest(hash("sha256", data, "buffer"), use) : source.signMessage(data, use),
+      const { openKey } = opened;
+      const signing = this.#call("signing", signal, (options) =>
+        "signDigest" in openKey
+          ? openKey.signDigest(hash("sha256", data, "buffer"), options)
+          : openKey.signMessage(data, options),
       );
-      const given = answer instanceof Promise ? await answer : answer;
-      const raw = given.form === "der" ? await fromDer(given.signature) : given.signature;
-      return this.#accept(opened, data, raw, given.keyRef);
+      const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
+      const raw = form === "der" ? await fromDer(signature) : signature;
+      return this.#validate(opened, data, raw, keyRef);
     } catch (error) {
-      throw owned(this.uri, error);
+      throw withKeyUri(this.uri, error);
     } finally {
-      this.#leave();
+      this.#finish();
     }
   }
 
   async describe({ signal }: SignOptions = {}): Promise<KeyDescription> {
-    this.#underWay += 1;
+    this.#inFlight += 1;
     try {
-      const { source, jwk } = await this.#open(signal);
-      const facts = await this.#limited("describing the key", signal, (use) => source.describe(use));
+      const { openKey, jwk } = await this.#open(signal);
+      const facts = await this.#call("describing the key", signal, (options) => openKey.describe(options));
       const { uri, alg } = this;
       return { provider: this.#source.provider, uri, alg, jkt: thumbprint(jwk), ...facts };
     } finally {
-      this.#leave();
+      this.#finish();
     }
   }
 
@@ -96,92 +113,96 @@ export class KeySigner implements Signer {
   }
 
   /**
-   * The open key. However many callers wait for it, it is opened once; a failure is forgotten, so the next use tries. Who has
-   * given up before opens nothing.
+   * Opens the key once for all concurrent callers. A failed attempt is not cached. An already aborted caller doesn't
+   * trigger it.
    */
-  #open(signal: AbortSignal | undefined): Opened | Promise<Opened> {
-    if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Make a new one.");
+  #open(signal: AbortSignal | undefined): OpenedKey | Promise<OpenedKey> {
+    if (this.#closing) throw this.#error("misconfigured", "This signer is closed. Create a new one.");
     if (this.#opened && !signal?.aborted) return this.#opened;
-    return signal ? this.#limited("opening the key", signal, () => this.#shared()) : this.#shared();
+    return signal ? this.#call("opening the key", signal, () => this.#openShared()) : this.#openShared();
   }
 
-  /** The opening that all callers wait for. */
-  #shared(): Promise<Opened> {
-    this.#opening ??= this.#limited("opening the key", undefined, (use) => this.#openOnce(use)).catch((error) => {
+  #openShared(): Promise<OpenedKey> {
+    this.#opening ??= this.#call("opening the key", undefined, (options) => this.#openOnce(options)).catch((error) => {
       this.#opening = undefined;
       throw error;
     });
     return this.#opening;
   }
 
-  async #openOnce(use: OpenKeyOptions): Promise<Opened> {
-    const source = await this.#source.open(use);
+  async #openOnce(options: OpenKeyOptions): Promise<OpenedKey> {
+    const openKey = await this.#source.open(options);
     try {
-      use.signal.throwIfAborted();
-      this.#opened = { source, ...importPublicKey(source.publicKey), verified: false };
+      options.signal.throwIfAborted();
+      this.#opened = { openKey, ...importPublicKey(openKey.publicKey), verified: false };
       return this.#opened;
     } catch (error) {
-      await source.close();
+      await openKey.close();
       throw error;
     }
   }
 
-  /** No answer of the store becomes a signature of ours before it has passed here. */
-  #accept(opened: Opened, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
-    const { source, key } = opened;
-    if (source.keyRef !== undefined && keyRef !== source.keyRef)
-      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${source.keyRef}.`);
+  /** Validates what the store returned: key reference, signature range and, by policy, the signature itself. */
+  #validate(opened: OpenedKey, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
+    const { openKey, key } = opened;
+    if (openKey.keyRef !== undefined && keyRef !== openKey.keyRef)
+      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${openKey.keyRef}.`);
     checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
     if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
-      throw this.#error("integrity", "The store's signature does not match the key's public half. Nothing was signed.");
+      throw this.#error("integrity", "The store's signature doesn't match the key's public key. It was discarded.");
     opened.verified = true;
     return signature;
   }
 
-  /** Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience. */
-  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => Promise<T>): Promise<T>;
-  #limited<T>(
-    doing: string,
+  /** Calls the store within the time limit. A store that responds synchronously is not limited. */
+  #call<T>(
+    operation: string,
     signal: AbortSignal | undefined,
-    work: (use: OpenKeyOptions) => T | Promise<T>,
+    work: (options: OpenKeyOptions) => Promise<T>,
+  ): Promise<T>;
+  #call<T>(
+    operation: string,
+    signal: AbortSignal | undefined,
+    work: (options: OpenKeyOptions) => T | Promise<T>,
   ): T | Promise<T>;
-  #limited<T>(doing: string, signal: AbortSignal | undefined, work: (use: OpenKeyOptions) => T | Promise<T>) {
-    return callStore({ uri: this.uri, doing, timeout: this.#timeout, signal }, (use) => this.#counted(work(use)));
+  #call<T>(operation: string, signal: AbortSignal | undefined, work: (options: OpenKeyOptions) => T | Promise<T>) {
+    const call = { uri: this.uri, operation, timeout: this.#timeout, signal };
+    return callStore(call, (options) => this.#track(work(options)));
   }
 
-  /** Whatever kind of promise a store's SDK gives, it is one of ours from here on. */
-  #counted<T>(work: T | PromiseLike<T>): T | Promise<T> {
+  /** Counts work that is still running. A thenable of the store's SDK becomes a native promise. */
+  #track<T>(work: T | PromiseLike<T>): T | Promise<T> {
     if (!isPromiseLike(work)) return work;
-    this.#underWay += 1;
-    return Promise.resolve(work).finally(() => this.#leave());
+    this.#inFlight += 1;
+    return Promise.resolve(work).finally(() => this.#finish());
   }
 
-  #leave(): void {
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#whenIdle?.();
+  #finish(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  /** What is stuck is not waited for longer than one signature may take. */
+  /** Waits for calls in flight, but not longer than one signature may take. */
   async #drainAndClose(): Promise<void> {
-    const stopped = () => new Error("stuck");
+    const toError = () => new Error("The store didn't respond.");
     const idle = () =>
       new Promise<void>((resolve) => {
-        if (this.#underWay === 0) resolve();
-        this.#whenIdle = resolve;
+        if (this.#inFlight === 0) resolve();
+        this.#onIdle = resolve;
       });
-    await withDeadline({ timeout: this.#timeout, stopped }, idle).catch(() => undefined);
-    await this.#opened?.source.close();
+    await withDeadline({ timeout: this.#timeout, toError }, idle).catch(() => undefined);
+    await this.#opened?.openKey.close();
   }
 
   #error(code: SignerError["code"], message: string): SignerError {
-    return named(this.uri, code, message);
+    return signerError(this.uri, code, message);
   }
 }
 
 let derToRaw: typeof import("../jose/ecdsa-der.js").derToRaw | undefined;
 
-/** What reads DER takes longer to load than all the rest: it comes with the first answer in DER. */
+/** The DER parser takes longer to load than the rest of the package, so it is loaded when a store first returns DER. */
 async function fromDer(der: Uint8Array): Promise<Uint8Array> {
   derToRaw ??= (await import("../jose/ecdsa-der.js")).derToRaw;
   return derToRaw(der);

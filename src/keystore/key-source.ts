@@ -1,45 +1,70 @@
-/** What a provider implements: finding a key, and signing with it. `KeySigner` makes a `Signer` of it. */
+/** What a provider implements: opening a key, and signing with it. `KeySigner` turns it into a `Signer`. */
 import type { PublicJwk } from "../jose/public-key.js";
 import type { KeyFacts } from "./signer.js";
 
-/** For authors of providers: one key, found, immutable, pinned to a version. */
+/**
+ * One key that a provider has opened. It must not change: if the store has key versions, it is pinned to one.
+ *
+ * It signs with `signDigest` or, if the store hashes the message, with `signMessage`. {@link KeySigner} converts and
+ * verifies the signature.
+ */
 export type OpenKey = {
-  /** SubjectPublicKeyInfo in DER, or a JWK. Anything but P-256 is refused with `wrong-key`. */
+  /** SubjectPublicKeyInfo in DER, or a JWK. A key that isn't on P-256 fails with code `wrong-key`. */
   readonly publicKey: Uint8Array | PublicJwk;
-  /** The pinned key's own name in the store. Where it is set, every answer must carry the same one. */
+  /** The store's name of the pinned key or version. If set, every {@link StoreSignature} must have the same `keyRef`. */
   readonly keyRef?: string;
+  /** Returns what the store currently reports about the key. */
   describe(options: OpenKeyOptions): KeyFacts | Promise<KeyFacts>;
-  /** Called once, when no call is under way any more, or when one has outlived its time. */
+  /** Releases the key. Called once, when no call is in flight, or when one has exceeded its time limit. */
   close(): void | Promise<void>;
 } & (
   | {
-      /** @param digest - 32 bytes, SHA-256 */
+      /**
+       * Signs a digest.
+       *
+       * @param digest - 32 bytes, SHA-256.
+       */
       signDigest(digest: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
     }
   | {
-      /** For a store that hashes by itself. */
+      /**
+       * Hashes a message with SHA-256 and signs it.
+       *
+       * @param message - Any number of bytes.
+       */
       signMessage(message: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
     }
 );
 
+/** Passed to a provider with every call. */
 export interface OpenKeyOptions {
-  /** Aborts when the caller gives up or the time is up. Reading it is what makes it: leave it alone if it is no use. */
+  /**
+   * Aborts when the caller aborts or the time is up. It is created on first access; don't access it if the store's client
+   * can't use it.
+   */
   readonly signal: AbortSignal;
 }
 
-/** A signature as the store gives it. */
+/** A signature, as the store returned it. */
 export interface StoreSignature {
+  /** The signature, in the format of `form`. */
   readonly signature: Uint8Array;
+  /** `der` for an ASN.1 sequence (RFC 3279 §2.2.3), `raw` for r‖s (RFC 7518 §3.4). */
   readonly form: "der" | "raw";
-  /** The name of the key that the store says it used. */
+  /** The key or version that signed, according to the store. */
   readonly keyRef?: string;
 }
 
-/** For authors of providers: how to come to the open key. Nothing is opened before the first use. */
+/** Opens a key for {@link KeySigner}. */
 export interface KeySource {
   /** The scheme of the provider. */
   readonly provider: string;
-  /** The key's URI, without any PIN: it is in every error. */
+  /** The key's URI. It is part of every error, so it must not contain a secret. */
   readonly uri: string;
+  /**
+   * Finds the key. Called at the signer's first use, and again if it failed.
+   *
+   * @throws {SignerError} If the key can't be used. Other errors become one with code `unavailable`.
+   */
   open(options: OpenKeyOptions): OpenKey | Promise<OpenKey>;
 }

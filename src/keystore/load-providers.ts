@@ -1,25 +1,32 @@
-/** Key stores of third parties: code that is loaded because the operator named it, and never because a URI did. */
+/** Third-party providers. Their code is loaded because the operator named it, never because a URI did. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { SignerError } from "../errors.js";
 import { isProvider } from "./provider.js";
 import { registerProvider } from "./registry.js";
+import { misconfigured } from "./signer-error.js";
 
 const PACKAGE = /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(\/[\w.~-]+)*$/;
 const PATH = /^\.{0,2}\//;
 
 /**
- * Loads packages and registers the provider that each exports as `provider`. For programs whose operator names them: by
- * an option, or in the environment variable `HARDPROOF_PROVIDERS`.
+ * Loads packages and registers the provider that each of them exports as `provider`. It is for programs whose operator
+ * names the packages in an option or in the environment variable `HARDPROOF_PROVIDERS`.
  *
- * @param names - packages that are installed beside this one, or paths of modules (`/…`, `./…`, `../…`)
- * @throws {SignerError} code `misconfigured` if one can't be loaded, exports no provider, or has a scheme that is taken
+ * @example
+ * ```ts
+ * await loadProviders(["hardproof-provider-mystore"]);
+ * const signer = await openSigner("mystore:key-1");
+ * ```
+ *
+ * @param names - Packages that are installed beside this one, or paths of modules (`/…`, `./…`, `../…`).
+ * @throws {SignerError} With code `misconfigured` if a package can't be loaded or doesn't export a provider, or if its
+ *   scheme is already registered.
  */
 export async function loadProviders(names: readonly string[]): Promise<void> {
   for (const name of names) {
     const module = await load(name);
     if (!("provider" in module) || !isProvider(module.provider))
-      throw refused(`${name} exports no provider: it needs \`export const provider = { scheme, open }\`.`);
+      throw misconfigured(`${name} doesn't export a provider: it needs \`export const provider = { scheme, open }\`.`);
     registerProvider(module.provider);
   }
 }
@@ -29,24 +36,21 @@ async function load(name: string): Promise<object> {
   try {
     return await import(/* @vite-ignore */ specifier);
   } catch (cause) {
-    throw refused(`The provider ${name} can't be loaded. Is it installed beside hardproof? ${whyNot(cause)}`, cause);
+    const message = `The provider ${name} can't be loaded. Is it installed beside hardproof? ${firstLine(cause)}`;
+    throw misconfigured(message, { cause });
   }
 }
 
-/** In one line: below the first Node lists who required what. */
-function whyNot(cause: unknown): string {
-  if (!(cause instanceof Error)) return "It throws what is no error.";
-  const kind = "code" in cause ? `${cause.name} ${cause.code}` : cause.name;
-  return `${kind}: ${cause.message.split("\n", 1)}`;
+/** In the other lines, Node lists the modules that required it. */
+function firstLine(error: unknown): string {
+  if (!(error instanceof Error)) return "It threw a value that isn't an error.";
+  const kind = "code" in error ? `${error.name} ${error.code}` : error.name;
+  return `${kind}: ${error.message.split("\n", 1)}`;
 }
 
-/** A package or a file on this machine, and nothing that `import` would take besides: `data:`, `node:`, `https:`. */
+/** Accepts a package or a local file, but not the other specifiers of `import`: `data:`, `node:`, `https:`. */
 function specifierOf(name: string): string {
   if (PATH.test(name)) return pathToFileURL(resolve(name)).href;
   if (PACKAGE.test(name)) return name;
-  throw refused("A provider is named by its package, or by a path that starts with / or ./.");
-}
-
-function refused(message: string, cause?: unknown): SignerError {
-  return new SignerError("misconfigured", message, { cause });
+  throw misconfigured("A provider must be named by its package, or by a path that starts with / or ./.");
 }

@@ -1,40 +1,40 @@
-/** The interface that a key store's package implements. */
+/** The interface that the package of a key store implements. */
 import type { Finding } from "./finding.js";
 import type { KeySignerOptions } from "./key-signer.js";
 import type { Signer, SignOptions } from "./signer.js";
 
 /** A key store, selected by the scheme of its keys' URIs. */
 export interface Provider<Options = unknown> {
-  /** Without the colon: `pkcs11`. */
+  /** The scheme in lower case, without the colon: `pkcs11`. */
   readonly scheme: string;
   /**
-   * Makes a signer. Does no I/O.
+   * Returns a signer. Must not do any I/O.
    *
-   * @throws {SignerError} code `misconfigured` if the URI is malformed
+   * @throws {SignerError} With code `misconfigured` if the URI is malformed.
    */
   open(uri: string, options?: Options): Signer;
-  /** Makes a key, non-exportable if the store supports that, and opens it. */
+  /** Creates a key, non-exportable if the store supports that, and returns its signer. Must not overwrite a key. */
   create?(uri: string, options?: Options): Promise<Signer>;
-  /** @returns the URIs of the keys that can sign ES256 */
+  /** Returns the URIs of the keys that can sign ES256. */
   list?(uri: string, options?: Options): Promise<string[]>;
   /**
    * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after a
    * finding that isn't ok.
    *
-   * @throws {SignerError} if a check can't continue; the error's message is the last finding
+   * @throws {SignerError} If a check can't continue. `hardproof doctor` prints the error as the last finding.
    */
   diagnose?(uri: string, options?: Options): AsyncIterable<Finding>;
 }
 
 /**
- * Options of every provider, and further ones of the URI's provider. `signal` aborts {@link createKey} and
- * {@link listKeys}.
+ * Options of all providers, and any others, which are passed on to the provider of the URI's scheme. `signal` aborts
+ * {@link createKey} and {@link listKeys}.
  */
 export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;
 }
 
-/** Whether a value, such as a plugin's export, is a provider. */
+/** Returns whether a value, such as the export of a plugin, is a provider. */
 export function isProvider(value: unknown): value is Provider {
   if (value === null || typeof value !== "object" || !("scheme" in value) || !("open" in value)) return false;
   const { scheme, open } = value;
@@ -45,7 +45,7 @@ export function isProvider(value: unknown): value is Provider {
   );
 }
 
-/** @returns the URI's scheme (RFC 3986 §3.1), which is accepted in lower case only */
+/** Returns the URI's scheme (RFC 3986 §3.1), which must be in lower case. */
 export function schemeOf(uri: string): string | undefined {
   return /^([a-z][a-z0-9+.-]{0,31}):/.exec(uri)?.[1];
 }

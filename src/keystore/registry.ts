@@ -1,50 +1,58 @@
-/** Key stores by scheme: the built-in ones, and those that an application registers. */
-import { SignerError } from "../errors.js";
+/** Providers by scheme: the built-in ones, and those that the application registers. */
 import { builtInProviders } from "./built-in-providers.js";
 import type { Finding } from "./finding.js";
 import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
 import type { Signer } from "./signer.js";
+import { misconfigured } from "./signer-error.js";
 
 const registered = new Map<string, Provider>();
 
 /**
- * Opens the key that the URI names. Nothing is connected before its first use.
+ * Returns a signer for the key that the URI names. The key is opened at its first use.
  *
- * @param uri - such as `pkcs11:token=agents;object=dpop?module-path=…`, `file:///run/keys/dpop.pem`, `memory:`
- * @param options - of the signer; what the URI says as well, the URI decides
- * @throws {SignerError} code `misconfigured` if the scheme is unknown or the URI is malformed
+ * @example
+ * ```ts
+ * await using signer = await openSigner("pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN");
+ * ```
+ *
+ * @param uri - Such as `pkcs11:token=agents;object=dpop?module-path=…`, `file:///run/keys/dpop.pem` or `memory:`.
+ * @param options - Options of the signer. What the URI contains takes precedence, except for a PIN.
+ * @throws {SignerError} With code `misconfigured` if the scheme is unknown or the URI is malformed.
  */
 export async function openSigner(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   return (await providerOf(uri)).open(uri, options);
 }
 
 /**
- * Makes the key that the URI names, where its store can, and opens it. An existing key is never overwritten.
+ * Creates the key that the URI names, and returns its signer. An existing key is never overwritten.
  *
- * @throws {SignerError} code `misconfigured` if the store can't make keys; `misconfigured` or, on a token, `ambiguous-key` if
- *   the key is there already
+ * @throws {SignerError} With code `misconfigured` if the store can't create keys; with code `misconfigured` or, on a
+ *   token, `ambiguous-key` if the key already exists.
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   const provider = await providerOf(uri);
   if (provider.create) return provider.create(uri, options);
-  throw refused(`${provider.scheme}: keys can't be made from here. Make one with the store's own tool, and open it.`);
+  const remedy = "Create one with the store's own tool, and open it.";
+  throw misconfigured(`${provider.scheme}: This provider can't create keys. ${remedy}`);
 }
 
 /**
- * @param uri - the store, or as much of a key's URI as narrows the search
- * @returns the URIs of the keys that can sign ES256
- * @throws {SignerError} code `misconfigured` if the store can't list its keys
+ * Lists keys.
+ *
+ * @param uri - The store, or a part of a key's URI that narrows the search.
+ * @returns The URIs of the keys that can sign ES256.
+ * @throws {SignerError} With code `misconfigured` if the store can't list its keys.
  */
 export async function listKeys(uri: string, options: ProviderOptions = {}): Promise<string[]> {
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
-  throw refused(`${provider.scheme}: keys can't be listed from here. Name the one to open.`);
+  throw misconfigured(`${provider.scheme}: This provider can't list keys. Open a key by its URI.`);
 }
 
 /**
- * Looks at what stands between a URI and its key, and tries no PIN. A store that does not know how finds nothing.
+ * Checks what the key depends on, without trying a PIN. A provider that doesn't support it returns no findings.
  *
- * @throws {SignerError} code of what ends the look
+ * @throws {SignerError} If a check can't continue.
  */
 export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): AsyncGenerator<Finding> {
   const provider = await providerOf(uri);
@@ -52,27 +60,28 @@ export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): 
 }
 
 /**
- * Adds a key store. Its scheme must be nobody's yet.
+ * Registers a provider.
  *
- * @throws {SignerError} code `misconfigured` if it is no provider, or its scheme has one
+ * @throws {SignerError} With code `misconfigured` if it isn't a provider, or its scheme is already registered.
  */
 export function registerProvider(provider: Provider): void {
   if (!isProvider(provider))
-    throw refused("A provider must have a scheme (such as `mystore`, in lower case) and a function `open`.");
+    throw misconfigured("A provider must have a scheme (such as `mystore`, in lower case) and a function `open`.");
   const { scheme } = provider;
-  if (knownSchemes().includes(scheme)) throw refused(`The scheme ${scheme}: has a provider already.`);
+  if (knownSchemes().includes(scheme)) throw misconfigured(`The scheme ${scheme}: already has a provider.`);
   registered.set(scheme, provider);
 }
 
+/** The errors don't contain the URI, which may contain a PIN. */
 async function providerOf(uri: string): Promise<Provider> {
   const scheme = schemeOf(uri);
   if (scheme === undefined)
-    throw refused(`A key's URI starts with its store's scheme, in lower case: one of ${listed()}.`);
+    throw misconfigured(`A key's URI must start with its store's scheme, in lower case: one of ${schemeList()}.`);
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
   const remedy =
-    "Add it by registerProvider(provider), or let the operator name its package: in HARDPROOF_PROVIDERS, or for the command by --provider.";
-  throw refused(`There is no provider for ${scheme}: — known are ${listed()}. ${remedy}`);
+    "In code, add one with registerProvider(provider). As an operator, name its package in HARDPROOF_PROVIDERS or with --provider.";
+  throw misconfigured(`There is no provider for the scheme ${scheme}:. Known schemes are ${schemeList()}. ${remedy}`);
 }
 
 async function builtInProvider(scheme: string): Promise<Provider | undefined> {
@@ -86,13 +95,8 @@ function knownSchemes(): string[] {
   return [...Object.keys(builtInProviders), ...registered.keys()].sort();
 }
 
-function listed(): string {
+function schemeList(): string {
   return knownSchemes()
     .map((scheme) => `${scheme}:`)
     .join(", ");
-}
-
-/** Never with the URI: it may hold a PIN. */
-function refused(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

@@ -1,17 +1,24 @@
-/** What a key must be before it is used: for those who have to show that it can't be copied. */
-import { SignerError } from "../errors.js";
-import type { KeyDescription, Signer, SignOptions } from "./signer.js";
+/** A check that a key can't be exported, for applications that have to prove it. */
 
+import type { KeyDescription, Signer, SignOptions } from "./signer.js";
+import { signerError } from "./signer-error.js";
+
+/** Requirements of {@link requireNonExportable}. */
 export interface KeyRequirement {
-  /** Where the key may live. Default: anywhere from which it can't be exported. */
+  /** Where the key may be stored, such as `["hsm", "tpm"]`. Default: in any store that it can't be exported from. */
   protection?: readonly KeyDescription["protection"][] | undefined;
 }
 
 /**
- * Refuses a key unless its store says that it can't be exported, and that it lives where it must.
+ * Checks that the key's store reports it as not exportable and, optionally, that it is stored where it must be.
  *
- * @returns the description that satisfied it, to be kept as evidence
- * @throws {SignerError} code `wrong-key` if it does not meet the requirement, or if the store does not say
+ * @example
+ * ```ts
+ * const evidence = await requireNonExportable(signer, { protection: ["hsm"] });
+ * ```
+ *
+ * @returns The description that met the requirement, to be archived as evidence.
+ * @throws {SignerError} With code `wrong-key` if the key doesn't meet the requirement, or the store doesn't report it.
  */
 export async function requireNonExportable(
   signer: Signer,
@@ -21,12 +28,13 @@ export async function requireNonExportable(
   const description = await signer.describe({ signal });
   const { uri, exportable } = description;
   if (exportable !== false) {
-    const found = exportable === "unknown" ? "its store does not say that it can't be exported" : "it can be exported";
-    throw new SignerError("wrong-key", `${uri}: ${found}. Make a key inside the store, never extractable.`, { uri });
+    const problem =
+      exportable === "unknown" ? "The store doesn't report whether the key can be exported" : "The key can be exported";
+    throw signerError(uri, "wrong-key", `${problem}. Create a key inside the store that was never extractable.`);
   }
   if (protection && !protection.includes(description.protection)) {
-    const message = `${uri}: its protection is ${description.protection}, wanted is ${protection.join(" or ")}.`;
-    throw new SignerError("wrong-key", message, { uri });
+    const required = protection.join(" or ");
+    throw signerError(uri, "wrong-key", `The key's protection is ${description.protection}; required is ${required}.`);
   }
   return description;
 }

@@ -1,4 +1,69 @@
-/** Where a secret is read from. */
+/** Secrets that a key store needs, such as PINs, passphrases and tokens: where they come from, and how they are read. */
+import { readFile } from "node:fs/promises";
+import { SignerError, type SignerErrorCode } from "../errors.js";
 
-/** The name of an environment variable, or the path of a file (a line break at its end is not part of the secret). */
-export type SecretSource = { readonly env: string } | { readonly file: string };
+/** Where a secret is stored. Unlike the secret itself, a URI can contain it. */
+export type SecretReference =
+  | {
+      /** The name of an environment variable. */
+      readonly env: string;
+    }
+  | {
+      /** The path of a file. One line break at its end is not part of the secret. */
+      readonly file: string;
+    };
+
+/**
+ * Where a secret comes from: the secret itself, an environment variable, a file, or a function. The function is called
+ * each time the secret is needed; it may prompt for it.
+ */
+export type SecretSource = string | SecretReference | (() => string | Promise<string>);
+
+/** What a secret is for, as {@link readSecret} reports it in errors. */
+export interface SecretUse {
+  /** What the secret is, such as `PIN` or `passphrase`. */
+  readonly name: string;
+  /** The URI of the key or the store. It must not contain a secret. */
+  readonly uri?: string | undefined;
+  /** Code of the error. Default: `pin-required`. */
+  readonly code?: SignerErrorCode | undefined;
+  /** A sentence that ends the error's message, such as `No login was attempted.` */
+  readonly note?: string | undefined;
+}
+
+/**
+ * Reads a secret.
+ *
+ * @returns The secret, which is never empty.
+ * @throws {SignerError} With code `use.code`, naming the source, if the secret is missing, empty or can't be read.
+ */
+export async function readSecret(source: SecretSource, use: SecretUse): Promise<string> {
+  const secret = await read(source, use);
+  if (typeof secret === "string" && secret !== "") return secret;
+  throw secretError(source, use, secret === undefined ? "is missing" : "is empty");
+}
+
+/** A caller without type checks may pass a function that doesn't return a string. */
+async function read(source: SecretSource, use: SecretUse): Promise<unknown> {
+  if (typeof source === "string") return source;
+  if (typeof source !== "function" && "env" in source) return process.env[source.env];
+  try {
+    if (typeof source === "function") return await source();
+    return (await readFile(source.file, "utf8")).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw secretError(source, use, "can't be read", cause);
+  }
+}
+
+function secretError(source: SecretSource, use: SecretUse, problem: string, cause?: unknown): SignerError {
+  const { name, uri, code = "pin-required", note } = use;
+  const sentence = `The ${name}${placeOf(source)} ${problem}.`;
+  const message = note === undefined ? sentence : `${sentence} ${note}`;
+  return new SignerError(code, uri === undefined ? message : `${uri}: ${message}`, { uri, cause });
+}
+
+function placeOf(source: SecretSource): string {
+  if (typeof source === "string") return "";
+  if (typeof source === "function") return " from the function";
+  return "env" in source ? ` in the environment variable ${source.env}` : ` in the file ${source.file}`;
+}

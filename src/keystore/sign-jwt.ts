@@ -1,15 +1,17 @@
-/** Compact JWS (RFC 7515 §7.1) by any signer: what proofs and client assertions have in common. */
+/** Compact JWS (RFC 7515 §7.1) with any signer, for proofs and client assertions. */
 import type { Signer, SignOptions } from "./signer.js";
 
-/** A protected header, encoded once for all that is signed under it. */
+/** Encodes a protected header. The result can be reused for every JWT with this header. */
 export function encodeHeader(header: object): string {
   return encode(JSON.stringify(header));
 }
 
 /**
- * @param header - from {@link encodeHeader}
- * @returns `header.claims.signature`
- * @throws {SignerError} code of why the key did not sign
+ * Signs a JWT.
+ *
+ * @param header - The result of {@link encodeHeader}.
+ * @returns `header.claims.signature`.
+ * @throws {SignerError} If the key doesn't sign.
  */
 export async function signCompact(header: string, claims: object, signer: Signer, options: SignOptions) {
   const input = `${header}.${encode(JSON.stringify(claims))}`;

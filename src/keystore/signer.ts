@@ -1,55 +1,67 @@
-/** The seam between the protocols and the keys: a private key that signs, in whatever key store. */
+/** The interface between the protocols and the key stores. */
 import type { PublicJwk } from "../jose/public-key.js";
 
 export type { PublicJwk } from "../jose/public-key.js";
 
-/** A private key that signs, wherever it lives. */
+/** A private key that signs, in any key store. */
 export interface Signer {
   /** The JWS algorithm (RFC 7518 §3.1). */
   readonly alg: "ES256";
-  /** The key's URI, without any PIN, for logs and traces. */
+  /** The key's URI without a PIN, for logs and traces. */
   readonly uri?: string | undefined;
   /**
-   * @returns the public half: fetched once, then kept
-   * @throws {SignerError} code of what went wrong
+   * Returns the public key. It is fetched once and cached.
+   *
+   * @throws {SignerError} If the key can't be opened.
    */
   publicJwk(options?: SignOptions): Promise<PublicJwk>;
   /**
-   * @param data - what to sign, of any length; hashed with SHA-256
-   * @returns 64 bytes, r‖s (RFC 7518 §3.4)
-   * @throws {SignerError} code of what went wrong
+   * Signs data with ECDSA on P-256 and SHA-256.
+   *
+   * @param data - The bytes to sign, of any length. They are hashed.
+   * @returns 64 bytes, r‖s (RFC 7518 §3.4).
+   * @throws {SignerError} If the key can't be opened, or the store doesn't return a valid signature.
    */
   sign(data: Uint8Array, options?: SignOptions): Promise<Uint8Array>;
   /**
-   * @returns where the key lives, and what proves that it can't leave
-   * @throws {SignerError} code of what went wrong
+   * Returns where the key is stored, and the store's evidence of whether it can be exported.
+   *
+   * @throws {SignerError} If the key can't be opened or described.
    */
   describe(options?: SignOptions): Promise<KeyDescription>;
-  /** Lets the key go once the signatures under way are made. Closing twice is fine; using it after is an error. */
+  /**
+   * Releases the key when all signatures in flight are complete. It may be called more than once. Any other call fails
+   * with code `misconfigured` afterwards.
+   */
   close(): Promise<void>;
+  /** Calls {@link Signer.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Options of every call of a {@link Signer}. */
 export interface SignOptions {
-  /** Gives up the wait with `SignerError` code `aborted`. */
+  /** Rejects the call with `SignerError` code `aborted`. */
   signal?: AbortSignal | undefined;
 }
 
-/** Where a key lives. */
+/** Where a key is stored, and how it is protected. */
 export interface KeyDescription extends KeyFacts {
   /** The scheme of the provider. */
   readonly provider: string;
-  /** The key's URI, without any PIN. */
+  /** The key's URI, without a PIN. */
   readonly uri: string;
+  /** The JWS algorithm. */
   readonly alg: "ES256";
   /** SHA-256 JWK thumbprint (RFC 7638), base64url. */
   readonly jkt: string;
 }
 
-/** What a key store says of a key. */
+/** What a key store reports about a key. */
 export interface KeyFacts {
+  /** The kind of store. `external` is outside the service that was asked, which can't tell how the key is protected. */
   readonly protection: "software" | "tpm" | "hsm" | "external" | "unknown";
+  /** Whether the private key can leave the store. `unknown` if the store doesn't report it. */
   readonly exportable: boolean | "unknown";
-  /** The store's own words, never a guess: PKCS#11 attributes, KMS metadata, an attestation. */
+  /** What the store itself reports: PKCS#11 attributes, KMS metadata, an attestation. Nothing in it is inferred. */
   readonly evidence: Readonly<Record<string, unknown>>;
 }

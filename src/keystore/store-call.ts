@@ -1,61 +1,84 @@
-/** One call to a key store: it ends in time, and each of its errors is a SignerError that names the key or the store. */
-import { type Deadline, withDeadline } from "../deadline.js";
-import { SignerError } from "../errors.js";
+/** Calls to a key store: each ends in time, and each of its errors is a `SignerError` that names the key or the store. */
+import { type Deadline, LONGEST_TIMEOUT, withDeadline } from "../deadline.js";
+import { signerError, withKeyUri } from "./signer-error.js";
 
+/** One call to a key store. */
 export interface StoreCall {
-  /** Of the key or the store, without any PIN: it is in every error. */
+  /** The URI of the key or the store, for errors. It must not contain a secret. */
   readonly uri: string;
-  /** In words, for errors: `signing`. */
-  readonly doing: string;
-  /** Milliseconds. */
+  /** What the call does, for errors, such as `signing`. */
+  readonly operation: string;
+  /** Milliseconds, as {@link checkTimeout} returns them. */
   readonly timeout: number;
-  /** The caller's. */
+  /** Aborts the call with code `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_TIMEOUT = 30_000;
-/** What a timer takes; beyond, it would fire at once. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
- * Runs work of the store's: at once where it is synchronous, else inside the time and the caller's patience.
+ * Runs work of a key store within a time limit. Synchronous work runs without one.
  *
- * @returns what the work returns
- * @throws {SignerError} as the work throws it, with the URI; code `unavailable` for errors of any other kind, `timeout`
- *   and `aborted` for work that did not end
+ * @param work - Talks to the store. It should pass the signal on to the store's client.
+ * @returns What the work returns.
+ * @throws {SignerError} As the work throws it, with the URI. Other errors become one with code `unavailable`; work that
+ *   doesn't end gets code `timeout` or `aborted`.
  */
-export function callStore<Result>(call: StoreCall, work: (use: Deadline) => Result): Result;
-export function callStore<T>(call: StoreCall, work: (use: Deadline) => T | Promise<T>): T | Promise<T> {
-  const { uri, doing, timeout, signal } = call;
-  const stopped = (code: "timeout" | "aborted", cause?: unknown) => {
-    const message = code === "timeout" ? `No answer within ${timeout} ms while ${doing}.` : `Given up while ${doing}.`;
-    return named(uri, code, message, cause);
+export function callStore<Result>(call: StoreCall, work: (deadline: Deadline) => Result): Result;
+export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
+  const { uri, operation, timeout, signal } = call;
+  const toError = (code: "timeout" | "aborted", cause?: unknown) => {
+    const message = code === "timeout" ? `No response within ${timeout} ms` : "Aborted by the caller";
+    return signerError(uri, code, `${message} while ${operation}.`, cause);
   };
   try {
-    const result = withDeadline({ timeout, signal, stopped }, work);
+    const result = withDeadline({ timeout, signal, toError }, work);
     if (!(result instanceof Promise)) return result;
     return result.catch((error) => {
-      throw owned(uri, error);
+      throw withKeyUri(uri, error);
     });
   } catch (error) {
-    throw owned(uri, error);
+    throw withKeyUri(uri, error);
   }
 }
 
-/** @throws {SignerError} code `misconfigured` if it is no time that can be waited for */
+/** A client of a key store. */
+export interface Closable {
+  /** Releases the client's connections. */
+  close(): void | Promise<void>;
+}
+
+/**
+ * Connects to a key store, runs work with the client, and closes the client, all within one time limit.
+ *
+ * @param connect - Returns a client of the store.
+ * @param work - Uses the client. It should pass the signal on.
+ * @returns What the work returns.
+ * @throws {SignerError} As {@link callStore} does.
+ */
+export function withClient<Client extends Closable, T>(
+  call: StoreCall,
+  connect: (deadline: Deadline) => Promise<Client>,
+  work: (client: Client, deadline: Deadline) => Promise<T>,
+): Promise<T> {
+  return callStore(call, async (deadline) => {
+    const client = await connect(deadline);
+    try {
+      return await work(client, deadline);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+/**
+ * Checks the `timeout` option of a signer.
+ *
+ * @param uri - The URI of the key or the store, for the error.
+ * @returns Milliseconds: the option, or 30,000 if it is undefined.
+ * @throws {SignerError} With code `misconfigured` if a timer can't wait that long.
+ */
 export function checkTimeout(uri: string, timeout = DEFAULT_TIMEOUT): number {
   if (timeout > 0 && timeout <= LONGEST_TIMEOUT) return timeout;
-  throw named(uri, "misconfigured", "timeout must be a number of milliseconds above 0, and at most 24 days.");
-}
-
-/** An error as one that names its key. */
-export function owned(uri: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== "SignerError")
-    return named(uri, "unavailable", "The key store failed in a way that its provider does not know.", error);
-  if (!(error instanceof SignerError) || error.uri !== undefined) return error;
-  return named(uri, error.code, error.message, error.cause);
-}
-
-export function named(uri: string, code: SignerError["code"], message: string, cause?: unknown): SignerError {
-  return new SignerError(code, `${uri}: ${message}`, { uri, cause });
+  throw signerError(uri, "misconfigured", "timeout must be a number of milliseconds above 0, and at most 24 days.");
 }

@@ -1,11 +1,14 @@
-/** What the URIs of all key stores have in common (RFC 3986): named attributes, and errors that point at the character. */
+/** Parsing of key URIs (RFC 3986): named attributes, and errors that point at the wrong character. */
 import { isUtf8 } from "node:buffer";
-import { SignerError } from "../errors.js";
-import type { SecretSource } from "./secret-source.js";
+import type { SignerError } from "../errors.js";
+import type { SecretReference } from "./secret-source.js";
+import { misconfigured } from "./signer-error.js";
 
-/** One part of a URI, and where in the URI it starts. */
+/** A part of a URI. */
 export interface UriPart {
+  /** The part, still percent-encoded. */
   readonly text: string;
+  /** The index in the URI where it starts. */
   readonly at: number;
 }
 
@@ -14,52 +17,71 @@ export class Attributes {
   readonly #values: ReadonlyMap<string, Buffer>;
   readonly #fail: UriFailure;
 
+  /** @param fail - Creates the errors. */
   constructor(values: ReadonlyMap<string, Buffer>, fail: UriFailure) {
     this.#values = values;
     this.#fail = fail;
   }
 
+  /** Returns an attribute as bytes. */
   bytes(name: string): Buffer | undefined {
     return this.#values.get(name);
   }
 
-  /** @throws {SignerError} code `misconfigured` if the value is not UTF-8, or holds a NUL */
+  /**
+   * Returns an attribute as text.
+   *
+   * @throws {SignerError} With code `misconfigured` if the value isn't UTF-8, or contains a NUL.
+   */
   text(name: string): string | undefined {
     const bytes = this.#values.get(name);
-    return bytes && toText(bytes, name, this.#fail);
+    return bytes && decodeText(bytes, name, this.#fail);
   }
 
   /**
-   * Where a secret is kept that the URI must not hold.
+   * Returns the place of a secret, which the URI itself must not contain.
    *
-   * @returns of `env:NAME`, `/path`, or a `file:` URI of this machine (RFC 8089), whose path is percent-encoded once more
-   * @throws {SignerError} code `misconfigured` for anything else
+   * The value is `env:NAME`, the absolute path of a file, or a local `file:` URI (RFC 8089), whose path is percent-encoded
+   * once more.
+   *
+   * @throws {SignerError} With code `misconfigured` if it is anything else.
    */
-  secretSource(name: string): SecretSource | undefined {
+  secretSource(name: string): SecretReference | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const [, env, scheme, path] = SECRET_SOURCE.exec(text) ?? [];
     if (env !== undefined) return { env };
     if (path === undefined) throw this.#fail(`${name} must be env:NAME, or the absolute path of a file`);
     if (scheme === undefined) return { file: path };
-    // The text was decoded once already: a position in it would be none in the URI.
+    // Errors don't point at a character: the text has been decoded, so its positions differ from those in the URI.
     const fail = (message: string) => this.#fail(message);
-    return { file: toText(percentDecode({ text: path, at: 0 }, fail), name, fail) };
+    return { file: decodeText(percentDecode({ text: path, at: 0 }, fail), name, fail) };
   }
 }
 
 const SECRET_SOURCE = /^(?:env:([A-Za-z_]\w*)|(file:(?:\/\/(?:localhost)?)?)?(\/[^/].*))$/s;
 
-/** Makes the error; `at` is the index of the character that it is about. */
+/** The result of {@link splitUri}. */
+export interface SplitUri {
+  /** What follows the scheme. */
+  readonly path: UriPart;
+  /** What follows the question mark, or an empty text. */
+  readonly query: UriPart;
+  /** Creates errors about this URI. */
+  readonly fail: UriFailure;
+}
+
+/** Creates an error with code `misconfigured`. `at` is the index of the wrong character in the URI. */
 export type UriFailure = (message: string, at?: number) => SignerError;
 
 /**
  * Splits `scheme:path?query`.
  *
- * @throws {SignerError} code `misconfigured` for another scheme, a fragment, or a character that no URI may hold
+ * @throws {SignerError} With code `misconfigured` if the scheme is another one, or the URI has a fragment or a character
+ *   that must be percent-encoded.
  */
-export function splitUri(uri: string, scheme: string): { path: UriPart; query: UriPart; fail: UriFailure } {
-  const fail = failure(scheme);
+export function splitUri(uri: string, scheme: string): SplitUri {
+  const fail = failureOf(scheme);
   if (typeof uri !== "string") throw fail("A key's URI must be a string");
   if (!uri.startsWith(`${scheme}:`)) throw fail(`The URI must start with ${scheme}:`, 0);
   const stray = uri.search(/[^\x21-\x7e]|["<>\\^`{}#|]/);
@@ -71,25 +93,26 @@ export function splitUri(uri: string, scheme: string): { path: UriPart; query: U
 }
 
 /**
- * Reads `name=value` pairs.
+ * Parses `name=value` pairs.
  *
- * @param known - the names that may stand there; each at most once
- * @throws {SignerError} code `misconfigured`, naming the attribute or the character that is wrong, never a value
+ * @param names - The allowed names. Each may appear at most once.
+ * @throws {SignerError} With code `misconfigured`, naming the attribute or pointing at the character that is wrong. The
+ *   message never contains a value.
  */
 export function readAttributes(
   part: UriPart,
   separator: ";" | "&",
-  known: readonly string[],
+  names: readonly string[],
   fail: UriFailure,
 ): Attributes {
   const values = new Map<string, Buffer>();
   let { at } = part;
   for (const pair of part.text === "" ? [] : part.text.split(separator)) {
     const equals = pair.indexOf("=");
-    if (equals < 1) throw fail("Here must stand name=value", at);
+    if (equals < 1) throw fail("Expected name=value", at);
     const name = pair.slice(0, equals);
-    if (!known.includes(name)) throw fail(`Unknown attribute; known are ${known.join(", ") || "none"}`, at);
-    if (values.has(name)) throw fail(`${name} is given twice`, at);
+    if (!names.includes(name)) throw fail(`Unknown attribute. Known attributes: ${names.join(", ") || "none"}`, at);
+    if (values.has(name)) throw fail(`${name} appears twice`, at);
     values.set(name, percentDecode({ text: pair.slice(equals + 1), at: at + equals + 1 }, fail));
     at += pair.length + 1;
   }
@@ -97,39 +120,80 @@ export function readAttributes(
 }
 
 /**
- * @param what - names the value in errors
- * @throws {SignerError} code `misconfigured` if the bytes are not UTF-8, or hold a NUL, where C would end the text
+ * Decodes UTF-8.
+ *
+ * @param what - What the value is, for the error.
+ * @throws {SignerError} With code `misconfigured` if the bytes aren't UTF-8, or contain a NUL, which ends a string in C.
  */
-export function toText(bytes: Buffer, what: string, fail: UriFailure): string {
+export function decodeText(bytes: Buffer, what: string, fail: UriFailure): string {
   if (!isUtf8(bytes)) throw fail(`${what} is not UTF-8`);
-  if (bytes.includes(0)) throw fail(`${what} holds a NUL`);
+  if (bytes.includes(0)) throw fail(`${what} contains a NUL`);
   return bytes.toString("utf8");
 }
 
-/** @throws {SignerError} code `misconfigured`, pointing at a `%` that two hex digits don't follow */
+/**
+ * Decodes a percent-encoded part.
+ *
+ * @throws {SignerError} With code `misconfigured`, pointing at a `%` that isn't followed by two hex digits.
+ */
 export function percentDecode({ text, at }: UriPart, fail: UriFailure): Buffer {
-  const wrong = text.search(/%(?![0-9a-f]{2})/i);
-  if (wrong >= 0) throw fail("After % must stand two hex digits", at + wrong);
+  const stray = text.search(/%(?![0-9a-f]{2})/i);
+  if (stray >= 0) throw fail("Expected two hex digits after %", at + stray);
   return Buffer.from(
     text.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
     "latin1",
   );
 }
 
-/** Percent-encodes all but the unreserved characters (RFC 3986 §2.3), and those named as `plain`. */
+/**
+ * Percent-encodes all characters except the unreserved ones (RFC 3986 §2.3).
+ *
+ * @param plain - Further characters that are not encoded.
+ */
 export function percentEncode(value: string | Uint8Array, plain = ""): string {
   const encode = (byte: number) => {
     const character = String.fromCharCode(byte);
-    const keep = /[\w.~-]/.test(character) || plain.includes(character);
-    return keep ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    const isPlain = /[\w.~-]/.test(character) || plain.includes(character);
+    return isPlain ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   };
   return Array.from(typeof value === "string" ? Buffer.from(value) : value, encode).join("");
 }
 
-/** Positions, not the URI itself: it may hold a PIN. */
-function failure(scheme: string): UriFailure {
+/**
+ * Formats `name=value` pairs.
+ *
+ * @param attributes - Values by name. Undefined ones are omitted.
+ * @param plain - Further characters that are not encoded, as in {@link percentEncode}.
+ * @returns The pairs, or an empty string if there are none.
+ */
+export function formatAttributes(
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  separator: ";" | "&",
+  plain = "",
+): string {
+  return Object.entries(attributes)
+    .flatMap(([name, value]) => (value === undefined ? [] : `${name}=${percentEncode(String(value), plain)}`))
+    .join(separator);
+}
+
+/** Returns the value that {@link Attributes.secretSource} reads: `env:NAME` or a path. */
+export function formatSecretSource(source: SecretReference): string {
+  return "env" in source ? `env:${source.env}` : source.file;
+}
+
+/** Errors contain the position, but not the URI, which may contain a PIN. */
+function failureOf(scheme: string): UriFailure {
   return (message, at) => {
-    const where = at === undefined ? "" : ` (character ${at + 1} of the URI)`;
-    return new SignerError("misconfigured", `${scheme}: ${message.replace(/\.$/, "")}${where}.`);
+    const position = at === undefined ? "" : ` (character ${at + 1} of the URI)`;
+    return misconfigured(`${scheme}: ${message.replace(/\.$/, "")}${position}.`);
   };
+}
+
+/**
+ * Returns whether a host is this machine's loopback interface, which plain HTTP never leaves (RFC 8252 §7.3, RFC 6761 §6.3).
+ *
+ * @param host - A URL's `hostname`: an IPv6 address is in brackets.
+ */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

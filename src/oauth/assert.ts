@@ -1,12 +1,17 @@
-/** Narrow checks at the door: what is refused before anything is sent. */
+/** Checks of options and arguments, made before anything is sent. */
 import { OAuthError } from "../errors.js";
 
+/** Creates the error for an invalid option or argument. */
 export function misconfigured(message: string): OAuthError {
   return new OAuthError("misconfigured", message);
 }
 
-/** @throws {OAuthError} code `misconfigured`, without the value, which may be a secret */
-export function checkText(name: string, value: unknown): string {
+/**
+ * Returns the value if it is a non-empty string.
+ *
+ * @throws {OAuthError} With code `misconfigured`. The message doesn't contain the value, which may be a secret.
+ */
+export function assertString(value: unknown, name: string): string {
   if (typeof value === "string" && value !== "") return value;
-  throw misconfigured(`${name} must be a string, and not empty.`);
+  throw misconfigured(`${name} must be a non-empty string.`);
 }

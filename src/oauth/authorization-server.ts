@@ -1,13 +1,13 @@
 /**
- * The authorization server as one client sees it: one authenticated POST of a form to any of its endpoints, with a proof
- * (RFC 9449 §5), the answer to a nonce challenge (§8) and to a wrong clock, and its refusals as errors.
+ * An authorization server, as one client sees it: authenticated form requests to its endpoints, with DPoP proofs (RFC 9449
+ * §5), the retries after a nonce challenge (§8) and a wrong clock, and error responses as errors.
  */
 
-import { NonceStore } from "../dpop/nonce-cache.js";
-import { type Complaint, ProofTries } from "../dpop/proof-retry.js";
+import { NonceCache } from "../dpop/nonce-cache.js";
+import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { checkText, misconfigured } from "./assert.js";
+import { assertString, misconfigured } from "./assert.js";
 import {
   authenticate,
   type ClientAuth,
@@ -16,132 +16,137 @@ import {
   chooseAuth,
 } from "./client-auth/client-auth.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
-import { refusal } from "./error-response.js";
-import { type Answer, exchange, limited, parseObject } from "./http.js";
-import { secretsOf } from "./redact.js";
-import { checkGiven } from "./server-metadata.js";
+import { errorResponse } from "./error-response.js";
+import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type Redact, redactor } from "./redact.js";
+import { assertMetadata } from "./server-metadata.js";
 
+/** Options of an {@link AuthorizationServer}. */
 export interface ServerOptions extends EndpointOptions {
   /**
-   * What the server calls itself. Default: the metadata's. Compared with the `iss` of a callback (RFC 9207), and the
-   * audience of assertions.
+   * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions. Default:
+   * `metadata.issuer`.
    */
   issuer?: string | undefined;
-  /** How the client authenticates. By default `client_secret_post` with a secret (or as the metadata asks), else `none`. */
+  /**
+   * How the client authenticates. Default: with a client secret `client_secret_post`, or `client_secret_basic` if the
+   * server's metadata allows only that; without a secret `none`.
+   */
   clientAuth?: ClientAuth | undefined;
-  /** Milliseconds that one call may take, its retries and the signatures included. Default 10,000. */
+  /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
   timeout?: number | undefined;
-  /** A `fetch` of your own: a proxy, mutual TLS, a test. */
+  /** A custom `fetch`, for example for a proxy, mutual TLS or tests. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
 }
 
-/** What one form is sent with. */
+/** One form request. */
 export interface EndpointRequest {
   endpoint: EndpointName;
   client: ClientCredentials;
-  /** Signs a proof for each try. */
+  /** Makes the proof of each attempt. Without it, no proof is sent. */
   prover?: DPoPProver | undefined;
-  /**
-   * Makes the form around the fields of the client's authentication. Called for each try, since what is signed in it must
-   * be fresh.
-   */
-  form: (clientFields: ClientFields, use: FormUse) => URLSearchParams | Promise<URLSearchParams>;
+  /** Creates the form from the client's authentication. Called for each attempt, since assertions can't be reused. */
+  form: (clientFields: ClientFields, context: FormContext) => URLSearchParams | Promise<URLSearchParams>;
+  /** Aborts the request. */
   signal?: AbortSignal | undefined;
-  /** Told the status of each answer. */
-  answered?: ((status: number) => void) | undefined;
+  /** Called with the status of each response. */
+  onStatus?: ((status: number) => void) | undefined;
 }
 
-/** What a form that is signed needs to know. */
-export interface FormUse extends SignOptions {
-  /** The server, as the audience of an assertion. */
+/** What is needed to sign an assertion in a form. */
+export interface FormContext extends SignOptions {
+  /** The server, as the audience of the assertion. */
   audience: string;
-  /** Seconds since 1970. */
+  /** Seconds since 1970, by the corrected clock. */
   now: number;
 }
 
-/** An answer of status 2xx. */
-export interface Accepted extends Answer {
+/** A response with status 2xx. */
+export interface SuccessResponse extends HttpResponse {
   readonly url: URL;
-  /** The JSON object, if it is one. */
+  /** The parsed body. `undefined` if it isn't a JSON object. */
   readonly body: Record<string, unknown> | undefined;
 }
 
 interface Attempt {
-  readonly answer: Answer;
-  readonly secrets: readonly string[];
+  readonly result: HttpResponse;
+  readonly redact: Redact;
 }
 
+/** Milliseconds. */
 export const DEFAULT_TIMEOUT = 10_000;
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
+/** Posts forms to the endpoints of one authorization server. Caches its nonces. */
 export class AuthorizationServer {
   readonly endpoints: Endpoints;
-  /** What the server calls itself, where that is known. */
+  /** The server's issuer identifier, if it is known. */
   readonly issuer: string | undefined;
   readonly #options: ServerOptions;
   readonly #timeout: number;
-  readonly #nonces = new NonceStore();
+  readonly #nonces = new NonceCache();
 
-  /** @throws {OAuthError} code `misconfigured` for options that no secret should be sent with */
+  /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
     const { clientAuth, metadata } = options;
-    if (metadata) checkGiven(metadata);
+    if (metadata) assertMetadata(metadata);
     const mutualTls = clientAuth === "tls_client_auth";
-    if (mutualTls && !options.fetch) throw misconfigured("tls_client_auth needs a fetch that shows the certificate.");
+    if (mutualTls && !options.fetch)
+      throw misconfigured("tls_client_auth needs the option fetch: one that presents the client's certificate.");
     this.endpoints = new Endpoints(options, { mutualTls });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds above 0.");
+    if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds greater than 0.");
   }
 
   /**
-   * Posts one form. A challenge for a nonce, and a proof refused for its time, get one more try each.
+   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected because of the clock.
    *
-   * @throws {OAuthError} code of why there is no answer of status 2xx
-   * @throws {SignerError} code of why a key did not sign
+   * @throws {OAuthError} If there is no response with status 2xx.
+   * @throws {SignerError} If a key can't sign.
    */
-  async post(request: EndpointRequest): Promise<Accepted> {
+  async post(request: EndpointRequest): Promise<SuccessResponse> {
     const url = this.endpoints.url(request.endpoint);
-    checkText("clientId", request.client.clientId);
+    assertString(request.client.clientId, "clientId");
     const auth = chooseAuth(this.#options.clientAuth, request.client, this.#options.metadata);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { answer, secrets } = await limited(limit, async ({ signal }) => {
-      const proofs = request.prover && new ProofTries(request.prover, this.#nonces);
+    const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
+      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.mends(attempt.answer.response.headers, complaintOf(attempt.answer, auth))) return attempt;
+        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
       }
     });
-    if (!answer.response.ok) throw refusal(url, answer, secrets);
-    return { ...answer, url, body: parseObject(answer.text) };
+    if (!result.response.ok) throw errorResponse(url, result, redact);
+    return { ...result, url, body: parseObject(result.text) };
   }
 
-  async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofTries): Promise<Attempt> {
+  async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const use = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
-    const { fields, headers, secrets } = await authenticate(auth, client, use);
-    const form = await request.form(fields, use);
+    const context = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
+    const { fields, headers, secrets } = await authenticate(auth, client, context);
+    const form = await request.form(fields, context);
     const proof = await proofs?.next({ htm: "POST", htu: url, signal });
-    signal?.throwIfAborted(); // not every key and fetch looks at it
-    const own = proof === undefined ? headers : { ...headers, dpop: proof };
-    const sent = { ...own, accept: "application/json", "content-type": FORM };
-    const init = { method: "POST", headers: sent, body: form.toString(), signal: signal ?? null };
-    const answer = await exchange(url, init, this.#options.fetch ?? fetch);
-    this.#nonces.keep(url, answer.response.headers);
-    request.answered?.(answer.response.status);
-    return { answer, secrets: secretsOf({ form, headers: own, secrets }) };
+    signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
+    const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
+    const allHeaders = { ...secretHeaders, accept: "application/json", "content-type": FORM };
+    const init = { method: "POST", headers: allHeaders, body: form.toString(), signal: signal ?? null };
+    const result = await send(url, init, this.#options.fetch ?? fetch);
+    this.#nonces.remember(url, result.response.headers);
+    request.onStatus?.(result.response.status);
+    return { result, redact: redactor({ form, headers: secretHeaders, secrets }) };
   }
 }
 
 /**
- * RFC 9449 §8 says 400 for a nonce, there are servers that say 401. The clock is suspected for the error code that is about
- * the proof alone, and for a client whose assertion was signed at the same time.
+ * RFC 9449 §8 requires status 400 for a nonce challenge, but some servers respond with 401. The clock may be wrong if the
+ * error code is that of an invalid proof, or if the client's assertion, which was signed at the same time, was rejected.
  */
-function complaintOf({ response, text }: Answer, auth: ClientAuth): Complaint {
-  const refused = response.status === 400 || response.status === 401;
-  const error = refused ? parseObject(text)?.error : undefined;
-  const assertion = typeof auth === "object" && error === "invalid_client";
-  return { nonce: error === "use_dpop_nonce", clock: error === "invalid_dpop_proof" || assertion };
+function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
+  const isRejected = response.status === 400 || response.status === 401;
+  const error = isRejected ? parseObject(text)?.error : undefined;
+  const isAssertionRejected = typeof auth === "object" && error === "invalid_client";
+  return { nonce: error === "use_dpop_nonce", clock: error === "invalid_dpop_proof" || isAssertionRejected };
 }

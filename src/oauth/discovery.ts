@@ -1,89 +1,94 @@
-/** Finds a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
+/** Discovers a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
 import { untilAborted } from "../deadline.js";
-import { refusal } from "./error-response.js";
-import { exchange, limited, parseObject } from "./http.js";
-import { checkMetadata, type ServerMetadata } from "./server-metadata.js";
-import { checkBaseUrl, type UrlTrust } from "./server-url.js";
+import { LruMap } from "../lru-map.js";
+import { errorResponse } from "./error-response.js";
+import { parseObject, send, withTimeLimit } from "./http.js";
+import { parseMetadata, type ServerMetadata } from "./server-metadata.js";
+import { parseBaseUrl, type UrlTrust } from "./server-url.js";
 
+/** Options of {@link discoverMetadata}. */
 export interface DiscoveryOptions extends UrlTrust {
+  /** Milliseconds. */
   timeout: number;
   signal?: AbortSignal | undefined;
   fetch?: typeof fetch | undefined;
 }
 
-/** Metadata, or the request for it, which ends when nobody waits any more. */
-interface Kept {
+/** Metadata, or the request for it. The request is aborted when its last caller stops waiting. */
+interface CacheEntry {
   readonly metadata: Promise<ServerMetadata>;
   readonly request: AbortController;
+  /** The number of callers that wait for the metadata. */
   waiting: number;
-  /** Milliseconds since 1970. Endless while it is fetched. */
+  /** Milliseconds since 1970. `Infinity` while the request is in flight. */
   expires: number;
 }
 
 const DEFAULT_LIFETIME = 60 * 60; // seconds
-const MOST_LIFETIME = 24 * 60 * 60;
-const MOST_ISSUERS = 256;
+const MAX_LIFETIME = 24 * 60 * 60;
+const MAX_ISSUERS = 256;
 
-/** By the `fetch` that is used: what comes through a proxy or a test is nobody else's. */
-const kept = new WeakMap<typeof fetch, Map<string, Kept>>();
+/** Cached metadata by `fetch` and issuer: what one `fetch` received, such as that of a test, isn't valid for another. */
+const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
 
 /**
- * Metadata is kept as long as the server's `Cache-Control` says, an hour if it says nothing, a day at most. Callers at the
- * same time share one request, each with a time-out of its own; a failure is not kept.
+ * Returns the metadata of an issuer. Caches it as long as `Cache-Control` allows: one hour by default, one day at most.
+ * Concurrent callers share one request, each with its own time limit. A failure is not cached.
  *
- * @throws {OAuthError} code of why there is no metadata
+ * @throws {OAuthError} If the metadata can't be fetched, or is invalid.
  */
 export async function discoverMetadata(issuer: string, options: DiscoveryOptions): Promise<ServerMetadata> {
   const { timeout, signal, fetch = globalThis.fetch } = options;
-  const url = new URL(checkBaseUrl("issuer", issuer, options));
-  return limited({ url, timeout, signal }, (own) => shared(issuer, fetch, own.signal));
+  const url = new URL(parseBaseUrl(issuer, "issuer", options));
+  return withTimeLimit({ url, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
 }
 
-async function shared(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal): Promise<ServerMetadata> {
-  const issuers = kept.get(fetch) ?? new Map<string, Kept>();
-  kept.set(fetch, issuers);
-  const known = issuers.get(issuer);
-  const one = known !== undefined && known.expires > Date.now() ? known : begin(issuer, fetch, issuers);
-  one.waiting++;
+async function cachedMetadata(
+  issuer: string,
+  fetch: typeof globalThis.fetch,
+  signal: AbortSignal,
+): Promise<ServerMetadata> {
+  const issuers = cache.get(fetch) ?? new LruMap<string, CacheEntry>(MAX_ISSUERS);
+  cache.set(fetch, issuers);
+  const cached = issuers.get(issuer);
+  const entry = cached !== undefined && cached.expires > Date.now() ? cached : startRequest(issuer, fetch, issuers);
+  entry.waiting++;
   try {
-    return await untilAborted(signal, () => one.metadata);
+    return await untilAborted(signal, () => entry.metadata);
   } finally {
-    one.waiting--;
-    if (one.waiting === 0 && one.expires === Number.POSITIVE_INFINITY) {
-      if (issuers.get(issuer) === one) issuers.delete(issuer);
-      one.request.abort();
+    entry.waiting--;
+    if (entry.waiting === 0 && entry.expires === Number.POSITIVE_INFINITY) {
+      if (issuers.get(issuer) === entry) issuers.delete(issuer);
+      entry.request.abort();
     }
   }
 }
 
-function begin(issuer: string, fetch: typeof globalThis.fetch, issuers: Map<string, Kept>): Kept {
+function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: LruMap<string, CacheEntry>): CacheEntry {
   const request = new AbortController();
   const metadata = fetchMetadata(issuer, fetch, request.signal).then(({ document, lifetime }) => {
-    fresh.expires = Date.now() + lifetime * 1000;
+    entry.expires = Date.now() + lifetime * 1000;
     return document;
   });
-  const fresh: Kept = { metadata, request, waiting: 0, expires: Number.POSITIVE_INFINITY };
-  issuers.delete(issuer);
-  issuers.set(issuer, fresh);
-  const [oldest] = issuers.keys();
-  if (issuers.size > MOST_ISSUERS && oldest !== undefined) issuers.delete(oldest);
-  return fresh;
+  const entry: CacheEntry = { metadata, request, waiting: 0, expires: Number.POSITIVE_INFINITY };
+  issuers.set(issuer, entry);
+  return entry;
 }
 
 async function fetchMetadata(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal) {
-  const [oauth, openid] = wellKnown(issuer);
-  const get = (url: URL) => exchange(url, { headers: { accept: "application/json" }, signal }, fetch);
+  const [oauth, openid] = wellKnownUrls(issuer);
+  const get = (url: URL) => send(url, { headers: { accept: "application/json" }, signal }, fetch);
   const first = await get(oauth);
-  // A server that has no such document says so with a 4xx. Anything else is its answer.
-  const absent = first.response.status >= 400 && first.response.status < 500;
-  const { response, text } = absent ? await get(openid) : first;
-  if (!response.ok) throw refusal(absent ? openid : oauth, { response, text });
-  const document = checkMetadata(parseObject(text), issuer, response);
+  // Only a 4xx means that the server doesn't publish this document. Any other response is final.
+  const isAbsent = first.response.status >= 400 && first.response.status < 500;
+  const { response, text } = isAbsent ? await get(openid) : first;
+  if (!response.ok) throw errorResponse(isAbsent ? openid : oauth, { response, text });
+  const document = parseMetadata(parseObject(text), issuer, response);
   return { document, lifetime: lifetimeOf(response.headers) };
 }
 
-/** RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID appends it. */
-function wellKnown(issuer: string): [oauth: URL, openid: URL] {
+/** RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect appends it. */
+function wellKnownUrls(issuer: string): [oauth: URL, openid: URL] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/+$/, "");
   return [
@@ -92,10 +97,10 @@ function wellKnown(issuer: string): [oauth: URL, openid: URL] {
   ];
 }
 
-/** Seconds. */
+/** Returns how long the response may be cached, in seconds. */
 function lifetimeOf(headers: Headers): number {
   const directives = headers.get("cache-control") ?? "";
   if (/(^|[\s,])(no-store|no-cache)\b/i.test(directives)) return 0;
   const [, seconds] = /(?:^|[\s,])max-age="?(\d+)/i.exec(directives) ?? [];
-  return seconds === undefined ? DEFAULT_LIFETIME : Math.min(Number(seconds), MOST_LIFETIME);
+  return seconds === undefined ? DEFAULT_LIFETIME : Math.min(Number(seconds), MAX_LIFETIME);
 }

@@ -1,8 +1,9 @@
-/** Where a server's endpoints are: named by its metadata (RFC 8414 §2), by path below a base URL, or by the caller. */
+/** The URLs of a server's endpoints: from its metadata (RFC 8414 §2), from the options, or default paths of a base URL. */
 import { misconfigured } from "./assert.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import { checkBaseUrl, checkServerUrl, type UrlTrust } from "./server-url.js";
+import { parseBaseUrl, parseServerUrl, type UrlTrust } from "./server-url.js";
 
+/** The endpoints that the client uses. */
 export type EndpointName =
   | "authorization"
   | "token"
@@ -11,16 +12,17 @@ export type EndpointName =
   | "pushedAuthorizationRequest"
   | "deviceAuthorization";
 
+/** Where a server's endpoints are. */
 export interface EndpointOptions extends UrlTrust {
-  /** The authorization server; its token endpoint is `/oauth/token` below it. `https:`, or `http:` on loopback. */
+  /** The server's URL, which endpoint paths are appended to. Must be `https:`, or `http:` on loopback. */
   baseUrl: string | URL;
-  /** What the server says of itself: its endpoints are taken from here, and no path is guessed. See `discover`. */
+  /** The server's metadata. With it, endpoints come only from here and `endpoints`: default paths aren't used. */
   metadata?: ServerMetadata | undefined;
-  /** Endpoints that are elsewhere: a path from the base URL (`/token`), or a whole URL. */
+  /** Endpoints that differ from the metadata or the default paths: a path (`/token`) or an absolute URL. */
   endpoints?: Partial<Record<EndpointName, string | URL>> | undefined;
 }
 
-const PATHS: Record<EndpointName, string> = {
+const DEFAULT_PATHS: Record<EndpointName, string> = {
   authorization: "/oauth/authorize",
   token: "/oauth/token",
   revocation: "/oauth/revoke",
@@ -29,7 +31,7 @@ const PATHS: Record<EndpointName, string> = {
   deviceAuthorization: "/oauth/device",
 };
 
-const IN_METADATA = {
+const METADATA_NAMES = {
   authorization: "authorization_endpoint",
   token: "token_endpoint",
   revocation: "revocation_endpoint",
@@ -40,38 +42,40 @@ const IN_METADATA = {
 
 /** The endpoints of one server. */
 export class Endpoints {
-  /** Where paths start from: no slash at its end. */
+  /** The base URL, without a trailing slash. */
   readonly base: string;
   readonly #options: EndpointOptions;
   readonly #mutualTls: boolean;
 
   /**
-   * @param mutualTls - takes the server's `mtls_endpoint_aliases` (RFC 8705 §5)
-   * @throws {OAuthError} code `misconfigured` for a URL that no secret should be sent to
+   * @param mutualTls - Whether to use the server's `mtls_endpoint_aliases` (RFC 8705 §5).
+   * @throws {OAuthError} With code `misconfigured` if secrets must not be sent to one of the URLs.
    */
   constructor(options: EndpointOptions, { mutualTls }: { mutualTls: boolean }) {
-    this.base = checkBaseUrl("baseUrl", options.baseUrl, options);
+    this.base = parseBaseUrl(options.baseUrl, "baseUrl", options);
     this.#options = options;
     this.#mutualTls = mutualTls;
-    for (const name of Object.keys(PATHS) as EndpointName[]) this.#find(name);
+    for (const name of Object.keys(DEFAULT_PATHS) as EndpointName[]) this.#find(name);
   }
 
-  /** @throws {OAuthError} code `misconfigured` if the server's metadata has no such endpoint */
+  /** @throws {OAuthError} With code `misconfigured` if the server's metadata lacks the endpoint. */
   url(name: EndpointName): URL {
     const url = this.#find(name);
     if (url) return url;
-    throw misconfigured(`${this.#options.metadata?.issuer} names no ${IN_METADATA[name]} in its metadata.`);
+    throw misconfigured(
+      `The metadata of ${this.#options.metadata?.issuer} lacks ${METADATA_NAMES[name]}. See the option endpoints.`,
+    );
   }
 
   #find(name: EndpointName): URL | undefined {
-    const given = this.#options.endpoints?.[name];
-    if (typeof given === "string" && given.startsWith("/"))
-      return checkServerUrl(`endpoints.${name}`, this.base + given, this.#options);
-    if (given !== undefined) return checkServerUrl(`endpoints.${name}`, given, this.#options);
+    const option = this.#options.endpoints?.[name];
+    if (typeof option === "string" && option.startsWith("/"))
+      return parseServerUrl(this.base + option, `endpoints.${name}`, this.#options);
+    if (option !== undefined) return parseServerUrl(option, `endpoints.${name}`, this.#options);
     const { metadata } = this.#options;
-    if (metadata === undefined) return new URL(this.base + PATHS[name]);
-    const key = IN_METADATA[name];
-    const named = (this.#mutualTls ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
-    return named === undefined ? undefined : checkServerUrl(key, named, this.#options);
+    if (metadata === undefined) return new URL(this.base + DEFAULT_PATHS[name]);
+    const key = METADATA_NAMES[name];
+    const url = (this.#mutualTls ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
+    return url === undefined ? undefined : parseServerUrl(url, key, this.#options);
   }
 }

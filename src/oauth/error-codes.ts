@@ -1,4 +1,4 @@
-/** The error codes that a specification names. Whatever was sent, they are no secret. */
+/** Error codes that a specification defines. They are never redacted, even where they contain what was sent. */
 export const ERROR_CODES: ReadonlySet<string> = new Set([
   // RFC 6749 §4.1.2.1, §5.2
   "access_denied",
@@ -54,6 +54,6 @@ export const ERROR_CODES: ReadonlySet<string> = new Set([
   "need_info",
   "request_denied",
   "request_submitted",
-  // ours, for a server that names none
+  // Hardproof, for a response without an error code
   "token_request_failed",
 ]);

@@ -1,28 +1,37 @@
-/** What a server's refusal says (RFC 6749 §5.2), without the secrets that it may repeat. */
+/** Error responses of an authorization server (RFC 6749 §5.2) as {@link OAuthError}. */
 import { OAuthError } from "../errors.js";
 import { ERROR_CODES } from "./error-codes.js";
-import { type Answer, nameOf, parseObject } from "./http.js";
+import { displayUrl, type HttpResponse, parseObject } from "./http.js";
+import type { Redact } from "./redact.js";
 
-const MOST_CHARACTERS = 500;
+interface ErrorBody {
+  readonly error: string;
+  readonly description: string | null;
+}
 
-/** The error that an answer of another status than 2xx is. */
-export function refusal(url: URL, { response, text }: Answer, secrets: readonly string[] = []): OAuthError {
-  const blot = (words: string) => secrets.reduce((left, secret) => left.replaceAll(secret, "[redacted]"), words);
-  const said = serverWords(parseObject(text), text);
-  const error = ERROR_CODES.has(said.error) ? said.error : blot(said.error);
-  const errorDescription = said.description === null ? null : blot(said.description);
-  const message = `${nameOf(url)} answered ${response.status}: ${sentence(error, errorDescription)}`;
+const MAX_CHARACTERS = 500;
+
+/**
+ * Creates the error for a response without status 2xx.
+ *
+ * @param redact - Removes the request's secrets, which a server may repeat in its response.
+ */
+export function errorResponse(url: URL, { response, text }: HttpResponse, redact: Redact = (text) => text): OAuthError {
+  const body = parseError(parseObject(text), text);
+  const error = ERROR_CODES.has(body.error) ? body.error : redact(body.error);
+  const errorDescription = body.description === null ? null : redact(body.description);
+  const message = `${displayUrl(url)} responded with status ${response.status}: ${errorText(error, errorDescription)}`;
   return new OAuthError("refused", message, { error, errorDescription, response });
 }
 
-/** The server's words in an error message: on one line, and no longer than a log bears. */
-export function sentence(error: string, errorDescription: string | null): string {
-  const words = errorDescription ? `${error}, ${errorDescription}` : error;
-  return words.replace(/\p{Cc}+/gu, " ").slice(0, MOST_CHARACTERS);
+/** Formats a server's error for a message, on one line of limited length. */
+export function errorText(error: string, errorDescription: string | null): string {
+  const text = errorDescription ? `${error}, ${errorDescription}` : error;
+  return text.replace(/\p{Cc}+/gu, " ").slice(0, MAX_CHARACTERS);
 }
 
-/** RFC 6749 §5.2, or `{"error":{"code","message"}}`, or no JSON at all. */
-function serverWords(body: Record<string, unknown> | undefined, text: string) {
+/** Reads the format of RFC 6749 §5.2, `{"error":{"code","message"}}`, or a body that isn't JSON. */
+function parseError(body: Record<string, unknown> | undefined, text: string): ErrorBody {
   const { error } = body ?? {};
   if (typeof error === "string" && error !== "") return { error, description: stringOrNull(body?.error_description) };
   if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string")

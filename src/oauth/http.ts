@@ -1,52 +1,60 @@
-/** One request to an authorization server and its whole answer: no redirects, and no more than 1 MiB in return. */
+/** One HTTP request to an authorization server: doesn't follow redirects, and reads at most 1 MiB of the response. */
 import { type Deadline, withDeadline } from "../deadline.js";
 import { OAuthError } from "../errors.js";
 
-/** What was answered, whatever its status. */
-export interface Answer {
+/** A response of any status, with its body. */
+export interface HttpResponse {
   readonly response: Response;
   readonly text: string;
 }
 
-export interface ExchangeLimit {
+/** The time limit of one call. */
+export interface TimeLimit {
+  /** The URL that the error names. */
   url: URL;
   /** Milliseconds. */
   timeout: number;
   signal?: AbortSignal | undefined;
 }
 
-const MOST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 /**
- * @returns the answer with its body as text
- * @throws {OAuthError} code `redirect`, `too-large`, or `unreachable`
+ * Sends a request and reads the whole response.
+ *
+ * @throws {OAuthError} With code `redirect`, `too-large` or `unreachable`.
  */
-export async function exchange(url: URL, init: RequestInit, fetch: typeof globalThis.fetch): Promise<Answer> {
+export async function send(url: URL, init: RequestInit, fetch: typeof globalThis.fetch): Promise<HttpResponse> {
   try {
     const response = await fetch(url.href, { ...init, redirect: "manual" });
-    refuseRedirect(url, response);
+    rejectRedirect(url, response);
     return { response, text: await readText(url, response) };
   } catch (cause) {
     if (cause instanceof OAuthError) throw cause;
-    throw new OAuthError("unreachable", `${nameOf(url)} gave no whole answer (${reasonOf(cause)}).`, { cause });
+    const message = `Could not get a complete response from ${displayUrl(url)} (${reasonOf(cause)}).`;
+    throw new OAuthError("unreachable", message, { cause });
   }
 }
 
-/** Runs exchanges inside one limit of time. @throws {OAuthError} code `timeout` or `aborted` when that is met */
-export function limited<T>({ url, timeout, signal }: ExchangeLimit, work: (deadline: Deadline) => Promise<T>) {
-  const stopped = (why: "timeout" | "aborted", cause?: unknown) =>
+/**
+ * Runs requests within one time limit.
+ *
+ * @throws {OAuthError} With code `timeout` or `aborted`.
+ */
+export function withTimeLimit<T>({ url, timeout, signal }: TimeLimit, work: (deadline: Deadline) => Promise<T>) {
+  const toError = (why: "timeout" | "aborted", cause?: unknown) =>
     why === "timeout"
-      ? new OAuthError("timeout", `${nameOf(url)} gave no answer within ${timeout} ms.`)
-      : new OAuthError("aborted", `The request to ${nameOf(url)} was aborted by the caller.`, { cause });
-  return withDeadline({ timeout, signal, stopped }, work);
+      ? new OAuthError("timeout", `${displayUrl(url)} did not respond within ${timeout} ms.`)
+      : new OAuthError("aborted", `The caller aborted the request to ${displayUrl(url)}.`, { cause });
+  return withDeadline({ timeout, signal, toError }, work);
 }
 
-/** An endpoint in an error message: without its query. */
-export function nameOf(url: URL): string {
+/** Returns a URL for an error message, without its query, which may contain secrets. */
+export function displayUrl(url: URL): string {
   return url.origin + url.pathname;
 }
 
-/** The answer's JSON object, `undefined` if it is anything else. */
+/** Parses a JSON object. Returns `undefined` for any other text. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -56,12 +64,12 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** A redirect would take the secret to wherever it points (RFC 9700 §4.11). */
-function refuseRedirect(url: URL, response: Response): void {
+/** A redirect would forward the request's credentials (RFC 9700 §4.11). */
+function rejectRedirect(url: URL, response: Response): void {
   const redirects = response.status >= 300 && response.status < 400;
   if (!redirects && response.type !== "opaqueredirect" && !response.redirected) return;
   response.body?.cancel().catch(() => undefined);
-  const message = `${nameOf(url)} answered with a redirect, and nothing was sent on. Give the endpoint's final URL.`;
+  const message = `${displayUrl(url)} responded with a redirect, which was not followed. Configure the endpoint's final URL.`;
   throw new OAuthError("redirect", message, { response });
 }
 
@@ -70,13 +78,14 @@ async function readText(url: URL, response: Response): Promise<string> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > MOST_BYTES) throw new OAuthError("too-large", `${nameOf(url)} answered with over 1 MiB.`, { response });
+    if (size > MAX_BYTES)
+      throw new OAuthError("too-large", `The response of ${displayUrl(url)} is larger than 1 MiB.`, { response });
     chunks.push(chunk);
   }
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
-/** `fetch failed` says nothing: the reason is in its cause. */
+/** The message of the innermost cause: that of `fetch` itself is only "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return reasonOf(error.cause);

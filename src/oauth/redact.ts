@@ -1,15 +1,18 @@
-/** Finds the secrets of a request, so that a server that repeats them does not get them into an error. */
+/** Redacts a request's secrets from its response, so that a server that repeats them can't leak them into an error. */
+
+/** Replaces each secret of one request by `[redacted]`. */
+export type Redact = (text: string) => string;
 
 /** What one request was sent with. */
-interface Sent {
+export interface SentRequest {
   form: URLSearchParams;
-  /** Those that hold secrets. */
+  /** Only headers that contain secrets. */
   headers: Readonly<Record<string, string>>;
-  /** What is secret in itself, in whatever form it was sent. */
+  /** Secrets that the form or the headers may contain in encoded form, such as a client secret. */
   secrets: readonly string[];
 }
 
-/** Fields that hold no secret: what else was sent is blotted out of the server's words, if it is long enough for one. */
+/** Fields that never contain a secret. */
 const PUBLIC_FIELDS = new Set([
   "acr_values",
   "actor_token_type",
@@ -32,25 +35,37 @@ const PUBLIC_FIELDS = new Set([
   "ui_locales",
 ]);
 
-/** Fields that hold a secret, however short it is: `client_secret`, `refresh_token`, `device_code`, `code_verifier`, … */
+/** Fields that always contain a secret, however short: `client_secret`, `refresh_token`, `device_code`, `code_verifier`, … */
 const SECRET_FIELD = /(^|_)(assertion|code|otp|passcode|passphrase|password|pin|secret|token|verifier)$/;
 
-/** What is shorter, in a field of neither kind, is a word or a number that other words hold too: `en` is in `client`. */
-const SHORTEST_SECRET = 8;
+/**
+ * The shortest value of any other field that is redacted. A shorter one is rather a word or a number, and may be part of
+ * other words: `en` of `ui_locales` is part of `client`.
+ */
+const MIN_SECRET = 8;
 
-/** What was sent and must not be shown, as it is, form-encoded and in JSON. */
-export function secretsOf({ form, headers, secrets }: Sent): string[] {
+/** Creates the function that redacts this request's secrets: as they are, form-encoded, and escaped as in JSON. */
+export function redactor(request: SentRequest): Redact {
+  const secrets = secretsOf(request);
+  return (text) => secrets.reduce((redacted, secret) => redacted.replaceAll(secret, "[redacted]"), text);
+}
+
+/** The longest first: a secret may be part of another one. */
+function secretsOf({ form, headers, secrets }: SentRequest): string[] {
   const fields = [...form].filter(([name, value]) => isSecret(name, value)).map(([, value]) => value);
-  const spelled = [...secrets, ...fields].flatMap((value) => [
-    value,
-    new URLSearchParams({ "": value }).toString().slice(1),
-    JSON.stringify(value).slice(1, -1),
-  ]);
-  const words = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
-  return [...new Set([...spelled, ...words])].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+  const encoded = [...secrets, ...fields].flatMap(encodingsOf);
+  const credentials = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
+  const all = new Set([...encoded, ...credentials]);
+  return [...all].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
 }
 
 function isSecret(name: string, value: string): boolean {
   if (PUBLIC_FIELDS.has(name)) return false;
-  return value.length >= SHORTEST_SECRET || SECRET_FIELD.test(name);
+  return value.length >= MIN_SECRET || SECRET_FIELD.test(name);
+}
+
+function encodingsOf(value: string): string[] {
+  const formEncoded = new URLSearchParams({ "": value }).toString().slice(1);
+  const jsonEscaped = JSON.stringify(value).slice(1, -1);
+  return [value, formEncoded, jsonEscaped];
 }

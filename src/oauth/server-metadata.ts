@@ -1,10 +1,11 @@
-/** What an authorization server says of itself (RFC 8414 §2, RFC 9449 §5.1), and the check that it says it well. */
+/** Authorization server metadata (RFC 8414 §2, RFC 9449 §5.1) and its validation. */
 
 import { OAuthError } from "../errors.js";
 import { misconfigured } from "./assert.js";
 
-/** The members that are used here. All others are kept as they came. */
+/** Authorization server metadata. Only the members that Hardproof uses are typed; all others are kept. */
 export interface ServerMetadata {
+  /** The server's issuer identifier. */
   readonly issuer: string;
   readonly authorization_endpoint?: string | undefined;
   readonly token_endpoint?: string | undefined;
@@ -22,45 +23,53 @@ export interface ServerMetadata {
 }
 
 /**
- * One document serves many clients: none of them can change what the next one finds.
+ * Validates metadata from a server. The result is deeply frozen, since several clients share it.
  *
- * @param issuer - what the server is called, compared character by character (RFC 8414 §3.3)
- * @throws {OAuthError} code `invalid-response` if it is another server's metadata, or none
+ * @param document - The response's JSON object.
+ * @param issuer - The expected issuer, compared as a string (RFC 8414 §3.3).
+ * @throws {OAuthError} With code `invalid-response` if the metadata is malformed, or that of another issuer.
  */
-export function checkMetadata(document: Record<string, unknown> | undefined, issuer: string, response: Response) {
-  const wrong = (why: string) => new OAuthError("invalid-response", `The metadata of ${issuer} ${why}.`, { response });
-  if (document === undefined) throw wrong("is no JSON object");
+export function parseMetadata(document: Record<string, unknown> | undefined, issuer: string, response: Response) {
+  const invalid = (problem: string) =>
+    new OAuthError("invalid-response", `The metadata of ${issuer} ${problem}.`, { response });
+  if (document === undefined) throw invalid("isn't a JSON object");
   if (document.issuer !== issuer)
-    throw wrong(`is that of another issuer: ${JSON.stringify(document.issuer)?.slice(0, 200)}`);
+    throw invalid(`belongs to a different issuer: ${JSON.stringify(document.issuer)?.slice(0, 200)}`);
   const members = Object.entries(document).filter(([, value]) => value !== null);
-  const odd = oddMember(members);
-  if (odd) throw wrong(`has a ${odd} of the wrong type`);
-  return frozen({ ...Object.fromEntries(members), issuer }) as ServerMetadata; // each member that is read was checked above
+  const name = memberOfWrongType(members);
+  if (name) throw invalid(`contains ${name} with the wrong type`);
+  return deepFreeze({ ...Object.fromEntries(members), issuer }) as ServerMetadata; // the typed members were checked above
 }
 
-/** @throws {OAuthError} code `misconfigured` for metadata of the wrong type, or of a server that takes no proofs by ES256 */
-export function checkGiven(metadata: ServerMetadata): void {
-  const odd = typeof metadata.issuer === "string" ? oddMember(Object.entries(metadata)) : "issuer";
-  if (odd) throw misconfigured(`metadata has a ${odd} of the wrong type.`);
+/**
+ * Checks metadata from the caller.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it is malformed, or if the server doesn't support ES256 proofs.
+ */
+export function assertMetadata(metadata: ServerMetadata): void {
+  const name = typeof metadata.issuer === "string" ? memberOfWrongType(Object.entries(metadata)) : "issuer";
+  if (name) throw misconfigured(`metadata.${name} has the wrong type.`);
   const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
   if (algorithms?.includes("ES256") === false)
-    throw misconfigured(`${issuer} takes no DPoP proofs by ES256, only by ${algorithms.join(", ") || "nothing"}.`);
+    throw misconfigured(
+      `${issuer} doesn't support DPoP proofs by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+    );
 }
 
-/** To its bottom, however deep a server has made it. */
-function frozen<T extends object>(document: T): T {
-  const left: object[] = [document];
-  for (let next = left.pop(); next !== undefined; next = left.pop())
+/** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */
+function deepFreeze<T extends object>(document: T): T {
+  const pending: object[] = [document];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop())
     for (const member of Object.values(Object.freeze(next)))
-      if (typeof member === "object" && member !== null) left.push(member);
+      if (typeof member === "object" && member !== null) pending.push(member);
   return document;
 }
 
-function oddMember(members: [name: string, value: unknown][]): string | undefined {
-  return members.find(([name, value]) => value !== undefined && !hasItsType(name, value))?.[0];
+function memberOfWrongType(members: [name: string, value: unknown][]): string | undefined {
+  return members.find(([name, value]) => value !== undefined && !hasRightType(name, value))?.[0];
 }
 
-function hasItsType(name: string, value: unknown): boolean {
+function hasRightType(name: string, value: unknown): boolean {
   if (name.endsWith("_endpoint")) return typeof value === "string";
   if (/_(methods|values)_supported$/.test(name)) return Array.isArray(value) && value.every(isString);
   if (name === "mtls_endpoint_aliases")

@@ -1,33 +1,37 @@
-/** Which URLs a secret may be sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
+/** Validates the URLs that secrets are sent to: `https:`, or `http:` on loopback (RFC 6749 §3.1, RFC 8252 §7.3). */
+import { isLoopback } from "../keystore/uri.js";
 import { misconfigured } from "./assert.js";
 
-/** How far a URL is trusted. */
+/** Which URLs are accepted. */
 export interface UrlTrust {
-  /** Takes `http:` for any host. Everything that is sent can then be read and changed on the way. */
+  /** Accepts `http:` for any host. Anyone on the network can then read and change what is sent. */
   allowInsecure?: boolean | undefined;
 }
 
 /**
- * @param name - what the URL is called in the error
- * @throws {OAuthError} code `misconfigured` for a URL that no secret should be sent to
+ * Parses the URL of a server or endpoint.
+ *
+ * @param name - The name of the URL in the error.
+ * @throws {OAuthError} With code `misconfigured` if secrets must not be sent to this URL.
  */
-export function checkServerUrl(name: string, value: string | URL, { allowInsecure }: UrlTrust): URL {
+export function parseServerUrl(value: string | URL, name: string, { allowInsecure }: UrlTrust): URL {
   const url = URL.canParse(String(value)) ? new URL(value) : undefined;
   if (url?.protocol !== "https:" && url?.protocol !== "http:") throw misconfigured(`${name} must be an https: URL.`);
   if (url.username || url.password || url.hash)
-    throw misconfigured(`${name} must be a plain URL: no user name or fragment (${url.host}).`);
+    throw misconfigured(`${name} must be a plain URL, without a user name, password or fragment (host ${url.host}).`);
   if (url.protocol === "http:" && !allowInsecure && !isLoopback(url.hostname))
-    throw misconfigured(`${name} ${url.origin} is not https: a secret could be read on the way. See allowInsecure.`);
+    throw misconfigured(`${name} ${url.origin} is not https: secrets could be read in transit. See allowInsecure.`);
   return url;
 }
 
-/** The same for a URL that others are built on: it has no query either, and no slash at its end. */
-export function checkBaseUrl(name: string, value: string | URL, trust: UrlTrust): string {
-  const url = checkServerUrl(name, value, trust);
-  if (url.search) throw misconfigured(`${name} must be a plain URL: no query (${url.host}).`);
+/**
+ * Parses a URL that paths are appended to.
+ *
+ * @returns The URL without a query or trailing slash.
+ * @throws {OAuthError} As {@link parseServerUrl} does, and if the URL has a query.
+ */
+export function parseBaseUrl(value: string | URL, name: string, trust: UrlTrust): string {
+  const url = parseServerUrl(value, name, trust);
+  if (url.search) throw misconfigured(`${name} must be a plain URL, without a query (host ${url.host}).`);
   return url.origin + url.pathname.replace(/\/+$/, "");
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }

@@ -1,33 +1,42 @@
-/** Where an access token may be sent: `https:`, or `http:` on loopback, and there only to the origins that were named. */
+/** Restricts where an access token is sent: `https:`, or `http:` on loopback, and optionally only to listed origins. */
 import { DPoPError } from "../errors.js";
-import { isLoopback } from "../oauth/server-url.js";
+import { isLoopback } from "../keystore/uri.js";
 
-export interface TokenReach {
-  /** The only origins that get the token, such as `https://api.example.com`. Default: any. */
+/** Where an access token may be sent. */
+export interface AllowedOrigins {
+  /** The only origins that the token is sent to, such as `https://api.example.com`. Default: any. */
   allowedOrigins?: readonly (string | URL)[] | undefined;
-  /** Takes `http:` for any host. The token can then be read on the way, and answers changed. */
+  /** Accepts `http:` for any host. Anyone on the network can then read the token and change responses. */
   allowInsecure?: boolean | undefined;
 }
 
+/** Throws {@link DPoPError} with code `forbidden-origin` if the token must not be sent to the URL. */
+export type AssertAllowedOrigin = (url: URL) => void;
+
 /**
- * @returns a check that throws {@link DPoPError} `forbidden-origin` for a URL that must not get the token
- * @throws {DPoPError} code `misconfigured` for an allowed origin that is none
+ * Creates the check for these options.
+ *
+ * @throws {DPoPError} With code `misconfigured` if an allowed origin isn't an origin.
  */
-export function tokenReach({ allowedOrigins, allowInsecure = false }: TokenReach): (url: URL) => void {
-  const allowed = allowedOrigins && new Set(allowedOrigins.map(originOf));
+export function originCheck({ allowedOrigins, allowInsecure = false }: AllowedOrigins): AssertAllowedOrigin {
+  const allowed = allowedOrigins && new Set(allowedOrigins.map(parseOrigin));
   return ({ protocol, hostname, origin }) => {
     if (protocol !== "https:" && protocol !== "http:")
-      throw new DPoPError("forbidden-origin", `A token goes over https: only, not over ${protocol}`);
+      throw new DPoPError("forbidden-origin", `The token must be sent over https:, not over ${protocol}`);
     if (protocol === "http:" && !allowInsecure && !isLoopback(hostname))
-      throw new DPoPError("forbidden-origin", `${origin} is not https: the token could be read. See allowInsecure.`);
+      throw new DPoPError(
+        "forbidden-origin",
+        `${origin} is not https: the token could be read in transit. See allowInsecure.`,
+      );
     if (allowed && !allowed.has(origin))
-      throw new DPoPError("forbidden-origin", `${origin} is not among allowedOrigins: nothing was sent to it.`);
+      throw new DPoPError("forbidden-origin", `${origin} is not in allowedOrigins. Nothing was sent to it.`);
   };
 }
 
-function originOf(value: string | URL): string {
+function parseOrigin(value: string | URL): string {
   const url = URL.canParse(String(value)) ? new URL(value) : undefined;
   const isOrigin = url?.href === `${url?.origin}/` && url.protocol.startsWith("http");
-  if (!isOrigin) throw new DPoPError("misconfigured", "allowedOrigins are origins: scheme, host and port, no path.");
+  if (!isOrigin)
+    throw new DPoPError("misconfigured", "allowedOrigins must contain origins: scheme, host and port, without a path.");
   return url.origin;
 }

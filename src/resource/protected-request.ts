@@ -1,68 +1,70 @@
-/** One call to a resource server: its requests, until there is an answer to give back (RFC 9449 §7 and §9). */
+/** One call to a resource server: its requests, retries and redirects, until there is a final response (RFC 9449 §7, §9). */
 
-import { sentMethod } from "../dpop/http-method.js";
-import type { NonceStore } from "../dpop/nonce-cache.js";
-import { ProofTries } from "../dpop/proof-retry.js";
+import { normalizeMethod } from "../dpop/http-method.js";
+import type { NonceCache } from "../dpop/nonce-cache.js";
+import { ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
-import { nameOf } from "../oauth/http.js";
+import { displayUrl } from "../oauth/http.js";
 import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
+import type { AssertAllowedOrigin } from "./allowed-origins.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
-import { type Body, gathered, type RequestBody, requestBody } from "./replayable-body.js";
+import { type Body, bufferUpTo, type RequestBody, requestBody } from "./replayable-body.js";
 import { parseChallenges } from "./www-authenticate.js";
 
-/** What all calls of one `dpopFetch` have in common. */
-export interface CallTerms {
+/** What all calls of one `dpopFetch` share. */
+export interface CallContext {
   readonly prover: DPoPProver;
   readonly source: TokenSource;
   readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
-  /** Throws for a URL that the token must not be sent to. */
-  readonly checkReach: (url: URL) => void;
-  /** The resource servers' alone (RFC 9449 §9). */
-  readonly nonces: NonceStore;
+  readonly assertAllowedOrigin: AssertAllowedOrigin;
+  /** Separate from the authorization server's nonces (RFC 9449 §9). */
+  readonly nonces: NonceCache;
   readonly maxBufferedBody: number;
   readonly adjustClock: boolean;
 }
 
-const MOST_REDIRECTS = 20;
+const MAX_REDIRECTS = 20;
 
-export class ResourceCall {
-  readonly #terms: CallTerms;
+/** One call of a `dpopFetch` function. Can be sent once. */
+export class ProtectedRequest {
+  readonly #context: CallContext;
   readonly #init: RequestInit;
   readonly #signal: AbortSignal | undefined;
   readonly #headers: Headers;
-  readonly #proofs: ProofTries;
+  readonly #proofs: ProofRetry;
   readonly #redirect: NonNullable<RequestInit["redirect"]>;
   #input: string | Request;
   #url: URL;
   #method: string;
   #body: RequestBody | undefined;
   #response: Response | undefined;
-  #renewed = false;
+  #hasRenewedToken = false;
 
-  /** @throws {DPoPError} code `forbidden-origin`, `forbidden-header` or `invalid-htm` */
-  constructor(terms: CallTerms, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
+  /** @throws {DPoPError} With code `forbidden-origin`, `forbidden-header` or `invalid-htm`. */
+  constructor(context: CallContext, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
     const request = isRequest(input) ? input : undefined;
-    this.#terms = terms;
-    this.#proofs = new ProofTries(terms.prover, terms.nonces);
+    this.#context = context;
+    this.#proofs = new ProofRetry(context.prover, context.nonces);
     this.#init = init;
     this.#signal = signal;
     this.#input = isRequest(input) ? input : String(input);
     this.#url = new URL(request?.url ?? String(input));
-    this.#method = sentMethod(init.method ?? request?.method ?? "GET");
+    this.#method = normalizeMethod(init.method ?? request?.method ?? "GET");
     this.#headers = new Headers(init.headers ?? request?.headers);
     this.#redirect = init.redirect ?? request?.redirect ?? "follow";
-    terms.checkReach(this.#url);
+    context.assertAllowedOrigin(this.#url);
     for (const name of ["authorization", "dpop"])
       if (this.#headers.has(name))
-        throw new DPoPError("forbidden-header", `Leave the ${name} header out: each request gets one of its own.`);
+        throw new DPoPError("forbidden-header", `Remove the ${name} header: dpopFetch sets it for each request.`);
   }
 
-  async run(): Promise<Response> {
+  /** Sends the call and returns its final response. */
+  async send(): Promise<Response> {
     try {
-      this.#body = await this.#takeBody();
-      const response = await this.#followed(await this.#answered());
+      this.#body = await this.#openInput();
+      const response = await this.#followRedirects(await this.#sendWithRetries());
       this.#body?.release();
       return response;
     } catch (reason) {
@@ -72,29 +74,30 @@ export class ResourceCall {
     }
   }
 
-  async #takeBody(): Promise<RequestBody | undefined> {
-    const { maxBufferedBody } = this.#terms;
+  async #openInput(): Promise<RequestBody | undefined> {
+    const { maxBufferedBody } = this.#context;
     if (this.#init.body != null) return requestBody(this.#init.body, maxBufferedBody);
     if (!isRequest(this.#input) || this.#input.body === null) return undefined;
     if (this.#input.bodyUsed) throw new TypeError("The Request's body has already been used.");
-    return requestBody(await gathered(this.#input.body, maxBufferedBody), maxBufferedBody);
+    return requestBody(await bufferUpTo(this.#input.body, maxBufferedBody), maxBufferedBody);
   }
 
-  async #followed(first: Response): Promise<Response> {
+  async #followRedirects(first: Response): Promise<Response> {
     let response = first;
-    for (let left = MOST_REDIRECTS; this.#redirect === "follow"; left--) {
+    for (let remaining = MAX_REDIRECTS; this.#redirect === "follow"; remaining--) {
       const redirect = redirectOf({ url: this.#url, method: this.#method }, response);
       if (!redirect) break;
       discard(response);
-      if (left === 0) throw new DPoPError("redirect", `${nameOf(this.#url)}: over ${MOST_REDIRECTS} redirects.`);
-      this.#turnTo(redirect);
-      response = await this.#answered();
+      if (remaining === 0)
+        throw new DPoPError("redirect", `${displayUrl(this.#url)} redirects more than ${MAX_REDIRECTS} times.`);
+      this.#followRedirect(redirect);
+      response = await this.#sendWithRetries();
     }
     if (response !== first) Object.defineProperty(response, "redirected", { value: true });
     return response;
   }
 
-  #turnTo({ url, dropsBody }: Redirect): void {
+  #followRedirect({ url, dropsBody }: Redirect): void {
     this.#url = url;
     this.#input = url.href;
     if (dropsBody) this.#dropBody();
@@ -103,41 +106,42 @@ export class ResourceCall {
 
   #dropBody(): void {
     this.#method = "GET";
-    this.#body?.release(new DPoPError("redirect", "The redirect left the body behind."));
+    this.#body?.release(new DPoPError("redirect", "The redirect changed the request to a GET without a body."));
     this.#body = undefined;
     for (const name of BODY_HEADERS) this.#headers.delete(name);
   }
 
-  /** Sends, and sends again for each challenge that can be met. */
-  async #answered(): Promise<Response> {
+  /** Sends the request, and sends it again as long as a challenge can be answered. */
+  async #sendWithRetries(): Promise<Response> {
     for (;;) {
       const { accessToken } = await this.#token();
-      const response = await this.#send(accessToken);
-      if (response.status !== 401 || !(await this.#mends(response, accessToken))) return response;
+      const response = await this.#sendOnce(accessToken);
+      if (response.status !== 401 || !(await this.#canRetry(response, accessToken))) return response;
       discard(response);
       this.#rewindBody();
     }
   }
 
   async #token(): Promise<Token> {
-    const { prover, source } = this.#terms;
+    const { prover, source } = this.#context;
     const token = await source.token({ signal: this.#signal });
     if (token.cnfJkt === null || token.cnfJkt === prover.jkt) return token;
-    throw new DPoPError("invalid-access-token", `The token is bound to key ${token.cnfJkt}, not to ${prover.jkt}.`);
+    const message = `The token is bound to key ${token.cnfJkt}, not to the prover's key ${prover.jkt}.`;
+    throw new DPoPError("invalid-access-token", message);
   }
 
-  async #send(accessToken: string): Promise<Response> {
-    const { nonces, fetch } = this.#terms;
+  async #sendOnce(accessToken: string): Promise<Response> {
+    const { nonces, fetch } = this.#context;
     const target = { htm: this.#method, htu: this.#url, accessToken, signal: this.#signal };
     this.#headers.set("dpop", await this.#proofs.next(target));
     this.#headers.set("authorization", `DPoP ${accessToken}`);
-    this.#signal?.throwIfAborted(); // not every key and fetch looks at it
-    this.#response = await fetch(this.#input, this.#sent());
-    nonces.keep(this.#url, this.#response.headers);
+    this.#signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
+    this.#response = await fetch(this.#input, this.#requestInit());
+    nonces.remember(this.#url, this.#response.headers);
     return this.#response;
   }
 
-  #sent(): RequestInit {
+  #requestInit(): RequestInit {
     return {
       ...this.#init,
       method: this.#method,
@@ -149,52 +153,50 @@ export class ResourceCall {
     };
   }
 
-  /** @returns whether another request will say what this answer asked for: a nonce, a time, a token, each once */
-  async #mends(response: Response, accessToken: string): Promise<boolean> {
-    const { source, adjustClock } = this.#terms;
-    const errors = errorsOf(response);
+  /** Whether another request can answer the challenge, with a new nonce, time or token. True once for each of them. */
+  async #canRetry(response: Response, accessToken: string): Promise<boolean> {
+    const { source, adjustClock } = this.#context;
+    const errors = challengeErrors(response);
     const clock = adjustClock && errors.includes("invalid_dpop_proof");
-    if (this.#proofs.mends(response.headers, { nonce: errors.includes("use_dpop_nonce"), clock })) return true;
-    if (!errors.includes("invalid_token") || this.#renewed) return false;
+    if (this.#proofs.canRetry(response.headers, { nonce: errors.includes("use_dpop_nonce"), clock })) return true;
+    if (!errors.includes("invalid_token") || this.#hasRenewedToken) return false;
     const next = await source.renew(accessToken, { signal: this.#signal });
-    this.#renewed = next.accessToken !== accessToken;
-    return this.#renewed;
+    this.#hasRenewedToken = next.accessToken !== accessToken;
+    return this.#hasRenewedToken;
   }
 
-  /** What the try before has read by now is all it gets: it must not read on while the next one's proof is signed. */
+  /** Stops the previous attempt, which must not read more of a stream while the next proof is signed. */
   #rewindBody(): void {
     this.#body?.stop();
-    this.#checkBody();
+    this.#assertReplayable();
   }
 
   #openBody(): Body | undefined {
-    this.#checkBody();
+    this.#assertReplayable();
     return this.#body?.open();
   }
 
-  #checkBody(): void {
+  #assertReplayable(): void {
     if (this.#body?.replayable !== false) return;
-    const again = "What was missing is there now: make the call again, or raise maxBufferedBody.";
-    throw new DPoPError(
-      "body-spent",
-      `${nameOf(this.#url)} wants its request again, and the stream is spent. ${again}`,
-    );
+    const problem = `${displayUrl(this.#url)} requires the request again, but its body is a stream that was already sent`;
+    throw new DPoPError("body-spent", `${problem}. Make the call again with a new stream, or raise maxBufferedBody.`);
   }
 }
 
+/** Whether the input is a `Request`, also one of another `fetch` implementation. */
 export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === "object" && "url" in input;
 }
 
-/** A DPoP challenge's own; `invalid_token` from a Bearer one too, for servers that take both. */
-function errorsOf({ headers }: Response): (string | undefined)[] {
+/** Errors of DPoP challenges, and `invalid_token` of Bearer challenges, for servers that accept both schemes. */
+function challengeErrors({ headers }: Response): (string | undefined)[] {
   return parseChallenges(headers.get("www-authenticate") ?? "")
     .map(({ scheme, parameters }) => ({ scheme, error: parameters.get("error") }))
     .filter(({ scheme, error }) => scheme === "dpop" || (scheme === "bearer" && error === "invalid_token"))
     .map(({ error }) => error);
 }
 
-/** Its connection is free again. */
+/** Cancels the body, so that the connection can be reused. */
 function discard({ body }: Response): void {
   body?.cancel().catch(() => undefined);
 }

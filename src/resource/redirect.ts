@@ -1,14 +1,15 @@
-/** Where a redirect leads, and what of the request goes along (Fetch standard, HTTP-redirect fetch). */
+/** Redirects: the next URL, and what is kept of the request (Fetch standard, "HTTP-redirect fetch"). */
 import { DPoPError } from "../errors.js";
-import { nameOf } from "../oauth/http.js";
+import { displayUrl } from "../oauth/http.js";
 
+/** Where a redirect leads, and how it changes the request. */
 export interface Redirect {
   readonly url: URL;
-  /** The next request is a GET (or stays a HEAD), without the body and what describes it. */
+  /** Whether the next request is a GET (or still a HEAD) without the body and its headers. */
   readonly dropsBody: boolean;
 }
 
-/** What describes a body, and goes when it goes. */
+/** Headers that describe the body, and are dropped together with it. */
 export const BODY_HEADERS = [
   "content-encoding",
   "content-language",
@@ -17,21 +18,25 @@ export const BODY_HEADERS = [
   "content-length",
 ];
 
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const REDIRECT_STATUS = new Set([301, 302, 303, 307, 308]);
+const MANUAL = 'It must support redirect: "manual" and return the redirect response.';
 
 /**
- * @returns where the answer leads, or undefined if it is no redirect
- * @throws {DPoPError} code `redirect` if it leads to another origin, or nobody can see where
+ * Returns where a response redirects to, or `undefined` if it isn't a redirect.
+ *
+ * @throws {DPoPError} With code `redirect` if the target has a different origin, or can't be determined.
  */
 export function redirectOf(request: { url: URL; method: string }, response: Response): Redirect | undefined {
-  if (response.redirected) throw refused(request.url, "and its fetch followed, against the request");
-  if (response.type === "opaqueredirect") throw refused(request.url, "to where can't be seen");
-  const location = REDIRECTS.has(response.status) ? response.headers.get("location") : null;
+  if (response.redirected)
+    throw new DPoPError("redirect", `The custom fetch followed a redirect of ${displayUrl(request.url)}. ${MANUAL}`);
+  if (response.type === "opaqueredirect")
+    throw new DPoPError("redirect", `The custom fetch hides the redirect of ${displayUrl(request.url)}. ${MANUAL}`);
+  const location = REDIRECT_STATUS.has(response.status) ? response.headers.get("location") : null;
   if (location === null) return undefined;
   const target = Buffer.from(location, "latin1").toString();
-  if (!URL.canParse(target, request.url.href)) throw refused(request.url, "to what is no URL");
+  if (!URL.canParse(target, request.url.href)) throw notFollowed(request.url, "an invalid URL");
   const url = new URL(target, request.url);
-  if (url.origin !== request.url.origin) throw refused(request.url, `to ${url.origin}`);
+  if (url.origin !== request.url.origin) throw notFollowed(request.url, url.origin);
   return { url, dropsBody: dropsBody(response.status, request.method) };
 }
 
@@ -40,7 +45,7 @@ function dropsBody(status: number, method: string): boolean {
   return (status === 301 || status === 302) && method === "POST";
 }
 
-function refused(url: URL, where: string): DPoPError {
-  const next = 'The token was not sent on. Call the final URL, or give redirect: "manual".';
-  return new DPoPError("redirect", `${nameOf(url)} redirects ${where}. ${next}`);
+function notFollowed(url: URL, target: string): DPoPError {
+  const remedy = 'The token was not sent there. Call the final URL, or use redirect: "manual".';
+  return new DPoPError("redirect", `${displayUrl(url)} redirects to ${target}. ${remedy}`);
 }

@@ -1,84 +1,90 @@
-/** A request's body that can be sent a second time: each try needs it whole, and a stream gives it only once. */
+/** Request bodies that can be sent again: every attempt needs the whole body, but a stream can be read only once. */
 import { isArrayBuffer } from "node:util/types";
 
-/** What `fetch` takes for a body. */
+/** A body as `fetch` accepts it. */
 export type Body = NonNullable<RequestInit["body"]>;
 
+/** A body for one or more attempts to send a request. */
 export interface RequestBody {
-  /** Whether it can be sent from its start (again). While no try is open, it stays so. */
+  /** Whether the body can be sent from its start. Doesn't change while no attempt is open. */
   readonly replayable: boolean;
-  /** What to hand to the next try. The one before gets nothing more. */
+  /** Starts a new attempt and stops the previous one. */
   open(): Body;
-  /** There will be another try: the one before gets nothing more, so that nothing is lost until the next one opens. */
+  /** Stops the current attempt, so that it can't read more of the stream before the next one starts. */
   stop(): void;
-  /** No further try: nothing more is kept, and a stream that nobody reads any longer is cancelled. */
+  /** Ends buffering: there will be no further attempt. Cancels a stream that isn't read any more. */
   release(reason?: unknown): void;
 }
 
 /**
- * Takes the body as it is now, as `fetch` does: what becomes of it while the key signs is not sent.
+ * Creates a replayable body. Copies mutable bodies, as `fetch` does, so that changes while the key signs have no effect.
  *
- * @param limit - bytes of a stream that are kept for a second try
+ * @param limit - Bytes of a stream to buffer for another attempt.
  */
 export function requestBody(body: Body, limit: number): RequestBody {
   if (body instanceof ReadableStream) return new StreamBody(body, limit);
   if (isAsyncIterable(body)) return new StreamBody(ReadableStream.from(body), limit);
-  const taken = copied(body);
-  return { replayable: true, open: () => taken, stop: () => undefined, release: () => undefined };
+  const copy = copyOf(body);
+  return { replayable: true, open: () => copy, stop: () => undefined, release: () => undefined };
 }
 
-/** A string and a Blob never change. */
-function copied(body: Body): Body {
+/** A string or a Blob is immutable and isn't copied. */
+function copyOf(body: Body): Body {
   if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
   if (isArrayBuffer(body)) return body.slice(0);
   if (body instanceof URLSearchParams) return new URLSearchParams(body);
-  if (body instanceof FormData) return formOf(body);
+  if (body instanceof FormData) return copyOfForm(body);
   return body;
 }
 
-function formOf(entries: FormData): FormData {
-  const form = new FormData();
-  for (const [name, value] of entries) form.append(name, value);
-  return form;
+function copyOfForm(original: FormData): FormData {
+  const copy = new FormData();
+  for (const [name, value] of original) copy.append(name, value);
+  return copy;
 }
 
 /**
- * The body of a `Request`, which is a stream even where it was made of a string: read whole, so that it keeps its length.
+ * Buffers the body of a `Request`, which is a stream even if it was created from a string. A buffered body is sent with its
+ * `Content-Length`.
  *
- * @param limit - bytes; what is longer stays a stream
+ * @param limit - Bytes. A longer body is returned as a stream.
  */
-export async function gathered(stream: ReadableStream<Uint8Array>, limit: number): Promise<Body> {
+export async function bufferUpTo(stream: ReadableStream<Uint8Array>, limit: number): Promise<Body> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream.values({ preventCancel: true })) {
     chunks.push(chunk);
     size += chunk.byteLength;
-    if (size > limit) return ReadableStream.from(joined(chunks, stream));
+    if (size > limit) return ReadableStream.from(concat(chunks, stream));
   }
   return Buffer.concat(chunks);
 }
 
-async function* joined(chunks: Uint8Array[], rest: ReadableStream<Uint8Array>) {
+async function* concat(chunks: Uint8Array[], rest: ReadableStream<Uint8Array>) {
   yield* chunks;
   yield* rest;
 }
 
 /**
- * Reads its source once and keeps what it read, up to the limit: a later try begins with that and goes on from there. Only
- * what the current try was given is ever let go, so no try gets less than the whole.
+ * A stream that is read once and buffered up to the limit. A later attempt starts with the buffer and continues with the
+ * stream. The buffer is dropped only when the current attempt has read all of it, so that no attempt gets a partial body.
  */
 class StreamBody implements RequestBody {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;
   readonly #limit: number;
-  #kept: Uint8Array[] = [];
+  #buffer: Uint8Array[] = [];
+  /** Bytes that were read from the source. */
   #size = 0;
   #replayable = true;
   #reading: Promise<void> | undefined;
-  #ended = false;
-  #tries = 0;
-  #given = 0;
-  #abandoned = false;
-  #released = false;
+  #hasEnded = false;
+  /** The number of the current attempt. */
+  #attempt = 0;
+  /** The index of the chunk in the buffer that the current attempt reads next. */
+  #position = 0;
+  /** Whether the current attempt was cancelled by its reader. */
+  #isCancelled = false;
+  #isReleased = false;
 
   constructor(source: ReadableStream<Uint8Array>, limit: number) {
     this.#source = source.getReader();
@@ -91,17 +97,17 @@ class StreamBody implements RequestBody {
 
   open(): ReadableStream<Uint8Array> {
     this.stop();
-    const current = this.#tries;
+    const attempt = this.#attempt;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          if (current === this.#tries && this.#needsMore()) await this.#read();
-          if (current === this.#tries) this.#give(controller);
+          if (attempt === this.#attempt && this.#needsMore()) await this.#read();
+          if (attempt === this.#attempt) this.#enqueueNext(controller);
         },
         cancel: (reason) => {
-          if (current !== this.#tries) return;
-          this.#abandoned = true;
-          if (this.#released) this.#cancel(reason);
+          if (attempt !== this.#attempt) return;
+          this.#isCancelled = true;
+          if (this.#isReleased) this.#cancelSource(reason);
         },
       },
       { highWaterMark: 0 },
@@ -109,55 +115,57 @@ class StreamBody implements RequestBody {
   }
 
   stop(): void {
-    this.#tries++;
-    this.#given = 0;
-    this.#abandoned = false;
+    this.#attempt++;
+    this.#position = 0;
+    this.#isCancelled = false;
   }
 
   release(reason?: unknown): void {
-    this.#released = true;
-    if (this.#abandoned || reason !== undefined) this.#cancel(reason);
+    this.#isReleased = true;
+    if (this.#isCancelled || reason !== undefined) this.#cancelSource(reason);
   }
 
   #needsMore(): boolean {
-    return this.#given === this.#kept.length && !this.#ended;
+    return this.#position === this.#buffer.length && !this.#hasEnded;
   }
 
-  /** One read for all who wait: one that a stopped try has begun brings what the next try gets. */
+  /** Shares one read among attempts: a read that a stopped attempt has started continues for the next one. */
   #read(): Promise<void> {
     this.#reading ??= this.#source.read().then(({ value, done }) => {
       this.#reading = undefined;
-      this.#ended = done;
-      if (!done) this.#keep(value);
+      this.#hasEnded = done;
+      if (!done) this.#append(value);
     });
     return this.#reading;
   }
 
-  #keep(chunk: Uint8Array): void {
+  #append(chunk: Uint8Array): void {
     this.#size += chunk.byteLength;
-    this.#kept.push(chunk);
+    this.#buffer.push(chunk);
   }
 
-  #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const chunk = this.#kept[this.#given];
+  #enqueueNext(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const chunk = this.#buffer[this.#position];
     if (chunk === undefined) {
       controller.close();
       return;
     }
     controller.enqueue(chunk);
-    this.#given++;
-    this.#letGo();
+    this.#position++;
+    if (this.#position === this.#buffer.length && !this.#isWithinLimit()) this.#dropBuffer();
   }
 
-  #letGo(): void {
-    const keepsMore = this.#size <= this.#limit && !this.#released;
-    if (keepsMore || this.#given < this.#kept.length) return;
+  #isWithinLimit(): boolean {
+    return this.#size <= this.#limit && !this.#isReleased;
+  }
+
+  #dropBuffer(): void {
     this.#replayable = false;
-    this.#kept = [];
-    this.#given = 0;
+    this.#buffer = [];
+    this.#position = 0;
   }
 
-  #cancel(reason: unknown): void {
+  #cancelSource(reason: unknown): void {
     this.#source.cancel(reason).catch(() => undefined);
   }
 }

@@ -1,9 +1,10 @@
-/** What a `WWW-Authenticate` header asks for: one challenge or several (RFC 9110 §11.6.1). */
+/** Parses the challenges of a `WWW-Authenticate` header (RFC 9110 §11.6.1). */
 
+/** One challenge of a `WWW-Authenticate` header. */
 export interface Challenge {
-  /** In lower case. */
+  /** The authentication scheme, in lower case. */
   readonly scheme: string;
-  /** By name, in lower case, without quotes. A token68 is no parameter. */
+  /** Values by name. Names are in lower case, values without quotes. A token68 isn't included. */
   readonly parameters: Map<string, string>;
 }
 
@@ -12,20 +13,20 @@ const SCHEME = `(?<scheme>${TOKEN})(?: +(?=[^ \\t,])|(?=[ \\t]*(?:,|$)))`;
 const PARAMETER = `(?<name>${TOKEN})[ \\t]*=[ \\t]*(?:(?<token>${TOKEN})|"(?<quoted>(?:[^"\\\\]|\\\\.)*)")`;
 const TOKEN68 = "(?<token68>[-._~+/0-9A-Za-z]+=*)";
 /**
- * Between two commas stands a parameter, or a scheme, or a scheme with its first parameter or its token68.
- * What parts them is taken whole or not at all: a server may send blanks without end.
+ * One list element: a parameter, a scheme, or a scheme with its first parameter or its token68. Separators are matched
+ * without backtracking, so that a header with many blanks can't cause quadratic time.
  */
 const ELEMENT = new RegExp(`[ \\t,]*(?![ \\t,])(?:${SCHEME})?(?:${PARAMETER}|${TOKEN68})?[ \\t]*(?=,|$)`, "y");
 
 /**
- * Reads the challenges of a header, or of several that are joined by commas, as `Headers.get` joins them. Never throws:
- * reading ends at the first thing that breaks the grammar, and what stands before that counts.
+ * Parses the challenges of one header, or of several headers joined by commas, as `Headers.get` returns them. Never throws:
+ * parsing stops at the first syntax error, and the challenges before it are returned.
  */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = [];
   ELEMENT.lastIndex = 0;
-  for (let found = ELEMENT.exec(header); found?.[0]; found = ELEMENT.exec(header)) {
-    const { scheme, name, token, quoted, token68 } = found.groups ?? {};
+  for (let match = ELEMENT.exec(header); match?.[0]; match = ELEMENT.exec(header)) {
+    const { scheme, name, token, quoted, token68 } = match.groups ?? {};
     if (scheme !== undefined) challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
     else if (token68 !== undefined) break;
     if (name === undefined) continue;

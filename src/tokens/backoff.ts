@@ -1,31 +1,39 @@
-/** How long to leave a server alone that has failed: twice as long after each failure, and never quite the same. */
+/** Exponential backoff with jitter: the delay doubles after each failure. */
 
+/** How long to wait after a failed token request. */
 export interface BackoffOptions {
-  /** Milliseconds after the first failure. Default 1,000. */
-  first?: number | undefined;
-  /** Milliseconds at most. Default 60,000. */
-  most?: number | undefined;
+  /** Milliseconds. The longest delay after the first failure. Default: 1,000. */
+  initialDelay?: number | undefined;
+  /** Milliseconds. The longest delay. Default: 60,000. */
+  maxDelay?: number | undefined;
 }
 
+/** Tracks failures, and how long to wait after the last one. */
 export class Backoff {
-  readonly #first: number;
-  readonly #most: number;
+  readonly #initialDelay: number;
+  readonly #maxDelay: number;
   #failures = 0;
-  #until = 0; // by the clock that nobody sets
+  #until = 0; // monotonic time, from performance.now()
 
-  constructor({ first = 1000, most = 60_000 }: BackoffOptions = {}) {
-    this.#first = first;
-    this.#most = most;
+  constructor({ initialDelay = 1000, maxDelay = 60_000 }: BackoffOptions = {}) {
+    this.#initialDelay = initialDelay;
+    this.#maxDelay = maxDelay;
   }
 
-  get waiting(): boolean {
+  /** Whether the delay after the last failure is still running. */
+  get isWaiting(): boolean {
     return performance.now() < this.#until;
   }
 
-  /** @param atLeast - milliseconds that the server itself asked for */
-  failed(atLeast = 0): void {
-    const longest = Math.min(this.#first * 2 ** this.#failures++, this.#most);
-    this.#until = performance.now() + Math.max(longest * (0.5 + Math.random() / 2), Math.min(atLeast, this.#most));
+  /**
+   * Starts the next delay, which is random: between one half and the whole of the current delay.
+   *
+   * @param minDelay - Milliseconds that the server requested.
+   */
+  recordFailure(minDelay = 0): void {
+    const delay = Math.min(this.#initialDelay * 2 ** this.#failures++, this.#maxDelay);
+    const withJitter = delay * (0.5 + Math.random() / 2);
+    this.#until = performance.now() + Math.max(withJitter, Math.min(minDelay, this.#maxDelay));
   }
 
   reset(): void {

@@ -1,19 +1,21 @@
-/** Tokens in encrypted files: AES-256-GCM (NIST SP 800-38D), the key given or derived by scrypt (RFC 7914). */
+/** A token store of encrypted files: AES-256-GCM (NIST SP 800-38D), with a raw key or one derived by scrypt (RFC 7914). */
 import { createCipheriv, createDecipheriv, createHash, randomBytes, scrypt } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { TokenStoreError } from "../errors.js";
+import { LruMap } from "../lru-map.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
+/** Options of {@link encryptedTokenStore}. */
 export interface EncryptedTokenStoreOptions {
-  /** One file for each token stands here. Made with mode 0700 if it is not there. */
+  /** The directory of the token files, one for each token. Created with mode 0700 if it doesn't exist. */
   directory: string;
-  /** 32 bytes of a key, or a passphrase of any length. */
+  /** An AES-256 key of 32 bytes, or a passphrase. */
   key: Uint8Array | string;
 }
 
-// A file is: magic, salt, iv, tag, ciphertext. Magic, salt and the token's name are authenticated with it.
+// File format: magic, salt, iv, tag, ciphertext. The additional authenticated data is magic, salt and the token's name.
 const MAGIC = Buffer.from("hardproof-token-1\n");
 const SALT_BYTES = 16;
 const IV_BYTES = 12;
@@ -22,84 +24,86 @@ const HEADER_BYTES = MAGIC.length + SALT_BYTES;
 const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 };
 
 /**
- * A store in a directory of encrypted files, each written beside its place and then renamed, so that a crash or another
- * process leaves the old token or the new one, and never half of one. What can't be decrypted is an error and stays as it is:
- * delete the file, or give the key that it was written with.
+ * Creates a store in a directory of encrypted files. Each file is written under a temporary name and renamed, so that a crash
+ * or a concurrent process never leaves a partial file. A file that can't be decrypted is not overwritten: delete it, or use
+ * the key that it was encrypted with.
  *
- * @throws {TokenStoreError} code `misconfigured` for a key that is none; its methods throw `unreadable` or `unavailable`
+ * @throws {TokenStoreError} With code `misconfigured` if the key is invalid. The store's methods throw `unreadable` if a file
+ *   can't be decrypted, `unavailable` if the directory can't be read or written.
  */
 export function encryptedTokenStore({ directory, key }: EncryptedTokenStoreOptions): TokenStore {
   const keyFor = keyDerivation(key);
-  const ownSalt = randomBytes(SALT_BYTES);
-  const fileOf = (name: string) => join(directory, `${createHash("sha256").update(name).digest("hex")}.token`);
+  const salt = randomBytes(SALT_BYTES);
+  const fileFor = (name: string) => join(directory, `${createHash("sha256").update(name).digest("hex")}.token`);
 
   return {
     async get(name) {
-      const file = fileOf(name);
-      const sealed = await readIfThere(file);
-      if (sealed === undefined) return undefined;
-      return unsealed(sealed, name, keyFor).catch((cause) => {
-        throw new TokenStoreError("unreadable", `${file} is damaged, foreign, or written with another key.`, { cause });
+      const file = fileFor(name);
+      const content = await readIfExists(file);
+      if (content === undefined) return undefined;
+      return decrypt(content, name, keyFor).catch((cause) => {
+        const message = `${file} can't be decrypted: it is damaged, not a token file, or encrypted with a different key.`;
+        throw new TokenStoreError("unreadable", `${message} Delete it, or use the right key.`, { cause });
       });
     },
     async set(name, token) {
-      const sealed = seal(Buffer.from(JSON.stringify(token)), name, await keyFor(ownSalt), ownSalt);
-      await onDisk(directory, () => replace(directory, fileOf(name), sealed));
+      const content = encrypt(Buffer.from(JSON.stringify(token)), name, await keyFor(salt), salt);
+      await withFileErrors(directory, () => replaceFile(directory, fileFor(name), content));
     },
     async del(name) {
-      await onDisk(directory, () => rm(fileOf(name), { force: true }));
+      await withFileErrors(directory, () => rm(fileFor(name), { force: true }));
     },
   };
 }
 
+/** Returns the AES key for the salt of a file. */
 type KeyFor = (salt: Buffer) => Promise<Uint8Array>;
 
 function keyDerivation(key: Uint8Array | string): KeyFor {
-  if (typeof key === "string" && key !== "") return derivation(key);
+  if (typeof key === "string" && key !== "") return deriveFromPassphrase(key);
   if (key instanceof Uint8Array && key.byteLength === 32) return async () => key;
-  throw new TokenStoreError("misconfigured", "key must be 32 bytes or a passphrase.");
+  throw new TokenStoreError("misconfigured", "key must be 32 bytes or a non-empty passphrase.");
 }
 
-/** Of so many salts the keys are kept: each process that writes has one of its own. */
-const MOST_KEYS = 64;
+/** Derived keys to cache. Each process that writes to the directory uses a different salt. */
+const MAX_KEYS = 64;
 
-/** Derives once for each salt: it takes a tenth of a second, on purpose. */
-function derivation(passphrase: string): KeyFor {
+/** Caches the key of each salt, since scrypt is intentionally slow: about a tenth of a second. */
+function deriveFromPassphrase(passphrase: string): KeyFor {
   const derive = promisify<string, Buffer, number, typeof SCRYPT, Buffer>(scrypt);
-  const keys = new Map<string, Promise<Buffer>>();
+  const keys = new LruMap<string, Promise<Buffer>>(MAX_KEYS);
   return (salt) => {
-    const name = salt.toString("hex");
-    const key = keys.get(name) ?? derive(passphrase, salt, 32, SCRYPT);
-    key.catch(() => keys.delete(name));
-    keys.delete(name);
-    keys.set(name, key);
-    if (keys.size > MOST_KEYS) keys.delete(keys.keys().next().value as string);
+    const id = salt.toString("hex");
+    const key = keys.get(id) ?? derive(passphrase, salt, 32, SCRYPT);
+    key.catch(() => keys.delete(id));
+    keys.set(id, key);
     return key;
   };
 }
 
-function seal(plain: Buffer, name: string, key: Uint8Array, salt: Buffer): Buffer {
+function encrypt(plaintext: Buffer, name: string, key: Uint8Array, salt: Buffer): Buffer {
   const header = Buffer.concat([MAGIC, salt]);
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(Buffer.concat([header, Buffer.from(name)]));
-  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return Buffer.concat([header, iv, cipher.getAuthTag(), sealed]);
+  const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([header, iv, cipher.getAuthTag(), ciphertext]);
 }
 
-async function unsealed(file: Buffer, name: string, keyFor: KeyFor): Promise<StoredToken> {
-  const header = file.subarray(0, HEADER_BYTES);
-  const [iv, tag] = [file.subarray(HEADER_BYTES, HEADER_BYTES + IV_BYTES), file.subarray(HEADER_BYTES + IV_BYTES)];
-  if (!header.subarray(0, MAGIC.length).equals(MAGIC) || tag.length < TAG_BYTES) throw new Error("no token file");
+async function decrypt(content: Buffer, name: string, keyFor: KeyFor): Promise<StoredToken> {
+  const header = content.subarray(0, HEADER_BYTES);
+  const iv = content.subarray(HEADER_BYTES, HEADER_BYTES + IV_BYTES);
+  const rest = content.subarray(HEADER_BYTES + IV_BYTES); // tag and ciphertext
+  if (!header.subarray(0, MAGIC.length).equals(MAGIC) || rest.length < TAG_BYTES) throw new Error("not a token file");
   const key = await keyFor(header.subarray(MAGIC.length));
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.concat([header, Buffer.from(name)]))
-    .setAuthTag(tag.subarray(0, TAG_BYTES));
-  const plain = Buffer.concat([decipher.update(tag.subarray(TAG_BYTES)), decipher.final()]);
-  return JSON.parse(plain.toString());
+    .setAuthTag(rest.subarray(0, TAG_BYTES));
+  const plaintext = Buffer.concat([decipher.update(rest.subarray(TAG_BYTES)), decipher.final()]);
+  return JSON.parse(plaintext.toString());
 }
 
-async function readIfThere(file: string): Promise<Buffer | undefined> {
-  return onDisk(file, () =>
+async function readIfExists(file: string): Promise<Buffer | undefined> {
+  return withFileErrors(file, () =>
     readFile(file).catch((cause) => {
       if (cause.code === "ENOENT") return undefined;
       throw cause;
@@ -107,28 +111,29 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
   );
 }
 
-/** Written, on the disk, and only then in its place: a reader sees the old file or the new one. */
-async function replace(directory: string, file: string, content: Buffer): Promise<void> {
+/** Writes and syncs a temporary file, then renames it, so that a reader sees either the old content or the new one. */
+async function replaceFile(directory: string, file: string, content: Buffer): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const beside = `${file}.${randomBytes(8).toString("hex")}`;
+  const temporary = `${file}.${randomBytes(8).toString("hex")}`;
   try {
-    const handle = await open(beside, "wx", 0o600);
+    const handle = await open(temporary, "wx", 0o600);
     await handle
       .writeFile(content)
       .then(() => handle.sync())
       .finally(() => handle.close());
-    await rename(beside, file);
+    await rename(temporary, file);
   } catch (cause) {
-    await rm(beside, { force: true });
+    await rm(temporary, { force: true });
     throw cause;
   }
 }
 
-async function onDisk<T>(place: string, work: () => Promise<T>): Promise<T> {
+/** @param path - The file or directory that the error names. */
+async function withFileErrors<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
-    throw new TokenStoreError("unavailable", `The token store at ${place} can't be used${code}.`, { cause });
+    throw new TokenStoreError("unavailable", `The token store at ${path} can't be read or written${code}.`, { cause });
   }
 }

@@ -1,4 +1,4 @@
-/** How a token is followed by the next one: from the store, by its refresh token, or by the grant again (RFC 6749 §6). */
+/** Gets the next token: from the store, by the refresh token, or by repeating the grant (RFC 6749 §6). */
 import { hash } from "node:crypto";
 import type { DPoPProver } from "../dpop/prover.js";
 import { OAuthError, SignerError } from "../errors.js";
@@ -8,50 +8,55 @@ import type { TokenRequest } from "../oauth/token/token-request.js";
 import type { Binding } from "../oauth/token/token-response.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
-/** What is needed of an `OAuthClient`. */
+/** The part of {@link OAuthClient} that a token source uses. */
 export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
   Partial<Pick<OAuthClient, "requireBinding">>;
 
+/** Options of {@link TokenRenewal}. */
 export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
+  /** Sends the token requests. */
   client: TokenClient;
+  /** Makes the proofs. Tokens are bound to its key. */
   prover: DPoPProver;
-  /** A token that you already have, such as one of a login just made. It goes before the store's. */
+  /** A token that the caller has just received, for example by a login. It takes precedence over the store. */
   token?: Token | undefined;
-  /** Whether the grant can be asked for again. Default: `client_credentials` can, no other. */
+  /** Whether the grant can be requested again. Default: only `client_credentials`. */
   repeatable?: boolean | undefined;
-  /** Keeps the token for the next run, and shares it with other processes. */
+  /** Keeps the token across restarts, and shares it with other processes. */
   store?: TokenStore | undefined;
   /**
-   * Whose token it is, as part of the store's key. Needed where one key and client log in for several people: nothing else
-   * tells their tokens apart.
+   * The user that the token belongs to, as part of the store's key. Required if several users log in with the same key and
+   * client: nothing else distinguishes their tokens.
    */
   subject?: string | undefined;
 }
 
-export interface KeptToken {
-  /** With the refresh token in force. */
+/** A token and its expiry. */
+export interface ExpiringToken {
+  /** With the current refresh token. */
   readonly token: Token;
-  /** Milliseconds since 1970; `null` where the server did not say. */
+  /** Milliseconds since 1970. `null` if the server doesn't report a lifetime. */
   readonly expiresAt: number | null;
 }
 
-/** Refusals of the refresh grant as such (RFC 6749 §5.2). */
-const NO_REFRESH = ["unauthorized_client", "unsupported_grant_type", "invalid_request"];
+/** Errors that mean the client can't use the refresh token grant at all (RFC 6749 §5.2). */
+const REFRESH_NOT_ALLOWED = ["unauthorized_client", "unsupported_grant_type", "invalid_request"];
 
 type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
 
+/** Renews one token, in the order: the caller's token, the store, the refresh token, the grant. */
 export class TokenRenewal {
   readonly #client: TokenClient;
   readonly #prover: DPoPProver;
   readonly #grant: Grant;
   readonly #repeatable: boolean;
   readonly #store: TokenStore | undefined;
-  /** The store's. */
-  readonly #key: string;
-  /** The token that was handed over, and when. */
-  #first: { token: Token; since: number } | undefined;
+  readonly #storeKey: string;
+  /** The caller's token, until its first use. Its lifetime counts from the creation of the source. */
+  #initial: { token: Token; receivedAt: number } | undefined;
   #refreshToken: string | null;
-  #granted: boolean;
+  /** Whether the grant was sent, and its code may be spent. */
+  #isGrantUsed: boolean;
 
   constructor(options: TokenRenewalOptions) {
     const { client, prover, token, repeatable, store, subject, ...grant } = options;
@@ -61,43 +66,54 @@ export class TokenRenewal {
     this.#grant = grant;
     this.#repeatable = repeatable ?? grant.grantType === "client_credentials";
     this.#store = store;
-    this.#key = storeKey(options);
+    this.#storeKey = storeKey(options);
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
-    this.#first = token && { token: withRefreshToken(token, this.#refreshToken), since: Date.now() };
-    this.#granted = grant.grantType === "refresh_token" || token !== undefined;
+    this.#initial = token && { token: withRefreshToken(token, this.#refreshToken), receivedAt: Date.now() };
+    this.#isGrantUsed = grant.grantType === "refresh_token" || token !== undefined;
   }
 
-  /** @param stale - the access token that is to be replaced */
-  async next(stale: string | undefined): Promise<KeptToken> {
-    const first = this.#first;
-    this.#first = undefined;
-    const given = first && (await this.#keep(first.token, first.since));
-    if (isFresh(given, stale)) return given;
+  /**
+   * Returns the next token.
+   *
+   * @param stale - The access token to replace.
+   */
+  async next(stale: string | undefined): Promise<ExpiringToken> {
+    const initial = this.#initial;
+    this.#initial = undefined;
+    const own = initial && (await this.#save(initial.token, initial.receivedAt));
+    if (isFresh(own, stale)) return own;
     const stored = await this.#load();
     if (isFresh(stored, stale)) return stored;
-    return (await this.#refresh(stale)) ?? this.#askAgain();
+    return (await this.#refresh(stale)) ?? this.#requestGrant();
   }
 
-  /** @param again - whether another process's refresh token is tried where ours is refused */
-  async #refresh(stale: string | undefined, again = true): Promise<KeptToken | undefined> {
-    const used = this.#refreshToken;
-    if (used === null) return undefined;
+  /**
+   * Refreshes the token, if there is a refresh token that the server accepts.
+   *
+   * @param retry - Whether to try a newer refresh token from the store after a rejected one.
+   */
+  async #refresh(stale: string | undefined, retry = true): Promise<ExpiringToken | undefined> {
+    const refreshToken = this.#refreshToken;
+    if (refreshToken === null) return undefined;
     try {
-      return await this.#got(() => this.#client.refresh(this.#refreshRequest(used)));
+      return await this.#request(() => this.#client.refresh(this.#refreshRequest(refreshToken)));
     } catch (reason) {
-      if (!this.#isRefused(reason)) throw reason;
-      // It may have used ours first, and stored what it got for it.
-      const theirs = await this.#load();
-      if (isFresh(theirs, stale)) return theirs;
-      if (again && this.#refreshToken !== used) return this.#refresh(stale, false);
+      if (!this.#isRefreshRejected(reason)) throw reason;
+      // Another process may have used this refresh token first, and stored the new one.
+      const stored = await this.#load();
+      if (isFresh(stored, stale)) return stored;
+      if (retry && this.#refreshToken !== refreshToken) return this.#refresh(stale, false);
       this.#refreshToken = null;
-      await this.#change((store) => store.del(this.#key));
+      await this.#updateStore((store) => store.del(this.#storeKey));
       if (!this.#repeatable) throw reason;
       return undefined;
     }
   }
 
-  /** What a grant was asked for, its token has; a refresh that is itself the grant may ask for less (RFC 6749 §6). */
+  /**
+   * A refreshed token has the scope of its grant by default, so only `resource` is sent. If refreshing is itself the grant,
+   * the caller may request a smaller scope (RFC 6749 §6).
+   */
   #refreshRequest(refreshToken: string): RefreshRequest {
     const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
     const request = { ...grant, dpopProver: this.#prover, refreshToken };
@@ -105,77 +121,80 @@ export class TokenRenewal {
     return { ...request, scope: null, extra: { resource } };
   }
 
-  /** A grant that can be repeated is, too, where the client may not refresh at all. */
-  #isRefused(reason: unknown): boolean {
+  /** Includes a client that isn't allowed to refresh, if the grant can be repeated instead. */
+  #isRefreshRejected(reason: unknown): boolean {
     const error = reason instanceof Error && "error" in reason ? reason.error : undefined;
-    return error === "invalid_grant" || (this.#repeatable && NO_REFRESH.includes(String(error)));
+    return error === "invalid_grant" || (this.#repeatable && REFRESH_NOT_ALLOWED.includes(String(error)));
   }
 
-  async #askAgain(): Promise<KeptToken> {
+  async #requestGrant(): Promise<ExpiringToken> {
     const { grantType } = this.#grant;
-    if (this.#granted && !this.#repeatable) {
-      const message = `There is no token any more, and ${grantType} can't be repeated: ask for a new grant.`;
+    if (this.#isGrantUsed && !this.#repeatable) {
+      const message = `The token can't be renewed: there is no refresh token, and ${grantType} can't be repeated. Log in again.`;
       throw new OAuthError("misconfigured", message, { error: "invalid_grant" });
     }
-    this.#granted = true;
+    this.#isGrantUsed = true;
     try {
       const request = { ...this.#grant, dpopProver: this.#prover };
-      return await this.#got(() => this.#client.getTokenWithDPoP(request));
+      return await this.#request(() => this.#client.getTokenWithDPoP(request));
     } catch (reason) {
-      // What was sent may be spent, whatever the answer, or its loss, says.
-      if (wasNotSent(reason)) this.#granted = false;
+      // Once the grant was sent, its code may be spent, even if the server responded with an error or not at all.
+      if (wasNotSent(reason)) this.#isGrantUsed = false;
       throw reason;
     }
   }
 
-  async #got(ask: () => Promise<Token>): Promise<KeptToken> {
-    const since = Date.now();
-    return this.#keep(await ask(), since);
+  async #request(getToken: () => Promise<Token>): Promise<ExpiringToken> {
+    const sentAt = Date.now();
+    return this.#save(await getToken(), sentAt);
   }
 
-  async #keep(token: Token, since: number): Promise<KeptToken> {
+  /** @param issuedAt - The earliest time at which the token's lifetime may have begun. */
+  async #save(token: Token, issuedAt: number): Promise<ExpiringToken> {
     const { raw, refreshToken, expiresIn } = token;
-    const expiresAt = expiresIn === null ? null : since + expiresIn * 1000;
+    const expiresAt = expiresIn === null ? null : issuedAt + expiresIn * 1000;
     this.#refreshToken = refreshToken;
-    await this.#change((store) => store.set(this.#key, { raw, refreshToken, expiresAt }));
+    await this.#updateStore((store) => store.set(this.#storeKey, { raw, refreshToken, expiresAt }));
     return { token, expiresAt };
   }
 
-  async #load(): Promise<KeptToken | undefined> {
+  async #load(): Promise<ExpiringToken | undefined> {
     const required = this.#grant.requireBinding ?? this.#client.requireBinding ?? false;
-    const kept = keptToken(await this.#store?.get(this.#key), { jkt: this.#prover.jkt, required });
-    this.#refreshToken = kept?.token.refreshToken ?? this.#refreshToken;
-    return kept;
+    const stored = restoreToken(await this.#store?.get(this.#storeKey), { jkt: this.#prover.jkt, required });
+    this.#refreshToken = stored?.token.refreshToken ?? this.#refreshToken;
+    return stored;
   }
 
-  /** A token that could not be stored is as good as any: it is used, and the operator is told. */
-  async #change(change: (store: TokenStore) => Promise<void>): Promise<void> {
+  /** A failure to write is only a warning: the token in memory is still valid. */
+  async #updateStore(update: (store: TokenStore) => Promise<void>): Promise<void> {
     try {
-      if (this.#store) await change(this.#store);
+      if (this.#store) await update(this.#store);
     } catch (reason) {
-      const why = reason instanceof Error ? reason.message : "no reason given";
-      process.emitWarning(`The token store was not written: ${why}`, { code: "HARDPROOF_TOKEN_STORE" });
+      const why = reason instanceof Error ? reason.message : "unknown reason";
+      const message = `The token store was not updated, so only this process has the current token: ${why}`;
+      process.emitWarning(message, { code: "HARDPROOF_TOKEN_STORE" });
     }
   }
 }
 
 /**
- * The same question finds its token again after a restart, and no other does: a code or subject token is another person's.
- * What may be secret is in it as a hash; a password, which could be guessed from that, is not.
+ * Identifies the same token request after a restart, and no other: a different code or subject token may belong to a
+ * different user. Fields that may be secret are hashed. A password isn't included at all, since a hash of it could be
+ * guessed.
  */
 function storeKey({ client, prover, grantType, clientId, scope, subject, extra = {} }: TokenRenewalOptions): string {
-  const { resource, audience, password, ...asked } = extra;
-  const given = Object.entries(asked).filter(([, value]) => value != null);
-  const question = given.length === 0 ? undefined : hash("sha256", JSON.stringify(given.sort()), "base64url");
-  const parts = { issuer: client.issuer, grant_type: grantType, scope, subject, resource, audience, question };
+  const { resource, audience, password, ...others } = extra;
+  const fields = Object.entries(others).filter(([, value]) => value != null);
+  const extraHash = fields.length === 0 ? undefined : hash("sha256", JSON.stringify(fields.sort()), "base64url");
+  const grant = { grant_type: grantType, scope, subject, resource, audience, extra_hash: extraHash };
   const key = new URLSearchParams({ jkt: prover.jkt, client_id: clientId });
-  for (const [name, values] of Object.entries(parts))
+  for (const [name, values] of Object.entries({ issuer: client.issuer, ...grant }))
     for (const value of [values ?? []].flat()) key.append(name, String(value));
   return key.toString();
 }
 
-/** A token of another key is none, nor one of no key where it must have one. */
-function keptToken(stored: StoredToken | undefined, { jkt, required }: Binding): KeptToken | undefined {
+/** Ignores a stored token that is bound to a different key, or to none if binding is required. */
+function restoreToken(stored: StoredToken | undefined, { jkt, required }: Binding): ExpiringToken | undefined {
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
   if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
@@ -183,11 +202,11 @@ function keptToken(stored: StoredToken | undefined, { jkt, required }: Binding):
   return required && !isBound(token) ? undefined : { token, expiresAt: stored.expiresAt };
 }
 
-function isFresh(kept: KeptToken | undefined, stale: string | undefined): kept is KeptToken {
-  return kept !== undefined && kept.token.accessToken !== stale && (kept.expiresAt ?? Infinity) > Date.now();
+function isFresh(next: ExpiringToken | undefined, stale: string | undefined): next is ExpiringToken {
+  return next !== undefined && next.token.accessToken !== stale && (next.expiresAt ?? Infinity) > Date.now();
 }
 
-/** Nothing goes out with a key that does not sign, or a request that can't be right. */
+/** Nothing was sent if the key couldn't sign the proof, or the request was invalid. */
 function wasNotSent(reason: unknown): boolean {
   return reason instanceof SignerError || (reason instanceof OAuthError && reason.code === "misconfigured");
 }

@@ -1,78 +1,87 @@
-/** One bound token, kept fresh for all who call with it: got once, renewed ahead of its end, replaced when it is refused. */
+/** A source that caches one bound token for all callers, renews it before it expires, and replaces it when it is rejected. */
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
-import { type KeptToken, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
+import { type ExpiringToken, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
 
+/** Options of {@link tokenSource}. */
 export interface TokenSourceOptions extends TokenRenewalOptions {
-  /** Seconds before its end at which a token is renewed, at most a quarter of its lifetime. Default 60. */
+  /** Seconds before expiry at which a token is renewed, at most a quarter of its lifetime. Default: 60. */
   margin?: number | undefined;
-  /** The part of the margin that is added at random, so that many processes don't renew at once. Default 0.5. */
+  /**
+   * The part of `margin`, from 0 to 1, up to which a random time is added to it, so that many processes don't renew their
+   * tokens at the same time. Default: 0.5.
+   */
   jitter?: number | undefined;
-  /** How long the server is left alone after a failure. */
+  /** How long to wait after a failed token request. */
   backoff?: BackoffOptions | undefined;
 }
 
-export interface TokenWait {
-  /** Ends this caller's waiting. The request goes on, for the other callers. */
+/** Options of the methods of {@link TokenSource}. */
+export interface GetTokenOptions {
+  /** Stops this caller from waiting. Doesn't abort the token request, which other callers may share. */
   signal?: AbortSignal | undefined;
 }
 
+/** A source of access tokens. See {@link tokenSource}. */
 export interface TokenSource {
   /**
-   * @returns a token that has not expired, as far as its server said when it will
-   * @throws {OAuthError} code of why there is none; the same error again, at once, until its backoff is over
-   * @throws {SignerError} code of why the key did not sign
-   * @throws {TokenStoreError} code of why the stored token can't be read
-   */
-  token(options?: TokenWait): Promise<Token>;
-  /**
-   * Replaces a token that a resource server refused as `invalid_token`, if it is still the one that is given out.
+   * Returns a token that hasn't expired, as far as the server reported its lifetime.
    *
-   * @returns the token that is given out now. It is still the refused one where the last one was refused a moment ago
-   * @throws as {@link TokenSource.token}
+   * @throws {OAuthError} If a token can't be requested. Until the backoff is over, the last error is thrown at once.
+   * @throws {SignerError} If the key can't sign.
+   * @throws {TokenStoreError} If the stored token can't be read.
    */
-  renew(rejected: string | Token, options?: TokenWait): Promise<Token>;
+  token(options?: GetTokenOptions): Promise<Token>;
+  /**
+   * Replaces a token that a resource server rejected as `invalid_token`, unless it was replaced already.
+   *
+   * @returns The current token. It is still the rejected one if its predecessor was rejected just before.
+   * @throws As {@link TokenSource.token} does.
+   */
+  renew(rejected: string | Token, options?: GetTokenOptions): Promise<Token>;
 }
 
-/** In milliseconds since 1970; 0 once it was refused. */
-interface Held {
+/** Times are in milliseconds since 1970, and 0 once the token was rejected. */
+interface CachedToken {
   readonly token: Token;
   expiresAt: number;
   renewAt: number;
 }
 
-const MARGIN = 60;
-const JITTER = 0.5;
+const DEFAULT_MARGIN = 60; // seconds
+const DEFAULT_JITTER = 0.5;
 
 /**
- * Makes a source of tokens for `dpopFetch`, or for anybody else. It has no timer: a token is renewed when somebody asks for
- * it close to its end, in the background while it still lasts.
+ * Creates a source of tokens for `dpopFetch` or any other caller. It has no timer: a call shortly before the token expires
+ * renews it in the background.
  *
  * @example
  * ```ts
  * const source = tokenSource({ client, prover, grantType: "client_credentials", clientId, clientSecret });
  * const call = dpopFetch({ prover, token: source });
  * ```
- * @throws {OAuthError} code `misconfigured`
+ * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const { margin = MARGIN, jitter = JITTER } = options;
-  if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds.");
+  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = options;
+  if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
-  return new FreshToken(new TokenRenewal(options), margin, jitter, options.backoff);
+  return new CachingTokenSource(new TokenRenewal(options), margin, jitter, options.backoff);
 }
 
-class FreshToken implements TokenSource {
+class CachingTokenSource implements TokenSource {
   readonly #renewal: TokenRenewal;
   readonly #margin: number;
   readonly #jitter: number;
+  /** After failed token requests. */
   readonly #failures: Backoff;
+  /** After tokens that a resource server rejected. */
   readonly #rejections: Backoff;
-  #held: Held | undefined;
-  #next: Promise<Token> | undefined;
+  #cached: CachedToken | undefined;
+  #inFlight: Promise<Token> | undefined;
   #lastError: unknown;
 
   constructor(renewal: TokenRenewal, margin: number, jitter: number, backoff: BackoffOptions | undefined) {
@@ -83,60 +92,60 @@ class FreshToken implements TokenSource {
     this.#rejections = new Backoff(backoff);
   }
 
-  async token({ signal }: TokenWait = {}): Promise<Token> {
-    const held = this.#held;
+  async token({ signal }: GetTokenOptions = {}): Promise<Token> {
+    const cached = this.#cached;
     const now = Date.now();
-    if (held && now < held.renewAt) return held.token;
-    if (held && now < held.expiresAt) {
-      if (!this.#failures.waiting) this.#renewed().catch(() => undefined);
-      return held.token;
+    if (cached && now < cached.renewAt) return cached.token;
+    if (cached && now < cached.expiresAt) {
+      if (!this.#failures.isWaiting) this.#renewOnce().catch(() => undefined);
+      return cached.token;
     }
-    if (!this.#next && this.#failures.waiting) throw this.#lastError;
-    return untilAborted(signal, () => this.#renewed());
+    if (!this.#inFlight && this.#failures.isWaiting) throw this.#lastError;
+    return untilAborted(signal, () => this.#renewOnce());
   }
 
-  async renew(rejected: string | Token, { signal }: TokenWait = {}): Promise<Token> {
+  async renew(rejected: string | Token, { signal }: GetTokenOptions = {}): Promise<Token> {
     const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
-    const held = this.#held;
-    if (held?.token.accessToken === accessToken && held.expiresAt > 0) {
-      if (this.#rejections.waiting) return held.token;
-      this.#rejections.failed();
-      held.renewAt = held.expiresAt = 0;
+    const cached = this.#cached;
+    if (cached?.token.accessToken === accessToken && cached.expiresAt > 0) {
+      if (this.#rejections.isWaiting) return cached.token;
+      this.#rejections.recordFailure();
+      cached.renewAt = cached.expiresAt = 0;
     }
     return this.token({ signal });
   }
 
-  /** One request for all who wait. */
-  #renewed(): Promise<Token> {
-    this.#next ??= this.#renew().finally(() => {
-      this.#next = undefined;
+  /** Shares one renewal among concurrent callers. */
+  #renewOnce(): Promise<Token> {
+    this.#inFlight ??= this.#renew().finally(() => {
+      this.#inFlight = undefined;
     });
-    return this.#next;
+    return this.#inFlight;
   }
 
   async #renew(): Promise<Token> {
-    const { token, expiresAt } = this.#held ?? {};
+    const { token, expiresAt } = this.#cached ?? {};
     if (expiresAt !== 0) this.#rejections.reset();
     try {
-      const kept = await this.#renewal.next(token?.accessToken);
+      const next = await this.#renewal.next(token?.accessToken);
       this.#failures.reset();
-      this.#held = this.#timed(kept);
-      return kept.token;
+      this.#cached = this.#withRenewalTime(next);
+      return next.token;
     } catch (reason) {
-      this.#failures.failed(retryAfter(reason));
+      this.#failures.recordFailure(retryAfter(reason));
       this.#lastError = reason;
       throw reason;
     }
   }
 
-  #timed({ token, expiresAt }: KeptToken): Held {
+  #withRenewalTime({ token, expiresAt }: ExpiringToken): CachedToken {
     if (expiresAt === null) return { token, expiresAt: Number.POSITIVE_INFINITY, renewAt: Number.POSITIVE_INFINITY };
     const margin = Math.min(this.#margin, (token.expiresIn ?? 0) * 250);
     return { token, expiresAt, renewAt: expiresAt - margin * (1 + this.#jitter * Math.random()) };
   }
 }
 
-/** Milliseconds that the server asked for (RFC 9110 §10.2.3), where it gave a number of seconds. */
+/** Milliseconds of the response's `Retry-After` (RFC 9110 §10.2.3). Supports only a number of seconds. */
 function retryAfter(reason: unknown): number {
   const header = reason instanceof OAuthError ? reason.response?.headers.get("retry-after") : undefined;
   return /^\d+$/.test(header ?? "") ? Number(header) * 1000 : 0;

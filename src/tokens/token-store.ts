@@ -1,24 +1,30 @@
-/** Where a token source keeps its token between two runs of a process. */
+/** Token stores: where a token source keeps its token across restarts. */
 import type { Token } from "../oauth/token/token.js";
 
-/** A token as it is kept: plain JSON. It holds the token itself, so a store that outlives the process must encrypt it. */
+/** A token as plain JSON. It contains secrets, so a store that outlives the process must encrypt it. */
 export interface StoredToken {
-  /** The token endpoint's answer. */
+  /** The JSON object of the token response. */
   readonly raw: Token["raw"];
-  /** The refresh token in force, which may be older than the answer. */
+  /** The current refresh token. May be older than the token response. */
   readonly refreshToken: string | null;
-  /** Milliseconds since 1970; `null` where the server did not say. */
+  /** Milliseconds since 1970. `null` if the server doesn't report a lifetime. */
   readonly expiresAt: number | null;
 }
 
-/** Keeps tokens by a key that names the proof key's thumbprint, the client and the scope, and holds no secret. */
+/**
+ * Stores tokens by key. A key identifies the proof key's thumbprint, the client, the server and the grant, and doesn't
+ * contain secrets. See {@link encryptedTokenStore} and {@link memoryTokenStore}.
+ */
 export interface TokenStore {
+  /** Returns the stored token, or `undefined` if there is none. */
   get(key: string): Promise<StoredToken | undefined>;
+  /** Stores a token, replacing the current one. */
   set(key: string, token: StoredToken): Promise<void>;
+  /** Deletes a token. Succeeds if there is none. */
   del(key: string): Promise<void>;
 }
 
-/** A store for sources of one process: what they share, and tests. */
+/** Creates a store in memory, for tests and for sources of one process that share their tokens. */
 export function memoryTokenStore(): TokenStore {
   const tokens = new Map<string, StoredToken>();
   return {

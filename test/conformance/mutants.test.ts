@@ -1,4 +1,4 @@
-/** The kit is tested too: a good signer passes each case, and each way to be wrong fails the one case that is about it. */
+/** Tests the conformance kit: a correct signer passes every case, and each defect fails exactly the case about it. */
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
@@ -33,10 +33,10 @@ const goodKey: OpenKey = {
   close: () => undefined,
 };
 
-type Make = (source: KeySource, options?: KeySignerOptions) => Signer;
-const unbroken: Make = (source, options) => new KeySigner(source, options);
+type CreateSigner = (source: KeySource, options?: KeySignerOptions) => Signer;
+const correct: CreateSigner = (source, options) => new KeySigner(source, options);
 
-function fixtureOf(make: Make, limits: Pick<Fixture, "patience" | "signatures"> = {}): Fixture {
+function fixtureOf(make: CreateSigner, limits: Pick<Fixture, "timeout" | "signatures"> = {}): Fixture {
   let connected = 0;
   const store = (open: () => Promise<OpenKey>): KeySource => ({ provider: "test", uri: "test:key-1", open });
   const good = store(async () => {
@@ -58,11 +58,11 @@ function fixtureOf(make: Make, limits: Pick<Fixture, "patience" | "signatures"> 
         options,
       ),
     failsFirst: () => {
-      let tries = 0;
+      let attempts = 0;
       return make(
         store(async () => {
-          tries += 1;
-          if (tries === 1) throw new SignerError("unavailable", "The store is away.");
+          attempts += 1;
+          if (attempts === 1) throw new SignerError("unavailable", "The store can't be reached.");
           return goodKey;
         }),
       );
@@ -70,32 +70,34 @@ function fixtureOf(make: Make, limits: Pick<Fixture, "patience" | "signatures"> 
   };
 }
 
-/** Names of the cases that fail. */
+/** Returns the names of the cases that fail. */
 async function failuresOf(fixture: Fixture): Promise<string[]> {
   const failed: string[] = [];
   for (const { name, run } of conformance(fixture)) await run().catch(() => failed.push(name));
   return failed;
 }
 
-describe("a good signer", () => {
-  for (const { name, run, notApplicable } of conformance(fixtureOf(unbroken)))
+describe("a correct signer", () => {
+  for (const { name, run, notApplicable } of conformance(fixtureOf(correct)))
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
 });
 
-describe("a fixture that has no more than a signer", () => {
-  it("is told which cases that leaves out, and why", () => {
-    const cases = conformance({ open: () => unbroken({ provider: "test", uri: "test:", open: () => goodKey }) });
+describe("a minimal fixture", () => {
+  it("makes the cases that need more than a signer not applicable, with the reason", () => {
+    const cases = conformance({ open: () => correct({ provider: "test", uri: "test:", open: () => goodKey }) });
     const reasons = cases.flatMap(({ notApplicable }) => notApplicable ?? []);
     expect(new Set(reasons)).toEqual(
       new Set(
-        ["connections", "hanging", "failsFirst", "wrongKey", "secrets"].map((n) => `The fixture has no \`${n}\`.`),
+        ["connections", "hanging", "failsFirst", "wrongKey", "secrets"].map(
+          (n) => `The fixture doesn't define \`${n}\`.`,
+        ),
       ),
     );
     expect(reasons.length).toBeLessThan(cases.length / 2);
   });
 
-  it("is reported with its own reason where it gives one", () => {
-    const cases = conformance({ ...fixtureOf(unbroken), hanging: "The store can't hang.", onEventLoop: "In memory." });
+  it("can give its own reason why a case isn't applicable", () => {
+    const cases = conformance({ ...fixtureOf(correct), hanging: "The store can't hang.", onEventLoop: "In memory." });
     expect(cases.flatMap(({ notApplicable }) => notApplicable ?? [])).toEqual([
       "In memory.",
       "The store can't hang.",
@@ -104,8 +106,8 @@ describe("a fixture that has no more than a signer", () => {
   });
 });
 
-/** Changes every so-many-th signature, as a leading zero or a rare race does. */
-function everySoOften(change: (data: Uint8Array, signature: Uint8Array) => Uint8Array) {
+/** Changes every 80th signature: real defects are as rare, such as a leading zero or a race. */
+function withRareSignature(change: (data: Uint8Array, signature: Uint8Array) => Uint8Array) {
   return class extends KeySigner {
     #count = 0;
     override async sign(data: Uint8Array, options?: SignOptions) {
@@ -116,8 +118,8 @@ function everySoOften(change: (data: Uint8Array, signature: Uint8Array) => Uint8
   };
 }
 
-/** Changes the input before it is signed. */
-function overOther(input: (data: Uint8Array) => Uint8Array) {
+/** Changes the input before signing. */
+function withInput(input: (data: Uint8Array) => Uint8Array) {
   return class extends KeySigner {
     override sign(data: Uint8Array, options?: SignOptions) {
       return super.sign(input(data), options);
@@ -125,7 +127,7 @@ function overOther(input: (data: Uint8Array) => Uint8Array) {
   };
 }
 
-function withKey(change: (jwk: PublicJwk) => PublicJwk) {
+function withJwk(change: (jwk: PublicJwk) => PublicJwk) {
   return class extends KeySigner {
     override async publicJwk(options?: SignOptions) {
       return change(await super.publicJwk(options));
@@ -142,7 +144,7 @@ function withDescription(change: (description: KeyDescription) => Partial<Record
   };
 }
 
-/** Changes each error of one code. */
+/** Changes every error with this code. */
 function withError(code: SignerError["code"], change: (error: SignerError) => Error) {
   return class extends KeySigner {
     override async sign(data: Uint8Array, options?: SignOptions) {
@@ -159,26 +161,26 @@ function withError(code: SignerError["code"], change: (error: SignerError) => Er
 }
 
 class ChangesItsKey extends KeySigner {
-  #asked = false;
+  #called = false;
   override async publicJwk(options?: SignOptions) {
     const jwk = await super.publicJwk(options);
-    if (this.#asked) return Object.freeze({ ...jwk, x: jwk.y, y: jwk.x });
-    this.#asked = true;
+    if (this.#called) return Object.freeze({ ...jwk, x: jwk.y, y: jwk.x });
+    this.#called = true;
     return jwk;
   }
 }
 
-/** Gives who comes while another waits that one's answer. */
-class MixesAnswersUp extends KeySigner {
-  #waiting: Promise<Uint8Array> | undefined;
+/** Returns the signature of the previous concurrent call. */
+class MixesUpSignatures extends KeySigner {
+  #inFlight: Promise<Uint8Array> | undefined;
   override async sign(data: Uint8Array, options?: SignOptions) {
-    const [other, own] = [this.#waiting, super.sign(data, options)];
-    this.#waiting = own;
+    const [previous, current] = [this.#inFlight, super.sign(data, options)];
+    this.#inFlight = current;
     try {
-      const answer = await own;
-      return other ? await other : answer;
+      const signature = await current;
+      return previous ? await previous : signature;
     } finally {
-      this.#waiting = undefined;
+      this.#inFlight = undefined;
     }
   }
 }
@@ -205,7 +207,7 @@ class ConnectsTwice extends KeySigner {
   }
 }
 
-class RemembersFailure extends KeySigner {
+class CachesFailure extends KeySigner {
   #failure: unknown;
   override async publicJwk(options?: SignOptions) {
     if (this.#failure) throw this.#failure;
@@ -216,21 +218,21 @@ class RemembersFailure extends KeySigner {
   }
 }
 
-/** But for the one that the cases about errors abort. */
-class SignsWhatWasAborted extends KeySigner {
+/** Ignores aborted signals, except that of the cases about errors. */
+class SignsAfterAbort extends KeySigner {
   override sign(data: Uint8Array, options: SignOptions = {}) {
     return super.sign(data, options.signal?.aborted && options.signal.reason !== "enough" ? {} : options);
   }
 }
 
-class LooksAtTheSignalOnce extends KeySigner {
+class IgnoresLateAbort extends KeySigner {
   override sign(data: Uint8Array, options: SignOptions = {}) {
     return super.sign(data, options.signal?.aborted ? options : {});
   }
 }
 
-/** But for the one byte that the cases about errors sign. */
-class AnswersTooLate extends KeySigner {
+/** Resolves after a timeout, except for the single byte that the cases about errors sign. */
+class IgnoresTimeout extends KeySigner {
   override sign(data: Uint8Array, options?: SignOptions) {
     return super.sign(data, options).catch((error) => {
       if (error.code === "timeout" && data.length > 1) return new Uint8Array(64);
@@ -242,19 +244,19 @@ class AnswersTooLate extends KeySigner {
 class ClosesOnce extends KeySigner {
   #closed = false;
   override async close() {
-    if (this.#closed) throw new Error("closed already");
+    if (this.#closed) throw new Error("already closed");
     this.#closed = true;
     return super.close();
   }
 }
 
-class ClosesAtOnce extends KeySigner {
+class ClosesWithoutWaiting extends KeySigner {
   override async close() {
     super.close();
   }
 }
 
-class KnowsItsKeyAfterClose extends KeySigner {
+class ReturnsKeyAfterClose extends KeySigner {
   #jwk: PublicJwk | undefined;
   override async publicJwk(options?: SignOptions) {
     if (this.#jwk && !options?.signal) return this.#jwk;
@@ -267,18 +269,18 @@ class IsNotDisposed extends KeySigner {
   override async [Symbol.asyncDispose]() {}
 }
 
-class HoldsItsPin extends KeySigner {
+class StoresPin extends KeySigner {
   readonly options = { pin: PIN };
 }
 
-class PrintsItsPin extends KeySigner {
+class PrintsPin extends KeySigner {
   [inspect.custom]() {
     return `<signer, logged in with ${Buffer.from(PIN).toString("base64")}>`;
   }
 }
 
-/** In the header of its proofs alone. */
-class IsOfAnotherAlgorithm extends KeySigner {
+/** Has another algorithm in the header of its proofs, but not in its description. */
+class HasAnotherAlgorithm extends KeySigner {
   constructor(source: KeySource, options?: KeySignerOptions) {
     super(source, options);
     Object.assign(this, { alg: "ES384" });
@@ -288,13 +290,13 @@ class IsOfAnotherAlgorithm extends KeySigner {
   }
 }
 
-/** Holds the event loop until it has signed. */
-const blocking: Make = (source, options) =>
+/** Signs synchronously. */
+const blocking: CreateSigner = (source, options) =>
   new KeySigner(
     {
       ...source,
-      open: async (use) => {
-        const key = await source.open(use);
+      open: async (options) => {
+        const key = await source.open(options);
         if (key !== goodKey) return key;
         return { ...key, signMessage: (data) => ({ signature: sign("sha256", data, raw), form: "raw" }) };
       },
@@ -302,95 +304,113 @@ const blocking: Make = (source, options) =>
     options,
   );
 
-const made =
-  (Mutant: new (source: KeySource, options?: KeySignerOptions) => Signer): Make =>
+const instanceOf =
+  (Mutant: new (source: KeySource, options?: KeySignerOptions) => Signer): CreateSigner =>
   (source, options) =>
     new Mutant(source, options);
-const own = ({ code, message, uri }: SignerError, change: { message?: string; uri?: string }) =>
+const copyOf = ({ code, message, uri }: SignerError, change: { message?: string; uri?: string }) =>
   new SignerError(code, change.message ?? message, { uri: change.uri ?? uri });
 
-const mutants: [name: string, fails: RegExp, make: Make][] = [
-  ["a member too many in the JWK", /^the public key/, made(withKey((jwk) => Object.freeze({ ...jwk, kid: "1" })))],
-  ["a JWK that can be changed", /^the public key/, made(withKey((jwk) => ({ ...jwk })))],
-  ["another key the second time", /^the public key/, made(ChangesItsKey)],
-  ["DER", /has 64 bytes/, made(everySoOften((data) => sign("sha256", data, privateKey)))],
-  ["63 bytes", /has 64 bytes/, made(everySoOften((_, signature) => signature.subarray(1)))],
+const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
+  [
+    "an additional member in the JWK",
+    /^publicJwk\(\)/,
+    instanceOf(withJwk((jwk) => Object.freeze({ ...jwk, kid: "1" }))),
+  ],
+  ["a JWK that isn't frozen", /^publicJwk\(\)/, instanceOf(withJwk((jwk) => ({ ...jwk })))],
+  ["another key on the second call", /^publicJwk\(\)/, instanceOf(ChangesItsKey)],
+  ["a DER signature", /has 64 bytes/, instanceOf(withRareSignature((data) => sign("sha256", data, privateKey)))],
+  ["a signature of 63 bytes", /has 64 bytes/, instanceOf(withRareSignature((_, signature) => signature.subarray(1)))],
   [
     "another key's signature",
     /verifies with the public key/,
-    made(everySoOften((data) => sign("sha256", data, { key: other, dsaEncoding: "ieee-p1363" }))),
-  ],
-  ["an empty input that is none", /empty input/, made(overOther((data) => (data.length > 0 ? data : Buffer.of(0))))],
-  ["an input cut at 4,096 bytes", /1 MiB/, made(overOther((data) => data.subarray(0, 4096)))],
-  [
-    "the buffer around a view",
-    /view's bytes/,
-    made(overOther((data) => (Buffer.isBuffer(data) ? data : new Uint8Array(data.buffer)))),
+    instanceOf(withRareSignature((data) => sign("sha256", data, { key: other, dsaEncoding: "ieee-p1363" }))),
   ],
   [
-    "an input that is wiped",
-    /view's bytes/,
-    made(overOther((data) => (Buffer.isBuffer(data) ? data : Buffer.concat([data, data.fill(0).subarray(0, 0)])))),
+    "an empty input that is replaced",
+    /empty input/,
+    instanceOf(withInput((data) => (data.length > 0 ? data : Buffer.of(0)))),
   ],
-  ["answers mixed up", /mix up/, made(MixesAnswersUp)],
-  ["an event loop that stands still", /off the event loop/, blocking],
-  ["a connect in the constructor", /not before/, made(ConnectsEarly)],
-  ["a second connect", /connects once/, made(ConnectsTwice)],
-  ["a failure that is remembered", /tries again/, made(RemembersFailure)],
-  ["an abort that is not seen", /aborted before/, made(SignsWhatWasAborted)],
-  ["an abort that comes too late", /by its signal/, made(LooksAtTheSignalOnce)],
-  ["a time-out that is not kept", /time is up/, made(AnswersTooLate)],
-  ["a second close that fails", /closes twice/, made(ClosesOnce)],
-  ["a close that does not wait", /before it is closed/, made(ClosesAtOnce)],
-  ["a key after close", /after close/, made(KnowsItsKeyAfterClose)],
-  ["a dispose that does nothing", /await using/, made(IsNotDisposed)],
-  ["a wrong thumbprint", /RFC 7638/, made(withDescription(({ jkt }) => ({ jkt: jkt.toLowerCase() })))],
-  ["a protection of its own", /RFC 7638/, made(withDescription(() => ({ protection: "military-grade" })))],
-  ["another provider's URI", /RFC 7638/, made(withDescription(() => ({ uri: "best:key" })))],
-  ["another algorithm in its proofs", /jose/, made(IsOfAnotherAlgorithm)],
+  ["an input truncated to 4,096 bytes", /1 MiB/, instanceOf(withInput((data) => data.subarray(0, 4096)))],
   [
-    "a wrong key that is not named",
+    "a signature over the whole buffer of a view",
+    /bytes of a view/,
+    instanceOf(withInput((data) => (Buffer.isBuffer(data) ? data : new Uint8Array(data.buffer)))),
+  ],
+  [
+    "an input that is overwritten",
+    /bytes of a view/,
+    instanceOf(
+      withInput((data) => (Buffer.isBuffer(data) ? data : Buffer.concat([data, data.fill(0).subarray(0, 0)]))),
+    ),
+  ],
+  ["mixed up signatures", /its own caller/, instanceOf(MixesUpSignatures)],
+  ["a blocked event loop", /event loop/, blocking],
+  ["a connection in the constructor", /before its first use$/, instanceOf(ConnectsEarly)],
+  ["a second connection", /one connection/, instanceOf(ConnectsTwice)],
+  ["a cached failure", /connects again/, instanceOf(CachesFailure)],
+  ["an ignored aborted signal", /already aborted/, instanceOf(SignsAfterAbort)],
+  ["an ignored abort in flight", /signal aborts/, instanceOf(IgnoresLateAbort)],
+  ["an ignored timeout", /time limit/, instanceOf(IgnoresTimeout)],
+  ["a second close() that fails", /closed more than once/, instanceOf(ClosesOnce)],
+  ["a close() that doesn't wait", /before close\(\) resolves/, instanceOf(ClosesWithoutWaiting)],
+  ["a public key after close()", /after close/, instanceOf(ReturnsKeyAfterClose)],
+  ["a dispose without effect", /await using/, instanceOf(IsNotDisposed)],
+  ["a wrong thumbprint", /RFC 7638/, instanceOf(withDescription(({ jkt }) => ({ jkt: jkt.toLowerCase() })))],
+  ["an unknown protection", /RFC 7638/, instanceOf(withDescription(() => ({ protection: "military-grade" })))],
+  ["another provider's URI", /RFC 7638/, instanceOf(withDescription(() => ({ uri: "best:key" })))],
+  ["another algorithm in proofs", /jose/, instanceOf(HasAnotherAlgorithm)],
+  [
+    "a wrong-key error without the type",
     /another type/,
-    made(withError("wrong-key", (error) => own(error, { message: `${error.uri} can't be used.` }))),
+    instanceOf(withError("wrong-key", (error) => copyOf(error, { message: `${error.uri} can't be used.` }))),
   ],
   [
-    "an error to be tried again in vain",
-    /closed union/,
-    made(withError("misconfigured", (error) => Object.assign(error, { retryable: true }))),
+    "a wrong value of retryable",
+    /documented code/,
+    instanceOf(withError("misconfigured", (error) => Object.assign(error, { retryable: true }))),
   ],
-  ["an error about no key", /closed union/, made(withError("aborted", (error) => own(error, { message: "Aborted." })))],
-  ["an error about another key", /closed union/, made(withError("aborted", (error) => own(error, { uri: "test:2" })))],
-  ["a PIN in a field", /no secret/, made(HoldsItsPin)],
-  ["a PIN in what is printed", /no secret/, made(PrintsItsPin)],
+  [
+    "an error message without the key",
+    /documented code/,
+    instanceOf(withError("aborted", (error) => copyOf(error, { message: "Aborted." }))),
+  ],
+  [
+    "an error with another key's URI",
+    /documented code/,
+    instanceOf(withError("aborted", (error) => copyOf(error, { uri: "test:2" }))),
+  ],
+  ["a PIN in a field", /never shows a secret/, instanceOf(StoresPin)],
+  ["a PIN in the output of inspect()", /never shows a secret/, instanceOf(PrintsPin)],
   [
     "a PIN in an error",
-    /no secret/,
-    made(withError("aborted", (error) => own(error, { message: `${error.message} (${PIN})` }))),
+    /never shows a secret/,
+    instanceOf(withError("aborted", (error) => copyOf(error, { message: `${error.message} (${PIN})` }))),
   ],
 ];
 
-describe("what is wrong with a signer fails one case", () => {
-  // All at once: they wait for time-outs more than they work.
-  let failed: Map<Make, string[]>;
+describe("the conformance kit", () => {
+  // Concurrent: most of their time is spent waiting for time limits.
+  let failed: Map<CreateSigner, string[]>;
   beforeAll(async () => {
-    const run = async (make: Make) => [make, await failuresOf(fixtureOf(make, { signatures: 100 }))] as const;
+    const run = async (make: CreateSigner) => [make, await failuresOf(fixtureOf(make, { signatures: 100 }))] as const;
     failed = new Map(await Promise.all(mutants.map(([, , make]) => run(make))));
   });
 
-  it.each(mutants)("%s", (_, expected, make) => {
+  it.each(mutants)("fails exactly one case for a signer with %s", (_, expected, make) => {
     expect(failed.get(make)).toEqual([expect.stringMatching(expected)]);
   });
 
-  it("does not keep the suite for ever", async () => {
-    const stuck: Make = (source) => new KeySigner({ ...source, open: () => new Promise(() => {}) });
-    const [first] = conformance(fixtureOf(stuck, { patience: 50 }));
-    await expect(first?.run()).rejects.toThrow(/^Not done after 50 ms: the public key/);
+  it("fails a case that does not finish within its timeout", async () => {
+    const stuck: CreateSigner = (source) => new KeySigner({ ...source, open: () => new Promise(() => {}) });
+    const [first] = conformance(fixtureOf(stuck, { timeout: 50 }));
+    await expect(first?.run()).rejects.toThrow(/^The case did not finish within 50 ms: publicJwk\(\)/);
   });
 
-  it("and no case is without such a mutant", () => {
-    const unused = conformance(fixtureOf(unbroken)).filter(
-      ({ name }) => !mutants.some(([, fails]) => fails.test(name)),
+  it("fails each of its cases for one of these defects", () => {
+    const untested = conformance(fixtureOf(correct)).filter(
+      ({ name }) => !mutants.some(([, failingCase]) => failingCase.test(name)),
     );
-    expect(unused).toEqual([]);
+    expect(untested).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
-/** The keys of one account and region of the AWS KMS emulator: real ones where Node can make them. */
+/** The keys of one account and region in the AWS KMS emulator. The key pairs are real where Node can generate them. */
 import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from "@aws-sdk/client-kms";
-import { KmsFailure } from "./aws-kms-failure.js";
+import { AwsKmsError } from "./aws-kms-error.js";
 
 export interface KmsKey {
   readonly id: string;
@@ -12,15 +12,15 @@ export interface KmsKey {
   readonly multiRegion: boolean;
   readonly description: string;
   readonly created: Date;
-  /** Absent for symmetric and HMAC keys. */
+  /** Undefined for symmetric and HMAC keys. */
   readonly pair: { publicKey: KeyObject; privateKey: KeyObject } | undefined;
   state: KeyState;
-  /** How many calls more do not find it: a key that was just made. */
-  unseen: number;
+  /** How many more calls fail with NotFoundException, because the key was just created (eventual consistency). */
+  callsUntilVisible: number;
   tags: unknown;
 }
 
-export type NewKey = Partial<Pick<KmsKey, "spec" | "usage" | "origin" | "multiRegion" | "description" | "tags">>;
+export type KeyOptions = Partial<Pick<KmsKey, "spec" | "usage" | "origin" | "multiRegion" | "description" | "tags">>;
 
 const ACCOUNT = "111122223333";
 
@@ -34,8 +34,8 @@ export class KmsKeys {
     this.region = region;
   }
 
-  add(wanted: NewKey = {}, unseen = 0): KmsKey {
-    const { spec = "ECC_NIST_P256", multiRegion = false } = wanted;
+  add(options: KeyOptions = {}, callsUntilVisible = 0): KmsKey {
+    const { spec = "ECC_NIST_P256", multiRegion = false } = options;
     const id = multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID();
     const key: KmsKey = {
       id,
@@ -46,17 +46,21 @@ export class KmsKeys {
       multiRegion,
       description: "",
       created: new Date(),
-      pair: pairOf(spec),
+      pair: generateKeyPair(spec),
       state: "Enabled",
-      unseen,
+      callsUntilVisible,
       tags: [],
-      ...wanted,
+      ...options,
     };
     this.all.set(key.arn, key);
     return key;
   }
 
-  /** @returns the alias's ARN; an alias that is there is moved */
+  /**
+   * Points an alias at a key, whether or not the alias exists.
+   *
+   * @returns The alias ARN.
+   */
   alias(name: string, key: KmsKey): string {
     this.#aliases.set(name, key.arn);
     return this.#arn(name);
@@ -66,18 +70,18 @@ export class KmsKeys {
     return this.#aliases.has(name);
   }
 
-  /** @throws {KmsFailure} NotFoundException, worded as the service does */
+  /** @throws {AwsKmsError} NotFoundException, with the wording of the service. */
   find(keyId: string): KmsKey {
     const [, region, resource = keyId] = /^arn:aws:kms:([^:]+):\d+:(.+)$/.exec(keyId) ?? [];
     if (region !== undefined && region !== this.region)
-      throw new KmsFailure("NotFoundException", `Invalid arn ${region}`);
+      throw new AwsKmsError("NotFoundException", `Invalid arn ${region}`);
     const arn = resource.startsWith("alias/")
       ? this.#aliases.get(resource)
       : this.#arn(`key/${resource.replace("key/", "")}`);
     const key = this.all.get(arn ?? "");
-    const unseen = key !== undefined && key.unseen > 0;
-    if (unseen) key.unseen--;
-    if (!key || unseen) throw new KmsFailure("NotFoundException", notFound(this.#arn(resource), resource));
+    const isHidden = key !== undefined && key.callsUntilVisible > 0;
+    if (isHidden) key.callsUntilVisible--;
+    if (!key || isHidden) throw new AwsKmsError("NotFoundException", notFoundMessage(this.#arn(resource), resource));
     return key;
   }
 
@@ -86,12 +90,12 @@ export class KmsKeys {
   }
 }
 
-function notFound(arn: string, resource: string): string {
+function notFoundMessage(arn: string, resource: string): string {
   return resource.startsWith("alias/") ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`;
 }
 
-/** What Node 20 can't make (ML-DSA, ML-KEM) is stood for by an Ed25519 key: its spec is what callers must look at. */
-function pairOf(spec: KeySpec): KmsKey["pair"] {
+/** Node 20 can't generate ML-DSA and ML-KEM keys. An Ed25519 key stands in: callers must reject the key by its spec. */
+function generateKeyPair(spec: KeySpec): KmsKey["pair"] {
   const curve = CURVES[spec];
   if (curve !== undefined) return generateKeyPairSync("ec", { namedCurve: curve });
   if (spec.startsWith("RSA_")) return generateKeyPairSync("rsa", { modulusLength: Number(spec.slice(4)) });

@@ -1,30 +1,30 @@
-/** What AWS KMS does for each operation, after its API reference (version 2014-11-01). */
+/** The operations of the AWS KMS emulator, after the API reference (version 2014-11-01). */
 import { randomBytes } from "node:crypto";
 import type { KeySpec, KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
-import { KmsFailure } from "./aws-kms-failure.js";
+import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import { signDigest } from "./ecdsa-digest.js";
 import type { Fault } from "./fault-plan.js";
 
 export type KmsOperation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
 type Input = Readonly<Record<string, unknown>>;
-type Operate = (keys: KmsKeys, input: Input, fault: Fault | undefined) => Record<string, unknown>;
+type OperationHandler = (keys: KmsKeys, input: Input, fault: Fault | undefined) => Record<string, unknown>;
 
-/** Keys on one page of ListKeys: few, so that there are pages. */
-const PAGE = 3;
-/** How many calls a new key, or one with a new alias, stays unseen. */
-const UNSEEN = 2;
+/** Keys per page of ListKeys: small, so that tests need several pages. */
+const PAGE_SIZE = 3;
+/** How many calls don't find a new key, or a key with a new alias. */
+const CALLS_UNTIL_VISIBLE = 2;
 
-export const operations: Readonly<Record<KmsOperation, Operate>> = {
+export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
   GetPublicKey(keys, input, fault) {
-    const key = usable(keys.find(text(input, "KeyId")));
+    const key = enabled(keys.find(stringInput(input, "KeyId")));
     if (!key.pair)
-      throw new KmsFailure("UnsupportedOperationException", `${key.arn} key spec ${key.spec} is not valid.`);
+      throw new AwsKmsError("UnsupportedOperationException", `${key.arn} key spec ${key.spec} is not valid.`);
     const { publicKey } = fault === "other-key" ? (keys.add().pair ?? key.pair) : key.pair;
     const spki = publicKey.export({ type: "spki", format: "der" });
     return {
-      KeyId: nameOf(keys, key, fault),
-      PublicKey: (fault === "corrupt-signature" ? changed(spki) : spki).toString("base64"),
+      KeyId: reportedArn(keys, key, fault),
+      PublicKey: (fault === "corrupt-signature" ? withFlippedBit(spki) : spki).toString("base64"),
       KeySpec: key.spec,
       CustomerMasterKeySpec: key.spec,
       KeyUsage: key.usage,
@@ -33,46 +33,46 @@ export const operations: Readonly<Record<KmsOperation, Operate>> = {
   },
 
   Sign(keys, input, fault) {
-    const key = usable(keys.find(text(input, "KeyId")));
-    const algorithm = text(input, "SigningAlgorithm");
-    if (!algorithmsOf(key)?.some((known) => known === algorithm) || !key.pair)
-      throw new KmsFailure(
+    const key = enabled(keys.find(stringInput(input, "KeyId")));
+    const algorithm = stringInput(input, "SigningAlgorithm");
+    if (!algorithmsOf(key)?.some((supported) => supported === algorithm) || !key.pair)
+      throw new AwsKmsError(
         "InvalidKeyUsageException",
         `Algorithm ${algorithm} is incompatible with key spec ${key.spec}.`,
       );
-    const digest = Buffer.from(text(input, "Message"), "base64");
+    const digest = Buffer.from(stringInput(input, "Message"), "base64");
     if (input.MessageType !== "DIGEST" || digest.length !== 32)
-      throw new KmsFailure("ValidationException", `Digest is invalid length for algorithm ${algorithm}.`);
+      throw new AwsKmsError("ValidationException", `Digest is invalid length for algorithm ${algorithm}.`);
     const { privateKey } = fault === "other-key" ? (keys.add().pair ?? key.pair) : key.pair;
     const signature = Buffer.from(signDigest(privateKey, fault === "wrong-signature" ? randomBytes(32) : digest));
     return {
-      KeyId: nameOf(keys, key, fault),
-      Signature: (fault === "corrupt-signature" ? changed(signature) : signature).toString("base64"),
+      KeyId: reportedArn(keys, key, fault),
+      Signature: (fault === "corrupt-signature" ? withFlippedBit(signature) : signature).toString("base64"),
       SigningAlgorithm: algorithm,
     };
   },
 
   DescribeKey(keys, input, fault) {
-    const key = keys.find(text(input, "KeyId"));
-    return { KeyMetadata: { ...metadataOf(key), Arn: nameOf(keys, key, fault) } };
+    const key = keys.find(stringInput(input, "KeyId"));
+    return { KeyMetadata: { ...metadataOf(key), Arn: reportedArn(keys, key, fault) } };
   },
 
   CreateKey(keys, { KeySpec, KeyUsage, Description, MultiRegion, Tags, Origin = "AWS_KMS" }) {
     if (KeySpec !== "ECC_NIST_P256" || KeyUsage !== "SIGN_VERIFY" || Origin !== "AWS_KMS")
-      throw new KmsFailure("ValidationException", "The emulator makes ECC_NIST_P256 keys for SIGN_VERIFY.");
-    const wanted = { description: String(Description ?? ""), multiRegion: MultiRegion === true, tags: Tags };
-    return { KeyMetadata: metadataOf(keys.add(wanted, UNSEEN)) };
+      throw new AwsKmsError("ValidationException", "The emulator only creates ECC_NIST_P256 keys for SIGN_VERIFY.");
+    const options = { description: String(Description ?? ""), multiRegion: MultiRegion === true, tags: Tags };
+    return { KeyMetadata: metadataOf(keys.add(options, CALLS_UNTIL_VISIBLE)) };
   },
 
   CreateAlias(keys, input) {
-    const alias = text(input, "AliasName");
+    const alias = stringInput(input, "AliasName");
     if (!/^alias\/[a-zA-Z0-9/_-]+$/.test(alias))
-      throw new KmsFailure("InvalidAliasNameException", `${alias} is not valid`);
+      throw new AwsKmsError("InvalidAliasNameException", `${alias} is not valid`);
     if (keys.hasAlias(alias))
-      throw new KmsFailure("AlreadyExistsException", `An alias with the name ${alias} already exists`);
-    const key = keys.find(text(input, "TargetKeyId"));
+      throw new AwsKmsError("AlreadyExistsException", `An alias with the name ${alias} already exists`);
+    const key = keys.find(stringInput(input, "TargetKeyId"));
     keys.alias(alias, key);
-    key.unseen = UNSEEN;
+    key.callsUntilVisible = CALLS_UNTIL_VISIBLE;
     return {};
   },
 
@@ -80,21 +80,23 @@ export const operations: Readonly<Record<KmsOperation, Operate>> = {
     const start = Number(Marker ?? 0);
     const arns = [...keys.all.keys()];
     const rest =
-      arns.length > start + PAGE ? { Truncated: true, NextMarker: String(start + PAGE) } : { Truncated: false };
+      arns.length > start + PAGE_SIZE
+        ? { Truncated: true, NextMarker: String(start + PAGE_SIZE) }
+        : { Truncated: false };
     return {
-      Keys: arns.slice(start, start + PAGE).map((KeyArn) => ({ KeyArn, KeyId: KeyArn.split("/")[1] })),
+      Keys: arns.slice(start, start + PAGE_SIZE).map((KeyArn) => ({ KeyArn, KeyId: KeyArn.split("/")[1] })),
       ...rest,
     };
   },
 };
 
-/** Developer Guide, "Key states": what GetPublicKey and Sign answer unless the key is enabled. */
-function usable(key: KmsKey): KmsKey {
-  const words = STATES[key.state];
-  if (words === undefined) return key;
-  throw new KmsFailure(
+/** Throws the errors of GetPublicKey and Sign for a key that isn't enabled (Developer Guide, "Key states of AWS KMS keys"). */
+function enabled(key: KmsKey): KmsKey {
+  const description = STATES[key.state];
+  if (description === undefined) return key;
+  throw new AwsKmsError(
     key.state === "Disabled" ? "DisabledException" : "KMSInvalidStateException",
-    `${key.arn} is ${words}.`,
+    `${key.arn} is ${description}.`,
   );
 }
 
@@ -116,10 +118,10 @@ const ALGORITHMS: Partial<Record<KeySpec, SigningAlgorithmSpec[]>> = {
   ECC_NIST_P521: ["ECDSA_SHA_512"],
   RSA_2048: ["RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PSS_SHA_256"],
 };
-const SIGNING: KeyUsageType = "SIGN_VERIFY";
+const SIGN_VERIFY: KeyUsageType = "SIGN_VERIFY";
 
 function algorithmsOf({ usage, spec }: KmsKey): SigningAlgorithmSpec[] | undefined {
-  return usage === SIGNING ? ALGORITHMS[spec] : undefined;
+  return usage === SIGN_VERIFY ? ALGORITHMS[spec] : undefined;
 }
 
 function metadataOf(key: KmsKey): Record<string, unknown> {
@@ -142,18 +144,18 @@ function metadataOf(key: KmsKey): Record<string, unknown> {
   };
 }
 
-function nameOf(keys: KmsKeys, key: KmsKey, fault: Fault | undefined): string {
+function reportedArn(keys: KmsKeys, key: KmsKey, fault: Fault | undefined): string {
   return fault === "other-name" ? keys.add().arn : key.arn;
 }
 
-function changed(bytes: Buffer): Buffer {
+function withFlippedBit(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy.writeUInt8(copy.readUInt8(copy.length - 5) ^ 1, copy.length - 5);
   return copy;
 }
 
-function text(input: Input, name: string): string {
+function stringInput(input: Input, name: string): string {
   const value = input[name];
   if (typeof value === "string") return value;
-  throw new KmsFailure("ValidationException", `1 validation error detected: Value at '${name}' must not be null`);
+  throw new AwsKmsError("ValidationException", `1 validation error detected: Value at '${name}' must not be null`);
 }

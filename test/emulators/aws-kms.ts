@@ -1,10 +1,10 @@
-/** AWS KMS on loopback: its JSON 1.1 protocol over HTTP (`X-Amz-Target`), with faults told call by call. */
+/** AWS KMS emulator on loopback: the JSON 1.1 protocol over HTTP (`X-Amz-Target`), with faults planned call by call. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { KmsFailure } from "./aws-kms-failure.js";
+import { AwsKmsError } from "./aws-kms-error.js";
 import { type KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import { type KmsOperation, operations } from "./aws-kms-operations.js";
 import { type Caller, checkSigV4 } from "./aws-sigv4.js";
@@ -12,20 +12,20 @@ import { type Fault, FaultPlan } from "./fault-plan.js";
 
 export type { KmsKey, KmsOperation };
 
+/** A running emulator of one account and region. */
 export interface AwsKms {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
-  /** With which any AWS SDK finds it. */
+  /** Environment variables with which any AWS SDK uses the emulator. */
   readonly environment: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly plan: FaultPlan<KmsOperation>;
-  /** Holds back the answers to Sign until this many requests wait at once: a client that sends fewer never gets one. */
-  gather(count: number): void;
-  /** Requests that the client gave up before they were answered. */
-  readonly givenUp: number;
-  /** How many connections are open. */
-  connections(): Promise<number>;
+  /** Delays the responses to Sign until `count` requests are in flight. A client that sends fewer gets no response. */
+  holdSignUntil(count: number): void;
+  /** How many requests the client cancelled before they were answered. */
+  readonly cancelledRequests: number;
+  openConnections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -34,48 +34,49 @@ const CREDENTIALS = {
   secretAccessKey: "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY",
   sessionToken: "EXAMPLE-session-token-EXAMPLE",
 };
-/** With this session token a caller is told that it has expired. */
+/** The emulator answers requests with this session token with ExpiredTokenException. */
 export const EXPIRED_TOKEN = "EXAMPLE-expired-token";
 
+/** Starts the emulator. */
 export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   const keys = new KmsKeys(region);
   const plan = new FaultPlan<KmsOperation>();
-  let gathering = { count: 1, waiting: [] as (() => void)[] };
-  let givenUp = 0;
+  let signBarrier = { count: 1, waiting: [] as (() => void)[] };
+  let cancelledRequests = 0;
 
-  const gathered = () =>
+  const enoughSigns = () =>
     new Promise<void>((resolve) => {
-      gathering.waiting.push(resolve);
-      if (gathering.waiting.length < gathering.count) return;
-      for (const release of gathering.waiting.splice(0)) release();
+      signBarrier.waiting.push(resolve);
+      if (signBarrier.waiting.length < signBarrier.count) return;
+      for (const release of signBarrier.waiting.splice(0)) release();
     });
 
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await text(request);
-    response.on("close", () => response.writableEnded || givenUp++);
+    response.on("close", () => response.writableEnded || cancelledRequests++);
     try {
       const caller = checkSigV4(request.headers, region);
       const operation = operationOf(request);
       const input = JSON.parse(body);
       const fault = plan.take(operation, input);
       await sleep(plan.latency);
-      if (operation === "Sign") await gathered();
+      if (operation === "Sign") await enoughSigns();
       if (fault === "hang") return;
       if (fault === "reset") {
         request.socket.resetAndDestroy();
         return;
       }
-      checkCaller(caller);
-      fail(fault, operation);
+      authenticate(caller);
+      throwIfError(fault, operation);
       send(response, 200, operations[operation](keys, input, fault));
     } catch (error) {
-      if (!(error instanceof KmsFailure)) throw error;
+      if (!(error instanceof AwsKmsError)) throw error;
       send(response, error.status, { __type: error.type, message: error.message });
     }
   };
 
-  const server = createServer((request, response) => void answer(request, response));
-  // A client that uses a connection just as it is closed for being idle would see a reset that nobody told.
+  const server = createServer((request, response) => void handle(request, response));
+  // If the server closed an idle connection just as the client reuses it, the client would see an unplanned reset.
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -91,13 +92,13 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
     },
     keys,
     plan,
-    gather: (count) => {
-      gathering = { count, waiting: [] };
+    holdSignUntil: (count) => {
+      signBarrier = { count, waiting: [] };
     },
-    get givenUp() {
-      return givenUp;
+    get cancelledRequests() {
+      return cancelledRequests;
     },
-    connections: promisify(server.getConnections.bind(server)),
+    openConnections: promisify(server.getConnections.bind(server)),
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
@@ -110,32 +111,32 @@ function operationOf({ method, url, headers }: IncomingMessage): KmsOperation {
   const [, name = ""] = /^TrentService\.(\w+)$/.exec(String(headers["x-amz-target"])) ?? [];
   const isJson = headers["content-type"] === "application/x-amz-json-1.1";
   if (method !== "POST" || url !== "/" || !isJson || !isOperation(name))
-    throw new KmsFailure("UnknownOperationException", `${method} ${url} ${headers["x-amz-target"]}`);
+    throw new AwsKmsError("UnknownOperationException", `${method} ${url} ${headers["x-amz-target"]}`);
   return name;
 }
 
 const isOperation = (name: string): name is KmsOperation => Object.hasOwn(operations, name);
 
-function checkCaller({ accessKeyId, sessionToken }: Caller): void {
+function authenticate({ accessKeyId, sessionToken }: Caller): void {
   if (sessionToken === EXPIRED_TOKEN)
-    throw new KmsFailure("ExpiredTokenException", "The security token included in the request is expired");
+    throw new AwsKmsError("ExpiredTokenException", "The security token included in the request is expired");
   if (accessKeyId !== CREDENTIALS.accessKeyId)
-    throw new KmsFailure("UnrecognizedClientException", "The security token included in the request is invalid.");
+    throw new AwsKmsError("UnrecognizedClientException", "The security token included in the request is invalid.");
 }
 
-function fail(fault: Fault | undefined, operation: KmsOperation): void {
+function throwIfError(fault: Fault | undefined, operation: KmsOperation): void {
   if (fault === "throttle")
-    throw new KmsFailure(
+    throw new AwsKmsError(
       "ThrottlingException",
       "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
     );
-  if (fault === "5xx") throw new KmsFailure("KMSInternalException", "An internal error occurred.");
+  if (fault === "5xx") throw new AwsKmsError("KMSInternalException", "An internal error occurred.");
   if (fault === "denied")
-    throw new KmsFailure(
+    throw new AwsKmsError(
       "AccessDeniedException",
       `User: arn:aws:iam::111122223333:user/app is not authorized to perform: kms:${operation}`,
     );
-  if (fault?.endsWith("-crc")) throw new Error(`AWS KMS has no CRC: ${fault}`);
+  if (fault?.endsWith("-crc")) throw new Error(`AWS KMS responses have no CRC, so the fault ${fault} does not apply.`);
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -1,7 +1,7 @@
-/** CRC-32C (Castagnoli, RFC 3720 appendix B.4), bit by bit: so that the code under test is checked by other code. */
+/** CRC-32C (Castagnoli, RFC 3720 appendix B.4), bit by bit: independent of the implementation under test. */
 const REFLECTED_POLYNOMIAL = 0x82f63b78;
 
-/** @returns the unsigned 32-bit checksum; `0xe3069283` for the ASCII digits 1 to 9 */
+/** @returns The unsigned 32-bit checksum: `0xe3069283` for the ASCII digits 1 to 9. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -1,21 +1,23 @@
-/** ECDSA on P-256 over a digest that is already made (FIPS 186-5 §6.4.1): what a KMS does, and node:crypto does not offer. */
+/** ECDSA on P-256 over an existing digest (FIPS 186-5 §6.4.1), as a KMS signs. `node:crypto` can only sign messages. */
 import { createECDH, type KeyObject } from "node:crypto";
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const COORDINATE = 32;
 
 /**
- * @param privateKey - on P-256
- * @param digest - 32 bytes
- * @returns `SEQUENCE { r INTEGER, s INTEGER }` in DER, made without the code under test
+ * Signs a digest. Doesn't use the code under test.
+ *
+ * @param privateKey - A key on P-256.
+ * @param digest - 32 bytes.
+ * @returns `SEQUENCE { r INTEGER, s INTEGER }` in DER.
  */
 export function signDigest(privateKey: KeyObject, digest: Uint8Array): Uint8Array {
   const d = privateKey.export({ format: "jwk" }).d;
   if (d === undefined || privateKey.asymmetricKeyDetails?.namedCurve !== "prime256v1" || digest.length !== COORDINATE)
-    throw new Error("signDigest takes a P-256 private key and 32 bytes");
+    throw new Error("signDigest needs a P-256 private key and a digest of 32 bytes.");
   const secret = integerOf(Buffer.from(d, "base64url"));
   for (;;) {
-    // An ephemeral ECDH key is a nonce k and its point k·G, and OpenSSL does the multiplication.
+    // An ephemeral ECDH key pair is a nonce k and the point k·G, computed by OpenSSL.
     const nonce = createECDH("prime256v1");
     const r = integerOf(nonce.generateKeys().subarray(1, 1 + COORDINATE)) % ORDER;
     const s = (inverse(integerOf(nonce.getPrivateKey())) * (integerOf(digest) + r * secret)) % ORDER;
@@ -25,14 +27,14 @@ export function signDigest(privateKey: KeyObject, digest: Uint8Array): Uint8Arra
 
 const integerOf = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
 
-/** Modulo the order, by Euclid's extended algorithm. */
+/** Returns the inverse modulo the order (extended Euclidean algorithm). */
 function inverse(value: bigint): bigint {
   let [a, b, x, y] = [value, ORDER, 1n, 0n];
   while (b !== 0n) [a, b, x, y] = [b, a % b, y, x - (a / b) * y];
   return ((x % ORDER) + ORDER) % ORDER;
 }
 
-/** Both integers are below 2^256, so that each length fits one byte. */
+/** Both integers are below 2^256, so each length fits in one byte. */
 function sequence(r: bigint, s: bigint): Uint8Array {
   const value = Buffer.concat([integer(r), integer(s)]);
   return Buffer.concat([Buffer.of(0x30, value.length), value]);

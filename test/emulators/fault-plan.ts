@@ -1,4 +1,4 @@
-/** What an emulator is told to do wrong, call by call, and what it was asked. */
+/** The faults that an emulator plays, call by call, and a record of the calls that it received. */
 
 export type Fault =
   | "throttle"
@@ -21,18 +21,18 @@ export interface Call<Operation extends string> {
 }
 
 export class FaultPlan<Operation extends string> {
-  /** Milliseconds before every answer. */
+  /** Milliseconds before every response. */
   latency = 0;
   readonly calls: Call<Operation>[] = [];
   readonly #next = new Map<Operation, Fault[]>();
   readonly #always = new Map<Operation, Fault>();
 
-  /** Each fault is used up by one call of the operation, in order. */
+  /** Queues faults: each applies to one call of the operation, in order. */
   next(operation: Operation, ...faults: Fault[]): void {
     this.#next.set(operation, [...(this.#next.get(operation) ?? []), ...faults]);
   }
 
-  /** Every call of the operation from now on; `undefined` ends it. */
+  /** Applies a fault to every further call of the operation. `undefined` removes it. */
   always(operation: Operation, fault: Fault | undefined): void {
     if (fault === undefined) this.#always.delete(operation);
     else this.#always.set(operation, fault);
@@ -42,13 +42,13 @@ export class FaultPlan<Operation extends string> {
     return this.calls.filter((call) => call.operation === operation).length;
   }
 
-  /** For the emulator: notes the call, and says what is to go wrong with it. */
+  /** Records a call, and returns the fault for it. Called by the emulator. */
   take(operation: Operation, input: unknown): Fault | undefined {
     this.calls.push({ operation, input });
     return this.#next.get(operation)?.shift() ?? this.#always.get(operation);
   }
 
-  /** Forgets faults, latency and calls. */
+  /** Resets faults, latency and recorded calls. */
   clear(): void {
     this.latency = 0;
     this.calls.length = 0;

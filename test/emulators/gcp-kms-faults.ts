@@ -1,10 +1,16 @@
-/** What the Cloud KMS emulator does wrong when it is told to. */
+/** The faults of the Cloud KMS emulator. */
 import { createHash } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { signDigest } from "./ecdsa-digest.js";
 import type { Fault } from "./fault-plan.js";
-import { checksum, type Operation, type PublicKeyAnswer, type Requests, type SignAnswer } from "./gcp-kms-answers.js";
-import { Refusal, type StoredVersion } from "./gcp-kms-store.js";
+import {
+  checksum,
+  type Operation,
+  type PublicKeyResponse,
+  type Requests,
+  type SignResponse,
+} from "./gcp-kms-methods.js";
+import { GrpcError, type StoredVersion } from "./gcp-kms-store.js";
 
 const PERMISSIONS: Partial<Record<Operation, string>> = {
   GetPublicKey: "cloudkms.cryptoKeyVersions.viewPublicKey",
@@ -15,43 +21,42 @@ const PERMISSIONS: Partial<Record<Operation, string>> = {
   CreateCryptoKey: "cloudkms.cryptoKeys.create",
 };
 
-/** What an answer is spoiled with. */
-interface Means {
+interface FaultContext {
   readonly request: object;
   readonly otherKey: StoredVersion;
 }
 
-/** Answers with an error where the fault is one. */
-export function refuse(fault: Fault | undefined, operation: Operation): void {
-  if (fault === "throttle") throw new Refusal(status.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.");
-  if (fault === "5xx") throw new Refusal(status.UNAVAILABLE, "The service is currently unavailable.");
+/** Throws if the fault is an error response. */
+export function throwIfError(fault: Fault | undefined, operation: Operation): void {
+  if (fault === "throttle") throw new GrpcError(status.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.");
+  if (fault === "5xx") throw new GrpcError(status.UNAVAILABLE, "The service is currently unavailable.");
   if (fault === "denied") {
-    const words = `Permission '${PERMISSIONS[operation]}' denied on resource (or it may not exist).`;
-    throw new Refusal(status.PERMISSION_DENIED, words);
+    const details = `Permission '${PERMISSIONS[operation]}' denied on resource (or it may not exist).`;
+    throw new GrpcError(status.PERMISSION_DENIED, details);
   }
 }
 
-/** What the network does to a request before the service reads it. */
+/** Damages a request as the network might, before the service reads it. */
 export function damageRequest(fault: Fault | undefined, request: object): void {
   if (fault !== "corrupt-request" || !("digest" in request)) return;
   const { sha256 } = request.digest as { sha256: Buffer };
-  flip(sha256);
+  flipBit(sha256);
 }
 
-/** Spoils an answer after the service has made it. */
-export function damageAnswer(fault: Fault | undefined, answer: unknown, means: Means): unknown {
-  if (fault === undefined || typeof answer !== "object" || answer === null) return answer;
-  if ("signature" in answer) return damageSignature(fault, answer as SignAnswer, means);
-  if ("pem" in answer) return damagePublicKey(fault, answer as PublicKeyAnswer, means);
-  return fault === "other-name" ? { ...answer, name: otherName(answer as { name: string }) } : answer;
+/** Damages a response after the service has produced it. */
+export function damageResponse(fault: Fault | undefined, response: unknown, context: FaultContext): unknown {
+  if (fault === undefined || typeof response !== "object" || response === null) return response;
+  if ("signature" in response) return damageSignature(fault, response as SignResponse, context);
+  if ("pem" in response) return damagePublicKey(fault, response as PublicKeyResponse, context);
+  return fault === "other-name" ? { ...response, name: otherName(response as { name: string }) } : response;
 }
 
-function damageSignature(fault: Fault, answer: SignAnswer, { request, otherKey }: Means): SignAnswer {
-  const signature = Buffer.from(answer.signature);
+function damageSignature(fault: Fault, response: SignResponse, { request, otherKey }: FaultContext): SignResponse {
+  const signature = Buffer.from(response.signature);
   const signedByOther = (digest: Uint8Array) => {
-    if (!otherKey.privateKey) throw new Error("the other key has no private half");
+    if (!otherKey.privateKey) throw new Error("The other key doesn't have a private key.");
     const other = signDigest(otherKey.privateKey, digest);
-    return { ...answer, signature: other, signatureCrc32c: checksum(other) };
+    return { ...response, signature: other, signatureCrc32c: checksum(other) };
   };
   switch (fault) {
     case "other-key":
@@ -59,51 +64,51 @@ function damageSignature(fault: Fault, answer: SignAnswer, { request, otherKey }
     case "wrong-signature":
       return signedByOther(createHash("sha256").update("another message").digest());
     case "corrupt-signature":
-      return { ...answer, signature: flip(signature) };
+      return { ...response, signature: flipBit(signature) };
     case "corrupt-crc":
-      return { ...answer, signatureCrc32c: wrong(signature) };
+      return { ...response, signatureCrc32c: wrongChecksum(signature) };
     case "missing-crc":
-      return { ...answer, signatureCrc32c: null };
+      return { ...response, signatureCrc32c: null };
     case "unverified-digest":
-      return { ...answer, verifiedDigestCrc32c: false };
+      return { ...response, verifiedDigestCrc32c: false };
     case "other-name":
-      return { ...answer, name: otherName(answer) };
+      return { ...response, name: otherName(response) };
     default:
-      return answer;
+      return response;
   }
 }
 
-function damagePublicKey(fault: Fault, answer: PublicKeyAnswer, { otherKey: { publicKey } }: Means): PublicKeyAnswer {
-  const bytes = Buffer.from(answer.pem);
+function damagePublicKey(fault: Fault, response: PublicKeyResponse, { otherKey }: FaultContext): PublicKeyResponse {
+  const bytes = Buffer.from(response.pem);
   switch (fault) {
     case "other-key": {
-      const pem = publicKey?.export({ type: "spki", format: "pem" }).toString() ?? "";
-      return { ...answer, pem, pemCrc32c: checksum(Buffer.from(pem)) };
+      const pem = otherKey.publicKey?.export({ type: "spki", format: "pem" }).toString() ?? "";
+      return { ...response, pem, pemCrc32c: checksum(Buffer.from(pem)) };
     }
     case "corrupt-signature":
-      return { ...answer, pem: flip(bytes).toString("latin1") };
+      return { ...response, pem: flipBit(bytes).toString("latin1") };
     case "corrupt-crc":
-      return { ...answer, pemCrc32c: wrong(bytes) };
+      return { ...response, pemCrc32c: wrongChecksum(bytes) };
     case "missing-crc":
-      return { ...answer, pemCrc32c: null };
+      return { ...response, pemCrc32c: null };
     case "other-name":
-      return { ...answer, name: otherName(answer) };
+      return { ...response, name: otherName(response) };
     default:
-      return answer;
+      return response;
   }
 }
 
-function flip(bytes: Buffer): Buffer {
+function flipBit(bytes: Buffer): Buffer {
   const middle = Math.floor(bytes.length / 2);
   bytes[middle] = (bytes[middle] ?? 0) ^ 1;
   return bytes;
 }
 
-function wrong(bytes: Uint8Array) {
+function wrongChecksum(bytes: Uint8Array) {
   return { value: (Number(checksum(bytes).value) + 1) % 2 ** 32 };
 }
 
-/** The next version of the same key. */
+/** Returns the name of the next version of the same key. */
 function otherName({ name }: { name: string }): string {
   return name.replace(/\d+$/, (version) => String(Number(version) + 1));
 }

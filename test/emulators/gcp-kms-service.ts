@@ -1,30 +1,36 @@
-/** The Cloud KMS that the suite talks to: the emulator, or what the environment names. The suite can't tell which. */
+/** The Cloud KMS service under test: the emulator, or the service that the environment names. */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
 import { gcpKms } from "./gcp-kms.js";
 
-type Created = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
+type CreateRequest = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
 
+/** A service with a key, and what the tests need to use it. */
 export interface GcpKmsService {
-  /** For `GcpKmsSigner`. */
+  /** Options for `GcpKmsSigner`. */
   readonly options: { endpoint?: string };
-  /** A key of ES256, enabled. */
+  /** The name of a key whose version 1 is enabled and signs ES256. */
   readonly key: string;
   readonly keyRing: string;
-  /** The bare SDK. */
+  /** A client of the SDK. */
   readonly client: KeyManagementServiceClient;
-  /** Makes a throw-away key in the key ring. @returns its name */
-  createKey(cryptoKey: NonNullable<Created>["cryptoKey"]): Promise<string>;
-  /** Waits until a version has left PENDING_GENERATION. */
-  made(version: string): Promise<void>;
-  /** Destroys the throw-away keys. */
+  /**
+   * Creates a temporary key in the key ring.
+   *
+   * @returns Its name.
+   */
+  createKey(cryptoKey: NonNullable<CreateRequest>["cryptoKey"]): Promise<string>;
+  /** Waits until a version isn't in state PENDING_GENERATION any more. */
+  waitUntilGenerated(version: string): Promise<void>;
+  /** Destroys the temporary keys, and closes the connection. */
   close(): Promise<void>;
 }
 
 const { HARDPROOF_GCP_KMS_KEY: key, HARDPROOF_GCP_KMS_ENDPOINT: endpoint } = process.env;
 
+/** Connects to the service that HARDPROOF_GCP_KMS_KEY and HARDPROOF_GCP_KMS_ENDPOINT name, or starts the emulator. */
 export async function gcpKmsService(): Promise<GcpKmsService> {
   if (key) return service(key.replace(/\/cryptoKeyVersions\/.*/, ""), endpoint, async () => undefined);
   const emulator = await gcpKms();
@@ -46,7 +52,7 @@ function service(key: string, endpoint: string | undefined, closeService: () => 
       created.push(`${keyRing}/cryptoKeys/${id}`);
       return `${keyRing}/cryptoKeys/${id}`;
     },
-    made: async (name) => {
+    waitUntilGenerated: async (name) => {
       while ((await client.getCryptoKeyVersion({ name }))[0].state === "PENDING_GENERATION") await setTimeout(50);
     },
     close: async () => {
@@ -65,10 +71,10 @@ async function destroy(client: KeyManagementServiceClient, key: string): Promise
 
 function clientConfig(endpoint: string) {
   const url = new URL(endpoint.includes("://") ? endpoint : `https://${endpoint}`);
-  const place = { servicePath: url.hostname, port: Number(url.port || 443) };
-  if (url.protocol === "https:") return place;
+  const address = { servicePath: url.hostname, port: Number(url.port || 443) };
+  if (url.protocol === "https:") return address;
   return {
-    ...place,
+    ...address,
     sslCreds: grpc.credentials.createInsecure(),
     authClient: new googleAuthLibrary.PassThroughClient(),
   };

@@ -1,9 +1,9 @@
-/** Key rings, keys and versions as Cloud KMS keeps them (google/cloud/kms/v1/resources.proto), with real keys. */
+/** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 
-/** What the service answers instead: a gRPC status and its own words. */
-export class Refusal extends Error {
+/** A gRPC error response: status and details. */
+export class GrpcError extends Error {
   readonly code: status;
 
   constructor(code: status, details: string) {
@@ -16,7 +16,7 @@ interface Timestamp {
   seconds: string;
 }
 
-/** The fields of `CryptoKeyVersion` that matter here. */
+/** The fields of `CryptoKeyVersion` that the tests need. */
 export interface VersionFields {
   state: string;
   protectionLevel: string;
@@ -36,8 +36,8 @@ export interface StoredVersion {
   readonly purpose: string;
   readonly privateKey: KeyObject | undefined;
   readonly publicKey: KeyObject | undefined;
-  /** How many more times it is looked at before it is made; only while it is PENDING_GENERATION. */
-  looksLeft: number;
+  /** While the state is PENDING_GENERATION: how many more reads return that state. */
+  pollsUntilGenerated: number;
 }
 
 export interface StoredKey {
@@ -45,20 +45,20 @@ export interface StoredKey {
   readonly versions: StoredVersion[];
 }
 
-/** What a new key is like, where it is not as the main job needs it. */
-export interface KeyWish extends Partial<VersionFields> {
+/** A new key and its version 1. By default, an enabled ES256 signing key. */
+export interface KeyOptions extends Partial<VersionFields> {
   id?: string;
   purpose?: string;
 }
 
 const ID = /^[a-zA-Z0-9_-]{1,63}$/;
-const LOOKS_UNTIL_MADE = 2;
+const POLLS_UNTIL_GENERATED = 2;
 const now = () => ({ seconds: String(Math.floor(Date.now() / 1000)) });
 
-/** Stands for what an HSM says: nobody here can make a real one. */
+/** A placeholder: only an HSM can issue a real attestation. */
 const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an attestation of the emulator") };
 
-const MATERIAL: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }>> = {
+const KEY_GENERATORS: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }>> = {
   EC_SIGN_P256_SHA256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
   EC_SIGN_P384_SHA384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
   EC_SIGN_SECP256K1_SHA256: () => generateKeyPairSync("ec", { namedCurve: "secp256k1" }),
@@ -75,11 +75,11 @@ export class KmsStore {
     this.keyRing = keyRing;
   }
 
-  /** @returns the key, with its version 1 */
-  addKey({ id = `key-${this.#keys.size + 1}`, purpose = "ASYMMETRIC_SIGN", ...version }: KeyWish = {}): StoredKey {
+  /** Adds a key with version 1. */
+  addKey({ id = `key-${this.#keys.size + 1}`, purpose = "ASYMMETRIC_SIGN", ...version }: KeyOptions = {}): StoredKey {
     const name = `${this.keyRing}/cryptoKeys/${id}`;
-    if (!ID.test(id)) throw new Refusal(status.INVALID_ARGUMENT, `Invalid CryptoKey id: ${id}.`);
-    if (this.#keys.has(name)) throw new Refusal(status.ALREADY_EXISTS, `CryptoKey ${name} already exists.`);
+    if (!ID.test(id)) throw new GrpcError(status.INVALID_ARGUMENT, `Invalid CryptoKey id: ${id}.`);
+    if (this.#keys.has(name)) throw new GrpcError(status.ALREADY_EXISTS, `CryptoKey ${name} already exists.`);
     const { algorithm = "EC_SIGN_P256_SHA256", protectionLevel = "SOFTWARE" } = version;
     const key = { fields: { name, purpose, versionTemplate: { algorithm, protectionLevel } }, versions: [] };
     this.#keys.set(name, key);
@@ -87,18 +87,24 @@ export class KmsStore {
     return key;
   }
 
-  addVersion(key: StoredKey, wish: Partial<VersionFields> = {}): StoredVersion {
+  addVersion(key: StoredKey, options: Partial<VersionFields> = {}): StoredVersion {
     const fields = {
       state: "ENABLED",
       ...key.fields.versionTemplate,
       createTime: now(),
-      generateTime: wish.state === "PENDING_GENERATION" ? null : now(),
+      generateTime: options.state === "PENDING_GENERATION" ? null : now(),
       ...(key.fields.versionTemplate.protectionLevel === "HSM" ? { attestation: ATTESTATION } : {}),
-      ...wish,
+      ...options,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };
-    const { privateKey, publicKey } = MATERIAL[fields.algorithm]?.() ?? {};
-    const version = { fields, purpose: key.fields.purpose, privateKey, publicKey, looksLeft: LOOKS_UNTIL_MADE };
+    const { privateKey, publicKey } = KEY_GENERATORS[fields.algorithm]?.() ?? {};
+    const version = {
+      fields,
+      purpose: key.fields.purpose,
+      privateKey,
+      publicKey,
+      pollsUntilGenerated: POLLS_UNTIL_GENERATED,
+    };
     key.versions.push(version);
     return version;
   }
@@ -118,9 +124,9 @@ export class KmsStore {
     return found ?? notFound("CryptoKeyVersion", name);
   }
 
-  /** Whoever looks at a key that is being made brings it nearer to being made: no clock is needed. */
-  look(version: StoredVersion): StoredVersion["fields"] {
-    if (version.fields.state === "PENDING_GENERATION" && version.looksLeft-- <= 0)
+  /** Reads a version. Each read of a pending version brings it closer to ENABLED, so the tests don't depend on time. */
+  poll(version: StoredVersion): StoredVersion["fields"] {
+    if (version.fields.state === "PENDING_GENERATION" && version.pollsUntilGenerated-- <= 0)
       Object.assign(version.fields, { state: "ENABLED", generateTime: now() });
     return version.fields;
   }
@@ -128,6 +134,6 @@ export class KmsStore {
 
 function notFound(kind: string, name: string): never {
   if (!name.startsWith("projects/") || name.split("/").length % 2 !== 0)
-    throw new Refusal(status.INVALID_ARGUMENT, `Malformed name: "${name}" is not the name of a ${kind}.`);
-  throw new Refusal(status.NOT_FOUND, `${kind} ${name} not found.`);
+    throw new GrpcError(status.INVALID_ARGUMENT, `Malformed name: "${name}" is not the name of a ${kind}.`);
+  throw new GrpcError(status.NOT_FOUND, `${kind} ${name} not found.`);
 }

@@ -1,4 +1,4 @@
-/** Cloud KMS on 127.0.0.1: gRPC by the protos that `@google-cloud/kms` ships, with real keys and checksums of its own. */
+/** Cloud KMS emulator on 127.0.0.1: gRPC with the protos of `@google-cloud/kms`, real keys and its own checksums. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -12,53 +12,55 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { FaultPlan } from "./fault-plan.js";
-import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-answers.js";
-import { damageAnswer, damageRequest, refuse } from "./gcp-kms-faults.js";
-import { KmsStore, Refusal } from "./gcp-kms-store.js";
-import { resettableFront } from "./resettable-front.js";
+import { damageRequest, damageResponse, throwIfError } from "./gcp-kms-faults.js";
+import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
+import { GrpcError, KmsStore } from "./gcp-kms-store.js";
+import { resettableProxy } from "./resettable-proxy.js";
 
+/** A running emulator. */
 export interface GcpKms {
-  /** `http://127.0.0.1:PORT`, as `GcpKmsSigner` takes it. */
+  /** `http://127.0.0.1:PORT`, for the option `endpoint` of `GcpKmsSigner`. */
   readonly endpoint: string;
   readonly store: KmsStore;
   readonly plan: FaultPlan<Operation>;
-  /** Calls that their caller cancelled, or whose deadline passed. */
+  /** Calls that the client cancelled, or whose deadline passed. */
   readonly cancelled: Operation[];
-  /** The most calls that were under way at the same time. */
-  mostAtOnce(): number;
+  /** Returns the largest number of calls that were in flight at the same time. */
+  maxInFlight(): number;
   close(): Promise<void>;
 }
 
 const KEY_RING = "projects/my-project/locations/europe-west3/keyRings/agents";
 
+/** Starts the emulator with one empty key ring. */
 export async function gcpKms(): Promise<GcpKms> {
   const store = new KmsStore(KEY_RING);
   const plan = new FaultPlan<Operation>();
   const cancelled: Operation[] = [];
-  const underWay = { now: 0, most: 0 };
-  const answers: Methods = methods(store);
+  const inFlight = { now: 0, max: 0 };
+  const handlers: Methods = methods(store);
   const otherKey = new KmsStore(KEY_RING).addVersion(new KmsStore(KEY_RING).addKey());
 
-  const answer = async <Name extends Operation>(operation: Name, request: Requests[Name]): Promise<unknown> => {
+  const handle = async <Name extends Operation>(operation: Name, request: Requests[Name]): Promise<unknown> => {
     const fault = plan.take(operation, request);
     if (plan.latency > 0) await setTimeout(plan.latency);
-    if (fault === "reset") front.reset();
+    if (fault === "reset") proxy.reset();
     if (fault === "reset" || fault === "hang") return new Promise<never>(() => undefined);
-    refuse(fault, operation);
+    throwIfError(fault, operation);
     damageRequest(fault, request);
-    return damageAnswer(fault, answers[operation](request), { request, otherKey });
+    return damageResponse(fault, handlers[operation](request), { request, otherKey });
   };
   const serve = <Name extends Operation>(operation: Name): handleUnaryCall<Requests[Name], unknown> => {
     return (call, callback) => {
       let answered = false;
       const end = () => {
         answered = true;
-        underWay.now--;
+        inFlight.now--;
       };
-      underWay.most = Math.max(underWay.most, ++underWay.now);
-      // The event also comes for some calls that have had their answer.
+      inFlight.max = Math.max(inFlight.max, ++inFlight.now);
+      // The event is also emitted for some calls that are already answered.
       call.once("cancelled", () => answered || cancelled.push(operation));
-      answer(operation, call.request)
+      handle(operation, call.request)
         .finally(end)
         .then(
           (value) => callback(null, value),
@@ -67,23 +69,23 @@ export async function gcpKms(): Promise<GcpKms> {
     };
   };
   const server = new Server();
-  const operations = Object.keys(answers) as Operation[];
+  const operations = Object.keys(handlers) as Operation[];
   server.addService(kmsService(), Object.fromEntries(operations.map((operation) => [operation, serve(operation)])));
-  const front = await resettableFront(await bind(server));
+  const proxy = await resettableProxy(await bind(server));
   return {
-    endpoint: `http://127.0.0.1:${front.port}`,
+    endpoint: `http://127.0.0.1:${proxy.port}`,
     store,
     plan,
     cancelled,
-    mostAtOnce: () => underWay.most,
+    maxInFlight: () => inFlight.max,
     close: async () => {
       server.forceShutdown();
-      await front.close();
+      await proxy.close();
     },
   };
 }
 
-/** The service's definition, out of the very files that the SDK was made from. */
+/** Loads the service definition from the proto files in the SDK's package. */
 function kmsService() {
   const require = createRequire(import.meta.url);
   const kms = require.resolve("@google-cloud/kms");
@@ -107,6 +109,6 @@ function bind(server: Server): Promise<number> {
 }
 
 function statusOf(error: unknown) {
-  if (error instanceof Refusal) return { code: error.code, details: error.message };
+  if (error instanceof GrpcError) return { code: error.code, details: error.message };
   return { code: status.INTERNAL, details: `The emulator failed: ${error}` };
 }

@@ -1,4 +1,4 @@
-/** What the authorization server allows: paths, lifetimes, features, and the answers that oidc-provider wants instead of its defaults. */
+/** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
 import { peerCertificate } from "./mutual-tls.js";
 

@@ -1,9 +1,9 @@
-/** oidc-provider judged by an agent of plain jose: what it accepts and refuses before any of this project's code is involved. */
+/** The test authorization server itself, called by jose without this project's code. */
 import { randomUUID } from "node:crypto";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AuthorizationServer, authorizationServer } from "./authorization-server.js";
-import { type Agent, answered, asNonce, changedByte, joseAgent, tokenClaims, tokenRequest } from "./jose-agent.js";
+import { type Agent, asNonce, changedByte, joseAgent, parseResponse, tokenClaims, tokenRequest } from "./jose-agent.js";
 
 const notices = [vi.spyOn(console, "warn"), vi.spyOn(console, "info")];
 let as: AuthorizationServer;
@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 describe("authorization server", () => {
-  it("challenges for a nonce, then gives a bound JWT", async () => {
+  it("challenges for a nonce, then issues a bound JWT", async () => {
     const challenged = await tokenRequest(as, await agent.proof(tokenClaims(as)));
     expect(challenged).toMatchObject({
       status: 400,
@@ -46,13 +46,13 @@ describe("authorization server", () => {
     });
   });
 
-  it("refuses a replay", async () => {
+  it("rejects a replayed proof", async () => {
     const proof = await agent.proof(tokenClaims(as, await asNonce(as, agent)));
     expect(await tokenRequest(as, proof)).toMatchObject({ status: 200 });
     expect(await tokenRequest(as, proof)).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
   });
 
-  it("remembers replays and refuses old nonces after a change of nonces", async () => {
+  it("detects replays and rejects old nonces after rotating its nonces", async () => {
     const nonce = await asNonce(as, agent);
     const used = randomUUID();
     const first = await agent.proof({ ...tokenClaims(as, nonce), jti: used });
@@ -70,17 +70,17 @@ describe("authorization server", () => {
   it.each([
     ["wrong htm", { htm: "GET" }],
     ["wrong htu", { htu: "http://127.0.0.1:1/oauth/token" }],
-  ])("refuses a proof with %s", async (_, wrong) => {
-    const proof = await agent.proof({ ...tokenClaims(as, await asNonce(as, agent)), ...wrong });
+  ])("rejects a proof with %s", async (_, invalid) => {
+    const proof = await agent.proof({ ...tokenClaims(as, await asNonce(as, agent)), ...invalid });
     expect(await tokenRequest(as, proof)).toMatchObject({ status: 400, body: { error: "invalid_dpop_proof" } });
   });
 
-  it.each([0, 1, 2])("refuses a proof with a changed byte in part %i", async (part) => {
+  it.each([0, 1, 2])("rejects a proof with a changed byte in part %i", async (part) => {
     const proof = changedByte(await agent.proof(tokenClaims(as, await asNonce(as, agent))), part);
     expect(await tokenRequest(as, proof)).toMatchObject({ status: 400, body: { error: "invalid_dpop_proof" } });
   });
 
-  it("knows a client by percent-encoded Basic credentials", async () => {
+  it("authenticates a client by percent-encoded Basic credentials", async () => {
     const { clientId, clientSecret } = as.clients.basic;
     const basic = [clientId, clientSecret].map(encodeURIComponent).join(":");
     const response = await fetch(as.tokenEndpoint, {
@@ -91,10 +91,10 @@ describe("authorization server", () => {
       },
       body: new URLSearchParams({ grant_type: "client_credentials" }),
     });
-    expect(await answered(response)).toMatchObject({ status: 200 });
+    expect(await parseResponse(response)).toMatchObject({ status: 200 });
   });
 
-  it("has the endpoints of a longer life: pushed requests, device codes, introspection, revocation", async () => {
+  it("serves pushed requests, device codes, introspection and revocation", async () => {
     const { clientId: client_id, clientSecret: client_secret } = as.client;
     const post = (path: string, form: Record<string, string>) =>
       fetch(as.issuer + path, { method: "POST", body: new URLSearchParams({ client_id, client_secret, ...form }) });
@@ -105,7 +105,7 @@ describe("authorization server", () => {
     expect((await post("/oauth/revoke", { token: "unknown" })).status).toBe(200);
   });
 
-  it("without required nonces takes a first proof, and offers a nonce in the answer", async () => {
+  it("accepts a proof without a nonce if nonces aren't required, and offers one in the response", async () => {
     await using lenient = await authorizationServer({ requireNonce: false });
     const proof = await agent.proof(tokenClaims(lenient));
     expect(await tokenRequest(lenient, proof)).toMatchObject({ status: 200, nonce: expect.stringMatching(/./) });

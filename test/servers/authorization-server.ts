@@ -1,4 +1,4 @@
-/** A real authorization server, oidc-provider on loopback: JWT access tokens bound by DPoP, with nonces that can be made stale. */
+/** A real authorization server, oidc-provider on loopback, with DPoP-bound JWT access tokens and nonces that can be rotated. */
 import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
@@ -12,15 +12,15 @@ import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from "./registered-grants.
 import { type Memory, StoredModels } from "./stored-models.js";
 
 export interface AuthorizationServerOptions {
-  /** Refuse proofs without a nonce (default). When false nonces are still offered in each answer, and checked when used. */
+  /** Whether to reject proofs without a nonce. Default: true. If false, nonces are still offered, and checked if used. */
   requireNonce?: boolean;
-  /** Offer nonces (default). Without them a proof is judged by its time. */
+  /** Whether to offer nonces. Default: true. Without nonces, a proof's `iat` is checked. */
   offerNonces?: boolean;
-  /** The access tokens' audience unless a request names a `resource`. */
+  /** The audience of access tokens for requests without a `resource`. */
   audience?: string;
-  /** Speak TLS, and ask for the client's certificate (`tls_client_auth`): the server's own, and the one it trusts. */
+  /** Serves TLS with client certificates (`tls_client_auth`): the server's certificate, and the trusted client's. */
   mutualTls?: { own: Certificate; client: Certificate };
-  /** More clients, beside the three that are always there. */
+  /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
 
@@ -38,21 +38,21 @@ export interface AuthorizationServer extends AsyncDisposable {
   readonly clients: {
     /** `client_secret_post`. */
     readonly post: RegisteredClient;
-    /** `client_secret_basic`: id and secret hold characters that RFC 6749 §2.3.1 wants percent-encoded. */
+    /** `client_secret_basic`. Its id and secret contain characters that must be percent-encoded (RFC 6749 §2.3.1). */
     readonly basic: RegisteredClient;
-    /** `none`: authorization code, refresh and device grants; no client credentials. */
+    /** `none`. Can use the authorization code, refresh and device grants, but not client credentials. */
     readonly public: { readonly clientId: string };
   };
-  /** All that arrived, the resource server's look-ups of metadata and keys included. */
+  /** All requests, including the resource server's requests for metadata and keys. */
   readonly requests: readonly RecordedRequest[];
-  /** Every nonce given out so far is refused from now on with `use_dpop_nonce`; tokens and used `jti`s are kept. */
+  /** Makes all current nonces stale. Tokens and used `jti`s are kept. */
   rotateNonces(): void;
   close(): Promise<void>;
 }
 
 const grantTypes = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
-/** What every confidential client of these tests is registered with. */
+/** The registration that all confidential clients share. */
 export const confidential = {
   redirect_uris: ["http://127.0.0.1/callback"],
   application_type: "native",
@@ -61,19 +61,18 @@ export const confidential = {
 
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/" } = options;
-  const { mutualTls } = options;
+  const { audience = "https://resource.example/", mutualTls } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
-  const clients = threeClients();
+  const clients = defaultClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
     ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined }),
     clients: [...registrations(clients), ...moreClients],
   });
 
-  let answer = newProvider();
-  server.http.on("request", (req, res) => answer(req, res));
+  let handler = newProvider();
+  server.http.on("request", (req, res) => handler(req, res));
   return {
     issuer: server.origin,
     tokenEndpoint: server.origin + routes.token,
@@ -82,14 +81,14 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
     clients,
     requests: server.requests,
     rotateNonces() {
-      answer = newProvider();
+      handler = newProvider();
     },
     close: server.close,
     [Symbol.asyncDispose]: server.close,
   };
 }
 
-/** A Provider derives its nonces from one secret for life: new nonces are a new Provider over the same keys and memory. */
+/** A Provider can't change its nonce secret, so rotating nonces needs a new Provider with the same keys and memory. */
 function providerFactory(
   { origin }: LoopbackServer,
   key: JWK,
@@ -109,8 +108,8 @@ function providerFactory(
       jwks: { keys: [{ ...key }] },
     });
     registerGrants(provider, key, audience);
-    const answer = provider.callback();
-    return (req, res) => (req.url?.startsWith(INTERACTION) ? interact(provider, req, res) : answer(req, res));
+    const handler = provider.callback();
+    return (req, res) => (req.url?.startsWith(INTERACTION) ? interact(provider, req, res) : handler(req, res));
   };
 }
 
@@ -119,7 +118,7 @@ async function signingKey(): Promise<JWK> {
   return { ...(await exportJWK(privateKey)), alg: "ES256", use: "sig", kid: "as-1" };
 }
 
-function threeClients(): AuthorizationServer["clients"] {
+function defaultClients(): AuthorizationServer["clients"] {
   const secret = () => randomBytes(24).toString("base64url");
   return {
     post: { clientId: "agent", clientSecret: secret() },
@@ -128,7 +127,7 @@ function threeClients(): AuthorizationServer["clients"] {
   };
 }
 
-function registrations({ post, basic, public: open }: AuthorizationServer["clients"]): ClientMetadata[] {
+function registrations({ post, basic, public: publicClient }: AuthorizationServer["clients"]): ClientMetadata[] {
   return [
     {
       ...confidential,
@@ -142,6 +141,6 @@ function registrations({ post, basic, public: open }: AuthorizationServer["clien
       client_secret: basic.clientSecret,
       token_endpoint_auth_method: "client_secret_basic",
     },
-    { ...confidential, grant_types: grantTypes, client_id: open.clientId, token_endpoint_auth_method: "none" },
+    { ...confidential, grant_types: grantTypes, client_id: publicClient.clientId, token_endpoint_auth_method: "none" },
   ];
 }

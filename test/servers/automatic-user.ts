@@ -1,15 +1,16 @@
-/** Somebody who logs in and says yes to whatever is asked, or no: the interactions of oidc-provider without a page. */
+/** A user who logs in and consents to every request, or refuses it: oidc-provider's interactions without pages. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { InteractionResults, Provider } from "oidc-provider";
 
 export const ACCOUNT = "alice";
 export const INTERACTION = "/interaction/";
 
-/** Answers `GET /interaction/:uid`; with `?answer=no` it is refused. */
+/** Handles `GET /interaction/:uid`. Refuses the request with `?answer=no`. */
 export async function interact(provider: Provider, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const { prompt, params, session } = await provider.interactionDetails(req, res);
   const finish = (result: InteractionResults) => provider.interactionFinished(req, res, result);
-  if (req.url?.endsWith("?answer=no")) return finish({ error: "access_denied", error_description: "said no" });
+  if (req.url?.endsWith("?answer=no"))
+    return finish({ error: "access_denied", error_description: "refused by the user" });
   if (prompt.name === "login") return finish({ login: { accountId: ACCOUNT } });
   const grant = new provider.Grant({ accountId: session?.accountId ?? "", clientId: String(params.client_id) });
   const { missingOIDCScope = [], missingResourceScopes = {} } = prompt.details as Missing;

@@ -1,22 +1,22 @@
-/** A browser with cookies and no screen: it follows redirects, sends the forms of the device flow, and stops at the callback. */
+/** A minimal browser with cookies: follows redirects to the callback, and submits the forms of the device flow. */
 interface Visit {
-  /** What its user says to the server's questions. */
+  /** Whether the user consents. Default: yes. */
   answer?: "yes" | "no";
 }
 
-/** @returns the URL of the callback, which is not fetched */
+/** Follows the redirects of an authorization request and returns the callback's URL without fetching it. */
 export async function authorizeInBrowser(url: string, redirectUri: string, { answer = "yes" }: Visit = {}) {
   const browse = browser(answer);
   let next = url;
   while (!next.startsWith(redirectUri)) {
     const { location, page } = await browse(next);
-    if (location === undefined) throw new Error(`no redirect from ${next}: ${page}`);
+    if (location === undefined) throw new Error(`Expected a redirect from ${next}: ${page}`);
     next = location;
   }
   return next;
 }
 
-/** Enters the code of a device (RFC 8628 §3.3). */
+/** Enters a user code on the verification page (RFC 8628 §3.3). */
 export async function confirmDevice(verificationUri: string, userCode: string, { answer = "yes" }: Visit = {}) {
   const browse = browser(answer);
   const { page } = await browse(verificationUri);
@@ -30,9 +30,9 @@ export async function confirmDevice(verificationUri: string, userCode: string, {
 function browser(answer: "yes" | "no") {
   const cookies = new Map<string, string>();
   return async (url: string, init: RequestInit = {}) => {
-    const asked = answer === "no" && url.includes("/interaction/") ? `${url}?answer=no` : url;
+    const target = answer === "no" && url.includes("/interaction/") ? `${url}?answer=no` : url;
     const cookie = [...cookies].map((pair) => pair.join("=")).join("; ");
-    const response = await fetch(asked, { ...init, headers: { cookie }, redirect: "manual" });
+    const response = await fetch(target, { ...init, headers: { cookie }, redirect: "manual" });
     for (const set of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
       cookies.set(name, value);

@@ -1,12 +1,12 @@
-/** Express middleware that has oauth4webapi verify the access token and its proof, as express-oauth2-jwt-bearer's `auth()` does. */
+/** Express middleware that verifies access tokens and proofs with oauth4webapi, like `auth()` of express-oauth2-jwt-bearer. */
 import type { RequestHandler } from "express";
 import * as oauth from "oauth4webapi";
-import { Refusal } from "./refusal.js";
+import { AccessError } from "./access-error.js";
 
 interface Expected {
   readonly metadata: oauth.AuthorizationServer;
   readonly audience: string;
-  /** Of this resource server: `htu` is compared with the URL that was really called, whatever `Host` says. */
+  /** The resource server's origin. `htu` is compared with it, not with the `Host` header. */
   readonly origin: string;
 }
 
@@ -21,7 +21,7 @@ export function byOauth4webapi({ metadata, audience, origin }: Expected): Reques
   const options = { ...overLoopback, requireDPoP: true };
   return async (req, _res, next) => {
     const request = new Request(origin + req.originalUrl, { method: req.method, headers: credentials(req.headers) });
-    const payload = await oauth.validateJwtAccessToken(metadata, request, audience, options).catch(refuse);
+    const payload = await oauth.validateJwtAccessToken(metadata, request, audience, options).catch(reject);
     req.auth = { payload, header: { alg: "ES256" }, token: "" };
     next();
   };
@@ -34,10 +34,10 @@ function credentials({ authorization, dpop }: Record<string, string | string[] |
   };
 }
 
-/** oauth4webapi gives reasons, no challenge. A DOMException is WebCrypto's: a key or signature that can't even be read. */
-function refuse(reason: unknown): never {
+/** oauth4webapi throws errors without a challenge. WebCrypto throws a DOMException for a malformed key or signature. */
+function reject(reason: unknown): never {
   const expected = [oauth.OperationProcessingError, oauth.UnsupportedOperationError, DOMException];
   if (!expected.some((type) => reason instanceof type)) throw reason;
   const { message } = reason as Error;
-  throw new Refusal(message.includes("DPoP") ? "invalid_dpop_proof" : "invalid_token", message);
+  throw new AccessError(message.includes("DPoP") ? "invalid_dpop_proof" : "invalid_token", message);
 }

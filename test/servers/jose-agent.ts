@@ -1,12 +1,12 @@
-/** An agent of plain jose and fetch: its proofs and calls show what the peers accept without this project having a hand in it. */
+/** A DPoP client of jose and fetch, which tests the servers without this project's code. */
 import { createHash, randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import type { AuthorizationServer } from "./authorization-server.js";
 
-/** `jti` and `iat` are added unless they are set here. */
+/** The claims of a proof. `jti` and `iat` are added by default. */
 export type ProofClaims = JWTPayload & { htm: string; htu: string };
 export type Agent = Awaited<ReturnType<typeof joseAgent>>;
-export type Answer = Awaited<ReturnType<typeof answered>>;
+export type ParsedResponse = Awaited<ReturnType<typeof parseResponse>>;
 
 export async function joseAgent() {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
@@ -21,7 +21,7 @@ export async function joseAgent() {
   };
 }
 
-export async function answered(response: Response) {
+export async function parseResponse(response: Response) {
   return {
     status: response.status,
     challenge: response.headers.get("WWW-Authenticate"),
@@ -30,18 +30,22 @@ export async function answered(response: Response) {
   };
 }
 
-export async function tokenRequest(as: AuthorizationServer, proof: string | undefined, form = {}): Promise<Answer> {
+export async function tokenRequest(
+  as: AuthorizationServer,
+  proof: string | undefined,
+  form = {},
+): Promise<ParsedResponse> {
   const { clientId: client_id, clientSecret: client_secret } = as.client;
   const body = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret, ...form });
   const headers = new Headers(proof === undefined ? {} : { DPoP: proof });
-  return answered(await fetch(as.tokenEndpoint, { method: "POST", body, headers }));
+  return parseResponse(await fetch(as.tokenEndpoint, { method: "POST", body, headers }));
 }
 
 export function tokenClaims(as: AuthorizationServer, nonce?: string): ProofClaims {
   return { htm: "POST", htu: as.tokenEndpoint, ...(nonce !== undefined && { nonce }) };
 }
 
-/** The nonce of the server's challenge. */
+/** Gets a nonce from the authorization server's challenge. */
 export async function asNonce(as: AuthorizationServer, agent: Agent): Promise<string> {
   return (await tokenRequest(as, await agent.proof(tokenClaims(as)))).nonce;
 }
@@ -54,7 +58,7 @@ export async function boundToken(as: AuthorizationServer, agent: Agent, form = {
 
 export const ath = (token: string) => createHash("sha256").update(token).digest("base64url");
 
-/** Flips one bit in the middle of a part, so that no padding bits hide it. */
+/** Flips one bit in the middle of a part, where it can't be a padding bit. */
 export function changedByte(jws: string, part: number): string {
   const parts = jws.split(".");
   const bytes = Buffer.from(parts[part] ?? "", "base64url");

@@ -1,4 +1,4 @@
-/** An HTTP server on a free port of 127.0.0.1 that keeps what arrived, for whichever peer answers on it. */
+/** An HTTP server on a free port of 127.0.0.1 that records its requests. The caller adds the handler. */
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -13,16 +13,16 @@ export interface RecordedRequest {
   /** Path and query, as sent. */
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
-  /** As text; grows until the request is complete. */
+  /** The body as text, as far as it was received. */
   readonly body: string;
-  /** 0 until the answer's head is written. */
+  /** The status of the response, 0 until its headers are sent. */
   readonly status: number;
 }
 
 export interface LoopbackServer {
   readonly origin: string;
   readonly requests: RecordedRequest[];
-  /** Add the peer with `http.on("request", …)`. */
+  /** Add the handler with `http.on("request", …)`. */
   readonly http: Server;
   close(): Promise<void>;
 }
@@ -33,11 +33,11 @@ export async function loopbackServer(tls?: ServerOptions): Promise<LoopbackServe
   const http = tls ? createTlsServer(tls, record) : createServer(record);
   await new Promise<void>((resolve, reject) => http.once("error", reject).listen(0, "127.0.0.1", resolve));
   const address = http.address();
-  if (address === null || typeof address === "string") throw new Error(`no port: ${address}`);
+  if (address === null || typeof address === "string") throw new Error(`The server has no port: ${address}`);
   return { origin: `${tls ? "https" : "http"}://127.0.0.1:${address.port}`, requests, http, close: () => close(http) };
 }
 
-/** A live view: a test reads it after the answer has come, so nothing has to wait for an event. */
+/** Returns a live view of a request, which a test reads after the response. */
 function recordOf(req: IncomingMessage, res: ServerResponse): RecordedRequest {
   const chunks = tapBody(req);
   return {
@@ -53,7 +53,7 @@ function recordOf(req: IncomingMessage, res: ServerResponse): RecordedRequest {
   };
 }
 
-/** oidc-provider reads the stream itself, and a "data" listener would set it flowing too early: so listen where node fills it. */
+/** Records the body at `push`: a "data" listener would start the stream before oidc-provider reads it. */
 function tapBody(req: IncomingMessage): Buffer[] {
   const chunks: Buffer[] = [];
   const push = req.push.bind(req);

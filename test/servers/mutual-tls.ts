@@ -1,4 +1,4 @@
-/** TLS that shows a certificate on both sides (RFC 8705): certificates out of nothing, and a `fetch` that uses one. */
+/** Mutual TLS (RFC 8705): self-signed certificates, and a `fetch` that presents one. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
@@ -12,7 +12,7 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** A self-signed certificate for a server on loopback, or for a client. */
+/** Creates a self-signed certificate for a loopback server or a client. */
 export function newCertificate(name: string): Certificate {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-tls-"));
   try {
@@ -27,21 +27,21 @@ export function newCertificate(name: string): Certificate {
   }
 }
 
-/** `fetch` over node:https, which trusts one server and shows one certificate. */
+/** Creates a `fetch` over node:https that trusts one server and presents one certificate. */
 export function fetchWith(own: Certificate, server: Certificate): typeof fetch {
   return (input, { method = "GET", headers, body, signal } = {}) =>
     new Promise((resolve, reject) => {
       const tls = { ...own, ca: server.cert, agent: false as const };
-      const sent = { ...tls, method, headers: Object.fromEntries(new Headers(headers)), ...(signal && { signal }) };
-      const asking = request(String(input), sent, async (answer) => {
-        const got = new Headers(answer.headersDistinct as Record<string, never>);
-        resolve(new Response(await buffer(answer), { status: answer.statusCode ?? 0, headers: got }));
+      const options = { ...tls, method, headers: Object.fromEntries(new Headers(headers)), ...(signal && { signal }) };
+      const clientRequest = request(String(input), options, async (response) => {
+        const responseHeaders = new Headers(response.headersDistinct as Record<string, never>);
+        resolve(new Response(await buffer(response), { status: response.statusCode ?? 0, headers: responseHeaders }));
       });
-      asking.once("error", reject).end(body);
+      clientRequest.once("error", reject).end(body);
     });
 }
 
-/** What the server knows of its peer. */
+/** Returns the client certificate of a connection. */
 export function peerCertificate(socket: unknown) {
   if (!(socket instanceof TLSSocket)) return undefined;
   const certificate = socket.getPeerX509Certificate();

@@ -1,4 +1,4 @@
-/** What oidc-provider's own grants are made of, and what a registered grant needs as well. Its types leave it out. */
+/** Internal helpers of oidc-provider that a registered grant needs, and that its types don't declare. */
 declare module "oidc-provider/lib/helpers/grants.js" {
   import type { KoaContextWithOIDC, Provider } from "oidc-provider";
 

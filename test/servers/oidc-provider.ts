@@ -1,4 +1,4 @@
-/** oidc-provider, loaded without its notice that Node 20 is too old: it runs there, and these tests show it. */
+/** oidc-provider without its warning about Node 20, where it works as far as these tests need it. */
 const { warn } = console;
 console.warn = (...args: unknown[]) => {
   if (!String(args[0]).includes("oidc-provider WARNING: Unsupported runtime")) warn(...args);

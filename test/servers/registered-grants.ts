@@ -1,4 +1,4 @@
-/** The grants that oidc-provider leaves to its users: token exchange (RFC 8693) and JWT bearer (RFC 7523). */
+/** Grants that oidc-provider doesn't implement: token exchange (RFC 8693) and JWT bearer (RFC 7523). */
 import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from "jose";
 import type { Provider, TokenEndpointGrantContext } from "oidc-provider";
 import { checkDpopReplay, validateDpop } from "oidc-provider/lib/helpers/grants.js";
@@ -22,7 +22,7 @@ interface Parameters {
 }
 type Context = TokenEndpointGrantContext<Parameters>;
 
-/** @param key - the server's own: whose tokens can be exchanged */
+/** @param key - The server's signing key. Only its tokens can be exchanged. */
 export function registerGrants(provider: Provider, key: JWK, audience: string): void {
   const names = ["audience", "resource", "scope", "subject_token", "subject_token_type", "actor_token"];
   const params = [...names, "actor_token_type", "requested_token_type", "assertion"];
@@ -30,40 +30,41 @@ export function registerGrants(provider: Provider, key: JWK, audience: string): 
   provider.registerGrantType<Parameters>(JWT_BEARER, (ctx) => bearer(ctx, audience), params);
 }
 
-/** The token says whom it is for and who acts (RFC 8693 §4.1). */
+/** Issues a token with the subject and the actor as claims (RFC 8693 §4.1). */
 async function exchange(ctx: Context, key: JWK, audience: string): Promise<void> {
   const { params } = ctx.oidc;
   for (const type of [params.subject_token_type, params.requested_token_type, params.actor_token_type ?? ACCESS_TOKEN])
-    if (type !== ACCESS_TOKEN) throw new errors.InvalidRequest(`not exchanged here: ${type}`);
-  const subject = await verified(params.subject_token, key);
-  const actor = params.actor_token === undefined ? undefined : await verified(params.actor_token, key);
+    if (type !== ACCESS_TOKEN) throw new errors.InvalidRequest(`unsupported token type: ${type}`);
+  const subject = await verify(params.subject_token, key);
+  const actor = params.actor_token === undefined ? undefined : await verify(params.actor_token, key);
   const claims = { for: subject.sub, ...(actor && { act: { sub: actor.sub, client_id: actor.client_id } }) };
   const resource = params.audience ?? [params.resource].flat()[0] ?? audience;
   await issue(ctx, { resource, scope: params.scope ?? String(subject.scope), claims });
   ctx.body = { ...(ctx.body as object), issued_token_type: ACCESS_TOKEN };
 }
 
-/** An assertion by one of the client's own keys, good once. */
+/** Accepts an assertion by one of the client's keys, once. */
 async function bearer(ctx: Context, audience: string): Promise<void> {
   const { client, params, provider } = ctx.oidc;
   const { kid } = decodeProtectedHeader(params.assertion ?? "");
-  const key = ((client.jwks?.keys ?? []) as JWK[]).find((one) => one.kid === kid);
-  if (!key) throw new errors.InvalidGrant("client has no such key");
-  const { iss, sub, aud, jti, exp } = await verified(params.assertion, key);
-  if (iss !== client.clientId || aud !== provider.issuer) throw new errors.InvalidGrant("assertion for somebody else");
-  const once = await provider.ReplayDetection.unique(`assertion of ${iss}`, String(jti), exp ?? 0);
-  if (!once) throw new errors.InvalidGrant("assertion replayed");
+  const key = ((client.jwks?.keys ?? []) as JWK[]).find((jwk) => jwk.kid === kid);
+  if (!key) throw new errors.InvalidGrant("the client doesn't have this key");
+  const { iss, sub, aud, jti, exp } = await verify(params.assertion, key);
+  if (iss !== client.clientId || aud !== provider.issuer)
+    throw new errors.InvalidGrant("wrong issuer or audience of the assertion");
+  const isFirstUse = await provider.ReplayDetection.unique(`assertion of ${iss}`, String(jti), exp ?? 0);
+  if (!isFirstUse) throw new errors.InvalidGrant("the assertion was used before");
   await issue(ctx, { resource: audience, scope: params.scope, claims: { for: sub } });
 }
 
-async function issue(ctx: Context, given: { resource: string; scope: string | undefined; claims: object }) {
+async function issue(ctx: Context, grant: { resource: string; scope: string | undefined; claims: object }) {
   const { client, provider } = ctx.oidc;
   const proof = await validateDpop(provider, ctx);
   await checkDpopReplay(provider, ctx, proof, client.clientId);
-  const token = new provider.ClientCredentials({ client, scope: given.scope });
-  token.resourceServer = new provider.ResourceServer(given.resource, resourceServerInfo(given.resource));
+  const token = new provider.ClientCredentials({ client, scope: grant.scope });
+  token.resourceServer = new provider.ResourceServer(grant.resource, resourceServerInfo(grant.resource));
   if (proof) token.setThumbprint("jkt", proof.thumbprint);
-  ctx.state.claims = given.claims;
+  ctx.state.claims = grant.claims;
   ctx.body = {
     access_token: await token.save(),
     token_type: token.tokenType,
@@ -72,11 +73,11 @@ async function issue(ctx: Context, given: { resource: string; scope: string | un
   };
 }
 
-async function verified(jwt: string | undefined, key: JWK): Promise<JWTPayload> {
+async function verify(jwt: string | undefined, key: JWK): Promise<JWTPayload> {
   try {
     const { d: _, ...publicKey } = key;
     return (await jwtVerify(jwt ?? "", await importJWK(publicKey, "ES256"))).payload;
   } catch (cause) {
-    throw new errors.InvalidGrant(`token or assertion does not verify: ${cause}`);
+    throw new errors.InvalidGrant(`invalid token or assertion: ${cause}`);
   }
 }

@@ -1,4 +1,4 @@
-/** What one authorization server remembers (codes, tokens, used `jti`s), kept in a Map that outlives a change of nonces. */
+/** oidc-provider's storage of codes, tokens and used `jti`s in a Map, which several Providers can share. */
 import type { Adapter, AdapterPayload } from "oidc-provider";
 
 type Stored = { readonly payload: AdapterPayload; readonly expires: number };

@@ -1,4 +1,4 @@
-/** A resource server that answers what it is told, a second one elsewhere, and calls of `dpopFetch` to them. */
+/** A stub resource server, a second one at another origin, and `dpopFetch` calls to them. */
 import { type DPoPFetchOptions, DPoPProver, dpopFetch } from "hardproof";
 import { decodeJwt, type JWTPayload } from "jose";
 import { expect } from "vitest";
@@ -12,21 +12,21 @@ export interface StubResource {
   readonly url: string;
   prover: DPoPProver;
   caller(options?: Partial<DPoPFetchOptions>): typeof fetch;
-  /** Each answer in its turn, the last one for ever. */
+  /** Responds with each responder in turn, and repeats the last one. */
   inTurn(...responders: Responder[]): void;
-  /** The claims of the proofs that came to the server. */
+  /** The claims of the proofs that the server received. */
   proofs(): JWTPayload[];
   close(): Promise<unknown>;
 }
 
 export async function stubResource(): Promise<StubResource> {
   const [server, elsewhere] = await Promise.all([stubServer(), stubServer()]);
-  const told: StubResource = {
+  const stub: StubResource = {
     server,
     elsewhere,
     url: `${server.origin}/resource`,
     prover: await DPoPProver.generate(),
-    caller: (options = {}) => dpopFetch({ prover: told.prover, token: TOKEN, ...options }),
+    caller: (options = {}) => dpopFetch({ prover: stub.prover, token: TOKEN, ...options }),
     inTurn: (...responders) =>
       server.respondWith((response, request, turn) =>
         responders[Math.min(turn, responders.length) - 1]?.(response, request, turn),
@@ -34,21 +34,21 @@ export async function stubResource(): Promise<StubResource> {
     proofs: () => server.requests.map(({ headers }) => decodeJwt(String(headers.dpop))),
     close: () => Promise.all([server.close(), elsewhere.close()]),
   };
-  return told;
+  return stub;
 }
 
-export function answer(status: number, headers: Record<string, string | string[]> = {}): Responder {
-  return (response) => response.writeHead(status, headers).end("said");
+export function respond(status: number, headers: Record<string, string | string[]> = {}): Responder {
+  return (response) => response.writeHead(status, headers).end("body");
 }
 
-export const ok = answer(200);
+export const ok = respond(200);
 
 export function challenge(error: string, headers: Record<string, string> = {}): Responder {
-  return answer(401, { "www-authenticate": `DPoP error="${error}", algs="ES256"`, ...headers });
+  return respond(401, { "www-authenticate": `DPoP error="${error}", algs="ES256"`, ...headers });
 }
 
-/** What the work fails with. */
-export function caught(work: Promise<unknown>): Promise<Error> {
+/** Returns the error that the promise rejects with. */
+export function errorOf(work: Promise<unknown>): Promise<Error> {
   return work.then(
     () => expect.unreachable(),
     (error) => error,

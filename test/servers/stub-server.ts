@@ -1,4 +1,4 @@
-/** A server, a token endpoint or any other, that answers what a test tells it to. */
+/** A stub HTTP server: records requests, and responds as the test defines. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -11,12 +11,13 @@ export interface RecordedRequest {
   readonly body: string;
 }
 
+/** @param turn - The number of the request, from 1. */
 export type Responder = (response: ServerResponse, request: RecordedRequest, turn: number) => void;
 
 export interface StubServer {
   readonly origin: string;
   readonly requests: RecordedRequest[];
-  /** Clears `requests`. */
+  /** Sets the responder for the next requests, and clears `requests`. */
   respondWith(responder: Responder): void;
   close(): Promise<void>;
 }
@@ -25,7 +26,7 @@ export async function stubServer(): Promise<StubServer> {
   const requests: RecordedRequest[] = [];
   let responder: Responder = (response) => response.writeHead(500).end();
   const server = createServer(async (request, response) => {
-    response.shouldKeepAlive = false; // a connection that one test has left in whatever state is not the next one's
+    response.shouldKeepAlive = false; // so that tests don't share connections
     const body = await text(request);
     const { method = "", url: path = "" } = request;
     const recorded = { method, path, headers: request.headers, form: new URLSearchParams(body), body };

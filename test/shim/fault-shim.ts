@@ -1,4 +1,4 @@
-/** The C shim, compiled and told what to do: faults in a PKCS#11 library that it can't be asked for. */
+/** Compiles and controls the C shim, which injects faults into the calls of a PKCS#11 library. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,33 +31,40 @@ type Act =
   | { most: number }
   | { limit: number };
 
-/** From the `from`-th call after this was ordered (default the first), `times` calls (default all). */
+/** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
 export interface Order {
   on: FunctionName;
   from?: number;
   times?: number;
-  /** Ends when this function is called. */
+  /** The fault ends when this function is called. */
   until?: FunctionName;
   /**
-   * A `CKR_*` instead of the call, or after it; a wait in milliseconds before it; a hang until the next orders (a minute at most). Of
-   * `C_GetTokenInfo`: flags set or not, and the most sessions. Of `C_OpenSession`: how many there may be at once.
+   * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
+   * - `delay`: waits this number of milliseconds before the call.
+   * - `"hang"`: waits until the next orders, but at most a minute.
+   * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
+   * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
    */
   act: Act | "hang";
 }
 
 export interface FaultShim {
-  /** The library to load. */
+  /** Path of the library to load. */
   readonly module: string;
   /** Replaces all earlier orders. */
   order(...orders: Order[]): void;
-  /** Calls so far, of all sessions and threads. */
+  /** Returns the number of calls so far, in all sessions and threads. */
   count(name: FunctionName): number;
-  /** How many are open, of all that went through the shim in this process. */
+  /** Returns the number of open sessions that were opened through the shim in this process. */
   openSessions(): number;
   close(): void;
 }
 
-/** @param behind - path of the library to pass calls on to */
+/**
+ * Compiles the shim.
+ *
+ * @param behind - Path of the library that receives the calls.
+ */
 export function faultShim(behind: string): FaultShim {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-shim-"));
   const [module, plan, counts] = ["shim.so", "plan", "counts"].map((name) => join(directory, name)) as [

@@ -4,7 +4,7 @@ import { afterAll, afterEach } from "vitest";
 import { softHsm } from "../../softhsm/index.js";
 import { faultShim } from "./fault-shim.js";
 
-/** After each test all orders are taken back; after the last, the token is gone. */
+/** Creates the token. All orders are cleared after each test, and the token is deleted after the last one. */
 export async function faultyToken(label: string) {
   const hsm = await softHsm({ label });
   const shim = faultShim(hsm.module);

@@ -1,16 +1,17 @@
 /*
- * A PKCS#11 library that passes every call on to another one, and on the way does what a plan tells it to: returns a
- * chosen CKR_*, waits, or hangs. It counts the calls of each function, for all threads of the process together.
+ * A PKCS#11 library that forwards every call to another library, and injects the faults of a plan: it returns a
+ * chosen CKR_*, waits, or hangs. It counts the calls of each function, in all threads of the process together.
  *
- * HARDPROOF_SHIM_MODULE  the library behind
- * HARDPROOF_SHIM_PLAN    a file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL": from the FROM-th call of the function
- *                        after the plan was written, TIMES calls (0: all), or until the function UNTIL is called ("-":
- *                        never). ACTION is "return" (VALUE: the CK_RV), "after" (the same, once the call was passed on),
- *                        "delay" (VALUE: milliseconds), "hang" (until the plan changes, or a minute); of C_GetTokenInfo "set" and
- *                        "unset" (VALUE: flags) and "most" (VALUE: sessions); of C_OpenSession "limit" (VALUE: how many
- *                        there may be at once)
- * HARDPROOF_SHIM_COUNTS  a file of one 64-bit count per function, in the order of the list below, and of the sessions
- *                        that are open
+ * HARDPROOF_SHIM_MODULE  The path of the library that receives the calls.
+ * HARDPROOF_SHIM_PLAN    A file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL". A line applies from call FROM of the
+ *                        function after the plan was written, for TIMES calls (0: all), until the function UNTIL is
+ *                        called ("-": never). Actions of all functions: "return" (instead of the call; VALUE: CK_RV),
+ *                        "after" (the same, after the call), "delay" (VALUE: milliseconds), "hang" (until the plan
+ *                        changes, at most a minute). Of C_GetTokenInfo: "set" and "unset" (VALUE: flags), "most"
+ *                        (VALUE: maximum number of sessions). Of C_OpenSession: "limit" (VALUE: number of sessions
+ *                        that can be open at the same time).
+ * HARDPROOF_SHIM_COUNTS  A file with one 64-bit call count per function, in the order of the list below, followed by
+ *                        the number of open sessions.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 
 #include "pkcs11.h"
 
-/* Milliseconds: a hang on the main thread would else hold up the whole test run. */
+/* In milliseconds. Without a limit, a hang on the main thread would block the whole test run. */
 enum { LONGEST_HANG = 60000 };
 
 #define FUNCTIONS(X)                                                                                             \
@@ -80,7 +81,7 @@ static int index_of(const char *name) {
   return -1;
 }
 
-/* Called with the lock held. The plan is replaced by renaming, so its inode tells that it is another one. */
+/* The caller holds the lock. A new plan is renamed into place, so a changed inode means a new plan. */
 static void read_plan(void) {
   const char *path = getenv("HARDPROOF_SHIM_PLAN");
   struct stat now;
@@ -137,7 +138,7 @@ static void count_sessions(long more) {
   pthread_mutex_unlock(&lock);
 }
 
-/* What is changed in the answer of a call that went well. */
+/* Changes the result of a successful call. */
 static void change(struct order order, int function, void *second) {
   CK_TOKEN_INFO_PTR info = second;
   if (function == I_C_OpenSession) count_sessions(1);

@@ -1,4 +1,4 @@
-/** The return values that the shim is told to give (PKCS #11 v2.40, `CK_RV`). */
+/** Return values for the orders of the shim (PKCS #11 v2.40, `CK_RV`). */
 export const CKR = {
   GENERAL_ERROR: 0x05,
   DEVICE_ERROR: 0x30,

@@ -1,10 +1,10 @@
-/** `npm run soak [PROOFS] [MINUTES]`: 1,000,000 proofs, or as many as 20 minutes are enough for. */
+/** `npm run soak [PROOFS] [MINUTES]`: makes 1,000,000 proofs by default, but stops after 20 minutes. */
 import { soak } from "./soak.js";
 
 const [proofs = 1_000_000, minutes = 20] = process.argv.slice(2).map(Number);
 const report = await soak({ proofs, minutes, log: console.log });
 console.log(report);
 const { sessions, handles, growth } = report;
-const clean = sessions.most <= 4 && sessions.left === 0 && handles <= 0 && growth.heap < 4 && growth.resident < 64;
+const clean = sessions.max <= 4 && sessions.remaining === 0 && handles <= 0 && growth.heap < 4 && growth.resident < 64;
 if (!clean) process.exitCode = 1;
-console.log(clean ? "Nothing was left behind." : "Something was left behind.");
+console.log(clean ? "No leak found." : "Leak found: see the figures above.");

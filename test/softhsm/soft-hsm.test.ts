@@ -1,4 +1,4 @@
-/** The room that makes tokens: what is on one, what it leaves behind, and how it would be installed elsewhere. */
+/** Throw-away tokens: their contents, their clean-up, and how missing packages are installed. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -15,10 +15,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { SOFT_HSM_PARTS, type SoftHsm, softHsm, TokenUnavailable } from "../../softhsm/index.js";
-import { ensureParts, planInstall, type System } from "../../softhsm/install.js";
+import { SOFTHSM_DEPENDENCIES, type SoftHsm, softHsm, TokenUnavailable } from "../../softhsm/index.js";
+import { ensureInstalled, planInstall, type System } from "../../softhsm/install.js";
 import { startDaemon } from "../tokens/daemon.js";
-import { SOFT_TPM_PARTS } from "../tokens/parts.js";
+import { SOFT_TPM_DEPENDENCIES } from "../tokens/dependencies.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,8 +31,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** Each object on the token as `pkcs11-tool` prints it, seen by the user or by anybody. */
-function objects(hsm: SoftHsm, as: "user" | "anybody" = "user"): string[] {
+/** Returns the objects that the logged-in user or the public can see, as `pkcs11-tool` prints them. */
+function objects(hsm: SoftHsm, as: "user" | "public" = "user"): string[] {
   const login = as === "user" ? ["--login", "--pin", "env:PIN"] : [];
   const args = ["--module", hsm.module, "--token-label", hsm.token, "--list-objects", ...login];
   const env = { ...process.env, ...hsm.env, PIN: hsm.pin };
@@ -43,8 +43,8 @@ const privateKeys = (hsm: SoftHsm) => objects(hsm).filter((object) => object.sta
 const publicKeys = (hsm: SoftHsm) => objects(hsm).filter((object) => object.startsWith("Public Key"));
 
 describe("a token", () => {
-  it("has a P-256 key pair, made there, that can't leave it and only signs", async () => {
-    await using hsm = await softHsm({ label: "a label of two words" });
+  it("creates a token with a non-extractable P-256 key pair that can only sign", async () => {
+    await using hsm = await softHsm({ label: "a label with spaces" });
     const [privateKey, ...others] = privateKeys(hsm);
     expect(others).toEqual([]);
     expect(privateKey).toMatch(/^Private Key Object; EC/);
@@ -53,10 +53,10 @@ describe("a token", () => {
     expect(privateKey).toMatch(new RegExp(`label: +${hsm.key.label}$`, "m"));
     expect(privateKey).toMatch(new RegExp(`ID: +${hsm.key.id}$`, "m"));
     expect(publicKeys(hsm)).toEqual([expect.stringMatching(/EC_POINT 256 bits.*ID: +01$/ms)]);
-    expect(objects(hsm, "anybody").join()).not.toContain("Private Key");
+    expect(objects(hsm, "public").join()).not.toContain("Private Key");
   });
 
-  it("says its serial number, and takes the PIN it is given", async () => {
+  it("returns the serial number that the library reports, and uses the requested PIN", async () => {
     await using hsm = await softHsm({ label: "serial", pin: "a PIN" });
     const list = ["--module", hsm.module, "--list-token-slots"];
     expect(hsm.pin).toBe("a PIN");
@@ -64,7 +64,7 @@ describe("a token", () => {
     expect(() => objects({ ...hsm, pin: "another" })).toThrow(/CKR_PIN_INCORRECT/);
   });
 
-  it("takes odd keys, and loses objects", async () => {
+  it("generates unusual keys and deletes objects", async () => {
     await using hsm = await softHsm({ label: "odd" });
     await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
     await hsm.generateKey({ label: "rsa", id: "03", type: "rsa:2048" });
@@ -81,7 +81,7 @@ describe("a token", () => {
     await expect(hsm.deleteObject({ type: "privkey", id: "03" })).rejects.toThrow(/object not found/i);
   });
 
-  it("whose making fails leaves nothing, and no PIN in the error", async () => {
+  it("leaves no files and no PIN in the error if it can't be created", async () => {
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
     vi.stubEnv("TMPDIR", directory);
     const error: Error = await softHsm({ label: "short PIN", pin: "abc" }).catch((error) => error);
@@ -91,8 +91,8 @@ describe("a token", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it("is made without any PIN on a command line", async () => {
-    const { "pkcs11-tool": tool } = await ensureParts(SOFT_HSM_PARTS);
+  it("creates a token without a PIN on any command line", async () => {
+    const { "pkcs11-tool": tool } = await ensureInstalled(SOFTHSM_DEPENDENCIES);
     const log = join(directory, "log");
     writeFileSync(join(directory, "pkcs11-tool"), `#!/bin/sh\necho "$@" >> ${log}\nexec ${tool} "$@"\n`, {
       mode: 0o755,
@@ -107,8 +107,8 @@ describe("a token", () => {
   });
 });
 
-describe("what it leaves behind", () => {
-  it("nothing: a private directory, gone after close, with the program's own variable back in place", async () => {
+describe("close()", () => {
+  it("removes the private directory and restores SOFTHSM2_CONF", async () => {
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
     const listeners = () => ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((event) => process.listenerCount(event));
     const before = listeners();
@@ -123,13 +123,13 @@ describe("what it leaves behind", () => {
     expect(listeners()).toEqual(before);
   });
 
-  it("no variable where there was none", async () => {
+  it("removes SOFTHSM2_CONF if it was not set before", async () => {
     vi.stubEnv("SOFTHSM2_CONF", undefined);
     await (await softHsm({ label: "none" })).close();
     expect("SOFTHSM2_CONF" in process.env).toBe(false);
   });
 
-  it("nothing of one in the other, when two are open", async () => {
+  it("does not change another open token", async () => {
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
     const one = await softHsm({ label: "same label" });
     await using other = await softHsm({ label: "same label" });
@@ -143,12 +143,12 @@ describe("what it leaves behind", () => {
   });
 });
 
-describe("a program that runs beside this one", () => {
+describe("a daemon", () => {
   const log = () => join(directory, "log");
   const start = (script: string, ready = () => existsSync(join(directory, "ready"))) =>
     startDaemon("/bin/sh", ["-c", `cd ${directory}; ${script}`], { log: log(), ready });
 
-  it("is killed with all that it has forked", async () => {
+  it("kills a daemon together with its child processes", async () => {
     const daemon = await start("(while sleep 0.01; do echo >>beats; done) & touch ready; sleep 100");
     await expect.poll(() => existsSync(join(directory, "beats"))).toBe(true);
     await daemon.kill();
@@ -158,17 +158,17 @@ describe("a program that runs beside this one", () => {
     await daemon.kill();
   });
 
-  it("that ends at once is an error with what it said", async () => {
+  it("reports a daemon that ends immediately, with its log", async () => {
     await expect(start("echo no such device >&2; exit 3")).rejects.toThrow(/did not start:\nno such device/);
   });
 
-  it("says as much as it likes, though nobody reads it", async () => {
+  it("lets a daemon write a large log without blocking", async () => {
     const daemon = await start("yes a line | head -100000 >&2; touch ready; sleep 100");
     expect(statSync(log()).size).toBe(700_000);
     await daemon.kill();
   });
 
-  it("dies with a process that is killed", async () => {
+  it("ends a daemon if this process is killed", async () => {
     const beats = join(directory, "beats");
     const script = `
       const { startDaemon } = await import("./test/tokens/daemon.ts");
@@ -186,48 +186,51 @@ describe("a program that runs beside this one", () => {
   });
 });
 
-describe("a program that never closes its token", () => {
+describe("a program that doesn't close its token", () => {
   it.each([
-    ["ends by itself", "", { code: 0, signal: null }],
+    ["ends normally", "", { code: 0, signal: null }],
     ["calls process.exit", "process.exit(3)", { code: 3, signal: null }],
-    ["throws", "throw new Error('on purpose')", { code: 1, signal: null }],
-    ["dies of SIGTERM", "await signalled('SIGTERM')", { code: null, signal: "SIGTERM" }],
-    ["dies of SIGINT", "await signalled('SIGINT')", { code: null, signal: "SIGINT" }],
-    ["dies of SIGHUP", "await signalled('SIGHUP')", { code: null, signal: "SIGHUP" }],
+    ["throws", "throw new Error('expected')", { code: 1, signal: null }],
+    ["is ended by SIGTERM", "await sendSignal('SIGTERM')", { code: null, signal: "SIGTERM" }],
+    ["is ended by SIGINT", "await sendSignal('SIGINT')", { code: null, signal: "SIGINT" }],
+    ["is ended by SIGHUP", "await sendSignal('SIGHUP')", { code: null, signal: "SIGHUP" }],
     [
-      "ends in its own time after SIGTERM",
-      "process.once('SIGTERM', () => setTimeout(() => process.exit(existsSync(hsm.directory) ? 7 : 8), 50)); await signalled('SIGTERM')",
+      "handles SIGTERM itself",
+      "process.once('SIGTERM', () => setTimeout(() => process.exit(existsSync(hsm.directory) ? 7 : 8), 50)); await sendSignal('SIGTERM')",
       { code: 7, signal: null },
     ],
-  ])("and %s leaves no directory, and ends as it would have without one", async (_, end, how) => {
-    const { directory, code, signal } = await program(end);
-    expect({ code, signal }).toEqual(how);
-    expect(directory).toMatch(/hardproof-softhsm-/);
-    expect(existsSync(directory)).toBe(false);
-  });
+  ])(
+    "leaves no directory and does not change the exit code or signal of a program that %s",
+    async (_, end, expected) => {
+      const { directory, code, signal } = await program(end);
+      expect({ code, signal }).toEqual(expected);
+      expect(directory).toMatch(/hardproof-softhsm-/);
+      expect(existsSync(directory)).toBe(false);
+    },
+  );
 
-  it("does not disturb another one beside it", async () => {
-    const endings = ["", "await signalled('SIGTERM')", "await hsm.close()"];
+  it("does not affect concurrent programs", async () => {
+    const endings = ["", "await sendSignal('SIGTERM')", "await hsm.close()"];
     const directories = (await Promise.all(endings.map(program))).map(({ directory }) => directory);
     expect(new Set(directories).size).toBe(3);
     expect(directories.filter((directory) => directory === "" || existsSync(directory))).toEqual([]);
   });
 
-  it("shows 130 to a shell after Ctrl-C", () => {
-    const inner = source("await signalled('SIGINT')").replaceAll("'", `'\\''`);
+  it("ends with exit code 130 in a shell after Ctrl-C", () => {
+    const inner = source("await sendSignal('SIGINT')").replaceAll("'", `'\\''`);
     const script = `'${process.execPath}' --import tsx --input-type=module -e '${inner}' >/dev/null; echo $?`;
     expect(execFileSync("sh", ["-c", script], { cwd: root, encoding: "utf8" }).trim()).toBe("130");
   });
 });
 
-/** A program that makes a token, prints the directory's path, and ends somehow. */
+/** Returns the source of a program that creates a token, prints its directory, and then runs `end`. */
 function source(end: string): string {
   return `
     const { existsSync } = await import("node:fs");
     const { softHsm } = await import("./softhsm/index.ts");
-    const signalled = (signal) => { process.kill(process.pid, signal); return new Promise((done) => setTimeout(done, 10_000)); };
+    const sendSignal = (signal) => { process.kill(process.pid, signal); return new Promise((done) => setTimeout(done, 10_000)); };
     const hsm = await softHsm({ label: "child" });
-    if (!existsSync(hsm.env.SOFTHSM2_CONF)) throw new Error("no token");
+    if (!existsSync(hsm.env.SOFTHSM2_CONF)) throw new Error("The token does not exist.");
     console.log(hsm.directory);
     ${end}`;
 }
@@ -245,19 +248,19 @@ async function program(end: string): Promise<{ directory: string; code: number |
   return { directory: directory.trim(), code, signal };
 }
 
-describe("finding it", () => {
-  it("does nothing where it is", async () => {
+describe("ensureInstalled()", () => {
+  it("installs nothing if everything is found", async () => {
     const lines: string[] = [];
     const [one, other] = await Promise.all(
-      [1, 2].map(() => ensureParts(SOFT_HSM_PARTS, { log: (line) => lines.push(line) })),
+      [1, 2].map(() => ensureInstalled(SOFTHSM_DEPENDENCIES, { log: (line) => lines.push(line) })),
     );
     expect(one).toEqual(other);
     expect(one?.softhsm).toMatch(/libsofthsm2?\.so$/);
     expect(lines).toEqual([]);
   });
 
-  it("takes SOFTHSM2_MODULE at its word, and says so where it is wrong", async () => {
-    const { softhsm: module } = await ensureParts(SOFT_HSM_PARTS);
+  it("uses SOFTHSM2_MODULE, and reports a path that doesn't exist", async () => {
+    const { softhsm: module } = await ensureInstalled(SOFTHSM_DEPENDENCIES);
     const link = join(directory, "elsewhere.so");
     symlinkSync(module, link);
     vi.stubEnv("SOFTHSM2_MODULE", link);
@@ -268,12 +271,12 @@ describe("finding it", () => {
   });
 });
 
-describe("installing it", () => {
+describe("planInstall()", () => {
   const apt =
     "apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 libsofthsm2 opensc";
   const system = (more: Partial<System>): System => ({ root: false, sudo: "none", managers: ["apt-get"], ...more });
-  const plan = (more: Partial<System>) => planInstall(Object.values(SOFT_HSM_PARTS), system(more));
-  const refusal = (more: Partial<System>): unknown => {
+  const plan = (more: Partial<System>) => planInstall(Object.values(SOFTHSM_DEPENDENCIES), system(more));
+  const errorOf = (more: Partial<System>): unknown => {
     try {
       return plan(more);
     } catch (error) {
@@ -283,50 +286,63 @@ describe("installing it", () => {
 
   it.each([
     ["root, Debian", { root: true }, apt, /^env DEBIAN_FRONTEND=noninteractive .*sh -c apt-get/],
-    ["silent sudo, Debian", { sudo: "silent" }, `sudo sh -c '${apt}'`, /^sudo -n env DEBIAN_FRONTEND=noninteractive /],
+    [
+      "passwordless sudo, Debian",
+      { sudo: "passwordless" },
+      `sudo sh -c '${apt}'`,
+      /^sudo -n env DEBIAN_FRONTEND=noninteractive /,
+    ],
     ["root, Fedora", { root: true, managers: ["dnf"] }, "dnf install -y softhsm opensc", /^env /],
     ["root, Alpine", { root: true, managers: ["apk"] }, "apk add --update-cache --wait 120 softhsm opensc", /^env /],
-    ["macOS", { sudo: "asks", managers: ["brew"] }, "brew install softhsm opensc", /^env .*sh -c brew/],
+    ["macOS", { sudo: "password", managers: ["brew"] }, "brew install softhsm opensc", /^env .*sh -c brew/],
     [
-      "Linux, Homebrew beside it",
-      { sudo: "asks", managers: ["apt-get", "brew"] },
+      "Linux with Homebrew",
+      { sudo: "password", managers: ["apt-get", "brew"] },
       "brew install softhsm opensc",
       /^env /,
     ],
-  ] satisfies [string, Partial<System>, string, RegExp][])("asks nothing: %s", (_, more, command, silent) => {
-    expect(plan(more).command).toBe(command);
-    expect(plan(more).silent.join(" ")).toMatch(silent);
-  });
+  ] satisfies [string, Partial<System>, string, RegExp][])(
+    "needs no user interaction: %s",
+    (_, more, command, argv) => {
+      expect(plan(more).command).toBe(command);
+      expect(plan(more).argv.join(" ")).toMatch(argv);
+    },
+  );
 
   it.each([
-    ["sudo with a password", { sudo: "asks" }, `sudo sh -c '${apt}'`],
+    ["sudo with a password", { sudo: "password" }, `sudo sh -c '${apt}'`],
     ["no sudo", {}, `su -c '${apt}'`],
-    ["Fedora", { sudo: "asks", managers: ["dnf"] }, "sudo sh -c 'dnf install -y softhsm opensc'"],
+    ["Fedora", { sudo: "password", managers: ["dnf"] }, "sudo sh -c 'dnf install -y softhsm opensc'"],
     ["Homebrew as root", { root: true, managers: ["brew"] }, "brew install softhsm opensc"],
-  ] satisfies [string, Partial<System>, string][])("names the one command to run: %s", (_, more, command) => {
-    const error = refusal(more);
-    expect(error).toBeInstanceOf(TokenUnavailable);
-    expect(error).toMatchObject({ command, message: expect.stringContaining(command) });
-  });
+  ] satisfies [string, Partial<System>, string][])(
+    "names the command that the user can run: %s",
+    (_, more, command) => {
+      const error = errorOf(more);
+      expect(error).toBeInstanceOf(TokenUnavailable);
+      expect(error).toMatchObject({ command, message: expect.stringContaining(command) });
+    },
+  );
 
-  it("says what is missing where no package manager is known", () => {
-    expect(refusal({ root: true, managers: [] })).toMatchObject({
+  it("names what is missing if no package manager is known", () => {
+    expect(errorOf({ root: true, managers: [] })).toMatchObject({
       command: undefined,
-      message: expect.stringMatching(/Missing here: SoftHSM 2 and OpenSC's pkcs11-tool;.*SOFTHSM2_MODULE/),
+      message: expect.stringMatching(
+        /Not installed: SoftHSM 2 and OpenSC's pkcs11-tool\. No supported.*SOFTHSM2_MODULE/,
+      ),
     });
   });
 
-  it("installs all parts of a TPM at once, and says where a package manager has no package", () => {
-    expect(planInstall(Object.values(SOFT_TPM_PARTS), system({ root: true })).packages).toBe(
+  it("installs all packages of a TPM at once, and reports a package manager that lacks one", () => {
+    expect(planInstall(Object.values(SOFT_TPM_DEPENDENCIES), system({ root: true })).packages).toBe(
       "swtpm dbus tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 opensc",
     );
-    expect(() => planInstall(Object.values(SOFT_TPM_PARTS), system({ managers: ["brew"] }))).toThrow(
-      /tpm2-abrmd and .*; brew has no package for it/,
+    expect(() => planInstall(Object.values(SOFT_TPM_DEPENDENCIES), system({ managers: ["brew"] }))).toThrow(
+      /tpm2-abrmd and .*\. The packages are not available from brew\./,
     );
   });
 
   it("installs only what is missing", () => {
-    expect(planInstall([SOFT_HSM_PARTS["pkcs11-tool"]], system({ root: true })).packages).toBe("opensc");
-    expect(planInstall([SOFT_HSM_PARTS.softhsm], system({ root: true })).packages).toBe("libsofthsm2");
+    expect(planInstall([SOFTHSM_DEPENDENCIES["pkcs11-tool"]], system({ root: true })).packages).toBe("opensc");
+    expect(planInstall([SOFTHSM_DEPENDENCIES.softhsm], system({ root: true })).packages).toBe("libsofthsm2");
   });
 });

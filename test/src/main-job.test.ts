@@ -1,4 +1,4 @@
-/** The main job with each kind of key: what oidc-provider and two verifiers accept, and what they turn away. */
+/** End to end with each kind of key: what oidc-provider and two independent verifiers accept and reject. */
 import { DPoPProver, OAuthClient, type Signer } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
@@ -33,7 +33,7 @@ beforeAll(async () => {
   ]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
 });
-afterAll(() => Promise.all([rs, as, hsm, tpm, aws, gcp].map((one) => one?.close())));
+afterAll(() => Promise.all([rs, as, hsm, tpm, aws, gcp].map((resource) => resource?.close())));
 
 const signers: Record<string, () => Signer> = {
   memory: () => MemorySigner.generate(),
@@ -71,60 +71,63 @@ function mainJob(kind: string): void {
   afterAll(() => signer.close());
 
   const call = async (url: string, proof: string, token = accessToken) => {
-    const answer = await fetch(url, { headers: { authorization: `DPoP ${token}`, dpop: proof } });
-    return { status: answer.status, nonce: answer.headers.get("dpop-nonce") ?? "", body: await answer.json() };
+    const response = await fetch(url, { headers: { authorization: `DPoP ${token}`, dpop: proof } });
+    return { status: response.status, nonce: response.headers.get("dpop-nonce") ?? "", body: await response.json() };
   };
 
   describe.each(["url", "expressUrl"] as const)("at the resource server's %s", (route) => {
     const proof = (more = {}) => prover.makeProof({ htm: "GET", htu: rs[route], accessToken, nonce, ...more });
 
-    it("is accepted", async () => {
+    it("a proof is accepted", async () => {
       const { status, body } = await call(rs[route], await proof());
       expect({ status, body }).toMatchObject({ status: 200, body: { hello: as.client.clientId, jkt: prover.jkt } });
     });
 
-    it("is accepted whatever the query, which is no part of htu", async () => {
+    it("a proof is accepted with any query, which isn't part of htu", async () => {
       const { status } = await call(`${rs[route]}?a=1`, await proof({ htu: `${rs[route]}?a=1#b` }));
       expect(status).toBe(200);
     });
 
-    it("is turned away with a wrong method, URL, ath or stale nonce", async () => {
+    it("a proof with a wrong method, URL, ath or a stale nonce is rejected", async () => {
       const wrong = [{ htm: "POST" }, { htu: `${rs[route]}/other` }, { accessToken: "another" }, { nonce: "stale" }];
       for (const more of wrong) expect((await call(rs[route], await proof(more))).status).toBe(401);
     });
 
-    it("is turned away with a byte changed in any part of the proof", async () => {
+    it("a proof with a changed byte in any part is rejected", async () => {
       for (const part of [0, 1, 2]) expect((await call(rs[route], changedByte(await proof(), part))).status).toBe(401);
     });
 
-    it("is turned away a second time with the same proof", async () => {
+    it("a replayed proof is rejected", async () => {
       const once = await proof();
       expect([(await call(rs[route], once)).status, (await call(rs[route], once)).status]).toEqual([200, 401]);
     });
 
-    it("turns away a thief, who has the token and another key", async () => {
-      const thief = await DPoPProver.generate();
-      const stolen = await thief.makeProof({ htm: "GET", htu: rs[route], accessToken, nonce });
+    it("a stolen token is rejected with another key", async () => {
+      const attacker = await DPoPProver.generate();
+      const stolen = await attacker.makeProof({ htm: "GET", htu: rs[route], accessToken, nonce });
       expect((await call(rs[route], stolen)).status).toBe(401);
     });
   });
 
   describe("at the authorization server", () => {
-    const ask = async (claims: { htm?: string; htu?: string; nonce?: string }, change = (proof: string) => proof) => {
+    const requestToken = async (
+      claims: { htm?: string; htu?: string; nonce?: string },
+      change = (proof: string) => proof,
+    ) => {
       const dpop = change(await prover.makeProof({ htm: "POST", htu: as.tokenEndpoint, ...claims }));
       const { clientId: client_id, clientSecret: client_secret } = as.client;
       const body = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret });
-      const answer = await fetch(as.tokenEndpoint, { method: "POST", body, headers: { dpop } });
-      return { status: answer.status, nonce: answer.headers.get("dpop-nonce") ?? "" };
+      const response = await fetch(as.tokenEndpoint, { method: "POST", body, headers: { dpop } });
+      return { status: response.status, nonce: response.headers.get("dpop-nonce") ?? "" };
     };
 
-    it("a proof with its nonce is accepted; with a wrong method, URL, nonce or a changed byte it is not", async () => {
-      const { nonce } = await ask({});
-      expect(await ask({ nonce })).toMatchObject({ status: 200 });
+    it("a proof is accepted with the nonce, and rejected with a wrong method, URL, nonce or a changed byte", async () => {
+      const { nonce } = await requestToken({});
+      expect(await requestToken({ nonce })).toMatchObject({ status: 200 });
       const wrong = [{ htm: "GET", nonce }, { htu: `${as.tokenEndpoint}/x`, nonce }, { nonce: "stale" }];
-      for (const claims of wrong) expect((await ask(claims)).status).toBe(400);
+      for (const claims of wrong) expect((await requestToken(claims)).status).toBe(400);
       for (const part of [0, 1, 2])
-        expect((await ask({ nonce }, (proof) => changedByte(proof, part))).status).toBe(400);
+        expect((await requestToken({ nonce }, (proof) => changedByte(proof, part))).status).toBe(400);
     });
   });
 }

@@ -1,4 +1,4 @@
-/** The public types of the token client, as `npm run types` checks them. */
+/** The public types of the token client, checked by `npm run types`. */
 import {
   type AuthorizationCodeRequest,
   type ClientAuth,
@@ -16,14 +16,14 @@ import {
 } from "hardproof";
 import { expectTypeOf, it } from "vitest";
 
-it("the grant type is one of the known names, or any other string", () => {
+it("the grant type can be a known name or any other string", () => {
   expectTypeOf<"client_credentials">().toExtend<TokenRequest["grantType"]>();
   expectTypeOf<"urn:ietf:params:oauth:grant-type:my-own">().toExtend<TokenRequest["grantType"]>();
   expectTypeOf<string>().toExtend<TokenRequest["grantType"]>();
   expectTypeOf<number>().not.toExtend<TokenRequest["grantType"]>();
 });
 
-it("a token request keeps the contract's shape", () => {
+it("a token request has the documented shape", () => {
   type Contract = { grantType: string; dpopProver: DPoPProver; clientId: string };
   expectTypeOf<Contract>().toExtend<TokenRequest>();
   expectTypeOf<Contract & { clientSecret: string; scope: string; extra: { code: string } }>().toExtend<TokenRequest>();
@@ -33,14 +33,14 @@ it("a token request keeps the contract's shape", () => {
   expectTypeOf<ReturnType<OAuthClient["getTokenWithDPoP"]>>().resolves.toEqualTypeOf<Token>();
 });
 
-it("a client needs no more than its server", () => {
+it("a client needs only the URL of its server", () => {
   expectTypeOf<{ baseUrl: string }>().toExtend<OAuthClientOptions>();
   expectTypeOf<{ baseUrl: URL; endpoints: { token: "/token" } }>().toExtend<OAuthClientOptions>();
   expectTypeOf(OAuthClient.discover).parameter(0).toEqualTypeOf<string>();
   expectTypeOf(OAuthClient.discover).returns.resolves.toEqualTypeOf<OAuthClient>();
 });
 
-it("a client authenticates in one of five ways", () => {
+it("a client can authenticate by five methods", () => {
   expectTypeOf<{ method: "private_key_jwt"; signer: Signer }>().toExtend<ClientAuth>();
   expectTypeOf<"private_key_jwt">().not.toExtend<ClientAuth>();
   expectTypeOf<"client_secret_jwt">().not.toExtend<ClientAuth>();
@@ -48,7 +48,7 @@ it("a client authenticates in one of five ways", () => {
   expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names>();
 });
 
-it("every grant takes the client and its key, and gives a token", () => {
+it("every grant accepts the client and its key, and returns a token", () => {
   expectTypeOf<TokenExchangeRequest>().toExtend<GrantRequest>();
   expectTypeOf<GrantRequest & PendingAuthorization>().toExtend<AuthorizationCodeRequest>();
   expectTypeOf<GrantRequest["resource"]>().toEqualTypeOf<string | readonly string[] | undefined>();
@@ -57,7 +57,7 @@ it("every grant takes the client and its key, and gives a token", () => {
   expectTypeOf<ReturnType<DeviceAuthorization["token"]>>().resolves.toEqualTypeOf<Token>();
 });
 
-it("introspection says at least whether the token is active", () => {
+it("introspection always reports whether the token is active", () => {
   expectTypeOf<Introspection["active"]>().toEqualTypeOf<boolean>();
   expectTypeOf<Introspection["username"]>().toEqualTypeOf<unknown>();
 });

@@ -1,4 +1,4 @@
-/** What is published of each signature, with each kind of key: who, what, how long and how it ended; no proof and no token. */
+/** The messages on the channel `hardproof.signature`: key, claims, duration and outcome, but never a proof or a token. */
 import { tracingChannel } from "node:diagnostics_channel";
 import { inspect } from "node:util";
 import { DPoPProver, type SignatureTrace, type Signer } from "hardproof";
@@ -10,7 +10,7 @@ import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 
 let hsm: SoftHsm;
 beforeAll(async () => {
-  hsm = await softHsm({ label: "watched" });
+  hsm = await softHsm({ label: "tracing" });
 });
 afterAll(() => hsm.close());
 
@@ -25,8 +25,8 @@ const request = {
   nonce: "a-nonce",
 };
 
-/** Every message in order, as it was when it was published. */
-async function watched(work: () => Promise<unknown>): Promise<[string, SignatureTrace][]> {
+/** Returns a copy of every message, in the order of publication. */
+async function record(work: () => Promise<unknown>): Promise<[string, SignatureTrace][]> {
   const messages: [string, SignatureTrace][] = [];
   const on = (name: string) => (message: SignatureTrace) => void messages.push([name, { ...message }]);
   const names = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
@@ -40,18 +40,18 @@ async function watched(work: () => Promise<unknown>): Promise<[string, Signature
 }
 
 describe.each(Object.keys(signers))("a %s key", (kind) => {
-  it("tells of a proof at its start and at its end", async () => {
+  it("publishes the start and the end of a proof", async () => {
     const signer = signers[kind]?.() ?? expect.unreachable();
     const prover = await DPoPProver.create(signer);
     let proof = "";
-    const messages = await watched(async () => {
+    const messages = await record(async () => {
       proof = await prover.makeProof(request);
     });
     const { jti, htm, htu } = decodeJwt(proof);
-    const started = { kind: "dpop", jti, htm, htu, jkt: prover.jkt, uri: signer.uri };
+    const start = { kind: "dpop", jti, htm, htu, jkt: prover.jkt, uri: signer.uri };
     expect(messages).toEqual([
-      ["start", started],
-      ["asyncEnd", { ...started, outcome: "ok", duration: expect.any(Number) }],
+      ["start", start],
+      ["asyncEnd", { ...start, outcome: "ok", duration: expect.any(Number) }],
     ]);
     const printed = inspect(messages, { depth: 10, showHidden: true });
     const [, , signature = "none"] = proof.split(".");
@@ -59,20 +59,20 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
     await signer.close();
   });
 
-  it("tells of a signature that failed, with its code", async () => {
+  it("publishes a failed signature with its code", async () => {
     const signer = signers[kind]?.() ?? expect.unreachable();
     const prover = await DPoPProver.create(signer);
     await signer.close();
-    const messages = await watched(() => prover.makeProof(request).catch(() => undefined));
-    const ended = { outcome: "misconfigured", duration: expect.any(Number), error: expect.any(Error) };
+    const messages = await record(() => prover.makeProof(request).catch(() => undefined));
+    const end = { outcome: "misconfigured", duration: expect.any(Number), error: expect.any(Error) };
     expect(messages.map(([name]) => name)).toEqual(["start", "error", "asyncEnd"]);
-    expect(messages[1]?.[1]).toMatchObject({ jkt: prover.jkt, uri: signer.uri, ...ended });
-    expect(messages[2]?.[1]).toMatchObject(ended);
+    expect(messages[1]?.[1]).toMatchObject({ jkt: prover.jkt, uri: signer.uri, ...end });
+    expect(messages[2]?.[1]).toMatchObject(end);
     expect(inspect(messages, { depth: 10 })).not.toMatch(/secret-token|a-nonce/);
   });
 });
 
-it("costs nothing where nobody listens, and has the types that are promised", async () => {
+it("has no subscribers by default, and has the documented types", async () => {
   expect(tracingChannel("hardproof.signature").start.hasSubscribers).toBe(false);
   expectTypeOf<SignatureTrace>().toHaveProperty("outcome").toEqualTypeOf<string | undefined>();
   expectTypeOf<SignatureTrace["jkt"]>().toEqualTypeOf<string>();

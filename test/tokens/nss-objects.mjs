@@ -1,4 +1,6 @@
-/** Makes a key pair on an NSS token, or deletes an object: what `HARDPROOF_NSS` says (nss-token.ts), in a process of its own. */
+/**
+ * Generates a key pair on an NSS token or deletes an object. nss-token.ts starts it with a request in `HARDPROOF_NSS`.
+ */
 import graphene from "graphene-pk11";
 
 const CKF_OS_LOCKING_OK = 0x2;
@@ -23,15 +25,17 @@ const types = {
   ],
 };
 
-const order = JSON.parse(process.env.HARDPROOF_NSS);
-const { lib } = graphene.Module.load(order.module);
-lib.C_Initialize({ flags: CKF_OS_LOCKING_OK, libraryParameters: order.libraryParameters });
-const slot = lib.C_GetSlotList(true).find((one) => lib.C_GetTokenInfo(one).label.trimEnd() === order.label);
-if (!slot) throw new Error(`NSS has no token "${order.label}"`);
+const request = JSON.parse(process.env.HARDPROOF_NSS);
+const { lib } = graphene.Module.load(request.module);
+lib.C_Initialize({ flags: CKF_OS_LOCKING_OK, libraryParameters: request.libraryParameters });
+const slot = lib
+  .C_GetSlotList(true)
+  .find((candidate) => lib.C_GetTokenInfo(candidate).label.trimEnd() === request.label);
+if (!slot) throw new Error(`NSS does not have a token "${request.label}".`);
 const session = lib.C_OpenSession(slot, CKF_SERIAL_AND_RW_SESSION);
-lib.C_Login(session, CKU_USER, order.pin);
-if (order.generate) generate(order.generate);
-if (order.delete) remove(order.delete);
+lib.C_Login(session, CKU_USER, request.pin);
+if (request.generate) generate(request.generate);
+if (request.delete) remove(request.delete);
 lib.C_Finalize();
 
 function generate({ label, id, type, extractable = false }) {
@@ -41,25 +45,30 @@ function generate({ label, id, type, extractable = false }) {
     { type: CKA_LABEL, value: label },
     { type: CKA_ID, value: Buffer.from(id, "hex") },
   ];
-  const ofPrivate = [
+  const privateAttributes = [
     { type: CKA_PRIVATE, value: true },
     { type: CKA_SENSITIVE, value: true },
     { type: CKA_EXTRACTABLE, value: extractable },
     { type: CKA_SIGN, value: true },
   ];
-  const ofPublic = [{ type: CKA_VERIFY, value: true }, ...parameters];
-  lib.C_GenerateKeyPair(session, { mechanism, parameter: null }, [...common, ...ofPublic], [...common, ...ofPrivate]);
+  const publicAttributes = [{ type: CKA_VERIFY, value: true }, ...parameters];
+  lib.C_GenerateKeyPair(
+    session,
+    { mechanism, parameter: null },
+    [...common, ...publicAttributes],
+    [...common, ...privateAttributes],
+  );
 }
 
 function remove({ type, id, label }) {
-  const wanted = [
+  const template = [
     { type: CKA_CLASS, value: type === "pubkey" ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY },
     { type: CKA_ID, value: Buffer.from(id, "hex") },
     ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }]),
   ];
-  lib.C_FindObjectsInit(session, wanted);
+  lib.C_FindObjectsInit(session, template);
   const [object] = lib.C_FindObjects(session, 1);
   lib.C_FindObjectsFinal(session);
-  if (!object) throw new Error(`NSS has no ${type} with id ${id}`);
+  if (!object) throw new Error(`NSS does not have a ${type} with ID ${id}.`);
   lib.C_DestroyObject(session, object);
 }

@@ -1,40 +1,41 @@
-/** A throw-away database of NSS (Firefox's key store) with a P-256 key pair, used through NSS's own PKCS#11 library. */
+/** Creates a throw-away NSS database (Firefox's key store) with a P-256 key pair, for NSS's PKCS#11 library. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../../softhsm/command.js";
-import { makeDirectory, removeDirectory } from "../../softhsm/directory.js";
-import { ensureParts } from "../../softhsm/install.js";
+import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
+import { ensureInstalled } from "../../softhsm/install.js";
 import {
-  FIRST_KEY,
+  INITIAL_KEY,
   type KeyPair,
+  randomPin,
   type StoredObject,
-  secret,
   type Token,
   type TokenOptions,
 } from "../../softhsm/token.js";
-import { NSS_PARTS } from "./parts.js";
+import { NSS_DEPENDENCIES } from "./dependencies.js";
 
+/** A throw-away NSS token. */
 export interface NssToken extends Token {
   readonly libraryParameters: string;
 }
 
 /**
- * Makes a database and its token. It is found by `libraryParameters`, not by a variable.
+ * Creates a database and its token. NSS finds it through `libraryParameters`, not through an environment variable.
  *
- * @throws TokenUnavailable where NSS or certutil can't be had.
+ * @throws {TokenUnavailable} If NSS or certutil can't be installed.
  */
 export async function nssToken(options: TokenOptions): Promise<NssToken> {
-  const { label, pin = secret() } = options;
-  const { nss: module, certutil } = await ensureParts(NSS_PARTS, options);
-  const directory = makeDirectory("hardproof-nss-");
-  const close = async () => removeDirectory(directory);
+  const { label, pin = randomPin() } = options;
+  const { nss: module, certutil } = await ensureInstalled(NSS_DEPENDENCIES, options);
+  const directory = makeTempDirectory("hardproof-nss-");
+  const close = async () => removeTempDirectory(directory);
   const database = `sql:${directory}`;
   const libraryParameters = `configdir='${database}' dbTokenDescription='${label}' secmod='secmod.db' flags=`;
-  const { generateKey, deleteObject } = objects({ module, libraryParameters, label, pin });
+  const { generateKey, deleteObject } = objectFunctions({ module, libraryParameters, label, pin });
   try {
-    await makeDatabase(certutil, database, join(directory, "pin"), pin);
-    await generateKey({ ...FIRST_KEY, type: "EC:prime256v1" });
+    await createDatabase(certutil, database, join(directory, "pin"), pin);
+    await generateKey({ ...INITIAL_KEY, type: "EC:prime256v1" });
   } catch (error) {
     await close();
     throw error;
@@ -43,10 +44,10 @@ export async function nssToken(options: TokenOptions): Promise<NssToken> {
     module,
     libraryParameters,
     token: label,
-    // All of NSS's tokens have this one.
+    // Every NSS token has this serial number.
     serial: "0000000000000000",
     pin,
-    key: FIRST_KEY,
+    key: INITIAL_KEY,
     env: {},
     directory,
     generateKey,
@@ -56,22 +57,22 @@ export async function nssToken(options: TokenOptions): Promise<NssToken> {
   };
 }
 
-async function makeDatabase(certutil: string, database: string, file: string, pin: string): Promise<void> {
+async function createDatabase(certutil: string, database: string, file: string, pin: string): Promise<void> {
   writeFileSync(file, `${pin}\n`, { mode: 0o600 });
   await run(certutil, ["-N", "-d", database, "-f", file]);
   rmSync(file);
 }
 
-/** `pkcs11-tool` can't pass NSS its parameters, and certutil gives its keys no label: a program of our own does. */
-function objects(token: { module: string; libraryParameters: string; label: string; pin: string }) {
+/** Uses nss-objects.mjs, because `pkcs11-tool` can't pass parameters to NSS, and certutil can't label a key. */
+function objectFunctions(token: { module: string; libraryParameters: string; label: string; pin: string }) {
   const program = fileURLToPath(new URL("nss-objects.mjs", import.meta.url));
-  const tell = (order: object) =>
-    run(process.execPath, [program], { HARDPROOF_NSS: JSON.stringify({ ...token, ...order }) });
+  const send = (request: object) =>
+    run(process.execPath, [program], { HARDPROOF_NSS: JSON.stringify({ ...token, ...request }) });
   const deleteObject = async (object: StoredObject) => {
-    await tell({ delete: object });
+    await send({ delete: object });
   };
   const generateKey = async (pair: KeyPair) => {
-    await tell({ generate: pair });
+    await send({ generate: pair });
     if (pair.publicObject === false) await deleteObject({ type: "pubkey", id: pair.id, label: pair.label });
   };
   return { generateKey, deleteObject };

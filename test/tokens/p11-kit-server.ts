@@ -1,39 +1,40 @@
-/** A token served by `p11-kit server`: another process has the library, and can be killed and started again. */
+/** Serves a token through `p11-kit server`: the library runs in another process, which can be killed and restarted. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { makeDirectory, removeDirectory } from "../../softhsm/directory.js";
-import { pointProcessAt } from "../../softhsm/environment.js";
-import { ensureParts } from "../../softhsm/install.js";
+import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
+import { setEnvironment } from "../../softhsm/environment.js";
+import { ensureInstalled } from "../../softhsm/install.js";
 import type { Token } from "../../softhsm/token.js";
-import { accepts, type Daemon, startDaemon } from "./daemon.js";
-import { P11_KIT_PARTS } from "./parts.js";
+import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
+import { P11_KIT_DEPENDENCIES } from "./dependencies.js";
 
+/** A p11-kit server that serves one token. */
 export interface P11KitServer extends AsyncDisposable {
-  /** Path of p11-kit's client module, which stands for the token's own. */
+  /** Path of p11-kit's client module, which replaces the token's library. */
   readonly module: string;
-  /** What another process needs to reach the server. */
+  /** The environment variables that another process needs to connect to the server. */
   readonly env: { readonly P11_KIT_SERVER_ADDRESS: string };
-  /** Kills the server and what it has forked for its clients. */
+  /** Kills the server and its child processes for clients. */
   kill(): Promise<void>;
   restart(): Promise<void>;
-  /** Ends the server. The token behind it stays. */
+  /** Stops the server. The token remains. */
   close(): Promise<void>;
 }
 
 /**
- * Serves a token, and points this process at the server.
+ * Serves a token, and sets the environment of this process so that p11-kit's client module connects to the server.
  *
- * @throws TokenUnavailable where p11-kit can't be had.
+ * @throws {TokenUnavailable} If p11-kit can't be installed.
  */
 export async function p11KitServer(
-  behind: Pick<Token, "module" | "token" | "env">,
+  token: Pick<Token, "module" | "token" | "env">,
   options: { log?: (line: string) => void } = {},
 ): Promise<P11KitServer> {
-  const parts = await ensureParts(P11_KIT_PARTS, options);
-  const directory = makeDirectory("hardproof-p11-kit-");
+  const paths = await ensureInstalled(P11_KIT_DEPENDENCIES, options);
+  const directory = makeTempDirectory("hardproof-p11-kit-");
   const socket = join(directory, "socket");
   const env = { P11_KIT_SERVER_ADDRESS: `unix:path=${socket}` };
-  const restoreEnvironment = pointProcessAt(env);
+  const restoreEnvironment = setEnvironment(env);
   let daemon: Daemon | undefined;
   const kill = async () => {
     await daemon?.kill();
@@ -41,22 +42,22 @@ export async function p11KitServer(
     rmSync(socket, { force: true });
   };
   const restart = async () => {
-    const token = `pkcs11:token=${encodeURIComponent(behind.token)}`;
-    const args = ["server", "--foreground", "--name", socket, "--provider", behind.module, token];
-    daemon = await startDaemon(parts["p11-kit"], args, {
-      env: behind.env,
+    const uri = `pkcs11:token=${encodeURIComponent(token.token)}`;
+    const args = ["server", "--foreground", "--name", socket, "--provider", token.module, uri];
+    daemon = await startDaemon(paths["p11-kit"], args, {
+      env: token.env,
       log: `${socket}.log`,
-      ready: () => accepts(socket),
+      ready: () => acceptsConnections(socket),
     });
   };
   const close = async () => {
     restoreEnvironment();
     await kill();
-    removeDirectory(directory);
+    removeTempDirectory(directory);
   };
   try {
     await restart();
-    return { module: parts["p11-kit-client"], env, kill, restart, close, [Symbol.asyncDispose]: close };
+    return { module: paths["p11-kit-client"], env, kill, restart, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

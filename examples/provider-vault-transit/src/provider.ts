@@ -1,12 +1,14 @@
-/** `vault-transit:` — what an operator names in `HARDPROOF_PROVIDERS`, and what `registerProvider` takes. */
-import { type KeySignerOptions, type Provider, SignerError } from "hardproof";
+/** The `vault-transit:` provider: for `registerProvider`, or to be named in `HARDPROOF_PROVIDERS`. */
+import { callStore, checkTimeout, type KeySignerOptions, type Provider, type SignOptions } from "hardproof/provider";
 import { createKey, listKeys, readKey } from "./client.js";
 import { VaultTransitSigner } from "./signer.js";
-import { formatTransitUri, parseTransitUri } from "./uri.js";
+import { formatTransitUri, parseTransitUri, SCHEME, type TransitKeyName } from "./uri.js";
 
-export type VaultTransitOptions = KeySignerOptions;
+/** Options that a URI doesn't contain. `signal` aborts `createKey` and `listKeys`. */
+export type VaultTransitOptions = KeySignerOptions & SignOptions;
 
-export const provider: Provider<VaultTransitOptions> = { scheme: "vault-transit", open, create, list };
+/** Keys in the transit engine of HashiCorp Vault or OpenBao. */
+export const provider: Provider<VaultTransitOptions> = { scheme: SCHEME, open, create, list };
 
 function open(uri: string, options: VaultTransitOptions = {}): VaultTransitSigner {
   return new VaultTransitSigner({ ...options, ...parseTransitUri(uri) });
@@ -14,26 +16,25 @@ function open(uri: string, options: VaultTransitOptions = {}): VaultTransitSigne
 
 async function create(uri: string, options: VaultTransitOptions = {}): Promise<VaultTransitSigner> {
   const signer = open(uri, options);
-  await createKey(parseTransitUri(uri)).catch((error) => {
-    throw about(signer.uri, error);
-  });
+  const key = parseTransitUri(uri);
+  await callStore(callOf(key, "creating the key", options), ({ signal }) => createKey(key, signal));
   return signer;
 }
 
-/** Says which key it is about. For a key that is opened, `KeySigner` does. */
-function about(uri: string, error: unknown): unknown {
-  if (!(error instanceof SignerError)) return error;
-  return new SignerError(error.code, `${uri}: ${error.message}`, { uri, cause: error.cause });
+/** Returns the URIs of the engine's P-256 keys, each pinned to its latest version. */
+async function list(uri: string, options: VaultTransitOptions = {}): Promise<string[]> {
+  const engine = parseTransitUri(uri);
+  return callStore(callOf(engine, "listing the keys", options), async ({ signal }) => {
+    const uris: string[] = [];
+    for (const name of await listKeys(engine, signal)) {
+      const { type, latestVersion } = await readKey({ ...engine, name }, signal);
+      if (type === "ecdsa-p256") uris.push(formatTransitUri({ ...engine, name, version: latestVersion }));
+    }
+    return uris;
+  });
 }
 
-/** @returns each P-256 key of the engine, pinned to its latest version */
-async function list(uri: string): Promise<string[]> {
-  const engine = parseTransitUri(uri);
-  const found: string[] = [];
-  for (const name of await listKeys(engine)) {
-    const key = { ...engine, name };
-    const { type, latestVersion } = await readKey(key);
-    if (type === "ecdsa-p256") found.push(formatTransitUri({ ...key, version: latestVersion }));
-  }
-  return found;
+function callOf(key: TransitKeyName, operation: string, { timeout, signal }: VaultTransitOptions) {
+  const uri = formatTransitUri(key);
+  return { uri, operation, timeout: checkTimeout(uri, timeout), signal };
 }

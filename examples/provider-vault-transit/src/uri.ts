@@ -1,102 +1,78 @@
 /**
- * The URI of a transit key: `vault-transit://HOST[:PORT]/MOUNT/NAME?version=&namespace=&token-source=&tls=`. The token is
- * never in it.
+ * URIs of transit keys: `vault-transit://HOST[:PORT]/MOUNT/NAME?version=&namespace=&token-source=&tls=`. They never
+ * contain the token.
  */
-import { SignerError } from "hardproof";
+import {
+  formatAttributes,
+  formatSecretSource,
+  isLoopback,
+  readAttributes,
+  type SecretReference,
+  splitUri,
+} from "hardproof/provider";
 
-/** Where a key is. */
+/** The location of a key. */
 export interface TransitKeyName {
-  /** Of the server: `https://vault.example:8200`. */
+  /** The server, such as `https://vault.example:8200`. */
   readonly origin: string;
-  /** Where the engine is mounted: `transit`, `team/transit`. */
+  /** The path where the engine is mounted, such as `transit` or `team/transit`. */
   readonly mount: string;
-  /** Of the key; empty in the URI of a whole engine. */
+  /** The name of the key, or an empty string for a whole engine. */
   readonly name: string;
-  /** The version that signs; without it, the one that is the latest when the key is opened. */
+  /** The version that signs. Default: the latest one when the key is opened. */
   readonly version?: number | undefined;
   readonly namespace?: string | undefined;
-  /** Where the token is: an environment variable, or a file that an agent keeps fresh. */
-  readonly token: TokenSource;
+  /** Where the token is: an environment variable, or a file that an agent renews. */
+  readonly token: SecretReference;
 }
 
-export type TokenSource = { readonly env: string } | { readonly file: string };
+/** The scheme of the URIs. */
+export const SCHEME = "vault-transit";
 
-const SCHEME = "vault-transit";
-const DEFAULT_TOKEN: TokenSource = { env: "VAULT_TOKEN" };
-const ATTRIBUTES = ["version", "namespace", "token-source", "tls"];
-const SEGMENT = /^[\w.-]+$/;
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
-
-/** @throws {SignerError} code `misconfigured`, naming what is wrong, and no value: somebody may have put the token there */
+/**
+ * Parses the URI of a key or an engine.
+ *
+ * @throws {SignerError} With code `misconfigured`. The message never contains a value, which may be a misplaced token.
+ */
 export function parseTransitUri(uri: string): TransitKeyName {
-  const url = uri.startsWith(`${SCHEME}://`) && URL.canParse(uri) ? new URL(uri) : undefined;
-  if (!url?.host) throw refused("It must be of the form vault-transit://HOST/MOUNT/NAME");
-  if (url.username || url.password) throw refused("A user name or password may not stand in it");
-  if (url.hash) throw refused("A fragment (#) may not stand in it");
-  const segments = url.pathname.slice(1).split("/");
-  const name = segments.pop() ?? "";
-  if (segments.length === 0 || !segments.every((one) => SEGMENT.test(one)) || !(name === "" || SEGMENT.test(name)))
-    throw refused("The path must be MOUNT/NAME, of letters, digits, and the characters . _ -");
-  const query = attributesOf(url);
+  const { path, query, fail } = splitUri(uri, SCHEME);
+  const [, host = "", mount = "", name = ""] = /^\/\/([^/]+)(?:\/(.*))?\/([^/]*)$/.exec(path.text) ?? [];
+  if (!URL.canParse(`https://${host}`)) throw fail("The URI must have the form vault-transit://HOST/MOUNT/NAME");
+  if (host.includes("@")) throw fail("The URI must not contain a user name or password");
+  if (![...mount.split("/"), name || "-"].every((segment) => /^(?!\.\.?$)[\w.-]+$/.test(segment)))
+    throw fail("The path must be MOUNT/NAME, of letters, digits, and the characters . _ -");
+
+  const attributes = readAttributes(query, "&", ["version", "namespace", "token-source", "tls"], fail);
+  const matching = (name: string, pattern: RegExp, expected: string) => {
+    const text = attributes.text(name);
+    if (text === undefined || pattern.test(text)) return text;
+    throw fail(`${name} must be ${expected}`);
+  };
+  const version = matching("version", /^[1-9]\d{0,8}$/, "a positive integer");
+  const tls = matching("tls", /^off$/, "`off`, or be omitted");
+  // Every request contains the token, so a server on another machine needs TLS.
+  if (tls && !isLoopback(new URL(`https://${host}`).hostname))
+    throw fail("tls can be `off` only for a server on this machine");
   return {
-    origin: `${protocol(url, query.get("tls"))}//${url.host}`,
-    mount: segments.join("/"),
+    origin: new URL(`${tls ? "http" : "https"}://${host}`).origin,
+    mount,
     name,
-    version: version(query.get("version")),
-    namespace: namespace(query.get("namespace")),
-    token: tokenSource(query.get("token-source")),
+    version: version === undefined ? undefined : Number(version),
+    namespace: matching("namespace", /^[\w./-]+$/, "letters, digits, and the characters . _ - /"),
+    token: attributes.secretSource("token-source") ?? { env: "VAULT_TOKEN" },
   };
 }
 
+/** Returns the URI that {@link parseTransitUri} reads. */
 export function formatTransitUri({ origin, mount, name, version, namespace, token }: TransitKeyName): string {
   const { host, protocol } = new URL(origin);
-  const query = new URLSearchParams();
-  if (version !== undefined) query.set("version", String(version));
-  if (namespace !== undefined) query.set("namespace", namespace);
-  const source = "env" in token ? `env:${token.env}` : token.file;
-  if (source !== "env:VAULT_TOKEN") query.set("token-source", source);
-  if (protocol === "http:") query.set("tls", "off");
-  const suffix = query.size > 0 ? `?${query}` : "";
-  return `${SCHEME}://${host}/${mount}/${name}${suffix}`;
-}
-
-function attributesOf(url: URL): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const [name, value] of url.searchParams) {
-    if (!ATTRIBUTES.includes(name)) throw refused(`An attribute is not known; known are ${ATTRIBUTES.join(", ")}`);
-    if (found.has(name)) throw refused(`${name} is given twice`);
-    if (value === "") throw refused(`${name} is empty`);
-    found.set(name, value);
-  }
-  return found;
-}
-
-/** The token is in every request: without TLS it goes to this machine alone. */
-function protocol({ hostname }: URL, tls: string | undefined): "http:" | "https:" {
-  if (tls === undefined) return "https:";
-  if (tls !== "off" || !LOOPBACK.test(hostname)) throw refused("tls can only be `off`, and for this machine alone");
-  return "http:";
-}
-
-function version(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw refused("version must be a whole number from 1");
-  return Number(text);
-}
-
-/** It goes into a header. */
-function namespace(text: string | undefined): string | undefined {
-  if (text === undefined || /^[\w./-]+$/.test(text)) return text;
-  throw refused("namespace must be of letters, digits, and the characters . _ - /");
-}
-
-function tokenSource(text: string | undefined): TokenSource {
-  if (text === undefined) return DEFAULT_TOKEN;
-  if (/^env:[A-Za-z_]\w*$/.test(text)) return { env: text.slice("env:".length) };
-  if (/^\/[^\0]/.test(text)) return { file: text };
-  throw refused("token-source must be env:NAME, or the absolute path of a file");
-}
-
-function refused(message: string): SignerError {
-  return new SignerError("misconfigured", `${SCHEME}: ${message}.`);
+  const source = formatSecretSource(token);
+  const attributes = {
+    version,
+    namespace,
+    "token-source": source === "env:VAULT_TOKEN" ? undefined : source,
+    tls: protocol === "http:" ? "off" : undefined,
+  };
+  const query = formatAttributes(attributes, "&", "/:");
+  return `${SCHEME}://${host}/${mount}/${name}${query && `?${query}`}`;
 }

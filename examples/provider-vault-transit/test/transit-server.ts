@@ -1,12 +1,12 @@
 /**
- * An HTTP endpoint that speaks the wire format of Vault's transit engine: real keys, real signatures, and 4xx for a
- * request that Vault would not take.
+ * An HTTP server with the wire format of Vault's transit engine. It creates real keys and signatures, and responds with a
+ * 4xx status to requests that Vault would reject.
  */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { signDigest } from "../../../test/emulators/ecdsa-digest.js";
 
-/** What goes wrong with the next request of an operation; `hang` with all of them, until it is taken back. */
+/** A fault of the next request of an operation. `hang` applies to all of its requests until `recover()`. */
 export type Fault =
   | { status: number; errors?: string[]; location?: string }
   | "hang"
@@ -16,7 +16,8 @@ export type Fault =
   | "reset";
 type Operation = "read" | "sign" | "create" | "list";
 
-export interface Recorded {
+/** A request that the server received. */
+export interface RecordedRequest {
   readonly operation: Operation | undefined;
   readonly method: string;
   readonly url: string;
@@ -27,22 +28,23 @@ export interface Recorded {
 interface Key {
   readonly type: "ecdsa-p256" | "ecdsa-p384" | "aes256-gcm96";
   readonly settings: Record<string, unknown>;
-  /** Version 1 first. */
+  /** In order, starting with version 1. */
   readonly versions: KeyObject[];
 }
 
+/** A running server. */
 export class TransitServer {
   readonly token = "hvs.s3cr3t-token-of-the-tests";
-  readonly requests: Recorded[] = [];
+  readonly requests: RecordedRequest[] = [];
   readonly #keys = new Map<string, Key>();
   readonly #faults = new Map<Operation, Fault[]>();
-  readonly #http = createServer((request, response) => void this.#answer(request, response));
+  readonly #http = createServer((request, response) => void this.#handle(request, response));
   #port = 0;
 
   async listen(): Promise<this> {
     await new Promise<void>((resolve) => this.#http.listen(0, "127.0.0.1", resolve));
     const address = this.#http.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
+    if (address === null || typeof address === "string") throw new Error("The server isn't listening on a port.");
     this.#port = address.port;
     return this;
   }
@@ -77,19 +79,19 @@ export class TransitServer {
     this.#faults.clear();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url = "", headers } = request;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
     const [, operation, name] = route(method, url);
     this.requests.push({ operation, method, url, headers, body });
-    const send = (status: number, answer: object) => {
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+    const send = (status: number, json: object) => {
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
     };
     if (headers["x-vault-token"] !== this.token) return send(403, { errors: ["permission denied"] });
     if (operation === undefined) return send(404, { errors: [`no handler for route "${url}"`] });
-    const fault = this.#take(operation);
+    const fault = this.#nextFault(operation);
     if (fault === "hang") return;
     if (fault === "reset") return void request.socket.destroy();
     if (fault === "garbage") return void response.end("<html>");
@@ -97,11 +99,11 @@ export class TransitServer {
       if (fault.location) response.setHeader("location", fault.location);
       return send(fault.status, { errors: fault.errors ?? [] });
     }
-    const [status, answer] = this.#operate(operation, name ?? "", body, fault);
-    send(status, answer);
+    const [status, json] = this.#operate(operation, name ?? "", body, fault);
+    send(status, json);
   }
 
-  #take(operation: Operation): Fault | undefined {
+  #nextFault(operation: Operation): Fault | undefined {
     const faults = this.#faults.get(operation) ?? [];
     return faults[0] === "hang" ? "hang" : faults.shift();
   }
@@ -142,9 +144,9 @@ function sign(key: Key, body: Record<string, unknown>, fault: Fault | undefined)
   const { input, prehashed, marshaling_algorithm, key_version } = body;
   const digest = typeof input === "string" ? Buffer.from(input, "base64") : Buffer.alloc(0);
   if (digest.toString("base64") !== input) return [400, { errors: ["unable to decode input as base64"] }];
-  if (prehashed !== true || digest.length !== 32) return [400, { errors: ["the tests want a SHA-256 digest"] }];
-  if (marshaling_algorithm !== "jws") return [400, { errors: ["the tests want r and s, not ASN.1"] }];
-  if (typeof key_version !== "number") return [400, { errors: ["the tests want a pinned version"] }];
+  if (prehashed !== true || digest.length !== 32) return [400, { errors: ["expected a SHA-256 digest"] }];
+  if (marshaling_algorithm !== "jws") return [400, { errors: ["expected marshaling_algorithm jws"] }];
+  if (typeof key_version !== "number") return [400, { errors: ["expected key_version"] }];
   const signing = fault === "other-key" ? keyOf("ecdsa-p256") : key.versions[key_version - 1];
   if (signing === undefined) return [400, { errors: ["invalid key version"] }];
   const version = fault === "other-version" ? key_version + 1 : key_version;
@@ -152,7 +154,7 @@ function sign(key: Key, body: Record<string, unknown>, fault: Fault | undefined)
   return [200, { data: { signature: `vault:v${version}:${signature}`, key_version: version } }];
 }
 
-/** `30 len 02 len r 02 len s` to r‖s, each of 32 bytes. */
+/** Converts `30 len 02 len r 02 len s` to r‖s, 32 bytes each. */
 function joseForm(der: Uint8Array): Buffer {
   const sStart = 4 + (der[3] ?? 0);
   const [r, s] = [der.subarray(4, sStart), der.subarray(sStart + 2)];

@@ -1,4 +1,4 @@
-/** The example plugin: the conformance kit, what it sends, and what it makes of each answer. */
+/** The example provider: the conformance kit, the requests it sends, and how it maps each response. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ server.addKey("p384", "ecdsa-p384");
 server.addKey("aes", "aes256-gcm96");
 process.env.VAULT_TOKEN = server.token;
 const directory = mkdtempSync(join(tmpdir(), "hardproof-vault-"));
-// As an operator would name it.
+// As an operator would load it.
 await loadProviders([fileURLToPath(new URL("../src/index.ts", import.meta.url))]);
 afterEach(() => server.recover());
 afterAll(async () => {
@@ -63,8 +63,8 @@ describe("the conformance kit", () => {
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
 });
 
-describe("what is sent", () => {
-  it("is the digest, the form and the version, with the token in a header alone", async () => {
+describe("requests", () => {
+  it("contain the digest, the format and the version, and the token only in a header", async () => {
     await using signer = await openSigner(server.uriOf("dpop", "&namespace=team"));
     await signer.sign(Buffer.from("abc"));
     const { url, headers, body } = server.requests.at(-1) ?? expect.unreachable();
@@ -80,7 +80,7 @@ describe("what is sent", () => {
     });
   });
 
-  it("asks for the version that was the latest when the key was opened, also after a rotation", async () => {
+  it("name the version that was the latest when the key was opened, even after a rotation", async () => {
     server.addKey("rotated");
     await using before = await openSigner(server.uriOf("rotated"));
     const jwk = await before.publicJwk();
@@ -93,7 +93,7 @@ describe("what is sent", () => {
     expect(await pinned.publicJwk()).toEqual(jwk);
   });
 
-  it("reads the token anew each time, from where the URI says", async () => {
+  it("contain the current token, which is read for each request from the source in the URI", async () => {
     const file = join(directory, "token");
     writeFileSync(file, `${server.token}\n`);
     await using signer = await openSigner(server.uriOf("dpop", `&token-source=${file}`));
@@ -103,8 +103,8 @@ describe("what is sent", () => {
   });
 });
 
-describe("what the server answers", () => {
-  const answers: [string, Fault, string, boolean][] = [
+describe("responses", () => {
+  const responses: [string, Fault, string, boolean][] = [
     ["400", { status: 400, errors: ["version is too old"] }, "misconfigured", false],
     ["400 for a key that was deleted", { status: 400, errors: ["signing key not found"] }, "key-not-found", false],
     ["403", { status: 403, errors: ["permission denied"] }, "access-denied", false],
@@ -113,12 +113,12 @@ describe("what the server answers", () => {
     ["500", { status: 500, errors: ["1 error occurred:\n\t* no\n\n"] }, "unavailable", true],
     ["503", { status: 503, errors: ["Vault is sealed"] }, "unavailable", true],
     ["a redirect", { status: 307, location: "http://127.0.0.1:1/v1/transit/sign/dpop" }, "misconfigured", false],
-    ["a connection that breaks", "reset", "unavailable", true],
-    ["no JSON", "garbage", "unavailable", true],
+    ["a reset connection", "reset", "unavailable", true],
+    ["a response that isn't JSON", "garbage", "unavailable", true],
     ["a signature by another version", "other-version", "integrity", false],
     ["a signature by another key", "other-key", "integrity", false],
   ];
-  it.each(answers)("%s", async (_, fault, code, retryable) => {
+  it.each(responses)("%s", async (_, fault, code, retryable) => {
     const uri = server.uriOf("dpop");
     await using signer = await openSigner(uri);
     await signer.publicJwk();
@@ -130,25 +130,25 @@ describe("what the server answers", () => {
   });
 
   it.each([
-    ["no such key", "none", "", "key-not-found"],
+    ["a missing key", "none", "", "key-not-found"],
     ["a key for encryption", "aes", "", "wrong-key"],
-    ["a version that is not there", "dpop", "&version=9", "key-not-found"],
-    ["a token that is not there", "dpop", "&token-source=env:HARDPROOF_NO_TOKEN", "pin-required"],
-    ["a token file that is not there", "dpop", "&token-source=/no/such/token", "pin-required"],
-  ])("%s", async (_, name, query, code) => {
+    ["a missing version", "dpop", "&version=9", "key-not-found"],
+    ["a token variable that isn't set", "dpop", "&token-source=env:HARDPROOF_NO_TOKEN", "pin-required"],
+    ["a token file that doesn't exist", "dpop", "&token-source=/no/such/token", "pin-required"],
+  ])("%s fails at the first use", async (_, name, query, code) => {
     const uri = formatTransitUri(parseTransitUri(server.uriOf(name, query)));
     expect(await firstUse(uri)).toMatchObject({ code, uri, message: expect.stringContaining(uri) });
   });
 });
 
-describe("where the key lives", () => {
+describe("describe", () => {
   it.each([
-    ["a key that was made there", {}, false],
+    ["a key that the server created", {}, false],
     ["a key that may be exported", { exportable: true }, true],
-    ["a key that may be backed up in the clear", { allow_plaintext_backup: true }, true],
+    ["a key that may be backed up in plaintext", { allow_plaintext_backup: true }, true],
     ["an imported key", { imported_key: true }, "unknown"],
-    ["a server that does not say", { imported_key: undefined }, "unknown"],
-  ])("%s", async (_, settings, exportable) => {
+    ["a server that doesn't report it", { imported_key: undefined }, "unknown"],
+  ])("reports whether it can be exported: %s", async (_, settings, exportable) => {
     server.addKey("described", "ecdsa-p256", settings);
     await using signer = await openSigner(server.uriOf("described"));
     const description = await signer.describe();
@@ -158,8 +158,8 @@ describe("where the key lives", () => {
   });
 });
 
-describe("keys that are made and listed", () => {
-  it("makes a P-256 key that stays, once", async () => {
+describe("createKey and listKeys", () => {
+  it("create a P-256 key that can't be exported, and never overwrite a key", async () => {
     const uri = server.uriOf("new-key");
     await using signer = await createKey(uri);
     expect((await signer.describe()).exportable).toBe(false);
@@ -167,7 +167,7 @@ describe("keys that are made and listed", () => {
     expect(server.count("create")).toBe(1);
   });
 
-  it("lists those that can sign, pinned", async () => {
+  it("list the keys that can sign, with their versions", async () => {
     const found = await listKeys(server.uriOf(""));
     expect(found).toContain(formatTransitUri({ ...parseTransitUri(server.uriOf("dpop")), version: 1 }));
     expect(found.filter((uri) => /p384|aes/.test(uri))).toEqual([]);
@@ -186,7 +186,7 @@ describe("the URI", () => {
     token: fc.constantFrom({ env: "VAULT_TOKEN" }, { env: "OTHER" }, { file: "/run/vault token" }),
   });
 
-  it("says all that is needed to open the key", () => {
+  it("contains everything that is needed to open the key", () => {
     fc.assert(
       fc.property(key, (value) => {
         expect(parseTransitUri(formatTransitUri(value))).toEqual(value);
@@ -195,28 +195,32 @@ describe("the URI", () => {
   });
 
   it.each([
-    ["another scheme", "vault://h/transit/k", /of the form/],
-    ["no host", "vault-transit:///transit/k", /of the form/],
+    ["another scheme", "vault://h/transit/k", /must start with vault-transit:/],
+    ["no host", "vault-transit:///transit/k", /must have the form/],
     ["no mount", "vault-transit://h/k", /MOUNT\/NAME/],
-    ["no key", "vault-transit://h/transit/", /names no key/],
-    ["a way out of the engine", "vault-transit://h/transit/%2e%2e/sys", /MOUNT\/NAME/],
+    ["no key name", "vault-transit://h/transit/", /doesn't name a key/],
+    ["a path traversal", "vault-transit://h/transit/%2e%2e/sys", /MOUNT\/NAME/],
     ["a user", "vault-transit://s3cr3t@h/transit/k", /user name/],
-    ["a fragment", "vault-transit://h/transit/k#s3cr3t", /fragment/],
-    ["a token", "vault-transit://h/transit/k?token=s3cr3t", /not known/],
-    ["a token for a source", "vault-transit://h/transit/k?token-source=s3cr3t", /token-source must be/],
-    ["a version that is none", "vault-transit://h/transit/k?version=0", /version must be/],
-    ["a version twice", "vault-transit://h/transit/k?version=1&version=2", /version is given twice/],
-    ["plain HTTP to another machine", "vault-transit://h/transit/k?tls=off", /this machine alone/],
-    ["a namespace that no header can hold", "vault-transit://h/transit/k?namespace=%0a", /namespace must be/],
-    ["half of TLS", "vault-transit://127.0.0.1/transit/k?tls=skip-verify", /tls can only be/],
-  ])("refuses %s", (_, uri, why) => {
+    ["a fragment", "vault-transit://h/transit/k#s3cr3t", /must be percent-encoded/],
+    ["a token", "vault-transit://h/transit/k?token=s3cr3t", /Unknown attribute/],
+    ["a token instead of its source", "vault-transit://h/transit/k?token-source=s3cr3t", /token-source must be/],
+    ["an invalid version", "vault-transit://h/transit/k?version=0", /version must be/],
+    ["a version twice", "vault-transit://h/transit/k?version=1&version=2", /version appears twice/],
+    ["plain HTTP to another machine", "vault-transit://h/transit/k?tls=off", /only for a server on this machine/],
+    [
+      "a namespace that a header can't contain",
+      "vault-transit://h/transit/k?namespace=%0a",
+      /namespace must be letters/,
+    ],
+    ["another value of tls", "vault-transit://127.0.0.1/transit/k?tls=skip-verify", /tls must be `off`/],
+  ])("rejects %s", (_, uri, why) => {
     expect(() => provider.open(uri)).toThrow(SignerError);
     expect(() => provider.open(uri)).toThrow(why);
     expect(() => provider.open(uri)).not.toThrow(/s3cr3t/);
   });
 });
 
-it("imports nothing of Hardproof but what is published", () => {
+it("imports only published subpaths of Hardproof", () => {
   const { exports } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
   for (const file of ["index", "provider", "signer", "client", "uri"]) {
     const source = readFileSync(new URL(`../src/${file}.ts`, import.meta.url), "utf8");

@@ -1,7 +1,7 @@
-/** `hardproof bench`: how many signatures a key makes in a second, and how long each takes. */
+/** `hardproof bench`: measures a key's signatures per second, and their latency. */
 import type { Command } from "commander";
 import { openSigner, type Signer } from "../../index.js";
-import { type Context, newCommand, positive } from "../context.js";
+import { type Context, newCommand, positiveNumber } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
 import type { Output } from "../output.js";
@@ -10,7 +10,7 @@ interface Level {
   readonly concurrency: number;
   readonly signatures: number;
   readonly perSecond: number;
-  /** Milliseconds that one signature took. */
+  /** Latency of one signature in milliseconds. */
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
@@ -18,39 +18,42 @@ interface Level {
 
 const LEVELS = [1, 2, 4, 8, 16, 32];
 const SECONDS = 6;
-/** About what a proof has. */
+/** About the size of a proof's header and claims. */
 const DATA = Buffer.alloc(300, "a");
 
-export function bench({ world, output }: Context): Command {
-  return newCommand("bench", "measure signatures per second at rising concurrency (a cloud store charges for each)")
-    .argument("[uri]", "the key")
-    .option("--seconds <seconds>", "how long all of it takes", positive("--seconds"), SECONDS)
-    .option("--concurrency <numbers>", "how many at once, comma-separated", concurrencies, LEVELS)
-    .action(async (given: string | undefined, { seconds, concurrency }: { seconds: number; concurrency: number[] }) => {
-      await using signer = await openSigner(keyUri(given, world));
-      await signer.sign(DATA, { signal: world.signal });
-      const levels: Level[] = [];
-      for (const each of concurrency) {
-        output.progress(`${each} at once…`);
-        levels.push(await measure(signer, each, seconds / concurrency.length, world.signal));
-      }
-      output.document({ uri: signer.uri, levels });
-      chart(output, levels);
-    });
+/** Returns the command `bench`. */
+export function bench({ io, output }: Context): Command {
+  return newCommand("bench", "measure signatures per second by concurrency (a cloud store bills each signature)")
+    .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
+    .option("--seconds <seconds>", "total duration", positiveNumber("--seconds"), SECONDS)
+    .option("--concurrency <numbers>", "concurrent signatures, comma-separated", parseConcurrency, LEVELS)
+    .action(
+      async (argument: string | undefined, { seconds, concurrency }: { seconds: number; concurrency: number[] }) => {
+        await using signer = await openSigner(keyUri(argument, io));
+        await signer.sign(DATA, { signal: io.signal });
+        const levels: Level[] = [];
+        for (const callers of concurrency) {
+          output.progress(`${callers} concurrent…`);
+          levels.push(await measure(signer, callers, seconds / concurrency.length, io.signal));
+        }
+        output.document({ uri: signer.uri, levels });
+        printChart(output, levels);
+      },
+    );
 }
 
-/** Each of so many callers signs again as soon as it has its signature. */
+/** Runs concurrent callers. Each requests its next signature as soon as it has received the previous one. */
 async function measure(signer: Signer, concurrency: number, seconds: number, signal: AbortSignal): Promise<Level> {
   const latencies: number[] = [];
   const start = performance.now();
   const end = start + seconds * 1000;
   const caller = async () => {
     do {
-      const begun = performance.now();
+      const begin = performance.now();
       await signer.sign(DATA, { signal });
-      latencies.push(performance.now() - begun);
-      // A key in memory never waits: let Ctrl-C be heard.
-      if (latencies.length % BREATH === 0) await new Promise(setImmediate);
+      latencies.push(performance.now() - begin);
+      // A key in memory never yields to the event loop, which has to run to handle Ctrl-C.
+      if (latencies.length % YIELD_EVERY === 0) await new Promise(setImmediate);
       signal.throwIfAborted();
     } while (performance.now() < end);
   };
@@ -69,32 +72,33 @@ async function measure(signer: Signer, concurrency: number, seconds: number, sig
   };
 }
 
-const BREATH = 64;
+/** Signatures between two turns of the event loop. */
+const YIELD_EVERY = 64;
 
-function chart(output: Output, levels: readonly Level[]): void {
+function printChart(output: Output, levels: readonly Level[]): void {
   output.line(
-    `${"at once".padStart(7)} ${"sign/s".padStart(8)} ${"p50 ms".padStart(8)} ${"p95 ms".padStart(8)} ${"p99 ms".padStart(8)}`,
+    `${"callers".padStart(7)} ${"sign/s".padStart(8)} ${"p50 ms".padStart(8)} ${"p95 ms".padStart(8)} ${"p99 ms".padStart(8)}`,
     "bold",
   );
-  const most = Math.max(...levels.map(({ perSecond }) => perSecond));
+  const highest = Math.max(...levels.map(({ perSecond }) => perSecond));
   for (const { concurrency, perSecond, p50, p95, p99 } of levels) {
     const figures = [
       String(concurrency).padStart(7),
       perSecond.toFixed(0).padStart(8),
       ...[p50, p95, p99].map((ms) => ms.toFixed(2).padStart(8)),
     ].join(" ");
-    output.line(`${figures}  ${bar(perSecond / most, output.columns - figures.length - 2)}`);
+    output.line(`${figures}  ${bar(perSecond / highest, output.columns - figures.length - 2)}`);
   }
 }
 
-/** In eighths of a column. */
-export function bar(part: number, columns: number): string {
-  const eighths = Math.round(part * Math.max(columns, 0) * 8);
+/** Draws a bar that fills a fraction of the columns, exact to an eighth of a column. */
+export function bar(fraction: number, columns: number): string {
+  const eighths = Math.round(fraction * Math.max(columns, 0) * 8);
   return "█".repeat(Math.floor(eighths / 8)) + (["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8] ?? "");
 }
 
-function concurrencies(value: string): number[] {
+function parseConcurrency(value: string): number[] {
   const numbers = value.split(",").map(Number);
   if (/^\d{1,4}(,\d{1,4})*$/.test(value) && numbers.every((number) => number > 0 && number <= 1024)) return numbers;
-  throw new UsageError("--concurrency must be whole numbers from 1 to 1024, comma-separated: 1,4,16.");
+  throw new UsageError("--concurrency must be a comma-separated list of whole numbers from 1 to 1024: 1,4,16.");
 }

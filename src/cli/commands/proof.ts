@@ -1,4 +1,4 @@
-/** `hardproof proof`: one DPoP proof, for one request (RFC 9449 §4.2). */
+/** `hardproof proof`: creates a DPoP proof for one request (RFC 9449 §4.2). */
 import type { Command } from "commander";
 import { DPoPProver, openSigner } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
@@ -10,24 +10,26 @@ interface ProofCommandOptions extends TokenOptions {
   nonce?: string;
 }
 
-export function proof({ world, output }: Context): Command {
-  const command = newCommand("proof", "make one DPoP proof, for one request")
-    .argument("<uri-method-url...>", "the key (left out where HARDPROOF_KEY is set), the method, the URL")
+/** Returns the command `proof`. */
+export function proof({ io, output }: Context): Command {
+  const command = newCommand("proof", "create a DPoP proof for one request")
+    .argument("<uri-method-url...>", "URI of the key (optional if HARDPROOF_KEY is set), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
   return withTokenOptions(command).action(async (args: string[], options: ProofCommandOptions) => {
-    const { uri, htm, htu } = requestOf(args);
-    const accessToken = await readToken(options, world);
-    await using signer = await openSigner(keyUri(uri, world));
-    const prover = await DPoPProver.create(signer, { signal: world.signal });
-    const made = await prover.makeProof({ htm, htu, accessToken, nonce: options.nonce, signal: world.signal });
-    output.document({ proof: made, jkt: prover.jkt });
-    output.line(made);
+    const { uri, htm, htu } = parseArguments(args);
+    const accessToken = await readToken(options, io);
+    await using signer = await openSigner(keyUri(uri, io));
+    const prover = await DPoPProver.create(signer, { signal: io.signal });
+    const jws = await prover.makeProof({ htm, htu, accessToken, nonce: options.nonce, signal: io.signal });
+    output.document({ proof: jws, jkt: prover.jkt });
+    output.line(jws);
   });
 }
 
-function requestOf(args: readonly string[]): { uri?: string | undefined; htm: string; htu: string } {
-  const [htu, htm, uri, ...more] = args.toReversed();
-  if (htm === undefined || htu === undefined) throw new UsageError("A proof is for a method and a URL: GET https://…");
-  if (more.length > 0) throw new UsageError("Give the key's URI, the method and the URL, and nothing more.");
+function parseArguments(args: readonly string[]): { uri?: string | undefined; htm: string; htu: string } {
+  const [htu, htm, uri, ...rest] = args.toReversed();
+  if (htm === undefined || htu === undefined)
+    throw new UsageError("Expected a method and a URL: hardproof proof [uri] GET https://…");
+  if (rest.length > 0) throw new UsageError("Too many arguments. Expected: hardproof proof [uri] GET https://…");
   return { uri, htm, htu };
 }

@@ -1,4 +1,4 @@
-/** `hardproof show`: a key's public half, where the key lives, and what proves that. */
+/** `hardproof show`: prints a public key, how the store protects the private key, and the evidence for that. */
 import { createPublicKey } from "node:crypto";
 import type { Command } from "commander";
 import { type KeyDescription, openSigner, type PublicJwk } from "../../index.js";
@@ -8,41 +8,50 @@ import type { Output } from "../output.js";
 
 const PARTS = ["jkt", "jwk", "pem"] as const;
 
-export function show({ world, output }: Context): Command {
-  return newCommand("show", "show a key's public half, where it lives, and what proves that it can't leave")
-    .argument("[uri]", "the key")
-    .option("--only <part>", `print ${PARTS.join(", ")} alone`, oneOf("--only", PARTS))
-    .action(async (given: string | undefined, { only }: { only?: (typeof PARTS)[number] }) => {
-      await using signer = await openSigner(keyUri(given, world));
-      const jwk = await signer.publicJwk({ signal: world.signal });
-      const description = await signer.describe({ signal: world.signal });
-      const pem = createPublicKey({ key: { ...jwk }, format: "jwk" })
-        .export({ type: "spki", format: "pem" })
-        .toString();
+/** Returns the command `show`. */
+export function show({ io, output }: Context): Command {
+  return newCommand("show", "show a public key, and how the store protects the private key")
+    .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
+    .option("--only <part>", `print only this part: ${PARTS.join(", ")}`, oneOf("--only", PARTS))
+    .action(async (argument: string | undefined, { only }: { only?: (typeof PARTS)[number] }) => {
+      await using signer = await openSigner(keyUri(argument, io));
+      const jwk = await signer.publicJwk({ signal: io.signal });
+      const description = await signer.describe({ signal: io.signal });
+      const pem = publicKeyPem(jwk);
       output.document({ ...description, jwk, pem });
-      if (only === undefined) tell(output, description, jwk, pem);
-      else
-        for (const line of { jkt: description.jkt, jwk: JSON.stringify(jwk), pem }[only].trimEnd().split("\n"))
-          output.line(line);
+      if (only === undefined) printAll(output, description, jwk, pem);
+      else printLines(output, { jkt: description.jkt, jwk: JSON.stringify(jwk), pem }[only]);
     });
 }
 
-function tell(
+function publicKeyPem(jwk: PublicJwk): string {
+  return createPublicKey({ key: { ...jwk }, format: "jwk" })
+    .export({ type: "spki", format: "pem" })
+    .toString();
+}
+
+function printAll(
   output: Output,
   { uri, jkt, protection, exportable, evidence }: KeyDescription,
   jwk: PublicJwk,
   pem: string,
-) {
+): void {
   output.row("key", uri);
   output.row("jkt", jkt);
-  output.row("lives in", protection);
+  output.row("protection", protection);
   output.row(
-    "can leave",
-    { true: "YES", false: "no, says the store itself", unknown: "unknown: the store does not say" }[`${exportable}`],
+    "exportable",
+    { true: "YES", false: "no, as reported by the store", unknown: "unknown: the store doesn't report it" }[
+      `${exportable}`
+    ],
   );
   output.row("public JWK", jwk);
-  for (const line of pem.trimEnd().split("\n")) output.line(line);
+  printLines(output, pem);
   output.line();
-  output.line("What the store says of it", "bold");
+  output.line("Evidence, as reported by the store", "bold");
   for (const [name, value] of Object.entries(evidence)) output.line(`  ${name.padEnd(24)} ${JSON.stringify(value)}`);
+}
+
+function printLines(output: Output, text: string): void {
+  for (const line of text.trimEnd().split("\n")) output.line(line);
 }

@@ -1,24 +1,25 @@
-/** `hardproof token`: an access token that is bound to a key. */
+/** `hardproof token`: requests an access token that is bound to a key. */
 import type { Command } from "commander";
 import { DPoPProver, openSigner } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 
+/** Returns the command `token`. */
 export function token(context: Context): Command {
-  const { world, output } = context;
-  const command = newCommand("token", "get an access token that is bound to a key, and print it alone");
-  command.option("--key <uri>", "the key; or HARDPROOF_KEY");
+  const { io, output } = context;
+  const command = newCommand("token", "request an access token that is bound to a key, and print it");
+  command.option("--key <uri>", "URI of the key (or HARDPROOF_KEY)");
   return withGrantOptions(command).action(async (options: GrantOptions & { key?: string }) => {
-    await using signer = await openSigner(keyUri(options.key, world));
-    const prover = await DPoPProver.create(signer, { signal: world.signal });
-    const got = await requestToken(options, prover, context);
-    const { accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt } = got;
+    await using signer = await openSigner(keyUri(options.key, io));
+    const prover = await DPoPProver.create(signer, { signal: io.signal });
+    const response = await requestToken(options, prover, context);
+    const { accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt } = response;
     output.document({ accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt, jkt: prover.jkt });
     output.line(accessToken);
-    output.note(cnfJkt === null ? "The server does not say which key it is bound to." : `bound to ${cnfJkt}`);
+    output.note(cnfJkt === null ? "The server doesn't report which key the token is bound to." : `bound to ${cnfJkt}`);
     if (expiresIn !== null) output.note(`expires in ${expiresIn} seconds`);
     if (scope !== null) output.note(`scope ${scope}`);
-    if (refreshToken !== null) output.note("There is a refresh token too: --json shows it.");
+    if (refreshToken !== null) output.note("The response contains a refresh token: use --json to print it.");
   });
 }

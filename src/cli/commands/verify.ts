@@ -1,7 +1,7 @@
-/** `hardproof verify`: what a DPoP proof says, and what is wrong with it. */
+/** `hardproof verify`: explains a DPoP proof and reports what is wrong with it. */
 import type { Command } from "commander";
 import { verifyProof } from "../../index.js";
-import { type Context, newCommand, positive } from "../context.js";
+import { type Context, newCommand, positiveNumber } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { readStdin } from "../secrets.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
@@ -14,34 +14,36 @@ interface VerifyOptions extends TokenOptions {
   maxAge: number;
 }
 
-const MOST_AGE = 300;
+/** Seconds. */
+const DEFAULT_MAX_AGE = 300;
 
+/** Returns the command `verify`. */
 export function verify(context: Context): Command {
-  const { world, output } = context;
-  const command = newCommand("verify", "explain every claim of a DPoP proof, and what is wrong with it")
+  const { io, output } = context;
+  const command = newCommand("verify", "explain every claim of a DPoP proof, and report what is wrong with it")
     .argument("<proof>", "the proof, or - for standard input")
-    .option("--method <method>", "the request's method")
-    .option("--url <url>", "the request's URL")
-    .option("--nonce <nonce>", "the nonce that the server wants")
-    .option("--jkt <thumbprint>", "the key that the token is bound to (cnf.jkt)")
-    .option("--max-age <seconds>", "how old a proof may be", positive("--max-age"), MOST_AGE);
-  return withTokenOptions(command).action(async (given: string, options: VerifyOptions) => {
-    const proof = given === "-" ? await readStdin(world) : given;
-    const accessToken = await readToken(options, world);
+    .option("--method <method>", "expected method of the request")
+    .option("--url <url>", "expected URL of the request")
+    .option("--nonce <nonce>", "expected nonce")
+    .option("--jkt <thumbprint>", "thumbprint of the key that the token is bound to (cnf.jkt)")
+    .option("--max-age <seconds>", "maximum age of the proof", positiveNumber("--max-age"), DEFAULT_MAX_AGE);
+  return withTokenOptions(command).action(async (argument: string, options: VerifyOptions) => {
+    const proof = argument === "-" ? await readStdin(io) : argument;
+    const accessToken = await readToken(options, io);
     const { findings } = await verifyProof(proof.trim(), { ...options, accessToken, now: Date.now() / 1000 });
     const valid = findings.every(({ ok }) => ok !== false);
     output.document({ valid, findings });
     for (const finding of findings) output.finding(finding);
     output.line();
-    output.line(valid ? nothingWrong(options, accessToken) : "This proof is to be refused.", "bold");
+    output.line(valid ? validMessage(options, accessToken) : "The proof is not valid.", "bold");
     context.exitCode = valid ? EXIT.ok : EXIT.failed;
   });
 }
 
-/** What there is nothing to compare with may be wrong all the same. A nonce is not every server's. */
-function nothingWrong({ method, url, jkt }: VerifyOptions, token: string | undefined): string {
-  const given = Object.entries({ method, URL: url, token, key: jkt });
-  const left = given.flatMap(([name, value]) => (value === undefined ? [name] : []));
-  if (left.length === 0) return "Nothing is wrong with this proof.";
-  return `Nothing that was compared is wrong. Not compared: ${left.join(", ")}.`;
+/** Names the expected values that were not passed. The nonce isn't one of them: not every server uses nonces. */
+function validMessage({ method, url, jkt }: VerifyOptions, token: string | undefined): string {
+  const expected = Object.entries({ method, URL: url, token, key: jkt });
+  const missing = expected.flatMap(([name, value]) => (value === undefined ? [name] : []));
+  if (missing.length === 0) return "The proof is valid.";
+  return `The proof is valid as far as it was checked. Not compared: ${missing.join(", ")}.`;
 }

@@ -1,25 +1,27 @@
-/** How the demo's servers verify proofs: every check of RFC 9449 §4.3, a nonce, and no proof twice. */
+/** Verifies proofs for the demo's servers: every check of RFC 9449 §4.3, a nonce, and no reuse of a proof. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { decodeJwt } from "jose/jwt/decode";
 import { verifyProof } from "../../index.js";
 
-const MOST_AGE = 60; // seconds
+const MAX_AGE = 60; // seconds
 
+/** The result for one proof: either `jkt` or `problem` is set. */
 export interface VerifiedProof {
-  /** The thumbprint of the key that made it. */
+  /** The thumbprint of the key that signed the proof. */
   readonly jkt?: string;
-  readonly problem?: { readonly error: "invalid_dpop_proof" | "use_dpop_nonce"; readonly says: string };
+  readonly problem?: { readonly error: "invalid_dpop_proof" | "use_dpop_nonce"; readonly description: string };
 }
 
+/** Verifies the proofs of the requests to one server. */
 export class ProofVerifier {
-  /** The one that proofs must carry. */
+  /** The nonce that every proof must contain. */
   readonly nonce = randomBytes(16).toString("base64url");
-  readonly #seen = new Set<string>();
+  readonly #usedIds = new Set<string>();
 
   /**
-   * @param url - of the request, without query
-   * @param token - the access token that came with it, and the key that it is bound to
+   * @param url - The URL of the request, without its query.
+   * @param token - The access token of the request, and the thumbprint of the key that it is bound to.
    */
   async verify(
     request: IncomingMessage,
@@ -28,26 +30,26 @@ export class ProofVerifier {
   ): Promise<VerifiedProof> {
     const { method, headers } = request;
     const proof = headers.dpop;
-    if (typeof proof !== "string") return refused("There must be one DPoP header.");
-    const expected = { method, url, nonce: this.nonce, maxAge: MOST_AGE, now: Date.now() / 1000, ...token };
+    if (typeof proof !== "string") return invalid("The request must have exactly one DPoP header.");
+    const expected = { method, url, nonce: this.nonce, maxAge: MAX_AGE, now: Date.now() / 1000, ...token };
     const { findings, jkt = "" } = await verifyProof(proof, expected);
-    const wrong = findings.filter(({ ok }) => ok === false);
-    const [first] = wrong;
-    if (wrong.length === 1 && first?.check === "nonce")
-      return { problem: { error: "use_dpop_nonce", says: "Proofs must carry this server's nonce." } };
-    if (first) return refused(`${first.check}: ${first.remedy ?? first.found}`);
-    if (this.#replayed(proof)) return refused("jti: This proof was used before.");
+    const failed = findings.filter(({ ok }) => ok === false);
+    const [first] = failed;
+    if (failed.length === 1 && first?.check === "nonce")
+      return { problem: { error: "use_dpop_nonce", description: "The proof must contain this server's nonce." } };
+    if (first) return invalid(`${first.check}: ${first.remedy ?? first.found}`);
+    if (this.#isReplay(proof)) return invalid("jti: The proof was used before.");
     return { jkt };
   }
 
-  #replayed(proof: string): boolean {
+  #isReplay(proof: string): boolean {
     const { jti = "" } = decodeJwt(proof);
-    if (this.#seen.has(jti)) return true;
-    this.#seen.add(jti);
+    if (this.#usedIds.has(jti)) return true;
+    this.#usedIds.add(jti);
     return false;
   }
 }
 
-function refused(says: string): VerifiedProof {
-  return { problem: { error: "invalid_dpop_proof", says } };
+function invalid(description: string): VerifiedProof {
+  return { problem: { error: "invalid_dpop_proof", description } };
 }

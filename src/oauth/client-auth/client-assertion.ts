@@ -1,34 +1,35 @@
-/** JWT assertions signed by a `Signer`: as a client's authentication and as a grant (RFC 7523, RFC 7521). */
+/** JWT assertions signed by a `Signer`, for client authentication and as a grant (RFC 7521, RFC 7523). */
 import { newJti } from "../../jose/jti.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 
-/** Who says what of whom (RFC 7523 §3). */
+/** JWT assertion claims (RFC 7523 §3). */
 export interface AssertionClaims {
   iss: string;
   sub: string;
   aud: string;
-  /** More claims: none of the named ones. */
+  /** Additional claims. `jti`, `iat` and `exp` are overridden. */
   [claim: string]: unknown;
 }
 
+/** The key that signs assertions. */
 export interface AssertionKey {
-  /** The key that signs: the same as DPoP's or another. */
+  /** Signs the assertions. May be the signer of the DPoP proofs or another one. */
   signer: Signer;
-  /** The `kid` under which the server knows the key. Default: the key's thumbprint (RFC 7638); `null` leaves it out. */
+  /** The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none. */
   keyId?: string | null | undefined;
 }
 
 const LIFETIME = 60; // seconds
 
 /**
- * Signs one assertion, for one request: its `jti` is fresh, and it is good for 60 seconds.
+ * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds.
  *
- * @param now - seconds since 1970
- * @returns a compact JWS
- * @throws {SignerError} code of why the key did not sign
+ * @param now - The current time, in seconds since 1970.
+ * @returns A compact JWS.
+ * @throws {SignerError} If the key can't sign.
  */
 export async function signAssertion(key: AssertionKey, claims: AssertionClaims, now: number, options: SignOptions) {
   const { signer } = key;

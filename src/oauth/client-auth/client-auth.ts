@@ -1,35 +1,40 @@
-/** How a client says who it is to an endpoint: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
+/** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
 
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 import { type AssertionKey, signAssertion } from "./client-assertion.js";
 
+/** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
 export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | "tls_client_auth" | PrivateKeyJwt;
 
-/** A JWT in place of a secret, signed anew for each request (RFC 7523). */
+/** Authentication by a JWT that is signed for each request, instead of a secret (RFC 7523 §2.2). */
 export interface PrivateKeyJwt extends AssertionKey {
   method: "private_key_jwt";
-  /** The `aud` that the server wants. Default: its issuer where that is known, else its token endpoint. */
+  /** The assertion's `aud`. Default: the server's issuer if it is known, otherwise its token endpoint. */
   audience?: string | undefined;
 }
 
+/** A client, as it is registered with the server. */
 export interface ClientCredentials {
+  /** The `client_id`. */
   clientId: string;
+  /** The `client_secret`, if the client has one. */
   clientSecret?: string | null | undefined;
 }
 
+/** Form fields of the client's authentication. */
 export type ClientFields = Readonly<Record<string, string | undefined>>;
 
-/** What the method puts into the request. */
+/** What authentication adds to a request. */
 export interface ClientAuthentication {
-  /** Every method names `client_id` and `client_secret`, if only to say that they are not sent. */
+  /** Always has `client_id` and `client_secret`, `undefined` if they aren't sent, so that `extra` can't set them. */
   fields: ClientFields;
   headers: Record<string, string>;
-  /** What of it no error may show, as it was given: it may be in neither of them as it is. */
+  /** Secrets to redact, in plain form: the fields and headers may contain them encoded. */
   secrets: readonly string[];
 }
 
-/** What the server's metadata says of client authentication (RFC 8414 §2). */
+/** The server's metadata about client authentication (RFC 8414 §2). */
 export interface SupportedAuth {
   token_endpoint_auth_methods_supported?: readonly string[] | undefined;
   token_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
@@ -41,15 +46,16 @@ interface AssertionTarget extends SignOptions {
   now: number;
 }
 
-const BY_NAME = ["client_secret_post", "client_secret_basic", "none", "tls_client_auth"];
+const NAMED_METHODS = ["client_secret_post", "client_secret_basic", "none", "tls_client_auth"];
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
- * Chooses what was not chosen: a secret goes by `client_secret_post`, unless the server's metadata leaves Basic alone
- * (which is also what no list means, RFC 8414 §2). Without a secret it is `none`, which gives nothing away.
+ * Chooses the authentication method and checks it. The default with a secret is `client_secret_post`, or
+ * `client_secret_basic` if the server's metadata allows only that, or has no list (RFC 8414 §2). The default without a
+ * secret is `none`.
  *
- * @param supported - the server's metadata, where it is known
- * @throws {OAuthError} code `misconfigured` if the method does not go with the secret, or not with the server
+ * @param supported - The server's metadata, if it is known.
+ * @throws {OAuthError} With code `misconfigured` if the method doesn't match the secret, or the server doesn't support it.
  */
 export function chooseAuth(
   auth: ClientAuth | undefined,
@@ -57,19 +63,24 @@ export function chooseAuth(
   supported?: SupportedAuth,
 ): ClientAuth {
   const hasSecret = clientSecret != null;
-  const chosen = auth ?? (hasSecret ? bySecret(supported) : "none");
+  const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
   const method = methodOf(chosen);
-  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : BY_NAME.includes(chosen);
-  if (!isKnown) throw misconfigured(`clientAuth must be ${BY_NAME.join(", ")}, or an object for private_key_jwt.`);
-  const wantsSecret = method === "client_secret_post" || method === "client_secret_basic";
-  if (wantsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
-  if (!wantsSecret && hasSecret)
-    throw misconfigured(`clientAuth is ${method}, but there is a clientSecret. Leave one of them out.`);
-  checkSupported(method, supported);
+  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : NAMED_METHODS.includes(chosen);
+  if (!isKnown)
+    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
+  if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
+  if (!needsSecret && hasSecret)
+    throw misconfigured(`clientAuth ${method} doesn't use a secret, but clientSecret is set. Remove one of them.`);
+  assertSupported(method, supported);
   return chosen;
 }
 
-/** @throws {SignerError} code of why the key did not sign */
+/**
+ * Authenticates one request.
+ *
+ * @throws {SignerError} If the key of `private_key_jwt` can't sign.
+ */
 export async function authenticate(
   auth: ClientAuth,
   { clientId, clientSecret }: ClientCredentials,
@@ -84,7 +95,7 @@ export async function authenticate(
   }
   const secrets = clientSecret == null ? [] : [clientSecret];
   if (auth === "client_secret_basic")
-    return { fields: none, headers: { authorization: basic(clientId, clientSecret) }, secrets };
+    return { fields: none, headers: { authorization: basicCredentials(clientId, clientSecret) }, secrets };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
 }
@@ -93,28 +104,32 @@ function methodOf(auth: ClientAuth): string {
   return typeof auth === "object" ? auth.method : auth;
 }
 
-function bySecret(supported: SupportedAuth | undefined): ClientAuth {
+function defaultWithSecret(supported: SupportedAuth | undefined): ClientAuth {
   if (supported === undefined) return "client_secret_post";
   const methods = supported.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
   return methods.includes("client_secret_post") ? "client_secret_post" : "client_secret_basic";
 }
 
-/** `none` is not checked: many servers don't list it, and nothing is given away by trying. */
-function checkSupported(method: string, supported: SupportedAuth | undefined): void {
+/** Doesn't check `none`: many servers accept it without listing it, and the attempt reveals no secret. */
+function assertSupported(method: string, supported: SupportedAuth | undefined): void {
   const methods = supported?.token_endpoint_auth_methods_supported;
   if (method !== "none" && methods?.includes(method) === false)
-    throw misconfigured(`The server does not take clientAuth ${method}, only ${methods.join(", ")}.`);
+    throw misconfigured(
+      `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,
+    );
   const algorithms = supported?.token_endpoint_auth_signing_alg_values_supported;
   if (method === "private_key_jwt" && algorithms?.includes("ES256") === false)
-    throw misconfigured(`The server does not take client assertions by ES256, only by ${algorithms.join(", ")}.`);
+    throw misconfigured(
+      `The server doesn't support client assertions by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+    );
 }
 
-function basic(clientId: string, clientSecret: string | null | undefined): string {
+function basicCredentials(clientId: string, clientSecret: string | null | undefined): string {
   const pair = `${formEncode(clientId)}:${formEncode(clientSecret ?? "")}`;
   return `Basic ${Buffer.from(pair).toString("base64")}`;
 }
 
-/** `application/x-www-form-urlencoded`, as both halves of the pair are to be (RFC 6749 §2.3.1). */
+/** `application/x-www-form-urlencoded`, which both the id and the secret must be (RFC 6749 §2.3.1). */
 function formEncode(value: string): string {
   return new URLSearchParams({ "": value }).toString().slice(1);
 }

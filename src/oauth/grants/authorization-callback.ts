@@ -1,60 +1,67 @@
-/** What the browser brings back: the code, once it is sure that this server sent it for this request (RFC 6749 §4.1.2, RFC 9207). */
+/** The callback of an authorization request: checks its origin and extracts the code (RFC 6749 §4.1.2, RFC 9207). */
 
 import { OAuthError } from "../../errors.js";
 import { misconfigured } from "../assert.js";
-import { sentence } from "../error-response.js";
+import { errorText } from "../error-response.js";
 import type { GrantRequest } from "../token/token-request.js";
 
-/** The members of the {@link PendingAuthorization}, and what every grant takes. */
+/** Options of {@link OAuthClient.authorizationCode}: the members of the {@link PendingAuthorization} and the client. */
 export interface AuthorizationCodeRequest extends GrantRequest {
+  /** The `redirectUri` of the authorization request. */
   redirectUri: string;
+  /** The `state` of the authorization request. */
   state: string;
+  /** The `codeVerifier` of the authorization request. */
   codeVerifier: string;
 }
 
-interface Expected {
+interface ExpectedCallback {
   state: string;
-  /** The server's own name, where it is known. */
+  /** The server's issuer identifier, if it is known. */
   issuer: string | undefined;
-  /** Whether the server says that it always names itself. */
+  /** Whether the server's metadata promises `iss` in every callback. */
   issuerRequired: boolean;
 }
 
-const ONCE = ["code", "state", "iss", "error", "error_description"];
+const SINGLE_PARAMETERS = ["code", "state", "iss", "error", "error_description"];
 
 /**
- * @returns the code
- * @throws {OAuthError} code `invalid-response` for a callback of another request or server, `refused` for the server's
- *   own error
+ * Validates a callback and returns its authorization code.
+ *
+ * @throws {OAuthError} With code `invalid-response` if the callback belongs to a different request or server, `refused` if
+ *   it contains the server's error response.
  */
-export function codeOf(callbackUrl: string | URL, expected: Expected): string {
-  if (!URL.canParse(String(callbackUrl))) throw misconfigured("callbackUrl must be the whole URL of the callback.");
-  const { searchParams: fields } = new URL(callbackUrl);
-  const twice = ONCE.find((name) => fields.getAll(name).length > 1);
-  if (twice !== undefined) throw foreign(`holds ${twice} more than once`);
-  if (fields.get("state") !== expected.state) throw foreign("has not the state of this request");
-  checkIssuer(fields.get("iss"), expected);
-  const error = fields.get("error");
-  if (error !== null) throw refusedBy(error, fields.get("error_description"));
-  const code = fields.get("code");
-  if (!code) throw foreign("holds no code");
+export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallback): string {
+  if (!URL.canParse(String(callbackUrl))) throw misconfigured("callbackUrl must be the callback's complete URL.");
+  const { searchParams: parameters } = new URL(callbackUrl);
+  const repeated = SINGLE_PARAMETERS.find((name) => parameters.getAll(name).length > 1);
+  if (repeated !== undefined) throw invalidCallback(`contains ${repeated} more than once`);
+  if (parameters.get("state") !== expected.state) throw invalidCallback("doesn't have this request's state");
+  checkIssuer(parameters.get("iss"), expected);
+  const error = parameters.get("error");
+  if (error !== null) throw callbackError(error, parameters.get("error_description"));
+  const code = parameters.get("code");
+  if (!code) throw invalidCallback("doesn't contain a code");
   return code;
 }
 
-/** RFC 9207 §2.4. An `iss` that there is nothing to compare with can't be passed over: it is the defence itself. */
-function checkIssuer(iss: string | null, { issuer, issuerRequired }: Expected): void {
-  if (iss === null && issuerRequired) throw foreign("does not name its issuer");
+/** RFC 9207 §2.4. Rejects an `iss` that can't be compared: ignoring it would disable the defence against mix-up attacks. */
+function checkIssuer(iss: string | null, { issuer, issuerRequired }: ExpectedCallback): void {
+  if (iss === null && issuerRequired)
+    throw invalidCallback("doesn't contain iss, which the server's metadata promises");
   if (iss === null) return;
   if (issuer === undefined)
-    throw misconfigured("The callback names its issuer: say which one is right, by discover() or the option issuer.");
-  if (iss !== issuer) throw foreign(`was sent by another issuer than ${issuer}`);
+    throw misconfigured(
+      "The callback contains iss, but the client has no issuer. Use discover() or the option issuer.",
+    );
+  if (iss !== issuer) throw invalidCallback(`has a different iss than ${issuer}`);
 }
 
-function foreign(why: string): OAuthError {
-  return new OAuthError("invalid-response", `The callback ${why}. Its code was not used.`);
+function invalidCallback(problem: string): OAuthError {
+  return new OAuthError("invalid-response", `The callback ${problem}. Its code was not used.`);
 }
 
-function refusedBy(error: string, errorDescription: string | null): OAuthError {
-  const message = `The authorization request was refused: ${sentence(error, errorDescription)}`;
+function callbackError(error: string, errorDescription: string | null): OAuthError {
+  const message = `The server refused the authorization request: ${errorText(error, errorDescription)}`;
   return new OAuthError("refused", message, { error, errorDescription });
 }

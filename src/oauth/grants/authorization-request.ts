@@ -1,42 +1,49 @@
-/** Sends somebody's browser to say yes: the authorization request (RFC 6749 §4.1.1), pushed ahead or not (RFC 9126). */
+/** The authorization request, for the user's browser (RFC 6749 §4.1.1), optionally pushed to the server (RFC 9126). */
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
-import { checkText } from "../assert.js";
+import { assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
-import { nameOf } from "../http.js";
-import { checkProver, type ExtraFields, formOf, type GrantRequest, withResource } from "../token/token-request.js";
-import { challengeOf, pkcePair } from "./pkce.js";
+import { displayUrl } from "../http.js";
+import { assertProver, createForm, type ExtraFields, type GrantRequest, withResource } from "../token/token-request.js";
+import { codeChallengeOf, pkcePair } from "./pkce.js";
 
+/** Options of {@link OAuthClient.authorizationUrl}. */
 export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBinding"> {
-  /** Where the browser comes back to. */
+  /** The callback URL that the server redirects the browser to. */
   redirectUri: string;
-  /** Default: 22 random characters. */
+  /** The `state` parameter. Default: 22 random characters. */
   state?: string | undefined;
-  /** Of a {@link pkcePair} of your own. */
+  /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
   codeVerifier?: string | undefined;
-  /** Sends the request ahead, authenticated and with a proof, so that the browser carries a reference alone. */
+  /**
+   * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to it
+   * (RFC 9126). Default: whether the server's metadata requires it.
+   */
   pushed?: boolean | undefined;
-  /** Such as `prompt`, `login_hint`, `nonce`. */
+  /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
   extra?: ExtraFields | undefined;
 }
 
 /**
- * An authorization request under way. Keep it where the browser can't read it, as JSON if need be, and give its members to
- * `authorizationCode`. Prints without its verifier.
+ * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON in the
+ * user's session, and pass its members to {@link OAuthClient.authorizationCode}. `inspect` doesn't print the code verifier.
  */
 export class PendingAuthorization {
-  /** Where to send the browser. */
+  /** The URL to open in the user's browser. */
   readonly url: string;
+  /** The callback URL of the request. */
   readonly redirectUri: string;
+  /** The `state` that the callback must have. */
   readonly state: string;
+  /** The PKCE code verifier: a secret. */
   readonly codeVerifier: string;
 
-  constructor(url: string, sent: { redirectUri: string; state: string; codeVerifier: string }) {
+  constructor(url: string, request: { redirectUri: string; state: string; codeVerifier: string }) {
     this.url = url;
-    this.redirectUri = sent.redirectUri;
-    this.state = sent.state;
-    this.codeVerifier = sent.codeVerifier;
+    this.redirectUri = request.redirectUri;
+    this.state = request.state;
+    this.codeVerifier = request.codeVerifier;
   }
 
   [inspect.custom](): string {
@@ -44,45 +51,48 @@ export class PendingAuthorization {
   }
 }
 
-/** The code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this request by PKCE and `state`. */
+/**
+ * Creates an authorization request. Its code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this request
+ * by PKCE and `state`.
+ */
 export async function authorizationUrl(
   server: AuthorizationServer,
   request: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
   const { clientId, dpopProver, redirectUri, scope, extra } = request;
   const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
-  const named = withResource(
+  const parameters = withResource(
     {
-      client_id: checkText("clientId", clientId),
+      client_id: assertString(clientId, "clientId"),
       request_uri: undefined,
       response_type: "code",
-      redirect_uri: checkText("redirectUri", redirectUri),
+      redirect_uri: assertString(redirectUri, "redirectUri"),
       scope,
-      state: checkText("state", state),
-      code_challenge: challengeOf(codeVerifier),
+      state: assertString(state, "state"),
+      code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
-      dpop_jkt: checkProver(dpopProver).jkt,
+      dpop_jkt: assertProver(dpopProver).jkt,
     },
     request.resource,
   );
   const url = server.endpoints.url("authorization");
   const form = request.pushed
-    ? formOf({ client_id: clientId, request_uri: await push(server, request, named) })
-    : formOf(named, extra);
+    ? createForm({ client_id: clientId, request_uri: await push(server, request, parameters) })
+    : createForm(parameters, extra);
   for (const [name, value] of form) url.searchParams.append(name, value);
   return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier });
 }
 
-/** @returns the `request_uri` that stands for the request (RFC 9126 §2.2) */
-async function push(server: AuthorizationServer, request: AuthorizationUrlRequest, named: ExtraFields) {
+/** Pushes the request and returns its `request_uri` (RFC 9126 §2.2). */
+async function push(server: AuthorizationServer, request: AuthorizationUrlRequest, parameters: ExtraFields) {
   const { dpopProver: prover, extra, signal } = request;
   const { url, body, response } = await server.post({
     endpoint: "pushedAuthorizationRequest",
     client: request,
     prover,
-    form: (clientFields) => formOf({ ...clientFields, ...named }, extra), // with `client_id` in any case (§2.1)
+    form: (clientFields) => createForm({ ...clientFields, ...parameters }, extra), // always with `client_id` (§2.1)
     signal,
   });
   if (typeof body?.request_uri === "string" && body.request_uri !== "") return body.request_uri;
-  throw new OAuthError("invalid-response", `${nameOf(url)} answered without a request_uri.`, { response });
+  throw new OAuthError("invalid-response", `The response of ${displayUrl(url)} lacks request_uri.`, { response });
 }

@@ -1,60 +1,62 @@
-/** For a machine without a browser: somebody enters a code elsewhere, and this side asks until they have (RFC 8628). */
+/** Device authorization (RFC 8628): the user enters a code on another device, while this client polls for the token. */
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
-import type { Accepted, AuthorizationServer } from "../authorization-server.js";
-import { nameOf } from "../http.js";
+import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
+import { displayUrl } from "../http.js";
 import type { Token } from "../token/token.js";
 import {
-  checkProver,
-  formOf,
+  assertProver,
+  createForm,
   type GrantRequest,
   grantRequest,
   type TokenRequest,
   withResource,
 } from "../token/token-request.js";
 
-/** What to show, and the wait for the token. Prints without its device code. */
+type GetToken = (request: TokenRequest) => Promise<Token>;
+
+/** A code to show to the user, and the wait for the token. `inspect` doesn't print the device code. */
 export class DeviceAuthorization {
-  /** What somebody has to enter… */
+  /** The code that the user enters at `verificationUri`. */
   readonly userCode: string;
-  /** …and where. */
+  /** The URL where the user enters the code. */
   readonly verificationUri: string;
-  /** The same with the code in it, for a link or a QR code. */
+  /** The URL with the code included, for a link or a QR code. `null` if the server doesn't provide it. */
   readonly verificationUriComplete: string | null;
-  /** Seconds that the code is good for, from the time of the answer. */
+  /** Lifetime of the code in seconds from the time of the response. */
   readonly expiresIn: number;
   readonly #request: TokenRequest;
-  readonly #ask: (request: TokenRequest) => Promise<Token>;
-  readonly #end: number;
+  readonly #getToken: GetToken;
+  readonly #deadline: number; // monotonic time, from performance.now()
   #interval: number; // seconds
 
-  /** @throws {OAuthError} code `invalid-response` if there is no code in the answer */
-  constructor(answer: Accepted, request: GrantRequest, ask: (request: TokenRequest) => Promise<Token>) {
-    const code = codesOf(answer);
-    this.userCode = code.userCode;
-    this.verificationUri = code.verificationUri;
-    this.verificationUriComplete = code.verificationUriComplete;
-    this.expiresIn = code.expiresIn;
-    this.#interval = code.interval;
-    this.#end = performance.now() + code.expiresIn * 1000;
-    const bare = { ...request, scope: undefined, resource: undefined, extra: undefined };
-    this.#request = grantRequest(GRANT_TYPE, bare, { device_code: code.deviceCode });
-    this.#ask = ask;
+  /** @throws {OAuthError} With code `invalid-response` if the response lacks a code. */
+  constructor(response: SuccessResponse, request: GrantRequest, getToken: GetToken) {
+    const codes = parseDeviceResponse(response);
+    this.userCode = codes.userCode;
+    this.verificationUri = codes.verificationUri;
+    this.verificationUriComplete = codes.verificationUriComplete;
+    this.expiresIn = codes.expiresIn;
+    this.#interval = codes.interval;
+    this.#deadline = performance.now() + codes.expiresIn * 1000;
+    const client = { ...request, scope: undefined, resource: undefined, extra: undefined };
+    this.#request = grantRequest(GRANT_TYPE, client, { device_code: codes.deviceCode });
+    this.#getToken = getToken;
   }
 
   /**
-   * Waits until somebody has entered the code, asking no oftener than the server wants (RFC 8628 §3.5). Where no answer
-   * comes, it asks more and more seldom.
+   * Polls for the token until the user has entered the code, at the server's interval (RFC 8628 §3.5). Doubles the interval
+   * after a network error, status 429 or 5xx, or an unavailable key store. Without a signal, that of the request applies.
    *
-   * @throws {OAuthError} `error` is `access_denied` if they said no, `expired_token` if nobody came
+   * @throws {OAuthError} With `error` `access_denied` if the user refused, `expired_token` if the code has expired.
    */
   async token({ signal }: SignOptions = {}): Promise<Token> {
-    const stop = signal ?? this.#request.signal;
+    const request = { ...this.#request, signal: signal ?? this.#request.signal };
     for (;;) {
-      await this.#pause(stop);
+      await this.#pause(request.signal);
       try {
-        return await this.#ask({ ...this.#request, signal: stop });
+        return await this.#getToken(request);
       } catch (error) {
         this.#interval = nextInterval(error, this.#interval);
       }
@@ -62,10 +64,10 @@ export class DeviceAuthorization {
   }
 
   async #pause(signal: AbortSignal | undefined): Promise<void> {
-    const left = this.#end - performance.now();
-    if (left > 0) await wait(Math.min(this.#interval * 1000, left), signal);
-    if (performance.now() < this.#end) return;
-    const message = `Nobody entered the code within ${this.expiresIn} seconds. Ask for a new one.`;
+    const remaining = this.#deadline - performance.now();
+    if (remaining > 0) await sleep(Math.min(this.#interval * 1000, remaining), signal);
+    if (performance.now() < this.#deadline) return;
+    const message = `The user did not enter the code within ${this.expiresIn} seconds. Request a new code.`;
     throw new OAuthError("timeout", message, { error: "expired_token" });
   }
 
@@ -77,65 +79,69 @@ export class DeviceAuthorization {
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code";
 const DEFAULT_INTERVAL = 5;
-const LEAST_INTERVAL = 1; // also for a server that says 0: nobody enters a code any faster
-const MOST_SECONDS = 24 * 60 * 60; // also keeps timers from overflowing
+const MIN_INTERVAL = 1; // also if the server allows 0
+const MAX_SECONDS = 24 * 60 * 60; // longer timers could overflow
 
-/** Asks for the codes. The request's `scope`, `resource` and `extra` belong here; the token request names the code alone. */
+/**
+ * Requests the codes. `scope`, `resource` and `extra` are sent with this request; the token request identifies the grant
+ * only by its device code.
+ */
 export async function deviceAuthorization(
   server: AuthorizationServer,
   request: GrantRequest,
-  ask: (request: TokenRequest) => Promise<Token>,
+  getToken: GetToken,
 ): Promise<DeviceAuthorization> {
   const { scope, resource, extra, signal } = request;
-  checkProver(request.dpopProver); // not needed before somebody has entered the code: too late to find it missing
-  const named = withResource({ scope }, resource);
-  const answer = await server.post({
+  assertProver(request.dpopProver); // used only after the user has entered the code, but a missing one must fail now
+  const fields = withResource({ scope }, resource);
+  const response = await server.post({
     endpoint: "deviceAuthorization",
     client: request,
-    form: (clientFields) => formOf({ ...clientFields, ...named }, extra),
+    form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });
-  return new DeviceAuthorization(answer, request, ask);
+  return new DeviceAuthorization(response, request, getToken);
 }
 
-function codesOf({ url, body, response }: Accepted) {
+function parseDeviceResponse({ url, body, response }: SuccessResponse) {
   const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval } = body ?? {};
-  if (!isText(device_code) || !isText(user_code) || !isWebUrl(verification_uri) || !isSeconds(expires_in))
-    throw new OAuthError("invalid-response", `${nameOf(url)} answered without a code and where to enter it.`, {
-      response,
-    });
+  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || !isSeconds(expires_in)) {
+    const required = "device_code, user_code, verification_uri or expires_in";
+    const message = `The response of ${displayUrl(url)} lacks a valid ${required}.`;
+    throw new OAuthError("invalid-response", message, { response });
+  }
   return {
     deviceCode: device_code,
     userCode: user_code,
     verificationUri: verification_uri,
     verificationUriComplete: isWebUrl(verification_uri_complete) ? verification_uri_complete : null,
-    expiresIn: Math.min(expires_in, MOST_SECONDS),
-    interval: isSeconds(interval) ? Math.max(interval, LEAST_INTERVAL) : DEFAULT_INTERVAL,
+    expiresIn: Math.min(expires_in, MAX_SECONDS),
+    interval: isSeconds(interval) ? Math.max(interval, MIN_INTERVAL) : DEFAULT_INTERVAL,
   };
 }
 
-/** @throws the error, if asking again is no use */
+/** Returns the seconds to wait before the next poll. Rethrows an error that polling can't recover from. */
 function nextInterval(error: unknown, interval: number): number {
   if (error instanceof OAuthError && error.error === "authorization_pending") return interval;
   if (error instanceof OAuthError && error.error === "slow_down") return interval + 5;
-  if (mayPass(error)) return Math.min(interval * 2, MOST_SECONDS);
+  if (isTransient(error)) return Math.min(interval * 2, MAX_SECONDS);
   throw error;
 }
 
-/** What somebody has confirmed should not be lost to a network, a server or a key store that is away for a moment. */
-function mayPass(error: unknown): boolean {
+/** The user's confirmation must not be lost because a network, server or key store is unavailable for a moment. */
+function isTransient(error: unknown): boolean {
   if (error instanceof Error && "retryable" in error) return error.retryable === true; // a SignerError
   if (!(error instanceof OAuthError)) return false;
   const { code, statusCode } = error;
   return code === "timeout" || code === "unreachable" || statusCode === 429 || (statusCode ?? 0) >= 500;
 }
 
-function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       clearTimeout(timer);
       const { reason: cause } = signal ?? {};
-      reject(new OAuthError("aborted", "The wait for the code to be entered was aborted by the caller.", { cause }));
+      reject(new OAuthError("aborted", "The caller aborted the wait for the user to enter the code.", { cause }));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", onAbort);
@@ -146,13 +152,13 @@ function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<vo
   });
 }
 
-/** What is to be shown to somebody: nothing in it moves a terminal's cursor. */
-function isText(value: unknown): value is string {
+/** Rejects control characters: the text is shown to the user, and could otherwise control a terminal. */
+function isPrintable(value: unknown): value is string {
   return typeof value === "string" && /^\P{Cc}+$/u.test(value);
 }
 
 function isWebUrl(value: unknown): value is string {
-  return isText(value) && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+  return isPrintable(value) && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 }
 
 function isSeconds(value: unknown): value is number {

@@ -1,36 +1,40 @@
-/** A signed assertion as a grant (RFC 7523 §2.1): given as it is, or signed here for each try. */
-import { checkText } from "../assert.js";
-import type { FormUse } from "../authorization-server.js";
+/** A signed assertion as a grant (RFC 7523 §2.1): from the caller, or signed for each request. */
+import { assertString } from "../assert.js";
+import type { FormContext } from "../authorization-server.js";
 import { type AssertionKey, signAssertion } from "../client-auth/client-assertion.js";
 import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
 
+/** Options of {@link OAuthClient.jwtBearer}. */
 export interface JwtBearerRequest extends GrantRequest {
-  /** A JWT by somebody else, or what to sign. */
+  /** A signed JWT, or the claims and key of an assertion to sign. */
   assertion: string | AssertionToSign;
 }
 
+/** An assertion that is signed for each request. */
 export interface AssertionToSign extends AssertionKey {
-  /** Whom the token is for. */
+  /** The `sub` claim: the user or client that the token is for. */
   subject: string;
-  /** Who says so. Default: the client. */
+  /** The `iss` claim. Default: the client's id. */
   issuer?: string | undefined;
-  /** Default: the server's issuer where that is known, else its token endpoint. */
+  /** The `aud` claim. Default: the server's issuer if it is known, otherwise its token endpoint. */
   audience?: string | undefined;
-  /** More claims. They can't replace the ones above. */
+  /** Additional claims. They can't override the claims above. */
   claims?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The form is finished for each try, with an assertion whose `jti` is fresh. */
-export type FinishForm = (form: URLSearchParams, use: FormUse) => Promise<void>;
+/** Signs an assertion and appends it to the form. Called for each attempt, since every request needs a new `jti`. */
+export type AppendAssertion = (form: URLSearchParams, context: FormContext) => Promise<void>;
 
-export function jwtBearer(request: JwtBearerRequest): { request: TokenRequest; finish?: FinishForm } {
+/** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
+export function jwtBearer(request: JwtBearerRequest): { request: TokenRequest; appendAssertion?: AppendAssertion } {
   const { assertion, clientId } = request;
-  const granted = (fields: { assertion?: string }) =>
+  const withFields = (fields: { assertion?: string }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);
-  if (typeof assertion !== "object") return { request: granted({ assertion: checkText("assertion", assertion) }) };
-  const { subject, issuer = clientId, audience, claims } = assertion;
-  const said = { ...claims, iss: issuer, sub: checkText("assertion.subject", subject) };
-  const finish: FinishForm = async (form, { audience: aud, now, signal }) =>
-    form.append("assertion", await signAssertion(assertion, { ...said, aud: audience ?? aud }, now, { signal }));
-  return { request: granted({}), finish };
+  if (typeof assertion !== "object")
+    return { request: withFields({ assertion: assertString(assertion, "assertion") }) };
+  const { subject, issuer = clientId, audience } = assertion;
+  const claims = { ...assertion.claims, iss: issuer, sub: assertString(subject, "assertion.subject") };
+  const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) =>
+    form.append("assertion", await signAssertion(assertion, { ...claims, aud: audience ?? server }, now, { signal }));
+  return { request: withFields({}), appendAssertion };
 }

@@ -1,9 +1,10 @@
-/** One token for another (RFC 8693): to act for somebody, for another audience, with less scope. */
-import { checkText } from "../assert.js";
+/** Token exchange (RFC 8693): for delegation, a different audience or a smaller scope. */
+import { assertString } from "../assert.js";
 import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
 
+/** A token type identifier (RFC 8693 §3). */
 export type TokenType =
   | "urn:ietf:params:oauth:token-type:access_token"
   | "urn:ietf:params:oauth:token-type:refresh_token"
@@ -11,27 +12,29 @@ export type TokenType =
   | "urn:ietf:params:oauth:token-type:jwt"
   | (string & {});
 
+/** Options of {@link OAuthClient.exchangeToken}. */
 export interface TokenExchangeRequest extends GrantRequest {
-  /** Whom the new token is for. */
+  /** The token of the party that the new token is for. */
   subjectToken: string;
-  /** Default: an access token. */
+  /** The type of the subject token. Default: an access token. */
   subjectTokenType?: TokenType | undefined;
-  /** Who acts for them. */
+  /** The token of the party that acts on behalf of the subject. */
   actorToken?: string | undefined;
-  /** Default: an access token. */
+  /** The type of the actor token. Default: an access token. */
   actorTokenType?: TokenType | undefined;
-  /** Default: an access token. */
+  /** The type of the new token. Default: an access token. */
   requestedTokenType?: TokenType | undefined;
-  /** Where the token is to be used, by name. */
+  /** The logical name of the service that the new token is for. */
   audience?: string | readonly string[] | undefined;
 }
 
+/** Creates the token request of a token exchange. */
 export function tokenExchange(request: TokenExchangeRequest): TokenRequest {
   const { subjectToken, actorToken, audience } = request;
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;
   const accessToken = `${TYPE}access_token`;
   return grantRequest("urn:ietf:params:oauth:grant-type:token-exchange", request, {
-    subject_token: checkText("subjectToken", subjectToken),
+    subject_token: assertString(subjectToken, "subjectToken"),
     subject_token_type: subjectTokenType ?? accessToken,
     actor_token: actorToken,
     actor_token_type: actorToken === undefined ? undefined : (actorTokenType ?? accessToken),

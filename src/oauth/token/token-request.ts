@@ -1,38 +1,42 @@
-/** What a token is asked for with (RFC 6749 §4, RFC 8707), as the form that is sent. */
+/** Token requests (RFC 6749 §4, RFC 8707) and the forms that they are sent as. */
 
 import type { DPoPProver } from "../../dpop/prover.js";
-import { checkText, misconfigured } from "../assert.js";
+import { assertString, misconfigured } from "../assert.js";
 import type { ClientCredentials, ClientFields } from "../client-auth/client-auth.js";
 
-/** Form fields beside the named ones. `undefined` and `null` are left out, an array sends its field once per element. */
+/** Additional form fields. `undefined` and `null` aren't sent. An array is sent as one field for each element. */
 export type ExtraFields = Readonly<Record<string, FormValue | readonly FormValue[] | null | undefined>>;
 
+/** The value of a form field. */
 export type FormValue = string | number | boolean;
 
+/** Options of {@link OAuthClient.getTokenWithDPoP}. */
 export interface TokenRequest extends ClientCredentials {
-  /** Any other grant's name or URN is fine too. */
+  /** The `grant_type`: any name or URN. */
   grantType: "client_credentials" | "authorization_code" | "refresh_token" | (string & {});
+  /** Makes the proof of each attempt. The token is bound to its key. */
   dpopProver: DPoPProver;
-  /** Space-separated. */
+  /** Scopes, separated by spaces. */
   scope?: string | null | undefined;
-  /** Such as `code`, `redirect_uri`, `refresh_token`, `resource`. */
+  /** Additional fields, such as `code`, `redirect_uri`, `refresh_token` or `resource`. */
   extra?: ExtraFields | undefined;
-  /** Overrides the client's own. */
+  /** Overrides the client's `requireBinding`. */
   requireBinding?: boolean | undefined;
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 
-/** What every named grant takes. */
+/** Options that every grant has in common. */
 export interface GrantRequest extends Omit<TokenRequest, "grantType"> {
-  /** Where the token is to be used: absolute URIs without a fragment (RFC 8707 §2). */
+  /** The resource servers that the token is for: absolute URIs without a fragment (RFC 8707 §2). */
   resource?: string | readonly string[] | undefined;
 }
 
-/** A named grant as a token request: its fields are sent as `extra`, which may not override them. */
+/** Creates the token request of a specific grant. Its fields are sent as `extra`, and the caller's `extra` can't override them. */
 export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): TokenRequest {
   const { clientId, clientSecret, dpopProver, scope, extra = {}, requireBinding, signal } = request;
-  const named = withResource(fields, request.resource);
-  checkNotNamed(extra, named);
+  const grantFields = withResource(fields, request.resource);
+  assertNoOverride(extra, grantFields);
   return {
     grantType,
     clientId,
@@ -41,11 +45,15 @@ export function grantRequest(grantType: string, request: GrantRequest, fields: E
     scope,
     requireBinding,
     signal,
-    extra: { ...extra, ...named },
+    extra: { ...extra, ...grantFields },
   };
 }
 
-/** @throws {OAuthError} code `misconfigured` for a resource that is no absolute URI without a fragment */
+/**
+ * Adds `resource` to the fields (RFC 8707 §2).
+ *
+ * @throws {OAuthError} With code `misconfigured` if a resource isn't an absolute URI, or has a fragment.
+ */
 export function withResource(fields: ExtraFields, resource: string | readonly string[] | undefined): ExtraFields {
   if (resource === undefined) return fields;
   for (const uri of typeof resource === "string" ? [resource] : resource)
@@ -54,38 +62,47 @@ export function withResource(fields: ExtraFields, resource: string | readonly st
   return { ...fields, resource };
 }
 
-/** @throws {OAuthError} code `misconfigured` for a request that names no grant, or has no prover */
-export function checkTokenRequest(request: TokenRequest): void {
-  checkText("grantType", request.grantType);
-  checkProver(request.dpopProver);
+/** @throws {OAuthError} With code `misconfigured` if the request lacks a grant type or a prover. */
+export function assertTokenRequest(request: TokenRequest): void {
+  assertString(request.grantType, "grantType");
+  assertProver(request.dpopProver);
 }
 
-export function checkProver(prover: DPoPProver): DPoPProver {
+/**
+ * Returns the prover.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it isn't a prover.
+ */
+export function assertProver(prover: DPoPProver): DPoPProver {
   if (typeof prover?.makeProof === "function") return prover;
   throw misconfigured("dpopProver must be a DPoPProver.");
 }
 
-/** In the seed's order: `grant_type`, the client, `scope`, the extras. */
+/** Creates the form of a token request. The order is fixed: `grant_type`, client authentication, `scope`, `extra`. */
 export function tokenForm(request: TokenRequest, clientFields: ClientFields): URLSearchParams {
   const { grantType: grant_type, scope, extra } = request;
-  return formOf({ grant_type, ...clientFields, scope }, extra);
+  return createForm({ grant_type, ...clientFields, scope }, extra);
 }
 
-/** @throws {OAuthError} code `misconfigured` for an extra that would override a named field, or has no text of its own */
-export function formOf(named: ExtraFields, extra: ExtraFields = {}): URLSearchParams {
-  checkNotNamed(extra, named);
+/**
+ * Creates a form of the fields and `extra`.
+ *
+ * @throws {OAuthError} With code `misconfigured` if `extra` would override a field, or a value has the wrong type.
+ */
+export function createForm(fields: ExtraFields, extra: ExtraFields = {}): URLSearchParams {
+  assertNoOverride(extra, fields);
   const form = new URLSearchParams();
-  for (const [name, values] of [...Object.entries(named), ...Object.entries(extra)]) {
+  for (const [name, values] of [...Object.entries(fields), ...Object.entries(extra)]) {
     if (values == null) continue;
     for (const value of Array.isArray(values) ? values : [values]) form.append(name, fieldText(name, value));
   }
   return form;
 }
 
-function checkNotNamed(extra: ExtraFields, named: ExtraFields): void {
+function assertNoOverride(extra: ExtraFields, fields: ExtraFields): void {
   for (const [name, value] of Object.entries(extra))
-    if (value != null && Object.hasOwn(named, name))
-      throw misconfigured(`extra.${name} would override ${name}: give it by its own name.`);
+    if (value != null && Object.hasOwn(fields, name))
+      throw misconfigured(`extra.${name} would override the field ${name}. Use the option for it instead.`);
 }
 
 function fieldText(name: string, value: unknown): string {

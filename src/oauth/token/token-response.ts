@@ -1,33 +1,36 @@
-/** The token endpoint's answer made a token, if it is one and bound to the right key (RFC 6749 §5.1, RFC 9449 §5). */
+/** The response of the token endpoint: validates the token and the key that it is bound to (RFC 6749 §5.1, RFC 9449 §5). */
 
 import { OAuthError } from "../../errors.js";
-import type { Accepted } from "../authorization-server.js";
-import { nameOf } from "../http.js";
+import type { SuccessResponse } from "../authorization-server.js";
+import { displayUrl } from "../http.js";
 import { boundKeys, isBound, Token } from "./token.js";
 
+/** The key that a token must be bound to. */
 export interface Binding {
   /** Thumbprint of the prover's key. */
   jkt: string;
-  /** Refuses a token that is bound to no key. */
+  /** Whether to reject a token that isn't bound to any key. */
   required: boolean;
 }
 
 /**
- * A token that another key unlocks, or none, is not the token that was asked for.
+ * Reads the token from a response. Rejects a token that is bound to a different key.
  *
- * @throws {OAuthError} code `invalid-response` if there is no token in it, or its type is no text; `binding` if it is not
- *   bound as it should be
+ * @throws {OAuthError} With code `invalid-response` if the token is missing or its type is malformed, `binding` if it isn't
+ *   bound as required.
  */
-export function tokenOf({ url, body, response }: Accepted, { jkt, required }: Binding): Token {
-  const wrong = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });
+export function parseTokenResponse({ url, body, response }: SuccessResponse, { jkt, required }: Binding): Token {
+  const error = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });
   const { access_token: accessToken, token_type: type } = body ?? {};
   if (body === undefined || typeof accessToken !== "string" || accessToken === "")
-    throw wrong("invalid-response", `${nameOf(url)} answered without an access_token.`);
+    throw error("invalid-response", `The response of ${displayUrl(url)} lacks access_token.`);
   if (type !== undefined && typeof type !== "string")
-    throw wrong("invalid-response", `${nameOf(url)} answered with a token_type that is no text.`);
-  const other = boundKeys(body, accessToken).find((key) => key !== jkt);
-  if (other !== undefined) throw wrong("binding", `The token is bound to key ${other}, not to this prover's ${jkt}.`);
+    throw error("invalid-response", `The token_type in the response of ${displayUrl(url)} isn't a string.`);
+  const otherKey = boundKeys(body, accessToken).find((key) => key !== jkt);
+  if (otherKey !== undefined)
+    throw error("binding", `The token is bound to key ${otherKey}, not to the prover's key ${jkt}.`);
   const token = new Token(body, accessToken);
-  if (required && !isBound(token)) throw wrong("binding", `${nameOf(url)} issued a token that is bound to no key.`);
+  if (required && !isBound(token))
+    throw error("binding", `${displayUrl(url)} issued a token that isn't bound to a key, but requireBinding is set.`);
   return token;
 }

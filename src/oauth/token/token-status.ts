@@ -1,47 +1,58 @@
-/** What becomes of a token: revocation (RFC 7009), and introspection (RFC 7662). */
+/** Token revocation (RFC 7009) and introspection (RFC 7662). */
 
 import type { DPoPProver } from "../../dpop/prover.js";
 import { OAuthError } from "../../errors.js";
-import { checkText } from "../assert.js";
+import { assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import type { ClientCredentials } from "../client-auth/client-auth.js";
-import { nameOf } from "../http.js";
-import { type ExtraFields, formOf } from "./token-request.js";
+import { displayUrl } from "../http.js";
+import { createForm, type ExtraFields } from "./token-request.js";
 
+/** Options of {@link OAuthClient.revoke} and {@link OAuthClient.introspect}. */
 export interface TokenStatusRequest extends ClientCredentials {
   /** An access or refresh token. */
   token: string;
+  /** Helps the server find the token. */
   tokenTypeHint?: "access_token" | "refresh_token" | (string & {}) | undefined;
-  /** Sends a proof too, for a server that wants one. */
+  /** Adds a proof to the request, for a server that requires one. */
   dpopProver?: DPoPProver | undefined;
+  /** Additional form fields. */
   extra?: ExtraFields | undefined;
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 
-/** The server's word on a token (RFC 7662 §2.2), as it came. */
+/** The introspection response (RFC 7662 §2.2), unchanged. */
 export interface Introspection {
+  /** Whether the token is currently valid. */
   readonly active: boolean;
   readonly [claim: string]: unknown;
 }
 
+/** Revokes a token. */
 export async function revoke(server: AuthorizationServer, request: TokenStatusRequest): Promise<void> {
   await post(server, "revocation", request);
 }
 
+/**
+ * Introspects a token.
+ *
+ * @throws {OAuthError} With code `invalid-response` if the response lacks `active`.
+ */
 export async function introspect(server: AuthorizationServer, request: TokenStatusRequest): Promise<Introspection> {
   const { url, body, response } = await post(server, "introspection", request);
   if (typeof body?.active === "boolean") return { ...body, active: body.active };
-  throw new OAuthError("invalid-response", `${nameOf(url)} did not say whether the token is active.`, { response });
+  throw new OAuthError("invalid-response", `The response of ${displayUrl(url)} lacks active.`, { response });
 }
 
 function post(server: AuthorizationServer, endpoint: "revocation" | "introspection", request: TokenStatusRequest) {
   const { tokenTypeHint, dpopProver: prover, extra, signal } = request;
-  const fields = { token: checkText("token", request.token), token_type_hint: tokenTypeHint };
+  const fields = { token: assertString(request.token, "token"), token_type_hint: tokenTypeHint };
   return server.post({
     endpoint,
     client: request,
     prover,
-    form: (clientFields) => formOf({ ...clientFields, ...fields }, extra),
+    form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });
 }

@@ -1,34 +1,40 @@
-/** The token endpoint's answer (RFC 6749 §5.1), and the key that the token is bound to (RFC 9449 §6). */
+/** Tokens (RFC 6749 §5.1), and the key that they are bound to (RFC 9449 §6). */
 import { inspect } from "node:util";
 
-/** An access token and what the server said with it. Prints without its secrets; `JSON.stringify` gives all of it. */
+/** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
+  /** The access token. */
   readonly accessToken: string;
-  /** The server's own word, `DPoP` where it gave none. A bound token may come as `bearer`: see `cnfJkt`. */
+  /** The response's `token_type`. Default: `DPoP`. Some servers return `bearer` for a bound token: see `cnfJkt`. */
   readonly tokenType: string;
-  /** Seconds, from the time of the answer. */
+  /** Lifetime in seconds from the time of the response. `null` if the server doesn't report it. */
   readonly expiresIn: number | null;
+  /** The granted scope. `null` if the server doesn't report it. */
   readonly scope: string | null;
+  /** The refresh token. `null` if the server didn't issue one. */
   readonly refreshToken: string | null;
-  /** Thumbprint of the key that the token is bound to: the answer's `cnf.jkt`, else the one in a JWT access token. */
+  /**
+   * Thumbprint of the key that the token is bound to: `cnf.jkt` of the response, otherwise that of a JWT access token, whose
+   * signature isn't verified. `null` if neither contains one.
+   */
   readonly cnfJkt: string | null;
-  /** The whole answer. */
+  /** The response's JSON object. */
   readonly raw: Readonly<Record<string, unknown>>;
 
   /**
-   * @param raw - the answer's JSON
-   * @param accessToken - its `access_token`
-   * @param refreshToken - its `refresh_token`, or an earlier one that is still good
+   * @param raw - The response's JSON object.
+   * @param accessToken - Its `access_token`.
+   * @param refreshToken - The current refresh token. Default: that of the response.
    */
   constructor(
     raw: Readonly<Record<string, unknown>>,
     accessToken: string,
-    refreshToken: string | null = text(raw.refresh_token) || null,
+    refreshToken: string | null = stringOrNull(raw.refresh_token) || null,
   ) {
     this.accessToken = accessToken;
-    this.tokenType = text(raw.token_type) ?? "DPoP";
+    this.tokenType = stringOrNull(raw.token_type) ?? "DPoP";
     this.expiresIn = seconds(raw.expires_in);
-    this.scope = text(raw.scope);
+    this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
     this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
     this.raw = raw;
@@ -40,21 +46,21 @@ export class Token {
   }
 }
 
-/** Every thumbprint that the answer names, its own `cnf.jkt` before that of a JWT access token. */
+/** Returns all thumbprints in a token response: its `cnf.jkt` first, then that of a JWT access token. */
 export function boundKeys(raw: Readonly<Record<string, unknown>>, accessToken: string): string[] {
   return [jktOf(raw), jktOf(payloadOf(accessToken))].filter((jkt) => jkt !== null);
 }
 
-/** Whether the server said that it is bound to a key. A token type that was left out says nothing. */
+/** Whether the response states that the token is bound to a key. A missing token type isn't such a statement. */
 export function isBound({ cnfJkt, raw }: Token): boolean {
-  return cnfJkt !== null || text(raw.token_type)?.toLowerCase() === "dpop";
+  return cnfJkt !== null || stringOrNull(raw.token_type)?.toLowerCase() === "dpop";
 }
 
-function text(value: unknown): string | null {
+function stringOrNull(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
-/** Some servers send the number as a string. */
+/** Some servers send the number of seconds as a string. */
 function seconds(value: unknown): number | null {
   const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
@@ -62,13 +68,13 @@ function seconds(value: unknown): number | null {
 
 function jktOf(claims: Readonly<Record<string, unknown>>): string | null {
   const { cnf } = claims;
-  return typeof cnf === "object" && cnf !== null && "jkt" in cnf ? text(cnf.jkt) : null;
+  return typeof cnf === "object" && cnf !== null && "jkt" in cnf ? stringOrNull(cnf.jkt) : null;
 }
 
-/** Read, not verified: verifying is the resource server's part. An opaque token has none. */
+/** Decodes the payload of a JWT without verifying it, which is the resource server's task. Empty for an opaque token. */
 function payloadOf(accessToken: string): Record<string, unknown> {
-  const [, payload, signature, more] = accessToken.split(".");
-  if (payload === undefined || signature === undefined || more !== undefined) return {};
+  const [, payload, signature, extraPart] = accessToken.split(".");
+  if (payload === undefined || signature === undefined || extraPart !== undefined) return {};
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
     return typeof claims === "object" ? { ...claims } : {};

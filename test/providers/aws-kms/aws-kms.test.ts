@@ -1,6 +1,6 @@
 /**
- * Keys in AWS KMS: against the emulator, or unchanged against the real service (docs/aws-kms.md says how). Nothing here
- * reaches into the emulator: its faults are in aws-kms-faults.test.ts.
+ * KmsSigner and its provider. The tests run against the emulator or, unchanged, against the real service
+ * (docs/aws-kms.md). They don't use the emulator's own API; tests that do are in faults.test.ts.
  */
 import { inspect } from "node:util";
 import { KMSClient } from "@aws-sdk/client-kms";
@@ -20,17 +20,17 @@ beforeAll(async () => {
 });
 afterAll(() => kms.close());
 
-const newSigner = (keyId: string, more: KmsSignerOptions = {}) =>
-  new KmsSigner(keyId, { region: kms.region, clientConfig: kms.clientConfig, ...more });
-const data = Buffer.from("what is signed");
-const refusal = (work: () => unknown) =>
+const newSigner = (keyId: string, overrides: KmsSignerOptions = {}) =>
+  new KmsSigner(keyId, { region: kms.region, clientConfig: kms.clientConfig, ...overrides });
+const data = Buffer.from("data to sign");
+const errorOf = (work: () => unknown) =>
   new Promise((resolve) => resolve(work())).then(
     () => expect.unreachable(),
     (error) => error,
   );
 
-describe("a key in AWS KMS", () => {
-  it("signs by whatever name it is given: ARN, id, alias ARN, alias", async () => {
+describe("KmsSigner", () => {
+  it("signs with a key named by ARN, key id, alias ARN or alias", async () => {
     const thumbprints = new Set<string>();
     for (const keyId of kms.names) {
       await using signer = newSigner(keyId);
@@ -42,7 +42,7 @@ describe("a key in AWS KMS", () => {
     expect(thumbprints.size).toBe(1);
   });
 
-  it("makes 50 proofs side by side", async () => {
+  it("makes 50 proofs concurrently", async () => {
     await using signer = newSigner(kms.keyArn);
     const prover = await DPoPProver.create(signer);
     const htu = "https://a.example";
@@ -50,7 +50,7 @@ describe("a key in AWS KMS", () => {
     expect(new Set(proofs).size).toBe(50);
   });
 
-  it("is accepted by oidc-provider and by both verifiers", async () => {
+  it("makes proofs that oidc-provider and both resource servers accept", async () => {
     const as = await authorizationServer();
     const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
     await using signer = newSigner(kms.keyArn);
@@ -60,13 +60,13 @@ describe("a key in AWS KMS", () => {
     const { accessToken } = await client.getTokenWithDPoP(request);
     for (const htu of [rs.url, rs.expressUrl]) {
       const dpop = await dpopProver.makeProof({ htm: "GET", htu, accessToken });
-      const answer = await fetch(htu, { headers: { authorization: `DPoP ${accessToken}`, dpop } });
-      expect(await answer.json()).toMatchObject({ hello: as.client.clientId, jkt: dpopProver.jkt });
+      const response = await fetch(htu, { headers: { authorization: `DPoP ${accessToken}`, dpop } });
+      expect(await response.json()).toMatchObject({ hello: as.client.clientId, jkt: dpopProver.jkt });
     }
     await Promise.all([rs.close(), as.close()]);
   });
 
-  it("is described by what DescribeKey says", async () => {
+  it("describes the key with the metadata from DescribeKey", async () => {
     await using signer = newSigner(kms.keyArn);
     expect(await signer.describe()).toMatchObject<Partial<KeyDescription>>({
       provider: "awskms",
@@ -83,19 +83,19 @@ describe("a key in AWS KMS", () => {
     });
   });
 
-  it("is opened again by the signer's own URI", async () => {
+  it("has a URI that opens the same key", async () => {
     await using signer = newSigner(kms.keyArn);
-    await using again = provider.open(signer.uri, { clientConfig: kms.clientConfig });
-    expect(again.uri).toBe(signer.uri);
-    expect(await again.publicJwk()).toEqual(await signer.publicJwk());
+    await using reopened = provider.open(signer.uri, { clientConfig: kms.clientConfig });
+    expect(reopened.uri).toBe(signer.uri);
+    expect(await reopened.publicJwk()).toEqual(await signer.publicJwk());
   });
 
-  it("is among those that list() finds", async () => {
+  it("uses a key that list() finds", async () => {
     const uris = (await provider.list?.(`awskms:///?region=${kms.region}`, { clientConfig: kms.clientConfig })) ?? [];
     expect(uris.map((uri) => parseKmsUri(uri).keyId)).toContain(kms.keyArn);
   });
 
-  it("is signed with by a client of the caller's, which stays open", async () => {
+  it("signs with the caller's client, and doesn't close it", async () => {
     const client = new KMSClient({ region: kms.region, ...kms.clientConfig });
     const destroy = vi.spyOn(client, "destroy");
     const signer = new KmsSigner(kms.keyArn, { client });
@@ -105,37 +105,40 @@ describe("a key in AWS KMS", () => {
     client.destroy();
   });
 
-  it("that does not exist is not found, and the error names it", async () => {
+  it("rejects a key that does not exist, with an error that names it", async () => {
     const missing = kms.keyArn.replace(/[0-9a-f]{12}$/, "000000000000");
     await using signer = newSigner(missing);
-    const error = await refusal(() => signer.sign(data));
+    const error = await errorOf(() => signer.sign(data));
     expect(error).toMatchObject({ code: expect.stringMatching(/key-not-found|access-denied/), retryable: false });
     expect(error.message).toContain(missing);
   });
 
-  it("says that credentials are missing or wrong, and shows none", async () => {
+  it("rejects wrong credentials without showing them", async () => {
     const secretAccessKey = "not-the-secret-access-key";
     const credentials = { accessKeyId: "AKIAIOSFODNN7EXAMPL2", secretAccessKey, sessionToken: "not-a-session-token" };
     await using signer = newSigner(kms.keyArn, { clientConfig: { ...kms.clientConfig, credentials } });
-    const error = await refusal(() => signer.sign(data));
+    const error = await errorOf(() => signer.sign(data));
     expect(error).toMatchObject({ code: "access-denied", retryable: false });
     expect(inspect([signer, error], { depth: null, showHidden: true })).not.toMatch(/not-the-secret|not-a-session/);
   });
 });
 
-describe("a new key", () => {
-  it("is made non-exportable on P-256, with an alias", async ({ skip }) => {
-    if (!kms.mayCreate) skip("HARDPROOF_TEST_AWS_CREATE is not set: a key costs money");
+describe("create()", () => {
+  it("creates a P-256 key and its alias, and returns a signer for it", async ({ skip }) => {
+    if (!kms.canCreate) skip("HARDPROOF_TEST_AWS_CREATE is not set, since a new key costs money.");
     const uri = `awskms:///alias/hardproof-test/${Date.now()}?region=${kms.region}`;
-    const made = await provider.create?.(uri, { clientConfig: kms.clientConfig, tags: { purpose: "hardproof tests" } });
-    await using signer = made ?? expect.unreachable();
+    const created = await provider.create?.(uri, {
+      clientConfig: kms.clientConfig,
+      tags: { purpose: "hardproof tests" },
+    });
+    await using signer = created ?? expect.unreachable();
     expect(await signer.sign(data)).toHaveLength(64);
     await using byAlias = provider.open(uri, { clientConfig: kms.clientConfig });
     await expect.poll(() => byAlias.publicJwk(), { timeout: 10_000 }).toEqual(await signer.publicJwk());
   });
 });
 
-describe("a name at the door", () => {
+describe("key names and options", () => {
   const ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
   it.each([
@@ -146,7 +149,7 @@ describe("a name at the door", () => {
     "1234abcd-12ab-34cd-56ef-1234567890ab",
     "mrk-1234abcd12ab34cd56ef1234567890ab",
     "alias/App/DPoP_1",
-  ])("%s is taken, its case kept, without any I/O", (keyId) => {
+  ])("accepts %s without I/O, and preserves its case", (keyId) => {
     expect(new KmsSigner(keyId).uri).toBe(`awskms:///${keyId}`);
   });
 
@@ -161,54 +164,54 @@ describe("a name at the door", () => {
     ARN.replace("111122223333", "1"),
     `${ARN}\n`,
     `${ARN}?region=x`,
-  ])("%j is refused, with what is needed", async (keyId) => {
-    const error = await refusal(() => new KmsSigner(keyId));
+  ])("rejects the key name %j with an error that says what is expected", async (keyId) => {
+    const error = await errorOf(() => new KmsSigner(keyId));
     expect(error).toMatchObject({ code: "misconfigured" });
-    expect(error.message).toContain("Needed is a key id");
+    expect(error.message).toContain("Expected a key id");
     if (keyId !== "") expect(error.message).toContain(JSON.stringify(keyId).slice(0, 100));
   });
 
   it.each<[string, KmsSignerOptions, string]>([
-    ["no region", { region: "" }, "region"],
+    ["an empty region", { region: "" }, "region"],
     ["a region that would change the host", { region: "evil.example/" }, "region"],
     ["an endpoint without scheme", { clientConfig: { endpoint: "localhost" } }, "endpoint"],
     ["an endpoint with a password", { clientConfig: { endpoint: "https://user:hidden@localhost" } }, "endpoint"],
     ["an endpoint with a query", { clientConfig: { endpoint: "https://localhost/?token=hidden" } }, "endpoint"],
     ["a client and a region", { client: new KMSClient(), region: "eu-central-1" }, "client"],
-    ["a client and how to make one", { client: new KMSClient(), clientConfig: {} }, "client"],
-    ["no time", { timeout: 0 }, "timeout"],
-  ])("%s is refused", async (_, options, named) => {
-    const error = await refusal(() => new KmsSigner(ARN, options));
+    ["a client and a clientConfig", { client: new KMSClient(), clientConfig: {} }, "client"],
+    ["a timeout of 0", { timeout: 0 }, "timeout"],
+  ])("rejects options with %s", async (_, options, option) => {
+    const error = await errorOf(() => new KmsSigner(ARN, options));
     expect(error).toMatchObject({ code: "misconfigured" });
-    expect(error.message).toContain(named);
+    expect(error.message).toContain(option);
     expect(error.message).not.toContain("hidden");
   });
 
-  it("list() takes no key, and create() no id and no alias of AWS's own", async () => {
+  it("rejects a key id and an alias of AWS in create(), and any key in list()", async () => {
     for (const uri of [`awskms:///${ARN}`, "awskms:///alias/aws/kms", "awskms:///1234abcd-12ab-34cd-56ef-1234567890ab"])
-      expect(await refusal(() => provider.create?.(uri))).toMatchObject({ code: "misconfigured", uri });
-    expect(await refusal(() => provider.list?.(`awskms:///${ARN}`))).toMatchObject({ code: "misconfigured" });
+      expect(await errorOf(() => provider.create?.(uri))).toMatchObject({ code: "misconfigured", uri });
+    expect(await errorOf(() => provider.list?.(`awskms:///${ARN}`))).toMatchObject({ code: "misconfigured" });
     await expect(provider.create?.("awskms:no")).rejects.toMatchObject({ code: "misconfigured" });
   });
 });
 
 describe("awskms: URIs (RFC 3986)", () => {
-  const some = (text: fc.Arbitrary<string>) => fc.option(text, { nil: undefined });
+  const optional = (text: fc.Arbitrary<string>) => fc.option(text, { nil: undefined });
   const location = fc.record({
     keyId: fc.string({ unit: "grapheme" }),
-    region: some(fc.string()),
-    endpoint: some(fc.webUrl({ withQueryParameters: true })),
+    region: optional(fc.string()),
+    endpoint: optional(fc.webUrl({ withQueryParameters: true })),
   });
 
-  it("read back what they were made of", () => {
+  it("parses a formatted awskms: URI back to the same location", () => {
     fc.assert(
-      fc.property(location, (one) => {
-        expect(parseKmsUri(formatKmsUri(one))).toEqual(one);
+      fc.property(location, (location) => {
+        expect(parseKmsUri(formatKmsUri(location))).toEqual(location);
       }),
     );
   });
 
-  it("of any other text are refused as misconfigured, or made again the same", () => {
+  it("rejects arbitrary text in place of a URI as misconfigured, or parses and formats it consistently", () => {
     const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.webUrl());
     const uri = fc.oneof(
       text,
@@ -216,9 +219,9 @@ describe("awskms: URIs (RFC 3986)", () => {
       text.map((query) => `awskms:///alias/a?${query}`),
     );
     fc.assert(
-      fc.property(uri, (one) => {
+      fc.property(uri, (uri) => {
         try {
-          expect(parseKmsUri(formatKmsUri(parseKmsUri(one)))).toEqual(parseKmsUri(one));
+          expect(parseKmsUri(formatKmsUri(parseKmsUri(uri)))).toEqual(parseKmsUri(uri));
         } catch (error) {
           expect(error).toMatchObject({ name: "SignerError", code: "misconfigured" });
         }
@@ -231,13 +234,13 @@ describe("awskms: URIs (RFC 3986)", () => {
     ["awskms://host/alias/a", "character 8"],
     ["awskms:///alias/%zz", "character 17"],
     ["awskms:///alias/a?pin-value=1", "character 19"],
-    ["awskms:///alias/a?region=a&region=b", "region is given twice"],
+    ["awskms:///alias/a?region=a&region=b", "region appears twice"],
     ["gcpkms:///alias/a", "must start with awskms:"],
-  ])("%s is refused: %s", async (uri, why) => {
-    expect((await refusal(() => provider.open(uri))).message).toContain(why);
+  ])("rejects the URI %s: %s", async (uri, reason) => {
+    expect((await errorOf(() => provider.open(uri))).message).toContain(reason);
   });
 
-  it("name region and endpoint unless the ARN does", async () => {
+  it("includes region and endpoint in the signer's URI unless the ARN names the region", async () => {
     const endpoint = "https://vpce-1.kms.eu-west-1.vpce.amazonaws.com:8443";
     const uri = `awskms:///alias/A?region=eu-west-1&endpoint=${endpoint}`;
     expect(provider.open(uri).uri).toBe(uri);

@@ -1,5 +1,4 @@
-/** The conformance kit on a key in the AWS KMS emulator. */
-
+/** The conformance kit for KmsSigner, with a key in the AWS KMS emulator. */
 import type { KeySignerOptions } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { conformance } from "hardproof/conformance";

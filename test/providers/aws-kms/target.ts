@@ -1,27 +1,29 @@
-/** Where the AWS KMS tests find a key: in the emulator, or wherever the environment says (docs/aws-kms.md). */
+/** The key for the AWS KMS tests: in the emulator, or in the service that the environment names (docs/aws-kms.md). */
 import type { KMSClientConfig } from "@aws-sdk/client-kms";
 import { awsKms } from "../../emulators/aws-kms.js";
 
+/** A key in AWS KMS, and how to reach it. */
 export interface KmsTarget {
   readonly region: string;
   readonly keyArn: string;
-  /** All names of the key. */
+  /** Every name of the key: ARN, key id, and its alias and alias ARN, if any. */
   readonly names: readonly string[];
   readonly clientConfig: KMSClientConfig;
-  /** Whether keys may be made: in the real service they cost money, and can't be deleted at once. */
-  readonly mayCreate: boolean;
+  /** Whether tests may create keys. In the real service a key costs money, and can't be deleted at once. */
+  readonly canCreate: boolean;
   close(): Promise<void>;
 }
 
+/** Returns the key that HARDPROOF_TEST_AWS_KEY names, or else starts the emulator with a key. */
 export async function kmsTarget(): Promise<KmsTarget> {
   const { HARDPROOF_TEST_AWS_KEY: keyArn } = process.env;
-  return keyArn ? toldByEnvironment(keyArn) : emulated();
+  return keyArn ? fromEnvironment(keyArn) : fromEmulator();
 }
 
-/** Region and credentials: the ARN's, and what the SDK finds. */
-function toldByEnvironment(keyArn: string): KmsTarget {
+/** The region is the ARN's. The SDK finds the credentials. */
+function fromEnvironment(keyArn: string): KmsTarget {
   const [, region, id] = /^arn:[^:]+:kms:([^:]+):\d+:key\/(.+)$/.exec(keyArn) ?? [];
-  if (!region || !id) throw new Error(`HARDPROOF_TEST_AWS_KEY must be a key ARN, not ${keyArn}`);
+  if (!region || !id) throw new Error(`HARDPROOF_TEST_AWS_KEY must be a key ARN, but it is ${keyArn}.`);
   const { HARDPROOF_TEST_AWS_ALIAS: alias, HARDPROOF_TEST_AWS_ENDPOINT: endpoint } = process.env;
   const aliases = alias ? [alias, keyArn.replace(`key/${id}`, alias)] : [];
   return {
@@ -29,12 +31,12 @@ function toldByEnvironment(keyArn: string): KmsTarget {
     keyArn,
     names: [keyArn, id, ...aliases],
     clientConfig: endpoint ? { endpoint } : {},
-    mayCreate: process.env.HARDPROOF_TEST_AWS_CREATE === "1",
+    canCreate: process.env.HARDPROOF_TEST_AWS_CREATE === "1",
     close: async () => undefined,
   };
 }
 
-async function emulated(): Promise<KmsTarget> {
+async function fromEmulator(): Promise<KmsTarget> {
   const kms = await awsKms();
   const key = kms.keys.add();
   const alias = "alias/Agents/DPoP";
@@ -43,7 +45,7 @@ async function emulated(): Promise<KmsTarget> {
     keyArn: key.arn,
     names: [key.arn, key.id, alias, kms.keys.alias(alias, key)],
     clientConfig: { endpoint: kms.endpoint, credentials: kms.credentials },
-    mayCreate: true,
+    canCreate: true,
     close: kms.close,
   };
 }

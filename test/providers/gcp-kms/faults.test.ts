@@ -1,4 +1,4 @@
-/** Cloud KMS and the network failing in every way that the emulator can be told to: no fault ever becomes a proof. */
+/** The calls that GcpKmsSigner makes, and how it handles each fault of Cloud KMS and the network. */
 import { inspect } from "node:util";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { toSignerError } from "../../../providers/gcp-kms/errors.js";
 import type { Fault } from "../../emulators/fault-plan.js";
 import { type GcpKms, gcpKms } from "../../emulators/gcp-kms.js";
-import type { KeyWish } from "../../emulators/gcp-kms-store.js";
+import type { KeyOptions } from "../../emulators/gcp-kms-store.js";
 
 let kms: GcpKms;
 let key: string;
@@ -24,72 +24,73 @@ beforeEach(() => {
 });
 afterAll(() => kms.close());
 
-const signerOf = (of = name, options: GcpKmsSignerOptions = {}) =>
-  new GcpKmsSigner(of, { endpoint: kms.endpoint, ...options });
-const failure = (work: Promise<unknown>): Promise<SignerError> =>
+const newSigner = (keyName = name, options: GcpKmsSignerOptions = {}) =>
+  new GcpKmsSigner(keyName, { endpoint: kms.endpoint, ...options });
+const errorOf = (work: Promise<unknown>): Promise<SignerError> =>
   work.then(
     () => expect.unreachable(),
     (error) => error,
   );
-const refused = async (of: string, options: GcpKmsSignerOptions = {}): Promise<SignerError> => {
-  await using signer = signerOf(of, options);
-  return failure(signer.sign(message));
+const signingError = async (keyName: string, options: GcpKmsSignerOptions = {}): Promise<SignerError> => {
+  await using signer = newSigner(keyName, options);
+  return errorOf(signer.sign(message));
 };
-const versionOf = (wish: KeyWish): string => `${kms.store.addKey(wish).fields.name}/cryptoKeyVersions/1`;
+const addVersion = (options: KeyOptions): string => `${kms.store.addKey(options).fields.name}/cryptoKeyVersions/1`;
 const counts = () => {
   const operations = kms.plan.calls.map(({ operation }) => operation);
   return Object.fromEntries([...new Set(operations)].map((operation) => [operation, kms.plan.count(operation)]));
 };
-const message = Buffer.from("what is signed");
+const message = Buffer.from("message to sign");
 
-describe("what is called", () => {
-  it("nothing by the constructor, nor by closing what was never used", async () => {
-    await signerOf().close();
+describe("calls", () => {
+  it("sends no request before the first use, nor when an unused signer is closed", async () => {
+    await newSigner().close();
     expect(counts()).toEqual({});
   });
 
-  it("one GetPublicKey for each signer and one AsymmetricSign for each proof, side by side", async () => {
+  it("sends one GetPublicKey per signer, and concurrent AsymmetricSign requests, one per proof", async () => {
     kms.plan.latency = 20;
-    await using signer = signerOf();
-    const one = async () => (await DPoPProver.create(signer)).makeProof({ htm: "GET", htu: "https://api.example/" });
-    const proofs = await Promise.all(Array.from({ length: 500 }, one));
+    await using signer = newSigner();
+    const makeProof = async () =>
+      (await DPoPProver.create(signer)).makeProof({ htm: "GET", htu: "https://api.example/" });
+    const proofs = await Promise.all(Array.from({ length: 500 }, makeProof));
     expect(new Set(proofs).size).toBe(500);
     expect(counts()).toEqual({ GetPublicKey: 1, AsymmetricSign: 500 });
-    expect(kms.mostAtOnce()).toBeGreaterThanOrEqual(50);
+    expect(kms.maxInFlight()).toBeGreaterThanOrEqual(50);
   });
 
-  it("the digest and its CRC32C are sent, and nothing of the message", async () => {
-    await using signer = signerOf();
+  it("sends the digest and its CRC32C, but not the message", async () => {
+    await using signer = newSigner();
     await signer.sign(message);
-    const sent = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
-    expect(sent).toMatchObject({ name, digest: { sha256: expect.any(Buffer) }, data: Buffer.alloc(0) });
-    expect(sent).toMatchObject({ digestCrc32c: { value: expect.stringMatching(/^\d+$/) } });
+    const request = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
+    expect(request).toMatchObject({ name, digest: { sha256: expect.any(Buffer) }, data: Buffer.alloc(0) });
+    expect(request).toMatchObject({ digestCrc32c: { value: expect.stringMatching(/^\d+$/) } });
   });
 
-  it("one list more for a key without a version, once", async () => {
-    await using signer = signerOf(key);
+  it("sends one ListCryptoKeyVersions if the name has no version", async () => {
+    await using signer = newSigner(key);
     await Promise.all([1, 2, 3].map(() => signer.sign(message)));
     expect(counts()).toEqual({ ListCryptoKeyVersions: 1, GetPublicKey: 1, AsymmetricSign: 3 });
   });
 
-  it("the newest version by number, not by spelling, across the pages of a list", async () => {
+  it("uses the enabled version with the highest number from all pages of the list", async () => {
     const stored = kms.store.addKey({ id: "twelve" });
     for (let n = 2; n <= 12; n++) kms.store.addVersion(stored, n === 12 ? { state: "DESTROYED" } : {});
-    await using signer = signerOf(stored.fields.name);
+    await using signer = newSigner(stored.fields.name);
     await signer.sign(message);
-    const signed = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
-    expect(signed).toMatchObject({ name: `${stored.fields.name}/cryptoKeyVersions/11` });
+    const request = kms.plan.calls.find(({ operation }) => operation === "AsymmetricSign")?.input;
+    expect(request).toMatchObject({ name: `${stored.fields.name}/cryptoKeyVersions/11` });
   });
 
-  it("a connect that failed is forgotten, so the next use tries again", async () => {
-    await using signer = signerOf();
+  it("opens the key at the next use if the first attempt failed", async () => {
+    await using signer = newSigner();
     kms.plan.next("GetPublicKey", "denied");
-    expect(await failure(signer.sign(message))).toMatchObject({ code: "access-denied" });
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "access-denied" });
     await expect(signer.sign(message)).resolves.toHaveLength(64);
   });
 });
 
-describe("an answer that was damaged, or is about another version", () => {
+describe("damaged responses", () => {
   const onSigning: Fault[] = [
     "corrupt-signature",
     "corrupt-crc",
@@ -100,62 +101,68 @@ describe("an answer that was damaged, or is about another version", () => {
   ];
   const onPublicKey: Fault[] = ["corrupt-signature", "corrupt-crc", "missing-crc", "other-name"];
 
-  it.each(onSigning)("of AsymmetricSign: %s is asked for once more, afresh", async (fault) => {
-    await using signer = signerOf();
+  it.each(onSigning)("repeats AsymmetricSign once after the fault %s", async (fault) => {
+    await using signer = newSigner();
     kms.plan.next("AsymmetricSign", fault);
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(kms.plan.count("AsymmetricSign")).toBe(2);
   });
 
-  it.each(onSigning)("of AsymmetricSign: %s twice is an error, not a third try", async (fault) => {
-    await using signer = signerOf();
+  it.each(onSigning)("reports the fault %s on two AsymmetricSign responses as an integrity error", async (fault) => {
+    await using signer = newSigner();
     kms.plan.next("AsymmetricSign", fault, fault);
-    expect(await failure(signer.sign(message))).toMatchObject({ code: "integrity", retryable: false, uri: signer.uri });
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "integrity", retryable: false, uri: signer.uri });
     expect(counts()).toEqual({ GetPublicKey: 1, AsymmetricSign: 2 });
   });
 
-  it.each(onPublicKey)("of GetPublicKey: %s is asked for once more, afresh", async (fault) => {
-    await using signer = signerOf();
+  it.each(onPublicKey)("repeats GetPublicKey once after the fault %s", async (fault) => {
+    await using signer = newSigner();
     kms.plan.next("GetPublicKey", fault);
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(counts()).toEqual({ GetPublicKey: 2, AsymmetricSign: 1 });
   });
 
-  it.each(onPublicKey)("of GetPublicKey: %s twice is an error, and nothing is signed", async (fault) => {
-    kms.plan.next("GetPublicKey", fault, fault);
-    expect(await refused(name)).toMatchObject({ code: "integrity" });
-    expect(counts()).toEqual({ GetPublicKey: 2 });
-  });
+  it.each(onPublicKey)(
+    "reports the fault %s on two GetPublicKey responses as an integrity error, and doesn't sign",
+    async (fault) => {
+      kms.plan.next("GetPublicKey", fault, fault);
+      expect(await signingError(name)).toMatchObject({ code: "integrity" });
+      expect(counts()).toEqual({ GetPublicKey: 2 });
+    },
+  );
 
-  it.each<Fault>(["wrong-signature", "other-key"])("%s, with the right checksum, never gets out", async (fault) => {
-    await using signer = signerOf();
-    await signer.sign(message);
-    kms.plan.next("AsymmetricSign", fault);
-    expect(await failure(signer.sign(message))).toMatchObject({ code: "integrity" });
-    await expect(signer.sign(message)).resolves.toHaveLength(64);
-  });
+  it.each<Fault>(["wrong-signature", "other-key"])(
+    "rejects a signature with the fault %s and a correct checksum",
+    async (fault) => {
+      await using signer = newSigner();
+      await signer.sign(message);
+      kms.plan.next("AsymmetricSign", fault);
+      expect(await errorOf(signer.sign(message))).toMatchObject({ code: "integrity" });
+      await expect(signer.sign(message)).resolves.toHaveLength(64);
+    },
+  );
 
-  it("another key's public half, with the right checksum, fits no signature", async () => {
+  it("rejects signatures if GetPublicKey returned another key's public key with a correct checksum", async () => {
     kms.plan.next("GetPublicKey", "other-key");
-    expect(await refused(name)).toMatchObject({ code: "integrity" });
+    expect(await signingError(name)).toMatchObject({ code: "integrity" });
   });
 
-  it("names both versions when the name differs", async () => {
+  it("names both versions if the response is for another version", async () => {
     kms.plan.always("AsymmetricSign", "other-name");
-    const { message } = await refused(name);
-    expect(message).toContain(`${key}/cryptoKeyVersions/2, but ${name} was asked for`);
+    const { message } = await signingError(name);
+    expect(message).toContain(`${key}/cryptoKeyVersions/2 instead of ${name}`);
   });
 
-  it("of GetCryptoKeyVersion describes nothing", async () => {
-    await using signer = signerOf();
+  it("rejects a description of another version", async () => {
+    await using signer = newSigner();
     kms.plan.next("GetCryptoKeyVersion", "other-name");
-    expect(await failure(signer.describe())).toMatchObject({ code: "integrity" });
+    expect(await errorOf(signer.describe())).toMatchObject({ code: "integrity" });
   });
 });
 
-describe("a service that does not answer as it should", () => {
-  it.each<Fault>(["throttle", "5xx"])("%s twice is got over by the SDK's own retries", async (fault) => {
-    await using signer = signerOf();
+describe("service and network errors", () => {
+  it.each<Fault>(["throttle", "5xx"])("succeeds after two %s faults, with the retries of the SDK", async (fault) => {
+    await using signer = newSigner();
     kms.plan.next("AsymmetricSign", fault, fault);
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(counts()).toEqual({ GetPublicKey: 1, AsymmetricSign: 3 });
@@ -164,120 +171,129 @@ describe("a service that does not answer as it should", () => {
   it.each([
     ["throttle", "throttled", /^gcpkms:.*RESOURCE_EXHAUSTED from AsymmetricSign.*quota/],
     ["5xx", "unavailable", /^gcpkms:.*UNAVAILABLE from AsymmetricSign/],
-  ] as const)("%s for good ends after five requests as %s", async (fault, code, words) => {
-    await using signer = signerOf();
+  ] as const)("reports a persistent %s fault as %s after five requests", async (fault, code, pattern) => {
+    await using signer = newSigner();
     kms.plan.always("AsymmetricSign", fault);
-    const error = await failure(signer.sign(message));
+    const error = await errorOf(signer.sign(message));
     expect(error).toMatchObject({ code, retryable: true, uri: signer.uri });
-    expect(error.message).toMatch(words);
+    expect(error.message).toMatch(pattern);
     expect(kms.plan.count("AsymmetricSign")).toBe(5);
   });
 
-  it("a key is not asked for twice: the answer would be that it exists", async () => {
+  it("doesn't retry CreateCryptoKey, since a second request would fail with ALREADY_EXISTS", async () => {
     kms.plan.next("CreateCryptoKey", "throttle");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
-    expect(await failure(provider.create(uri, { cryptoKeyId: "once" }))).toMatchObject({ code: "throttled", uri });
+    expect(await errorOf(provider.create(uri, { cryptoKeyId: "once" }))).toMatchObject({ code: "throttled", uri });
     expect(counts()).toEqual({ CreateCryptoKey: 1 });
   });
 
-  it("making and listing keys end when the time is up", async () => {
+  it("ends create() and list() at the timeout", async () => {
     kms.plan.always("CreateCryptoKey", "hang");
     kms.plan.always("ListCryptoKeys", "hang");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
-    const create = failure(provider.create(uri, { cryptoKeyId: "late", timeout: 300 }));
-    for (const error of await Promise.all([create, failure(provider.list(uri, { timeout: 300 }))]))
+    const create = errorOf(provider.create(uri, { cryptoKeyId: "late", timeout: 300 }));
+    for (const error of await Promise.all([create, errorOf(provider.list(uri, { timeout: 300 }))]))
       expect(error).toMatchObject({ code: "timeout", retryable: true, uri });
   });
 
-  it("making and listing keys end when their caller gives up", async () => {
+  it("ends create() and list() when the caller aborts", async () => {
     kms.plan.always("CreateCryptoKey", "hang");
     kms.plan.always("ListCryptoKeys", "hang");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     const caller = new AbortController();
-    const create = failure(provider.create(uri, { cryptoKeyId: "left", signal: caller.signal }));
-    const list = failure(provider.list(uri, { signal: caller.signal }));
+    const create = errorOf(provider.create(uri, { cryptoKeyId: "left", signal: caller.signal }));
+    const list = errorOf(provider.list(uri, { signal: caller.signal }));
     await expect.poll(counts).toEqual({ CreateCryptoKey: 1, ListCryptoKeys: 1 });
     caller.abort();
     for (const error of await Promise.all([create, list])) expect(error).toMatchObject({ code: "aborted", uri });
-    expect((await create).message).toContain("it may be there all the same");
+    expect((await create).message).toContain("it may exist nevertheless");
   });
 
-  it.each([0, Number.NaN, 1e12])("a time-out of %d is refused before anything is asked", async (timeout) => {
-    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
-    const create = failure(provider.create(uri, { cryptoKeyId: "never", timeout }));
-    for (const error of await Promise.all([create, failure(provider.list(uri, { timeout }))]))
-      expect(error).toMatchObject({ code: "misconfigured", uri });
-    expect(counts()).toEqual({});
-  });
+  it.each([0, Number.NaN, 1e12])(
+    "rejects a timeout of %d in create() and list() without a request",
+    async (timeout) => {
+      const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+      const create = errorOf(provider.create(uri, { cryptoKeyId: "never", timeout }));
+      for (const error of await Promise.all([create, errorOf(provider.list(uri, { timeout }))]))
+        expect(error).toMatchObject({ code: "misconfigured", uri });
+      expect(counts()).toEqual({});
+    },
+  );
 
-  it("a connection that is reset is made again", async () => {
-    await using signer = signerOf();
+  it("connects again after a connection reset", async () => {
+    await using signer = newSigner();
     kms.plan.next("AsymmetricSign", "reset");
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(kms.plan.count("AsymmetricSign")).toBe(2);
   });
 
-  it("nobody listening is unavailable", async () => {
-    const gone = await gcpKms();
-    await gone.close();
-    expect(await refused(name, { endpoint: gone.endpoint })).toMatchObject({ code: "unavailable", retryable: true });
+  it("reports a refused connection as unavailable", async () => {
+    const closed = await gcpKms();
+    await closed.close();
+    expect(await signingError(name, { endpoint: closed.endpoint })).toMatchObject({
+      code: "unavailable",
+      retryable: true,
+    });
   });
 
-  it("a call that hangs ends by the deadline, on the service's side too", async () => {
+  it("ends a call at its deadline, on the server as well", async () => {
     kms.plan.always("GetPublicKey", "hang");
-    expect(await refused(name, { timeout: 1_000 })).toMatchObject({ code: "timeout", retryable: true });
+    expect(await signingError(name, { timeout: 1_000 })).toMatchObject({ code: "timeout", retryable: true });
     await vi.waitFor(() => expect(kms.cancelled).toEqual(["GetPublicKey"]));
   });
 
-  it("a call that its caller gives up is cancelled on the wire, and no other one is", async () => {
-    await using signer = signerOf();
+  it("cancels only the aborted call on the wire", async () => {
+    await using signer = newSigner();
     await signer.publicJwk();
     kms.plan.next("AsymmetricSign", "hang");
     const controller = new AbortController();
-    const given = failure(signer.sign(message, { signal: controller.signal }));
+    const aborted = errorOf(signer.sign(message, { signal: controller.signal }));
     await vi.waitFor(() => expect(kms.plan.count("AsymmetricSign")).toBe(1));
-    const kept = signer.sign(message);
+    const other = signer.sign(message);
     controller.abort();
-    expect(await given).toMatchObject({ code: "aborted" });
-    await expect(kept).resolves.toHaveLength(64);
+    expect(await aborted).toMatchObject({ code: "aborted" });
+    await expect(other).resolves.toHaveLength(64);
     await vi.waitFor(() => expect(kms.cancelled).toEqual(["AsymmetricSign"]));
   });
 });
 
-describe("a caller who may not", () => {
-  const granted = { GetPublicKey: "signerVerifier", AsymmetricSign: "signerVerifier", GetCryptoKeyVersion: "viewer" };
-  it.each(Object.entries(granted))("%s is told the permission and a role that has it", async (operation, role) => {
-    kms.plan.always(operation as keyof typeof granted, "denied");
-    await using signer = signerOf();
-    const error = await failure(operation === "GetCryptoKeyVersion" ? signer.describe() : signer.sign(message));
-    expect(error).toMatchObject({ code: "access-denied", retryable: false, uri: signer.uri });
-    expect(error.message).toContain(`The role roles/cloudkms.${role} is enough`);
-    expect(error.message).toMatch(/Permission 'cloudkms\.\w+\.\w+' denied/);
-  });
+describe("missing permissions", () => {
+  const roles = { GetPublicKey: "signerVerifier", AsymmetricSign: "signerVerifier", GetCryptoKeyVersion: "viewer" };
+  it.each(Object.entries(roles))(
+    "names the missing permission for %s and a role that grants it",
+    async (operation, role) => {
+      kms.plan.always(operation as keyof typeof roles, "denied");
+      await using signer = newSigner();
+      const error = await errorOf(operation === "GetCryptoKeyVersion" ? signer.describe() : signer.sign(message));
+      expect(error).toMatchObject({ code: "access-denied", retryable: false, uri: signer.uri });
+      expect(error.message).toContain(`The role roles/cloudkms.${role} is sufficient`);
+      expect(error.message).toMatch(/Permission 'cloudkms\.\w+\.\w+' denied/);
+    },
+  );
 
-  it("list and create is told the same", async () => {
+  it("names a role that grants the missing permission for list() and create()", async () => {
     kms.plan.always("ListCryptoKeys", "denied");
     kms.plan.always("CreateCryptoKey", "denied");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     const create = provider.create(uri, { cryptoKeyId: "new" });
-    for (const error of [await failure(provider.list(uri)), await failure(create)])
+    for (const error of [await errorOf(provider.list(uri)), await errorOf(create)])
       expect(error).toMatchObject({ code: "access-denied", uri, message: expect.stringContaining("roles/cloudkms.") });
     expect(kms.plan.count("CreateCryptoKey")).toBe(1);
   });
 });
 
-describe("a version that does not sign", () => {
+describe("key versions that can't sign", () => {
   it.each([
     ["DISABLED", "access-denied", "Enable it"],
     ["DESTROY_SCHEDULED", "access-denied", "Restore and enable it"],
-    ["DESTROYED", "key-not-found", "use another version"],
-    ["PENDING_IMPORT", "key-not-found", "Import its key"],
-    ["IMPORT_FAILED", "key-not-found", "Import its key again"],
-    ["GENERATION_FAILED", "key-not-found", "Make another version"],
-    ["PENDING_EXTERNAL_DESTRUCTION", "key-not-found", "use another version"],
-    ["EXTERNAL_DESTRUCTION_FAILED", "key-not-found", "use another version"],
-  ])("%s is %s, with what to do", async (state, code, remedy) => {
-    const error = await refused(versionOf({ state, importFailureReason: "wrong wrapping" }));
+    ["DESTROYED", "key-not-found", "Use another version"],
+    ["PENDING_IMPORT", "key-not-found", "Import its key material"],
+    ["IMPORT_FAILED", "key-not-found", "Import its key material again"],
+    ["GENERATION_FAILED", "key-not-found", "Create another version"],
+    ["PENDING_EXTERNAL_DESTRUCTION", "key-not-found", "Use another version"],
+    ["EXTERNAL_DESTRUCTION_FAILED", "key-not-found", "Use another version"],
+  ])("reports state %s as %s with a remedy", async (state, code, remedy) => {
+    const error = await signingError(addVersion({ state, importFailureReason: "wrong wrapping" }));
     expect(error).toMatchObject({ code, retryable: false });
     expect(error.message).toMatch(new RegExp(`The key version is ${state} \\(wrong wrapping\\)\\. .*${remedy}`));
     expect(kms.plan.count("AsymmetricSign")).toBe(0);
@@ -291,66 +307,69 @@ describe("a version that does not sign", () => {
     "RSA_DECRYPT_OAEP_2048_SHA256",
     "GOOGLE_SYMMETRIC_ENCRYPTION",
     "HMAC_SHA256",
-  ])("for %s is a wrong key", async (algorithm) => {
-    const error = await refused(versionOf({ algorithm }));
+  ])("rejects a version with algorithm %s as wrong-key", async (algorithm) => {
+    const error = await signingError(addVersion({ algorithm }));
     expect(error.code).toBe("wrong-key");
-    expect(error.message).toContain(`is for ${algorithm}, but ES256 needs EC_SIGN_P256_SHA256`);
+    expect(error.message).toContain(`has algorithm ${algorithm}, but ES256 needs EC_SIGN_P256_SHA256`);
     expect(kms.plan.count("AsymmetricSign")).toBe(0);
   });
 
-  it("any more, since it was disabled meanwhile, says so", async () => {
+  it("reports a version that was disabled after the first signature", async () => {
     const stored = kms.store.addKey();
-    await using signer = signerOf(`${stored.fields.name}/cryptoKeyVersions/1`);
+    await using signer = newSigner(`${stored.fields.name}/cryptoKeyVersions/1`);
     await signer.sign(message);
     Object.assign(stored.versions[0]?.fields ?? {}, { state: "DISABLED" });
-    expect(await failure(signer.sign(message))).toMatchObject({
+    expect(await errorOf(signer.sign(message))).toMatchObject({
       code: "access-denied",
       message: expect.stringContaining("The key version is DISABLED. Enable it"),
     });
   });
 
-  it("is told in the service's own words to who may not read its state", async () => {
+  it("reports the service's own message if the caller may not read the state of the version", async () => {
     kms.plan.always("GetCryptoKeyVersion", "denied");
-    const { code, message } = await refused(versionOf({ state: "DISABLED" }));
+    const { code, message } = await signingError(addVersion({ state: "DISABLED" }));
     expect({ code, message }).toMatchObject({
       code: "access-denied",
       message: expect.stringMatching(/state is: DISABLED/),
     });
   });
 
-  it("yet, but was made by the time it is looked at, signs", async () => {
+  it("signs with a version whose generation ended before its state was read", async () => {
     const stored = kms.store.addKey({ state: "PENDING_GENERATION" });
-    Object.assign(stored.versions[0] ?? {}, { looksLeft: 0 });
-    await using signer = signerOf(`${stored.fields.name}/cryptoKeyVersions/1`);
+    Object.assign(stored.versions[0] ?? {}, { pollsUntilGenerated: 0 });
+    await using signer = newSigner(`${stored.fields.name}/cryptoKeyVersions/1`);
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(counts()).toEqual({ GetPublicKey: 2, GetCryptoKeyVersion: 1, AsymmetricSign: 1 });
   });
 
-  it("yet is looked at until it is made", async () => {
-    await using signer = signerOf(versionOf({ state: "PENDING_GENERATION" }));
+  it("polls a version until it is generated", async () => {
+    await using signer = newSigner(addVersion({ state: "PENDING_GENERATION" }));
     await expect(signer.sign(message)).resolves.toHaveLength(64);
     expect(counts()).toEqual({ GetPublicKey: 2, GetCryptoKeyVersion: 3, AsymmetricSign: 1 });
   });
 
-  it("yet is looked at no longer than the time-out", async () => {
+  it("stops polling a version at the timeout", async () => {
     const stored = kms.store.addKey({ state: "PENDING_GENERATION" });
-    Object.assign(stored.versions[0] ?? {}, { looksLeft: Number.POSITIVE_INFINITY });
-    expect(await refused(stored.fields.name, { timeout: 500 })).toMatchObject({ code: "timeout", retryable: true });
-    const looks = kms.plan.count("GetCryptoKeyVersion");
-    await using other = signerOf();
+    Object.assign(stored.versions[0] ?? {}, { pollsUntilGenerated: Number.POSITIVE_INFINITY });
+    expect(await signingError(stored.fields.name, { timeout: 500 })).toMatchObject({
+      code: "timeout",
+      retryable: true,
+    });
+    const polls = kms.plan.count("GetCryptoKeyVersion");
+    await using other = newSigner();
     await other.sign(message);
-    expect(kms.plan.count("GetCryptoKeyVersion")).toBe(looks);
+    expect(kms.plan.count("GetCryptoKeyVersion")).toBe(polls);
   });
 });
 
-describe("what describe() says", () => {
+describe("describe()", () => {
   const importTime = { seconds: "1700000000" };
-  it.each<[string, KeyWish, object]>([
-    ["software", { protectionLevel: "SOFTWARE" }, { protection: "software", exportable: false }],
-    ["an HSM", { protectionLevel: "HSM" }, { protection: "hsm", exportable: false }],
-    ["a single-tenant HSM", { protectionLevel: "HSM_SINGLE_TENANT" }, { protection: "hsm", exportable: false }],
+  it.each<[string, KeyOptions, object]>([
+    ["a software key", { protectionLevel: "SOFTWARE" }, { protection: "software", exportable: false }],
+    ["an HSM key", { protectionLevel: "HSM" }, { protection: "hsm", exportable: false }],
+    ["a single-tenant HSM key", { protectionLevel: "HSM_SINGLE_TENANT" }, { protection: "hsm", exportable: false }],
     [
-      "an HSM key that may be wrapped",
+      "an HSM key with trusted wrapping",
       { protectionLevel: "HSM_SINGLE_TENANT", trustedWrappingEnabled: true },
       { protection: "hsm", exportable: true },
     ],
@@ -373,30 +392,34 @@ describe("what describe() says", () => {
       { protectionLevel: "EXTERNAL_VPC" },
       { protection: "external", exportable: "unknown" },
     ],
-    ["what it does not know", { protectionLevel: "PROTECTION_LEVEL_UNSPECIFIED" }, { protection: "unknown" }],
-  ])("of %s", async (_what, wish, facts) => {
-    await using signer = signerOf(versionOf(wish));
-    expect(await signer.describe()).toMatchObject(facts);
+    [
+      "a key with an unknown protection level",
+      { protectionLevel: "PROTECTION_LEVEL_UNSPECIFIED" },
+      { protection: "unknown" },
+    ],
+  ])("describes %s", async (_, options, expected) => {
+    await using signer = newSigner(addVersion(options));
+    expect(await signer.describe()).toMatchObject(expected);
   });
 
-  it("of an HSM key holds the attestation, format and content", async () => {
-    await using signer = signerOf(versionOf({ protectionLevel: "HSM" }));
+  it("includes format and content of an HSM key's attestation", async () => {
+    await using signer = newSigner(addVersion({ protectionLevel: "HSM" }));
     const { evidence } = await signer.describe();
     const content = Buffer.from("an attestation of the emulator").toString("base64");
     expect(evidence.attestation).toMatchObject({ format: "CAVIUM_V2_COMPRESSED", content });
   });
 });
 
-describe("the SDK's client", () => {
-  const own = () => {
+describe("the SDK client", () => {
+  const ownConfig = () => {
     const { hostname: servicePath, port } = new URL(kms.endpoint);
     const sslCreds = grpc.credentials.createInsecure();
     const authClient = new googleAuthLibrary.PassThroughClient();
     return { servicePath, port: Number(port), sslCreds, authClient };
   };
 
-  it("that was given stays open when the signer is closed", async () => {
-    const client = new KeyManagementServiceClient(own());
+  it("leaves the caller's client open when the signer is closed", async () => {
+    const client = new KeyManagementServiceClient(ownConfig());
     const signer = new GcpKmsSigner(name, { client });
     await signer.sign(message);
     await signer.close();
@@ -404,35 +427,35 @@ describe("the SDK's client", () => {
     await client.close();
   });
 
-  it("can be given by its options, also through a URI", async () => {
-    await using signer = provider.open(`gcpkms://${name}`, { clientConfig: own() });
+  it("creates the client with clientConfig when a URI is opened", async () => {
+    await using signer = provider.open(`gcpkms://${name}`, { clientConfig: ownConfig() });
     await expect(signer.sign(message)).resolves.toHaveLength(64);
   });
 
-  it("is closed with the signer that made it", async () => {
+  it("closes its own client with the signer", async () => {
     const closed = vi.spyOn(KeyManagementServiceClient.prototype, "close");
-    const signer = signerOf();
+    const signer = newSigner();
     await signer.sign(message);
     await signer.close();
     expect(closed).toHaveBeenCalledTimes(1);
-    expect(await failure(signer.sign(message))).toMatchObject({ code: "misconfigured" });
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "misconfigured" });
     closed.mockRestore();
   });
 
-  it("is closed when the key can't be opened", async () => {
+  it("closes its own client if the key can't be opened", async () => {
     const closed = vi.spyOn(KeyManagementServiceClient.prototype, "close");
     kms.plan.next("GetPublicKey", "denied");
-    await refused(name);
+    await signingError(name);
     expect(closed).toHaveBeenCalledTimes(1);
     closed.mockRestore();
   });
 
-  it("without credentials is an error that says how to get some, and rejects nothing behind our back", async () => {
+  it("reports missing credentials with a remedy, and without an unhandled rejection", async () => {
     const unhandled = vi.fn();
     process.on("unhandledRejection", unhandled);
     vi.stubEnv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file.json");
     const signer = new GcpKmsSigner(name);
-    const error = await failure(signer.sign(message));
+    const error = await errorOf(signer.sign(message));
     expect(error).toMatchObject({ code: "access-denied", message: expect.stringContaining("gcloud auth") });
     await signer.close();
     await new Promise(setImmediate);
@@ -443,22 +466,22 @@ describe("the SDK's client", () => {
 });
 
 describe("secrets", () => {
-  it("are in no error and no inspected signer", async () => {
+  it("doesn't show a private key in errors or in an inspected signer", async () => {
     const privateKey = "-----BEGIN PRIVATE KEY-----\nVERY-SECRET\n-----END PRIVATE KEY-----\n";
     const email = "agent@example.iam.gserviceaccount.com";
     const authClient = new googleAuthLibrary.JWT({ email, key: privateKey });
-    // Over REST the SDK reads the key at once; over gRPC it would first want a server with TLS.
+    // Over REST the SDK reads the key at once. Over gRPC it would need a TLS server first.
     const clientConfig = { authClient, fallback: true, protocol: "http", servicePath: "127.0.0.1", port: 9 };
     const signer = new GcpKmsSigner(name, { clientConfig, timeout: 10_000 });
-    const error = await failure(signer.sign(message));
+    const error = await errorOf(signer.sign(message));
     expect(error).toMatchObject({ code: "access-denied", message: expect.stringContaining("private key") });
     expect(inspect([signer, error], { depth: 9, showHidden: true })).not.toContain("VERY-SECRET");
     await signer.close();
   });
 
-  it("that the SDK repeats are blotted out", () => {
-    const words = "metadata: authorization: Bearer ya29.a0SECRET eyJhbGciOi.SECRET.SECRET ya29.SECRET";
-    const error = toSignerError(Object.assign(new Error(words), { code: 16 }), { method: "M", name, role: "r" });
+  it("redacts tokens in the SDK's error messages", () => {
+    const message = "metadata: authorization: Bearer ya29.a0SECRET eyJhbGciOi.SECRET.SECRET ya29.SECRET";
+    const error = toSignerError(Object.assign(new Error(message), { code: 16 }), { method: "M", name, role: "r" });
     expect(error.code).toBe("access-denied");
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain("SECRET");
   });
@@ -483,8 +506,12 @@ describe("gRPC status codes", () => {
     "integrity",
     "access-denied",
   ];
-  it.each(codes.map((code, index) => [index + 1, code] as const))("%i is %s", (status, code) => {
-    const error = toSignerError(Object.assign(new Error("words"), { code: status }), { method: "M", name, role: "r" });
+  it.each(codes.map((code, index) => [index + 1, code] as const))("reports gRPC status %i as %s", (status, code) => {
+    const error = toSignerError(Object.assign(new Error("details"), { code: status }), {
+      method: "M",
+      name,
+      role: "r",
+    });
     expect(error).toMatchObject({ code, cause: { code: status } });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Keys in Cloud KMS. Nothing here knows the emulator: with HARDPROOF_GCP_KMS_KEY set the same tests run against the
- * real service, or another emulator (docs/gcp-kms.md).
+ * GcpKmsSigner and its provider. The tests run against the emulator or, if HARDPROOF_GCP_KMS_KEY is set, unchanged
+ * against the real service or another emulator (docs/gcp-kms.md).
  */
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { DPoPProver, type SignerError } from "hardproof";
@@ -20,26 +20,26 @@ const P256 = {
   purpose: "ASYMMETRIC_SIGN",
   versionTemplate: { algorithm: "EC_SIGN_P256_SHA256", protectionLevel: "SOFTWARE" },
 } as const;
-const signerOf = (name: string) => new GcpKmsSigner(name, kms.options);
+const newSigner = (name: string) => new GcpKmsSigner(name, kms.options);
 const uriOf = (name: string) => {
   const { endpoint } = kms.options;
   return `gcpkms://${name}${endpoint ? `?endpoint=${endpoint}` : ""}`;
 };
 const thumbprint = async (name: string) => {
-  await using signer = signerOf(name);
+  await using signer = newSigner(name);
   return calculateJwkThumbprint(await signer.publicJwk());
 };
-const refused = async (name: string): Promise<SignerError> => {
-  await using signer = signerOf(name);
+const signingError = async (name: string): Promise<SignerError> => {
+  await using signer = newSigner(name);
   return signer.sign(Buffer.from("never signed")).then(
     () => expect.unreachable(),
     (error) => error,
   );
 };
 
-describe("a key in Cloud KMS", () => {
-  it("signs ES256 as its public key verifies it", async () => {
-    await using signer = signerOf(kms.key);
+describe("GcpKmsSigner", () => {
+  it("makes an ES256 signature that its public key verifies", async () => {
+    await using signer = newSigner(kms.key);
     const data = Buffer.from("some message");
     const signature = await signer.sign(data);
     const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
@@ -47,16 +47,16 @@ describe("a key in Cloud KMS", () => {
     expect(verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature)).toBe(true);
   });
 
-  it("makes proofs, side by side, each of its own", async () => {
-    await using signer = signerOf(kms.key);
+  it("makes concurrent proofs, each of them unique", async () => {
+    await using signer = newSigner(kms.key);
     const prover = await DPoPProver.create(signer);
     const claims = { htm: "GET", htu: "https://api.example/" };
     const proofs = await Promise.all(Array.from({ length: 20 }, () => prover.makeProof(claims)));
     expect(new Set(proofs).size).toBe(20);
   });
 
-  it("says where it lives", async () => {
-    await using signer = signerOf(kms.key);
+  it("describes the key with its URI, thumbprint, protection and metadata", async () => {
+    await using signer = newSigner(kms.key);
     const { provider: scheme, uri, jkt, protection, evidence } = await signer.describe();
     expect({ scheme, uri, jkt }).toEqual({ scheme: "gcpkms", uri: uriOf(kms.key), jkt: await thumbprint(kms.key) });
     expect(["software", "hsm", "external"]).toContain(protection);
@@ -64,24 +64,24 @@ describe("a key in Cloud KMS", () => {
     expect(String(evidence.name)).toMatch(new RegExp(`^${kms.key}/cryptoKeyVersions/\\d+$`));
   });
 
-  it("is waited for while it is being made", async () => {
+  it("waits for a key that is being generated", async () => {
     const name = `${await kms.createKey(P256)}/cryptoKeyVersions/1`;
-    await using signer = signerOf(name);
+    await using signer = newSigner(name);
     await expect(signer.sign(Buffer.from("first"))).resolves.toHaveLength(64);
     expect(await signer.describe()).toMatchObject({ protection: "software", exportable: false });
   });
 });
 
-describe("a key without a version", () => {
-  it("is its newest enabled version, looked up once and kept", async () => {
+describe("a key name without a version", () => {
+  it("resolves to the newest enabled version once, at first use", async () => {
     const key = await kms.createKey(P256);
-    await using first = signerOf(key);
+    await using first = newSigner(key);
     await first.publicJwk();
     const [second] = await kms.client.createCryptoKeyVersion({ parent: key });
-    await kms.made(second.name ?? "");
+    await kms.waitUntilGenerated(second.name ?? "");
     const [one, two] = await Promise.all([1, 2].map((n) => thumbprint(`${key}/cryptoKeyVersions/${n}`)));
     expect(await calculateJwkThumbprint(await first.publicJwk())).toBe(one);
-    await expect(first.sign(Buffer.from("still the first"))).resolves.toHaveLength(64);
+    await expect(first.sign(Buffer.from("signed by version 1"))).resolves.toHaveLength(64);
     expect(await thumbprint(key)).toBe(two);
 
     const disabled = { name: second.name ?? null, state: "DISABLED" } as const;
@@ -90,24 +90,24 @@ describe("a key without a version", () => {
   });
 });
 
-describe("the provider", () => {
+describe("provider", () => {
   it("creates, lists and opens a key by its URI", async () => {
     const existing = await kms.createKey(P256);
     const id = `${existing.split("/").at(-1)}-2`;
     const uri = uriOf(`${kms.keyRing}/cryptoKeys/${id}`);
-    await using made = await provider.create(uri, { protectionLevel: "SOFTWARE" });
+    await using created = await provider.create(uri, { protectionLevel: "SOFTWARE" });
     const version = `${kms.keyRing}/cryptoKeys/${id}/cryptoKeyVersions/1`;
-    expect(made.uri).toBe(uriOf(version));
-    expect(await provider.list(uri)).toEqual([made.uri]);
-    expect(await provider.list(uriOf(kms.keyRing))).toContain(made.uri);
-    await using opened = provider.open(made.uri);
-    expect(await opened.publicJwk()).toEqual(await made.publicJwk());
+    expect(created.uri).toBe(uriOf(version));
+    expect(await provider.list(uri)).toEqual([created.uri]);
+    expect(await provider.list(uriOf(kms.keyRing))).toContain(created.uri);
+    await using opened = provider.open(created.uri);
+    expect(await opened.publicJwk()).toEqual(await created.publicJwk());
     await expect(provider.create(uri)).rejects.toMatchObject({ code: "misconfigured", uri });
     await kms.client.destroyCryptoKeyVersion({ name: version });
     expect(await provider.list(uri)).toEqual([]);
   });
 
-  it("lists no key of another purpose or algorithm", async () => {
+  it("omits keys with another purpose or algorithm from list()", async () => {
     const algorithm = "EC_SIGN_P384_SHA384";
     const other = await kms.createKey({ ...P256, versionTemplate: { algorithm, protectionLevel: "SOFTWARE" } });
     const symmetric = await kms.createKey({ purpose: "ENCRYPT_DECRYPT" });
@@ -116,47 +116,47 @@ describe("the provider", () => {
   });
 });
 
-describe("what is refused at first use, before any proof", () => {
-  it("a key that is not there", async () => {
+describe("unusable keys", () => {
+  it("reports a key that does not exist as key-not-found", async () => {
     const missing = `${kms.keyRing}/cryptoKeys/hardproof-no-such-key`;
-    expect(await refused(`${missing}/cryptoKeyVersions/1`)).toMatchObject({ code: "key-not-found" });
-    expect(await refused(missing)).toMatchObject({ code: "key-not-found" });
+    expect(await signingError(`${missing}/cryptoKeyVersions/1`)).toMatchObject({ code: "key-not-found" });
+    expect(await signingError(missing)).toMatchObject({ code: "key-not-found" });
   });
 
-  it("a key for encryption", async () => {
+  it("rejects an encryption key at first use", async () => {
     const key = await kms.createKey({ purpose: "ENCRYPT_DECRYPT" });
-    const error = await refused(`${key}/cryptoKeyVersions/1`);
+    const error = await signingError(`${key}/cryptoKeyVersions/1`);
     expect(error.code).toBe("wrong-key");
     expect(error.message).toMatch(/GOOGLE_SYMMETRIC_ENCRYPTION.*needs EC_SIGN_P256_SHA256/);
   });
 
-  it("a key on another curve", async () => {
+  it("rejects a key on another curve at first use", async () => {
     const algorithm = "EC_SIGN_P384_SHA384";
     const key = await kms.createKey({ ...P256, versionTemplate: { algorithm, protectionLevel: "SOFTWARE" } });
-    await kms.made(`${key}/cryptoKeyVersions/1`);
-    const error = await refused(key);
+    await kms.waitUntilGenerated(`${key}/cryptoKeyVersions/1`);
+    const error = await signingError(key);
     expect(error.code).toBe("wrong-key");
     expect(error.message).toMatch(/EC_SIGN_P384_SHA384.*needs EC_SIGN_P256_SHA256/);
   });
 
-  it("a version that is disabled, and one that is to be destroyed", async () => {
+  it("rejects a version that is disabled or scheduled for destruction at first use", async () => {
     const key = await kms.createKey(P256);
     const name = `${key}/cryptoKeyVersions/1`;
-    await kms.made(name);
+    await kms.waitUntilGenerated(name);
     await kms.client.updateCryptoKeyVersion({
       cryptoKeyVersion: { name, state: "DISABLED" },
       updateMask: { paths: ["state"] },
     });
-    const disabled = await refused(name);
+    const disabled = await signingError(name);
     expect(disabled).toMatchObject({ code: "access-denied", message: expect.stringContaining("DISABLED. Enable it") });
-    expect((await refused(key)).message).toMatch(/no enabled version: 1 is DISABLED/);
+    expect((await signingError(key)).message).toMatch(/doesn't have an enabled version \(version 1 is DISABLED\)/);
     await kms.client.destroyCryptoKeyVersion({ name });
-    const destroyed = await refused(name);
+    const destroyed = await signingError(name);
     expect(destroyed).toMatchObject({ message: expect.stringContaining("DESTROY_SCHEDULED. Restore") });
   });
 });
 
-describe("AsymmetricSign, as the service takes it", () => {
+describe("AsymmetricSign", () => {
   const sha256 = createHash("sha256").update("message").digest();
   const requests = {
     "a malformed name": [3, { name: "malformed name", digest: { sha256 } }],
@@ -165,16 +165,16 @@ describe("AsymmetricSign, as the service takes it", () => {
     "digest and data together": [3, { digest: { sha256 }, data: Buffer.from("message") }],
     "neither digest nor data": [3, {}],
     "a digest that does not match its CRC32C": [3, { digest: { sha256 }, digestCrc32c: { value: crc32c(sha256) ^ 1 } }],
-    "a version that is not there": [5, { version: 999_999, digest: { sha256 } }],
+    "a version that does not exist": [5, { version: 999_999, digest: { sha256 } }],
   } as const;
 
-  it.each(Object.entries(requests))("refuses %s", async (_what, [code, { ...request }]) => {
+  it.each(Object.entries(requests))("rejects %s", async (_, [code, { ...request }]) => {
     const version = "version" in request ? request.version : 1;
     const call = kms.client.asymmetricSign({ name: `${kms.key}/cryptoKeyVersions/${version}`, ...request });
     await expect(call).rejects.toMatchObject({ code });
   });
 
-  it("says which checksums it has checked", async () => {
+  it("reports whether it verified the digest's checksum", async () => {
     const name = `${kms.key}/cryptoKeyVersions/1`;
     const [unchecked] = await kms.client.asymmetricSign({ name, digest: { sha256 } });
     const [checked] = await kms.client.asymmetricSign({

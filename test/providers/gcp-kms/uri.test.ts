@@ -1,4 +1,4 @@
-/** Names, URIs and endpoints of Cloud KMS keys: what is taken, and what is refused before anything is sent. */
+/** Resource names, URIs and endpoints of Cloud KMS keys, which are validated without I/O. */
 import fc from "fast-check";
 import { SignerError } from "hardproof";
 import { GcpKmsSigner, provider } from "hardproof/gcp-kms";
@@ -36,8 +36,8 @@ const name = fc.oneof(
   fc.tuple(keyRing, id, version).map(([ring, k, v]) => `${ring}/cryptoKeys/${k}/cryptoKeyVersions/${v}`),
 );
 
-describe("a gcpkms: URI", () => {
-  it("is read back as it was written", () => {
+describe("gcpkms: URIs", () => {
+  it("parses a formatted gcpkms: URI back to the same name and endpoint", () => {
     fc.assert(
       fc.property(name, endpoint, (name, endpoint) => {
         const parsed = parseGcpKmsUri(formatGcpKmsUri(name, endpoint));
@@ -47,12 +47,12 @@ describe("a gcpkms: URI", () => {
     );
   });
 
-  it("of any other shape is refused with an error of ours", () => {
+  it("rejects arbitrary text in place of a URI as misconfigured", () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.string().map((end) => `gcpkms:${end}`),
       fc.string().map((end) => `gcpkms://${NAME}${end}`),
-      fc.tuple(fc.nat(NAME.length), fc.string()).map(([at, more]) => `gcpkms://${NAME.slice(0, at)}${more}`),
+      fc.tuple(fc.nat(NAME.length), fc.string()).map(([length, end]) => `gcpkms://${NAME.slice(0, length)}${end}`),
     );
     fc.assert(
       fc.property(text, (uri) => {
@@ -65,7 +65,7 @@ describe("a gcpkms: URI", () => {
     );
   });
 
-  it("is what a signer gives for itself, and opens again", () => {
+  it("opens a signer that has the same URI", () => {
     const uri = `gcpkms://${NAME}?endpoint=https://cloudkms.europe-west3.rep.googleapis.com`;
     expect(provider.open(uri).uri).toBe(uri);
     expect(new GcpKmsSigner(NAME).uri).toBe(`gcpkms://${NAME}`);
@@ -73,50 +73,56 @@ describe("a gcpkms: URI", () => {
 
   it.each([
     ["kms:x", /must start with gcpkms:/],
-    [`gcpkms:${NAME}`, /must stand \/\/projects/],
-    [`gcpkms:///${NAME}`, /"" stands where projects must/],
-    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute; known are endpoint/],
+    [`gcpkms:${NAME}`, /Expected \/\/projects\/… after gcpkms:/],
+    [`gcpkms:///${NAME}`, /expected projects instead of ""/],
+    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: endpoint/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
-    [`gcpkms://${NAME}/..`, /stands after the version/],
-  ])("%s is refused, saying why", (uri, why) => {
+    [`gcpkms://${NAME}/..`, /".." can't follow the version/],
+  ])("rejects the URI %s with the reason", (uri, reason) => {
     expect(errorOf(() => parseGcpKmsUri(uri))).toMatchObject({ code: "misconfigured" });
-    expect(errorOf(() => parseGcpKmsUri(uri)).message).toMatch(why);
+    expect(errorOf(() => parseGcpKmsUri(uri)).message).toMatch(reason);
   });
 });
 
-describe("a name", () => {
+describe("resource names", () => {
   it.each([
-    ["", /"" stands where projects must/],
-    ["dpop", /"dpop" stands where projects must/],
-    ["projects/p", /it ends after p/],
-    ["projects/p/locations/l/keyrings/r/cryptoKeys/k", /"keyrings" stands where keyRings must/],
-    ["projects/p/locations/l/keyRings/r", /is the name of a key ring; needed is that of a key or key version/],
+    ["", /expected projects instead of ""/],
+    ["dpop", /expected projects instead of "dpop"/],
+    ["projects/p", /it ends after "p"/],
+    ["projects/p/locations/l/keyrings/r/cryptoKeys/k", /expected keyRings instead of "keyrings"/],
+    ["projects/p/locations/l/keyRings/r", /it names a key ring instead of a key or key version/],
     ["projects/p/locations/l/keyRings/r/cryptoKeys/", /"" can't follow cryptoKeys\//],
     ["projects/p/locations/l/keyRings/r/cryptoKeys/a b", /"a b" can't follow cryptoKeys\//],
     [NAME.replace(/1$/, "latest"), /"latest" can't follow cryptoKeyVersions\//],
     [NAME.replace(/1$/, "0"), /"0" can't follow cryptoKeyVersions\//],
-    [`/${NAME}`, /"" stands where projects must/],
-    [`${NAME}/`, /"" stands after the version/],
+    [`/${NAME}`, /expected projects instead of ""/],
+    [`${NAME}/`, /"" can't follow the version/],
     [`${NAME}\n`, /can't follow/],
-    ["arn:aws:kms:eu-central-1:111122223333:key/x", /stands where projects must/],
-  ])("%j is refused by the constructor, saying what was found and what is needed", (name, why) => {
+    [
+      "arn:aws:kms:eu-central-1:111122223333:key/x",
+      /expected projects instead of "arn:aws:kms:eu-central-1:111122223333:key"/,
+    ],
+  ])("rejects the name %j in the constructor, with the reason and the expected form", (name, reason) => {
     const error = errorOf(() => new GcpKmsSigner(name));
     expect(error.code).toBe("misconfigured");
-    expect(error.message).toMatch(why);
+    expect(error.message).toMatch(reason);
     expect(error.message).toContain("A full name is projects/P/locations/L/keyRings/R/cryptoKeys/K");
   });
 });
 
-it.each([{}, { cryptoKeyId: "" }])("a key ring and %j name no new key: the error says how to", async (options) => {
-  const ring = "projects/p/locations/l/keyRings/r";
-  await expect(provider.create(`gcpkms://${ring}`, options)).rejects.toMatchObject({
-    code: "misconfigured",
-    message: `gcpkms: A key ring needs cryptoKeyId, or name ${ring}/cryptoKeys/NAME.`,
-  });
-});
+it.each([{}, { cryptoKeyId: "" }])(
+  "rejects create() with a key ring and %j, and says how to name the key",
+  async (options) => {
+    const ring = "projects/p/locations/l/keyRings/r";
+    await expect(provider.create(`gcpkms://${ring}`, options)).rejects.toMatchObject({
+      code: "misconfigured",
+      message: `gcpkms: The URI names a key ring. Set cryptoKeyId, or use ${ring}/cryptoKeys/NAME.`,
+    });
+  },
+);
 
-describe("an endpoint", () => {
-  it("without a scheme is TLS on port 443", () => {
+describe("endpoints", () => {
+  it("uses TLS and port 443 for an endpoint without a scheme", () => {
     const servicePath = "cloudkms.us-east1.rep.googleapis.com";
     expect(parseEndpoint(servicePath)).toEqual({ servicePath, port: 443, plaintext: false });
     expect(parseEndpoint(`${servicePath}:444`)).toEqual({ servicePath, port: 444, plaintext: false });
@@ -135,14 +141,16 @@ describe("an endpoint", () => {
     "https://user:password@cloudkms.googleapis.com",
     "",
     "a b",
-  ])("%s is refused, since an access token would go there or not get there", (endpoint) => {
+  ])("rejects the endpoint %j, to which the access token must not be sent", (endpoint) => {
     const error = errorOf(() => new GcpKmsSigner(NAME, { endpoint }));
     expect(error.code).toBe("misconfigured");
     expect(error.message).not.toContain("password");
   });
 
-  it("beside a client is refused, since the client has its own", () => {
+  it("rejects an endpoint together with a client, which has its own", () => {
     const options = { endpoint: "http://127.0.0.1:1", client: Object.create(null) };
-    expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toMatch(/Give a client, or else/);
+    expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toMatch(
+      /Use either client, or clientConfig and endpoint, not both/,
+    );
   });
 });

@@ -1,4 +1,4 @@
-/** Keys in memory: every form in which one is given, and none in which it is given away. */
+/** Keys in memory: importing them in every format, and not revealing them in any. */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
 import { inspect } from "node:util";
@@ -28,11 +28,11 @@ describe("the conformance kit", () => {
   const cases = conformance({
     open: () => MemorySigner.fromJwk(jwk),
     secrets: [jwk.d ?? ""],
-    connections: "There is nothing to connect to.",
-    failsFirst: "There is nothing to connect to.",
-    hanging: "A key in memory signs at once.",
-    wrongKey: "A key of another type is refused by the constructor.",
-    onEventLoop: "A key in memory signs at once.",
+    connections: "A key in memory needs no connection.",
+    failsFirst: "A key in memory needs no connection.",
+    hanging: "A key in memory signs synchronously.",
+    wrongKey: "The constructor rejects a key of another type.",
+    onEventLoop: "A key in memory signs synchronously.",
   });
   for (const { name, run, notApplicable } of cases)
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
@@ -46,7 +46,7 @@ describe("a key", () => {
     ["encrypted SEC1", () => MemorySigner.fromPem(pem("sec1", "pass"), { passphrase: "pass" })],
     ["PKCS#8 that openssl encrypted", () => MemorySigner.fromPem(opensslPkcs8("pass"), { passphrase: "pass" })],
     ["JWK", () => MemorySigner.fromJwk(jwk)],
-  ])("from %s signs what the public half verifies", async (_, make) => {
+  ])("from %s signs, and its public key verifies the signature", async (_, make) => {
     const signer = make();
     const signature = await signer.sign(data);
     expect(signature).toHaveLength(64);
@@ -54,7 +54,7 @@ describe("a key", () => {
     expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y });
   });
 
-  it("may come from WebCrypto and from jose, as they export it", async () => {
+  it("can be imported as WebCrypto and jose export it", async () => {
     const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
     const exported = [await crypto.subtle.exportKey("jwk", pair.privateKey), await exportJWK(pair.privateKey)] as const;
     const signers = [MemorySigner.fromJwk(exported[0]), MemorySigner.fromJwk(exported[1])];
@@ -62,12 +62,12 @@ describe("a key", () => {
     for (const signer of signers) expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x, y });
   });
 
-  it("is a new one each time that one is generated", async () => {
+  it("is a new one each time it is generated", async () => {
     const keys = await Promise.all(Array.from({ length: 10 }, () => MemorySigner.generate().publicJwk()));
     expect(new Set(keys.map(({ x }) => x)).size).toBe(10);
   });
 
-  it("is described as what it is: in this process, and so exportable", async () => {
+  it("is described as a software key in this process that can be exported", async () => {
     expect(await MemorySigner.generate().describe()).toMatchObject({
       provider: "memory",
       uri: "memory:",
@@ -81,20 +81,20 @@ describe("a key", () => {
 });
 
 describe("memory:", () => {
-  it("is a fresh key each time that it is opened or made", async () => {
+  it("is a new key each time it is opened or created", async () => {
     const keys = [await openSigner("memory:"), await openSigner("memory:"), await createKey("memory:")];
     expect(new Set((await Promise.all(keys.map((key) => key.describe()))).map(({ jkt }) => jkt)).size).toBe(3);
   });
 
   it.each(["memory:key", "memory://", "memory:?extractable=1", "memory:#a", "memory: "])(
-    "%s is refused",
+    "%s is rejected",
     async (uri) => {
       await expect(openSigner(uri)).rejects.toThrow(/^memory: .* \(character \d+ of the URI\)\.$/);
     },
   );
 });
 
-describe("what is refused", () => {
+describe("invalid keys are rejected", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
 
@@ -102,23 +102,23 @@ describe("what is refused", () => {
     ["an RSA key", rsa, /P-256.*rsa 2048/],
     ["a P-384 key", p384, /P-256.*secp384r1/],
     ["an Ed25519 key", generateKeyPairSync("ed25519").privateKey, /P-256.*ed25519/],
-  ])("%s, saying what it is", (_, key, message) => {
-    const given = key.export({ type: "pkcs8", format: "pem" }).toString();
-    expect(caught(() => MemorySigner.fromPem(given))).toMatchObject({ code: "wrong-key", uri: "memory:" });
-    expect(() => MemorySigner.fromPem(given)).toThrow(message);
+  ])("%s: the error names its type", (_, key, message) => {
+    const pem = key.export({ type: "pkcs8", format: "pem" }).toString();
+    expect(caught(() => MemorySigner.fromPem(pem))).toMatchObject({ code: "wrong-key", uri: "memory:" });
+    expect(() => MemorySigner.fromPem(pem)).toThrow(message);
     expect(() => MemorySigner.fromJwk(key.export({ format: "jwk" }))).toThrow(message);
   });
 
   it.each([
-    ["nothing", ""],
+    ["an empty string", ""],
     ["a public key", publicKey.export({ type: "spki", format: "pem" }).toString()],
-    ["half a key", pem("pkcs8").slice(0, 60)],
-    ["a PEM of other bytes", "-----BEGIN PRIVATE KEY-----\nMAAwAA==\n-----END PRIVATE KEY-----\n"],
-  ])("%s", (_, given) => {
-    expect(caught(() => MemorySigner.fromPem(given))).toMatchObject({ name: "SignerError", code: "wrong-key" });
+    ["a truncated PEM", pem("pkcs8").slice(0, 60)],
+    ["a PEM that doesn't contain a key", "-----BEGIN PRIVATE KEY-----\nMAAwAA==\n-----END PRIVATE KEY-----\n"],
+  ])("%s", (_, pem) => {
+    expect(caught(() => MemorySigner.fromPem(pem))).toMatchObject({ name: "SignerError", code: "wrong-key" });
   });
 
-  it.each(["pkcs8", "sec1"] as const)("an encrypted %s key without its passphrase, or with a wrong one", (type) => {
+  it.each(["pkcs8", "sec1"] as const)("an encrypted %s key without a passphrase, or with a wrong one", (type) => {
     expect(caught(() => MemorySigner.fromPem(pem(type, "pass")))).toMatchObject({ code: "pin-required" });
     const wrong = caught(() => MemorySigner.fromPem(pem(type, "pass"), { passphrase: "wrong-phrase" }));
     expect(wrong).toMatchObject({ code: "pin-incorrect" });
@@ -130,29 +130,29 @@ describe("what is refused", () => {
     publicKey.export({ format: "jwk" }),
     { ...jwk, crv: "P-384" },
     { kty: "oct", k: "c2VjcmV0LWtleS1ieXRlcw" },
-  ])("a JWK that is no private P-256 key, without its members in the error", (given) => {
-    const error = caught(() => MemorySigner.fromJwk(given));
+  ])("a JWK that isn't a private P-256 key; the error doesn't contain its members", (jwk) => {
+    const error = caught(() => MemorySigner.fromJwk(jwk));
     expect(error).toMatchObject({ name: "SignerError", code: "wrong-key" });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/c2VjcmV0/);
   });
 });
 
 describe("the private key", () => {
-  it("is not given away unless that was asked for when it was made", () => {
+  it("can be exported only if the signer was created as extractable", () => {
     expect(caught(() => MemorySigner.fromPem(pem("pkcs8")).exportPem())).toMatchObject({ code: "access-denied" });
-    const loose = MemorySigner.fromPem(pem("pkcs8"), { extractable: true });
-    expect(createPrivateKey(loose.exportPem()).equals(privateKey)).toBe(true);
-    expect(loose.exportPem("pass")).toContain("ENCRYPTED PRIVATE KEY");
-    expect(createPrivateKey({ key: loose.exportPem("pass"), passphrase: "pass" }).equals(privateKey)).toBe(true);
+    const extractable = MemorySigner.fromPem(pem("pkcs8"), { extractable: true });
+    expect(createPrivateKey(extractable.exportPem()).equals(privateKey)).toBe(true);
+    expect(extractable.exportPem("pass")).toContain("ENCRYPTED PRIVATE KEY");
+    expect(createPrivateKey({ key: extractable.exportPem("pass"), passphrase: "pass" }).equals(privateKey)).toBe(true);
   });
 
-  it("is in no print of the signer, nor in its JSON", async () => {
+  it("is neither in the output of inspect nor in JSON", async () => {
     const signer = MemorySigner.fromJwk(jwk, { extractable: true });
     await signer.sign(data);
     const secret = Buffer.from(jwk.d ?? "", "base64url");
-    for (const shown of [inspect(signer, { depth: 20, showHidden: true }), JSON.stringify(signer)])
+    for (const output of [inspect(signer, { depth: 20, showHidden: true }), JSON.stringify(signer)])
       for (const form of [jwk.d ?? "", secret.toString("hex"), secret.toString("base64")])
-        expect(shown).not.toContain(form);
+        expect(output).not.toContain(form);
   });
 });
 

@@ -15,10 +15,11 @@ afterAll(async () => {
   await hsm.close();
 });
 
-const open = (more: Partial<Pkcs11SignerOptions> = {}) =>
+const openSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
   new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
 
-describe("the conformance kit", () => {
+describe.each(["graphene-pk11", "koffi"] as const)("the conformance kit, with %s", (binding) => {
+  const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ binding, ...more });
   const cases = conformance({
     open,
     secrets: [hsm.pin],

@@ -277,7 +277,7 @@ describe("a requirement", () => {
     await expect(requireNonExportable(loose)).rejects.toMatchObject(refused);
     await expect(DPoPProver.create(soft, { require: { protection: ["hsm", "tpm"] } })).rejects.toMatchObject({
       ...refused,
-      message: expect.stringContaining("its protection is software, wanted is hsm or tpm"),
+      message: expect.stringContaining("The key's protection is software; required is hsm or tpm"),
     });
     expect(shim.count("C_Sign")).toBe(signatures);
   });

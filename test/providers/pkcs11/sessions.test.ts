@@ -125,7 +125,7 @@ describe("sessions", () => {
     const signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order(SLOW);
-    await proofs(prover, 20);
+    await proofs(prover, 80);
     await signer.close();
     expect(shim.count("C_OpenSession") - opened).toBe(4);
     expect(shim.count("C_CloseSession") - closed).toBe(4);

@@ -4,27 +4,28 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../../softhsm/index.js";
 import { pkcs11Suite } from "./suite.js";
 
-pkcs11Suite({
-  name: "SoftHSM 2",
-  make: softHsm,
-  signer: (options) => new Pkcs11Signer(options),
-  uri: ({ module }) => `pkcs11:token=tests;object=dpop?module-path=${module}`,
-  facts: {
-    protection: "software",
-    exportable: false,
-    evidence: {
-      CKA_SENSITIVE: true,
-      CKA_EXTRACTABLE: false,
-      CKA_ALWAYS_SENSITIVE: true,
-      CKA_NEVER_EXTRACTABLE: true,
-      CKA_LOCAL: true,
-      CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
-      token: { label: "tests", model: "SoftHSM v2", manufacturer: "SoftHSM project" },
-      library: { description: "Implementation of PKCS11", manufacturer: "SoftHSM" },
+for (const binding of ["graphene-pk11", "koffi"] as const)
+  pkcs11Suite({
+    name: `SoftHSM 2, by ${binding}`,
+    make: softHsm,
+    signer: (options) => new Pkcs11Signer({ ...options, binding }),
+    uri: ({ module }) => `pkcs11:token=tests;object=dpop?module-path=${module}`,
+    facts: {
+      protection: "software",
+      exportable: false,
+      evidence: {
+        CKA_SENSITIVE: true,
+        CKA_EXTRACTABLE: false,
+        CKA_ALWAYS_SENSITIVE: true,
+        CKA_NEVER_EXTRACTABLE: true,
+        CKA_LOCAL: true,
+        CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
+        token: { label: "tests", model: "SoftHSM v2", manufacturer: "SoftHSM project" },
+        library: { description: "Implementation of PKCS11", manufacturer: "SoftHSM" },
+      },
     },
-  },
-  pinCountLow: ({ module }) =>
-    execFileSync("pkcs11-tool", ["--module", module, "--list-token-slots"], { encoding: "utf8" }).includes(
-      "user PIN count low",
-    ),
-});
+    pinCountLow: ({ module }) =>
+      execFileSync("pkcs11-tool", ["--module", module, "--list-token-slots"], { encoding: "utf8" }).includes(
+        "user PIN count low",
+      ),
+  });

@@ -4,29 +4,30 @@ import { inject } from "vitest";
 import { softTpm } from "../../tokens/index.js";
 import { pkcs11Suite } from "./suite.js";
 
-pkcs11Suite({
-  name: "a TPM",
-  unavailable: inject("unavailable").TPM,
-  make: softTpm,
-  signer: (options) => new TpmSigner(options),
-  uri: ({ module }) => `tpm:token=tests;object=dpop?module-path=${module}`,
-  facts: {
-    protection: "tpm",
-    exportable: false,
-    evidence: {
-      CKA_SENSITIVE: true,
-      CKA_EXTRACTABLE: false,
-      CKA_ALWAYS_SENSITIVE: true,
-      CKA_NEVER_EXTRACTABLE: true,
-      CKA_LOCAL: true,
-      CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
-      token: { label: "tests", model: "SW   TPM", manufacturer: "IBM" },
-      library: { description: "TPM2.0 Cryptoki", manufacturer: "tpm2-software.github.io" },
-      CKF_HW_SLOT: true,
+for (const binding of ["graphene-pk11", "koffi"] as const)
+  pkcs11Suite({
+    name: `a TPM, by ${binding}`,
+    unavailable: inject("unavailable").TPM,
+    make: softTpm,
+    signer: (options) => new TpmSigner({ ...options, binding }),
+    uri: ({ module }) => `tpm:token=tests;object=dpop?module-path=${module}`,
+    facts: {
+      protection: "tpm",
+      exportable: false,
+      evidence: {
+        CKA_SENSITIVE: true,
+        CKA_EXTRACTABLE: false,
+        CKA_ALWAYS_SENSITIVE: true,
+        CKA_NEVER_EXTRACTABLE: true,
+        CKA_LOCAL: true,
+        CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
+        token: { label: "tests", model: "SW   TPM", manufacturer: "IBM" },
+        library: { description: "TPM2.0 Cryptoki", manufacturer: "tpm2-software.github.io" },
+        CKF_HW_SLOT: true,
+      },
     },
-  },
-  cannot: {
-    extractable: "tpm2-pkcs11 makes no such key",
-    "pin count": "tpm2-pkcs11 has no such flag",
-  },
-});
+    cannot: {
+      extractable: "tpm2-pkcs11 makes no such key",
+      "pin count": "tpm2-pkcs11 has no such flag",
+    },
+  });

@@ -44,7 +44,7 @@ describe("RFC 7512 §2.3, the attributes", () => {
   });
 
   it.each([
-    ["token=a;token=b", "token is given twice"],
+    ["token=a;token=b", "token appears twice"],
     ["token=", "token is empty"],
     ["id=", "id is empty"],
     ["id=%0", "two hex digits"],
@@ -61,7 +61,7 @@ describe("RFC 7512 §2.3, the attributes", () => {
     ["token=a?module-path=/a.so&module-name=a", "exclude each other"],
     ["token=a?module-name=../a", "must be a name"],
     ["token=a?module-path=a.so", "must be a path"],
-    ["token=a?module-path=/a.so&module-path=/b.so", "given twice"],
+    ["token=a?module-path=/a.so&module-path=/b.so", "appears twice"],
     ["token=a?pin-source=%7Ccat%20/etc/passwd", "pin-source must be"],
     ["token=a?pin-source=|cat", "percent-encoded"],
     ["token=a?pin-source=https://a.example/pin", "pin-source must be"],

@@ -1,4 +1,4 @@
-/** TpmSigner on a software TPM: its options, its URI, what it refuses, and a TPM that loses power. */
+/** TpmSigner on a software TPM: options, URIs, rejected libraries and stores, and a TPM that loses power. */
 import { setImmediate } from "node:timers/promises";
 import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof";
 import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
@@ -17,10 +17,10 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
   });
   afterAll(() => tpm.close());
 
-  const newSigner = (more: Partial<TpmSignerOptions> = {}) =>
-    new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin, store: tpm.store, tcti: tpm.tcti, ...more });
+  const newSigner = (options: Partial<TpmSignerOptions> = {}) =>
+    new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin, store: tpm.store, tcti: tpm.tcti, ...options });
 
-  it("finds the library by itself, and says that the key is in a TPM and can't leave it", async () => {
+  it("finds the library automatically, and describes the key as non-exportable in a TPM", async () => {
     await using signer = newSigner();
     expect(await signer.describe()).toMatchObject({
       provider: "tpm",
@@ -36,7 +36,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(requireNonExportable(signer, { protection: ["hsm"] })).rejects.toMatchObject({ code: "wrong-key" });
   });
 
-  it("is opened by the URI that it names itself, with the PIN from elsewhere", async () => {
+  it("has a URI that opens the same key, given the PIN", async () => {
     await using signer = newSigner();
     await using opened = provider.open(signer.uri, { pin: tpm.pin });
     expect(await opened.publicJwk()).toEqual(await signer.publicJwk());
@@ -46,60 +46,60 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(byPinSource.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("signs with several signers at once, each of which has one session", async () => {
+  it("signs with several signers concurrently, with one session each", async () => {
     const signers = [newSigner(), newSigner(), newSigner()];
-    const making = signers.flatMap((signer) => Array.from({ length: 30 }, (_, n) => signer.sign(Buffer.from([n]))));
-    expect(await Promise.all(making)).toHaveLength(90);
+    const signatures = signers.flatMap((signer) => Array.from({ length: 30 }, (_, n) => signer.sign(Buffer.from([n]))));
+    expect(await Promise.all(signatures)).toHaveLength(90);
     await Promise.all(signers.map((signer) => signer.close()));
   });
 
-  it("makes no two calls into a TPM at once, whichever signers of a process they come from", async () => {
+  it("makes only one call into a TPM at a time for all signers of a process", async () => {
     const shim = faultShim(tpm.module);
     const [one, other] = [newSigner({ module: shim.module }), newSigner({ module: shim.module })];
     await Promise.all([one.publicJwk(), other.publicJwk()]);
-    const asked = shim.count("C_SignInit");
+    const before = shim.count("C_SignInit");
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
     const first = one.sign(Buffer.from("first"));
     const second = other.sign(Buffer.from("second"));
-    await expect.poll(() => shim.count("C_SignInit")).toBeGreaterThan(asked);
+    await expect.poll(() => shim.count("C_SignInit")).toBeGreaterThan(before);
     for (let turns = 0; turns < 20; turns++) await setImmediate();
-    expect(shim.count("C_SignInit") - asked).toBe(1);
+    expect(shim.count("C_SignInit") - before).toBe(1);
     shim.order();
     await expect(Promise.all([first, second])).resolves.toHaveLength(2);
     await Promise.all([one.close(), other.close()]);
     shim.close();
   });
 
-  it("makes a key in the TPM, lists it, and finds it again", async () => {
-    await using made = await createKey(newSigner({ key: "made" }).uri, { pin: tpm.pin });
-    expect(made.uri).toMatch(/^tpm:token=agents;object=made;id=(%[0-9A-F]{2}){16}\?store=/);
-    await expect(requireNonExportable(made, { protection: ["tpm"] })).resolves.toMatchObject({
+  it("creates a key in the TPM, lists it and opens it", async () => {
+    await using created = await createKey(newSigner({ key: "created" }).uri, { pin: tpm.pin });
+    expect(created.uri).toMatch(/^tpm:token=agents;object=created;id=(%[0-9A-F]{2}){16}\?store=/);
+    await expect(requireNonExportable(created, { protection: ["tpm"] })).resolves.toMatchObject({
       evidence: { CKA_LOCAL: true, CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN" },
     });
-    await expect(made.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await expect(created.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     const store = `tpm:token=agents?store=${tpm.store}`;
     const uris = await listKeys(store, { pin: tpm.pin });
-    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=made")]);
+    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=created")]);
     for (const uri of uris) {
       await using signer = provider.open(uri, { pin: tpm.pin });
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     }
-    await expect(createKey(made.uri ?? "", { pin: tpm.pin })).rejects.toMatchObject({ code: "ambiguous-key" });
-    await expect(listKeys("tpm:token=nobody", { pin: tpm.pin })).rejects.toMatchObject({
+    await expect(createKey(created.uri ?? "", { pin: tpm.pin })).rejects.toMatchObject({ code: "ambiguous-key" });
+    await expect(listKeys("tpm:token=missing", { pin: tpm.pin })).rejects.toMatchObject({
       code: "key-not-found",
-      uri: "tpm:token=nobody",
+      uri: "tpm:token=missing",
     });
   });
 
-  it("is bound to no store and no TCTI by an opening that failed", async () => {
-    await using elsewhere = newSigner({ store: "/elsewhere", key: "nobody" });
+  it("keeps the process's store and TCTI after a failed attempt to open another store", async () => {
+    await using elsewhere = newSigner({ store: "/elsewhere", key: "missing" });
     await expect(elsewhere.publicJwk()).rejects.toMatchObject({ name: "SignerError" });
     expect(process.env.TPM2_PKCS11_STORE).toBe(tpm.store);
     await using signer = newSigner();
     await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("refuses another store or TCTI in the same process, naming both", async () => {
+  it("rejects another store or TCTI in the same process, naming both", async () => {
     await using signer = newSigner();
     await signer.publicJwk();
     await using elsewhere = newSigner({ store: "/elsewhere" });
@@ -111,34 +111,34 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(otherTpm.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
   });
 
-  it("refuses a library that speaks to no TPM", async () => {
+  it("rejects a library that doesn't use a TPM", async () => {
     await using hsm = await softHsm({ label: "agents" });
     await using signer = newSigner({ module: hsm.module, pin: hsm.pin });
     await expect(signer.publicJwk()).rejects.toMatchObject({
       code: "misconfigured",
-      message: expect.stringContaining("does not say that it speaks to a TPM"),
+      message: expect.stringContaining("doesn't report that it uses a TPM. Use hardproof/pkcs11"),
     });
   });
 
-  it("refuses options that can't be right, at once", () => {
-    const wrong: Partial<TpmSignerOptions>[] = [{ token: "" }, { token: {} }, { key: "" }, { key: { id: "abc" } }];
-    for (const more of wrong) expect(() => newSigner(more)).toThrow(/token must|key must|id must/);
+  it("rejects invalid options in the constructor", () => {
+    const invalid: Partial<TpmSignerOptions>[] = [{ token: "" }, { token: {} }, { key: "" }, { key: { id: "abc" } }];
+    for (const options of invalid) expect(() => newSigner(options)).toThrow(/token must|key must|id must/);
   });
 
-  describe("that loses power in the middle of 200 proofs", () => {
-    it("gives proofs and clear errors, and proofs alone once it is back", async () => {
+  describe("after the TPM lost power", () => {
+    it("makes proofs or reports unavailable during 200 proofs, and only makes proofs once the TPM is back", async () => {
       await using signer = newSigner();
       const prover = await DPoPProver.create(signer);
-      const making = proofs(prover, 200);
+      const results = proofs(prover, 200);
       await tpm.kill();
-      expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await making)]));
+      expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await results)]));
       await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable", retryable: true });
       await tpm.restart();
       await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 20_000 }).toHaveLength(64);
       expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
     });
 
-    it("and is back at once: the next proof finds the library dead, and initialises it anew", async () => {
+    it("initialises the library again at the next proof if the TPM is already back", async () => {
       await using signer = newSigner();
       const prover = await DPoPProver.create(signer);
       await tpm.kill();
@@ -146,7 +146,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
       expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
     });
 
-    it("is no TPM that a new signer can open, and the error says what to look at", async () => {
+    it("reports what to check if a new signer can't reach the TPM", async () => {
       await tpm.kill();
       await using signer = newSigner();
       await expect(signer.publicJwk()).rejects.toMatchObject({

@@ -1,11 +1,11 @@
-/** URIs of keys in a TPM: RFC 7512's attributes, and the store and TCTI of tpm2-pkcs11. */
+/** URIs of keys in a TPM: the attributes of RFC 7512, and the store and TCTI of tpm2-pkcs11. */
 import fc from "fast-check";
 import { provider, TpmSigner } from "hardproof/tpm";
 import { describe, expect, it } from "vitest";
 import { formatTpmUri, parseTpmUri } from "../../../providers/tpm/uri.js";
 
-describe("a TPM key's URI", () => {
-  it("says where the key is", () => {
+describe("tpm: URIs", () => {
+  it("parses token, key, store, TCTI and PIN source", () => {
     const uri =
       "tpm:token=my%20agents;object=dpop;id=%01%02?store=/var/lib/tpm&tcti=device:/dev/tpmrm0&pin-source=/run/pin";
     expect(parseTpmUri(uri)).toMatchObject({
@@ -21,11 +21,11 @@ describe("a TPM key's URI", () => {
     ["pin-source=file:///run/a%2520pin", { file: "/run/a pin" }],
     ["pin-source=env:TPM_PIN", { env: "TPM_PIN" }],
     ["pin-value=1234", "1234"],
-  ])("takes %s", (query, pin) => {
+  ])("parses %s", (query, pin) => {
     expect(parseTpmUri(`tpm:token=a;object=b?${query}`).pin).toEqual(pin);
   });
 
-  it("comes back from what it was made of, whatever that holds", () => {
+  it("parses a formatted tpm: URI back to the same token, key, store, TCTI and module", () => {
     const text = fc.string({ minLength: 1, unit: "grapheme" });
     const id = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes));
     const tcti = fc.tuple(fc.constantFrom("device", "tabrmd", "swtpm"), text).map((parts) => parts.join(":"));
@@ -42,7 +42,7 @@ describe("a TPM key's URI", () => {
     );
   });
 
-  it("is read, or refused as misconfigured, whatever the text", () => {
+  it("parses arbitrary text in place of a URI, or rejects it as misconfigured", () => {
     const parse = (uri: string) => {
       try {
         return typeof parseTpmUri(uri);
@@ -69,12 +69,12 @@ describe("a TPM key's URI", () => {
     ["tpm:token=a;object=b?pin-source=/pin&pin-value=1234", /exclude each other/],
     ["tpm:token=a;object=b;slot-id=one", /slot-id must be/],
     ["tpm:token=a", /key must/],
-  ])("is refused: %s", (uri, message) => {
+  ])("rejects the URI %s", (uri, message) => {
     expect(() => provider.open(uri)).toThrow(expect.objectContaining({ code: "misconfigured" }));
     expect(() => provider.open(uri)).toThrow(message);
   });
 
-  it("shows no PIN: neither in the signer's own URI nor in what is refused", () => {
+  it("doesn't show a PIN in the signer's URI or in errors", () => {
     const signer = provider.open("tpm:token=a;object=b?pin-value=secret-pin");
     expect(signer).toBeInstanceOf(TpmSigner);
     expect(signer.uri).toBe("tpm:token=a;object=b");

@@ -1,4 +1,4 @@
-/** `hardproof doctor`, where all is well, and where each thing in turn is not. */
+/** `hardproof doctor` on a healthy machine, and with one defect at a time. */
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ interface Finding {
   remedy?: string;
 }
 
-async function examined(...args: string[]): Promise<{ code: number; findings: Finding[]; text: string }> {
+async function diagnose(...args: string[]): Promise<{ code: number; findings: Finding[]; text: string }> {
   const { code, out } = await run(["doctor", "--json", ...args]);
   return { code, findings: JSON.parse(out).findings, text: out };
 }
@@ -41,8 +41,8 @@ describe("a key in SoftHSM", () => {
   });
   afterAll(() => hsm.close());
 
-  it("has nothing wrong with it", async () => {
-    const { code, findings, text } = await examined(uri);
+  it("passes every check for a valid key", async () => {
+    const { code, findings, text } = await diagnose(uri);
     expect(marks(findings)).toEqual([
       "Node: true",
       "addon: true",
@@ -58,18 +58,18 @@ describe("a key in SoftHSM", () => {
     expect(text).not.toContain(hsm.pin);
   });
 
-  it("is told line by line, with the remedy", async () => {
+  it("prints one line per check, with a remedy for a failed one", async () => {
     chmodSync(pinFile, 0o644);
     const { code, out } = await run(["doctor", uri]);
     expect(code).toBe(1);
     expect(out).toMatch(/^✓ token +"doctor", serial \w+, SoftHSM v2/m);
-    expect(out).toMatch(/^✗ PIN source +\S+ \(mode 0644\)\n +chmod 600: others can read the PIN$/m);
+    expect(out).toMatch(/^✗ PIN source +\S+ \(mode 0644\)\n +Run chmod 600: other users can read the PIN\.$/m);
     expect(out).toMatch(/^– key +not opened/m);
   });
 
-  it("may have a PIN that its group can read, as a Kubernetes secret under fsGroup", async () => {
+  it("accepts a PIN file that its group can read, such as a Kubernetes secret with fsGroup", async () => {
     chmodSync(pinFile, 0o440);
-    const { code, findings } = await examined(uri);
+    const { code, findings } = await diagnose(uri);
     expect(code).toBe(0);
     expect(findings.find(({ check }) => check === "PIN source")).toMatchObject({
       ok: null,
@@ -78,20 +78,20 @@ describe("a key in SoftHSM", () => {
     expect(marks(findings)).toContain("signature: true");
   });
 
-  it("misses the PIN file", async () => {
+  it("reports a missing PIN file and doesn't open the key", async () => {
     rmSync(pinFile);
-    const { code, findings } = await examined(uri);
+    const { code, findings } = await diagnose(uri);
     expect(code).toBe(1);
     expect(findings.at(-2)).toMatchObject({ check: "PIN source", ok: false, found: `${pinFile} can't be read` });
   });
 
-  it("misses the environment variable", async () => {
-    const { findings } = await examined(uri.replace(`file:${pinFile}`, "env:NOBODY_SET_THIS"));
+  it("reports a missing environment variable of the PIN", async () => {
+    const { findings } = await diagnose(uri.replace(`file:${pinFile}`, "env:UNSET_VARIABLE"));
     expect(findings.at(-2)).toMatchObject({ check: "PIN source", ok: false });
   });
 
-  it("misses the module, and finds one that others can write", async () => {
-    const missing = await examined(uri.replace(hsm.module, "/nowhere/libsofthsm2.so"));
+  it("reports a missing module, and a module that others can write", async () => {
+    const missing = await diagnose(uri.replace(hsm.module, "/nowhere/libsofthsm2.so"));
     expect(missing.findings.at(-2)).toMatchObject({
       check: "store",
       ok: false,
@@ -100,19 +100,19 @@ describe("a key in SoftHSM", () => {
     const writable = join(directory, "libsofthsm2.so");
     copyFileSync(hsm.module, writable);
     chmodSync(writable, 0o777);
-    const found = await examined(uri.replace(hsm.module, writable), "--no-login");
+    const found = await diagnose(uri.replace(hsm.module, writable), "--no-login");
     expect(found.findings.find(({ check }) => check === "module")).toMatchObject({ ok: false });
   });
 
-  it("finds a file that is no module", async () => {
+  it("reports a module that isn't a PKCS#11 library", async () => {
     const text = join(directory, "text.so");
     writeFileSync(text, "hello");
-    const { findings } = await examined(uri.replace(hsm.module, text));
+    const { findings } = await diagnose(uri.replace(hsm.module, text));
     expect(findings.at(-2)).toMatchObject({ ok: false, found: "misconfigured" });
   });
 
-  it("misses the token, and names those that are there", async () => {
-    const { findings } = await examined(uri.replace("token=doctor", "token=another"));
+  it("reports a missing token, and names the tokens that exist", async () => {
+    const { findings } = await diagnose(uri.replace("token=doctor", "token=another"));
     expect(findings.at(-2)).toMatchObject({
       ok: false,
       found: "key-not-found",
@@ -120,51 +120,51 @@ describe("a key in SoftHSM", () => {
     });
   });
 
-  it("misses the key", async () => {
-    const { code, findings } = await examined(uri.replace("object=dpop", "object=another"));
+  it("reports a missing key", async () => {
+    const { code, findings } = await diagnose(uri.replace("object=dpop", "object=another"));
     expect(code).toBe(1);
     expect(findings.at(-1)).toMatchObject({ check: "key", ok: false, found: "key-not-found" });
   });
 
-  it("looks at the PIN's state without a try: not even a wrong one is spent with --no-login", async () => {
+  it("doesn't try the PIN with --no-login", async () => {
     writeFileSync(pinFile, "wrong");
-    const unlogged = await examined(uri, "--no-login");
-    expect(unlogged.code).toBe(0);
-    expect(unlogged.findings.at(-1)).toMatchObject({ check: "key", ok: null });
-    // SoftHSM sets CKF_USER_PIN_COUNT_LOW at the first failure: it has seen none.
-    const again = await examined(uri, "--no-login");
+    const withoutLogin = await diagnose(uri, "--no-login");
+    expect(withoutLogin.code).toBe(0);
+    expect(withoutLogin.findings.at(-1)).toMatchObject({ check: "key", ok: null });
+    // SoftHSM sets CKF_USER_PIN_COUNT_LOW at the first failed login.
+    const again = await diagnose(uri, "--no-login");
     expect(again.findings.find(({ check }) => check === "PIN state")).toMatchObject({ ok: true });
   });
 
-  it("says that a wrong PIN was tried, until a right one was", async () => {
+  it("reports a wrong PIN until the next successful login", async () => {
     const wrong = new Pkcs11Signer({ module: hsm.module, token: "doctor", key: "dpop", pin: "also wrong" });
     await expect(wrong.publicJwk()).rejects.toMatchObject({ code: "pin-incorrect" });
-    const state = async () => (await examined(uri, "--no-login")).findings.find(({ check }) => check === "PIN state");
+    const state = async () => (await diagnose(uri, "--no-login")).findings.find(({ check }) => check === "PIN state");
     expect(await state()).toMatchObject({ ok: null, found: "a wrong PIN was tried since the last login" });
-    expect((await examined(uri)).code).toBe(0);
+    expect((await diagnose(uri)).code).toBe(0);
     expect(await state()).toMatchObject({ ok: true });
   });
 
-  it("says that the PIN is wrong, once it was tried", async () => {
+  it("reports a wrong PIN without repeating it", async () => {
     writeFileSync(pinFile, "another wrong one");
-    const { code, findings, text } = await examined(uri);
+    const { code, findings, text } = await diagnose(uri);
     expect(code).toBe(1);
     expect(findings.at(-1)).toMatchObject({ check: "key", ok: false, found: "pin-incorrect" });
     expect(text).not.toContain("another wrong one");
   });
 });
 
-describe("a key without a diagnosis of its own", () => {
-  it("is opened, described and tried", async () => {
-    const { code, findings } = await examined("memory:");
+describe("a key in a store without diagnose()", () => {
+  it("opens and describes the key, and verifies a signature", async () => {
+    const { code, findings } = await diagnose("memory:");
     expect(code).toBe(0);
     expect(marks(findings)).toEqual(["Node: true", "key: true", "protection: null", "signature: true"]);
   });
 });
 
 describe("the machine", () => {
-  it("is all that is looked at without a key", async () => {
-    const { code, findings } = await examined();
+  it("checks only the machine without a URI", async () => {
+    const { code, findings } = await diagnose();
     expect(code).toBe(0);
     expect(marks(findings)).toEqual(["Node: true", "key: null"]);
   });
@@ -174,7 +174,7 @@ describe("the machine", () => {
     ["22.0.0", true],
     ["20.18.9", false],
     ["18.20.0", false],
-  ])("has Node %s", (version, ok) => {
+  ])("checks the version of Node: %s is supported: %s", (version, ok) => {
     expect(nodeCheck(version)).toMatchObject({ ok });
   });
 });
@@ -187,31 +187,31 @@ describe("the clock", () => {
       if (date !== undefined) res.setHeader("date", date);
       res.end();
     });
-    const { findings } = await examined("--server", server.origin);
+    const { findings } = await diagnose("--server", server.origin);
     await server.close();
     return findings.find(({ check }) => check === "clock");
   };
   const at = (seconds: number) => new Date(Date.now() + seconds * 1000).toUTCString();
 
-  it("agrees with a server's", async () => {
+  it("passes if the clock agrees with the server's", async () => {
     expect(await clock(at(0))).toMatchObject({ ok: true });
   });
 
   it.each([
     [-300, "ahead of"],
     [300, "behind"],
-  ])("differs by %i seconds", async (seconds, which) => {
+  ])("fails if the server's clock differs by %i seconds", async (seconds, which) => {
     expect(await clock(at(seconds))).toMatchObject({ ok: false, found: expect.stringContaining(which) });
   });
 
-  it("can't be compared with a server that sends no Date", async () => {
+  it("doesn't compare the clock if the server sends no Date header", async () => {
     expect(await clock(undefined)).toMatchObject({ ok: null });
   });
 
-  it("can't be compared with a server that is not there", async () => {
+  it("reports a server that can't be reached", async () => {
     const { origin, close } = await loopbackServer();
     await close();
-    const { code, findings } = await examined("--server", origin);
+    const { code, findings } = await diagnose("--server", origin);
     expect(code).toBe(1);
     expect(findings[1]).toMatchObject({
       check: "clock",
@@ -222,8 +222,8 @@ describe("the clock", () => {
 });
 
 describe("a key in a file", () => {
-  it("is missed", async () => {
-    const { code, findings } = await examined(`file://${directory}/nothing.pem`);
+  it("reports a missing key file", async () => {
+    const { code, findings } = await diagnose(`file://${directory}/nothing.pem`);
     expect(code).toBe(1);
     expect(findings.slice(1)).toMatchObject([
       { check: "store", ok: false, found: "key-not-found" },
@@ -231,34 +231,34 @@ describe("a key in a file", () => {
     ]);
   });
 
-  it("is for its owner's eyes alone", async () => {
+  it("fails if other users can read the key file", async () => {
     const uri = `file://${directory}/dpop.pem`;
     await run(["keygen", uri]);
-    expect(marks((await examined(uri)).findings)).toContain("file: true");
+    expect(marks((await diagnose(uri)).findings)).toContain("file: true");
     chmodSync(join(directory, "dpop.pem"), 0o604);
-    const { code, findings } = await examined(uri);
+    const { code, findings } = await diagnose(uri);
     expect(code).toBe(1);
     expect(findings[1]).toMatchObject({ check: "file", ok: false, remedy: expect.stringContaining("chmod 600") });
   });
 
-  it.each([0o440, 0o640])("may be its group's too, which is said: mode %o", async (mode) => {
+  it.each([0o440, 0o640])("accepts and reports a key file that its group can read: mode %o", async (mode) => {
     const path = join(directory, `group-${mode}.pem`);
     await run(["keygen", `file://${path}`]);
     chmodSync(path, mode);
-    const { code, findings } = await examined(`file://${path}`);
+    const { code, findings } = await diagnose(`file://${path}`);
     expect(code).toBe(0);
     const found = `${path} (mode 0${mode.toString(8)}): its group can read the key`;
-    expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("the service's own") });
+    expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("belongs to the service") });
   });
 });
 
-const noTpm = inject("unavailable").TPM;
-describe.skipIf(noTpm)(`a key in a TPM${noTpm ? ` (skipped. ${noTpm})` : ""}`, () => {
-  it("is looked at as one on any token", async () => {
+const tpmUnavailable = inject("unavailable").TPM;
+describe.skipIf(tpmUnavailable)(`a key in a TPM${tpmUnavailable ? ` (skipped. ${tpmUnavailable})` : ""}`, () => {
+  it("runs the same checks for a TPM as for any other token", async () => {
     const tpm = await softTpm({ label: "doctor" });
     process.env.DOCTOR_PIN = tpm.pin;
     const uri = `tpm:token=doctor;object=${tpm.key.label}?store=${tpm.store}&tcti=${encodeURIComponent(tpm.tcti)}&pin-source=env:DOCTOR_PIN`;
-    const { findings } = await examined(uri);
+    const { findings } = await diagnose(uri);
     await tpm.close();
     expect(marks(findings)).toEqual(
       ["Node", "addon", "module", "token", "PIN state", "PIN source", "key", "protection", "signature"].map(

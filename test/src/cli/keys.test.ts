@@ -1,4 +1,4 @@
-/** `hardproof keygen`, `keys`, `show` and `proof`, with keys in SoftHSM, in a file and in memory. */
+/** `hardproof keygen`, `keys`, `show` and `proof` with keys in SoftHSM, in a file and in memory. */
 import { createPublicKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,15 +24,15 @@ afterAll(() => hsm.close());
 describe("a key in SoftHSM", () => {
   let jkt: string;
 
-  it("is made by keygen, which prints its URI alone", async () => {
+  it("keygen prints only the new key's URI on standard output", async () => {
     const { code, out, err } = await run(["keygen", key]);
     expect(code).toBe(0);
     expect(out).toMatch(/^pkcs11:token=command;object=made;id=\S+\n$/);
-    expect(err).toMatch(/can leave: false/);
+    expect(err).toMatch(/exportable: false/);
     jkt = /thumbprint (\S+)/.exec(err)?.[1] ?? expect.unreachable();
   });
 
-  it("is listed by keys, beside the other one", async () => {
+  it("keys lists the new key together with the existing one", async () => {
     const { code, out } = await run(["keys", store]);
     expect(code).toBe(0);
     expect(out.trimEnd().split("\n")).toEqual(
@@ -41,24 +41,24 @@ describe("a key in SoftHSM", () => {
     expect(JSON.parse((await run(["keys", store, "--json"])).out).keys).toEqual(out.trimEnd().split("\n"));
   });
 
-  it("is shown with its evidence", async () => {
+  it("show prints the evidence", async () => {
     const { code, out } = await run(["show"], { env: { HARDPROOF_KEY: key } });
     expect(code).toBe(0);
     expect(out).toContain(jkt);
-    expect(out).toMatch(/^can leave +no, says the store itself$/m);
+    expect(out).toMatch(/^exportable +no, as reported by the store$/m);
     expect(out).toMatch(/^ +CKA_NEVER_EXTRACTABLE +true$/m);
     expect(out).toContain("-----BEGIN PUBLIC KEY-----");
     expect(out).not.toContain(hsm.pin);
   });
 
-  it("is shown as JSON, its PEM and JWK being one key", async () => {
+  it("show --json prints the same key as PEM and JWK", async () => {
     const shown = JSON.parse((await run(["show", key, "--json"])).out);
     expect(createPublicKey(shown.pem).export({ format: "jwk" })).toEqual(shown.jwk);
     expect(await calculateJwkThumbprint(shown.jwk)).toBe(jkt);
     expect(shown).toMatchObject({ jkt, exportable: false, provider: "pkcs11" });
   });
 
-  it.each(["jkt", "jwk", "pem"])("is shown by its %s alone", async (part) => {
+  it.each(["jkt", "jwk", "pem"])("show --only %s prints only that part", async (part) => {
     const shown = JSON.parse((await run(["show", key, "--json"])).out);
     const { out } = await run(["show", key, "--only", part]);
     expect(part === "jwk" ? JSON.parse(out) : out.trimEnd()).toEqual(
@@ -66,14 +66,14 @@ describe("a key in SoftHSM", () => {
     );
   });
 
-  it("signs a proof that verify accepts", async () => {
+  it("proof signs a proof that verify accepts", async () => {
     const { code, out } = await run(["proof", key, "POST", url, "--nonce", "n-1"]);
     expect(code).toBe(0);
     const expected = ["--method", "POST", "--url", url, "--nonce", "n-1", "--jkt", jkt];
     expect(await run(["verify", out.trim(), ...expected])).toMatchObject({ code: 0 });
   });
 
-  it("ends with 3 for a wrong PIN, which nothing prints", async () => {
+  it("ends with exit code 3 for a wrong PIN, and never prints it", async () => {
     process.env.CLI_WRONG = "a wrong pin";
     const { code, out, err } = await run(["show", key.replace("CLI_PIN", "CLI_WRONG")]);
     expect(code).toBe(3);
@@ -81,7 +81,7 @@ describe("a key in SoftHSM", () => {
     expect(out + err).not.toContain("a wrong pin");
   });
 
-  it("ends with 3 for a key that is not there, and says as JSON which", async () => {
+  it("ends with exit code 3 for a missing key, and names the key in the JSON document", async () => {
     const { code, out } = await run(["show", "--json", key.replace("made", "missing")]);
     expect(code).toBe(3);
     expect(JSON.parse(out).error).toMatchObject({
@@ -102,38 +102,38 @@ describe("an access token for a proof", () => {
 
   it.each([
     ["standard input", ["--token", "-"], { stdin: `${accessToken}\n` }],
-    ["the environment", ["--token-env", "MINE"], { env: { MINE: accessToken } }],
+    ["the environment", ["--token-env", "ACCESS_TOKEN"], { env: { ACCESS_TOKEN: accessToken } }],
     ["a file", ["--token-file", file], {}],
-  ])("comes from %s", async (_, args, options) => {
+  ])("reads the access token from %s", async (_, args, options) => {
     const { out } = await run(["proof", "memory:", "GET", url, ...args], options);
     expect(decodeJwt(out.trim()).ath).toBe(ath);
   });
 
-  it("comes from one place", async () => {
+  it("accepts only one source for the access token", async () => {
     const { code, err } = await run(["proof", "memory:", "GET", url, "--token", "-", "--token-env", "X"]);
     expect(code).toBe(2);
-    expect(err).toBe("hardproof: Give one of --token -, --token-env and --token-file.\n");
+    expect(err).toBe("hardproof: Use only one of --token -, --token-env and --token-file.\n");
   });
 
   it.each([
-    [["--token-env", "NOBODY"], "is not set"],
+    [["--token-env", "UNSET"], "is not set"],
     [["--token", "-"], "is empty"],
     [["--token-file", "/nowhere"], "can't be read (ENOENT)"],
-  ])("is missed: %s", async (args, problem) => {
+  ])("reports that the access token can't be read: %j", async (args, problem) => {
     const { code, err } = await run(["proof", "memory:", "GET", url, ...args]);
     expect(code).toBe(2);
     expect(err).toContain(problem);
   });
 });
 
-describe("a proof without a URI", () => {
-  it("is by HARDPROOF_KEY", async () => {
+describe("a proof", () => {
+  it("signs with the key of HARDPROOF_KEY by default", async () => {
     const { out } = await run(["proof", "GET", url, "--json"], { env: { HARDPROOF_KEY: "memory:" } });
     const { proof } = JSON.parse(out);
     expect(decodeJwt(proof)).toMatchObject({ htm: "GET", htu: url });
   });
 
-  it("needs one where there is none", async () => {
+  it("requires a key, a method and a URL", async () => {
     expect(await run(["proof", "GET", url])).toMatchObject({ code: 2 });
     expect(await run(["proof", "a", "b", "c", "d"])).toMatchObject({ code: 2 });
     expect(await run(["proof", "GET"])).toMatchObject({ code: 2 });
@@ -141,13 +141,13 @@ describe("a proof without a URI", () => {
 });
 
 describe("a key in a file", () => {
-  it("is made, shown, and never overwritten", async () => {
+  it("creates a key file, shows it, and never overwrites it", async () => {
     const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
     const uri = `file://${directory}/dpop.pem`;
     expect(await run(["keygen", uri])).toMatchObject({ code: 0 });
     const pem = readFileSync(`${directory}/dpop.pem`, "utf8");
     const { out } = await run(["show", uri]);
-    expect(out).toMatch(/^can leave +YES$/m);
+    expect(out).toMatch(/^exportable +YES$/m);
     expect(out).not.toContain("PRIVATE");
     expect(await run(["keygen", uri])).toMatchObject({ code: 3, err: expect.stringMatching(/not overwritten/) });
     expect(readFileSync(`${directory}/dpop.pem`, "utf8")).toBe(pem);
@@ -155,10 +155,10 @@ describe("a key in a file", () => {
   });
 });
 
-describe("a provider of a third party", () => {
+describe("a third-party provider", () => {
   const provider = new URL("./third-party.mjs", import.meta.url).pathname;
 
-  it("is loaded because it is named, and not before", async () => {
+  it("loads a third-party provider only if it is named", async () => {
     expect(await run(["show", "thirdparty:k", "--only", "jkt"])).toMatchObject({ code: 3 });
     const { code, out } = await run(["show", "thirdparty:k", "--only", "jkt", "--provider", provider]);
     expect(code).toBe(0);
@@ -166,23 +166,23 @@ describe("a provider of a third party", () => {
     expect(out.trim()).toBe((await signer.describe()).jkt);
   });
 
-  it("has errors of its own copy of the class", async () => {
+  it("recognises a provider's own copy of SignerError", async () => {
     const { code, err } = await run(["show", "thirdparty:locked"]);
     expect({ code, err }).toEqual({ code: 3, err: "hardproof: The store is locked.\n" });
     const { out } = await run(["doctor", "thirdparty:locked", "--json"]);
     expect(JSON.parse(out).findings.at(-1)).toMatchObject({ ok: false, found: "pin-locked" });
   });
 
-  it("is said to be missing in one line", async () => {
-    const { code, err } = await run(["show", "x:k"], { env: { HARDPROOF_PROVIDERS: "@nobody/at-all" } });
+  it("reports a provider that isn't installed in one line", async () => {
+    const { code, err } = await run(["show", "x:k"], { env: { HARDPROOF_PROVIDERS: "@example/missing" } });
     expect(code).toBe(3);
     expect(err).toMatch(
-      /^hardproof: The provider @nobody\/at-all can't be loaded\. Is it installed beside hardproof\? Error ERR_MODULE_NOT_FOUND: .*@nobody\/at-all.*\n$/,
+      /^hardproof: The provider @example\/missing can't be loaded\. Is it installed beside hardproof\? Error ERR_MODULE_NOT_FOUND: .*@example\/missing.*\n$/,
     );
   });
 });
 
-it("says that a PIN in a URI can be seen", async () => {
+it("warns about a PIN in a URI", async () => {
   const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
   await run(["show", `pkcs11:token=command;object=made?module-path=${hsm.module}&pin-value=${hsm.pin}`]);
   expect(warned).toHaveBeenCalledOnce();

@@ -1,16 +1,16 @@
-/** Whatever is typed: one line, an exit code, no stack trace, and nothing of what may have been a secret. */
+/** Every invalid command line ends with one line of text and an exit code, without a stack trace or a typed secret. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isOneLine, run } from "./run.js";
 
 const SECRET = "hunter2hunter2";
 const word = fc.stringMatching(/^[a-z]{1,8}$/);
-/** Text with a secret in it, and whatever else people paste. */
+/** Text with a secret in it, and characters that users paste by accident. */
 const value = fc
   .tuple(fc.string({ maxLength: 6 }), fc.constantFrom("", "\n", "\u001b[2J", "'", "%", "é", " "))
   .map(([before, after]) => `${before.replaceAll("\0", "")}${SECRET}${after}`);
 
-const wrongPkcs11 = fc.oneof(
+const malformedPkcs11 = fc.oneof(
   value.map((pin) => `pkcs11:token=t;object=k?pin-value=${pin}&pin-valu=x`),
   value.map(
     (pin) => `pkcs11:token=t;object=k?module-path=/x.so&pin-value=${encodeURIComponent(pin)}&pin-value=${SECRET}`,
@@ -21,8 +21,8 @@ const wrongPkcs11 = fc.oneof(
   value.map((pin) => `pkcs11:token=t;object=k?module-path=/x.so&pin-source=https://${encodeURIComponent(pin)}`),
   value.map((pin) => `pkcs11:token=t;slot-id=${encodeURIComponent(pin)}`),
 );
-const wrongUri = fc.oneof(
-  wrongPkcs11,
+const malformedUri = fc.oneof(
+  malformedPkcs11,
   value.map((rest) => `tpm:token=t;object=k?pin=${encodeURIComponent(rest)}`),
   value.map((rest) => `awskms:///k?secret=${encodeURIComponent(rest)}`),
   value.map((rest) => `gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k?secret=${encodeURIComponent(rest)}`),
@@ -39,7 +39,7 @@ const wrongUri = fc.oneof(
 const commands = ["keygen", "keys", "show", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
 const command = fc.constantFrom(...commands);
 const secretOption = fc.constantFrom("--client-secret", "--pin", "--password", "--refresh-token", "-p", "--tokn", "-u");
-const wrongLine = fc.oneof(
+const malformedLine = fc.oneof(
   fc.tuple(command, secretOption, value).map(([name, option, secret]) => [name, `${option}=${secret}`]),
   fc.tuple(command, secretOption, value).map(([name, option, secret]) => [name, option, secret]),
   fc.tuple(word, value).map(([name, secret]) => [`no${name}`, secret]),
@@ -76,7 +76,7 @@ const wrongLine = fc.oneof(
   fc.constant([]),
 );
 
-async function isRefused(args: readonly string[]): Promise<void> {
+async function expectUsageError(args: readonly string[]): Promise<void> {
   const { code, out, err } = await run(args);
   expect(code).toBeGreaterThan(0);
   expect(code).not.toBe(70);
@@ -85,17 +85,17 @@ async function isRefused(args: readonly string[]): Promise<void> {
 }
 
 describe("200 malformed URIs", () => {
-  it.each([["show"], ["keygen"], ["proof"]])("%s tells each in one line", async (name) => {
+  it.each([["show"], ["keygen"], ["proof"]])("%s reports each malformed URI in one line", async (name) => {
     const rest = name === "proof" ? ["GET", "https://a.example"] : [];
     await fc.assert(
-      fc.asyncProperty(wrongUri, (uri) => isRefused([name, "--", uri, ...rest])),
+      fc.asyncProperty(malformedUri, (uri) => expectUsageError([name, "--", uri, ...rest])),
       { numRuns: 200 },
     );
   });
 
-  it("as JSON, the error is the one document", async () => {
+  it("show --json reports each malformed URI as one document", async () => {
     await fc.assert(
-      fc.asyncProperty(wrongUri, async (uri) => {
+      fc.asyncProperty(malformedUri, async (uri) => {
         const { code, out, err } = await run(["show", "--json", "--", uri]);
         expect(code).toBeGreaterThan(0);
         expect(JSON.parse(out)).toMatchObject({ error: { code: "misconfigured", message: expect.any(String) } });
@@ -108,30 +108,30 @@ describe("200 malformed URIs", () => {
 });
 
 describe("200 malformed command lines", () => {
-  it("are told in one line each", async () => {
-    await fc.assert(fc.asyncProperty(wrongLine, isRefused), { numRuns: 400 });
+  it("reports each malformed command line in one line", async () => {
+    await fc.assert(fc.asyncProperty(malformedLine, expectUsageError), { numRuns: 400 });
   });
 });
 
-describe("what is said of a mistake", () => {
-  const said = async (...args: string[]) => (await run(args)).err;
+describe("a usage error", () => {
+  const errorOf = async (...args: string[]) => (await run(args)).err;
 
-  it("says where it is, and what was meant", async () => {
-    expect(await said("shwo")).toBe("hardproof: Argument 1 is no command. Did you mean show?\n");
-    expect(await said("show", "memory:", "--onyl", "jkt")).toBe(
-      "hardproof: Argument 3 is no option of this command. Did you mean --only?\n",
+  it("names the position of the argument and a similar name", async () => {
+    expect(await errorOf("shwo")).toBe("hardproof: Argument 1 is not a command. Did you mean show?\n");
+    expect(await errorOf("show", "memory:", "--onyl", "jkt")).toBe(
+      "hardproof: Argument 3 is not an option of this command. Did you mean --only?\n",
     );
-    expect(await said("show", "memory:", "--only")).toBe("hardproof: The option --only <part> needs a value.\n");
-    expect(await said("verify")).toBe("hardproof: The argument <proof> is missing.\n");
+    expect(await errorOf("show", "memory:", "--only")).toBe("hardproof: The option --only <part> needs a value.\n");
+    expect(await errorOf("verify")).toBe("hardproof: The argument <proof> is missing.\n");
   });
 
-  it("says that a token is no argument", async () => {
-    expect(await said("proof", "memory:", "GET", "https://a.example", "--token", "abc")).toContain(
+  it("explains that a token can't be an argument", async () => {
+    expect(await errorOf("proof", "memory:", "GET", "https://a.example", "--token", "abc")).toContain(
       "--token takes only -",
     );
   });
 
-  it("says what the environment lacks", async () => {
-    expect(await said("show")).toBe("hardproof: Name a key by its URI, or in HARDPROOF_KEY.\n");
+  it("names the environment variable that is missing", async () => {
+    expect(await errorOf("show")).toBe("hardproof: Pass the key's URI, or set HARDPROOF_KEY.\n");
   });
 });

@@ -1,4 +1,4 @@
-/** Colour, width and progress: for terminals alone, and as NO_COLOR and FORCE_COLOR say. */
+/** The width, progress, colour and help text of the command, and its page in docs/. */
 import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ const COMMANDS = ["keygen", "keys", "show", "proof", "verify", "token", "fetch",
 describe("hardproof bench", () => {
   const args = ["bench", "memory:", "--seconds", "0.1", "--concurrency", "1,4"];
 
-  it.each([60, 80, 132])("fills a terminal of %i columns, and no more", async (columns) => {
+  it.each([60, 80, 132])("draws a chart that fills a terminal of %i columns", async (columns) => {
     const { out } = await run(args, { columns });
     const lines = stripVTControlCharacters(out).trimEnd().split("\n");
     expect(lines).toHaveLength(3);
@@ -21,13 +21,13 @@ describe("hardproof bench", () => {
     expect(longest).toBeGreaterThan(columns - 3);
   });
 
-  it("shows no progress where there is no terminal", async () => {
+  it("shows progress only in a terminal", async () => {
     expect((await run(args)).err).toBe("");
-    expect((await run(args, { columns: 80 })).err).toContain("\r\u001b[K4 at once…");
+    expect((await run(args, { columns: 80 })).err).toContain("\r\u001b[K4 concurrent…");
     expect((await run([...args, "--json"], { columns: 80 })).err).toBe("");
   });
 
-  it("gives its figures as JSON", async () => {
+  it("prints its figures as JSON", async () => {
     const { out } = await run([...args, "--json"]);
     const [one, four] = JSON.parse(out).levels;
     expect(four.concurrency).toBe(4);
@@ -36,8 +36,8 @@ describe("hardproof bench", () => {
   });
 });
 
-describe("a bar", () => {
-  it("is as long as its part of the columns, in eighths", () => {
+describe("bar", () => {
+  it("fills its fraction of the columns, in eighths", () => {
     expect(bar(1, 4)).toBe("████");
     expect(bar(0.5, 4)).toBe("██");
     expect(bar(0.53125, 4)).toBe("██▏");
@@ -47,24 +47,24 @@ describe("a bar", () => {
 });
 
 describe("printable", () => {
-  it("leaves on one line what a terminal would obey", () => {
+  it("returns one line without control characters", () => {
     expect(printable("a\r\nb\u001b[31mc\u202ed\u009b e\t")).toBe("a b [31mc d  e");
   });
 });
 
 describe("help", () => {
-  it("says the exit codes and the environment variables", async () => {
+  it("lists the exit codes and the environment variables", async () => {
     const { code, out, err } = await run(["--help"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     for (const word of ["130", "HARDPROOF_KEY", "HARDPROOF_PROVIDERS", "keygen", "doctor"]) expect(out).toContain(word);
   });
 
-  it("is as wide as the terminal", async () => {
+  it("is not wider than the terminal", async () => {
     const { out } = await run(["token", "--help"], { columns: 70 });
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(70);
   });
 
-  it("is there for each command", async () => {
+  it("exists for each command", async () => {
     for (const name of COMMANDS)
       expect(await run([name, "--help"])).toMatchObject({
         code: 0,
@@ -76,7 +76,7 @@ describe("help", () => {
 describe("docs/cli.md", () => {
   const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
 
-  it("tells of every command and each of its options", async () => {
+  it("documents every command and its options", async () => {
     for (const name of COMMANDS) {
       expect(page).toContain(`\n## ${name}\n`);
       const { out } = await run([name, "--help"]);
@@ -85,7 +85,7 @@ describe("docs/cli.md", () => {
     }
   });
 
-  it("tells of every exit code and environment variable that the help tells of", async () => {
+  it("documents every exit code and every environment variable of the help", async () => {
     const { out } = await run(["--help"]);
     for (const code of Object.values(EXIT)) expect(page).toMatch(new RegExp(`^\\|.*\\b${code}\\b.*\\|`, "m"));
     for (const [name] of out.matchAll(/HARDPROOF_\w+/g)) expect(page).toContain(`\`${name}\``);

@@ -1,17 +1,19 @@
-/** The command as a process: the one that is installed from the tarball, with pipes or in a real terminal. */
+/** Starts a command as a process, with pipes or in a real terminal. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 
+/** A running command. */
 export interface Process {
   readonly child: ChildProcess;
-  /** What it has printed so far, standard error included if it has a terminal. */
+  /** The output so far. In a terminal it includes standard error. */
   printed(): string;
-  /** Resolves once it has printed that. */
-  until(wanted: string): Promise<void>;
+  /** Resolves once the output contains the text. */
+  until(expected: string): Promise<void>;
   readonly ended: Promise<{ code: number | null; out: string; err: string }>;
 }
 
+/** Starts a command with pipes. */
 export function start(command: string, args: readonly string[], env: Record<string, string> = {}): Process {
   const child = spawn(command, args, { env: { ...withoutColourSettings(), ...env }, stdio: "pipe" });
   let printed = "";
@@ -23,19 +25,21 @@ export function start(command: string, args: readonly string[], env: Record<stri
     const [out, err] = await read;
     return { code: code ?? null, out, err };
   });
-  const until = async (wanted: string) => {
-    while (!printed.includes(wanted)) {
-      const more = await Promise.race([once(child.stdout, "data"), ended]);
-      if (!Array.isArray(more) && !printed.includes(wanted)) throw new Error(`It never printed ${wanted}: ${printed}`);
+  const until = async (expected: string) => {
+    while (!printed.includes(expected)) {
+      const next = await Promise.race([once(child.stdout, "data"), ended]);
+      if (!Array.isArray(next) && !printed.includes(expected))
+        throw new Error(`The process ended without printing ${expected}: ${printed}`);
     }
   };
   return { child, printed: () => printed, until, ended };
 }
 
 /**
- * In a terminal of its own (`script`, which every Debian has), so wide. What is written to its standard input is typed.
+ * Starts the command in a new terminal of the given width, through `script`, which is part of every Debian. Writing to
+ * the child's standard input types into the terminal.
  *
- * @returns standard output and standard error in one, with the line breaks of a terminal
+ * @returns A process whose output combines standard output and standard error, with a terminal's line breaks.
  */
 export function startInTerminal(
   command: string,
@@ -48,7 +52,7 @@ export function startInTerminal(
   return start("script", ["-qec", line, "/dev/null"], { TERM: "xterm-256color", SHELL: "/bin/sh", ...env });
 }
 
-/** `CI` is one too: Node takes it for a terminal without colours. */
+/** Removes `CI` too: with it, Node reports no colour support. */
 function withoutColourSettings(): NodeJS.ProcessEnv {
   const { CI, NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS, HARDPROOF_KEY, ...env } = process.env;
   return env;

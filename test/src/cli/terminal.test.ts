@@ -1,4 +1,4 @@
-/** The installed command in a real terminal: colour, width, progress, Ctrl-C; and without one. */
+/** The installed command in a real terminal (colour, width, progress, Ctrl-C) and without one. */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -21,34 +21,34 @@ describe("colour", () => {
   const args = ["verify", "a.b.c"];
   const coloured = (text: string) => text.includes("\u001b[");
 
-  it("is there in a terminal", async () => {
+  it("uses colour in a terminal", async () => {
     const { out, code } = await startInTerminal(command, ["doctor", "memory:"], 80).ended;
     expect(code).toBe(0);
     expect(out).toContain(`${GREEN}✓ signature`);
   });
 
-  it("is not there in a terminal with NO_COLOR", async () => {
+  it("uses no colour with NO_COLOR", async () => {
     const { out, code } = await startInTerminal(command, args, 80, { NO_COLOR: "1" }).ended;
     expect(code).toBe(1);
     expect(out).toContain("✗ form");
     expect(coloured(out)).toBe(false);
   });
 
-  it("is not there without a terminal, unless FORCE_COLOR says so", async () => {
+  it("uses no colour without a terminal, unless FORCE_COLOR is set", async () => {
     const { out, code } = await start(command, args).ended;
     expect(code).toBe(1);
     expect(coloured(out)).toBe(false);
     expect(coloured((await start(command, args, { FORCE_COLOR: "1" }).ended).out)).toBe(true);
   });
 
-  it("is never in JSON", async () => {
+  it("never uses colour in JSON", async () => {
     const { out } = await startInTerminal(command, [...args, "--json"], 80).ended;
     expect(JSON.parse(out)).toMatchObject({ valid: false });
   });
 });
 
-describe("width", () => {
-  it.each([50, 100])("of %i columns is filled by the chart, and no line is longer", async (columns) => {
+describe("the chart of bench", () => {
+  it.each([50, 100])("fills a terminal of %i columns, and no line is longer", async (columns) => {
     const args = ["bench", "memory:", "--seconds", "0.2", "--concurrency", "1,2"];
     const { out, code } = await startInTerminal(command, args, columns).ended;
     expect(code).toBe(0);
@@ -71,15 +71,15 @@ describe("Ctrl-C", () => {
   });
   afterAll(() => hsm.close());
 
-  /** OpenSC's own: hands each call on to a module, and writes it down. */
+  /** OpenSC's proxy module: logs each call and forwards it to the real module. */
   const SPY =
     ["/usr/lib/x86_64-linux-gnu/pkcs11-spy.so", "/usr/lib/aarch64-linux-gnu/pkcs11-spy.so"].find(existsSync) ?? "";
 
-  it("ends a measurement with 130, and leaves no session on the token", async () => {
+  it("ends bench with exit code 130, and closes every session on the token", async () => {
     const log = join(installed.directory, "calls");
     const env = { ...hsm.env, HSM_PIN: hsm.pin, PKCS11SPY: hsm.module, PKCS11SPY_OUTPUT: log };
     const bench = startInTerminal(command, ["bench", uri, "--seconds", "600"], 80, env);
-    await bench.until("at once…");
+    await bench.until("concurrent…");
     bench.child.stdin?.write(CTRL_C);
     const { code, out } = await bench.ended;
     expect(code).toBe(130);
@@ -91,15 +91,15 @@ describe("Ctrl-C", () => {
     expect(calls.at(-1)).toBe("C_Finalize");
   });
 
-  it("ends a wait for standard input with 130", async () => {
+  it("ends with exit code 130 while reading standard input", async () => {
     const proof = startInTerminal(command, ["proof", "memory:", "GET", "https://a.example", "--token", "-"], 80);
-    await proof.until("End it with Ctrl-D.");
+    await proof.until("Press Ctrl-D to end it.");
     proof.child.stdin?.write("half a token");
     proof.child.stdin?.write(CTRL_C);
     expect(await proof.ended).toMatchObject({ code: 130, out: expect.stringContaining("Interrupted.") });
   });
 
-  it("ends a wait for a server; SIGTERM does too, with 143", async () => {
+  it("ends a request in flight with exit code 143 on SIGTERM", async () => {
     const silent = await loopbackServer();
     const args = ["token", "--key", "memory:", "--client-id", "a", "--base-url", silent.origin];
     const waiting = start(command, args);
@@ -110,7 +110,7 @@ describe("Ctrl-C", () => {
   });
 });
 
-describe("a process", () => {
+describe("the process", () => {
   it.each([
     [["show", "nosuch:hunter2"], 3],
     [["show", "pkcs11:token=t;object=k?pin-value=hunter2"], 3],
@@ -118,7 +118,7 @@ describe("a process", () => {
     [["fetch", "--token=hunter2", "https://a.example"], 2],
     [["verify", "hunter2", "--max-age=hunter2"], 2],
     [[], 2],
-  ])("that can't do %j says so in one line", async (args, expected) => {
+  ])("reports the error of %j in one line", async (args, expected) => {
     const { code, out, err } = await start(command, args).ended;
     expect(code).toBe(expected);
     expect(out).toBe("");
@@ -126,12 +126,12 @@ describe("a process", () => {
     expect(err).not.toMatch(/hunter2|\.js:\d/);
   });
 
-  it("whose reader goes away ends without a word", () => {
+  it("exits silently if the reader of its output closes the pipe", () => {
     const printed = execFileSync("/bin/sh", ["-c", `'${command}' show memory: | head -n 1`], { encoding: "utf8" });
     expect(printed).toMatch(/^key +memory:\n$/);
   });
 
-  it("warns of a PIN in a URI in one line, and does not repeat it", async () => {
+  it("warns about a PIN in a URI in one line, without repeating the PIN", async () => {
     const uri = "pkcs11:token=t;object=k?module-path=/nowhere.so&pin-value=hunter2";
     const { err } = await start(command, ["show", uri]).ended;
     expect(err).toMatch(/^hardproof: warning: .*pin-source[^\n]*\nhardproof: [^\n]+\n$/);

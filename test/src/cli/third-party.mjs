@@ -1,4 +1,4 @@
-/** A key store of a third party, as `--provider` takes it. It remembers one key. */
+/** A third-party key store for `--provider`. It has one key in memory. */
 import { generateKeyPairSync, sign } from "node:crypto";
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -24,7 +24,7 @@ export const provider = {
   }),
 };
 
-/** Its own copy of the class. */
+/** A copy of Hardproof's class, as in a provider that bundles the package. */
 class SignerError extends Error {
   name = "SignerError";
   code = "pin-locked";

@@ -1,4 +1,4 @@
-/** `hardproof token` and `fetch`, against oidc-provider and a resource server whose verifiers are other people's. */
+/** `hardproof token`, `fetch` and `demo` against oidc-provider and a resource server with third-party verifiers. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,24 +36,24 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Where nobody listens any more. */
-async function nobody(): Promise<string> {
+/** Returns the origin of a server that was closed. */
+async function closedOrigin(): Promise<string> {
   const { origin, close } = await loopbackServer();
   await close();
   return origin;
 }
 
-/** oidc-provider never says how often to ask, which means every five seconds. */
-function askedOften(ask: typeof fetch): typeof fetch {
+/** Adds a polling interval of one second: oidc-provider doesn't send one, and the default is five seconds. */
+function withShortInterval(originalFetch: typeof fetch): typeof fetch {
   return async (input, init) => {
-    const response = await ask(input, init);
+    const response = await originalFetch(input, init);
     if (!String(input).endsWith("/oauth/device")) return response;
     return Response.json(Object.assign(Object(await response.json()), { interval: 1 }), { status: response.status });
   };
 }
 
 describe("hardproof token", () => {
-  it("prints the access token alone, and the rest on standard error", async () => {
+  it("prints only the access token on standard output, and the rest on standard error", async () => {
     const { code, out, err } = await run(["token", "--issuer", as.issuer, "--scope", "read"], { env });
     expect(code).toBe(0);
     expect(out).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
@@ -62,7 +62,7 @@ describe("hardproof token", () => {
     expect(err).not.toContain(as.client.clientSecret);
   });
 
-  it("gives all of it as JSON", async () => {
+  it("prints the whole response as JSON", async () => {
     const { out, err } = await run(["token", "--json", "--issuer", as.issuer, "--scope", "read", "--require-binding"], {
       env,
     });
@@ -70,11 +70,11 @@ describe("hardproof token", () => {
     expect(err).toBe("");
   });
 
-  it("finds the token endpoint without metadata", async () => {
+  it("derives the token endpoint from --base-url, without metadata", async () => {
     expect(await run(["token", "--base-url", as.issuer], { env })).toMatchObject({ code: 0 });
   });
 
-  it.each(["a file", "standard input"])("has the client secret from %s", async (where) => {
+  it.each(["a file", "standard input"])("reads the client secret from %s", async (where) => {
     const path = join(directory, "secret");
     writeFileSync(path, `${as.client.clientSecret}\n`);
     const source = where === "a file" ? path : "-";
@@ -82,7 +82,7 @@ describe("hardproof token", () => {
     expect(await run(args, { env: { HARDPROOF_KEY: key }, stdin: as.client.clientSecret })).toMatchObject({ code: 0 });
   });
 
-  it("authenticates by the key: private_key_jwt", async () => {
+  it("authenticates with the key (private_key_jwt)", async () => {
     const args = ["token", "--issuer", as.issuer, "--client-id", "by-key", "--client-auth", "private_key_jwt"];
     expect(await run(args, { env })).toMatchObject({ code: 0 });
     const byOther = await run(["token", "--key", "memory:", "--client-key", key, ...args.slice(1)], { env });
@@ -90,26 +90,26 @@ describe("hardproof token", () => {
     expect(decodeJwt(byOther.out.trim()).cnf).not.toEqual({ jkt });
   });
 
-  it("shows a device's code on standard error, waits, and then refreshes", async () => {
-    vi.stubGlobal("fetch", askedOften(fetch));
+  it("shows the user code of the device grant on standard error, and refreshes the token later", async () => {
+    vi.stubGlobal("fetch", withShortInterval(fetch));
     const args = ["--issuer", as.issuer, "--client-id", as.clients.public.clientId, "--scope", "read"];
     const onError = (text: string) => {
       const [, url, code] = /^Open (\S+) and enter (\S+)$/m.exec(text) ?? [];
       if (url && code) void confirmDevice(url, code);
     };
-    const own = { HARDPROOF_KEY: key };
-    const { code, out } = await run(["token", "--json", "--grant", "device_code", ...args], { env: own, onError });
+    const keyEnv = { HARDPROOF_KEY: key };
+    const { code, out } = await run(["token", "--json", "--grant", "device_code", ...args], { env: keyEnv, onError });
     vi.unstubAllGlobals();
     expect(code).toBe(0);
     const { refreshToken, cnfJkt } = JSON.parse(out);
     expect(cnfJkt).toBe(jkt);
-    const env = { ...own, HARDPROOF_REFRESH_TOKEN: refreshToken };
+    const env = { ...keyEnv, HARDPROOF_REFRESH_TOKEN: refreshToken };
     const refreshed = await run(["token", "--grant", "refresh_token", ...args], { env });
     expect(refreshed).toMatchObject({ code: 0 });
     expect(refreshed.out + refreshed.err).not.toContain(refreshToken);
   });
 
-  it("ends with 1 where the server says no, with its words and without the secret", async () => {
+  it("ends with exit code 1 if the server refuses, with the server's error and without the secret", async () => {
     const wrong = { ...env, HARDPROOF_CLIENT_SECRET: "not the secret" };
     const { code, out, err } = await run(["token", "--issuer", as.issuer], { env: wrong });
     expect({ code, out }).toEqual({ code: 1, out: "" });
@@ -120,18 +120,18 @@ describe("hardproof token", () => {
     expect(JSON.parse(json.out).error).toMatchObject({ code: "refused", error: "invalid_client", statusCode: 401 });
   });
 
-  it("ends with 4 where there is no server", async () => {
-    const { code, err } = await run(["token", "--base-url", await nobody()], { env });
+  it("ends with exit code 4 if the server can't be reached", async () => {
+    const { code, err } = await run(["token", "--base-url", await closedOrigin()], { env });
     expect(code).toBe(4);
     expect(err).toSatisfy(isOneLine);
   });
 
   it.each([
-    [["token"], "Name the authorization server"],
+    [["token"], "Pass the authorization server"],
     [["token", "--issuer", "https://a.example", "--base-url", "https://b.example"], "not both"],
     [["token", "--base-url", "http://a.example"], "is not https"],
-    [["token", "--base-url", "https://a.example", "--grant", "refresh_token"], "Give the refresh token"],
-  ])("ends with 2 for a mistake: %j", async (args, problem) => {
+    [["token", "--base-url", "https://a.example", "--grant", "refresh_token"], "Pass the refresh token"],
+  ])("ends with exit code 2 for an invalid command line: %j", async (args, problem) => {
     const { code, err } = await run(args, { env });
     expect(code).toBe(2);
     expect(err).toContain(problem);
@@ -143,86 +143,89 @@ describe("hardproof fetch", () => {
   beforeAll(async () => {
     accessToken = (await run(["token", "--issuer", as.issuer], { env })).out.trim();
   });
-  const held = () => ({ env: { ...env, TOKEN: accessToken } });
+  const withToken = () => ({ env: { ...env, TOKEN: accessToken } });
 
   it.each(["url", "expressUrl"] as const)(
-    "calls %s with a token that it is given, in answer to a nonce",
+    "calls %s with a token from the environment, and answers a nonce challenge",
     async (route) => {
-      const { code, out } = await run(["fetch", rs[route], "--token-env", "TOKEN"], held());
+      const { code, out } = await run(["fetch", rs[route], "--token-env", "TOKEN"], withToken());
       expect(code).toBe(0);
       expect(JSON.parse(out)).toMatchObject({ hello: as.client.clientId, jkt });
     },
   );
 
-  it("gets a token by the same options as `token`", async () => {
+  it("requests a token with the same options as `token`", async () => {
     const { code, out } = await run(["fetch", rs.url, "--issuer", as.issuer], { env });
     expect(code).toBe(0);
     expect(JSON.parse(out).jkt).toBe(jkt);
   });
 
-  it("sends method, headers and body as curl would", async () => {
+  it("sends method, headers and body as curl does", async () => {
     const args = [
       "fetch",
       rs.url,
       "--token",
       "-",
       "-H",
-      "X-Mine: a b",
+      "X-Custom: a b",
       "-H",
       "content-type: text/plain",
       "-d",
       "hello",
     ];
-    expect(await run(args, { ...held(), stdin: accessToken })).toMatchObject({ code: 0 });
+    expect(await run(args, { ...withToken(), stdin: accessToken })).toMatchObject({ code: 0 });
     const request = rs.requests.at(-1);
     expect(request).toMatchObject({ method: "POST", body: "hello" });
-    expect(request?.headers).toMatchObject({ "x-mine": "a b", "content-type": "text/plain" });
+    expect(request?.headers).toMatchObject({ "x-custom": "a b", "content-type": "text/plain" });
   });
 
-  it("sends a file, and standard input", async () => {
+  it("sends a file or standard input as the body", async () => {
     const file = join(directory, "body");
     writeFileSync(file, "from a file");
-    await run(["fetch", rs.url, "--token-env", "TOKEN", "-X", "PUT", "-d", `@${file}`], held());
+    await run(["fetch", rs.url, "--token-env", "TOKEN", "-X", "PUT", "-d", `@${file}`], withToken());
     expect(rs.requests.at(-1)).toMatchObject({ method: "PUT", body: "from a file" });
-    await run(["fetch", rs.url, "--token-env", "TOKEN", "-d", "@-"], { ...held(), stdin: "from standard input" });
+    await run(["fetch", rs.url, "--token-env", "TOKEN", "-d", "@-"], { ...withToken(), stdin: "from standard input" });
     expect(rs.requests.at(-1)).toMatchObject({ method: "POST", body: "from standard input" });
     expect(rs.requests.at(-1)?.headers["content-type"]).toBe("application/x-www-form-urlencoded");
   });
 
-  it("takes standard input for one thing only", async () => {
-    const { code, err } = await run(["fetch", rs.url, "--token", "-", "-d", "@-"], { ...held(), stdin: accessToken });
+  it("reads standard input for one option only", async () => {
+    const { code, err } = await run(["fetch", rs.url, "--token", "-", "-d", "@-"], {
+      ...withToken(),
+      stdin: accessToken,
+    });
     expect(code).toBe(2);
-    expect(err).toContain("one thing only");
+    expect(err).toContain("one option only");
   });
 
-  it("shows status and headers with -i, writes a file with -o, and gives both as JSON", async () => {
-    const file = join(directory, "answer");
-    const shown = await run(["fetch", rs.url, "--token-env", "TOKEN", "-i"], held());
-    expect(shown.out).toMatch(/^HTTP 200 OK\n(?:[\w-]+: .*\n)+\n\{/);
-    expect(await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", file], held())).toEqual({
+  it("prints status and headers with -i, writes a file with -o, and prints both as JSON", async () => {
+    const file = join(directory, "response");
+    const included = await run(["fetch", rs.url, "--token-env", "TOKEN", "-i"], withToken());
+    expect(included.out).toMatch(/^HTTP 200 OK\n(?:[\w-]+: .*\n)+\n\{/);
+    expect(await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", file], withToken())).toEqual({
       code: 0,
       out: "",
       err: "",
     });
     expect(JSON.parse(readFileSync(file, "utf8")).jkt).toBe(jkt);
-    const { out } = await run(["fetch", rs.url, "--token-env", "TOKEN", "--json"], held());
+    const { out } = await run(["fetch", rs.url, "--token-env", "TOKEN", "--json"], withToken());
     expect(JSON.parse(out)).toMatchObject({ status: 200, body: expect.stringContaining(jkt) });
   });
 
-  it("ends with 0 for any answer, and with 1 for a refusal where --fail is given", async () => {
+  it("ends with exit code 0 for any response, and with 1 for an error status with --fail", async () => {
     const other = { env: { ...env, TOKEN: "opaque-and-unknown" } };
     expect(await run(["fetch", rs.url, "--token-env", "TOKEN"], other)).toMatchObject({ code: 0 });
     expect(await run(["fetch", rs.url, "--token-env", "TOKEN", "--fail"], other)).toMatchObject({ code: 1 });
   });
 
-  it("gives bytes as they are", async () => {
+  it("writes bytes unchanged", async () => {
     const bytes = Buffer.from([0, 255, 27, 10, 13, 128]);
     const server = await loopbackServer();
     server.http.on("request", (_, res) => res.end(bytes));
     const file = join(directory, "bytes");
-    await run(["fetch", server.origin, "--token-env", "TOKEN", "-o", file], held());
+    await run(["fetch", server.origin, "--token-env", "TOKEN", "-o", file], withToken());
     expect(readFileSync(file)).toEqual(bytes);
-    const { out } = await run(["fetch", server.origin, "--token-env", "TOKEN", "--json"], held());
+    const { out } = await run(["fetch", server.origin, "--token-env", "TOKEN", "--json"], withToken());
     expect(JSON.parse(out).bodyBase64).toBe(bytes.toString("base64"));
     await server.close();
   });
@@ -233,29 +236,29 @@ describe("hardproof fetch", () => {
     [["fetch", "https://a.example", "--token-env", "TOKEN", "-H", "authorization: x"], 2, "authorization"],
     [["fetch", "https://a.example", "--token-env", "TOKEN", "-X", "NO METHOD"], 2, "GET"],
     [["fetch", "https://a.example", "--token-env", "TOKEN", "-d", "@/nowhere"], 2, "ENOENT"],
-  ])("%j ends with %i", async (args, expected, problem) => {
-    const { code, err } = await run(args, held());
+  ])("ends %j with exit code %i", async (args, expected, problem) => {
+    const { code, err } = await run(args, withToken());
     expect(err).toSatisfy(isOneLine);
     expect(err).toContain(problem);
     expect(err).not.toContain(accessToken);
     expect(code).toBe(expected);
   });
 
-  it("ends with 4 where there is no server", async () => {
-    const { code, err } = await run(["fetch", await nobody(), "--token-env", "TOKEN"], held());
+  it("ends with exit code 4 if the server can't be reached", async () => {
+    const { code, err } = await run(["fetch", await closedOrigin(), "--token-env", "TOKEN"], withToken());
     expect(code).toBe(4);
     expect(err).toMatch(/can't be reached \(ECONNREFUSED\)\.\n$/);
   });
 
-  it("ends with 2 for a file that can't be written", async () => {
-    const { code, err } = await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", "/nowhere/x"], held());
+  it("ends with exit code 2 if the output file can't be written", async () => {
+    const { code, err } = await run(["fetch", rs.url, "--token-env", "TOKEN", "-o", "/nowhere/x"], withToken());
     expect(code).toBe(2);
     expect(err).toContain("ENOENT");
   });
 });
 
 describe("hardproof demo", () => {
-  it("shows the binding, the answer, and the thief turned away", async () => {
+  it("reports the binding, the accepted call and the refused theft", async () => {
     const { code, out } = await run(["demo", "--json"], { env: { HARDPROOF_KEY: key } });
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
@@ -267,9 +270,9 @@ describe("hardproof demo", () => {
     });
   });
 
-  it("makes a key in memory where none is named", async () => {
+  it("creates a key in memory if no URI is set", async () => {
     const { code, out } = await run(["demo"]);
     expect(code).toBe(0);
-    expect(out).toMatch(/^the thief +401 /m);
+    expect(out).toMatch(/^call by thief +401 /m);
   });
 });

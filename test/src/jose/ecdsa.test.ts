@@ -1,4 +1,4 @@
-/** ECDSA's two signature forms, and public keys in every form in which a store gives them. */
+/** The two formats of ECDSA signatures, and public keys in every format that a store returns. */
 import { createECDH, createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -11,14 +11,14 @@ const jwk = pair.publicKey.export({ format: "jwk" });
 const integrity = expect.objectContaining({ name: "SignerError", code: "integrity" });
 const wrongKey = expect.objectContaining({ name: "SignerError", code: "wrong-key" });
 
-/** r or s with any count of leading zero bytes. */
+/** r or s with any number of leading zero bytes. */
 const scalar = fc
   .tuple(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.integer({ min: 0, max: 31 }))
   .map(([bytes, zeros]) => Buffer.from(bytes.fill(0, 0, zeros)))
   .filter((bytes) => BigInt(`0x${bytes.toString("hex")}`) > 0n && BigInt(`0x${bytes.toString("hex")}`) < ORDER);
 const raw = fc.tuple(scalar, scalar).map((halves) => Buffer.concat(halves));
 
-/** X.690 §8 without this project's code or asn1js. */
+/** An independent implementation of X.690 §8. */
 const length = (n: number) => (n < 0x80 ? Buffer.of(n) : Buffer.of(0x81, n));
 const tlv = (tag: number, value: Uint8Array) => Buffer.concat([Buffer.of(tag), length(value.length), value]);
 const integer = (half: Uint8Array) => {
@@ -28,29 +28,29 @@ const integer = (half: Uint8Array) => {
 const der = (r: Uint8Array, s: Uint8Array) => tlv(0x30, Buffer.concat([integer(r), integer(s)]));
 const halves = (bytes: Uint8Array) => [bytes.subarray(0, 32), bytes.subarray(32)] as const;
 
-describe("a signature in DER (X.690 §10, RFC 3279 §2.2.3)", () => {
-  it("made by node becomes one that node verifies in JOSE's form, and back to the same bytes", () => {
+describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
+  it("a DER signature of node:crypto converts to a raw one that node:crypto verifies, and back to the same bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
-        const made = sign("sha256", message, pair.privateKey);
-        const converted = derToRaw(made);
+        const signature = sign("sha256", message, pair.privateKey);
+        const converted = derToRaw(signature);
         expect(converted).toHaveLength(64);
         expect(verify("sha256", message, { key: pair.publicKey, dsaEncoding: "ieee-p1363" }, converted)).toBe(true);
-        expect(Buffer.from(rawToDer(converted))).toEqual(made);
+        expect(Buffer.from(rawToDer(converted))).toEqual(signature);
       }),
     );
   });
 
-  it("made by node in JOSE's form becomes DER that node verifies", () => {
+  it("a raw signature of node:crypto converts to DER that node:crypto verifies", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
-        const made = sign("sha256", message, { key: pair.privateKey, dsaEncoding: "ieee-p1363" });
-        expect(verify("sha256", message, pair.publicKey, rawToDer(made))).toBe(true);
+        const signature = sign("sha256", message, { key: pair.privateKey, dsaEncoding: "ieee-p1363" });
+        expect(verify("sha256", message, pair.publicKey, rawToDer(signature))).toBe(true);
       }),
     );
   });
 
-  it("keeps r and s whatever their leading zeros", () => {
+  it("conversion preserves r and s with any leading zeros", () => {
     fc.assert(
       fc.property(raw, (bytes) => {
         const expected = der(...halves(bytes));
@@ -60,15 +60,18 @@ describe("a signature in DER (X.690 §10, RFC 3279 §2.2.3)", () => {
     );
   });
 
-  it.each(Array.from({ length: 32 }, (_, zeros) => zeros))("with %i leading zero bytes in r and s", (zeros) => {
-    const half = Buffer.alloc(32, 0xab).fill(0, 0, zeros);
-    const bytes = Buffer.concat([half, half]);
-    expect(Buffer.from(derToRaw(der(half, half)))).toEqual(bytes);
-    expect(Buffer.from(rawToDer(bytes))).toEqual(der(half, half));
-  });
+  it.each(Array.from({ length: 32 }, (_, zeros) => zeros))(
+    "conversion preserves %i leading zero bytes in r and s",
+    (zeros) => {
+      const half = Buffer.alloc(32, 0xab).fill(0, 0, zeros);
+      const bytes = Buffer.concat([half, half]);
+      expect(Buffer.from(derToRaw(der(half, half)))).toEqual(bytes);
+      expect(Buffer.from(rawToDer(bytes))).toEqual(der(half, half));
+    },
+  );
 });
 
-describe("a signature that is refused", () => {
+describe("an invalid signature is rejected", () => {
   const one = Buffer.alloc(32, 0x11);
   const high = Buffer.alloc(32, 0xee);
   const good = der(one, high);
@@ -77,7 +80,7 @@ describe("a signature that is refused", () => {
   const zero = tlv(0x02, Buffer.of(0));
 
   it.each<[string, Uint8Array]>([
-    ["nothing", Buffer.alloc(0)],
+    ["no bytes", Buffer.alloc(0)],
     ["a length in the long form", Buffer.concat([Buffer.of(0x30, 0x81, body.length), body])],
     ["a length in the long form inside", tlv(0x30, Buffer.concat([Buffer.of(0x02, 0x81, 32), one, integer(high)]))],
     ["an indefinite length", Buffer.concat([Buffer.of(0x30, 0x80), body, Buffer.of(0, 0)])],
@@ -96,16 +99,16 @@ describe("a signature that is refused", () => {
     ["a set", tlv(0x31, body)],
     ["octet strings", tlv(0x30, Buffer.concat([tlv(0x04, one), tlv(0x04, one)]))],
     ["a nested sequence", tlv(0x30, good)],
-    ["the raw form", Buffer.concat([one, one])],
-  ])("is %s", (_, bytes) => {
+    ["a raw signature", Buffer.concat([one, one])],
+  ])("DER: %s", (_, bytes) => {
     expect(() => derToRaw(bytes)).toThrow(integrity);
   });
 
-  it("is a good one cut anywhere", () => {
+  it("DER: a valid signature truncated at any byte", () => {
     for (let end = 0; end < good.length; end++) expect(() => derToRaw(good.subarray(0, end))).toThrow(integrity);
   });
 
-  it("is, of all that one changed byte makes of a good one, every one that is not another good one", () => {
+  it("DER: a valid signature with any byte changed, unless the result is the DER encoding of another r and s", () => {
     fc.assert(
       fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = Buffer.from(good);
@@ -117,7 +120,7 @@ describe("a signature that is refused", () => {
     );
   });
 
-  it("is any bytes that are no signature", () => {
+  it("DER: arbitrary bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         expect(() => derToRaw(bytes)).toThrow(integrity);
@@ -132,17 +135,17 @@ describe("a signature that is refused", () => {
     ["s = 0", Buffer.concat([one, Buffer.alloc(32)])],
     ["r = n", Buffer.concat([order, one])],
     ["s = n", Buffer.concat([one, order])],
-  ])("in JOSE's form is %s", (_, bytes) => {
+  ])("raw: %s", (_, bytes) => {
     expect(() => rawToDer(bytes)).toThrow(integrity);
   });
 });
 
-describe("a public key", () => {
-  it("is the same from SPKI and from JWK, and has four members", () => {
+describe("public keys", () => {
+  it("import to the same JWK of four members from SPKI and from a JWK", () => {
     const spki = pair.publicKey.export({ type: "spki", format: "der" });
     const { kty, crv, x, y } = jwk;
-    for (const given of [spki, { kty, crv, x, y, kid: "k", use: "sig" } as never])
-      expect(importPublicKey(given).jwk).toEqual({ kty: "EC", crv: "P-256", x, y });
+    for (const publicKey of [spki, { kty, crv, x, y, kid: "k", use: "sig" } as never])
+      expect(importPublicKey(publicKey).jwk).toEqual({ kty: "EC", crv: "P-256", x, y });
   });
 
   it.each([
@@ -150,13 +153,13 @@ describe("a public key", () => {
     ["secp256k1", generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey, "secp256k1"],
     ["RSA", generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey, "rsa 2048"],
     ["Ed25519", generateKeyPairSync("ed25519").publicKey, "ed25519"],
-  ])("of another kind is refused by its name: %s", (_, key, name) => {
+  ])("of another type are rejected, and the error names the type: %s", (_, key, name) => {
     const spki = key.export({ type: "spki", format: "der" });
     expect(() => importPublicKey(spki)).toThrow(wrongKey);
     expect(() => importPublicKey(spki)).toThrow(name);
   });
 
-  it("that is not on the curve is refused", () => {
+  it("whose point isn't on the curve are rejected", () => {
     const y = Buffer.from(jwk.y ?? "", "base64url");
     y[31] = (y[31] ?? 0) ^ 1;
     const off = { kty: "EC", crv: "P-256", x: jwk.x ?? "", y: y.toString("base64url") } as const;
@@ -165,7 +168,7 @@ describe("a public key", () => {
     expect(() => importPublicKey(Buffer.concat([spki.subarray(0, -32), y]))).toThrow(wrongKey);
   });
 
-  it("that is any bytes is refused", () => {
+  it("of arbitrary bytes are rejected", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         expect(() => importPublicKey(bytes)).toThrow(wrongKey);
@@ -175,7 +178,7 @@ describe("a public key", () => {
 });
 
 describe("CKA_EC_POINT (PKCS#11 v2.40 §2.3.3)", () => {
-  it("is read as a DER octet string and as the bare point", () => {
+  it("is accepted as a DER OCTET STRING and as the bare point", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1 }), (seed) => {
         const ecdh = createECDH("prime256v1");
@@ -189,12 +192,12 @@ describe("CKA_EC_POINT (PKCS#11 v2.40 §2.3.3)", () => {
   });
 
   it.each([
-    ["nothing", Buffer.alloc(0)],
+    ["no bytes", Buffer.alloc(0)],
     ["a compressed point", Buffer.concat([Buffer.of(0x02), Buffer.alloc(32, 1)])],
     ["a P-384 point", tlv(0x04, Buffer.concat([Buffer.of(0x04), Buffer.alloc(96, 1)]))],
     ["a point with a byte after it", Buffer.concat([tlv(0x04, Buffer.alloc(65, 4)), Buffer.of(0)])],
     ["another tag around it", tlv(0x03, Buffer.alloc(65, 4))],
-  ])("is not %s", (_, bytes) => {
+  ])("is rejected: %s", (_, bytes) => {
     expect(() => jwkFromEcPoint(bytes)).toThrow(wrongKey);
   });
 });

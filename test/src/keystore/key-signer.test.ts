@@ -1,4 +1,4 @@
-/** The seam between a provider's open key and everybody else: what the core does for every store, and refuses from any. */
+/** `KeySigner`: what it does for every key store, and what it rejects from any of them. */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { inspect } from "node:util";
@@ -21,13 +21,13 @@ const der = (message: Uint8Array, key = pair.privateKey): StoreSignature => ({
   signature: sign("sha256", message, key),
   form: "der",
 });
-const forever = () => new Promise<never>(() => undefined);
+const never = () => new Promise<never>(() => undefined);
 
-type SignMessage = (message: Uint8Array, use: OpenKeyOptions) => StoreSignature | Promise<StoreSignature>;
-const later: SignMessage = async (message) => der(message);
+type SignMessage = (message: Uint8Array, options: OpenKeyOptions) => StoreSignature | Promise<StoreSignature>;
+const asynchronously: SignMessage = async (message) => der(message);
 
-/** A store in memory that answers later, as a remote one does, unless told otherwise. */
-function store(signMessage = later, more: { publicKey?: Uint8Array; keyRef?: string } = {}) {
+/** A store in memory. By default it responds asynchronously, as a remote store does. */
+function store(signMessage = asynchronously, more: { publicKey?: Uint8Array; keyRef?: string } = {}) {
   return {
     publicKey: spki,
     signMessage: vi.fn(signMessage),
@@ -46,13 +46,13 @@ const caught = (promise: Promise<unknown>) =>
   );
 
 describe("opening", () => {
-  it("does not happen before the first use, nor ever for a signer that is closed unused", async () => {
+  it("is deferred until the first use, and skipped for a signer that is closed unused", async () => {
     const open = vi.fn(() => store());
     await newSigner(open).close();
     expect(open).not.toHaveBeenCalled();
   });
 
-  it("happens once for 50 callers of every method", async () => {
+  it("is shared by 50 concurrent callers of all methods", async () => {
     const open = vi.fn(async () => store());
     const signer = newSigner(open);
     const calls = Array.from(
@@ -63,7 +63,7 @@ describe("opening", () => {
     expect(open).toHaveBeenCalledTimes(1);
   });
 
-  it("that failed is tried again by the next use", async () => {
+  it("is retried by the next call after a failure", async () => {
     const open = vi.fn(async () => store()).mockRejectedValueOnce(new Error("no route"));
     const signer = newSigner(open);
     const errors = await Promise.all([signer.sign(data), signer.publicJwk()].map(caught));
@@ -73,7 +73,7 @@ describe("opening", () => {
     expect(open).toHaveBeenCalledTimes(2);
   });
 
-  it("that takes too long is given up, and what it opens after all is closed", async () => {
+  it("ends at the timeout, and a key that arrives later is closed", async () => {
     const late = store();
     let arrive: (key: OpenKey) => void = () => undefined;
     const signer = newSigner(
@@ -88,16 +88,16 @@ describe("opening", () => {
     await expect.poll(() => late.close.mock.calls.length).toBe(1);
   });
 
-  it("of a key of the wrong kind fails, naming both, and closes it", async () => {
+  it("rejects a key of another type, names both types, and closes the key", async () => {
     const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ type: "spki", format: "der" });
-    const wrong = store(later, { publicKey: rsa });
+    const wrong = store(asynchronously, { publicKey: rsa });
     const error = await caught(newSigner(() => wrong).sign(data));
     expect(error).toMatchObject({ code: "wrong-key", message: expect.stringMatching(/test:key.*P-256.*rsa 2048/) });
     expect(wrong.close).toHaveBeenCalledTimes(1);
     expect(wrong.signMessage).not.toHaveBeenCalled();
   });
 
-  it("is not given up by one caller who leaves", async () => {
+  it("continues for other callers when one of them aborts", async () => {
     let arrive: () => void = () => undefined;
     const signer = newSigner(async () => {
       await new Promise<void>((resolve) => {
@@ -105,17 +105,17 @@ describe("opening", () => {
       });
       return store();
     });
-    const leaver = new AbortController();
-    const left = caught(signer.sign(data, { signal: leaver.signal }));
-    const stayed = signer.sign(data);
-    leaver.abort(new Error("enough"));
-    expect(await left).toMatchObject({ code: "aborted", retryable: false });
+    const aborting = new AbortController();
+    const aborted = caught(signer.sign(data, { signal: aborting.signal }));
+    const waiting = signer.sign(data);
+    aborting.abort(new Error("enough"));
+    expect(await aborted).toMatchObject({ code: "aborted", retryable: false });
     arrive();
-    expect(await stayed).toHaveLength(64);
+    expect(await waiting).toHaveLength(64);
   });
 
-  it("does not happen for a caller who has given up before, and fails behind nobody's back", async () => {
-    const open = vi.fn(async () => Promise.reject(new Error("the token is away")));
+  it("is not started by an already aborted caller, and leaves no unhandled rejection", async () => {
+    const open = vi.fn(async () => Promise.reject(new Error("no token in the slot")));
     const [unhandled, signal] = [vi.fn(), AbortSignal.abort()];
     process.on("unhandledRejection", unhandled);
     const calls = [
@@ -125,7 +125,7 @@ describe("opening", () => {
       DPoPProver.create(newSigner(open), { signal }),
     ];
     for (const error of await Promise.all(calls.map(caught))) expect(error).toMatchObject({ code: "aborted" });
-    await setImmediate(); // a rejection that nobody handles is told after the microtasks
+    await setImmediate(); // unhandled rejections are reported after the microtasks
     process.off("unhandledRejection", unhandled);
     expect(unhandled).not.toHaveBeenCalled();
     expect(open).not.toHaveBeenCalled();
@@ -133,7 +133,7 @@ describe("opening", () => {
 });
 
 describe("signing", () => {
-  it("hands over the message, or its SHA-256 where the store takes a digest", async () => {
+  it("passes the message, or its SHA-256 digest if the store signs digests", async () => {
     const digests: Uint8Array[] = [];
     const { publicKey, describe, close } = store();
     const key: OpenKey = {
@@ -151,65 +151,65 @@ describe("signing", () => {
     );
   });
 
-  it("takes answers at once, by promise, and by any other thenable", async () => {
+  it("accepts a signature directly, from a promise, and from any other thenable", async () => {
     class SdkPromise implements PromiseLike<StoreSignature> {
-      readonly #answer: Promise<StoreSignature>;
+      readonly #signature: Promise<StoreSignature>;
       constructor(message: Uint8Array) {
-        this.#answer = Promise.resolve(der(message));
+        this.#signature = Promise.resolve(der(message));
       }
-      // biome-ignore lint/suspicious/noThenProperty: it is what this is about
-      then: Promise<StoreSignature>["then"] = (...handlers) => this.#answer.then(...handlers);
+      // biome-ignore lint/suspicious/noThenProperty: this test is about thenables
+      then: Promise<StoreSignature>["then"] = (...handlers) => this.#signature.then(...handlers);
     }
     const thenable = (message: Uint8Array) => new SdkPromise(message) as never;
-    for (const signMessage of [(message: Uint8Array) => der(message), later, thenable])
+    for (const signMessage of [(message: Uint8Array) => der(message), asynchronously, thenable])
       expect(await newSigner(() => store(signMessage)).sign(data)).toHaveLength(64);
   });
 
   it.each<[string, (message: Uint8Array) => StoreSignature]>([
     ["another key's signature", (message) => der(message, other.privateKey)],
-    ["a signature of something else", () => der(Buffer.from("else"))],
-    ["DER that is called raw", (message) => ({ ...der(message), form: "raw" })],
+    ["a signature of other data", () => der(Buffer.from("other data"))],
+    ["DER that is declared as raw", (message) => ({ ...der(message), form: "raw" })],
     ["63 bytes", () => ({ signature: Buffer.alloc(63, 1), form: "raw" })],
     ["64 zeros", () => ({ signature: Buffer.alloc(64), form: "raw" })],
-    ["nothing", () => ({ signature: Buffer.alloc(0), form: "der" })],
-  ])("refuses %s", async (_, signMessage) => {
+    ["an empty signature", () => ({ signature: Buffer.alloc(0), form: "der" })],
+  ])("rejects %s", async (_, signMessage) => {
     const signer = newSigner(() => store(async (message) => signMessage(message)));
     expect(await caught(signer.sign(data))).toMatchObject({ code: "integrity", retryable: false, uri: "test:key" });
   });
 
-  it("refuses an answer that names another key, or none, than the pinned one", async () => {
+  it("rejects a signature whose keyRef is missing or differs from that of the pinned key", async () => {
     for (const keyRef of ["key/2", undefined]) {
-      const answer = async (message: Uint8Array) => ({ ...der(message), ...(keyRef && { keyRef }) });
-      const signer = newSigner(() => store(answer, { keyRef: "key/1" }));
+      const signMessage = async (message: Uint8Array) => ({ ...der(message), ...(keyRef && { keyRef }) });
+      const signer = newSigner(() => store(signMessage, { keyRef: "key/1" }));
       expect(await caught(signer.sign(data))).toMatchObject({ code: "integrity" });
     }
   });
 
-  it("verifies each answer, or the first good one alone where that was chosen", async () => {
-    const turns = () => {
-      let turn = 0;
-      return store(async (message) => der(message, turn++ === 1 ? other.privateKey : undefined));
+  it('verifies each signature, or with `verify: "first"` only until one is valid', async () => {
+    const secondSignatureByOtherKey = () => {
+      let count = 0;
+      return store(async (message) => der(message, count++ === 1 ? other.privateKey : undefined));
     };
-    const always = newSigner(turns);
-    const first = newSigner(turns, { verify: "first" });
+    const always = newSigner(secondSignatureByOtherKey);
+    const first = newSigner(secondSignatureByOtherKey, { verify: "first" });
     await Promise.all([always.sign(data), first.sign(data)]);
     expect(await caught(always.sign(data))).toMatchObject({ code: "integrity" });
     expect(await first.sign(data)).toHaveLength(64);
   });
 
-  it("ends at its time, and tells the store by the signal", async () => {
+  it("ends at the timeout, and aborts the signal that was passed to the store", async () => {
     let signal: AbortSignal | undefined;
-    const key = store((_, use) => {
-      signal = use.signal;
-      return forever();
+    const key = store((_, options) => {
+      signal = options.signal;
+      return never();
     });
     const error = await caught(newSigner(() => key, { timeout: 20 }).sign(data));
     expect(error).toMatchObject({ code: "timeout", message: expect.stringContaining("20 ms") });
     expect(signal?.aborted).toBe(true);
   });
 
-  it("ends when the caller gives up, before or during, with the reason as cause", async () => {
-    const key = store(forever);
+  it("ends when the caller aborts, before or during the call, with the reason as cause", async () => {
+    const key = store(never);
     const signer = newSigner(() => key);
     const reason = new Error("the user left");
     expect(await caught(signer.sign(data, { signal: AbortSignal.abort(reason) }))).toMatchObject({ code: "aborted" });
@@ -221,18 +221,18 @@ describe("signing", () => {
     expect(await error).toMatchObject({ code: "aborted", cause: { message: "the user left" } });
   });
 
-  it("leaves no listener on a signal that is used again and again", async () => {
+  it("removes its listeners from a signal that is reused", async () => {
     const { signal } = new AbortController();
     const signer = newSigner(() => store());
     const [add, remove] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
-    for (let times = 0; times < 20; times++) await signer.sign(data, { signal });
+    for (let call = 0; call < 20; call++) await signer.sign(data, { signal });
     expect(add.mock.calls.length).toBeGreaterThan(0);
     expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
   });
 });
 
 describe("errors of a store", () => {
-  it("that are no SignerError become one, without what SDKs hang on them", async () => {
+  it("become a SignerError, without the properties in which SDKs store requests", async () => {
     const sdk = Object.assign(new Error("503"), {
       code: "Unavailable",
       $request: { headers: { authorization: "s3cr3t" } },
@@ -243,7 +243,7 @@ describe("errors of a store", () => {
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain("s3cr3t");
   });
 
-  it("are the same whether thrown or rejected", async () => {
+  it("are handled the same whether thrown or rejected", async () => {
     const boom = () => {
       throw new Error("boom");
     };
@@ -254,36 +254,36 @@ describe("errors of a store", () => {
 });
 
 describe("closing", () => {
-  it("waits for what is under way, once, and then refuses everything", async () => {
-    const answers: (() => void)[] = [];
+  it("waits for signatures in flight, closes once, and rejects all later calls", async () => {
+    const responses: (() => void)[] = [];
     const key = store(
       (message) =>
         new Promise((resolve) => {
-          answers.push(() => resolve(der(message)));
+          responses.push(() => resolve(der(message)));
         }),
     );
     const signer = newSigner(() => key);
     const signing = [signer.sign(data), signer.sign(data)];
-    await expect.poll(() => answers.length).toBe(2);
+    await expect.poll(() => responses.length).toBe(2);
     const closing = [signer.close(), signer.close()];
     expect(key.close).not.toHaveBeenCalled();
-    for (const answer of answers) answer();
+    for (const respond of responses) respond();
     for (const signature of await Promise.all(signing)) expect(signature).toHaveLength(64);
     await Promise.all(closing);
     expect(key.close).toHaveBeenCalledTimes(1);
-    for (const use of [signer.sign(data), signer.publicJwk(), signer.describe()])
-      expect(await caught(use)).toMatchObject({ code: "misconfigured", message: expect.stringContaining("closed") });
+    for (const call of [signer.sign(data), signer.publicJwk(), signer.describe()])
+      expect(await caught(call)).toMatchObject({ code: "misconfigured", message: expect.stringContaining("closed") });
   });
 
-  it("of a signer that is just being opened makes what was asked of it before", async () => {
+  it("completes a signature that was requested while the key is being opened", async () => {
     const signer = newSigner(async () => store());
     const signing = signer.sign(data);
     await signer.close();
     expect(await signing).toHaveLength(64);
   });
 
-  it("does not wait for ever for a store that never answers", async () => {
-    const key = store(forever);
+  it("stops waiting at the timeout for a store that never responds", async () => {
+    const key = store(never);
     const signer = newSigner(() => key, { timeout: 20 });
     const signing = caught(signer.sign(data));
     await signer.close();
@@ -291,7 +291,7 @@ describe("closing", () => {
     expect(key.close).toHaveBeenCalledTimes(1);
   });
 
-  it("happens at the end of `await using`", async () => {
+  it("is done at the end of `await using`", async () => {
     const key = store();
     {
       await using signer = newSigner(() => key);
@@ -302,13 +302,13 @@ describe("closing", () => {
 });
 
 it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])(
-  "a time-out of %d is refused at the door",
+  "rejects a timeout of %d in the constructor",
   (timeout) => {
     expect(() => newSigner(() => store(), { timeout })).toThrow(expect.objectContaining({ code: "misconfigured" }));
   },
 );
 
-it("describes the key in the store's words, with its thumbprint", async () => {
+it("describes the key with the facts of the store and its thumbprint", async () => {
   expect(await newSigner(() => store()).describe()).toEqual({
     provider: "test",
     uri: "test:key",

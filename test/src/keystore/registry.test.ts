@@ -1,4 +1,4 @@
-/** Key stores by URI: the built-in ones, and those that an operator adds. */
+/** Providers by scheme: the built-in ones, and those that an application or an operator adds. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -25,7 +25,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const refusal = async (work: Promise<unknown>): Promise<SignerError> => {
+const rejection = async (work: Promise<unknown>): Promise<SignerError> => {
   const error = await work.then(
     () => expect.unreachable(),
     (reason) => reason,
@@ -41,32 +41,35 @@ const storeOf = (scheme: string, more: Partial<Provider> = {}): Provider => ({
 });
 
 describe("openSigner", () => {
-  it("opens a key that proofs can be made with", async () => {
+  it("returns a signer that proofs can be made with", async () => {
     const signer = await openSigner("memory:");
     expect((await DPoPProver.create(signer)).jkt).toMatch(/^[\w-]{43}$/);
   });
 
-  it("gives the provider the URI and the options, those of every signer among them", async () => {
-    const given: unknown[] = [];
+  it("passes the URI and all options to the provider", async () => {
+    const received: unknown[] = [];
     const open: Provider["open"] = (uri, options) => {
-      given.push(uri, options);
+      received.push(uri, options);
       return MemorySigner.generate();
     };
-    registerProvider(storeOf("given", { open }));
+    registerProvider(storeOf("options", { open }));
     const options = { timeout: 5, verify: "first", region: "eu" } as const;
-    await openSigner("given:key?a=b", options);
-    expect(given).toEqual(["given:key?a=b", options]);
+    await openSigner("options:key?a=b", options);
+    expect(received).toEqual(["options:key?a=b", options]);
   });
 
-  it("takes the options of every signer for a built-in provider", async () => {
-    expect((await refusal(openSigner("memory:", { timeout: -1 }))).message).toMatch(/timeout/);
+  it("accepts the options of every signer for a built-in provider", async () => {
+    expect((await rejection(openSigner("memory:", { timeout: -1 }))).message).toMatch(/timeout/);
   });
 
-  it.each(["nobody:key", "memor:", "memory2:"])("%s has no provider", async (uri) => {
-    const { message } = await refusal(openSigner(uri));
-    for (const scheme of Object.keys(builtInProviders)) expect(message).toContain(`${scheme}:`);
-    expect(message).toMatch(/registerProvider.*HARDPROOF_PROVIDERS.*--provider/);
-  });
+  it.each(["unknown:key", "memor:", "memory2:"])(
+    "rejects %s, lists the known schemes, and explains how to add one",
+    async (uri) => {
+      const { message } = await rejection(openSigner(uri));
+      for (const scheme of Object.keys(builtInProviders)) expect(message).toContain(`${scheme}:`);
+      expect(message).toMatch(/registerProvider.*HARDPROOF_PROVIDERS.*--provider/);
+    },
+  );
 
   it.each([
     "",
@@ -80,18 +83,18 @@ describe("openSigner", () => {
     "constructor:",
     "__proto__:",
     "toString:",
-  ])("%j is told which schemes there are", async (uri) =>
-    expect((await refusal(openSigner(uri))).message).toMatch(/file:, .*memory:, .*pkcs11:/),
+  ])("rejects %j and lists the known schemes", async (uri) =>
+    expect((await rejection(openSigner(uri))).message).toMatch(/file:, .*memory:, .*pkcs11:/),
   );
 
-  it("refuses 200 URIs of no provider, each in one line that does not repeat what may be a secret", async () => {
+  it("rejects 200 URIs of unknown schemes, each in one line that doesn't repeat what may be a secret", async () => {
     const uri = fc.string({ unit: "binary", maxLength: 20 }).map((start) => `${start}?pin-value=${SECRET}`);
     const unknown = uri.filter(
       (text) => !Object.keys(builtInProviders).some((scheme) => text.startsWith(`${scheme}:`)),
     );
     await fc.assert(
       fc.asyncProperty(unknown, async (text) => {
-        const { message } = await refusal(openSigner(text));
+        const { message } = await rejection(openSigner(text));
         expect(message).not.toMatch(/[\n\r]/);
         expect(message).not.toContain(SECRET);
       }),
@@ -119,10 +122,10 @@ describe.each(Object.keys(builtInProviders))("%s:", (scheme) => {
   );
   const malformed = fc.tuple(start, wrong).map(([before, after]) => `${scheme}:${before}?pin-value=${SECRET}${after}`);
 
-  it("refuses 200 malformed URIs, each in one line without what they hold", async () => {
+  it("rejects 200 malformed URIs, each in one line that doesn't repeat their values", async () => {
     await fc.assert(
       fc.asyncProperty(malformed, async (uri) => {
-        const { message } = await refusal(openSigner(uri));
+        const { message } = await rejection(openSigner(uri));
         expect(message).not.toMatch(/[\n\r]/);
         expect(message).not.toContain(SECRET);
       }),
@@ -132,39 +135,41 @@ describe.each(Object.keys(builtInProviders))("%s:", (scheme) => {
 });
 
 describe("createKey and listKeys", () => {
-  it("ask the provider", async () => {
-    const made = MemorySigner.generate();
-    registerProvider(storeOf("whole", { create: async () => made, list: async (uri) => [`${uri}key-1`] }));
-    expect(await createKey("whole:key-1")).toBe(made);
+  it("call the provider", async () => {
+    const created = MemorySigner.generate();
+    registerProvider(storeOf("whole", { create: async () => created, list: async (uri) => [`${uri}key-1`] }));
+    expect(await createKey("whole:key-1")).toBe(created);
     expect(await listKeys("whole:")).toEqual(["whole:key-1"]);
   });
 
-  it("say so where the provider can't", async () => {
+  it("reject a provider that doesn't support them", async () => {
     registerProvider(storeOf("open-only"));
-    expect((await refusal(createKey("open-only:key"))).message).toMatch(/^open-only: keys can't be made from here/);
-    expect((await refusal(listKeys("open-only:"))).message).toMatch(/^open-only: keys can't be listed from here/);
+    expect((await rejection(createKey("open-only:key"))).message).toMatch(
+      /^open-only: This provider can't create keys\./,
+    );
+    expect((await rejection(listKeys("open-only:"))).message).toMatch(/^open-only: This provider can't list keys\./);
   });
 });
 
 describe("registerProvider", () => {
-  it("takes a scheme once", () => {
+  it("rejects a second provider for the same scheme", () => {
     registerProvider(storeOf("once"));
-    expect(() => registerProvider(storeOf("once"))).toThrow(/once: has a provider already/);
+    expect(() => registerProvider(storeOf("once"))).toThrow(/once: already has a provider/);
   });
 
-  it.each(Object.keys(builtInProviders))("does not give %s: away", (scheme) => {
-    expect(() => registerProvider(storeOf(scheme))).toThrow(`${scheme}: has a provider already`);
+  it.each(Object.keys(builtInProviders))("rejects a provider for the built-in scheme %s:", (scheme) => {
+    expect(() => registerProvider(storeOf(scheme))).toThrow(`${scheme}: already has a provider`);
   });
 
   it.each([
-    ["nothing", undefined],
-    ["no scheme", { open: () => undefined }],
+    ["undefined", undefined],
+    ["an object without a scheme", { open: () => undefined }],
     ["a scheme with its colon", storeOf("colon:")],
     ["a scheme in capitals", storeOf("Upper")],
-    ["a scheme that no URI can have", storeOf("two words")],
-    ["no function to open with", { scheme: "closed" }],
-    ["a create that is none", { ...storeOf("creates"), create: true }],
-  ])("refuses %s", (_, provider: unknown) => {
+    ["a scheme that a URI can't have", storeOf("two words")],
+    ["an object without `open`", { scheme: "closed" }],
+    ["a `create` that isn't a function", { ...storeOf("creates"), create: true }],
+  ])("rejects %s", (_, provider: unknown) => {
     expect(() => registerProvider(provider as Provider)).toThrow(/must have a scheme/);
   });
 });
@@ -178,37 +183,39 @@ describe("loadProviders", () => {
   const exporting = (scheme: string) =>
     `export const provider = { scheme: "${scheme}", open: () => ({ alg: "ES256" }) };`;
 
-  it("loads what the operator names: a path, from here or from the root", async () => {
+  it("loads modules by absolute and by relative path", async () => {
     const [one, other] = [moduleOf("one", exporting("by-path")), moduleOf("other", exporting("by-relative-path"))];
     await loadProviders([one, `./${relative(process.cwd(), other)}`]);
     expect(await openSigner("by-path:")).toMatchObject({ alg: "ES256" });
     expect(await openSigner("by-relative-path:")).toMatchObject({ alg: "ES256" });
   });
 
-  it("refuses what exports no provider", async () => {
+  it("rejects a module that doesn't export a provider", async () => {
     const empty = moduleOf("empty", "export const provider = {};");
-    expect((await refusal(loadProviders([empty]))).message).toMatch(/empty\.mjs exports no provider/);
-    expect((await refusal(loadProviders(["jose"]))).message).toMatch(/^jose exports no provider/);
+    expect((await rejection(loadProviders([empty]))).message).toMatch(/empty\.mjs doesn't export a provider/);
+    expect((await rejection(loadProviders(["jose"]))).message).toMatch(/^jose doesn't export a provider/);
   });
 
-  it("refuses a scheme that is taken", async () => {
-    expect((await refusal(loadProviders([moduleOf("memory", exporting("memory"))]))).message).toMatch(/memory: has a/);
+  it("rejects a module whose scheme is already registered", async () => {
+    expect((await rejection(loadProviders([moduleOf("memory", exporting("memory"))]))).message).toMatch(
+      /memory: already has a provider/,
+    );
   });
 
   it.each(["hardproof-no-such-package", "/no/such/module.mjs", "@no/such-package/sub"])(
-    "%s is not there",
+    "rejects %s, which is not installed",
     async (name) => {
-      expect((await refusal(loadProviders([name]))).message).toMatch(/can't be loaded/);
+      expect((await rejection(loadProviders([name]))).message).toMatch(/can't be loaded/);
     },
   );
 
   it.each([
     ["with a syntax error", 'new Function("export");', /Is it installed.*\? SyntaxError: /],
-    ["that imports what is not there", 'import "./no-such.mjs";', /\? Error ERR_MODULE_NOT_FOUND: .*no-such\.mjs/],
-    ["that throws of itself", 'throw new RangeError("one\\ntwo");', /\? RangeError: one$/],
-    ["that throws no error", "throw undefined;", /\? It throws what is no error\.$/],
-  ])("says why one %s is not loaded", async (what, code, why) => {
-    expect((await refusal(loadProviders([moduleOf(what.replaceAll(" ", "-"), code)]))).message).toMatch(why);
+    ["that imports a missing module", 'import "./no-such.mjs";', /\? Error ERR_MODULE_NOT_FOUND: .*no-such\.mjs/],
+    ["that throws an error", 'throw new RangeError("one\\ntwo");', /\? RangeError: one$/],
+    ["that throws undefined", "throw undefined;", /\? It threw a value that isn't an error\.$/],
+  ])("reports why a module %s is not loaded", async (what, code, why) => {
+    expect((await rejection(loadProviders([moduleOf(what.replaceAll(" ", "-"), code)]))).message).toMatch(why);
   });
 
   it.each([
@@ -221,12 +228,12 @@ describe("loadProviders", () => {
     "C:\\x",
     "a b",
     "@/x",
-  ])("%j names neither a package nor a file", async (name) => {
-    const { message } = await refusal(loadProviders([name]));
-    expect(message).toMatch(/is named by its package, or by a path|can't be loaded/);
+  ])("rejects %j, which is neither a package nor a file", async (name) => {
+    const { message } = await rejection(loadProviders([name]));
+    expect(message).toMatch(/must be named by its package, or by a path|can't be loaded/);
   });
 
-  it("is never done because of a URI", async () => {
+  it("is never triggered by a URI", async () => {
     const path = moduleOf("trap", "globalThis.sprung = true;\nexport const provider = {};");
     for (const uri of [path, pathToFileURL(path).href, `trap:${path}`, `memory:${path}`])
       await openSigner(uri).then(

@@ -1,22 +1,22 @@
-/** The reader that all providers' URIs share. */
+/** The URI parser that all providers use. */
 import fc from "fast-check";
 import { SignerError } from "hardproof";
 import { describe, expect, it } from "vitest";
 import { percentDecode, percentEncode, readAttributes, splitUri } from "../../../src/keystore/uri.js";
 
-const KNOWN = ["token", "object", "pin-value", "pin-source"];
+const NAMES = ["token", "object", "pin-value", "pin-source"];
 const SECRET = "s3cr3t";
 
-/** All that a provider does with its URI before it looks at the values. */
+/** What a provider does with its URI before it reads the values. */
 function read(uri: string) {
   const { path, query, fail } = splitUri(uri, "test");
-  return { path: readAttributes(path, ";", KNOWN, fail), query: readAttributes(query, "&", KNOWN, fail) };
+  return { path: readAttributes(path, ";", NAMES, fail), query: readAttributes(query, "&", NAMES, fail) };
 }
 
-function refusalOf(uri: string): SignerError {
+function rejectionOf(uri: string): SignerError {
   try {
     const { path, query } = read(uri);
-    for (const name of KNOWN) [path, query].map((attributes) => attributes.text(name));
+    for (const name of NAMES) [path, query].map((attributes) => attributes.text(name));
     return expect.unreachable(uri);
   } catch (error) {
     if (error instanceof SignerError) return error;
@@ -24,14 +24,14 @@ function refusalOf(uri: string): SignerError {
   }
 }
 
-const name = fc.constantFrom(...KNOWN);
+const name = fc.constantFrom(...NAMES);
 const bytes = fc.uint8Array({ maxLength: 20 });
 const attributes = fc.uniqueArray(fc.tuple(name, bytes), { selector: ([name]) => name });
 const written = (pairs: [string, Uint8Array][], separator: string) =>
   pairs.map(([name, value]) => `${name}=${percentEncode(value)}`).join(separator);
 
 describe("RFC 3986 §2.1", () => {
-  it("any bytes survive percent-encoding, whatever else is left plain", () => {
+  it("any bytes survive percent-encoding, with any set of plain characters", () => {
     const { fail } = splitUri("test:", "test");
     fc.assert(
       fc.property(bytes, fc.constantFrom("", "/", "/:@"), (value, plain) => {
@@ -42,12 +42,12 @@ describe("RFC 3986 §2.1", () => {
     );
   });
 
-  it("hex digits are taken in either case", () => {
+  it("hex digits may be in upper or lower case", () => {
     const { fail } = splitUri("test:", "test");
     expect(percentDecode({ text: "%c3%A9", at: 0 }, fail).toString()).toBe("é");
   });
 
-  it("any attributes survive the way into a URI and back", () => {
+  it("any attributes survive the round trip through a URI", () => {
     fc.assert(
       fc.property(attributes, attributes, (path, query) => {
         const uri = `test:${written(path, ";")}?${written(query, "&")}`;
@@ -59,43 +59,43 @@ describe("RFC 3986 §2.1", () => {
   });
 });
 
-describe("what is refused, and where the error points", () => {
+describe("a malformed URI is rejected, and the error points at the character", () => {
   it.each([
     ["another scheme", "other:token=a", 1],
     ["a scheme in capitals", "TEST:token=a", 1],
     ["a fragment", `test:token=${SECRET}#a`, 18],
     ["a space", `test:token=${SECRET} a`, 18],
-    ["a letter that no URI holds", `test:token=${SECRET}é`, 18],
+    ["a letter that isn't ASCII", `test:token=${SECRET}é`, 18],
     ["a line break at the end", `test:token=${SECRET}\n`, 18],
-    ["a % alone", `test:token=${SECRET}%`, 18],
+    ["a % at the end", `test:token=${SECRET}%`, 18],
     ["a % before one digit", `test:token=${SECRET}%4`, 18],
-    ["a % before no digits", `test:token=${SECRET}%zz`, 18],
-    ["no name", `test:token=a;=${SECRET}`, 14],
-    ["no value", `test:token=a;${SECRET}`, 14],
+    ["a % before two letters", `test:token=${SECRET}%zz`, 18],
+    ["an attribute without a name", `test:token=a;=${SECRET}`, 14],
+    ["an attribute without a value", `test:token=a;${SECRET}`, 14],
     ["an empty attribute", `test:token=a;;object=${SECRET}`, 14],
-    ["an attribute that is not known", `test:token=a;pin=${SECRET}`, 14],
+    ["an unknown attribute", `test:token=a;pin=${SECRET}`, 14],
     ["an attribute in capitals", `test:Token=${SECRET}`, 6],
-    ["an attribute of every object", `test:constructor=${SECRET}`, 6],
+    ["a property of every object", `test:constructor=${SECRET}`, 6],
     ["an attribute twice", `test:token=a;token=${SECRET}`, 14],
     ["an attribute twice in the query", `test:token=a?pin-value=${SECRET}&pin-value=b`, 31],
   ])("%s", (_, uri, character) => {
-    expect(refusalOf(uri).message).toContain(`(character ${character} of the URI)`);
+    expect(rejectionOf(uri).message).toContain(`(character ${character} of the URI)`);
   });
 
   it.each([
     ["bytes that are not UTF-8", `test:token=${SECRET}%FF`],
     ["a NUL", `test:token=${SECRET}%00`],
-  ])("%s, by the name of the attribute", (_, uri) => {
-    expect(refusalOf(uri).message).toContain("token");
+  ])("%s: the error names the attribute", (_, uri) => {
+    expect(rejectionOf(uri).message).toContain("token");
   });
 
-  it("is a string at all", () => {
-    const wrong: unknown = undefined;
-    expect(() => splitUri(wrong as string, "test")).toThrow(/must be a string/);
+  it("a value that isn't a string", () => {
+    const notString: unknown = undefined;
+    expect(() => splitUri(notString as string, "test")).toThrow(/must be a string/);
   });
 });
 
-describe("where a secret is kept", () => {
+describe("the source of a secret", () => {
   const sourceOf = (text: string) =>
     read(`test:?pin-source=${percentEncode(text, "/:")}`).query.secretSource("pin-source");
 
@@ -107,11 +107,11 @@ describe("where a secret is kept", () => {
     ["file:///run/secrets/a%20pin", { file: "/run/secrets/a pin" }],
     ["file://localhost/run/secrets/pin", { file: "/run/secrets/pin" }],
     ["/run/secrets/a%20pin", { file: "/run/secrets/a%20pin" }],
-  ])("%s", (text, source) => {
+  ])("%s is accepted", (text, source) => {
     expect(sourceOf(text)).toEqual(source);
   });
 
-  it("is not said", () => {
+  it("is optional", () => {
     expect(read("test:").query.secretSource("pin-source")).toBeUndefined();
   });
 
@@ -127,18 +127,18 @@ describe("where a secret is kept", () => {
     "|cat /pin",
     "https://a/b",
     "/",
-  ])("never in %j", (text) => {
+  ])("%j is rejected", (text) => {
     expect(() => sourceOf(text)).toThrow(/pin-source must be env:NAME, or the absolute path of a file/);
   });
 
-  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("nor in %j", (text) => {
+  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("%j is rejected for its encoding", (text) => {
     expect(() => sourceOf(text)).toThrow(expect.objectContaining({ code: "misconfigured" }));
   });
 });
 
-/** One mistake in a URI that is right otherwise. */
+/** One mistake in an otherwise valid URI. */
 const mistakes: Record<string, fc.Arbitrary<(uri: string) => string>> = {
-  "a character that no URI holds": fc.tuple(fc.nat(), fc.constantFrom(...' \t\n"<>\\^`{}|#é€😀\0\x7f')).map(
+  "a character that must be encoded": fc.tuple(fc.nat(), fc.constantFrom(...' \t\n"<>\\^`{}|#é€😀\0\x7f')).map(
     ([at, character]) =>
       (uri) =>
         insert(uri, 5 + (at % (uri.length - 4)), character),
@@ -146,11 +146,11 @@ const mistakes: Record<string, fc.Arbitrary<(uri: string) => string>> = {
   "a broken %": fc.constantFrom("%", "%4", "%zz", "%%41").map((broken) => (uri) => `${uri}${broken}`),
   "an unknown attribute": fc
     .stringMatching(/^[a-z][a-z-]{0,12}$/)
-    .filter((name) => !KNOWN.includes(name))
+    .filter((name) => !NAMES.includes(name))
     .map((name) => (uri) => `${uri}&${name}=${SECRET}`),
-  "a second time": name.map((name) => (uri) => `${uri}&${name}=${SECRET}&${name}=1`),
-  "no =": fc.constantFrom("&", "&&", `&${SECRET}`, `&=${SECRET}`).map((rest) => (uri) => uri + rest),
-  "no UTF-8": fc
+  "an attribute twice": name.map((name) => (uri) => `${uri}&${name}=${SECRET}&${name}=1`),
+  "a missing =": fc.constantFrom("&", "&&", `&${SECRET}`, `&=${SECRET}`).map((rest) => (uri) => uri + rest),
+  "invalid UTF-8": fc
     .constantFrom("%FF", "%C3", "%ED%A0%80", "%F8%80%80%80%80")
     .map((bad) => (uri) => `${uri}${SECRET}${bad}`),
   "a NUL": fc.constant((uri) => `${uri}%00`),
@@ -158,21 +158,21 @@ const mistakes: Record<string, fc.Arbitrary<(uri: string) => string>> = {
     .constantFrom("", "tests:", "TEST:", "tes", "pkcs11:")
     .map((scheme) => (uri) => scheme + uri.slice(5)),
 };
-const insert = (text: string, at: number, what: string) => text.slice(0, at) + what + text.slice(at);
+const insert = (text: string, at: number, inserted: string) => text.slice(0, at) + inserted + text.slice(at);
 
 describe("300 malformed URIs", () => {
-  const right = fc
+  const valid = fc
     .tuple(attributes, fc.string({ unit: fc.constantFrom(..."abc012"), minLength: 1 }))
     .map(([path, more]) => `test:${written(path, ";")}?pin-source=${more}&pin-value=${SECRET}`);
-  const malformed = fc.oneof(...Object.values(mistakes)).chain((spoil) => right.map(spoil));
+  const malformed = fc.oneof(...Object.values(mistakes)).chain((breakUri) => valid.map(breakUri));
 
-  it("are each one line that names the character or the attribute, and never a value", () => {
+  it("are each rejected in one line that names the character or the attribute, and never a value", () => {
     fc.assert(
       fc.property(malformed, (uri) => {
-        const { code, message } = refusalOf(uri);
+        const { code, message } = rejectionOf(uri);
         expect(code).toBe("misconfigured");
         expect(message).toMatch(/^test: [^\n\r]{1,200}\.$/);
-        expect(message).toMatch(new RegExp(`character \\d+ of the URI|${KNOWN.join("|")}`));
+        expect(message).toMatch(new RegExp(`character \\d+ of the URI|${NAMES.join("|")}`));
         expect(message).not.toContain(SECRET);
       }),
       { numRuns: 300 },

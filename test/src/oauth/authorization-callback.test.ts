@@ -1,4 +1,4 @@
-/** The way through the browser: what is asked (RFC 6749 §4.1.1, RFC 7636), and which callbacks are believed (RFC 9207). */
+/** The authorization code flow: the request (RFC 6749 §4.1.1, RFC 7636), and which callbacks are accepted (RFC 9207). */
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, pkcePair } from "hardproof";
@@ -15,29 +15,29 @@ beforeAll(async () => {
 beforeEach(() => server.respondWith(json(200, { access_token: "opaque" })));
 afterAll(() => server.close());
 
-const who = () => ({ clientId: "my-agent", dpopProver: prover });
+const agent = () => ({ clientId: "my-agent", dpopProver: prover });
 const clientOf = (options: Partial<OAuthClientOptions> = {}) =>
   new OAuthClient({ baseUrl: server.origin, issuer, ...options });
 const withMetadata = (more: object) => ({
   issuer: undefined,
   metadata: { issuer, token_endpoint: `${server.origin}/oauth/token`, ...more },
 });
-const refused = (asking: Promise<unknown>): Promise<OAuthError> =>
-  asking.then(
+const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
+  work.then(
     () => expect.unreachable(),
     (error) => error,
   );
 
 describe("the authorization request", () => {
   const parametersOf = async (more = {}) => {
-    const { url } = await clientOf().authorizationUrl({ ...who(), redirectUri, ...more });
+    const { url } = await clientOf().authorizationUrl({ ...agent(), redirectUri, ...more });
     return new URL(url).searchParams;
   };
 
-  it("asks for a code, bound to a verifier and to the key", async () => {
+  it("requests a code that is bound to a verifier and to the key", async () => {
     const resource = ["https://one.example/", "https://two.example/"];
     const more = { scope: "read write", resource, extra: { prompt: "consent" } };
-    const pending = await clientOf().authorizationUrl({ ...who(), redirectUri, ...more });
+    const pending = await clientOf().authorizationUrl({ ...agent(), redirectUri, ...more });
     const url = new URL(pending.url);
     expect(url.origin + url.pathname).toBe(`${server.origin}/oauth/authorize`);
     expect([...url.searchParams]).toEqual([
@@ -56,8 +56,8 @@ describe("the authorization request", () => {
     expect(server.requests).toEqual([]);
   });
 
-  it("has a state and a verifier of its own each time, or the caller's", async () => {
-    const request = { ...who(), redirectUri };
+  it("generates a new state and verifier for each request, or uses the caller's", async () => {
+    const request = { ...agent(), redirectUri };
     const [one, two] = [await clientOf().authorizationUrl(request), await clientOf().authorizationUrl(request)];
     expect(one.state).not.toBe(two.state);
     expect(one.codeVerifier).not.toBe(two.codeVerifier);
@@ -71,13 +71,13 @@ describe("the authorization request", () => {
     expect(parameters.get("code_challenge_method")).toBe(codeChallengeMethod);
   });
 
-  it("keeps the endpoint's own query (RFC 6749 §3.1)", async () => {
+  it("preserves the query of the authorization endpoint (RFC 6749 §3.1)", async () => {
     const client = clientOf({ endpoints: { authorization: "/authorize?tenant=1" } });
-    const { url } = await client.authorizationUrl({ ...who(), redirectUri });
+    const { url } = await client.authorizationUrl({ ...agent(), redirectUri });
     expect(url).toMatch(/authorize\?tenant=1&client_id=my-agent/);
   });
 
-  it("is pushed where the server's metadata says so (RFC 9126 §5)", async () => {
+  it("pushes the request if the server's metadata requires it (RFC 9126 §5)", async () => {
     server.respondWith(json(201, { request_uri: "urn:1", expires_in: 60 }));
     const client = clientOf(
       withMetadata({
@@ -86,36 +86,44 @@ describe("the authorization request", () => {
         pushed_authorization_request_endpoint: `${server.origin}/par`,
       }),
     );
-    const { url } = await client.authorizationUrl({ ...who(), redirectUri, scope: "read", extra: { prompt: "login" } });
+    const { url } = await client.authorizationUrl({
+      ...agent(),
+      redirectUri,
+      scope: "read",
+      extra: { prompt: "login" },
+    });
     expect(url).toBe(`${issuer}/authorize?client_id=my-agent&request_uri=urn%3A1`);
     const form = Object.fromEntries(server.requests[0]?.form ?? []);
     expect(form).toMatchObject({ response_type: "code", scope: "read", dpop_jkt: prover.jkt, prompt: "login" });
   });
 
   it.each(["state", "code_challenge", "redirect_uri", "dpop_jkt", "client_id", "request_uri"])(
-    "takes no extra that would override %s",
+    "rejects an extra parameter that would override %s",
     async (name) => {
       for (const pushed of [false, true])
-        expect(await refused(parametersOf({ pushed, extra: { [name]: "x" } }))).toMatchObject({
+        expect(await errorOf(parametersOf({ pushed, extra: { [name]: "x" } }))).toMatchObject({
           code: "misconfigured",
         });
     },
   );
 
-  it.each(["relative", "https://api.example.com/#part", ""])("takes no resource %j (RFC 8707 §2)", async (resource) => {
-    expect(await refused(parametersOf({ resource }))).toMatchObject({ code: "misconfigured" });
-    expect(await refused(clientOf().clientCredentials({ ...who(), resource }))).toMatchObject({
-      code: "misconfigured",
-    });
-  });
+  it.each(["relative", "https://api.example.com/#part", ""])(
+    "rejects the resource %j (RFC 8707 §2)",
+    async (resource) => {
+      expect(await errorOf(parametersOf({ resource }))).toMatchObject({ code: "misconfigured" });
+      expect(await errorOf(clientOf().clientCredentials({ ...agent(), resource }))).toMatchObject({
+        code: "misconfigured",
+      });
+    },
+  );
 });
 
 describe("the callback", () => {
   const pending = { redirectUri, state: "the-state", codeVerifier: "v".repeat(43) };
   const exchange = (query: string, options: Partial<OAuthClientOptions> = {}) =>
-    clientOf(options).authorizationCode(`https://app.example.com/callback?${query}`, { ...who(), ...pending });
+    clientOf(options).authorizationCode(`https://app.example.com/callback?${query}`, { ...agent(), ...pending });
 
-  it("gives its code for a token, with the verifier and the same redirect URI", async () => {
+  it("exchanges the code with the verifier and the same redirect URI", async () => {
     await exchange("tenant=1&code=the-code&state=the-state");
     expect(Object.fromEntries(server.requests[0]?.form ?? [])).toEqual({
       grant_type: "authorization_code",
@@ -137,44 +145,44 @@ describe("the callback", () => {
     ["an error of another issuer", "error=access_denied&state=the-state&iss=https%3A%2F%2Fevil.example"],
     ["no code", "state=the-state"],
     ["an empty code", "code=&state=the-state"],
-  ])("with %s is not believed, and its code goes nowhere", async (_, query) => {
-    const error = await refused(exchange(query));
+  ])("rejects a callback with %s without sending or showing its code", async (_, query) => {
+    const error = await errorOf(exchange(query));
     expect(error).toMatchObject({ name: "OAuthError", code: "invalid-response", statusCode: null });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cret");
     expect(server.requests).toEqual([]);
   });
 
-  it("may leave out the issuer, unless the server says that it never does (RFC 9207 §2.4)", async () => {
+  it("accepts a callback without iss unless the server's metadata promises it (RFC 9207 §2.4)", async () => {
     const query = "code=c&state=the-state";
     await exchange(query);
     await exchange(`${query}&iss=${encodeURIComponent(issuer)}`);
     const always = withMetadata({ authorization_response_iss_parameter_supported: true });
     await exchange(`${query}&iss=${encodeURIComponent(issuer)}`, always);
-    expect(await refused(exchange(query, always))).toMatchObject({ code: "invalid-response" });
+    expect(await errorOf(exchange(query, always))).toMatchObject({ code: "invalid-response" });
   });
 
-  it("with an issuer that there is nothing to compare with is refused", async () => {
-    const error = await refused(exchange("code=c&state=the-state&iss=https%3A%2F%2Fx.example", { issuer: undefined }));
+  it("rejects a callback with iss if the client has no issuer to compare it with", async () => {
+    const error = await errorOf(exchange("code=c&state=the-state&iss=https%3A%2F%2Fx.example", { issuer: undefined }));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("issuer") });
   });
 
-  it("with an error is the server's no (RFC 6749 §4.1.2.1), on one line", async () => {
-    const error = await refused(exchange("error=access_denied&error_description=not%0Atoday&state=the-state"));
+  it("throws the error of an error callback with a message on one line (RFC 6749 §4.1.2.1)", async () => {
+    const error = await errorOf(exchange("error=access_denied&error_description=not%0Atoday&state=the-state"));
     expect(error).toMatchObject({ code: "refused", error: "access_denied", errorDescription: "not\ntoday" });
     expect(error.message).toContain("access_denied, not today");
   });
 
-  it.each(["", "/callback?code=c&state=the-state"])("must be a whole URL: %j is not", async (url) => {
-    const asking = clientOf().authorizationCode(url, { ...who(), ...pending });
-    expect(await refused(asking)).toMatchObject({ code: "misconfigured" });
+  it.each(["", "/callback?code=c&state=the-state"])("rejects the incomplete callback URL %j", async (url) => {
+    const request = clientOf().authorizationCode(url, { ...agent(), ...pending });
+    expect(await errorOf(request)).toMatchObject({ code: "misconfigured" });
   });
 
-  it.each(["state", "codeVerifier", "redirectUri"])("is nothing without the %s that was kept", async (name) => {
-    const asking = clientOf().authorizationCode("https://app.example.com/?code=c&state=the-state", {
-      ...who(),
+  it.each(["state", "codeVerifier", "redirectUri"])("requires the %s of the pending authorization", async (name) => {
+    const request = clientOf().authorizationCode("https://app.example.com/?code=c&state=the-state", {
+      ...agent(),
       ...pending,
       [name]: undefined,
     });
-    expect(await refused(asking)).toMatchObject({ code: "misconfigured" });
+    expect(await errorOf(request)).toMatchObject({ code: "misconfigured" });
   });
 });

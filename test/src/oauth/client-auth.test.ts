@@ -1,4 +1,4 @@
-/** How a client says who it is: assertions by a key (RFC 7523), and certificates (RFC 8705). */
+/** Client authentication by assertions (RFC 7523) and certificates (RFC 8705). */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientAuth, DPoPProver, OAuthClient, type PrivateKeyJwt } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
@@ -17,19 +17,23 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const ask = async (clientAuth: ClientAuth, options: { issuer?: string; fetch?: typeof fetch } = {}, more = {}) => {
+const requestToken = async (
+  clientAuth: ClientAuth,
+  options: { issuer?: string; fetch?: typeof fetch } = {},
+  more = {},
+) => {
   const client = new OAuthClient({ baseUrl: server.origin, clientAuth, ...options });
   await client.clientCredentials({ clientId: "my-agent", dpopProver: prover, ...more });
   return server.requests.at(-1) ?? expect.unreachable();
 };
 
 describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
-  const byKey: PrivateKeyJwt = { method: "private_key_jwt", signer };
-  const assertionOf = async (...asked: Parameters<typeof ask>) =>
-    (await ask(...asked)).form.get("client_assertion") ?? expect.unreachable();
+  const keyAuth: PrivateKeyJwt = { method: "private_key_jwt", signer };
+  const assertionOf = async (...args: Parameters<typeof requestToken>) =>
+    (await requestToken(...args)).form.get("client_assertion") ?? expect.unreachable();
 
-  it("is a JWT by the key, for the token endpoint, good for a minute", async () => {
-    const { form, headers } = await ask(byKey);
+  it("signs a JWT for the token endpoint that is valid for one minute", async () => {
+    const { form, headers } = await requestToken(keyAuth);
     expect(form.get("client_assertion_type")).toBe("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     expect(form.get("client_id")).toBe("my-agent");
     expect(form.has("client_secret") || headers.authorization !== undefined).toBe(false);
@@ -44,61 +48,65 @@ describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
     expect(jti).toMatch(/^[\w-]{22}$/);
   });
 
-  it("is for the issuer where that is known, or for whom the caller says", async () => {
+  it("addresses the assertion to the issuer if it is known, or to the audience option", async () => {
     const issuer = "https://auth.example.com";
-    expect(decodeJwt(await assertionOf(byKey, { issuer })).aud).toBe(issuer);
-    expect(decodeJwt(await assertionOf({ ...byKey, audience: "me" }, { issuer })).aud).toBe("me");
+    expect(decodeJwt(await assertionOf(keyAuth, { issuer })).aud).toBe(issuer);
+    expect(decodeJwt(await assertionOf({ ...keyAuth, audience: "me" }, { issuer })).aud).toBe("me");
   });
 
-  it("names the key as the caller says, or not at all", async () => {
-    expect(decodeProtectedHeader(await assertionOf({ ...byKey, keyId: "2026-1" })).kid).toBe("2026-1");
-    expect(decodeProtectedHeader(await assertionOf({ ...byKey, keyId: null }))).not.toHaveProperty("kid");
+  it("sets kid to the keyId option, and omits it for null", async () => {
+    expect(decodeProtectedHeader(await assertionOf({ ...keyAuth, keyId: "2026-1" })).kid).toBe("2026-1");
+    expect(decodeProtectedHeader(await assertionOf({ ...keyAuth, keyId: null }))).not.toHaveProperty("kid");
   });
 
-  it("takes its time from the clock that a server has set", async () => {
+  it("uses the prover's corrected clock for the assertion", async () => {
     const dpopProver = await DPoPProver.generate();
     dpopProver.adjustClock(new Date(Date.now() + 500_000).toUTCString());
-    const { iat = 0 } = decodeJwt(await assertionOf(byKey, {}, { dpopProver }));
+    const { iat = 0 } = decodeJwt(await assertionOf(keyAuth, {}, { dpopProver }));
     expect(iat - Date.now() / 1000).toBeGreaterThan(400);
   });
 
-  it("is published as a signature, without itself", async () => {
-    const seen: object[] = [];
-    const see = (message: unknown) => seen.push({ ...Object(message) });
-    subscribe("tracing:hardproof.signature:start", see);
-    const assertion = await assertionOf(byKey);
-    unsubscribe("tracing:hardproof.signature:start", see);
+  it("publishes the assertion's signature without the assertion itself", async () => {
+    const messages: object[] = [];
+    const listener = (message: unknown) => messages.push({ ...Object(message) });
+    subscribe("tracing:hardproof.signature:start", listener);
+    const assertion = await assertionOf(keyAuth);
+    unsubscribe("tracing:hardproof.signature:start", listener);
     const { jti, aud } = decodeJwt(assertion);
     const jkt = await calculateJwkThumbprint(await signer.publicJwk());
-    expect(seen[0]).toEqual({ kind: "client_assertion", jti, jkt, uri: "memory:", aud });
-    expect(JSON.stringify(seen)).not.toContain(assertion);
+    expect(messages[0]).toEqual({ kind: "client_assertion", jti, jkt, uri: "memory:", aud });
+    expect(JSON.stringify(messages)).not.toContain(assertion);
   });
 
-  it("by its name alone, without a key, is no authentication", async () => {
-    await expect(ask("private_key_jwt" as never)).rejects.toMatchObject({ code: "misconfigured" });
+  it("rejects the string private_key_jwt, which has no key", async () => {
+    await expect(requestToken("private_key_jwt" as never)).rejects.toMatchObject({ code: "misconfigured" });
   });
 
-  it("does not go with a secret", async () => {
-    await expect(ask(byKey, {}, { clientSecret: "s3cret" })).rejects.toMatchObject({ code: "misconfigured" });
+  it("rejects a client secret together with private_key_jwt", async () => {
+    await expect(requestToken(keyAuth, {}, { clientSecret: "s3cret" })).rejects.toMatchObject({
+      code: "misconfigured",
+    });
   });
 
-  it("is refused where the server takes no such assertions", async () => {
+  it("rejects private_key_jwt if the server's metadata doesn't support it", async () => {
     const metadata = { issuer: server.origin, token_endpoint: `${server.origin}/oauth/token` };
-    const by = (more: object) =>
+    const requestWith = (more: object) =>
       new OAuthClient({
         baseUrl: server.origin,
-        clientAuth: byKey,
+        clientAuth: keyAuth,
         metadata: { ...metadata, ...more },
       }).clientCredentials({ clientId: "my-agent", dpopProver: prover });
-    const refusal = { code: "misconfigured" };
-    await expect(by({ token_endpoint_auth_methods_supported: ["none"] })).rejects.toMatchObject(refusal);
-    await expect(by({ token_endpoint_auth_signing_alg_values_supported: ["RS256"] })).rejects.toMatchObject(refusal);
-    await by({});
+    const error = { code: "misconfigured" };
+    await expect(requestWith({ token_endpoint_auth_methods_supported: ["none"] })).rejects.toMatchObject(error);
+    await expect(requestWith({ token_endpoint_auth_signing_alg_values_supported: ["RS256"] })).rejects.toMatchObject(
+      error,
+    );
+    await requestWith({});
   });
 });
 
 describe("tls_client_auth (RFC 8705 §2.1)", () => {
-  it("sends the client's id alone, over a connection that shows the certificate", async () => {
+  it("sends only the client's id over a connection with the client's certificate", async () => {
     const [own, client, other] = ["server", "agent", "other"].map(newCertificate) as [Certificate, ...Certificate[]];
     const registration = {
       ...confidential,
@@ -109,17 +117,17 @@ describe("tls_client_auth (RFC 8705 §2.1)", () => {
     const mutualTls = { own, client: client ?? expect.unreachable() };
     await using as = await authorizationServer({ clients: [registration], mutualTls });
     const request = { clientId: "tls-agent", dpopProver: prover, scope: "read" };
-    const ask = async (shown: Certificate | undefined) => {
-      const fetch = fetchWith(shown ?? expect.unreachable(), own);
-      const found = await OAuthClient.discover(as.issuer, { clientAuth: "tls_client_auth", fetch });
-      return found.clientCredentials(request);
+    const requestWith = async (certificate: Certificate | undefined) => {
+      const fetch = fetchWith(certificate ?? expect.unreachable(), own);
+      const discovered = await OAuthClient.discover(as.issuer, { clientAuth: "tls_client_auth", fetch });
+      return discovered.clientCredentials(request);
     };
-    expect((await ask(client)).cnfJkt).toBe(prover.jkt);
+    expect((await requestWith(client)).cnfJkt).toBe(prover.jkt);
     expect(as.requests.at(-1)?.body).toBe("grant_type=client_credentials&client_id=tls-agent&scope=read");
-    await expect(ask(other)).rejects.toMatchObject({ error: "invalid_client" });
+    await expect(requestWith(other)).rejects.toMatchObject({ error: "invalid_client" });
   });
 
-  it("goes to the aliases that the server keeps for it (§5)", async () => {
+  it("sends the request to the server's mtls_endpoint_aliases (§5)", async () => {
     const metadata = {
       issuer: server.origin,
       token_endpoint: `${server.origin}/token`,
@@ -136,9 +144,9 @@ describe("tls_client_auth (RFC 8705 §2.1)", () => {
     }
   });
 
-  it("needs a fetch that has the certificate, and no secret", async () => {
+  it("requires a custom fetch for tls_client_auth, and rejects a secret", async () => {
     expect(() => new OAuthClient({ baseUrl: server.origin, clientAuth: "tls_client_auth" })).toThrow("fetch");
-    const asking = ask("tls_client_auth", { fetch }, { clientSecret: "s3cret" });
-    await expect(asking).rejects.toMatchObject({ code: "misconfigured" });
+    const request = requestToken("tls_client_auth", { fetch }, { clientSecret: "s3cret" });
+    await expect(request).rejects.toMatchObject({ code: "misconfigured" });
   });
 });

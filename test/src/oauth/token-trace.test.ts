@@ -1,4 +1,4 @@
-/** What is published of each token request, and what is not. */
+/** Tracing of token requests: what is published, without any secret. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { DPoPProver, OAuthClient } from "hardproof";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -8,16 +8,16 @@ const SECRETS = /s3cret/;
 const events = ["start", "asyncEnd", "error"] as const;
 let server: StubServer;
 let prover: DPoPProver;
-let seen: [string, Record<string, unknown>][] = [];
+let messages: [string, Record<string, unknown>][] = [];
 const listeners = events.map(
   (event) =>
-    [`tracing:hardproof.token:${event}`, (message: unknown) => seen.push([event, { ...Object(message) }])] as const,
+    [`tracing:hardproof.token:${event}`, (message: unknown) => messages.push([event, { ...Object(message) }])] as const,
 );
 beforeAll(async () => {
   [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
 });
 beforeEach(() => {
-  seen = [];
+  messages = [];
   for (const [channel, listener] of listeners) subscribe(channel, listener);
 });
 afterEach(() => {
@@ -46,35 +46,35 @@ const ended = (statusCode: number | undefined, outcome: string) => ({
   duration: expect.any(Number),
 });
 
-it("a token, its retry included, is one start and one end", async () => {
+it("publishes one start and one end for a token request with a retry", async () => {
   const challenge = json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" });
   const token = json(200, { access_token: "s3cret-token", refresh_token: "s3cret-next" });
   server.respondWith((response, request, turn) => (turn === 1 ? challenge : token)(response, request, turn));
   await refresh();
-  expect(seen).toEqual([
+  expect(messages).toEqual([
     ["start", request()],
     ["asyncEnd", ended(200, "ok")],
   ]);
-  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+  expect(JSON.stringify(messages)).not.toMatch(SECRETS);
 });
 
-it("a refusal is an error and an end, with the status", async () => {
+it("publishes an error and an end with the status for an error response", async () => {
   server.respondWith((response, { body, headers }) => response.writeHead(401).end(body + headers.dpop));
   const error = await refresh().catch((reason) => reason);
-  expect(seen.map(([event]) => event)).toEqual(["start", "error", "asyncEnd"]);
-  expect(seen.at(-1)?.[1]).toEqual({ ...ended(401, "refused"), error });
-  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+  expect(messages.map(([event]) => event)).toEqual(["start", "error", "asyncEnd"]);
+  expect(messages.at(-1)?.[1]).toEqual({ ...ended(401, "refused"), error });
+  expect(JSON.stringify(messages)).not.toMatch(SECRETS);
 });
 
-it("no answer has no status", async () => {
+it("publishes no status if there was no response", async () => {
   server.respondWith((response) => response.destroy());
   const error = await refresh().catch((reason) => reason);
-  expect(seen.at(-1)?.[1]).toEqual({ ...ended(undefined, "unreachable"), error });
+  expect(messages.at(-1)?.[1]).toEqual({ ...ended(undefined, "unreachable"), error });
 });
 
-it("a token that is bound to another key is a failure, whatever the status", async () => {
+it("publishes the outcome binding for a token that is bound to a different key", async () => {
   server.respondWith(json(200, { access_token: "s3cret-token", cnf: { jkt: "another" } }));
   await refresh().catch(() => undefined);
-  expect(seen.at(-1)?.[1]).toMatchObject({ statusCode: 200, outcome: "binding" });
-  expect(JSON.stringify(seen)).not.toMatch(SECRETS);
+  expect(messages.at(-1)?.[1]).toMatchObject({ statusCode: 200, outcome: "binding" });
+  expect(JSON.stringify(messages)).not.toMatch(SECRETS);
 });

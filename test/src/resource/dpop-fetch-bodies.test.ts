@@ -1,4 +1,4 @@
-/** Bodies that are sent again, and calls that are given up. */
+/** Bodies that are sent again, and aborted calls. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
@@ -8,15 +8,15 @@ import { inspect } from "node:util";
 import { DPoPProver, type Signer, type Token } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { answer, caught, challenge, ok, stubResource } from "../../servers/stub-resource.js";
+import { challenge, errorOf, ok, respond, stubResource } from "../../servers/stub-resource.js";
 import type { Responder } from "../../servers/stub-server.js";
 
-const told = await stubResource();
-const { server, url, inTurn, caller } = told;
-afterAll(() => told.close());
+const stub = await stubResource();
+const { server, url, inTurn, caller } = stub;
+afterAll(() => stub.close());
 
 describe("bodies", () => {
-  const asked = (): Responder => challenge("use_dpop_nonce", { "dpop-nonce": "n1" });
+  const nonceChallenge = (): Responder => challenge("use_dpop_nonce", { "dpop-nonce": "n1" });
   const bytes = new TextEncoder().encode("payload");
   const form = new FormData();
   form.set("field", "payload");
@@ -36,8 +36,8 @@ describe("bodies", () => {
     ["FormData", () => form],
     ["a stream", () => new Blob([bytes]).stream()],
     ["a Node stream", () => Readable.from([bytes])],
-  ])("%s is sent again after a challenge", async (_, body) => {
-    inTurn(asked(), ok);
+  ])("sends %s again after a challenge", async (_, body) => {
+    inTurn(nonceChallenge(), ok);
     const init = { method: "POST", body: body() as never, duplex: "half" } as const;
     expect((await caller()(url, init)).status).toBe(200);
     expect(server.requests.map(({ body }) => body.includes("payload"))).toEqual([true, true]);
@@ -50,56 +50,56 @@ describe("bodies", () => {
     ["a part of a buffer", () => Buffer.from("[payload]").subarray(1, 8), (body: Buffer) => body.fill("X")],
     ["URLSearchParams", () => new URLSearchParams({ a: "payload" }), (body: URLSearchParams) => body.set("a", "X")],
     ["FormData", parts, (body: FormData) => body.set("a", "X")],
-  ])("%s is sent as it was at the call, as fetch does", async (_, make, change) => {
+  ])("sends %s as it was at the time of the call, as fetch does", async (_, make, change) => {
     inTurn(ok);
     const send = async (call: typeof fetch) => {
       const body = make();
-      const answered = call(url, { method: "POST", body });
+      const response = call(url, { method: "POST", body });
       change(body as never);
-      await answered;
+      await response;
     };
     await send(fetch);
     await send(caller());
-    const [plainly, requests] = server.requests.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
-    expect(requests).toBe(plainly);
-    expect(requests).toContain("payload");
+    const [byFetch, byDPoPFetch] = server.requests.map(({ body }) => body.replace(/-{4}\S+/g, "--boundary"));
+    expect(byDPoPFetch).toBe(byFetch);
+    expect(byDPoPFetch).toContain("payload");
   });
 
-  it.each(["string", "stream"])("a Request's %s is sent again after a challenge", async (kind) => {
-    inTurn(asked(), ok);
+  it.each(["string", "stream"])("sends the %s of a Request again after a challenge", async (kind) => {
+    inTurn(nonceChallenge(), ok);
     const body = kind === "string" ? "payload" : new Blob([bytes]).stream();
     expect((await caller()(new Request(url, { method: "POST", body, duplex: "half" }))).status).toBe(200);
     expect(server.requests.map(({ body }) => body)).toEqual(["payload", "payload"]);
   });
 
-  it.each(["stream", "Request"])("a %s over the limit is sent once, and a challenge ends in an error", async (kind) => {
-    inTurn(asked(), ok);
+  it.each(["stream", "Request"])("throws after a challenge if a %s is longer than maxBufferedBody", async (kind) => {
+    inTurn(nonceChallenge(), ok);
     const body = () => new Blob([Buffer.alloc(300_000, "x")]).stream();
     const call = caller({ maxBufferedBody: 1000 });
     const send = () =>
       kind === "stream"
         ? call(url, { method: "POST", body: body(), duplex: "half" })
         : call(new Request(url, { method: "POST", body: body(), duplex: "half" }));
-    expect(await caught(send())).toMatchObject({ code: "body-spent", message: expect.stringContaining("again") });
+    expect(await errorOf(send())).toMatchObject({ code: "body-spent", message: expect.stringContaining("again") });
     expect(server.requests.map(({ body }) => body.length)).toEqual([300_000]);
     expect((await send()).status).toBe(200);
     expect(server.requests.map(({ body }) => body.length)).toEqual([300_000, 300_000]);
-    inTurn(answer(307, { location: "/next" }));
-    expect(await caught(send())).toMatchObject({ code: "body-spent" });
-    inTurn(answer(303, { location: "/next" }), ok);
+    inTurn(respond(307, { location: "/next" }));
+    expect(await errorOf(send())).toMatchObject({ code: "body-spent" });
+    inTurn(respond(303, { location: "/next" }), ok);
     expect((await send()).status).toBe(200);
   });
 
-  it("a stream goes on where it was when the challenge came before its end", async () => {
+  it("continues a stream after a challenge that arrived before its end", async () => {
     const read: string[] = [];
-    const hasty = createServer(async (request, response) => {
+    const earlyServer = createServer(async (request, response) => {
       const nonce = decodeJwt(String(request.headers.dpop)).nonce;
       if (nonce === undefined) return challenge("use_dpop_nonce", { "dpop-nonce": "n1" })(response, {} as never, 1);
       read.push(await text(request));
       response.end("read");
     });
-    await new Promise<void>((resolve) => hasty.listen(0, "127.0.0.1", resolve));
-    const { port } = hasty.address() as AddressInfo;
+    await new Promise<void>((resolve) => earlyServer.listen(0, "127.0.0.1", resolve));
+    const { port } = earlyServer.address() as AddressInfo;
     let challenged = () => {};
     const untilChallenged = new Promise<void>((resolve) => {
       challenged = resolve;
@@ -119,58 +119,61 @@ describe("bodies", () => {
     const response = await caller({ fetch })(`http://127.0.0.1:${port}`, { method: "POST", body, duplex: "half" });
     expect(await response.text()).toBe("read");
     expect(read).toEqual(["before after"]);
-    hasty.closeAllConnections();
-    hasty.close();
+    earlyServer.closeAllConnections();
+    earlyServer.close();
   });
 
   it.each([
-    ["a challenge", 1024 * 1024, asked()],
-    ["a challenge", 30_000, asked()],
-    ["a 307", 1024 * 1024, answer(307, { location: "/next" })],
-    ["a 307", 30_000, answer(307, { location: "/next" })],
-  ])("after %s the first try reads no further (%d bytes kept)", async (_, maxBufferedBody, early) => {
-    const pieces = Array.from({ length: 100 }, (_, at) => Buffer.alloc(20_000, at));
-    const read: Buffer[] = [];
-    let requests = 0;
-    const hasty = createServer(async (request, response) => {
-      const first = ++requests === 1;
-      if (first) request.once("data", () => early(response, {} as never, 1)).on("error", () => undefined);
-      else response.end(String(read.push(await buffer(request))));
-    });
-    await new Promise<void>((resolve) => hasty.listen(0, "127.0.0.1", resolve));
-    const { port } = hasty.address() as AddressInfo;
-    let signsAgain = () => {};
-    const untilItSignsAgain = new Promise<void>((resolve) => {
-      signsAgain = resolve;
-    });
-    let given = 0;
-    async function* source() {
-      for (const piece of pieces) {
-        yield piece;
-        given++;
-        await (given === 1 ? untilItSignsAgain : turn());
+    ["a challenge", 1024 * 1024, nonceChallenge()],
+    ["a challenge", 30_000, nonceChallenge()],
+    ["a 307", 1024 * 1024, respond(307, { location: "/next" })],
+    ["a 307", 30_000, respond(307, { location: "/next" })],
+  ])(
+    "stops the first attempt from reading on after %s, with a buffer of %d bytes",
+    async (_, maxBufferedBody, early) => {
+      const pieces = Array.from({ length: 100 }, (_, at) => Buffer.alloc(20_000, at));
+      const read: Buffer[] = [];
+      let requests = 0;
+      const earlyServer = createServer(async (request, response) => {
+        const first = ++requests === 1;
+        if (first) request.once("data", () => early(response, {} as never, 1)).on("error", () => undefined);
+        else response.end(String(read.push(await buffer(request))));
+      });
+      await new Promise<void>((resolve) => earlyServer.listen(0, "127.0.0.1", resolve));
+      const { port } = earlyServer.address() as AddressInfo;
+      let onSecondSignature = () => {};
+      const untilSecondSignature = new Promise<void>((resolve) => {
+        onSecondSignature = resolve;
+      });
+      let sent = 0;
+      async function* source() {
+        for (const piece of pieces) {
+          yield piece;
+          sent++;
+          await (sent === 1 ? untilSecondSignature : turn());
+        }
       }
-    }
-    let signatures = 0;
-    const prover = await signingBy(async (data, options) => {
-      if (++signatures === 2) signsAgain();
-      for (let turns = 0; signatures === 2 && given < pieces.length && turns < 500; turns++) await turn();
-      return told.prover.signer.sign(data, options);
-    });
-    const init = { method: "POST", body: ReadableStream.from(source()), duplex: "half" } as const;
-    expect((await caller({ prover, maxBufferedBody })(`http://127.0.0.1:${port}`, init)).status).toBe(200);
-    expect(read.map((body) => body.equals(Buffer.concat(pieces)))).toEqual([true]);
-    hasty.closeAllConnections();
-    hasty.close();
-  });
+      let signatures = 0;
+      const prover = await signingBy(async (data, options) => {
+        if (++signatures === 2) onSecondSignature();
+        for (let turns = 0; signatures === 2 && sent < pieces.length && turns < 500; turns++) await turn();
+        return stub.prover.signer.sign(data, options);
+      });
+      const init = { method: "POST", body: ReadableStream.from(source()), duplex: "half" } as const;
+      expect((await caller({ prover, maxBufferedBody })(`http://127.0.0.1:${port}`, init)).status).toBe(200);
+      expect(read.map((body) => body.equals(Buffer.concat(pieces)))).toEqual([true]);
+      earlyServer.closeAllConnections();
+      earlyServer.close();
+    },
+  );
 
-  it("a stream is cancelled when nobody will read it", async () => {
+  it("cancels a stream that won't be read any more", async () => {
     const cancel = vi.fn();
     const body = () => new ReadableStream({ pull: (controller) => controller.enqueue(bytes), cancel });
-    const refusing = async () => {
-      throw new TypeError("refused");
+    const failing = async () => {
+      throw new TypeError("failed");
     };
-    expect(await caught(caller({ fetch: refusing })(url, { method: "POST", body: body() }))).toBeInstanceOf(TypeError);
+    expect(await errorOf(caller({ fetch: failing })(url, { method: "POST", body: body() }))).toBeInstanceOf(TypeError);
     expect(cancel).toHaveBeenCalledTimes(1);
     const early: typeof fetch = async (_, init) => {
       await bodyOf(init).cancel();
@@ -180,10 +183,10 @@ describe("bodies", () => {
     expect(cancel).toHaveBeenCalledTimes(2);
   });
 
-  it("an error of the stream is an error of the call", async () => {
+  it("throws the error of the stream", async () => {
     inTurn(ok);
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error("disk gone")) });
-    const error = await caught(caller()(url, { method: "POST", body, duplex: "half" }));
+    const error = await errorOf(caller()(url, { method: "POST", body, duplex: "half" }));
     expect(inspect(error)).toContain("disk gone");
   });
 });
@@ -191,23 +194,26 @@ describe("bodies", () => {
 describe("aborts", () => {
   const reason = new Error("enough");
 
-  it.each(["init", "Request"])("by the signal of the %s, before anything is sent", async (kind) => {
+  it.each(["init", "Request"])("sends nothing if the signal of the %s has already aborted", async (kind) => {
     inTurn(ok);
     const signal = AbortSignal.abort(reason);
     const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
-    expect(await caught(call)).toBe(reason);
+    expect(await errorOf(call)).toBe(reason);
     expect(server.requests).toEqual([]);
   });
 
-  it.each(["init", "Request"])("by the signal of the %s, while the server is silent", async (kind) => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    inTurn(() => controller.abort(reason));
-    const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
-    expect(await caught(call)).toBe(reason);
-  });
+  it.each(["init", "Request"])(
+    "throws the reason if the signal of the %s aborts while waiting for the server",
+    async (kind) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      inTurn(() => controller.abort(reason));
+      const call = kind === "init" ? caller()(url, { signal }) : caller()(new Request(url, { signal }));
+      expect(await errorOf(call)).toBe(reason);
+    },
+  );
 
-  it("while the proof is being signed, by a signer that never ends", async () => {
+  it("throws the reason if the call is aborted while the key signs", async () => {
     const controller = new AbortController();
     const sign = vi.fn(() => {
       queueMicrotask(() => controller.abort(reason));
@@ -215,45 +221,45 @@ describe("aborts", () => {
     });
     inTurn(ok);
     const call = caller({ prover: await signingBy(sign) });
-    expect(await caught(call(url, { signal: controller.signal }))).toBe(reason);
+    expect(await errorOf(call(url, { signal: controller.signal }))).toBe(reason);
     expect(sign).toHaveBeenCalled();
     expect(server.requests).toEqual([]);
   });
 
-  it("while a token is awaited, and while the answer's body comes", async () => {
+  it("can be aborted while waiting for a token, and while reading the response", async () => {
     const controller = new AbortController();
     const never = () => new Promise<Token>(() => undefined);
     const call = caller({ token: { token: never, renew: never } })(url, { signal: controller.signal });
     controller.abort(reason);
-    expect(await caught(call)).toBe(reason);
+    expect(await errorOf(call)).toBe(reason);
 
     inTurn((response) => response.writeHead(200).write("half"));
     const second = new AbortController();
     const response = await caller()(url, { signal: second.signal });
     second.abort(reason);
-    expect(await caught(response.text())).toMatchObject({ name: "AbortError" });
+    expect(await errorOf(response.text())).toMatchObject({ name: "AbortError" });
   });
 
-  it("by a time-out keep their name", async () => {
+  it("throws TimeoutError for AbortSignal.timeout", async () => {
     inTurn(() => undefined);
-    expect(await caught(caller()(url, { signal: AbortSignal.timeout(20) }))).toMatchObject({ name: "TimeoutError" });
+    expect(await errorOf(caller()(url, { signal: AbortSignal.timeout(20) }))).toMatchObject({ name: "TimeoutError" });
   });
 
-  it("leave no listener behind", async () => {
+  it("removes its listeners from the signal", async () => {
     inTurn(ok);
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
     await caller({ fetch: async () => new Response() })(url, { signal });
-    await caught(caller()("ftp://refused", { signal }));
+    await errorOf(caller()("ftp://forbidden", { signal }));
     expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
     expect(added.mock.calls.length).toBeGreaterThan(1);
   });
 });
 
-/** A prover with the told one's key. */
+/** A prover with the stub's key and a custom sign function. */
 function signingBy(sign: Signer["sign"]): Promise<DPoPProver> {
-  const { signer } = told.prover;
+  const { signer } = stub.prover;
   return DPoPProver.create({
     alg: "ES256",
     uri: undefined,

@@ -1,10 +1,10 @@
-/** Which redirects `dpopFetch` follows, beside what `fetch` itself does. */
+/** Which redirects `dpopFetch` follows, compared with `fetch`. */
 import { afterAll, describe, expect, it } from "vitest";
-import { answer, caught, challenge, ok, stubResource, TOKEN } from "../../servers/stub-resource.js";
+import { challenge, errorOf, ok, respond, stubResource, TOKEN } from "../../servers/stub-resource.js";
 
-const told = await stubResource();
-const { server, elsewhere, url, inTurn, caller, proofs } = told;
-afterAll(() => told.close());
+const stub = await stubResource();
+const { server, elsewhere, url, inTurn, caller, proofs } = stub;
+afterAll(() => stub.close());
 
 describe("redirects", () => {
   it.each([
@@ -16,13 +16,13 @@ describe("redirects", () => {
     [302, "PUT", "PUT"],
     [307, "POST", "POST"],
     [308, "POST", "POST"],
-  ])("a %d of a %s is followed as a %s, as fetch does, with a fresh proof", async (status, method, next) => {
+  ])("follows a %d of a %s as a %s with a new proof, as fetch does", async (status, method, next) => {
     const body = method === "HEAD" ? null : "payload";
     const request = { method, body, headers: { "content-language": "en" } };
-    const redirect = answer(status, { location: "/next?a=1", "dpop-nonce": "n1" });
+    const redirect = respond(status, { location: "/next?a=1", "dpop-nonce": "n1" });
     inTurn(redirect, ok);
-    const plain = await fetch(url, request);
-    const plainly = server.requests.map(({ method, path, body, headers }) => [
+    const fetchResponse = await fetch(url, request);
+    const byFetch = server.requests.map(({ method, path, body, headers }) => [
       method,
       path,
       body,
@@ -39,8 +39,8 @@ describe("redirects", () => {
         headers["content-type"],
         headers["content-language"],
       ]),
-    ).toEqual(plainly);
-    expect(response).toMatchObject({ status: 200, redirected: true, url: plain.url });
+    ).toEqual(byFetch);
+    expect(response).toMatchObject({ status: 200, redirected: true, url: fetchResponse.url });
     expect(proofs()).toMatchObject([
       { htm: method, htu: url },
       { htm: next, htu: `${server.origin}/next`, nonce: "n1" },
@@ -57,84 +57,84 @@ describe("redirects", () => {
     [303, "get"],
     [303, "delete"],
     [307, "post"],
-  ])("a %d of a %s is followed as fetch does, in whatever case it is given", async (status, method) => {
+  ])("follows a %d of a %s as fetch does, in any case of the method", async (status, method) => {
     const request = { method, body: /^p/i.test(method) ? "payload" : null };
     const requests = () => server.requests.map(({ method, path, body }) => [method, path, body]);
-    const redirect = answer(status, { location: "/next" });
+    const redirect = respond(status, { location: "/next" });
     inTurn(redirect, ok);
     await fetch(url, request);
-    const plainly = requests();
+    const byFetch = requests();
     inTurn(redirect, ok);
     await caller()(url, request);
-    expect(requests()).toEqual(plainly);
-    expect(proofs().map(({ htm }) => htm)).toEqual(plainly.map(([method]) => method));
+    expect(requests()).toEqual(byFetch);
+    expect(proofs().map(({ htm }) => htm)).toEqual(byFetch.map(([method]) => method));
   });
 
-  it("of a Request is followed with its body", async () => {
-    inTurn(answer(307, { location: "/next" }), ok);
+  it("follows the redirect of a Request with its body", async () => {
+    inTurn(respond(307, { location: "/next" }), ok);
     await caller()(new Request(url, { method: "POST", body: "payload", headers: { "x-own": "kept" } }));
     expect(server.requests[1]).toMatchObject({ method: "POST", body: "payload", headers: { "x-own": "kept" } });
   });
 
-  it.each([301, 302, 303, 307, 308])("a %d to another origin is refused, and nothing is sent on", async (status) => {
-    inTurn(answer(status, { location: `${elsewhere.origin}/resource` }));
+  it.each([301, 302, 303, 307, 308])("doesn't follow a %d to another origin", async (status) => {
+    inTurn(respond(status, { location: `${elsewhere.origin}/resource` }));
     elsewhere.respondWith(ok);
-    expect(await caught(caller()(url))).toMatchObject({
+    expect(await errorOf(caller()(url))).toMatchObject({
       code: "redirect",
       message: expect.stringContaining(elsewhere.origin),
     });
     expect(elsewhere.requests).toEqual([]);
   });
 
-  it("is refused if it leads nowhere, or to the same host with a user's name", async () => {
-    inTurn(answer(302, { location: "http://[" }));
-    expect(await caught(caller()(url))).toMatchObject({ code: "redirect" });
-    inTurn(answer(302, { location: `${server.origin.replace("//", "//u:p@")}/x` }));
-    expect(await caught(caller()(url))).toMatchObject({ code: "invalid-htu" });
+  it("doesn't follow a redirect to an invalid URL, to a URL with a user name, or to a hidden one", async () => {
+    inTurn(respond(302, { location: "http://[" }));
+    expect(await errorOf(caller()(url))).toMatchObject({ code: "redirect" });
+    inTurn(respond(302, { location: `${server.origin.replace("//", "//u:p@")}/x` }));
+    expect(await errorOf(caller()(url))).toMatchObject({ code: "invalid-htu" });
     const opaque = async () => Object.defineProperty(new Response(), "type", { value: "opaqueredirect" });
-    expect(await caught(caller({ fetch: opaque })(url))).toMatchObject({ code: "redirect" });
+    expect(await errorOf(caller({ fetch: opaque })(url))).toMatchObject({ code: "redirect" });
   });
 
-  it("that a fetch of your own has followed all the same is an error, not an answer", async () => {
-    inTurn(answer(302, { location: `${elsewhere.origin}/resource` }));
+  it("throws if the custom fetch has followed a redirect", async () => {
+    inTurn(respond(302, { location: `${elsewhere.origin}/resource` }));
     elsewhere.respondWith(ok);
-    const disobedient: typeof fetch = (input, init) => fetch(input, { ...init, redirect: "follow" });
-    expect(await caught(caller({ fetch: disobedient })(url))).toMatchObject({ code: "redirect" });
+    const following: typeof fetch = (input, init) => fetch(input, { ...init, redirect: "follow" });
+    expect(await errorOf(caller({ fetch: following })(url))).toMatchObject({ code: "redirect" });
   });
 
-  it("that is refused leaves no body unread", async () => {
+  it("cancels the body of a redirect that it doesn't follow", async () => {
     const cancelled: string[] = [];
-    const held = async () => {
+    const redirecting = async () => {
       const body = new ReadableStream({ cancel: () => void cancelled.push("body") });
       return new Response(body, { status: 302, headers: { location: elsewhere.origin } });
     };
-    expect(await caught(caller({ fetch: held })(url))).toMatchObject({ code: "redirect" });
+    expect(await errorOf(caller({ fetch: redirecting })(url))).toMatchObject({ code: "redirect" });
     expect(cancelled).toEqual(["body"]);
   });
 
-  it("ends after 20", async () => {
-    inTurn(answer(302, { location: "/again" }));
-    expect(await caught(caller()(url))).toMatchObject({ code: "redirect" });
+  it("throws after 20 redirects", async () => {
+    inTurn(respond(302, { location: "/again" }));
+    expect(await errorOf(caller()(url))).toMatchObject({ code: "redirect" });
     expect(server.requests).toHaveLength(21);
     expect(new Set(proofs().map(({ jti }) => jti)).size).toBe(21);
   });
 
-  it("without a Location, or a 304, is an answer", async () => {
-    inTurn(answer(302), answer(304, { location: "/x" }));
+  it("returns a redirect without a Location, and a 304", async () => {
+    inTurn(respond(302), respond(304, { location: "/x" }));
     expect([(await caller()(url)).status, (await caller()(url)).status]).toEqual([302, 304]);
   });
 
-  it('is given back with redirect: "manual", and an error with "error", in an init or a Request', async () => {
-    inTurn(answer(302, { location: elsewhere.origin }));
+  it('returns a redirect with redirect: "manual" and throws with "error", in the init or a Request', async () => {
+    inTurn(respond(302, { location: elsewhere.origin }));
     expect((await caller()(url, { redirect: "manual" })).status).toBe(302);
     expect((await caller()(new Request(url, { redirect: "manual" }))).status).toBe(302);
-    expect(await caught(caller()(url, { redirect: "error" }))).toBeInstanceOf(TypeError);
+    expect(await errorOf(caller()(url, { redirect: "error" }))).toBeInstanceOf(TypeError);
     expect(server.requests).toHaveLength(3);
   });
 
-  it("is followed after a challenge, and challenged after it is followed, but once in a call", async () => {
+  it("retries once per call for a nonce, before or after a redirect", async () => {
     const nonce = (n: string) => challenge("use_dpop_nonce", { "dpop-nonce": n });
-    inTurn(nonce("n1"), answer(302, { location: "/next" }), nonce("n2"), ok);
+    inTurn(nonce("n1"), respond(302, { location: "/next" }), nonce("n2"), ok);
     expect((await caller()(url)).status).toBe(401);
     expect(server.requests).toHaveLength(3);
   });

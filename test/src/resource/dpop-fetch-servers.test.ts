@@ -1,4 +1,4 @@
-/** Calls with each kind of key to other people's verifiers, with tokens of oidc-provider, and by other people's libraries. */
+/** `dpopFetch` with each kind of key, independent verifiers and tokens of oidc-provider, also from inside other libraries. */
 import { DPoPProver, dpopFetch, OAuthClient, type Signer, Token, type TokenSource, tokenSource } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
@@ -42,25 +42,25 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
   const jtis = (since: number) => rs.requests.slice(since).map(({ headers }) => decodeJwt(String(headers.dpop)).jti);
 
   describe.each(["url", "expressUrl"] as const)("at the resource server's %s", (route) => {
-    it("is challenged for a nonce once, and then served, whatever is asked", async () => {
+    it("retries once for a nonce, then succeeds with any kind of request", async () => {
       rs.rotateNonce();
       const since = rs.requests.length;
-      const asked: Parameters<typeof fetch>[] = [
+      const calls: Parameters<typeof fetch>[] = [
         [rs[route]],
         [new URL(`${rs[route]}?a=1#b`)],
         [rs[route], { method: "post", body: "text" }],
         [new Request(rs[route], { method: "PUT", body: "text" })],
         [rs[route], { method: "PATCH", body: new Blob(["text"]).stream(), duplex: "half" }],
       ];
-      for (const [input, init] of asked) {
-        const answer = await call(input, init);
-        expect(await answer.json()).toMatchObject({ hello: as.client.clientId, jkt: prover.jkt });
+      for (const [input, init] of calls) {
+        const response = await call(input, init);
+        expect(await response.json()).toMatchObject({ hello: as.client.clientId, jkt: prover.jkt });
       }
       expect(statuses(since)).toEqual([401, 200, 200, 200, 200, 200]);
       expect(new Set(jtis(since)).size).toBe(6);
     });
 
-    it("sends a stream again when its nonce has gone stale", async () => {
+    it("sends a stream again after a stale nonce", async () => {
       await call(rs[route]);
       rs.rotateNonce();
       const since = rs.requests.length;
@@ -72,16 +72,16 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
       ]);
     });
 
-    it("serves many calls at once, each with a jti of its own", async () => {
+    it("sends a unique jti in each of many concurrent calls", async () => {
       rs.rotateNonce();
       const since = rs.requests.length;
-      const answers = await Promise.all(Array.from({ length: 12 }, () => call(rs[route])));
-      expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
+      const responses = await Promise.all(Array.from({ length: 12 }, () => call(rs[route])));
+      expect(responses.map(({ status }) => status)).toEqual(Array(12).fill(200));
       expect(new Set(jtis(since)).size).toBe(rs.requests.length - since);
     });
   });
 
-  it("renews a token that the resource server refuses, once", async () => {
+  it("renews a token once that the resource server rejects", async () => {
     const revoked = new Token({}, "ey.not-a.token");
     let first = true;
     const token: TokenSource = {
@@ -97,7 +97,7 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
     expect(new Set(jtis(since)).size).toBe(rs.requests.length - since);
   });
 
-  it("calls with a login's token, and with each that its refresh token gets", async () => {
+  it("calls with the token of a login, and with its refreshed token", async () => {
     const client = await OAuthClient.discover(as.issuer);
     const request = { ...as.client, dpopProver: prover };
     const scope = "openid offline_access read";
@@ -106,17 +106,17 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
     const callback = await authorizeInBrowser(pending.url, login.redirectUri);
     const first = await client.authorizationCode(callback, { ...request, ...pending });
 
-    const kept = tokenSource({ ...as.client, client, prover, grantType: "refresh_token", token: first });
-    const callKept = dpopFetch({ prover, token: kept });
-    expect((await callKept(rs.url)).status).toBe(200);
-    const next = await kept.renew(first);
+    const loginSource = tokenSource({ ...as.client, client, prover, grantType: "refresh_token", token: first });
+    const loginCall = dpopFetch({ prover, token: loginSource });
+    expect((await loginCall(rs.url)).status).toBe(200);
+    const next = await loginSource.renew(first);
     expect(next.cnfJkt).toBe(prover.jkt);
     expect(next.accessToken).not.toBe(first.accessToken);
     expect(as.requests.at(-1)?.body).toContain(`refresh_token=${first.refreshToken}`);
-    expect((await callKept(rs.url)).status).toBe(200);
+    expect((await loginCall(rs.url)).status).toBe(200);
   });
 
-  it("has its clock set by a verifier that refuses its proof", async () => {
+  it("corrects its clock after a verifier has rejected its proof", async () => {
     const late = await DPoPProver.create(signer);
     late.adjustClock(new Date(Date.now() - 500_000).toUTCString());
     expect((await dpopFetch({ prover: late, token: source, adjustClock: false })(rs.url)).status).toBe(401);
@@ -125,7 +125,7 @@ describe.each(Object.keys(signers))("a %s key", (kind) => {
   });
 });
 
-describe("a library that takes a fetch", () => {
+describe("a library that accepts a custom fetch", () => {
   let call: typeof fetch;
   let accessToken: string;
   beforeAll(async () => {
@@ -135,21 +135,21 @@ describe("a library that takes a fetch", () => {
     call = dpopFetch({ prover: dpopProver, token: accessToken });
   });
 
-  it("jose gets its key set by it", async () => {
+  it("fetches jose's remote key set", async () => {
     const keys = createRemoteJWKSet(new URL(`${as.issuer}/jwks`), { [joseFetch]: call });
     await jwtVerify(accessToken, keys, { issuer: as.issuer });
     const { headers } = as.requests.findLast(({ url }) => url === "/jwks") ?? expect.unreachable();
     expect(decodeJwt(String(headers.dpop)).htu).toBe(`${as.issuer}/jwks`);
   });
 
-  it("oauth4webapi posts by it to an endpoint that wants a nonce", async () => {
+  it("sends oauth4webapi's request to an endpoint that requires a nonce", async () => {
     const options = { [oauth.customFetch]: call, [oauth.allowInsecureRequests]: true };
     const metadata = { issuer: as.issuer, introspection_endpoint: rs.url };
     const client = { client_id: as.client.clientId };
-    const answer = await oauth.introspectionRequest(metadata, client, oauth.None(), "of somebody", options);
-    expect(await answer.json()).toMatchObject({ hello: as.client.clientId });
+    const response = await oauth.introspectionRequest(metadata, client, oauth.None(), "any token", options);
+    expect(await response.json()).toMatchObject({ hello: as.client.clientId });
     expect(
-      rs.requests.slice(-2).map(({ status, method, body }) => [status, method, body.includes("of+somebody")]),
+      rs.requests.slice(-2).map(({ status, method, body }) => [status, method, body.includes("any+token")]),
     ).toEqual([
       [401, "POST", true],
       [200, "POST", true],

@@ -1,4 +1,4 @@
-/** A stream that is tried more than once, read, stopped and opened again at any moment. */
+/** Random sequences of reading, stopping and reopening a stream body. */
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -14,15 +14,15 @@ const step = fc.oneof(
   fc.constant("release" as const),
 );
 
-/** A source whose chunks come when the test says so: one read may be pending for as long as it likes. */
-function heldSource(chunks: Uint8Array[]) {
-  const coming: (() => void)[] = [];
-  let asked = 0;
+/** A source that delivers each chunk when the test requests it, so that a read can stay pending. */
+function controlledSource(chunks: Uint8Array[]) {
+  const pending: (() => void)[] = [];
+  let pulls = 0;
   const stream = new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const at = asked++;
-        await new Promise<void>((resolve) => coming.push(resolve));
+        const at = pulls++;
+        await new Promise<void>((resolve) => pending.push(resolve));
         const chunk = chunks[at];
         if (chunk) controller.enqueue(chunk);
         else controller.close();
@@ -30,11 +30,11 @@ function heldSource(chunks: Uint8Array[]) {
     },
     { highWaterMark: 0 },
   );
-  return { stream, chunk: () => coming.shift()?.() };
+  return { stream, chunk: () => pending.shift()?.() };
 }
 
-class Try {
-  readonly got: number[] = [];
+class Attempt {
+  readonly bytes: number[] = [];
   ended = false;
   #reading: Promise<void> | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -47,27 +47,27 @@ class Try {
   read(): void {
     this.#reading ??= this.#reader.read().then(({ value, done }) => {
       this.#reading = undefined;
-      this.got.push(...(value ?? []));
+      this.bytes.push(...(value ?? []));
       this.ended = done;
     });
   }
 }
 
-it("a try is given the whole, or there is none", async () => {
-  let retried = 0;
+it("gives every attempt the whole body, or doesn't allow the attempt", async () => {
+  let mostAttempts = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.array(fc.nat(6), { maxLength: 6 }), async (steps, sizes) => {
       let byte = 0;
       const chunks = sizes.map((size) => Uint8Array.from({ length: size }, () => byte++));
       const whole = chunks.flatMap((chunk) => [...chunk]);
-      const source = heldSource(chunks);
+      const source = controlledSource(chunks);
       const body = requestBody(source.stream, LIMIT);
-      const tries = [new Try(body)];
+      const attempts = [new Attempt(body)];
       let stopped = false;
-      const does = {
+      const actions = {
         chunk: source.chunk,
         read: () => {
-          for (const one of tries) one.read();
+          for (const attempt of attempts) attempt.read();
         },
         stop: () => {
           stopped = true;
@@ -76,27 +76,27 @@ it("a try is given the whole, or there is none", async () => {
         open: () => {
           if (!body.replayable) return;
           stopped = false;
-          tries.push(new Try(body));
+          attempts.push(new Attempt(body));
         },
         release: () => body.release(),
       };
       for (const step of steps) {
         const { replayable } = body;
-        does[step]();
+        actions[step]();
         await turn();
         if (stopped) expect(body.replayable).toBe(replayable);
       }
       for (let turns = 0; turns < 40; turns++) {
-        does.read();
-        does.chunk();
+        actions.read();
+        actions.chunk();
         await turn();
       }
-      for (const { got } of tries) expect(got).toEqual(whole.slice(0, got.length));
-      for (const { got, ended } of tries) if (ended) expect(got).toEqual(whole);
-      if (!stopped) expect(tries.at(-1)?.ended).toBe(true);
-      retried = Math.max(retried, tries.length);
+      for (const { bytes } of attempts) expect(bytes).toEqual(whole.slice(0, bytes.length));
+      for (const { bytes, ended } of attempts) if (ended) expect(bytes).toEqual(whole);
+      if (!stopped) expect(attempts.at(-1)?.ended).toBe(true);
+      mostAttempts = Math.max(mostAttempts, attempts.length);
     }),
     { numRuns: 300 },
   );
-  expect(retried).toBeGreaterThan(2);
+  expect(mostAttempts).toBeGreaterThan(2);
 });

@@ -1,9 +1,9 @@
-/** The parser of challenges, against the RFCs' own examples and against whatever a server may send. */
+/** The parser of `WWW-Authenticate` with the RFCs' examples and with random input. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseChallenges } from "../../../src/resource/www-authenticate.js";
 
-const read = (header: string) =>
+const parse = (header: string) =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
 
 describe("RFC 9110 §11.6.1", () => {
@@ -46,12 +46,12 @@ describe("RFC 9110 §11.6.1", () => {
     ],
     ["Negotiate abc=", [["negotiate", {}]]],
     ["", []],
-  ])("reads %s", (header, challenges) => {
-    expect(read(header)).toEqual(challenges);
+  ])("parses %s", (header, challenges) => {
+    expect(parse(header)).toEqual(challenges);
   });
 });
 
-describe("what breaks the grammar", () => {
+describe("syntax errors", () => {
   it.each([
     ['DPoP error="use_dpop_nonce", error_description="no "jti" here"', [["dpop", { error: "use_dpop_nonce" }]]],
     ['DPoP error="use_dpop_nonce', []],
@@ -60,23 +60,23 @@ describe("what breaks the grammar", () => {
     ['error="use_dpop_nonce", DPoP', []],
     ["Basic, abc==, DPoP", [["basic", {}]]],
     ['DPoP error="x" algs="ES256"', []],
-  ])("ends the reading of %s", (header, challenges) => {
-    expect(read(header)).toEqual(challenges);
+  ])("stops parsing %s at the syntax error", (header, challenges) => {
+    expect(parse(header)).toEqual(challenges);
   });
 });
 
 const token = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,8}$/);
-const text = fc.string({
+const anyText = fc.string({
   unit: fc.mapToConstant({ num: 94, build: (n) => String.fromCharCode(0x20 + n) }),
   maxLength: 12,
 });
 const spaces = fc.constantFrom("", " ", "\t", "  ");
 const parameter = fc
-  .record({ name: token, value: fc.oneof(token, text), quoted: fc.boolean(), before: spaces, after: spaces })
+  .record({ name: token, value: fc.oneof(token, anyText), quoted: fc.boolean(), before: spaces, after: spaces })
   .map(({ name, value, quoted, before, after }) => {
     const bare = !quoted && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value);
-    const written = bare ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
-    return { name: name.toLowerCase(), value, written: `${name}${before}=${after}${written}` };
+    const text = bare ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
+    return { name: name.toLowerCase(), value, text: `${name}${before}=${after}${text}` };
   });
 const challenge = fc
   .record({
@@ -85,35 +85,38 @@ const challenge = fc
     token68: fc.option(fc.stringMatching(/^[-._~+/0-9A-Za-z]{1,8}={0,2}$/)),
   })
   .map(({ scheme, parameters, token68 }) => ({
-    read: [scheme.toLowerCase(), token68 ? {} : Object.fromEntries(parameters.map(({ name, value }) => [name, value]))],
-    written: [scheme, token68 ?? parameters.map(({ written }) => written).join(" ,")].join(" ").trimEnd(),
+    expected: [
+      scheme.toLowerCase(),
+      token68 ? {} : Object.fromEntries(parameters.map(({ name, value }) => [name, value])),
+    ],
+    text: [scheme, token68 ?? parameters.map(({ text }) => text).join(" ,")].join(" ").trimEnd(),
   }));
 
 describe("properties", () => {
-  it("reads back every list of challenges, however it is spaced", () => {
+  it("parses every list of challenges with any whitespace", () => {
     fc.assert(
       fc.property(
         fc.array(challenge, { maxLength: 4 }),
         fc.constantFrom(",", ", ", " ,\t", ",,"),
         (challenges, comma) => {
-          expect(read(challenges.map(({ written }) => written).join(comma))).toEqual(
-            challenges.map(({ read }) => read),
+          expect(parse(challenges.map(({ text }) => text).join(comma))).toEqual(
+            challenges.map(({ expected }) => expected),
           );
         },
       ),
     );
   });
 
-  it("keeps the challenges before one that is broken", () => {
+  it("returns the challenges before a malformed one", () => {
     fc.assert(
       fc.property(fc.array(challenge, { maxLength: 3 }), (challenges) => {
-        const header = [...challenges.map(({ written }) => written), 'DPoP error="x'].join(", ");
-        expect(read(header)).toEqual(challenges.map(({ read }) => read));
+        const header = [...challenges.map(({ text }) => text), 'DPoP error="x'].join(", ");
+        expect(parse(header)).toEqual(challenges.map(({ expected }) => expected));
       }),
     );
   });
 
-  it("never throws, and makes no parameter of what is none", () => {
+  it("never throws, and returns only schemes and names from the header", () => {
     const piece = fc.constantFrom('"', "\\", ",", " ", "=", "DPoP", "error", "x", "\t", "é", "\u0000");
     fc.assert(
       fc.property(
@@ -131,18 +134,18 @@ describe("properties", () => {
     );
   });
 
-  it("reads what is long in one pass", () => {
+  it("parses long headers without throwing", () => {
     for (const long of ["a ", 'a="', "a,", ' "\\', "a=", "\t"])
       expect(() => parseChallenges(`DPoP ${long.repeat(50_000)}`)).not.toThrow();
   });
 
-  // At this length one pass takes some milliseconds, and one from each blank longer than a test may last.
+  // At this length, linear time is a few milliseconds, and quadratic time exceeds the test's time limit.
   it.each([" ", "\t", ",", " ,", "a", "a ", "a=", "=", '\\"', "\\\\"])(
-    "reads %j over and over, and what breaks the grammar, in one pass",
+    "parses a long repetition of %j and a syntax error in linear time",
     (piece) => {
       const long = piece.repeat(200_000);
       for (const before of ["", "a", "a b", "a b=", 'a b="'])
-        expect(read(`Basic, ${before}${long}\u0000`)[0]).toEqual(["basic", {}]);
+        expect(parse(`Basic, ${before}${long}\u0000`)[0]).toEqual(["basic", {}]);
     },
   );
 });

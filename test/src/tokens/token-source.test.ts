@@ -1,4 +1,4 @@
-/** When a token source asks for a token, and what it gives out meanwhile. */
+/** When a token source requests a token, and which token it returns until then. */
 import { inspect } from "node:util";
 import {
   DPoPProver,
@@ -12,9 +12,9 @@ import {
 } from "hardproof";
 import { afterAll, afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { json, type Responder } from "../../servers/stub-server.js";
-import { granted, setTime, stubSource, until } from "./stub-source.js";
+import { setTime, stubSource, tokenResponse, until } from "./stub-source.js";
 
-const { server, source, grants, close } = await stubSource();
+const { server, source, issueTokens, close } = await stubSource();
 afterAll(close);
 beforeEach(() => setTime(0));
 afterEach(() => {
@@ -22,58 +22,58 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const given = async (tokens: TokenSource) => (await tokens.token()).accessToken;
-const failure = (work: Promise<unknown>) =>
+const accessTokenOf = async (tokens: TokenSource) => (await tokens.token()).accessToken;
+const errorOf = (work: Promise<unknown>) =>
   work.then(
     () => expect.unreachable(),
     (error) => error,
   );
 const grantTypes = () => server.requests.map(({ form }) => form.get("grant_type"));
 
-describe("a token", () => {
-  it("has the types that are promised", () => {
+describe("token()", () => {
+  it("returns a Token, and is accepted by dpopFetch", () => {
     expectTypeOf<TokenSource["token"]>().returns.toEqualTypeOf<Promise<Token>>();
     expectTypeOf(tokenSource).returns.toExtend<Parameters<typeof dpopFetch>[0]["token"]>();
   });
 
-  it("is got once, for all who wait for it, and kept", async () => {
-    grants();
+  it("shares one token request among concurrent callers and caches the token", async () => {
+    issueTokens();
     const tokens = source();
-    const all = await Promise.all(Array.from({ length: 20 }, () => given(tokens)));
+    const all = await Promise.all(Array.from({ length: 20 }, () => accessTokenOf(tokens)));
     expect(new Set(all)).toEqual(new Set(["t1"]));
     setTime(500);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
     expect(server.requests).toHaveLength(1);
   });
 
-  it("is not lost to the others when one gives up waiting", async () => {
+  it("continues the token request for the other callers when one aborts", async () => {
     const controller = new AbortController();
     const reason = new Error("enough");
     server.respondWith((response, request, turn) => {
       controller.abort(reason);
-      granted("t1")(response, request, turn);
+      tokenResponse("t1")(response, request, turn);
     });
     const tokens = source();
-    const first = failure(tokens.token({ signal: controller.signal }));
-    const second = given(tokens);
+    const first = errorOf(tokens.token({ signal: controller.signal }));
+    const second = accessTokenOf(tokens);
     expect(await first).toBe(reason);
     expect(await second).toBe("t1");
     expect(server.requests).toHaveLength(1);
-    expect(await failure(source().token({ signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(await errorOf(source().token({ signal: AbortSignal.abort(reason) }))).toBe(reason);
   });
 
-  it("is renewed in the background once its end is near, while it is still given out", async () => {
-    grants();
+  it("renews a token in the background shortly before it expires, and returns the current one until then", async () => {
+    issueTokens();
     const tokens = source({ margin: 60 });
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(539);
-    await given(tokens);
+    await accessTokenOf(tokens);
     expect(server.requests).toHaveLength(1);
     setTime(541);
-    expect([await given(tokens), await given(tokens)]).toEqual(["t1", "t1"]);
+    expect([await accessTokenOf(tokens), await accessTokenOf(tokens)]).toEqual(["t1", "t1"]);
     await until(() => server.requests.length === 2);
-    await until(async () => (await given(tokens)) !== "t1");
-    expect(await given(tokens)).toBe("t2");
+    await until(async () => (await accessTokenOf(tokens)) !== "t1");
+    expect(await accessTokenOf(tokens)).toBe("t2");
     expect(server.requests).toHaveLength(2);
   });
 
@@ -81,58 +81,61 @@ describe("a token", () => {
     [0, 541],
     [0.5, 511],
     [1, 481],
-  ])("is renewed earlier by a part of the margin at random: %d of it", async (random, at) => {
+  ])("renews a token earlier by a random part of the margin: %d of it", async (random, at) => {
     vi.spyOn(Math, "random").mockReturnValue(random);
-    grants();
+    issueTokens();
     const tokens = source({ margin: 60, jitter: 1 });
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(at - 2);
-    await given(tokens);
+    await accessTokenOf(tokens);
     expect(server.requests).toHaveLength(1);
     setTime(at);
-    await given(tokens);
+    await accessTokenOf(tokens);
     await until(() => server.requests.length === 2);
   });
 
-  it("that lives shortly is renewed in its last quarter, not with each call", async () => {
-    grants({ expires_in: 20 });
+  it("renews a short-lived token only in its last quarter", async () => {
+    issueTokens({ expires_in: 20 });
     const tokens = source({ margin: 60 });
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(14);
-    await given(tokens);
+    await accessTokenOf(tokens);
     expect(server.requests).toHaveLength(1);
   });
 
-  it("is waited for once the old one has ended, also where it ended at once", async () => {
-    grants({ expires_in: 10 });
+  it("waits for a new token once the current one has expired, even if it expired at once", async () => {
+    issueTokens({ expires_in: 10 });
     const tokens = source();
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(11);
-    expect(await given(tokens)).toBe("t2");
-    grants({ expires_in: 0 });
-    const ended = source();
-    expect([await given(ended), await given(ended)]).toEqual(["t1", "t2"]);
+    expect(await accessTokenOf(tokens)).toBe("t2");
+    issueTokens({ expires_in: 0 });
+    const expired = source();
+    expect([await accessTokenOf(expired), await accessTokenOf(expired)]).toEqual(["t1", "t2"]);
   });
 
-  it("that says no end is kept", async () => {
-    grants({});
+  it("keeps a token without a lifetime", async () => {
+    issueTokens({});
     const tokens = source();
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(1e9);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
   });
 
-  it.each([{ margin: -1 }, { margin: Number.NaN }, { jitter: 2 }, { jitter: -1 }])("refuses %j", (options) => {
-    expect(() => source(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
-  });
+  it.each([{ margin: -1 }, { margin: Number.NaN }, { jitter: 2 }, { jitter: -1 }])(
+    "rejects the options %j",
+    (options) => {
+      expect(() => source(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+    },
+  );
 });
 
 describe("a refresh token (RFC 6749 §6)", () => {
   const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v", resource: "https://r" } };
 
-  it("takes the grant's place, and is replaced by the one that comes with the answer", async () => {
+  it("replaces the grant by the refresh token, and uses the newest refresh token", async () => {
     server.respondWith((response, request, turn) =>
-      granted(`t${turn}`, { expires_in: 10, ...(turn === 2 ? {} : { refresh_token: `r${turn}` }) })(
+      tokenResponse(`t${turn}`, { expires_in: 10, ...(turn === 2 ? {} : { refresh_token: `r${turn}` }) })(
         response,
         request,
         turn,
@@ -141,7 +144,7 @@ describe("a refresh token (RFC 6749 §6)", () => {
     const tokens = source({ ...login, scope: "read" });
     for (const time of [0, 11, 22, 33]) {
       setTime(time);
-      await given(tokens);
+      await accessTokenOf(tokens);
     }
     expect(grantTypes()).toEqual(["authorization_code", "refresh_token", "refresh_token", "refresh_token"]);
     expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual([null, "r1", "r1", "r3"]);
@@ -150,122 +153,122 @@ describe("a refresh token (RFC 6749 §6)", () => {
     );
   });
 
-  it("can be what there is from the start, or come with a token from elsewhere", async () => {
-    grants({ expires_in: 10 });
-    expect(await given(source({ grantType: "refresh_token", extra: { refresh_token: "r0" } }))).toBe("t1");
+  it("starts with a refresh token, or with a token from the caller", async () => {
+    issueTokens({ expires_in: 10 });
+    expect(await accessTokenOf(source({ grantType: "refresh_token", extra: { refresh_token: "r0" } }))).toBe("t1");
     expect(server.requests[0]?.form.get("refresh_token")).toBe("r0");
-    server.respondWith(granted("mine", { expires_in: 10, refresh_token: "r1" }));
+    server.respondWith(tokenResponse("initial", { expires_in: 10, refresh_token: "r1" }));
     const token = await source().token();
-    grants();
+    issueTokens();
     const tokens = source({ ...login, token });
-    expect(await given(tokens)).toBe("mine");
+    expect(await accessTokenOf(tokens)).toBe("initial");
     setTime(11);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
     expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual(["r1"]);
   });
 
-  const refusingRefresh = () =>
+  const rejectRefresh = () =>
     server.respondWith((response, request, turn) =>
       request.form.has("refresh_token")
         ? json(400, { error: "invalid_grant", error_description: "revoked" })(response, request, turn)
-        : granted(`t${turn}`, { expires_in: 10, refresh_token: `r${turn}` })(response, request, turn),
+        : tokenResponse(`t${turn}`, { expires_in: 10, refresh_token: `r${turn}` })(response, request, turn),
     );
 
-  it("that is refused gives way to the grant, where that can be repeated", async () => {
-    refusingRefresh();
+  it("repeats the grant after a rejected refresh token, if it is repeatable", async () => {
+    rejectRefresh();
     const tokens = source();
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(11);
-    expect(await given(tokens)).toBe("t3");
+    expect(await accessTokenOf(tokens)).toBe("t3");
     expect(grantTypes()).toEqual(["client_credentials", "refresh_token", "client_credentials"]);
   });
 
-  it("that is refused is an error, where the grant can't be repeated, and is not tried again", async () => {
-    refusingRefresh();
+  it("throws after a rejected refresh token if the grant isn't repeatable, and doesn't send it again", async () => {
+    rejectRefresh();
     const tokens = source(login);
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(11);
-    expect(await failure(tokens.token())).toMatchObject({ error: "invalid_grant", errorDescription: "revoked" });
+    expect(await errorOf(tokens.token())).toMatchObject({ error: "invalid_grant", errorDescription: "revoked" });
     setTime(1000);
-    expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
+    expect(await errorOf(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
     expect(grantTypes()).toEqual(["authorization_code", "refresh_token"]);
   });
 
-  it("that does not come ends a grant that can't be repeated, unless that is said", async () => {
-    grants({ expires_in: 10 });
+  it("can't renew a token without a refresh token unless the grant is repeatable", async () => {
+    issueTokens({ expires_in: 10 });
     const tokens = source(login);
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(11);
-    expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
+    expect(await errorOf(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
     expect(server.requests).toHaveLength(1);
     setTime(0);
     const repeated = source({ grantType: "urn:ietf:params:oauth:grant-type:token-exchange", repeatable: true });
-    await given(repeated);
+    await accessTokenOf(repeated);
     setTime(11);
-    expect(await given(repeated)).toBe("t3");
+    expect(await accessTokenOf(repeated)).toBe("t3");
   });
 });
 
-describe("a refresh token that does not help", () => {
+describe("a refresh token that can't be used", () => {
   const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v" } };
 
-  it("is not sent again where the store has none by then", async () => {
+  it("doesn't resend a rejected refresh token if the store has no newer one", async () => {
     const store = memoryTokenStore();
     let grantsLeft = 2;
     server.respondWith((response, request, turn) => {
       if (request.form.has("refresh_token")) return json(400, { error: "invalid_grant" })(response, request, turn);
       const refreshToken = grantsLeft-- === 2 ? { refresh_token: "r1" } : {};
-      return granted(`t${turn}`, { expires_in: 10, ...refreshToken })(response, request, turn);
+      return tokenResponse(`t${turn}`, { expires_in: 10, ...refreshToken })(response, request, turn);
     });
     const [one, other] = [source({ store }), source({ store })];
-    expect([await given(one), await given(other)]).toEqual(["t1", "t1"]);
+    expect([await accessTokenOf(one), await accessTokenOf(other)]).toEqual(["t1", "t1"]);
     setTime(11);
-    expect(await given(other)).toBe("t3");
+    expect(await accessTokenOf(other)).toBe("t3");
     setTime(22);
-    expect(await given(one)).toBe("t5");
+    expect(await accessTokenOf(one)).toBe("t5");
     expect(grantTypes().slice(3)).toEqual(["refresh_token", "client_credentials"]);
   });
 
   it.each(["unauthorized_client", "unsupported_grant_type", "invalid_request"])(
-    "since the answer is %s gives way to a grant that can be repeated, and to no other",
+    "repeats only a repeatable grant if refreshing fails with %s",
     async (error) => {
-      const refusing = () =>
+      const rejectRefresh = () =>
         server.respondWith((response, request, turn) =>
           request.form.has("refresh_token")
             ? json(400, { error })(response, request, turn)
-            : granted(`t${turn}`, { expires_in: 10, refresh_token: "refresh-token" })(response, request, turn),
+            : tokenResponse(`t${turn}`, { expires_in: 10, refresh_token: "refresh-token" })(response, request, turn),
         );
-      refusing();
+      rejectRefresh();
       const tokens = source();
-      await given(tokens);
+      await accessTokenOf(tokens);
       setTime(11);
-      expect(await given(tokens)).toBe("t3");
+      expect(await accessTokenOf(tokens)).toBe("t3");
       setTime(0);
-      refusing();
+      rejectRefresh();
       const once = source(login);
-      await given(once);
+      await accessTokenOf(once);
       setTime(11);
-      expect(await failure(once.token())).toMatchObject({ error });
+      expect(await errorOf(once.token())).toMatchObject({ error });
       expect(grantTypes()).toEqual(["authorization_code", "refresh_token"]);
     },
   );
 
-  it("since it is empty is none", async () => {
-    grants({ expires_in: 10, refresh_token: "" });
+  it("ignores an empty refresh token", async () => {
+    issueTokens({ expires_in: 10, refresh_token: "" });
     const tokens = source();
     expect((await tokens.token()).refreshToken).toBeNull();
     setTime(11);
-    expect(await given(tokens)).toBe("t2");
+    expect(await accessTokenOf(tokens)).toBe("t2");
     expect(grantTypes()).toEqual(["client_credentials", "client_credentials"]);
   });
 
-  it("is asked for what its caller wants, where it is the grant itself", async () => {
-    grants({ expires_in: 10, refresh_token: "r1" });
+  it("sends the caller's scope and extra fields with each refresh if refresh_token is the grant", async () => {
+    issueTokens({ expires_in: 10, refresh_token: "r1" });
     const extra = { refresh_token: "r0", resource: "https://r", audience: "a" };
     const tokens = source({ grantType: "refresh_token", scope: "read", extra });
-    await given(tokens);
+    await accessTokenOf(tokens);
     setTime(11);
-    await given(tokens);
+    await accessTokenOf(tokens);
     for (const [index, { form }] of server.requests.entries())
       expect(Object.fromEntries(form)).toMatchObject({ ...extra, scope: "read", refresh_token: `r${index}` });
   });
@@ -275,49 +278,51 @@ describe("a grant that can't be repeated", () => {
   const login = { grantType: "authorization_code", extra: { code: "c-1", code_verifier: "v" } };
 
   it.each<[string, Responder]>([
-    ["was lost", (response) => void response.destroy()],
-    ["is of another key", granted("t", { cnf: { jkt: "somebody-else's" } })],
-    ["is a failure", json(503, { error: "temporarily_unavailable" })],
-  ])("is not sent again after an answer that %s", async (_, answer) => {
-    server.respondWith(answer);
-    const tokens = source({ ...login, backoff: { first: 1 } });
-    expect(await failure(tokens.token())).toBeInstanceOf(OAuthError);
+    ["a lost response", (response) => void response.destroy()],
+    ["a token of a different key", tokenResponse("t", { cnf: { jkt: "other" } })],
+    ["a 503", json(503, { error: "temporarily_unavailable" })],
+  ])("doesn't send a grant that isn't repeatable again after %s", async (_, responder) => {
+    server.respondWith(responder);
+    const tokens = source({ ...login, backoff: { initialDelay: 1 } });
+    expect(await errorOf(tokens.token())).toBeInstanceOf(OAuthError);
     setTime(1000);
-    expect(await failure(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
+    expect(await errorOf(tokens.token())).toMatchObject({ code: "misconfigured", error: "invalid_grant" });
     expect(server.requests).toHaveLength(1);
   });
 
-  it("is sent once the key signs", async () => {
-    grants();
+  it("sends a grant that isn't repeatable once the key can sign again", async () => {
+    issueTokens();
     const prover = await DPoPProver.generate();
-    const signing = vi.spyOn(prover, "makeProof").mockRejectedValueOnce(new SignerError("unavailable", "away"));
-    const tokens = source({ ...login, prover, backoff: { first: 1 } });
-    expect(await failure(tokens.token())).toMatchObject({ name: "SignerError" });
+    const signing = vi
+      .spyOn(prover, "makeProof")
+      .mockRejectedValueOnce(new SignerError("unavailable", "The key store failed."));
+    const tokens = source({ ...login, prover, backoff: { initialDelay: 1 } });
+    expect(await errorOf(tokens.token())).toMatchObject({ name: "SignerError" });
     setTime(1000);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
     expect(signing).toHaveBeenCalledTimes(2);
   });
 });
 
-it("a token that was handed over grows old from then on, not from its first use", async () => {
-  server.respondWith(granted("handed over", { expires_in: 10 }));
+it("counts the lifetime of the caller's token from the creation of the source, not from its first use", async () => {
+  server.respondWith(tokenResponse("initial", { expires_in: 10 }));
   const token = await source().token();
-  grants();
+  issueTokens();
   const [early, late] = [source({ token }), source({ token })];
   setTime(9);
-  expect(await given(early)).toBe("handed over");
+  expect(await accessTokenOf(early)).toBe("initial");
   setTime(11);
-  expect([await given(early), await given(late)]).toEqual(["t1", "t2"]);
+  expect([await accessTokenOf(early), await accessTokenOf(late)]).toEqual(["t1", "t2"]);
 });
 
-describe("a failure", () => {
-  const failing = () => server.respondWith(json(503, { error: "temporarily_unavailable" }));
+describe("a failed token request", () => {
+  const failRequests = () => server.respondWith(json(503, { error: "temporarily_unavailable" }));
 
-  it("is told at once, and again, until its backoff is over; then the server is asked again", async () => {
+  it("repeats the error without a request until the backoff is over", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
-    failing();
+    failRequests();
     const tokens = source();
-    const error = await failure(tokens.token());
+    const error = await errorOf(tokens.token());
     expect(error).toBeInstanceOf(OAuthError);
     for (const [time, requests] of [
       [0.9, 1],
@@ -328,75 +333,75 @@ describe("a failure", () => {
       [7.3, 4],
     ] as const) {
       setTime(time);
-      await failure(tokens.token());
+      await errorOf(tokens.token());
       expect(server.requests).toHaveLength(requests);
     }
-    grants();
+    issueTokens();
     setTime(1000);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
   });
 
-  it("is over in its time, also where somebody sets the wall clock back meanwhile", async () => {
+  it("measures the backoff by monotonic time, even if the wall clock is set back", async () => {
     setTime(3600);
-    failing();
+    failRequests();
     const tokens = source();
-    await failure(tokens.token());
-    grants();
+    await errorOf(tokens.token());
+    issueTokens();
     setTime(0);
     setTime(2);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
   });
 
-  it("is one request for all who wait, and one error", async () => {
-    failing();
+  it("shares one failed request and its error among concurrent callers", async () => {
+    failRequests();
     const tokens = source();
-    const errors = await Promise.all(Array.from({ length: 10 }, () => failure(tokens.token())));
+    const errors = await Promise.all(Array.from({ length: 10 }, () => errorOf(tokens.token())));
     expect(new Set(errors).size).toBe(1);
-    expect(await failure(tokens.token())).toBe(errors[0]);
+    expect(await errorOf(tokens.token())).toBe(errors[0]);
     expect(server.requests).toHaveLength(1);
   });
 
-  it("does not touch a token that still lasts, and backs off in the background too", async () => {
-    grants();
-    const tokens = source({ backoff: { first: 10_000 } });
-    await given(tokens);
-    failing();
+  it("returns a valid token after a failed renewal, and backs off in the background", async () => {
+    issueTokens();
+    const tokens = source({ backoff: { initialDelay: 10_000 } });
+    await accessTokenOf(tokens);
+    failRequests();
     setTime(550);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
     await until(() => server.requests.length === 1);
-    for (let turn = 0; turn < 50; turn++) expect(await given(tokens)).toBe("t1");
+    for (let turn = 0; turn < 50; turn++) expect(await accessTokenOf(tokens)).toBe("t1");
     expect(server.requests).toHaveLength(1);
     setTime(601);
-    expect(await failure(tokens.token())).toMatchObject({ statusCode: 503 });
+    expect(await errorOf(tokens.token())).toMatchObject({ statusCode: 503 });
   });
 
-  it("leaves the server alone for as long as it asked (Retry-After), and no longer than a minute", async () => {
+  it("waits as long as Retry-After says, but at most one minute", async () => {
     server.respondWith(json(429, { error: "slow_down" }, { "retry-after": "30" }));
     const tokens = source();
-    await failure(tokens.token());
+    await errorOf(tokens.token());
     setTime(29);
-    await failure(tokens.token());
+    await errorOf(tokens.token());
     expect(server.requests).toHaveLength(1);
     server.respondWith(json(429, { error: "slow_down" }, { "retry-after": "86400" }));
     setTime(31);
-    await failure(tokens.token());
-    grants();
+    await errorOf(tokens.token());
+    issueTokens();
     setTime(31 + 61);
-    expect(await given(tokens)).toBe("t1");
+    expect(await accessTokenOf(tokens)).toBe("t1");
   });
 
-  it("shows no secret", async () => {
+  it("doesn't show secrets in its errors", async () => {
     server.respondWith((response, { body }) => response.writeHead(400).end(body));
     const tokens = source({ grantType: "refresh_token", extra: { refresh_token: "long-lived" } });
-    expect(inspect([await failure(tokens.token()), tokens], { depth: 10, showHidden: true })).not.toMatch(
+    expect(inspect([await errorOf(tokens.token()), tokens], { depth: 10, showHidden: true })).not.toMatch(
       /s3cr3t|long-lived/,
     );
   });
 });
 
-describe("a token that a resource server refuses", () => {
-  it("is replaced once, for all who were refused with it", async () => {
-    grants();
+describe("renew()", () => {
+  it("replaces a rejected token once for all its callers", async () => {
+    issueTokens();
     const tokens = source();
     const old = await tokens.token();
     const all = await Promise.all([
@@ -410,9 +415,9 @@ describe("a token that a resource server refuses", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it("is not replaced again and again: a refused successor is kept for a moment, longer each time", async () => {
+  it("backs off if each new token is rejected too", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
-    grants();
+    issueTokens();
     const tokens = source();
     let current = await tokens.token();
     for (const [time, requests] of [
@@ -428,13 +433,13 @@ describe("a token that a resource server refuses", () => {
     }
   });
 
-  it("is given out no more, even if there is no other", async () => {
-    grants();
+  it("doesn't return a rejected token again, even if there is no new one", async () => {
+    issueTokens();
     const tokens = source();
     const old = await tokens.token();
     server.respondWith(json(400, { error: "invalid_client" }));
-    expect(await failure(tokens.renew(old))).toMatchObject({ error: "invalid_client" });
-    expect(await failure(tokens.token())).toMatchObject({ error: "invalid_client" });
+    expect(await errorOf(tokens.renew(old))).toMatchObject({ error: "invalid_client" });
+    expect(await errorOf(tokens.token())).toMatchObject({ error: "invalid_client" });
     expect(server.requests).toHaveLength(1);
   });
 });

@@ -1,4 +1,4 @@
-/** Stores: what a restart finds again, and what is made of a file that is damaged, foreign, or half a change. */
+/** Token stores: tokens after a restart, and files that are damaged or belong to another key or name. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,9 +15,9 @@ import {
 } from "hardproof";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { json } from "../../servers/stub-server.js";
-import { EPOCH, granted, setTime, stubSource } from "./stub-source.js";
+import { EPOCH, setTime, stubSource, tokenResponse } from "./stub-source.js";
 
-const { server, source, grants, close } = await stubSource();
+const { server, source, issueTokens, close } = await stubSource();
 let directory: string;
 afterAll(close);
 beforeEach(() => {
@@ -32,7 +32,7 @@ const key = new Uint8Array(32).fill(7);
 const stores: Record<string, () => TokenStore> = {
   memory: memoryTokenStore,
   "32 bytes": () => encryptedTokenStore({ directory, key }),
-  passphrase: () => encryptedTokenStore({ directory: join(directory, "made"), key: "correct horse" }),
+  passphrase: () => encryptedTokenStore({ directory: join(directory, "created"), key: "correct horse" }),
 };
 const stored = (accessToken = "secret-token"): StoredToken => ({
   raw: { access_token: accessToken },
@@ -41,7 +41,7 @@ const stored = (accessToken = "secret-token"): StoredToken => ({
 });
 
 describe.each(Object.keys(stores))("a store by %s", (kind) => {
-  it("gives back what was set, by its key, until it is deleted", async () => {
+  it("returns what was stored under a key until it is deleted", async () => {
     const store = stores[kind]?.() ?? expect.unreachable();
     expect(await store.get("a")).toBeUndefined();
     await store.del("a");
@@ -56,13 +56,13 @@ describe.each(Object.keys(stores))("a store by %s", (kind) => {
 
 describe("an encrypted file", () => {
   const onlyFile = () => join(directory, readdirSync(directory)[0] ?? expect.unreachable());
-  const refused = (work: Promise<unknown>) =>
+  const errorOf = (work: Promise<unknown>) =>
     work.then(
       () => expect.unreachable(),
       (error) => error,
     );
 
-  it("shows neither token nor name, and is its owner's alone", async () => {
+  it("encrypts token and name, and restricts files to their owner", async () => {
     await encryptedTokenStore({ directory, key }).set("client_id=my-agent", stored());
     const content = readFileSync(onlyFile());
     expect(content.toString("latin1")).not.toMatch(/secret|my-agent|access_token/);
@@ -71,7 +71,7 @@ describe("an encrypted file", () => {
     expect(statSync(join(directory, "new")).mode & 0o777).toBe(0o700);
   });
 
-  it("is another one each time, and leaves no file behind", async () => {
+  it("writes a different ciphertext each time, without leaving temporary files", async () => {
     const store = encryptedTokenStore({ directory, key });
     await store.set("a", stored());
     const first = readFileSync(onlyFile());
@@ -80,43 +80,43 @@ describe("an encrypted file", () => {
     expect(readdirSync(directory)).toHaveLength(1);
   });
 
-  it("is read by whoever has the key, and refused with another one, clearly", async () => {
+  it("decrypts with the same key, and names the file in the error for a different one", async () => {
     await encryptedTokenStore({ directory, key: "correct horse" }).set("a", stored());
     expect(await encryptedTokenStore({ directory, key: "correct horse" }).get("a")).toEqual(stored());
     for (const other of ["battery staple", key]) {
-      const error = await refused(encryptedTokenStore({ directory, key: other }).get("a"));
+      const error = await errorOf(encryptedTokenStore({ directory, key: other }).get("a"));
       expect(error).toBeInstanceOf(TokenStoreError);
       expect(error).toMatchObject({ code: "unreadable", message: expect.stringContaining(directory) });
       expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/battery|secret/);
     }
   });
 
-  it("is refused with any byte changed, cut off, foreign or under another name, and stays as it is", async () => {
+  it("rejects a changed, truncated, renamed or unrelated file, and doesn't overwrite it", async () => {
     const store = encryptedTokenStore({ directory, key });
     await store.set("a", stored());
     const file = onlyFile();
     const good = readFileSync(file);
     const changed = good.map((byte, at) => (at === good.length - 1 ? byte ^ 1 : byte));
-    const parts = [0, 20, 36, 50].map((part) => good.map((byte, at) => (at === part ? byte ^ 1 : byte)));
+    const eachPart = [0, 20, 36, 50].map((part) => good.map((byte, at) => (at === part ? byte ^ 1 : byte)));
     for (const bad of [
       changed,
-      ...parts,
+      ...eachPart,
       good.subarray(0, -1),
       good.subarray(0, 40),
       Buffer.from("{}"),
       Buffer.alloc(0),
     ]) {
       writeFileSync(file, bad);
-      expect(await refused(store.get("a"))).toMatchObject({ code: "unreadable" });
+      expect(await errorOf(store.get("a"))).toMatchObject({ code: "unreadable" });
       expect(readFileSync(file)).toEqual(Buffer.from(bad));
     }
     await store.set("b", stored());
     const other = readdirSync(directory).find((name) => !file.endsWith(name)) ?? expect.unreachable();
     writeFileSync(join(directory, other), good);
-    expect(await refused(store.get("b"))).toMatchObject({ code: "unreadable" });
+    expect(await errorOf(store.get("b"))).toMatchObject({ code: "unreadable" });
   });
 
-  it("is whole at every moment, whoever writes it at the same time", async () => {
+  it("never exposes a partial file to readers during concurrent writes", async () => {
     const [one, two] = [encryptedTokenStore({ directory, key }), encryptedTokenStore({ directory, key })];
     await one.set("a", stored("0"));
     const writes = Array.from({ length: 20 }, (_, n) => (n % 2 ? one : two).set("a", stored(String(n))));
@@ -126,14 +126,14 @@ describe("an encrypted file", () => {
     expect(readdirSync(directory)).toHaveLength(1);
   });
 
-  it("that can't be written is unavailable", async () => {
+  it("throws unavailable if the directory can't be read or written", async () => {
     writeFileSync(join(directory, "file"), "");
     const store = encryptedTokenStore({ directory: join(directory, "file"), key });
-    expect(await refused(store.set("a", stored()))).toMatchObject({ code: "unavailable" });
-    expect(await refused(store.get("a"))).toMatchObject({ code: "unavailable" });
+    expect(await errorOf(store.set("a", stored()))).toMatchObject({ code: "unavailable" });
+    expect(await errorOf(store.get("a"))).toMatchObject({ code: "unavailable" });
   });
 
-  it.each(["", new Uint8Array(16), undefined as never])("is not made with the key %j", (bad) => {
+  it.each(["", new Uint8Array(16), undefined as never])("rejects the key %j", (bad) => {
     expect(() => encryptedTokenStore({ directory, key: bad })).toThrow(
       expect.objectContaining({ code: "misconfigured" }),
     );
@@ -142,11 +142,11 @@ describe("an encrypted file", () => {
 
 describe("a source with a store", () => {
   beforeEach(() => setTime(0));
-  const given = async (options: Partial<TokenSourceOptions>) => (await source(options).token()).accessToken;
+  const accessTokenWith = async (options: Partial<TokenSourceOptions>) => (await source(options).token()).accessToken;
 
-  it("finds its token again after a restart, and asks for none", async () => {
-    grants({ expires_in: 600, refresh_token: "r1" });
-    const run = () => given({ store: encryptedTokenStore({ directory, key }), scope: "read" });
+  it("uses the stored token after a restart without a request", async () => {
+    issueTokens({ expires_in: 600, refresh_token: "r1" });
+    const run = () => accessTokenWith({ store: encryptedTokenStore({ directory, key }), scope: "read" });
     expect([await run(), await run()]).toEqual(["t1", "t1"]);
     expect(server.requests).toHaveLength(1);
     setTime(601);
@@ -154,8 +154,8 @@ describe("a source with a store", () => {
     expect(server.requests[1]?.form.get("refresh_token")).toBe("r1");
   });
 
-  it("keeps tokens of other keys, clients, scopes, resources and servers apart", async () => {
-    grants();
+  it("separates tokens of different keys, clients, scopes, resources, users and servers", async () => {
+    issueTokens();
     const store = memoryTokenStore();
     const prover = await DPoPProver.generate();
     const different: Partial<TokenSourceOptions>[] = [
@@ -172,28 +172,28 @@ describe("a source with a store", () => {
       { client: new OAuthClient({ baseUrl: server.origin, issuer: "https://third.example.com" }) },
     ];
     const tokens = [];
-    for (const options of different) tokens.push(await given({ store, ...options }));
+    for (const options of different) tokens.push(await accessTokenWith({ store, ...options }));
     expect(new Set(tokens).size).toBe(different.length);
-    expect(await given({ store })).toBe("t1");
+    expect(await accessTokenWith({ store })).toBe("t1");
   });
 
-  it("gives out no stored token without a key, where one is required", async () => {
+  it("doesn't use a stored unbound token if binding is required", async () => {
     const store = memoryTokenStore();
-    server.respondWith(granted("unbound", { token_type: "Bearer" }));
-    expect(await given({ store })).toBe("unbound");
-    grants();
-    expect(await given({ store, requireBinding: true })).toBe("t1");
-    server.respondWith(granted("unbound", { token_type: "Bearer" }));
+    server.respondWith(tokenResponse("unbound", { token_type: "Bearer" }));
+    expect(await accessTokenWith({ store })).toBe("unbound");
+    issueTokens();
+    expect(await accessTokenWith({ store, requireBinding: true })).toBe("t1");
+    server.respondWith(tokenResponse("unbound", { token_type: "Bearer" }));
     const other = { store, subject: "other" };
-    expect(await given(other)).toBe("unbound");
-    grants();
+    expect(await accessTokenWith(other)).toBe("unbound");
+    issueTokens();
     const client = new OAuthClient({ baseUrl: server.origin, requireBinding: true });
-    expect(await given({ ...other, client })).toBe("t1");
+    expect(await accessTokenWith({ ...other, client })).toBe("t1");
   });
 
-  it("has its refresh token again, and passes it on when the server does not replace it", async () => {
+  it("restores the refresh token, and keeps it if the server doesn't replace it", async () => {
     server.respondWith((response, request, turn) =>
-      granted(`t${turn}`, turn === 1 ? { expires_in: 10, refresh_token: "r1" } : { expires_in: 10 })(
+      tokenResponse(`t${turn}`, turn === 1 ? { expires_in: 10, refresh_token: "r1" } : { expires_in: 10 })(
         response,
         request,
         turn,
@@ -206,86 +206,86 @@ describe("a source with a store", () => {
     expect(await source({ store }).token()).toMatchObject({ accessToken: "t2", refreshToken: "r1" });
   });
 
-  it("gives nobody what another login left there, and shows no code in its key", async () => {
-    grants();
+  it("separates the tokens of different logins without a code in the store's key", async () => {
+    issueTokens();
     const names: string[] = [];
-    const kept = memoryTokenStore();
+    const inner = memoryTokenStore();
     const store: TokenStore = {
-      ...kept,
+      ...inner,
       set: (name, token) => {
         names.push(name);
-        return kept.set(name, token);
+        return inner.set(name, token);
       },
     };
-    const login = (code: string) => given({ store, grantType: "authorization_code", extra: { code } });
+    const login = (code: string) => accessTokenWith({ store, grantType: "authorization_code", extra: { code } });
     expect([await login("of-alice"), await login("of-bob"), await login("of-alice")]).toEqual(["t1", "t2", "t1"]);
     expect(names.join()).not.toMatch(/of-alice|of-bob|s3cr3t/);
   });
 
-  it("sends a refresh token to no other server", async () => {
-    grants({ expires_in: 10, refresh_token: "r1" });
+  it("doesn't send a refresh token to a different server", async () => {
+    issueTokens({ expires_in: 10, refresh_token: "r1" });
     const store = memoryTokenStore();
-    await given({ store });
+    await accessTokenWith({ store });
     setTime(11);
     const elsewhere = await stubSource();
-    elsewhere.grants();
+    elsewhere.issueTokens();
     const client = new OAuthClient({ baseUrl: elsewhere.server.origin });
-    await given({ store, client });
+    await accessTokenWith({ store, client });
     expect(elsewhere.server.requests.map(({ form }) => form.get("refresh_token"))).toEqual([null]);
     await elsewhere.close();
   });
 
-  it("does not use a token of another key, whatever the store says", async () => {
-    grants();
+  it("ignores a stored token that is bound to a different key", async () => {
+    issueTokens();
     const store = memoryTokenStore();
-    const foreign = { ...stored("stolen"), raw: { access_token: "stolen", cnf: { jkt: "other" } }, expiresAt: null };
-    expect(await given({ store: { ...store, get: async () => foreign } })).toBe("t1");
+    const unusable = { ...stored("stolen"), raw: { access_token: "stolen", cnf: { jkt: "other" } }, expiresAt: null };
+    expect(await accessTokenWith({ store: { ...store, get: async () => unusable } })).toBe("t1");
     expect(server.requests[0]?.form.has("refresh_token")).toBe(false);
   });
 
-  it("uses what another process got meanwhile, ahead of the end and after a refused refresh token", async () => {
+  it("uses the newer token of another process, after expiry and after a rejected refresh token", async () => {
     const store = memoryTokenStore();
     let key = "";
-    const watched: TokenStore = {
+    const recordingStore: TokenStore = {
       ...store,
       set: (name, token) => {
         key = name;
         return store.set(name, token);
       },
     };
-    grants({ expires_in: 600, refresh_token: "r1" });
-    const tokens = source({ store: watched });
+    issueTokens({ expires_in: 600, refresh_token: "r1" });
+    const tokens = source({ store: recordingStore });
     await tokens.token();
-    await store.set(key, { raw: { access_token: "theirs" }, refreshToken: "r2", expiresAt: EPOCH + 1_200_000 });
+    await store.set(key, { raw: { access_token: "newer" }, refreshToken: "r2", expiresAt: EPOCH + 1_200_000 });
     setTime(601);
-    expect((await tokens.token()).accessToken).toBe("theirs");
+    expect((await tokens.token()).accessToken).toBe("newer");
     expect(server.requests).toHaveLength(1);
 
     setTime(1201);
     server.respondWith((response, request, turn) => {
-      const theirs = { raw: { access_token: "theirs 2" }, refreshToken: "r3", expiresAt: EPOCH + 1_800_000 };
-      void store.set(key, theirs).then(() => json(400, { error: "invalid_grant" })(response, request, turn));
+      const newest = { raw: { access_token: "newest" }, refreshToken: "r3", expiresAt: EPOCH + 1_800_000 };
+      void store.set(key, newest).then(() => json(400, { error: "invalid_grant" })(response, request, turn));
     });
-    expect((await tokens.token()).accessToken).toBe("theirs 2");
+    expect((await tokens.token()).accessToken).toBe("newest");
     expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual(["r2"]);
   });
 
-  it("that can't be written gives its token all the same, and warns without it", async () => {
-    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-    server.respondWith(granted("secret-token"));
+  it("returns the token if the store can't be written, and warns without showing it", async () => {
+    const emitWarning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    server.respondWith(tokenResponse("secret-token"));
     const failing = { ...memoryTokenStore(), set: () => Promise.reject(new Error("disk full")) };
-    expect(await given({ store: failing })).toBe("secret-token");
-    expect(warned).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("disk full"), {
+    expect(await accessTokenWith({ store: failing })).toBe("secret-token");
+    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("disk full"), {
       code: "HARDPROOF_TOKEN_STORE",
     });
-    warned.mockRestore();
+    emitWarning.mockRestore();
   });
 
-  it("that can't be read is an error, and nothing is asked for or overwritten", async () => {
-    grants();
-    await given({ store: encryptedTokenStore({ directory, key }) });
+  it("throws if the stored token can't be read, without a request or overwriting it", async () => {
+    issueTokens();
+    await accessTokenWith({ store: encryptedTokenStore({ directory, key }) });
     const store = encryptedTokenStore({ directory, key: "another" });
-    await expect(given({ store })).rejects.toMatchObject({ name: "TokenStoreError", code: "unreadable" });
+    await expect(accessTokenWith({ store })).rejects.toMatchObject({ name: "TokenStoreError", code: "unreadable" });
     expect(server.requests).toHaveLength(1);
   });
 });

@@ -1,25 +1,27 @@
-/** The programs and libraries that a throw-away token needs: how to find each one, and which package holds it. */
+/** The programs and libraries that a throw-away token needs: where to find each, and which package contains it. */
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { commandPath } from "./command.js";
 
+/** The supported package managers. */
 export type PackageManager = "apt-get" | "dnf" | "apk" | "brew";
 
-export interface Part {
+/** A program or library. */
+export interface Dependency {
   /** Its name in messages. */
   readonly title: string;
-  /** @returns its path, if it is installed */
+  /** @returns Its path, or `undefined` if it isn't installed. */
   find(): string | undefined;
   readonly packages: Readonly<Partial<Record<PackageManager, string>>>;
-  /** What helps besides the package. */
+  /** An alternative to installing the package, as the end of a sentence: `set SOFTHSM2_MODULE`. */
   readonly remedy?: string;
 }
 
-/** What SoftHSM tokens are made with. Debian's packages were tried; the other names are from their distributions. */
-export const SOFT_HSM_PARTS = {
+/** What SoftHSM tokens need. Only Debian's packages are tested; the other names come from their distributions. */
+export const SOFTHSM_DEPENDENCIES = {
   softhsm: {
     title: "SoftHSM 2",
-    find: () => namedModule() ?? libraryPath("libsofthsm2.so", "libsofthsm.so"),
+    find: () => configuredModule() ?? libraryPath("libsofthsm2.so", "libsofthsm.so"),
     packages: { "apt-get": "libsofthsm2", dnf: "softhsm", apk: "softhsm", brew: "softhsm" },
     remedy: "set SOFTHSM2_MODULE",
   },
@@ -28,22 +30,24 @@ export const SOFT_HSM_PARTS = {
     find: () => commandPath("pkcs11-tool"),
     packages: { "apt-get": "opensc", dnf: "opensc", apk: "opensc", brew: "opensc" },
   },
-} satisfies Record<string, Part>;
+} satisfies Record<string, Dependency>;
 
-function namedModule(): string | undefined {
-  const named = process.env.SOFTHSM2_MODULE;
-  if (!named) return undefined;
-  if (isFile(named)) return resolve(named);
-  throw new Error(`SOFTHSM2_MODULE is set to ${named}, and there is no such file. Correct it, or unset it.`);
+function configuredModule(): string | undefined {
+  const path = process.env.SOFTHSM2_MODULE;
+  if (!path) return undefined;
+  if (isFile(path)) return resolve(path);
+  throw new Error(
+    `SOFTHSM2_MODULE is set to ${path}, but that file does not exist. Correct the variable, or unset it.`,
+  );
 }
 
-/** Finds a library. An earlier name is looked for in every directory before a later one. */
+/** Finds a library. Searches every directory for the first name before it searches for the next name. */
 export function libraryPath(...names: string[]): string | undefined {
   const directories = libraryDirectories();
   return names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isFile);
 }
 
-/** Every place where a package puts a PKCS#11 library; the first is the one that SoftHSM's documentation names. */
+/** Returns the directories where packages install PKCS#11 libraries. SoftHSM's documentation names the first. */
 function libraryDirectories(): string[] {
   const multiarch = entries("/usr/lib").filter((name) => name.includes("-linux-"));
   const homebrew = ["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"];

@@ -1,26 +1,26 @@
-/** A TCP port in front of a server that can cut every connection with a reset, as a dying load balancer does. */
+/** A TCP proxy that can reset all its connections, like a load balancer that fails. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as dial, type Socket } from "node:net";
 
-export interface ResettableFront {
+export interface ResettableProxy {
   readonly port: number;
-  /** Cuts what is connected now; new connections are taken. */
+  /** Resets all open connections. New connections are accepted. */
   reset(): void;
   close(): Promise<void>;
 }
 
-export async function resettableFront(target: number): Promise<ResettableFront> {
+export async function resettableProxy(target: number): Promise<ResettableProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    const behind = dial(target, "127.0.0.1");
+    const upstream = dial(target, "127.0.0.1");
     sockets.add(socket);
-    socket.pipe(behind).pipe(socket);
+    socket.pipe(upstream).pipe(socket);
     socket.on("close", () => {
       sockets.delete(socket);
-      behind.destroy();
+      upstream.destroy();
     });
-    behind.on("close", () => socket.destroy());
-    for (const end of [socket, behind]) end.setNoDelay(true).on("error", () => end.destroy());
+    upstream.on("close", () => socket.destroy());
+    for (const end of [socket, upstream]) end.setNoDelay(true).on("error", () => end.destroy());
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {

@@ -1,9 +1,9 @@
-/** Cloud KMS's methods (google/cloud/kms/v1/service.proto) over a store: what they check, and what they answer. */
+/** The methods of the Cloud KMS emulator (google/cloud/kms/v1/service.proto): their checks and responses. */
 import { createHash } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { crc32c } from "./crc32c.js";
 import { signDigest } from "./ecdsa-digest.js";
-import { type KmsStore, Refusal, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
+import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
 
 interface Checksum {
   value: string | number;
@@ -14,7 +14,7 @@ interface Paged {
   pageToken?: string;
 }
 
-/** Each method's request, as proto-loader reads it from the wire. */
+/** The request of each method, as proto-loader decodes it. */
 export interface Requests {
   GetPublicKey: { name: string };
   AsymmetricSign: {
@@ -39,7 +39,7 @@ export interface Requests {
 
 export type Operation = keyof Requests;
 
-export interface PublicKeyAnswer {
+export interface PublicKeyResponse {
   name: string;
   pem: string;
   pemCrc32c: Checksum | null;
@@ -47,7 +47,7 @@ export interface PublicKeyAnswer {
   protectionLevel: string;
 }
 
-export interface SignAnswer {
+export interface SignResponse {
   name: string;
   signature: Uint8Array;
   signatureCrc32c: Checksum | null;
@@ -56,23 +56,22 @@ export interface SignAnswer {
   protectionLevel: string;
 }
 
-/** Small, so that every list has several pages. */
-const PAGE = 2;
+/** Items per page of a list: small, so that tests need several pages. */
+const PAGE_SIZE = 2;
 
-/** What a key is like if its maker does not say. */
+/** The template of a key that was created without one. */
 const SYMMETRIC = { algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", protectionLevel: "SOFTWARE" };
 
 export const checksum = (bytes: Uint8Array): Checksum => ({ value: crc32c(bytes) });
 
-/** What the service does with a request. */
 export type Methods = { [Name in Operation]: (request: Requests[Name]) => unknown };
 
 export function methods(store: KmsStore) {
   return {
-    GetPublicKey: ({ name }): PublicKeyAnswer => {
+    GetPublicKey: ({ name }): PublicKeyResponse => {
       const { fields, publicKey } = enabled(store.version(name));
       if (!publicKey)
-        throw new Refusal(
+        throw new GrpcError(
           status.FAILED_PRECONDITION,
           `${name} has algorithm ${fields.algorithm}, which has no public key.`,
         );
@@ -80,10 +79,10 @@ export function methods(store: KmsStore) {
       const { algorithm, protectionLevel } = fields;
       return { name, pem, pemCrc32c: checksum(Buffer.from(pem)), algorithm, protectionLevel };
     },
-    AsymmetricSign: (request): SignAnswer => sign(enabled(store.version(request.name)), request),
-    GetCryptoKeyVersion: ({ name }) => store.look(store.version(name)),
+    AsymmetricSign: (request): SignResponse => sign(enabled(store.version(request.name)), request),
+    GetCryptoKeyVersion: ({ name }) => store.poll(store.version(name)),
     ListCryptoKeyVersions: ({ parent, pageToken }) => {
-      const versions = store.key(parent).versions.map((version) => withoutAttestation(store.look(version)));
+      const versions = store.key(parent).versions.map((version) => withoutAttestation(store.poll(version)));
       return { ...page("cryptoKeyVersions", versions, pageToken), totalSize: versions.length };
     },
     ListCryptoKeys: ({ parent, pageToken }) => {
@@ -98,7 +97,7 @@ export function methods(store: KmsStore) {
     CreateCryptoKeyVersion: ({ parent }) => store.addVersion(store.key(parent), { state: "PENDING_GENERATION" }).fields,
     UpdateCryptoKeyVersion: ({ cryptoKeyVersion: { name, state }, updateMask }) => {
       if (updateMask.paths.join() !== "state" || !["ENABLED", "DISABLED"].includes(state))
-        throw new Refusal(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");
+        throw new GrpcError(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");
       return Object.assign(store.version(name).fields, { state });
     },
     DestroyCryptoKeyVersion: ({ name }) => Object.assign(store.version(name).fields, { state: "DESTROY_SCHEDULED" }),
@@ -108,15 +107,15 @@ export function methods(store: KmsStore) {
 function enabled(version: StoredVersion): StoredVersion {
   const { name, state } = version.fields;
   if (state === "ENABLED") return version;
-  throw new Refusal(status.FAILED_PRECONDITION, `${name} is not enabled, current state is: ${state}.`);
+  throw new GrpcError(status.FAILED_PRECONDITION, `${name} is not enabled, current state is: ${state}.`);
 }
 
-function sign({ fields, purpose, privateKey }: StoredVersion, request: Requests["AsymmetricSign"]): SignAnswer {
+function sign({ fields, purpose, privateKey }: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
   const { name, algorithm, protectionLevel } = fields;
   if (purpose !== "ASYMMETRIC_SIGN" || !privateKey)
-    throw new Refusal(status.FAILED_PRECONDITION, `${name} has purpose ${purpose}, it can't be used for signing.`);
+    throw new GrpcError(status.FAILED_PRECONDITION, `${name} has purpose ${purpose}, it can't be used for signing.`);
   if (algorithm !== "EC_SIGN_P256_SHA256")
-    throw new Refusal(status.UNIMPLEMENTED, `This emulator does not sign with ${algorithm}.`);
+    throw new GrpcError(status.UNIMPLEMENTED, `The emulator doesn't sign with ${algorithm}.`);
   const digest = digestOf(request);
   const signature = signDigest(privateKey, digest);
   return {
@@ -139,17 +138,17 @@ function digestOf({ digest, digestCrc32c, data, dataCrc32c }: Requests["Asymmetr
   return digest ? bytes : createHash("sha256").update(bytes).digest();
 }
 
-function invalid(details: string): Refusal {
-  return new Refusal(status.INVALID_ARGUMENT, details);
+function invalid(details: string): GrpcError {
+  return new GrpcError(status.INVALID_ARGUMENT, details);
 }
 
-/** A list's default view leaves the attestation out. */
+/** The default view of a list doesn't include the attestation. */
 function withoutAttestation({ attestation, ...fields }: VersionFields): Omit<VersionFields, "attestation"> {
   return fields;
 }
 
-function page<Field extends string, T>(field: Field, all: readonly T[], token = "") {
-  const start = Number(token || 0);
-  const end = start + PAGE;
+function page<Field extends string, T>(field: Field, all: readonly T[], pageToken = "") {
+  const start = Number(pageToken || 0);
+  const end = start + PAGE_SIZE;
   return { [field]: all.slice(start, end), nextPageToken: end < all.length ? String(end) : "" };
 }

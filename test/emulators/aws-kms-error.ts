@@ -1,12 +1,12 @@
-/** An error as AWS KMS answers it: `__type` and `message`, and the HTTP status that its API reference gives. */
+/** An AWS KMS error response: `__type` and `message`, with the HTTP status from the API reference. */
 
-const SERVER_SIDE: Readonly<Record<string, number>> = {
+const SERVER_ERRORS: Readonly<Record<string, number>> = {
   KMSInternalException: 500,
   KeyUnavailableException: 500,
   DependencyTimeoutException: 503,
 };
 
-export class KmsFailure extends Error {
+export class AwsKmsError extends Error {
   readonly type: string;
 
   constructor(type: string, message: string) {
@@ -15,6 +15,6 @@ export class KmsFailure extends Error {
   }
 
   get status(): number {
-    return SERVER_SIDE[this.type] ?? 400;
+    return SERVER_ERRORS[this.type] ?? 400;
   }
 }

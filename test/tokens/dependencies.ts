@@ -1,8 +1,9 @@
-/** What the tests' other tokens are made with. Debian's packages were tried; the other names are from their distributions. */
+/** What the other tokens need. Only Debian's packages are tested; the other names come from their distributions. */
 import { commandPath } from "../../softhsm/command.js";
-import { libraryPath, type Part, SOFT_HSM_PARTS } from "../../softhsm/parts.js";
+import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
 
-export const SOFT_TPM_PARTS = {
+/** What a software TPM needs. */
+export const SOFT_TPM_DEPENDENCIES = {
   swtpm: {
     title: "swtpm",
     find: () => commandPath("swtpm"),
@@ -28,10 +29,11 @@ export const SOFT_TPM_PARTS = {
     find: () => libraryPath("libtpm2_pkcs11.so", "libtpm2_pkcs11.so.1"),
     packages: { "apt-get": "libtpm2-pkcs11-1", dnf: "tpm2-pkcs11", apk: "tpm2-pkcs11" },
   },
-  "pkcs11-tool": SOFT_HSM_PARTS["pkcs11-tool"],
-} satisfies Record<string, Part>;
+  "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
+} satisfies Record<string, Dependency>;
 
-export const NSS_PARTS = {
+/** What an NSS token needs. */
+export const NSS_DEPENDENCIES = {
   nss: {
     title: "NSS",
     find: () => libraryPath("libsoftokn3.so"),
@@ -42,9 +44,10 @@ export const NSS_PARTS = {
     find: () => commandPath("certutil"),
     packages: { "apt-get": "libnss3-tools", dnf: "nss-tools", apk: "nss-tools", brew: "nss" },
   },
-} satisfies Record<string, Part>;
+} satisfies Record<string, Dependency>;
 
-export const P11_KIT_PARTS = {
+/** What a p11-kit server needs. */
+export const P11_KIT_DEPENDENCIES = {
   "p11-kit": {
     title: "p11-kit",
     find: () => commandPath("p11-kit"),
@@ -55,4 +58,4 @@ export const P11_KIT_PARTS = {
     find: () => libraryPath("p11-kit-client.so"),
     packages: { "apt-get": "p11-kit-modules", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
   },
-} satisfies Record<string, Part>;
+} satisfies Record<string, Dependency>;

@@ -1,12 +1,13 @@
 /** The four ways to name a key in AWS KMS: key id, key ARN, alias and alias ARN (KMS Developer Guide, "Key identifiers"). */
 import { SignerError } from "../../src/errors.js";
 
+/** A parsed key name. */
 export interface KeyName {
-  /** As it was given, and as KMS takes it. Its case matters. */
+  /** The name as the caller wrote it. It is case-sensitive. */
   readonly keyId: string;
-  /** `key/…` or `alias/…`, with which the ARN ends. */
+  /** `key/…` or `alias/…`: the end of the ARN. */
   readonly resource: string;
-  /** Where the key is, if it was named by an ARN. */
+  /** The region, if the name is an ARN. */
   readonly region?: string | undefined;
 }
 
@@ -14,19 +15,23 @@ const ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-
 const ALIAS = "alias/[\\w/-]{1,250}";
 const BARE_NAME = new RegExp(`^(?:(?<id>${ID})|(?<alias>${ALIAS}))$`);
 const ARN = new RegExp(`^arn:aws[a-z-]*:kms:(?<region>[a-z0-9-]+):\\d{12}:(?<resource>key/(?:${ID})|${ALIAS})$`);
-const NEEDED =
-  "Needed is a key id (a UUID in lower case, or mrk-…), alias/…, or the ARN of either (arn:aws:kms:<region>:<account>:key/…)";
+const EXPECTED =
+  "Expected a key id (a UUID in lower case, or mrk-…), alias/…, or the ARN of either (arn:aws:kms:<region>:<account>:key/…)";
 
-/** @throws {SignerError} code `misconfigured`, saying what was found and what is needed */
+/**
+ * Parses a key name.
+ *
+ * @throws {SignerError} With code `misconfigured`. The message has the name and the accepted forms.
+ */
 export function parseKeyName(keyId: string): KeyName {
   const arn = ARN.exec(keyId)?.groups;
   if (arn?.resource) return { keyId, resource: arn.resource, region: arn.region };
   const bare = BARE_NAME.exec(keyId)?.groups;
   if (bare) return { keyId, resource: bare.alias ?? `key/${bare.id}` };
-  throw new SignerError("misconfigured", `${wrongName(keyId)}. ${NEEDED}.`);
+  throw new SignerError("misconfigured", `${describeInvalid(keyId)}. ${EXPECTED}.`);
 }
 
-/** Whether an ARN that KMS gave can be that of the key: an alias may stand for any. */
+/** Returns whether an ARN in a KMS response can belong to the named key. An alias can belong to any key. */
 export function isArnOf(name: KeyName, keyArn: string): boolean {
   const arn = ARN.exec(keyArn)?.groups;
   if (!arn?.resource?.startsWith("key/")) return false;
@@ -37,8 +42,8 @@ export function isArnOf(name: KeyName, keyArn: string): boolean {
   );
 }
 
-function wrongName(found: unknown): string {
-  if (typeof found !== "string" || found === "") return "An AWS KMS signer was given no key";
-  const quoted = JSON.stringify(found.length > 100 ? `${found.slice(0, 100)}…` : found);
-  return found.startsWith("arn:") ? `${quoted} is no ARN of a KMS key or alias` : `${quoted} is no name of a KMS key`;
+function describeInvalid(keyId: unknown): string {
+  if (typeof keyId !== "string" || keyId === "") return "The name of the AWS KMS key is missing";
+  const quoted = JSON.stringify(keyId.length > 100 ? `${keyId.slice(0, 100)}…` : keyId);
+  return `${quoted} is not ${keyId.startsWith("arn:") ? "the ARN of a KMS key or alias" : "the name of a KMS key"}`;
 }

@@ -1,0 +1,323 @@
+/** The PKCS#11 functions by koffi, which calls C functions without a compiler. */
+import type { LibraryHandle } from "koffi";
+import { type Attribute, type Binding, type Cryptoki, fromUlong, type Handle, ULONG_BYTES, ulong } from "./binding.js";
+import { Pkcs11Error } from "./return-values.js";
+
+type Koffi = typeof import("koffi")["default"];
+type KoffiFunction = ReturnType<LibraryHandle["func"]>;
+
+/** `CK_FUNCTION_LIST` begins with its version and has the functions in this order (PKCS #11 v2.40, §5). */
+const FUNCTION_LIST = `
+  C_Initialize C_Finalize C_GetInfo C_GetFunctionList C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_GetMechanismList
+  C_GetMechanismInfo C_InitToken C_InitPIN C_SetPIN C_OpenSession C_CloseSession C_CloseAllSessions C_GetSessionInfo
+  C_GetOperationState C_SetOperationState C_Login C_Logout C_CreateObject C_CopyObject C_DestroyObject C_GetObjectSize
+  C_GetAttributeValue C_SetAttributeValue C_FindObjectsInit C_FindObjects C_FindObjectsFinal C_EncryptInit C_Encrypt
+  C_EncryptUpdate C_EncryptFinal C_DecryptInit C_Decrypt C_DecryptUpdate C_DecryptFinal C_DigestInit C_Digest
+  C_DigestUpdate C_DigestKey C_DigestFinal C_SignInit C_Sign C_SignUpdate C_SignFinal C_SignRecoverInit C_SignRecover
+  C_VerifyInit C_Verify C_VerifyUpdate C_VerifyFinal C_VerifyRecoverInit C_VerifyRecover C_DigestEncryptUpdate
+  C_DecryptDigestUpdate C_SignEncryptUpdate C_DecryptVerifyUpdate C_GenerateKey C_GenerateKeyPair
+`
+  .trim()
+  .split(/\s+/);
+
+/** Parameters by function. Handles, flags and lengths are `CK_ULONG`; everything else is a pointer. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  C_Initialize: "void *",
+  C_Finalize: "void *",
+  C_GetInfo: "void *",
+  C_GetSlotList: "uint8_t, void *, void *",
+  C_GetSlotInfo: "CK_ULONG, void *",
+  C_GetTokenInfo: "CK_ULONG, void *",
+  C_GetMechanismList: "CK_ULONG, void *, void *",
+  C_OpenSession: "CK_ULONG, CK_ULONG, void *, void *, void *",
+  C_CloseSession: "CK_ULONG",
+  C_GetSessionInfo: "CK_ULONG, void *",
+  C_Login: "CK_ULONG, CK_ULONG, void *, CK_ULONG",
+  C_DestroyObject: "CK_ULONG, CK_ULONG",
+  C_GetAttributeValue: "CK_ULONG, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG",
+  C_FindObjectsInit: "CK_ULONG, CK_ATTRIBUTE *, CK_ULONG",
+  C_FindObjects: "CK_ULONG, void *, CK_ULONG, void *",
+  C_FindObjectsFinal: "CK_ULONG",
+  C_SignInit: "CK_ULONG, CK_MECHANISM *, CK_ULONG",
+  C_Sign: "CK_ULONG, void *, CK_ULONG, void *, void *",
+  C_GenerateKeyPair: "CK_ULONG, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG, void *, void *",
+};
+
+const CKR_OK = 0x00;
+const CKR_BUFFER_TOO_SMALL = 0x150;
+/** Bytes of an attribute's value: enough for all but certificates, and for all libraries but NSS. */
+const VALUE_BYTES = 512;
+/** An attribute that is longer is reported as unavailable. */
+const MOST_VALUE_BYTES = 65_536;
+const MOST_SLOTS = 256;
+const MOST_MECHANISMS = 1024;
+
+/** Loads the package. */
+export async function loadKoffi(): Promise<Binding> {
+  const { default: koffi } = await import("koffi");
+  defineTypes(koffi);
+  return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
+}
+
+/** PKCS#11's structures are packed to one byte on Windows (PKCS #11 v2.40, §2.1). */
+function defineTypes(koffi: Koffi): void {
+  const struct = process.platform === "win32" ? koffi.pack : koffi.struct;
+  koffi.alias("CK_ULONG", ULONG_BYTES === 8 ? "uint64_t" : "uint32_t");
+  struct("CK_ATTRIBUTE", { type: "CK_ULONG", pValue: "void *", ulValueLen: "CK_ULONG" });
+  struct("CK_MECHANISM", { mechanism: "CK_ULONG", pParameter: "void *", ulParameterLen: "CK_ULONG" });
+  struct("CK_INITIALIZE_ARGS", {
+    CreateMutex: "void *",
+    DestroyMutex: "void *",
+    LockMutex: "void *",
+    UnlockMutex: "void *",
+    flags: "CK_ULONG",
+    // NSS reads its parameters here, before the reserved member.
+    LibraryParameters: "void *",
+    pReserved: "void *",
+  });
+  struct("CK_FUNCTION_LIST", {
+    version: koffi.array("uint8_t", 2),
+    ...Object.fromEntries(FUNCTION_LIST.map((name) => [name, "void *"])),
+  });
+}
+
+class KoffiCryptoki implements Cryptoki {
+  readonly #koffi: Koffi;
+  readonly #functions: Readonly<Record<string, KoffiFunction>>;
+  readonly #mechanisms = new Map<number, unknown>();
+  readonly #length = ulong(0);
+
+  constructor(koffi: Koffi, library: LibraryHandle) {
+    this.#koffi = koffi;
+    const list: [unknown] = [null];
+    check(library.func("C_GetFunctionList", "CK_ULONG", [koffi.out("void **")])(list));
+    const pointers = koffi.decode(list[0], "CK_FUNCTION_LIST");
+    const entries = Object.entries(PARAMETERS).map(([name, parameters]) => {
+      const type = koffi.proto("CK_ULONG", parameters.split(", "));
+      return [name, koffi.decode(pointers[name], type)];
+    });
+    this.#functions = Object.fromEntries(entries);
+  }
+
+  C_Initialize(flags: number, libraryParameters: string | undefined): void {
+    const parameters = libraryParameters === undefined ? null : Buffer.from(`${libraryParameters}\0`);
+    const bytes = this.#koffi.alloc("CK_INITIALIZE_ARGS", 1);
+    this.#koffi.encode(bytes, "CK_INITIALIZE_ARGS", { flags, LibraryParameters: parameters });
+    this.#call("C_Initialize", bytes);
+  }
+
+  C_Finalize(): void {
+    this.#call("C_Finalize", null);
+  }
+
+  C_GetInfo() {
+    const info = new Fields(256);
+    this.#call("C_GetInfo", info.bytes);
+    info.version();
+    const manufacturer = info.text(32);
+    info.ulong();
+    return { manufacturer, description: info.text(32), version: info.version() };
+  }
+
+  C_GetSlotList(): Handle[] {
+    const slots = Buffer.alloc(MOST_SLOTS * ULONG_BYTES);
+    return ulongs(
+      slots,
+      this.#count(MOST_SLOTS, (count) => this.#call("C_GetSlotList", 1, slots, count)),
+    );
+  }
+
+  C_GetSlotInfo(slot: Handle): { flags: number } {
+    const info = new Fields(256);
+    this.#call("C_GetSlotInfo", slot, info.bytes);
+    info.text(64);
+    info.text(32);
+    return { flags: info.ulong() };
+  }
+
+  C_GetTokenInfo(slot: Handle) {
+    const info = new Fields(512);
+    this.#call("C_GetTokenInfo", slot, info.bytes);
+    const [label, manufacturer, model, serial] = [info.text(32), info.text(32), info.text(16), info.text(16)];
+    const [flags, maxSessionCount] = [info.ulong(), info.ulong()];
+    for (let skipped = 0; skipped < 9; skipped++) info.ulong();
+    info.version();
+    return { label, manufacturer, model, serial, flags, maxSessionCount, firmware: info.version() };
+  }
+
+  C_GetMechanismList(slot: Handle): number[] {
+    const list = Buffer.alloc(MOST_MECHANISMS * ULONG_BYTES);
+    const count = this.#count(MOST_MECHANISMS, (count) => this.#call("C_GetMechanismList", slot, list, count));
+    return ulongs(list, count).map(Number);
+  }
+
+  C_OpenSession(slot: Handle, flags: number): Handle {
+    const session = ulong(0);
+    this.#call("C_OpenSession", slot, flags, null, null, session);
+    return fromUlong(session);
+  }
+
+  C_CloseSession(session: Handle): void {
+    this.#call("C_CloseSession", session);
+  }
+
+  C_GetSessionInfo(session: Handle): { state: number } {
+    const info = new Fields(64);
+    this.#call("C_GetSessionInfo", session, info.bytes);
+    info.ulong();
+    return { state: info.ulong() };
+  }
+
+  C_Login(session: Handle, user: number, pin: string | undefined): void {
+    const bytes = pin === undefined ? null : Buffer.from(pin);
+    this.#call("C_Login", session, user, bytes, bytes?.length ?? 0);
+  }
+
+  C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void {
+    this.#call("C_FindObjectsInit", session, template.map(toStructure), template.length);
+  }
+
+  C_FindObjects(session: Handle, most: number): Handle[] {
+    const objects = Buffer.alloc(most * ULONG_BYTES);
+    const count = ulong(0);
+    this.#call("C_FindObjects", session, objects, most, count);
+    return ulongs(objects, Number(fromUlong(count)));
+  }
+
+  C_FindObjectsFinal(session: Handle): void {
+    this.#call("C_FindObjectsFinal", session);
+  }
+
+  C_GetAttributeValue(session: Handle, object: Handle, types: readonly number[]): (Buffer | undefined)[] {
+    try {
+      return this.#readValues(
+        [session, object],
+        types,
+        types.map(() => VALUE_BYTES),
+      );
+    } catch (error) {
+      if (!(error instanceof Pkcs11Error && error.code === CKR_BUFFER_TOO_SMALL)) throw error;
+      return this.#readValues([session, object], types, this.#readLengths([session, object], types));
+    }
+  }
+
+  C_SignInit(session: Handle, mechanism: number, key: Handle): void {
+    this.#call("C_SignInit", session, this.#mechanism(mechanism), key);
+  }
+
+  C_Sign(session: Handle, data: Uint8Array, length: number): Buffer {
+    const signature = Buffer.alloc(length);
+    ulong(length).copy(this.#length);
+    this.#call("C_Sign", session, data, data.length, signature, this.#length);
+    return signature.subarray(0, Number(fromUlong(this.#length)));
+  }
+
+  C_GenerateKeyPair(
+    session: Handle,
+    mechanism: number,
+    publicKey: readonly Attribute[],
+    privateKey: readonly Attribute[],
+  ): { publicKey: Handle; privateKey: Handle } {
+    const halves = [publicKey, privateKey].flatMap((half) => [half.map(toStructure), half.length]);
+    const handles = [ulong(0), ulong(0)] as const;
+    this.#call("C_GenerateKeyPair", session, this.#mechanism(mechanism), ...halves, ...handles);
+    return { publicKey: fromUlong(handles[0]), privateKey: fromUlong(handles[1]) };
+  }
+
+  C_DestroyObject(session: Handle, object: Handle): void {
+    this.#call("C_DestroyObject", session, object);
+  }
+
+  #call(name: string, ...parameters: unknown[]): void {
+    check(this.#functions[name]?.(...parameters));
+  }
+
+  #count(most: number, call: (count: Buffer) => void): number {
+    const count = ulong(most);
+    call(count);
+    return Number(fromUlong(count));
+  }
+
+  /** In C memory: it is used for every signature. */
+  #mechanism(mechanism: number): unknown {
+    const known = this.#mechanisms.get(mechanism);
+    if (known) return known;
+    const allocated = this.#koffi.alloc("CK_MECHANISM", 1);
+    this.#koffi.encode(allocated, "CK_MECHANISM", { mechanism, pParameter: null, ulParameterLen: 0 });
+    this.#mechanisms.set(mechanism, allocated);
+    return allocated;
+  }
+
+  #readLengths(about: readonly Handle[], types: readonly number[]): number[] {
+    return this.#readAttributes(
+      about,
+      types.map((type) => ({ type, pValue: null, ulValueLen: 0 })),
+    );
+  }
+
+  #readValues(about: readonly Handle[], types: readonly number[], lengths: readonly number[]) {
+    const values = lengths.map((length) => Buffer.alloc(length <= MOST_VALUE_BYTES ? length : 0));
+    const attributes = types.map((type, index) => toStructure({ type, value: values[index] as Buffer }));
+    const read = this.#readAttributes(about, attributes);
+    // Any spelling of CK_UNAVAILABLE_INFORMATION is longer than the buffer.
+    return values.map((value, index) => {
+      const length = read[index] ?? Number.POSITIVE_INFINITY;
+      return length <= value.length ? value.subarray(0, length) : undefined;
+    });
+  }
+
+  /** @returns The values' lengths. */
+  #readAttributes(about: readonly Handle[], attributes: readonly object[]): number[] {
+    const template = this.#koffi.alloc("CK_ATTRIBUTE", attributes.length);
+    const size = this.#koffi.sizeof("CK_ATTRIBUTE");
+    attributes.forEach((attribute, index) => {
+      this.#koffi.encode(template, index * size, "CK_ATTRIBUTE", attribute);
+    });
+    this.#call("C_GetAttributeValue", ...about, template, attributes.length);
+    return attributes.map((_, index) => Number(this.#koffi.decode(template, index * size, "CK_ATTRIBUTE").ulValueLen));
+  }
+}
+
+/** A C structure that the library has filled in, read member by member. */
+class Fields {
+  readonly bytes: Buffer;
+  #offset = 0;
+
+  constructor(size: number) {
+    this.bytes = Buffer.alloc(size);
+  }
+
+  text(length: number): string {
+    return this.#take(length, 1).toString("utf8");
+  }
+
+  ulong(): number {
+    return Number(fromUlong(this.#take(ULONG_BYTES, process.platform === "win32" ? 1 : ULONG_BYTES)));
+  }
+
+  version(): string {
+    const [major, minor] = this.#take(2, 1);
+    return `${major}.${minor}`;
+  }
+
+  #take(length: number, alignment: number): Buffer {
+    const start = Math.ceil(this.#offset / alignment) * alignment;
+    this.#offset = start + length;
+    return this.bytes.subarray(start, this.#offset);
+  }
+}
+
+function check(value: unknown): void {
+  const code = Number(value);
+  if (code !== CKR_OK) throw new Pkcs11Error(code);
+}
+
+function toStructure({ type, value }: Attribute) {
+  return { type, pValue: value, ulValueLen: value.length };
+}
+
+function ulongs(bytes: Buffer, count: number): Handle[] {
+  return Array.from({ length: count }, (_, index) =>
+    fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES)),
+  );
+}

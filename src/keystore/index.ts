@@ -1,0 +1,31 @@
+/**
+ * For authors of key stores, published as `hardproof/provider`: the interfaces that a provider implements, and the
+ * helpers that the built-in providers are made of. An application imports `hardproof` instead.
+ */
+
+export type { Deadline } from "../deadline.js";
+export { SignerError, type SignerErrorCode } from "../errors.js";
+export { type ErrorRow, ErrorTable } from "./error-table.js";
+export type { Finding } from "./finding.js";
+export { missingPackage } from "./import-optional.js";
+export { KeySigner, type KeySignerOptions } from "./key-signer.js";
+export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+export type { Provider, ProviderOptions } from "./provider.js";
+export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
+export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./signer.js";
+export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
+export { type Closable, callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
+export {
+  type Attributes,
+  decodeText,
+  formatAttributes,
+  formatSecretSource,
+  isLoopback,
+  percentDecode,
+  percentEncode,
+  readAttributes,
+  type SplitUri,
+  splitUri,
+  type UriFailure,
+  type UriPart,
+} from "./uri.js";

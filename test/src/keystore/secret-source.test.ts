@@ -1,0 +1,65 @@
+/** Secrets from strings, the environment, files and functions, and the errors for those that can't be read. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { readSecret, type SecretSource, type SecretUse, SignerError } from "hardproof/provider";
+import { afterAll, describe, expect, it } from "vitest";
+
+const directory = mkdtempSync(join(tmpdir(), "hardproof-secret-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const file = (content: string) => {
+  const path = join(directory, "secret");
+  writeFileSync(path, content);
+  return { file: path };
+};
+const errorOf = (source: SecretSource, use: Partial<SecretUse> = {}): Promise<SignerError> =>
+  readSecret(source, { name: "PIN", ...use }).then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+process.env.HARDPROOF_SECRET = "s3cr3t ";
+process.env.HARDPROOF_EMPTY = "";
+
+describe("readSecret returns", () => {
+  it.each<[string, () => SecretSource, string]>([
+    ["a string", () => "s3cr3t\n", "s3cr3t\n"],
+    ["an environment variable, unchanged", () => ({ env: "HARDPROOF_SECRET" }), "s3cr3t "],
+    ["a file without the line break at its end", () => file(" s3cr3t\n"), " s3cr3t"],
+    ["a file without a Windows line break at its end", () => file("s3cr3t\r\n"), "s3cr3t"],
+    ["a file with all but the last line break", () => file("s3\ncr3t\n\n"), "s3\ncr3t\n"],
+    ["the result of a function", () => () => "s3cr3t", "s3cr3t"],
+    ["the result of an asynchronous function", () => async () => "s3cr3t", "s3cr3t"],
+  ])("%s", async (_, source, secret) => {
+    expect(await readSecret(source(), { name: "PIN" })).toBe(secret);
+  });
+});
+
+describe("readSecret rejects, and names what is missing and where", () => {
+  const failing = () => {
+    throw new Error("the user closed the prompt");
+  };
+  it.each<[string, () => SecretSource, RegExp]>([
+    ["an empty string", () => "", /^The PIN is empty\.$/],
+    ["a variable that isn't set", () => ({ env: "HARDPROOF_NONE" }), /environment variable HARDPROOF_NONE is missing/],
+    ["an empty variable", () => ({ env: "HARDPROOF_EMPTY" }), /environment variable HARDPROOF_EMPTY is empty/],
+    ["a file that doesn't exist", () => ({ file: "/no/such/pin" }), /in the file \/no\/such\/pin can't be read/],
+    ["an empty file", () => file("\n"), /in the file .* is empty/],
+    ["a function that throws", () => failing, /from the function can't be read/],
+    ["a function that returns undefined", () => (() => undefined) as never, /from the function is missing/],
+  ])("%s", async (_, source, message) => {
+    expect(await errorOf(source())).toMatchObject({ code: "pin-required", message: expect.stringMatching(message) });
+  });
+
+  it("with the code, URI and note of the caller", async () => {
+    const error = await errorOf("", { code: "access-denied", uri: "test:key", note: "Nothing was sent." });
+    expect(error).toBeInstanceOf(SignerError);
+    expect(error).toMatchObject({ code: "access-denied", uri: "test:key" });
+    expect(error.message).toBe("test:key: The PIN is empty. Nothing was sent.");
+  });
+
+  it("without the secret, if a function returns something else", async () => {
+    const error = await errorOf((() => ({ pin: "s3cr3t" })) as never);
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cr3t");
+  });
+});
