@@ -19,6 +19,12 @@ const FUNCTIONS = [
   "C_GetAttributeValue",
   "C_SignInit",
   "C_Sign",
+  "C_GetInfo",
+  "C_GetSlotInfo",
+  "C_GetMechanismList",
+  "C_FindObjectsFinal",
+  "C_GenerateKeyPair",
+  "C_DestroyObject",
 ] as const;
 type FunctionName = (typeof FUNCTIONS)[number];
 
@@ -29,7 +35,11 @@ type Act =
   | { set: number }
   | { unset: number }
   | { most: number }
-  | { limit: number };
+  | { limit: number }
+  | { blank: number }
+  | { imported: number }
+  | { unavailable: number }
+  | { keep: number };
 
 /** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
 export interface Order {
@@ -43,6 +53,10 @@ export interface Order {
    * - `delay`: waits this number of milliseconds before the call.
    * - `"hang"`: waits until the next orders, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
+   * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.
+   * - `keep`: `C_FindObjects` returns the first object again and again. `imported`: `C_GetAttributeValue` reports
+   *   `CKA_LOCAL`, and that the generating mechanism is unavailable. `unavailable`: it reports 0xffffffff as the length of
+   *   this attribute.
    * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
    */
   act: Act | "hang";

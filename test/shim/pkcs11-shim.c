@@ -8,8 +8,11 @@
  *                        called ("-": never). Actions of all functions: "return" (instead of the call; VALUE: CK_RV),
  *                        "after" (the same, after the call), "delay" (VALUE: milliseconds), "hang" (until the plan
  *                        changes, at most a minute). Of C_GetTokenInfo: "set" and "unset" (VALUE: flags), "most"
- *                        (VALUE: maximum number of sessions). Of C_OpenSession: "limit" (VALUE: number of sessions
- *                        that can be open at the same time).
+ *                        (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial number that become
+ *                        NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open at the same
+ *                        time). Of C_FindObjects: "keep" (the first object again and again). Of C_GetAttributeValue:
+ *                        "imported" (CKA_LOCAL is true, and the generating mechanism unavailable), "unavailable"
+ *                        (VALUE: an attribute whose length is 0xffffffff).
  * HARDPROOF_SHIM_COUNTS  A file with one 64-bit call count per function, in the order of the list below, followed by
  *                        the number of open sessions.
  */
@@ -42,7 +45,14 @@ enum { LONGEST_HANG = 60000 };
   X(C_FindObjects, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE_PTR b, CK_ULONG c, CK_ULONG_PTR d), (a, b, c, d))      \
   X(C_GetAttributeValue, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b, CK_ATTRIBUTE_PTR c, CK_ULONG d), (a, b, c, d)) \
   X(C_SignInit, (CK_SESSION_HANDLE a, CK_MECHANISM_PTR b, CK_OBJECT_HANDLE c), (a, b, c))                        \
-  X(C_Sign, (CK_SESSION_HANDLE a, CK_BYTE_PTR b, CK_ULONG c, CK_BYTE_PTR d, CK_ULONG_PTR e), (a, b, c, d, e))
+  X(C_Sign, (CK_SESSION_HANDLE a, CK_BYTE_PTR b, CK_ULONG c, CK_BYTE_PTR d, CK_ULONG_PTR e), (a, b, c, d, e))    \
+  X(C_GetInfo, (CK_INFO_PTR a), (a))                                                                             \
+  X(C_GetSlotInfo, (CK_SLOT_ID a, CK_SLOT_INFO_PTR b), (a, b))                                                   \
+  X(C_GetMechanismList, (CK_SLOT_ID a, CK_MECHANISM_TYPE_PTR b, CK_ULONG_PTR c), (a, b, c))                      \
+  X(C_FindObjectsFinal, (CK_SESSION_HANDLE a), (a))                                                              \
+  X(C_GenerateKeyPair, (CK_SESSION_HANDLE a, CK_MECHANISM_PTR b, CK_ATTRIBUTE_PTR c, CK_ULONG d,                 \
+    CK_ATTRIBUTE_PTR e, CK_ULONG f, CK_OBJECT_HANDLE_PTR g, CK_OBJECT_HANDLE_PTR h), (a, b, c, d, e, f, g, h))   \
+  X(C_DestroyObject, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b), (a, b))
 
 enum {
 #define X(name, parameters, arguments) I_##name,
@@ -95,7 +105,8 @@ static void read_plan(void) {
   unsigned long from, times, value;
   order_count = 0;
   while (order_count < 64 && fscanf(file, "%63s %lu %lu %15s %lu %63s", name, &from, &times, action, &value, until) == 6)
-    orders[order_count++] = (struct order){index_of(name), index_of(until), from, times, value, action[0]};
+    orders[order_count++] = (struct order){index_of(name), index_of(until), from, times, value,
+                                            strcmp(action, "unavailable") == 0 ? 'U' : action[0]};
   fclose(file);
   memset(since, 0, sizeof since);
   seen = now;
@@ -148,8 +159,47 @@ static void change(struct order order, int function, void *second) {
   if (order.action == 's') info->flags |= order.value;
   if (order.action == 'u') info->flags &= ~order.value;
   if (order.action == 'm') info->ulMaxSessionCount = order.value;
+  if (order.action == 'b') memset(info->serialNumber, 0, order.value);
 }
 
+/* Attributes as some libraries report them. */
+static void change_attributes(struct order order, CK_ATTRIBUTE_PTR attributes, CK_ULONG count) {
+  for (CK_ULONG i = 0; i < count; i++) {
+    CK_ATTRIBUTE_PTR one = &attributes[i];
+    if (order.action == 'U' && one->type == order.value) one->ulValueLen = 0xffffffff;
+    if (order.action != 'i' || !one->pValue) continue;
+    if (one->type == CKA_LOCAL) *(CK_BBOOL *)one->pValue = CK_TRUE;
+    if (one->type == CKA_KEY_GEN_MECHANISM) memset(one->pValue, 0xff, sizeof(CK_ULONG));
+  }
+}
+
+/* A search that does not end. */
+static CK_OBJECT_HANDLE kept;
+static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
+  if (*count > 0) kept = objects[0];
+  objects[0] = kept;
+  *count = 1;
+}
+
+#define AFTER_C_Initialize(order) ;
+#define AFTER_C_Finalize(order) ;
+#define AFTER_C_GetSlotList(order) ;
+#define AFTER_C_GetTokenInfo(order) ;
+#define AFTER_C_OpenSession(order) ;
+#define AFTER_C_CloseSession(order) ;
+#define AFTER_C_GetSessionInfo(order) ;
+#define AFTER_C_Login(order) ;
+#define AFTER_C_FindObjectsInit(order) ;
+#define AFTER_C_SignInit(order) ;
+#define AFTER_C_Sign(order) ;
+#define AFTER_C_GetInfo(order) ;
+#define AFTER_C_GetSlotInfo(order) ;
+#define AFTER_C_GetMechanismList(order) ;
+#define AFTER_C_FindObjectsFinal(order) ;
+#define AFTER_C_GenerateKeyPair(order) ;
+#define AFTER_C_DestroyObject(order) ;
+#define AFTER_C_GetAttributeValue(order) change_attributes(order, c, d);
+#define AFTER_C_FindObjects(order) if (order.action == 'k') repeat_first(b, d);
 #define SECOND(a, ...) SECOND_OF(a, ##__VA_ARGS__, 0, 0)
 #define SECOND_OF(a, b, ...) (void *)(uintptr_t)(b)
 #define X(name, parameters, arguments)                                                        \
@@ -159,6 +209,7 @@ static void change(struct order order, int function, void *second) {
     if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
     CK_RV rv = real->name arguments;                                                          \
     if (rv == CKR_OK) change(order, I_##name, SECOND arguments);                              \
+    if (rv == CKR_OK) AFTER_##name(order)                                                     \
     return order.action == 'a' ? order.value : rv;                                            \
   }
 FUNCTIONS(X)
