@@ -6,6 +6,8 @@ import type { Failure } from "./protocol.js";
 export interface Channel {
   post(message: unknown): void;
   listen(receive: (message: unknown) => void): void;
+  /** Calls back when the other side has gone, with the error of all calls to it. */
+  onEnd?(end: (error: SignerError) => void): void;
 }
 
 type Handlers = Readonly<Record<string, (argument: never, id: number) => unknown>>;
@@ -30,6 +32,7 @@ export class Calls {
     this.#channel = channel;
     this.#handlers = handlers;
     channel.listen((message) => void this.#receive(message as Message));
+    channel.onEnd?.((error) => this.end(error));
   }
 
   get hasPending(): boolean {

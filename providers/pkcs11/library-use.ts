@@ -18,6 +18,10 @@ export interface TokenUseOptions extends LibraryOptions {
   readonly forceLogin: boolean | undefined;
   readonly sessions: number | undefined;
   readonly maxWaiting: number;
+  /** The library runs in a process of its own. */
+  readonly isolate: boolean | undefined;
+  /** The public key that the key must have, once that is known. */
+  readonly expected?: PublicJwk | undefined;
 }
 
 export interface TokenUse {
@@ -29,9 +33,10 @@ const DEFAULT_SESSIONS = 4;
 
 /** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
 export async function useLibrary(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
-  const { token, key: selector, publicJwk, hasPin, forceLogin, sessions = DEFAULT_SESSIONS, maxWaiting } = options;
+  const { token, key: selector, publicJwk, hasPin, forceLogin, expected } = options;
+  const { sessions = DEFAULT_SESSIONS, maxWaiting } = options;
   const library = await Library.acquire(options.module, options);
-  const spec = { token, selector, publicJwk, hasPin, forceLogin, expected: undefined };
+  const spec = { token, selector, publicJwk, hasPin, forceLogin, expected };
   return new LibraryUse(
     library,
     library.openKey({ spec, readPin: hasPin ? readPin : undefined, sessions, maxWaiting }),

@@ -2,7 +2,7 @@
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { Calls, type Channel } from "./calls.js";
-import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
+import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import type { Operation } from "./protocol.js";
 
 export class RemoteUse implements TokenUse {
@@ -26,16 +26,20 @@ export class RemoteUse implements TokenUse {
   }
 
   async close(): Promise<void> {
-    await this.#calls.call("end").result;
+    await this.#calls.call("close").result;
   }
 }
 
 /**
  * Runs the calls of a {@link RemoteUse}.
  *
+ * @param beginUse - Begins the use here.
  * @returns Ends the use when the other side is gone.
  */
-export function serveUse(channel: Channel): () => Promise<void> {
+export function serveUse(
+  channel: Channel,
+  beginUse: (options: TokenUseOptions, readPin: () => Promise<string>) => Promise<TokenUse>,
+): () => Promise<void> {
   const running = new Map<number, AbortController>();
   let use: Promise<TokenUse> | undefined;
   const end = async () => {
@@ -45,7 +49,7 @@ export function serveUse(channel: Channel): () => Promise<void> {
   };
   const calls = new Calls(channel, {
     begin: async (options: TokenUseOptions) => {
-      use = useLibrary(options, async () => String(await calls.call("readPin").result));
+      use = beginUse(options, async () => String(await calls.call("readPin").result));
       await use;
     },
     run: async (operation: Operation, id: number) => {
@@ -54,7 +58,7 @@ export function serveUse(channel: Channel): () => Promise<void> {
       return (await use)?.run(operation, controller).finally(() => running.delete(id));
     },
     abandon: (id: number) => running.get(id)?.abort(gone()),
-    end,
+    close: end,
   });
   return async () => {
     calls.end(gone());

@@ -11,6 +11,7 @@ import {
   receiveMessageOnPort,
 } from "node:worker_threads";
 import type { Channel } from "./calls.js";
+import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { RemoteUse, serveUse } from "./remote-use.js";
 
@@ -27,7 +28,7 @@ if (isMainThread)
     if (!isGreeting(message)) return;
     const { port } = message;
     port.postMessage(TAG);
-    port.once("close", serveUse(channelOn(port)));
+    port.once("close", serveUse(channelOn(port), useHere));
     port.unref();
   });
 

@@ -1,7 +1,7 @@
 /** Where a library is used: by workers of this thread, or of the main thread. */
 import { isMainThread } from "node:worker_threads";
+import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
-import { useLibrary } from "./library-use.js";
 import { idBytes } from "./objects.js";
 import { type PinSource, readPin } from "./pin.js";
 import { useInMainThread } from "./thread-owner.js";
@@ -13,12 +13,12 @@ export interface KeyOnToken extends Omit<TokenUseOptions, "hasPin"> {
 
 /** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
 export async function useToken(wanted: KeyOnToken): Promise<TokenUse> {
-  const { module, libraryParameters, environment, binding, token, publicJwk, forceLogin, sessions, maxWaiting, pin } =
-    wanted;
+  const { module, libraryParameters, environment, binding, isolate, pin } = wanted;
+  const { token, publicJwk, forceLogin, sessions, maxWaiting } = wanted;
   const key = { label: wanted.key.label, id: wanted.key.id && new Uint8Array(idBytes(wanted.key.id)) };
-  const library = { module, libraryParameters, environment, binding };
+  const library = { module, libraryParameters, environment, binding, isolate };
   const options = { ...library, token, key, publicJwk, forceLogin, sessions, maxWaiting, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");
   const remote = isMainThread ? undefined : await useInMainThread(options, read);
-  return remote ?? useLibrary(options, read);
+  return remote ?? useHere(options, read);
 }

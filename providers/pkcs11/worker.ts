@@ -2,12 +2,13 @@
  * A worker of a PKCS#11 library: the only program that calls it. It runs one request after the other, synchronously, and
  * opens each key for itself, so no handle ever leaves it.
  */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
 import { CKF_OS_LOCKING_OK } from "./constants.js";
 import { readFacts, speaksToTpm } from "./evidence.js";
 import { toFailure } from "./failure.js";
+import { serveParentProcess } from "./isolated-use.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import { OpenKeys, RecoveryFailed } from "./open-keys.js";
 import type { Initialized, Opened, Request, Response, WorkerData } from "./protocol.js";
@@ -175,4 +176,5 @@ async function start(): Promise<LibraryWorker | undefined> {
   }
 }
 
-(await start())?.serve();
+if (isMainThread) serveParentProcess();
+else (await start())?.serve();

@@ -39,7 +39,8 @@ type Act =
   | { blank: number }
   | { imported: number }
   | { unavailable: number }
-  | { keep: number };
+  | { keep: number }
+  | { crash: number };
 
 /** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
 export interface Order {
@@ -51,6 +52,7 @@ export interface Order {
   /**
    * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
    * - `delay`: waits this number of milliseconds before the call.
+   * - `crash`: ends the process with this signal.
    * - `"hang"`: waits until the next orders, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
    * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.

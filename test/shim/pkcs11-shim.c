@@ -6,7 +6,7 @@
  * HARDPROOF_SHIM_PLAN    A file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL". A line applies from call FROM of the
  *                        function after the plan was written, for TIMES calls (0: all), until the function UNTIL is
  *                        called ("-": never). Actions of all functions: "return" (instead of the call; VALUE: CK_RV),
- *                        "after" (the same, after the call), "delay" (VALUE: milliseconds), "hang" (until the plan
+ *                        "after" (the same, after the call), "crash" (VALUE: signal), "delay" (VALUE: milliseconds), "hang" (until the plan
  *                        changes, at most a minute). Of C_GetTokenInfo: "set" and "unset" (VALUE: flags), "most"
  *                        (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial number that become
  *                        NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open at the same
@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +207,7 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
   static CK_RV shim_##name parameters {                                                       \
     struct order order = take(I_##name);                                                      \
     if (order.action == 'r') return order.value;                                              \
+    if (order.action == 'c') kill(getpid(), order.value);                                     \
     if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
     CK_RV rv = real->name arguments;                                                          \
     if (rv == CKR_OK) change(order, I_##name, SECOND arguments);                              \

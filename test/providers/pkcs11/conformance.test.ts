@@ -18,22 +18,29 @@ afterAll(async () => {
 const openSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
   new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
 
-describe.each(["graphene-pk11", "koffi"] as const)("the conformance kit, with %s", (binding) => {
-  const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ binding, ...more });
-  const cases = conformance({
-    open,
-    secrets: [hsm.pin],
-    connections: () => shim.count("C_Login"),
-    wrongKey: { open: () => open({ key: "p384" }), found: "P-384" },
-    failsFirst: () => {
-      shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
-      return open();
-    },
-    hanging: (options) => {
-      shim.order({ on: "C_Sign", act: "hang" });
-      return open(options);
-    },
-  });
-  for (const { name, run, notApplicable } of cases)
-    it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
-});
+describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const)(
+  "the conformance kit, with %o",
+  (way) => {
+    const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ ...way, ...more });
+    const process = open();
+    afterAll(() => process.close());
+    const cases = conformance({
+      open,
+      secrets: [hsm.pin],
+      connections: () => shim.count("C_Login"),
+      wrongKey: { open: () => open({ key: "p384" }), found: "P-384" },
+      failsFirst: async () => {
+        // The shim counts the calls of each process: this one must go on.
+        await process.publicJwk();
+        shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
+        return open();
+      },
+      hanging: (options) => {
+        shim.order({ on: "C_Sign", act: "hang" });
+        return open(options);
+      },
+    });
+    for (const { name, run, notApplicable } of cases)
+      it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
+  },
+);

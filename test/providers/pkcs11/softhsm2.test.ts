@@ -4,11 +4,12 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../../softhsm/index.js";
 import { pkcs11Suite } from "./suite.js";
 
-for (const binding of ["graphene-pk11", "koffi"] as const)
+const WAYS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const;
+for (const way of WAYS)
   pkcs11Suite({
-    name: `SoftHSM 2, by ${binding}`,
+    name: `SoftHSM 2, with ${JSON.stringify(way)}`,
     make: softHsm,
-    signer: (options) => new Pkcs11Signer({ ...options, binding }),
+    signer: (options) => new Pkcs11Signer({ ...options, ...way }),
     uri: ({ module }) => `pkcs11:token=tests;object=dpop?module-path=${module}`,
     facts: {
       protection: "software",

@@ -1,0 +1,204 @@
+/**
+ * The use of a library that runs in a process of its own (`isolate: true`): a library that hangs or crashes doesn't take the
+ * application with it, and each process has its own environment.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import type { Deadline } from "../../src/deadline.js";
+import { SignerError } from "../../src/errors.js";
+import type { PublicJwk } from "../../src/keystore/signer.js";
+import type { Channel } from "./calls.js";
+import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
+import type { Opened, Operation } from "./protocol.js";
+import { RemoteUse, serveUse } from "./remote-use.js";
+import { workerFile } from "./worker-file.js";
+
+/** A message of one of the uses that share a process. */
+interface Envelope {
+  readonly use: number;
+  /** `undefined` when the use has ended. */
+  readonly message?: unknown;
+}
+
+const processes = new Map<string, LibraryProcess>();
+const SALT = randomBytes(16);
+/** Fingerprints of PINs: a process that is started again must not try them again. */
+const wrongPins = new Set<string>();
+
+/** Uses the library here, or in a process of its own. */
+export async function useHere(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
+  if (!options.isolate) return useLibrary(options, readPin);
+  const use = new IsolatedUse(options, readPin);
+  await use.begin();
+  return use;
+}
+
+/** The program of the process. */
+export function serveParentProcess(): void {
+  const receivers = new Map<number, (message: unknown) => void>();
+  process.on("message", ({ use, message }: Envelope) => {
+    if (!receivers.has(use))
+      serveUse(
+        {
+          post: (reply) => process.send?.({ use, message: reply } satisfies Envelope),
+          listen: (receive) => receivers.set(use, receive),
+        },
+        useLibrary,
+      );
+    if (message === undefined) receivers.delete(use);
+    else receivers.get(use)?.(message);
+  });
+  process.once("disconnect", () => process.exit());
+}
+
+class IsolatedUse implements TokenUse {
+  readonly #options: TokenUseOptions;
+  readonly #readPin: () => Promise<string>;
+  #process: LibraryProcess | undefined;
+  #channel: ReturnType<LibraryProcess["channel"]> | undefined;
+  #use: Promise<TokenUse> | undefined;
+  #lastPin: string | undefined;
+  #expected: PublicJwk | undefined;
+
+  constructor(options: TokenUseOptions, readPin: () => Promise<string>) {
+    this.#options = options;
+    this.#readPin = readPin;
+  }
+
+  /** @throws {SignerError} If the process or the library can't be started. */
+  begin(): Promise<TokenUse> {
+    if (this.#process?.ended) this.#use = undefined;
+    this.#use ??= this.#begin().catch((error) => {
+      this.#use = undefined;
+      throw error;
+    });
+    return this.#use;
+  }
+
+  async run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+    const use = await this.begin();
+    try {
+      const result = await this.#counted(use.run(operation, deadline));
+      if (operation.name === "open") this.#expected = (result as Opened).publicJwk;
+      return result;
+    } catch (error) {
+      if (error instanceof SignerError && error.code === "pin-incorrect" && this.#lastPin) wrongPins.add(this.#lastPin);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const process = this.#process;
+    if (process && !process.ended) await this.#counted((await this.#use)?.close()).catch(() => undefined);
+    process?.release(this.#channel?.use ?? 0);
+  }
+
+  async #begin(): Promise<TokenUse> {
+    this.#process?.release(this.#channel?.use ?? 0);
+    this.#process = LibraryProcess.acquire(this.#options);
+    this.#channel = this.#process.channel();
+    const options = { ...this.#options, expected: this.#expected };
+    return this.#counted(RemoteUse.begin(this.#channel, options, () => this.#readUntriedPin()));
+  }
+
+  async #counted<T>(call: Promise<T> | undefined): Promise<T> {
+    this.#process?.hold(1);
+    try {
+      return (await call) as T;
+    } finally {
+      this.#process?.hold(-1);
+    }
+  }
+
+  async #readUntriedPin(): Promise<string> {
+    const pin = await this.#readPin();
+    const { module, token } = this.#options;
+    this.#lastPin = createHash("sha256")
+      .update(SALT)
+      .update(JSON.stringify([module, token, pin]))
+      .digest("hex");
+    if (!wrongPins.has(this.#lastPin)) return pin;
+    throw new SignerError("pin-incorrect", "This PIN was wrong before. It is not tried again by this process.");
+  }
+}
+
+/** One process for each library and environment, shared by its uses. */
+class LibraryProcess {
+  readonly #id: string;
+  readonly #child: ChildProcess;
+  readonly #receivers = new Map<number, (message: unknown) => void>();
+  readonly #failures = new Map<number, (error: SignerError) => void>();
+  #uses = 0;
+  #users = 0;
+  #pending = 0;
+  ended = false;
+
+  private constructor(id: string, { module, environment = {} }: TokenUseOptions) {
+    this.#id = id;
+    const { url, execArgv } = workerFile();
+    const set = Object.entries(environment).filter(([, value]) => value !== undefined);
+    this.#child = fork(fileURLToPath(url), [], {
+      env: { ...process.env, ...Object.fromEntries(set) },
+      execArgv,
+      serialization: "advanced",
+    });
+    this.#child.on("message", ({ use, message }: Envelope) => this.#receivers.get(use)?.(message));
+    this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`));
+    this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`, module));
+    this.hold(0);
+  }
+
+  static acquire(options: TokenUseOptions): LibraryProcess {
+    const { module, libraryParameters, environment, binding } = options;
+    const id = JSON.stringify([module, libraryParameters, environment, binding]);
+    const found = processes.get(id) ?? new LibraryProcess(id, options);
+    processes.set(id, found);
+    found.#users += 1;
+    return found;
+  }
+
+  channel(): Channel & { readonly use: number } {
+    const use = ++this.#uses;
+    return {
+      use,
+      post: (message) => this.#send({ use, message }),
+      listen: (receive) => this.#receivers.set(use, receive),
+      onEnd: (end) => this.#failures.set(use, end),
+    };
+  }
+
+  /** Keeps the application's process alive while a call is pending. */
+  hold(more: number): void {
+    this.#pending += more;
+    if (this.#pending === 0) {
+      this.#child.unref();
+      this.#child.channel?.unref();
+    } else {
+      this.#child.ref();
+      this.#child.channel?.ref();
+    }
+  }
+
+  /** The last user ends the process: the library has been finalised by then, unless a call is stuck in it. */
+  release(use: number): void {
+    this.#receivers.delete(use);
+    this.#failures.delete(use);
+    this.#send({ use });
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    if (processes.get(this.#id) === this) processes.delete(this.#id);
+    this.#child.kill("SIGKILL");
+  }
+
+  #send(envelope: Envelope): void {
+    if (this.#child.connected) this.#child.send(envelope);
+  }
+
+  #end(what: string, module = "the library"): void {
+    this.ended = true;
+    if (processes.get(this.#id) === this) processes.delete(this.#id);
+    for (const fail of this.#failures.values())
+      fail(new SignerError("unavailable", `The process of ${module} ${what}.`));
+  }
+}
