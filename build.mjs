@@ -18,10 +18,15 @@ const withoutDocstrings = {
   },
 };
 
-const providers = readdirSync("providers").map((name) => `providers/${name}/index.ts`);
+/** Resolves src/index.ts to the package's name. */
+const packageByName = {
+  name: "package-by-name",
+  setup({ onResolve }) {
+    onResolve({ filter: /^[./]+(src\/)?index\.js$/ }, () => ({ path: "hardproof", external: true }));
+  },
+};
 
-await build({
-  entryPoints: ["src/index.ts", "src/keystore/index.ts", "src/cli/main.ts", "conformance/index.ts", ...providers],
+const options = {
   outdir: "dist",
   outbase: ".",
   chunkNames: "chunks/[name]-[hash]",
@@ -34,5 +39,17 @@ await build({
   sourcemap: true,
   sourcesContent: false,
   logLevel: "warning",
+};
+
+const providers = readdirSync("providers").map((name) => `providers/${name}/index.ts`);
+await build({
+  ...options,
+  entryPoints: ["src/index.ts", "src/keystore/index.ts", ...providers],
   plugins: [withoutDocstrings],
+});
+// Built on their own: what they shared with src/index.ts would be split off it, and importing it would read more files.
+await build({
+  ...options,
+  entryPoints: ["src/cli/main.ts", "conformance/index.ts"],
+  plugins: [withoutDocstrings, packageByName],
 });

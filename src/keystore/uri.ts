@@ -1,5 +1,4 @@
 /** Parsing of key URIs (RFC 3986): named attributes, and errors that point at the wrong character. */
-import { isUtf8 } from "node:buffer";
 import type { SignerError } from "../errors.js";
 import type { SecretReference } from "./secret-source.js";
 import { misconfigured } from "./signer-error.js";
@@ -126,9 +125,10 @@ export function readAttributes(
  * @throws {SignerError} With code `misconfigured` if the bytes aren't UTF-8, or contain a NUL, which ends a string in C.
  */
 export function decodeText(bytes: Buffer, what: string, fail: UriFailure): string {
-  if (!isUtf8(bytes)) throw fail(`${what} is not UTF-8`);
+  const text = bytes.toString("utf8");
+  if (!Buffer.from(text).equals(bytes)) throw fail(`${what} is not UTF-8`);
   if (bytes.includes(0)) throw fail(`${what} contains a NUL`);
-  return bytes.toString("utf8");
+  return text;
 }
 
 /**
