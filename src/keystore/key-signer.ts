@@ -1,6 +1,6 @@
 /**
- * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies each
- * signature, limits the time of each call, and closes when the last call has ended.
+ * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
+ * each signature, limits the time of each call, and closes when the last call has ended.
  */
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
@@ -171,7 +171,7 @@ export class KeySigner implements Signer {
     return callStore(call, (options) => this.#track(work(options)));
   }
 
-  /** Counts work that is still running. A thenable of the store's SDK becomes a native promise. */
+  /** Counts work in flight. A thenable of the store's SDK becomes a native promise. */
   #track<T>(work: T | PromiseLike<T>): T | Promise<T> {
     if (!isPromiseLike(work)) return work;
     this.#inFlight += 1;
