@@ -146,7 +146,10 @@ export class KeySigner implements Signer {
   #validate(opened: OpenedKey, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
     const { openKey, key } = opened;
     if (openKey.keyRef !== undefined && keyRef !== openKey.keyRef)
-      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${openKey.keyRef}. The signature was discarded.`);
+      throw this.#error(
+        "integrity",
+        `The store signed with ${keyRef}, but the key is ${openKey.keyRef}. The signature was discarded.`,
+      );
     checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
     if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
