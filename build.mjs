@@ -1,13 +1,13 @@
 /**
  * Bundles the entry points into dist/, as readable code without docstrings: those are in the declarations and in the
- * sources, which are published beside it.
+ * sources, which are published too.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const DOCSTRING = /^[ \t]*\/\*\*[\s\S]*?\*\/$/gm;
 
-/** Leaves the line breaks, so that the source maps stay exact. */
+/** Removes docstrings, but not their line breaks, so that the source maps stay exact. */
 const withoutDocstrings = {
   name: "without-docstrings",
   setup({ onLoad }) {
@@ -18,7 +18,7 @@ const withoutDocstrings = {
   },
 };
 
-/** Resolves src/index.ts to the package's name. */
+/** Replaces imports of src/index.ts by imports of the package by its name, which aren't bundled. */
 const packageByName = {
   name: "package-by-name",
   setup({ onResolve }) {
@@ -47,7 +47,8 @@ await build({
   entryPoints: ["src/index.ts", "src/keystore/index.ts", ...providers],
   plugins: [withoutDocstrings],
 });
-// Built on their own: what they shared with src/index.ts would be split off it, and importing it would read more files.
+// Built separately: otherwise, the code that they share with src/index.ts would move to chunks, and importing hardproof
+// would read more files.
 await build({
   ...options,
   entryPoints: ["src/cli/main.ts", "conformance/index.ts"],

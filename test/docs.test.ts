@@ -56,8 +56,7 @@ describe.each(pages)("%s", (page) => {
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
       if ("prover" in result) expect(result.prover.jkt).toMatch(/^[\w-]{43}$/);
       if (code.includes("// true")) expect(log).toHaveBeenCalledWith(true);
-      const response = result.response ?? result.answer;
-      if (response) expect(response.status).toBe(200);
+      if (result.response) expect(result.response.status).toBe(200);
       log.mockRestore();
     });
 });

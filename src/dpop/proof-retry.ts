@@ -3,11 +3,11 @@
 import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
 
-/** Why a server rejected a proof: what its response points to. */
+/** Why a server rejected a proof, according to its response. */
 export interface ProofRejection {
-  /** The proof lacks the server's current nonce. */
+  /** Whether the proof lacks the server's current nonce. */
   readonly nonce: boolean;
-  /** The proof's `iat` may be wrong. */
+  /** Whether the proof's `iat` may be wrong. */
   readonly clock: boolean;
 }
 

@@ -19,7 +19,7 @@ export function checkRaw(raw: Uint8Array): void {
       throw outOfRange();
 }
 
-/** Returns the error for an r or s that no signature can contain. */
+/** Creates the error for an r or s outside [1, n-1]. */
 export function outOfRange(): SignerError {
   return new SignerError("integrity", "The signature is out of range: r and s must be in [1, n-1].");
 }

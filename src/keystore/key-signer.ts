@@ -1,6 +1,6 @@
 /**
- * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies each
- * signature, limits the time of each call, and closes when the last call has ended.
+ * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
+ * each signature, limits the time of each call, and closes when the last call has ended.
  */
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
@@ -146,7 +146,10 @@ export class KeySigner implements Signer {
   #validate(opened: OpenedKey, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
     const { openKey, key } = opened;
     if (openKey.keyRef !== undefined && keyRef !== openKey.keyRef)
-      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${openKey.keyRef}.`);
+      throw this.#error(
+        "integrity",
+        `The store signed with ${keyRef}, but the key is ${openKey.keyRef}. The signature was discarded.`,
+      );
     checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
     if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
@@ -171,7 +174,7 @@ export class KeySigner implements Signer {
     return callStore(call, (options) => this.#track(work(options)));
   }
 
-  /** Counts work that is still running. A thenable of the store's SDK becomes a native promise. */
+  /** Counts work in flight. A thenable of the store's SDK becomes a native promise. */
   #track<T>(work: T | PromiseLike<T>): T | Promise<T> {
     if (!isPromiseLike(work)) return work;
     this.#inFlight += 1;

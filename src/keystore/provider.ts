@@ -18,8 +18,8 @@ export interface Provider<Options = unknown> {
   /** Returns the URIs of the keys that can sign ES256. */
   list?(uri: string, options?: Options): Promise<string[]>;
   /**
-   * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after a
-   * finding that isn't ok.
+   * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after
+   * a finding that isn't ok.
    *
    * @throws {SignerError} If a check can't continue. `hardproof doctor` prints the error as the last finding.
    */

@@ -22,8 +22,8 @@ export interface PrivateJwk {
  * Imports a private key from PEM.
  *
  * @param pem - PKCS#8, encrypted PKCS#8, or SEC1.
- * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it is
- *   encrypted and the passphrase is missing or wrong.
+ * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it
+ *   is encrypted and the passphrase is missing or wrong.
  */
 export function privateKeyFromPem(pem: string, passphrase?: string): KeyObject {
   return checkCurve(parsePem(pem, passphrase));
