@@ -1,4 +1,4 @@
-/** The faults that an emulator plays, call by call, and a record of the calls that it received. */
+/** The faults that an emulator simulates, call by call, and a record of the calls that it received. */
 
 export type Fault =
   | "throttle"

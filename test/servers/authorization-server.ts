@@ -45,7 +45,7 @@ export interface AuthorizationServer extends AsyncDisposable {
   };
   /** All requests, including the resource server's requests for metadata and keys. */
   readonly requests: readonly RecordedRequest[];
-  /** Makes all current nonces stale. Tokens and used `jti`s are kept. */
+  /** Makes all current nonces stale. Tokens and the record of used `jti`s are not affected. */
   rotateNonces(): void;
   close(): Promise<void>;
 }
