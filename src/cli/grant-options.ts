@@ -98,7 +98,7 @@ async function sendGrant(
   throw new UsageError("Pass the refresh token with --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");
 }
 
-/** The user code goes to standard error, also with `--json`: the user must enter it. */
+/** The user code goes to standard error, even with `--json`, because the user must enter it. */
 function deviceCode(client: OAuthClient, request: GrantRequest, { output }: Context): Promise<Token> {
   return client.deviceCode({
     ...request,
