@@ -1,4 +1,4 @@
-/** The client of the transit engine's API: four requests, and the mapping of their errors to `SignerError`. */
+/** The only file that talks to the server: four requests of the transit engine, and the mapping of its errors. */
 import { ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
 import type { TransitKeyName } from "./uri.js";
 
@@ -141,10 +141,7 @@ function publicKeysOf(keys: unknown): Map<number, string> {
 }
 
 function unexpected(what: string): SignerError {
-  return new SignerError(
-    "unavailable",
-    `The response with ${what} isn't in the transit engine's format. Check the host and the mount path.`,
-  );
+  return new SignerError("unavailable", `The server's response about ${what} isn't one of the transit engine.`);
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -64,7 +64,7 @@ describe("the conformance kit", () => {
 });
 
 describe("requests", () => {
-  it("sends the digest, the format and the version, and the token only in a header", async () => {
+  it("contain the digest, the format and the version, and the token only in a header", async () => {
     await using signer = await openSigner(server.uriOf("dpop", "&namespace=team"));
     await signer.sign(Buffer.from("abc"));
     const { url, headers, body } = server.requests.at(-1) ?? expect.unreachable();
@@ -80,7 +80,7 @@ describe("requests", () => {
     });
   });
 
-  it("signs with the version that was the latest when the key was opened, even after a rotation", async () => {
+  it("name the version that was the latest when the key was opened, even after a rotation", async () => {
     server.addKey("rotated");
     await using before = await openSigner(server.uriOf("rotated"));
     const jwk = await before.publicJwk();
@@ -93,7 +93,7 @@ describe("requests", () => {
     expect(await pinned.publicJwk()).toEqual(jwk);
   });
 
-  it("reads the token for each request from the source in the URI", async () => {
+  it("contain the current token, which is read for each request from the source in the URI", async () => {
     const file = join(directory, "token");
     writeFileSync(file, `${server.token}\n`);
     await using signer = await openSigner(server.uriOf("dpop", `&token-source=${file}`));
@@ -118,7 +118,7 @@ describe("responses", () => {
     ["a signature by another version", "other-version", "integrity", false],
     ["a signature by another key", "other-key", "integrity", false],
   ];
-  it.each(responses)("maps %s to its error code", async (_, fault, code, retryable) => {
+  it.each(responses)("%s", async (_, fault, code, retryable) => {
     const uri = server.uriOf("dpop");
     await using signer = await openSigner(uri);
     await signer.publicJwk();
@@ -159,7 +159,7 @@ describe("describe", () => {
 });
 
 describe("createKey and listKeys", () => {
-  it("creates a P-256 key that can't be exported, and never overwrites a key", async () => {
+  it("create a P-256 key that can't be exported, and never overwrite a key", async () => {
     const uri = server.uriOf("new-key");
     await using signer = await createKey(uri);
     expect((await signer.describe()).exportable).toBe(false);
@@ -167,7 +167,7 @@ describe("createKey and listKeys", () => {
     expect(server.count("create")).toBe(1);
   });
 
-  it("lists the keys that can sign, with their versions", async () => {
+  it("list the keys that can sign, with their versions", async () => {
     const found = await listKeys(server.uriOf(""));
     expect(found).toContain(formatTransitUri({ ...parseTransitUri(server.uriOf("dpop")), version: 1 }));
     expect(found.filter((uri) => /p384|aes/.test(uri))).toEqual([]);
@@ -186,7 +186,7 @@ describe("the URI", () => {
     token: fc.constantFrom({ env: "VAULT_TOKEN" }, { env: "OTHER" }, { file: "/run/vault token" }),
   });
 
-  it("preserves everything that is needed to open the key in a round trip", () => {
+  it("contains everything that is needed to open the key", () => {
     fc.assert(
       fc.property(key, (value) => {
         expect(parseTransitUri(formatTransitUri(value))).toEqual(value);
