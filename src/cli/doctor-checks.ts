@@ -43,7 +43,7 @@ function skewFinding(date: string | null, origin: string): Finding {
   if (Number.isNaN(skew)) return { check, ok: null, found: `${origin} doesn't send a Date header` };
   const found = `${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
   if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
-  const remedy = "Synchronise this machine's clock (NTP): servers refuse proofs with a wrong time.";
+  const remedy = "Synchronise this machine's clock (NTP): servers reject proofs with a wrong time.";
   return { check, ok: false, found, remedy };
 }
 

@@ -40,7 +40,7 @@ export function withGrantOptions(command: Command): Command {
     .option("--refresh-token-file <path>", "file with the refresh token, - for stdin (or HARDPROOF_REFRESH_TOKEN)")
     .option("--scope <scope>", "requested scope, space-separated")
     .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)
-    .option("--require-binding", "refuse a token if the server doesn't confirm which key it is bound to")
+    .option("--require-binding", "reject a token if the server doesn't confirm which key it is bound to")
     .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
 }
 

@@ -1,4 +1,4 @@
-/** What `dpopFetch` sends, and where it refuses to send it. */
+/** What `dpopFetch` sends, and which requests it rejects. */
 import { inspect } from "node:util";
 import { type DPoPFetchOptions, dpopFetch, Token } from "hardproof";
 import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
