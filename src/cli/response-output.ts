@@ -11,6 +11,8 @@ interface ResponseOptions {
 }
 
 /**
+ * Writes a response as the options require.
+ *
  * @throws {UsageError} If the file of `--output` can't be written.
  * @throws {NetworkError} If the response ends early.
  */

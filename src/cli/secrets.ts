@@ -8,10 +8,11 @@ import { text } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
-/** Where to read a secret from. The first source that is set counts. */
+/** Where to read a secret from. The first source that is set is used. */
 export interface SecretSource {
   /** The secret's name in errors: `The client secret`. */
   readonly name: string;
+  /** Whether to read standard input. */
   readonly stdin?: boolean | undefined;
   /** Path of a file, or `-` for standard input. */
   readonly file?: string | undefined;
@@ -22,6 +23,8 @@ export interface SecretSource {
 }
 
 /**
+ * Reads a secret.
+ *
  * @returns The secret, or `undefined` if no source is set.
  * @throws {UsageError} If the source can't be read or is empty.
  */

@@ -226,7 +226,7 @@ describe("aborts", () => {
     expect(server.requests).toEqual([]);
   });
 
-  it("can be aborted while waiting for a token, and while reading the response", async () => {
+  it("throws if the call is aborted while waiting for a token, or while reading the response", async () => {
     const controller = new AbortController();
     const never = () => new Promise<Token>(() => undefined);
     const call = caller({ token: { token: never, renew: never } })(url, { signal: controller.signal });
