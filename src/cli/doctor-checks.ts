@@ -1,7 +1,7 @@
 /** The checks of `hardproof doctor` that don't depend on the key store. */
 import { createPublicKey, randomBytes, verify } from "node:crypto";
 import type { Finding, Signer } from "../index.js";
-import { errorCode } from "./secrets.js";
+import { errorCode } from "./exit-codes.js";
 
 const MIN_NODE = [20, 19] as const;
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */

@@ -66,3 +66,8 @@ const EXIT_CODES: Readonly<Record<string, (code: string) => number>> = {
     return code === "misconfigured" ? EXIT.usage : EXIT.server;
   },
 };
+
+/** Returns the error's code, such as `ENOENT`. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+}

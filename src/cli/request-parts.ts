@@ -1,9 +1,9 @@
 /** Reads the headers and the body of a request from the command line. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { UsageError } from "./exit-codes.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
-import { errorCode, openStdin } from "./secrets.js";
+import { openStdin } from "./stdin.js";
 
 /** A field line (RFC 9110 §5.5, §5.6.2). */
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\xff]*)$/;

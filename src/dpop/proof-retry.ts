@@ -35,8 +35,8 @@ export class ProofRetry {
   }
 
   /**
-   * Decides whether a new proof can succeed where the last one was rejected. Compares the current nonce and clock with
-   * those of the last proof, since a concurrent call may already have updated them.
+   * Decides whether a new proof can succeed where the last one was rejected: `use_dpop_nonce`, or a wrong clock. Compares
+   * the current nonce and clock with those of the last proof, since a concurrent call may already have updated them.
    *
    * @param headers - The response's headers. Their nonce must be in the cache already.
    * @returns Whether the next proof will differ in what was rejected. True at most once for each reason.

@@ -6,9 +6,10 @@
  */
 import { type AsnType, fromBER, Integer, Sequence } from "asn1js";
 import { SignerError } from "../errors.js";
+import { ES256 } from "./algorithms.js";
 import { checkRaw, outOfRange } from "./ecdsa.js";
 
-const SCALAR = 32;
+const SCALAR = ES256.coordinateBytes;
 const ZEROS = Buffer.alloc(SCALAR);
 const INTEGER = 0x02;
 const SEQUENCE = 0x30;

@@ -1,8 +1,8 @@
 /** ECDSA signatures on P-256 in JOSE's format, raw r‖s (RFC 7518 §3.4). `ecdsa-der.ts` converts from and to DER. */
 import { SignerError } from "../errors.js";
+import { ES256 } from "./algorithms.js";
 
-const COORDINATE = 32;
-const ORDER = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
+const { coordinateBytes: COORDINATE, order: ORDER } = ES256;
 const ZERO = Buffer.alloc(COORDINATE);
 
 /**

@@ -5,6 +5,7 @@
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
 import type { SignerError } from "../errors.js";
+import { ES256 } from "../jose/algorithms.js";
 import { checkRaw } from "../jose/ecdsa.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
@@ -42,7 +43,7 @@ interface OpenedKey {
  * ```
  */
 export class KeySigner implements Signer {
-  readonly alg = "ES256" as const;
+  readonly alg = ES256.alg;
   /** The key's URI, without a PIN. */
   readonly uri: string;
   readonly #source: KeySource;
@@ -78,7 +79,7 @@ export class KeySigner implements Signer {
       const { openKey } = opened;
       const signing = this.#call("signing", signal, (options) =>
         "signDigest" in openKey
-          ? openKey.signDigest(hash("sha256", data, "buffer"), options)
+          ? openKey.signDigest(hash(ES256.hash, data, "buffer"), options)
           : openKey.signMessage(data, options),
       );
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
@@ -152,7 +153,7 @@ export class KeySigner implements Signer {
       );
     checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
-    if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
+    if (!verify(ES256.hash, data, { key, dsaEncoding: "ieee-p1363" }, signature))
       throw this.#error("integrity", "The store's signature doesn't match the key's public key. It was discarded.");
     opened.verified = true;
     return signature;

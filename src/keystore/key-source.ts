@@ -1,4 +1,4 @@
-/** What a provider implements: opening a key, and signing with it. `KeySigner` turns it into a `Signer`. */
+/** How a provider opens a key, and signs with the open key. `KeySigner` turns a `KeySource` into a `Signer`. */
 import type { PublicJwk } from "../jose/public-key.js";
 import type { KeyFacts } from "./signer.js";
 

@@ -1,6 +1,7 @@
 /** Authorization server metadata (RFC 8414 §2, RFC 9449 §5.1) and its validation. */
 
 import { OAuthError } from "../errors.js";
+import { ES256 } from "../jose/algorithms.js";
 import { misconfigured } from "./assert.js";
 
 /** Authorization server metadata. Only the members that Hardproof uses are typed; all others are unchanged. */
@@ -62,9 +63,9 @@ export function assertMetadata(metadata: ServerMetadata): void {
   const name = typeof metadata.issuer === "string" ? memberOfWrongType(Object.entries(metadata)) : "issuer";
   if (name) throw misconfigured(`metadata.${name} has the wrong type.`);
   const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
-  if (algorithms?.includes("ES256") === false)
+  if (algorithms?.includes(ES256.alg) === false)
     throw misconfigured(
-      `${issuer} doesn't support DPoP proofs with ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+      `${issuer} doesn't support DPoP proofs with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 

@@ -1,4 +1,7 @@
-/** Gets the next token: from the store, by the refresh token, or by repeating the grant (RFC 6749 §6). */
+/**
+ * Gets the next token: from the store, by the refresh token (`OAuthClient.refresh`, RFC 6749 §6), or by repeating the
+ * grant.
+ */
 import { hash } from "node:crypto";
 import type { DPoPProver } from "../dpop/prover.js";
 import { OAuthError, SignerError } from "../errors.js";

@@ -1,5 +1,6 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
 
+import { ES256 } from "../../jose/algorithms.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 import { type AssertionKey, signAssertion } from "./client-assertion.js";
@@ -120,9 +121,9 @@ function assertSupported(method: string, supported: SupportedAuth | undefined): 
       `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,
     );
   const algorithms = supported?.token_endpoint_auth_signing_alg_values_supported;
-  if (method === "private_key_jwt" && algorithms?.includes("ES256") === false)
+  if (method === "private_key_jwt" && algorithms?.includes(ES256.alg) === false)
     throw misconfigured(
-      `The server doesn't support client assertions with ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+      `The server doesn't support client assertions with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 

@@ -169,6 +169,7 @@ describe("registerProvider", () => {
     ["a scheme that a URI can't have", storeOf("two words")],
     ["an object without `open`", { scheme: "closed" }],
     ["a `create` that isn't a function", { ...storeOf("creates"), create: true }],
+    ["a `diagnose` that isn't a function", { ...storeOf("diagnoses"), diagnose: true }],
   ])("rejects %s", (_, provider: unknown) => {
     expect(() => registerProvider(provider as Provider)).toThrow(/must have a scheme/);
   });
