@@ -1,13 +1,13 @@
 /**
  * Bundles the entry points into dist/, as readable code without docstrings: those are in the declarations and in the
- * sources, which are published beside it.
+ * sources, which are published too.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const DOCSTRING = /^[ \t]*\/\*\*[\s\S]*?\*\/$/gm;
 
-/** Leaves the line breaks, so that the source maps stay exact. */
+/** Removes docstrings, but not their line breaks, so that the source maps stay exact. */
 const withoutDocstrings = {
   name: "without-docstrings",
   setup({ onLoad }) {
@@ -18,12 +18,20 @@ const withoutDocstrings = {
   },
 };
 
-const providers = readdirSync("providers").map((name) => `providers/${name}/index.ts`);
+/** Replaces imports of src/index.ts by imports of the package by its name, which aren't bundled. */
+const packageByName = {
+  name: "package-by-name",
+  setup({ onResolve }) {
+    onResolve({ filter: /^[./]+(src\/)?index\.js$/ }, () => ({ path: "hardproof", external: true }));
+  },
+};
 
-const common = {
+const options = {
   outdir: "dist",
   outbase: ".",
+  chunkNames: "chunks/[name]-[hash]",
   bundle: true,
+  splitting: true,
   format: "esm",
   platform: "node",
   target: "node20.19",
@@ -31,15 +39,21 @@ const common = {
   sourcemap: true,
   sourcesContent: false,
   logLevel: "warning",
-  plugins: [withoutDocstrings],
 };
 
+const providers = readdirSync("providers").map((name) => `providers/${name}/index.ts`);
 await build({
-  ...common,
-  entryPoints: ["src/index.ts", "src/keystore/index.ts", "src/cli/main.ts", "conformance/index.ts", ...providers],
-  chunkNames: "chunks/[name]-[hash]",
-  splitting: true,
+  ...options,
+  entryPoints: ["src/index.ts", "src/keystore/index.ts", ...providers],
+  plugins: [withoutDocstrings],
+});
+// Built separately: otherwise, the code that they share with src/index.ts would move to chunks, and importing hardproof
+// would read more files.
+await build({
+  ...options,
+  entryPoints: ["src/cli/main.ts", "conformance/index.ts"],
+  plugins: [withoutDocstrings, packageByName],
 });
 
-/** One file, so that it can be copied beside a bundle. */
-await build({ ...common, entryPoints: ["providers/pkcs11/worker.ts"] });
+// One file, so that it can be copied beside a bundle.
+await build({ ...options, splitting: false, entryPoints: ["providers/pkcs11/worker.ts"], plugins: [withoutDocstrings] });

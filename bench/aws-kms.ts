@@ -5,6 +5,7 @@ import { KmsSigner } from "hardproof/aws-kms";
 import { measureCloud, startEmulator } from "./cloud.js";
 import type { Result } from "./row.js";
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   const emulator = await startEmulator("aws");
   const { key, ...clientConfig } = JSON.parse(emulator.firstLine);

@@ -1,4 +1,4 @@
-/** Proofs with a key in a cloud KMS, compared with the official client alone, against an emulator on loopback. */
+/** Proofs with a key in a cloud KMS, compared with the official client on its own, against an emulator on loopback. */
 import { fileURLToPath } from "node:url";
 import type { Signer } from "hardproof";
 import { asyncCalls, extraTime, interleave, ratios, type Turn } from "./measure.js";
@@ -29,22 +29,22 @@ export async function measureCloud({ name, signer, bareSign, emulator }: Cloud):
   const makeProof = await proofMaker(signer);
   const subject = `proof with a key in ${name}`;
   await emulator.request("latency 0");
-  const near = await interleave(
-    { ours: asyncCalls(makeProof), bare: asyncCalls(bareSign) },
+  const withoutLatency = await interleave(
+    { hardproof: asyncCalls(makeProof), bare: asyncCalls(bareSign) },
     { rounds: 30, milliseconds: 200 },
   );
   const calls = await callsPerProof(makeProof, emulator);
   await emulator.request(`latency ${LATENCY}`);
   const limit: Turn = async () => (CONCURRENCY * 1000) / LATENCY;
-  const far = await interleave(
-    { ours: asyncCalls(makeProof, CONCURRENCY), bare: asyncCalls(bareSign, CONCURRENCY), limit },
+  const withLatency = await interleave(
+    { hardproof: asyncCalls(makeProof, CONCURRENCY), bare: asyncCalls(bareSign, CONCURRENCY), limit },
     { rounds: 8, milliseconds: 600 },
   );
   return [
     row(
       { name: `${subject}, no latency`, reference: "the client's request", target: { atMost: 5 }, unit: "%" },
-      extraTime(near.ours, near.bare),
-      `${perSecond(near.ours)} vs. ${perSecond(near.bare)}`,
+      extraTime(withoutLatency.hardproof, withoutLatency.bare),
+      `${perSecond(withoutLatency.hardproof)} vs. ${perSecond(withoutLatency.bare)}`,
     ),
     row(
       {
@@ -53,8 +53,8 @@ export async function measureCloud({ name, signer, bareSign, emulator }: Cloud):
         target: { atLeast: 0.8 },
         unit: "×",
       },
-      ratios(far.ours, far.limit),
-      `${perSecond(far.ours)} vs. ${perSecond(far.limit)}; the client alone: ${perSecond(far.bare)}`,
+      ratios(withLatency.hardproof, withLatency.limit),
+      `${perSecond(withLatency.hardproof)} vs. ${perSecond(withLatency.limit)}; the client on its own: ${perSecond(withLatency.bare)}`,
     ),
     row(
       { name: `requests per ${subject}`, reference: "1", target: { exactly: 1 }, unit: "calls" },

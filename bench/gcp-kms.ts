@@ -6,6 +6,7 @@ import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { measureCloud, startEmulator } from "./cloud.js";
 import type { Result } from "./row.js";
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   const emulator = await startEmulator("gcp");
   const { endpoint, key: name } = JSON.parse(emulator.firstLine);

@@ -13,6 +13,7 @@ interface Memory {
   resident: number;
 }
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   const { few, many } = memoryOfChild();
   const reference = `after ${FEW.toLocaleString("en")}`;

@@ -15,15 +15,21 @@ interface Cost {
   megabytes: number;
 }
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   const directory = installBoth();
   const importing = (name: string) => costOf(name, directory);
-  const rounds = Array.from({ length: ROUNDS }, () => ({ empty: importing("empty"), ours: importing("hardproof") }));
+  const rounds = Array.from({ length: ROUNDS }, () => ({
+    empty: importing("empty"),
+    hardproof: importing("hardproof"),
+  }));
   rmSync(directory, { recursive: true });
-  const extra = (unit: keyof Cost) => rounds.map(({ empty, ours }) => ours[unit] - empty[unit]);
+  const extra = (unit: keyof Cost) => rounds.map(({ empty, hardproof }) => hardproof[unit] - empty[unit]);
   const details = (unit: keyof Cost) => {
-    const [ours, empty] = (["ours", "empty"] as const).map((one) => median(rounds.map((round) => round[one][unit])));
-    return `${ours?.toFixed(1)} vs. ${empty?.toFixed(1)}`;
+    const [hardproof, empty] = (["hardproof", "empty"] as const).map((one) =>
+      median(rounds.map((round) => round[one][unit])),
+    );
+    return `${hardproof?.toFixed(1)} vs. ${empty?.toFixed(1)}`;
   };
   const reference = "an empty package";
   return [

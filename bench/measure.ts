@@ -12,7 +12,7 @@ export interface Rounds {
   milliseconds: number;
 }
 
-/** Returns a turn of asynchronous calls by so many concurrent callers. */
+/** Returns a turn of asynchronous calls by `concurrency` callers. */
 export function asyncCalls(call: () => Promise<unknown>, concurrency = 1): Turn {
   return async (milliseconds) => {
     const start = performance.now();
@@ -60,8 +60,8 @@ export function highestMedian(...series: number[][]): number[] {
 }
 
 /** Returns the ratio within each round: other load in a round affects both sides. */
-export function ratios(ours: number[], theirs: number[]): number[] {
-  return ours.map((one, round) => one / (theirs[round] ?? Number.NaN));
+export function ratios(values: number[], references: number[]): number[] {
+  return values.map((value, round) => value / (references[round] ?? Number.NaN));
 }
 
 /** Returns the rate of doing both sequentially, where the times add up. */
@@ -69,16 +69,17 @@ export function sequentialRates(a: number[], b: number[]): number[] {
   return a.map((one, round) => 1 / (1 / one + 1 / (b[round] ?? Number.NaN)));
 }
 
-/** Returns how much more time ours takes than theirs, in per cent. */
-export function extraTime(ours: number[], theirs: number[]): number[] {
-  return ratios(theirs, ours).map((times) => 100 * (times - 1));
+/** Returns how much more time a call takes than a call of the reference, in per cent. */
+export function extraTime(rates: number[], references: number[]): number[] {
+  return ratios(references, rates).map((times) => 100 * (times - 1));
 }
 
+/** Returns the median. */
 export function median(values: number[]): number {
   return percentile(values, 50);
 }
 
-/** Interpolates linearly between two values. */
+/** Returns a percentile, linearly interpolated between two values. */
 export function percentile(values: number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = ((sorted.length - 1) * percent) / 100;

@@ -10,37 +10,38 @@ import { perSecond, type Result, row } from "./row.js";
 const { htu, nonce, accessToken } = request;
 const ath = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo";
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
-  const ours = await proofMaker(MemorySigner.generate());
-  const panva = await panvaProof();
-  const jose = await joseProof();
+  const makeProof = await proofMaker(MemorySigner.generate());
+  const dpopCall = await dpopProof();
+  const joseCall = await joseProof();
   const rates = await interleave(
     {
-      ours: asyncCalls(ours),
-      ours8: asyncCalls(ours, 8),
-      dpop: asyncCalls(panva),
-      dpop8: asyncCalls(panva, 8),
-      jose8: asyncCalls(jose, 8),
+      hardproof: asyncCalls(makeProof),
+      hardproof8: asyncCalls(makeProof, 8),
+      dpop: asyncCalls(dpopCall),
+      dpop8: asyncCalls(dpopCall, 8),
+      jose8: asyncCalls(joseCall, 8),
       bare: syncCalls(bareSign),
     },
     { rounds: 25, milliseconds: 80 },
   );
-  const compare = (manner: string, mine: number[], reference: string, theirs: number[], atLeast: number) =>
+  const compare = (manner: string, values: number[], reference: string, references: number[], atLeast: number) =>
     row(
       { name: `proof with a memory key, ${manner}`, reference, target: { atLeast }, unit: "×" },
-      ratios(mine, theirs),
-      `${perSecond(mine)} vs. ${perSecond(theirs)}`,
+      ratios(values, references),
+      `${perSecond(values)} vs. ${perSecond(references)}`,
     );
   return [
-    compare("sequential", rates.ours, "dpop 2 (panva)", rates.dpop, 3),
-    compare("8 concurrent", rates.ours8, "dpop 2 (panva)", rates.dpop8, 1.3),
-    compare("8 concurrent", rates.ours8, "jose SignJWT", rates.jose8, 1.05),
-    compare("sequential", rates.ours, "bare crypto.sign", rates.bare, 0.75),
-    compare("8 concurrent", rates.ours8, "bare crypto.sign", rates.bare, 0.75),
+    compare("sequential", rates.hardproof, "dpop 2 (panva)", rates.dpop, 3),
+    compare("8 concurrent", rates.hardproof8, "dpop 2 (panva)", rates.dpop8, 1.3),
+    compare("8 concurrent", rates.hardproof8, "jose SignJWT", rates.jose8, 1.05),
+    compare("sequential", rates.hardproof, "bare crypto.sign", rates.bare, 0.75),
+    compare("8 concurrent", rates.hardproof8, "bare crypto.sign", rates.bare, 0.75),
   ];
 }
 
-async function panvaProof(): Promise<() => Promise<string>> {
+async function dpopProof(): Promise<() => Promise<string>> {
   const pair = await dpop.generateKeyPair("ES256");
   return () => dpop.generateProof(pair, htu, "GET", nonce, accessToken);
 }

@@ -13,6 +13,7 @@ import { perSecond, type Result, row } from "./row.js";
 
 const ROUNDS = { rounds: 15, milliseconds: 120 };
 
+/** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   await using hsm = await softHsm({ label: "bench" });
   const key = keyOn(hsm);
@@ -33,11 +34,11 @@ async function compareWithC(key: KeyOnToken, first: MakeProof, always: MakeProof
     { ...c.turns, ...verifying, ...proofTurns("first", first), ...proofTurns("always", always) },
     ROUNDS,
   );
-  const compare = (setting: string, ours: number[], reference: string, theirs: number[], atLeast: number) =>
+  const compare = (setting: string, values: number[], reference: string, references: number[], atLeast: number) =>
     row(
       { name: `proof with a SoftHSM key, ${setting}`, reference, target: { atLeast }, unit: "×" },
-      ratios(ours, theirs),
-      `${perSecond(ours)} vs. ${perSecond(theirs)}`,
+      ratios(values, references),
+      `${perSecond(values)} vs. ${perSecond(references)}`,
     );
   const limit = fastest(rates, "C");
   const both = sequentialRates(limit, fastest(rates, "verify"));
@@ -47,12 +48,12 @@ async function compareWithC(key: KeyOnToken, first: MakeProof, always: MakeProof
   ];
 }
 
-async function compareWithWebcrypto(key: KeyOnToken, ours: MakeProof): Promise<Result> {
+async function compareWithWebcrypto(key: KeyOnToken, makeProof: MakeProof): Promise<Result> {
   const path = fileURLToPath(new URL("webcrypto-p11.ts", import.meta.url));
   const env = { ...key.env, HARDPROOF_PIN: key.pin };
-  using theirs = await programTurns("theirs", () => startScript(path, [key.module, key.token, key.key], env));
-  const rates = await interleave({ ...theirs.turns, ...proofTurns("ours", ours) }, ROUNDS);
-  const crashed = Object.keys(theirs.turns).filter((name) => rates[name]?.includes(0));
+  using webcrypto = await programTurns("webcrypto", () => startScript(path, [key.module, key.token, key.key], env));
+  const rates = await interleave({ ...webcrypto.turns, ...proofTurns("hardproof", makeProof) }, ROUNDS);
+  const crashed = Object.keys(webcrypto.turns).filter((name) => rates[name]?.includes(0));
   const sessions = crashed.map((name) => name.split(" ")[1]).join(", ") || "none";
   return row(
     {
@@ -61,8 +62,8 @@ async function compareWithWebcrypto(key: KeyOnToken, ours: MakeProof): Promise<R
       target: { atLeast: 2 },
       unit: "×",
     },
-    ratios(fastest(rates, "ours"), fastest(rates, "theirs")),
-    `${perSecond(fastest(rates, "ours"))} vs. ${perSecond(fastest(rates, "theirs"))} bare signatures; it crashes with this many sessions: ${sessions}`,
+    ratios(fastest(rates, "hardproof"), fastest(rates, "webcrypto")),
+    `${perSecond(fastest(rates, "hardproof"))} vs. ${perSecond(fastest(rates, "webcrypto"))} bare signatures; it crashes with this many sessions: ${sessions}`,
   );
 }
 

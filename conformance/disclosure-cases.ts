@@ -91,7 +91,7 @@ async function errorMembers(fixture: Fixture): Promise<void> {
     const retryable = RETRYABLE[error.code];
     ok(retryable !== undefined, `${error.code} is not a code of SignerError.`);
     equal(error.retryable, retryable, `retryable of ${error.code} must be ${retryable}; it is ${error.retryable}.`);
-    equal(error.uri, signer.uri, `The error's uri must be the key's, ${signer.uri}; it is ${error.uri}`);
+    equal(error.uri, signer.uri, `The error's uri must be that of the key, ${signer.uri}; it is ${error.uri}`);
     ok(error.message.includes(String(signer.uri)), `The message must name the key, ${signer.uri}: ${error.message}`);
   }
 }
@@ -101,7 +101,7 @@ async function noSecrets(fixture: Fixture, secrets: readonly string[]): Promise<
   const values: unknown[] = [signer, await signer.publicJwk(), await signer.describe(), signer];
   for (const failure of await failures(fixture)) values.push(failure.signer, failure.error);
   const text = values.flatMap(renderings).join("\n");
-  // The failure message gives the secret's position only: it must not show the secret itself.
+  // The message contains only the secret's position, since it must not show the secret itself.
   for (const [n, secret] of secrets.entries())
     for (const encoded of encodings(secret))
       ok(

@@ -7,7 +7,10 @@ export type Reason = string;
 
 type MaybePromise<T> = T | Promise<T>;
 
-/** A member that is omitted or is a {@link Reason} makes the cases that need it not applicable. */
+/**
+ * What a provider passes to the kit. If a member is omitted or is a {@link Reason}, the cases that need it are not
+ * applicable.
+ */
 export interface Fixture {
   /** Returns a new, unused signer whose key can sign. */
   open(): MaybePromise<Signer>;
@@ -16,25 +19,34 @@ export interface Fixture {
   /** A new signer whose key can't sign ES256. Its error must name the type that was `found`: `P-384`, `RSA`. */
   wrongKey?: { open(): MaybePromise<Signer>; found: string } | Reason | undefined;
   /**
-   * Returns a new signer with these options, whose store returns the public key but never responds to a sign request.
+   * Returns a new signer with these options, whose store returns the public key but never responds to a signature
+   * request.
    */
   hanging?: ((options: KeySignerOptions) => MaybePromise<Signer>) | Reason | undefined;
   /** Returns a new signer whose first attempt to connect fails, and whose second attempt succeeds. */
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
-  /** Strings that must not appear anywhere: PIN, token, private key. */
+  /** Strings that must not appear in any output: PIN, token, private key. */
   secrets?: readonly string[] | Reason | undefined;
   /** Why it is acceptable that the store signs on the event loop, if it does. */
   onEventLoop?: Reason | undefined;
-  /** Number of signatures to create and verify. Default 1,000. Use fewer for a store that is slow or bills each one. */
+  /**
+   * Number of signatures to create and verify. Default: 1,000. Use fewer for a store that is slow or charges for each
+   * one.
+   */
   signatures?: number | undefined;
-  /** Milliseconds after which a case fails. Default 30,000. */
+  /** Milliseconds after which a case fails. Default: 30,000. */
   timeout?: number | undefined;
 }
 
 /** One requirement for a signer. Runs in vitest, in `node:test`, or without a test runner. */
 export interface Case {
+  /** The requirement, as the title of a test. */
   readonly name: string;
-  /** @throws {AssertionError} If the signer doesn't meet the requirement. */
+  /**
+   * Tests the requirement.
+   *
+   * @throws {AssertionError} If the signer doesn't meet it.
+   */
   run(): Promise<void>;
   /** Why the fixture can't demonstrate the requirement. If it is set, `run` does nothing. */
   readonly notApplicable?: Reason;
@@ -67,7 +79,7 @@ export function testCaseWith<Member extends object>(
   return notApplicable(name, member ?? `The fixture doesn't define \`${memberName}\`.`);
 }
 
-/** Returns a case that does nothing and has a reason for it. */
+/** Returns a case that is not applicable, for this reason. */
 export function notApplicable(name: string, reason: Reason): Case {
   return { name, run: async () => undefined, notApplicable: reason };
 }

@@ -54,7 +54,7 @@ async function connectsLazily(fixture: Fixture, connections: () => number): Prom
 async function connectsOnce(fixture: Fixture, connections: () => number): Promise<void> {
   const before = connections();
   await using signer = await fixture.open();
-  // describe() isn't one of the calls: it may query the store each time.
+  // Without describe(), which may query the store each time.
   const calls = [() => signer.publicJwk(), () => signer.sign(data)];
   await Promise.all(Array.from({ length: CALLERS }, (_, n) => calls[n % calls.length]?.()));
   const count = connections() - before;

@@ -48,7 +48,7 @@ async function publicKey(fixture: Fixture): Promise<void> {
   deepEqual([jwk.kty, jwk.crv], ["EC", "P-256"]);
   for (const coordinate of [jwk.x, jwk.y]) ok(COORDINATE.test(coordinate), "x and y must be 32 bytes in base64url.");
   ok(Object.isFrozen(jwk), "The public JWK must be frozen: callers share it.");
-  deepEqual(await signer.publicJwk(), jwk, "The second call of publicJwk() returned another key.");
+  deepEqual(await signer.publicJwk(), jwk, "The second call of publicJwk() returned a different key.");
   // Throws if the point isn't on the curve.
   isSignature(jwk, new Uint8Array(0), new Uint8Array(SIGNATURE_BYTES));
 }
@@ -106,7 +106,7 @@ async function signConcurrently(fixture: Fixture): Promise<void> {
     checkSignature(jwk, data, signatures[n] ?? new Uint8Array(0), `Signature ${n + 1} of ${CONCURRENT}`);
 }
 
-/** A signer that blocks the event loop allows no turn of it between the first signature and the last. */
+/** A signer that blocks the event loop doesn't let it turn between the first signature and the last. */
 async function signWithoutBlocking(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   await signer.sign(randomBytes(32));

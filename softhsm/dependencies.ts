@@ -12,12 +12,13 @@ export interface Dependency {
   readonly title: string;
   /** @returns Its path, or `undefined` if it isn't installed. */
   find(): string | undefined;
+  /** The name of its package, by package manager. */
   readonly packages: Readonly<Partial<Record<PackageManager, string>>>;
   /** An alternative to installing the package, as the end of a sentence: `set SOFTHSM2_MODULE`. */
   readonly remedy?: string;
 }
 
-/** What SoftHSM tokens need. Only Debian's packages are tested; the other names come from their distributions. */
+/** The dependencies of a SoftHSM token. Only Debian's packages are tested; the other names come from their distributions. */
 export const SOFTHSM_DEPENDENCIES = {
   softhsm: {
     title: "SoftHSM 2",

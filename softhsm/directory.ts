@@ -1,4 +1,4 @@
-/** Private temporary directories that are removed on close, or else when the process exits or is ended by a signal. */
+/** Private temporary directories. They are removed at the latest when the process exits or a signal ends it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,8 @@ function removeListeners(): void {
 }
 
 /**
- * If the program has its own listener, that decides whether the process ends. Otherwise the signal ends it as usual.
+ * If the program has its own listener for the signal, that listener decides whether the process ends. Otherwise this one
+ * removes the directories, and lets the signal end the process.
  */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;

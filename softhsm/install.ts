@@ -4,11 +4,10 @@ import type { Dependency, PackageManager } from "./dependencies.js";
 
 export type { PackageManager } from "./dependencies.js";
 
-/**
- * Thrown if a token can't be created on this machine. `command` is the command that installs what is missing, if known.
- */
+/** Thrown if a token can't be created on this machine. */
 export class TokenUnavailable extends Error {
   override readonly name = "TokenUnavailable" as const;
+  /** The command that installs what is missing, if known. */
   readonly command: string | undefined;
 
   constructor(message: string, options: { command?: string | undefined; cause?: unknown } = {}) {
@@ -21,7 +20,9 @@ export class TokenUnavailable extends Error {
 export interface System {
   /** Whether this process runs as root. */
   readonly root: boolean;
+  /** Whether `sudo` is installed, and whether it asks for a password. `none` for root, which doesn't need it. */
   readonly sudo: "passwordless" | "password" | "none";
+  /** The package managers that are installed, in order of preference. */
   readonly managers: readonly PackageManager[];
 }
 
@@ -49,11 +50,11 @@ export async function ensureInstalled<Name extends string>(
   dependencies: Readonly<Record<Name, Dependency>>,
   options: { log?: ((line: string) => void) | undefined } = {},
 ): Promise<Record<Name, string>> {
-  await otherInstallations();
+  await waitForOtherInstallations();
   const before = findAll(dependencies);
   if (before.missing.length === 0) return before.paths;
 
-  const plan = planInstall(before.missing, await thisSystem());
+  const plan = planInstall(before.missing, await detectSystem());
   await install(plan, options.log ?? console.error);
 
   const { paths, missing } = findAll(dependencies);
@@ -80,6 +81,7 @@ function findAll<Name extends string>(dependencies: Readonly<Record<Name, Depend
 export interface InstallPlan {
   /** The command as a user would type it. */
   readonly command: string;
+  /** The names of the packages, separated by spaces. */
   readonly packages: string;
   /** The program and its arguments that run the command without user interaction. */
   readonly argv: readonly string[];
@@ -137,17 +139,17 @@ async function install({ argv, packages, command }: InstallPlan, log: (line: str
 
 /**
  * The lock file is this source file: it always exists, and the kernel releases the lock when its process ends. The lock
- * is needed because `apt-get update` doesn't wait for another one, and because a package that is only half unpacked
+ * is needed because `apt-get update` doesn't wait for another one to finish, and because a package that is only half unpacked
  * must not be taken for installed.
  */
 const LOCK = import.meta.filename;
 
-async function otherInstallations(): Promise<void> {
+async function waitForOtherInstallations(): Promise<void> {
   const flock = commandPath("flock");
   if (flock) await run(flock, ["-s", LOCK, "true"]);
 }
 
-async function thisSystem(): Promise<System> {
+async function detectSystem(): Promise<System> {
   const names = Object.keys(INSTALL) as PackageManager[];
   const root = process.getuid?.() === 0;
   return { root, sudo: root ? "none" : await detectSudo(), managers: names.filter((name) => commandPath(name)) };

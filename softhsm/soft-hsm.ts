@@ -9,6 +9,7 @@ import { createToken, type Token, type TokenOptions } from "./token.js";
 
 /** A throw-away SoftHSM token. */
 export interface SoftHsm extends Token {
+  /** The PIN of the security officer. */
   readonly soPin: string;
   readonly env: { readonly SOFTHSM2_CONF: string };
 }
@@ -31,8 +32,8 @@ export async function softHsm(options: TokenOptions): Promise<SoftHsm> {
   };
   try {
     writeConfiguration(directory, env.SOFTHSM2_CONF);
-    // By default, a SoftHSM private key can also decrypt and unwrap, and pkcs11-tool can't turn that off.
-    // Allowing only ECDSA has the same effect.
+    // By default, a SoftHSM private key may also decrypt and unwrap, and pkcs11-tool can't turn that off.
+    // Restricting the key to the mechanism ECDSA has the same effect.
     const library = { tool: paths["pkcs11-tool"], module: paths.softhsm, env, mechanism: "ECDSA" };
     return { ...(await createToken(library, options)), env, directory, close, [Symbol.asyncDispose]: close };
   } catch (error) {

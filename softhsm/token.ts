@@ -1,4 +1,4 @@
-/** Creates a token with any PKCS#11 library through `pkcs11-tool`, and the interface of all throw-away tokens. */
+/** The interface of all throw-away tokens, and the creation of a token with `pkcs11-tool` and any PKCS#11 library. */
 import { randomBytes } from "node:crypto";
 import { run } from "./command.js";
 
@@ -14,9 +14,11 @@ export interface TokenOptions {
 
 /** A key pair to generate on the token. Both keys have the same label and ID. */
 export interface KeyPair {
+  /** `CKA_LABEL`. */
   label: string;
   /** `CKA_ID` in hexadecimal. */
   id: string;
+  /** The key type, as `pkcs11-tool --key-type` expects it. */
   type: "EC:prime256v1" | "EC:secp384r1" | "rsa:2048";
   /** `CKA_EXTRACTABLE` of the private key. Default: false. */
   extractable?: boolean;
@@ -39,7 +41,9 @@ export interface Token extends AsyncDisposable {
   readonly module: string;
   /** The token's label. */
   readonly token: string;
+  /** The token's serial number, as the library reports it. */
   readonly serial: string;
+  /** The user PIN. */
   readonly pin: string;
   /** The key pair that every new token has. `id` is `CKA_ID` in hexadecimal. */
   readonly key: { readonly label: string; readonly id: string };
@@ -47,7 +51,9 @@ export interface Token extends AsyncDisposable {
   readonly libraryParameters?: string;
   /** The environment variables that another process needs to use this token. */
   readonly env: Readonly<Record<string, string>>;
+  /** The directory of the token's files. */
   readonly directory: string;
+  /** Generates one more key pair on the token. */
   generateKey(pair: KeyPair): Promise<void>;
   /** Deletes the first matching object. */
   deleteObject(object: StoredObject): Promise<void>;

@@ -1,8 +1,10 @@
-/** Time limits: an operation ends when its time is up or its caller aborts, even if the work behind it never does. */
+/** Time limits: an operation ends when its time is up or its caller aborts, even if its work never ends. */
 
-/** Passed to work that has a time limit. */
+/** The time limit, as its work sees it. */
 export interface Deadline {
-  /** Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it. */
+  /**
+   * Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -11,7 +13,7 @@ interface Limit {
   timeout: number;
   /** The caller's signal. */
   signal?: AbortSignal | undefined;
-  /** Returns the error for work that the limit has ended. */
+  /** Creates the error that the caller gets. `cause` is the signal's reason. */
   toError: (reason: "timeout" | "aborted", cause?: unknown) => unknown;
 }
 
@@ -19,7 +21,7 @@ interface Limit {
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
- * Runs work within a limit. Synchronous work runs without one.
+ * Runs work within a time limit. Synchronous work isn't limited.
  *
  * @returns What the work returns.
  * @throws What the work throws, or `toError(…)` when the time is up or `signal` aborts.

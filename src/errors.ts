@@ -1,8 +1,8 @@
 /**
  * The errors of this package: `HardproofError` and its four subclasses, each with a closed set of codes.
  *
- * Check `code` and `name` rather than `instanceof`, because a plugin may bring its own copy of this package. No message,
- * and no output of `util.inspect`, contains a PIN, a client secret, a token or a private key.
+ * Check `code` and `name` rather than `instanceof`, because a plugin may bring its own copy of this package. No
+ * message, and no output of `util.inspect`, contains a PIN, a client secret, a token or a private key.
  */
 
 /** The base class of all errors of this package. */
@@ -111,7 +111,7 @@ export class DPoPError extends HardproofError {
  * - `invalid-response`: The response or the callback doesn't match the request, or isn't valid.
  * - `too-large`: The response exceeds 1 MiB.
  * - `redirect`: The server responded with a redirect, which is never followed.
- * - `binding`: The token is bound to another key, or to none although a binding was required.
+ * - `binding`: The token is bound to another key, or isn't bound to any key although `requireBinding` is set.
  * - `unreachable`: The server didn't send a complete response.
  * - `timeout`: The server didn't respond in time, or the user didn't enter the device code in time.
  * - `aborted`: The caller's signal aborted.
@@ -186,8 +186,8 @@ export class TokenStoreError extends HardproofError {
 }
 
 /**
- * Returns a copy with only the name, message, stack and code. `util.inspect` prints causes, and the errors of SDKs contain
- * requests with credentials.
+ * Returns a copy with only the name, message, stack and code. `util.inspect` prints causes, and the errors of SDKs
+ * contain requests with credentials.
  */
 function sanitizeCause(cause: unknown): unknown {
   if (!(cause instanceof Error)) return typeof cause === "object" ? undefined : cause;

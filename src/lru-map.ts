@@ -1,6 +1,6 @@
-/** A small cache that evicts the entry that was set least recently. */
+/** A bounded map, for caches. */
 
-/** A map of at most `maxSize` entries. */
+/** A map of at most `maxSize` entries, which evicts the entry that was set least recently. */
 export class LruMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #maxSize: number;

@@ -1,11 +1,12 @@
 /**
- * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key; they
- * never contain a proof, a token or a secret.
+ * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key;
+ * they never contain a proof, a token or a secret.
  *
  * - `hardproof.signature`: One DPoP proof or client assertion; {@link SignatureTrace}.
- * - `hardproof.token`: One call of `getTokenWithDPoP`; {@link TokenTrace}.
+ * - `hardproof.token`: One call that requests a token, including its retries; {@link TokenTrace}.
  *
- * Each has the sub-channels `tracing:NAME:start`, `:asyncEnd` and `:error`. All of them publish the same object.
+ * Each has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
+ * object.
  */
 import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
@@ -54,11 +55,11 @@ export interface TokenTrace extends Outcome {
 
 /** Publishes each DPoP proof and client assertion. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
-/** Publishes each token request. */
+/** Publishes each call of `getTokenWithDPoP` or of a method for a specific grant. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");
 
 /**
- * Runs work and publishes its start and end. Unlike `tracePromise`, it doesn't publish the result, which is a secret here.
+ * Runs work and publishes its start and end. Unlike `tracePromise`, it doesn't publish the result, which is secret.
  *
  * @param trace - Creates the message. Called only if the channel has subscribers.
  */

@@ -90,20 +90,20 @@ function runsKitOn(folder: string, test: string): boolean {
   return test.includes('from "hardproof/conformance"') && test.includes(`from "hardproof/${folder}"`);
 }
 
-describe("without a folder under providers/, there is", () => {
-  it("no scheme", () => {
+describe("the lists of providers", () => {
+  it("name only schemes whose folder exists under providers/", () => {
     expect([...schemes.values()].filter((folder) => !folders.includes(folder ?? ""))).toEqual([]);
   });
 
-  it("no subpath in package.json", () => {
+  it("name only subpaths in package.json whose folder exists under providers/", () => {
     expect([...exported.keys()].filter((subpath) => !folders.includes(subpath.slice(2)))).toEqual([]);
   });
 
-  it("no row in the README's table", () => {
+  it("name only rows in the README's table whose folder exists under providers/", () => {
     expect([...rows.keys()].filter((folder) => !folders.includes(folder))).toEqual([]);
   });
 
-  it("no peer dependency", () => {
+  it("name only peer dependencies that a provider loads", () => {
     const loaded = folders.flatMap(peersOf);
     expect(Object.keys(packageJson.peerDependencies).filter((peer) => !loaded.includes(peer))).toEqual([]);
   });

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
-import { type Stage, stage } from "./docs-stage.js";
+import { type Services, startServices } from "./docs-services.js";
 
 const root = new URL("..", import.meta.url);
 /** Run by provider-authors.test.ts, from the packed package. */
@@ -21,14 +21,14 @@ const unavailable: Record<string, string | undefined> = {
 };
 const directory = fileURLToPath(new URL(".snippets/", import.meta.url));
 
-let running: Stage;
+let services: Services;
 beforeAll(async () => {
   mkdirSync(directory, { recursive: true });
-  running = await stage(missing);
+  services = await startServices(missing);
 });
 afterAll(async () => {
   rmSync(directory, { recursive: true });
-  await running.close();
+  await services.close();
 });
 
 describe.each(pages)("%s", (page) => {
@@ -52,12 +52,11 @@ describe.each(pages)("%s", (page) => {
       const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
       const file = `${directory}${`${page} ${title}`.replace(/\W+/g, "-")}.ts`;
       const exports = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name);
-      writeFileSync(file, `${running.localized(code)}\nexport { ${exports.join(", ")} };\n`);
+      writeFileSync(file, `${services.withRunningNames(code)}\nexport { ${exports.join(", ")} };\n`);
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
       if ("prover" in result) expect(result.prover.jkt).toMatch(/^[\w-]{43}$/);
       if (code.includes("// true")) expect(log).toHaveBeenCalledWith(true);
-      const response = result.response ?? result.answer;
-      if (response) expect(response.status).toBe(200);
+      if (result.response) expect(result.response.status).toBe(200);
       log.mockRestore();
     });
 });

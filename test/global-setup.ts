@@ -17,7 +17,7 @@ declare module "vitest" {
   }
 }
 
-/** SoftHSM is required. The suites of the other tokens are skipped if theirs is not available. */
+/** SoftHSM is required. The suite of any other token is skipped if that token isn't available. */
 export async function setup(project: TestProject): Promise<() => void> {
   await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
   const unavailable: Record<string, string> = {};

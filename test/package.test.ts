@@ -64,11 +64,11 @@ function loadedBy(name: string, installed: InstalledPackage): string[] {
 describe("importing", () => {
   it.each(modules)("%s doesn't load a native addon, a peer or an SDK", (name) => {
     const loaded = loadedBy(name, all);
-    const foreign = loaded.filter(
+    const unexpected = loaded.filter(
       (url) =>
         !/^node:|\/node_modules\/(hardproof\/dist|jose|asn1js|@peculiar\/utils|pvutils|tslib|crc-32)\//.test(url),
     );
-    expect(foreign).toEqual([]);
+    expect(unexpected).toEqual([]);
     expect(loaded.some((url) => url.includes("/hardproof/dist/"))).toBe(true);
   });
 
@@ -131,7 +131,7 @@ describe("without its peers", () => {
     expect(typeErrors(program, bare)).toBe("");
   });
 
-  it("an addon that isn't built gets a remedy to build it, rather than to install it", () => {
+  it("the error for an addon that isn't built names the command that builds it, not one that installs it", () => {
     const unbuilt = installTarball(inject("tarball"));
     const addon = join(unbuilt.directory, "node_modules/graphene-pk11");
     mkdirSync(addon);

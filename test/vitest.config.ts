@@ -17,7 +17,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
-    // One process per file: a PKCS#11 library can be initialized once per process, and reads the process's environment.
+    // One process per file: a PKCS#11 library can be initialised only once per process, and reads the process's environment.
     pool: "forks",
     globalSetup: ["test/global-setup.ts"],
     testTimeout: 30_000,

@@ -18,7 +18,9 @@ type Sdk = typeof import("@aws-sdk/client-kms");
 
 /** The maximum number of concurrent requests. With the SDK's default of 50, further signatures would wait. */
 const MAX_SOCKETS = 500;
-/** Milliseconds until a new key or alias is visible everywhere (KMS Developer Guide, "AWS KMS eventual consistency"). */
+/**
+ * Milliseconds until a new key or alias is visible everywhere (KMS Developer Guide, "AWS KMS eventual consistency").
+ */
 const PROPAGATION_TIME = 15_000;
 /** Milliseconds between two attempts to find a new key. */
 const RETRY_PAUSE = 250;
@@ -27,11 +29,13 @@ const RETRY_PAUSE = 250;
 export interface AwsKmsClientOptions {
   readonly client?: KMSClient | undefined;
   readonly config: KMSClientConfig;
-  /** Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet. Default: they are not. */
+  /**
+   * Milliseconds since 1970. Until this time, requests are repeated if KMS doesn't find the key yet. Default: never.
+   */
   readonly retryNotFoundUntil?: number | undefined;
 }
 
-/** A client with the AWS KMS operations that Hardproof needs. It only throws `SignerError`s. */
+/** A client with the AWS KMS operations that Hardproof needs. It throws only `SignerError`s. */
 export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
@@ -54,7 +58,7 @@ export class AwsKmsClient {
     return new AwsKmsClient(await importSdk(), options);
   }
 
-  /** Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet. */
+  /** Milliseconds since 1970. Until this time, requests are repeated if KMS doesn't find the key yet. */
   get retryNotFoundUntil(): number {
     return this.#retryNotFoundUntil;
   }
@@ -112,7 +116,7 @@ export class AwsKmsClient {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  /** The SDK retries all other errors itself, but it doesn't know that a key was just created. */
+  /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */
   async #call<Response>(operation: Operation, send: () => Promise<Response>): Promise<Response> {
     for (;;) {
       try {

@@ -61,11 +61,12 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   TimeoutError: ["timeout", NETWORK],
   AbortError: ["aborted", "The request was aborted."],
 };
-const ERRORS = new ErrorTable(ROWS, ["unavailable", "Its cause has the details."]);
+const ERRORS = new ErrorTable(ROWS, ["unavailable", "See the error's cause."]);
 
 /**
- * Maps an error of the SDK. The cause is omitted if its message can contain a secret: the service answers a wrong
- * signature with the whole request, including the session token, and a credential process is reported with its arguments.
+ * Maps an error of the SDK. The cause is omitted if its message can contain a secret: the service responds to a wrong
+ * signature with the whole request, including the session token, and the SDK reports a failed credential process with
+ * its arguments.
  */
 export function toSignerError(error: unknown, operation: Operation): SignerError {
   const name = nameOf(error);
@@ -84,7 +85,10 @@ export function provesKeyExists(error: unknown): boolean {
   return /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(nameOf(error));
 }
 
-/** Returns the name in the table. A system error code has precedence, since the SDK calls several of them `TimeoutError`. */
+/**
+ * Returns the name in the table. A system error code takes precedence, since the SDK calls several of them
+ * `TimeoutError`.
+ */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "An error";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
@@ -94,7 +98,7 @@ function nameOf(error: unknown): string {
   return ERRORS.has(error.message) ? error.message : error.name;
 }
 
-/** The service usually names the missing permission. It can be another than the operation's, such as `kms:TagResource`. */
+/** The service usually names the missing permission. It can differ from the operation's, such as `kms:TagResource`. */
 function accessDenied(error: unknown, operation: Operation): ErrorRow {
   const permission = /\b(?:kms|iam):[A-Za-z]+\b/.exec(textOf(error))?.[0] ?? `kms:${operation}`;
   return ["access-denied", `The caller lacks ${permission}. Allow it in the key policy or in an IAM policy.`];

@@ -2,7 +2,7 @@
 import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { KeyMetadata } from "./client.js";
 
-/** By `Origin`. A copy of imported key material may exist elsewhere. An external key store is as safe as its owner makes it. */
+/** By `Origin`. A copy of imported key material may exist elsewhere. The protection of an external store isn't known. */
 const BY_ORIGIN: Readonly<Record<string, Pick<KeyFacts, "protection" | "exportable">>> = {
   AWS_KMS: { protection: "hsm", exportable: false },
   AWS_CLOUDHSM: { protection: "hsm", exportable: false },

@@ -1,4 +1,7 @@
-/** The four ways to name a key in AWS KMS: key id, key ARN, alias and alias ARN (KMS Developer Guide, "Key identifiers"). */
+/**
+ * The four ways to name a key in AWS KMS: key id, key ARN, alias and alias ARN (KMS Developer Guide, "Key
+ * identifiers").
+ */
 import { SignerError } from "../../src/errors.js";
 
 /** A parsed key name. */
@@ -21,7 +24,7 @@ const EXPECTED =
 /**
  * Parses a key name.
  *
- * @throws {SignerError} With code `misconfigured`. The message has the name and the accepted forms.
+ * @throws {SignerError} With code `misconfigured`. The message contains the name and the accepted forms.
  */
 export function parseKeyName(keyId: string): KeyName {
   const arn = ARN.exec(keyId)?.groups;

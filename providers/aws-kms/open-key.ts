@@ -1,4 +1,4 @@
-/** Opens a key in AWS KMS: finds it by name, checks it, and then only uses the key ARN that KMS returned. */
+/** Opens a key in AWS KMS: finds it by name, checks it, and then uses only the key ARN that KMS returned. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
 import { AwsKmsClient, type AwsKmsClientOptions, type GetPublicKeyCommandOutput } from "./client.js";
@@ -12,7 +12,8 @@ const ALGORITHM = "ECDSA_SHA_256";
 /**
  * Connects, and gets the ARN and the public key of the named key.
  *
- * @throws {SignerError} With code `wrong-key` if the key isn't a P-256 signing key, or as `toSignerError` maps the error.
+ * @throws {SignerError} With code `wrong-key` if the key isn't a P-256 signing key, or as `toSignerError` maps the
+ *   error.
  */
 export async function openKey(
   name: KeyName,
@@ -52,7 +53,7 @@ export function canSign({ KeySpec, KeyUsage, SigningAlgorithms }: Partial<GetPub
   return KeySpec === KEY_SPEC && KeyUsage === KEY_USAGE && SigningAlgorithms?.includes(ALGORITHM) === true;
 }
 
-/** An alias can be moved to another key at any time, so later requests only use the key ARN. */
+/** An alias can be moved to another key at any time, so later requests use only the key ARN. */
 function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
   if (keyArn !== undefined && isArnOf(name, keyArn)) return keyArn;
   throw new SignerError("integrity", `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}.`);

@@ -60,7 +60,7 @@ export const provider: Provider<KmsProviderOptions> = {
 type MergedOptions = KmsProviderOptions & { keyId: string };
 type Work<T> = (client: AwsKmsClient, options: MergedOptions, signal: AbortSignal) => Promise<T>;
 
-/** The parts of the URI have precedence over the options. */
+/** The parts of the URI take precedence over the options. */
 function mergeUri(uri: string, options: KmsProviderOptions): MergedOptions {
   const { keyId, region = options.region, endpoint } = parseKmsUri(uri);
   const clientConfig = endpoint === undefined ? options.clientConfig : { ...options.clientConfig, endpoint };
@@ -98,7 +98,9 @@ async function checkNewAlias(client: AwsKmsClient, alias: string, signal: AbortS
     throw misconfigured(`${alias} already names a key. Open that key, or choose another alias.`);
 }
 
-/** Returns false if the caller may not read the key: the permission to create keys doesn't include the one to read them. */
+/**
+ * Returns false if the caller may not read the key: the permission to create keys doesn't include the one to read them.
+ */
 async function aliasExists(client: AwsKmsClient, alias: string, signal: AbortSignal): Promise<boolean> {
   try {
     await client.getPublicKey(alias, signal);

@@ -41,7 +41,8 @@ export class KmsSigner extends KeySigner {
 /**
  * Returns the source of a key for a `KeySigner`.
  *
- * @param retryNotFoundUntil - Until this time (ms since 1970), requests are repeated if KMS doesn't find the key yet.
+ * @param retryNotFoundUntil - Milliseconds since 1970. Until this time, requests are repeated if KMS doesn't find the
+ *   key yet.
  * @throws {SignerError} With code `misconfigured` if the name or an option is invalid.
  */
 export function keySource(keyId: string, options: KmsSignerOptions, retryNotFoundUntil?: number): KeySource {
@@ -92,5 +93,5 @@ function checkEndpoint(endpoint: string): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const isHttp = url?.protocol === "https:" || url?.protocol === "http:";
   if (!url || !isHttp || url.username || url.password || url.search || url.hash)
-    throw misconfigured("awskms: endpoint must be a URL (https://…) without user, password, query and fragment.");
+    throw misconfigured("awskms: endpoint must be a URL (https://…) without a user name, password, query or fragment.");
 }

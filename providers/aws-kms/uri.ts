@@ -5,6 +5,7 @@ import { formatAttributes, percentDecode, percentEncode, readAttributes, splitUr
 export interface KmsLocation {
   /** Key id, alias or ARN. Empty if the URI doesn't name a key. */
   readonly keyId: string;
+  /** The AWS region. */
   readonly region?: string | undefined;
   /** The URL of a VPC endpoint or an emulator. */
   readonly endpoint?: string | undefined;
@@ -13,7 +14,7 @@ export interface KmsLocation {
 /**
  * Parses an `awskms:` URI.
  *
- * @throws {SignerError} With code `misconfigured`. The message has the position of the error.
+ * @throws {SignerError} With code `misconfigured`. The message contains the position of the error.
  */
 export function parseKmsUri(uri: string): KmsLocation {
   const { path, query, fail } = splitUri(uri, "awskms");

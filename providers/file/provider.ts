@@ -1,4 +1,4 @@
-/** The provider of `file:` URIs. */
+/** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
 import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { KeySignerOptions } from "../../src/keystore/key-signer.js";

@@ -41,7 +41,7 @@ export function parseFileUri(uri: string): KeyFileUri {
   };
 }
 
-/** Returns the URI. It contains the place of a passphrase, but never a passphrase itself. */
+/** Returns the URI. It contains the source of a passphrase, but never the passphrase itself. */
 export function formatFileUri({ path, passphrase }: KeyFile): string {
   const uri = `file://${percentEncode(path, "/")}`;
   if (typeof passphrase !== "object") return uri;

@@ -49,7 +49,7 @@ const SIGNER = "roles/cloudkms.signerVerifier";
 const VIEWER = "roles/cloudkms.viewer";
 const ADMIN = "roles/cloudkms.admin";
 
-/** A client with the Cloud KMS methods that Hardproof needs. It only throws `SignerError`s. */
+/** A client with the Cloud KMS methods that Hardproof needs. It throws only `SignerError`s. */
 export class GcpKmsClient {
   readonly #client: KeyManagementServiceClient;
   readonly #ownsClient: boolean;
@@ -65,12 +65,12 @@ export class GcpKmsClient {
   /**
    * Loads the SDK if needed, creates a client and gets credentials.
    *
-   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or `access-denied` if no credentials
-   *   were found.
+   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or `access-denied` if no
+   *   credentials were found.
    */
   static async connect({ client, clientConfig, endpoint, timeout }: GcpKmsClientOptions): Promise<GcpKmsClient> {
     const sdkClient = client ?? (await newClient(clientConfig, endpoint));
-    // The SDK would initialize itself in the first call. A failure there would be an unhandled rejection.
+    // Otherwise, the SDK initialises itself in the first call, where a failure is an unhandled rejection.
     await sdkClient.initialize().catch((error) => {
       throw noCredentials(error);
     });

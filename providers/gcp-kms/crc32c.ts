@@ -1,4 +1,6 @@
-/** CRC32C checksums of Cloud KMS requests and responses (https://cloud.google.com/kms/docs/data-integrity-guidelines). */
+/**
+ * CRC32C checksums of Cloud KMS requests and responses (https://cloud.google.com/kms/docs/data-integrity-guidelines).
+ */
 import CRC32C from "crc-32/crc32c.js";
 import { SignerError } from "../../src/errors.js";
 

@@ -18,11 +18,12 @@ const HTTP_PORT = 80;
  * Parses an endpoint: `cloudkms.europe-west3.rep.googleapis.com`, optionally with `https://` and a port, or
  * `http://127.0.0.1:9090` for an emulator on this machine.
  *
- * @throws {SignerError} With code `misconfigured` if it is neither HTTPS under `googleapis.com` nor HTTP on this machine.
+ * @throws {SignerError} With code `misconfigured` if it is neither HTTPS under `googleapis.com` nor HTTP on this
+ *   machine.
  */
 export function parseEndpoint(endpoint: string): Endpoint {
   const text = endpoint.includes("://") ? endpoint : `https://${endpoint}`;
-  // Errors only contain the host, since the URL could contain a password.
+  // Errors contain only the host, since the URL could contain a password.
   if (!URL.canParse(text)) throw misconfigured("gcpkms: The endpoint must be a host with an optional port.");
   const { protocol, hostname, host, port, username, password, pathname, search, hash } = new URL(text);
   if (username || password || pathname !== "/" || search || hash)

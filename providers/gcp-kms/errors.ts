@@ -61,8 +61,8 @@ export function mayDependOnVersionState(error: unknown): boolean {
 }
 
 /**
- * Returns the gRPC status and the message. If the SDK's retries are used up, its status is DEADLINE_EXCEEDED, and the actual
- * status is only in the message.
+ * Returns the gRPC status and the message. If the SDK's retries are used up, its status is DEADLINE_EXCEEDED, and the
+ * actual status is only in the message.
  */
 function parseError(error: unknown): { status: number; details: string } {
   const details = redactTokens(error instanceof Error ? error.message : String(error));

@@ -18,7 +18,16 @@ export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions 
 }
 
 /** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
-export const provider = { scheme: SCHEME, open, create, list } satisfies Provider<GcpKmsProviderOptions>;
+export const provider = {
+  /** The scheme of the URIs: `gcpkms`. */
+  scheme: SCHEME,
+  /** Returns a signer for a key or a key version. */
+  open,
+  /** Creates a key with one version, and waits until it can sign. */
+  create,
+  /** Lists the enabled versions that sign ES256, of a key ring or a key. */
+  list,
+} satisfies Provider<GcpKmsProviderOptions>;
 
 const PURPOSE = "ASYMMETRIC_SIGN" as const;
 
@@ -83,7 +92,7 @@ async function signingKeys(client: GcpKmsClient, keyRing: string, signal: AbortS
   return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
 
-/** The endpoint of the URI has precedence over the option. */
+/** The endpoint of the URI takes precedence over the option. */
 function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): GcpKmsProviderOptions {
   return endpoint === undefined ? options : { ...options, endpoint };
 }

@@ -12,17 +12,20 @@ import { formatGcpKmsUri, SCHEME } from "./uri.js";
 export interface GcpKmsSignerOptions extends KeySignerOptions {
   /** A client to use instead of a new one. `close()` doesn't close it. */
   client?: KeyManagementServiceClient | undefined;
-  /** The configuration of the new client: `authClient`, `universeDomain`, … Default: the credentials of the environment. */
+  /**
+   * The configuration of the new client: `authClient`, `universeDomain`, … Default: the credentials of the environment.
+   */
   clientConfig?: GcpKmsClientConfig | undefined;
   /**
-   * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. Any other host must
-   * be set in `clientConfig`, since the access token is sent to it.
+   * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. Any other host
+   * must be set in `clientConfig`, since the access token is sent to it.
    */
   endpoint?: string | undefined;
 }
 
 /**
- * Signs ES256 with a key in Cloud KMS: `AsymmetricSign` over the SHA-256 digest, with checksums for request and response.
+ * Signs ES256 with a key in Cloud KMS: `AsymmetricSign` over the SHA-256 digest, with checksums for request and
+ * response.
  *
  * @example
  * ```ts

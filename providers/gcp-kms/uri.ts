@@ -10,14 +10,16 @@ export const SCHEME = "gcpkms";
 export interface KmsUri {
   /** The resource name. */
   readonly name: string;
+  /** What the name stands for. */
   readonly kind: ResourceKind;
+  /** The endpoint, as {@link parseEndpoint} accepts it. */
   readonly endpoint?: string;
 }
 
 /**
  * Parses the URI of a key ring, key or key version.
  *
- * @throws {SignerError} With code `misconfigured`. The message says what is wrong.
+ * @throws {SignerError} With code `misconfigured`. The message names what is wrong.
  */
 export function parseGcpKmsUri(uri: string): KmsUri {
   const { path, query, fail } = splitUri(uri, SCHEME);

@@ -27,7 +27,9 @@ const STATES: Readonly<Record<string, ErrorRow>> = {
   ],
 };
 
-/** Milliseconds between two reads of a version that is being generated. The pause doubles each time, up to the maximum. */
+/**
+ * Milliseconds between two reads of a version that is being generated. The pause doubles each time, up to the maximum.
+ */
 const FIRST_PAUSE = 100;
 const MAX_PAUSE = 2_000;
 
@@ -48,10 +50,11 @@ export async function newestVersion(client: GcpKmsClient, key: string, signal: A
 }
 
 /**
- * Runs work with a version. If the service rejects the version, its state or algorithm explains why. If the version is
- * still being generated, waits until it is. If the version can be used after all, runs the work once more.
+ * Runs work with a version. If the service rejects the version, reads its state and algorithm to find out why. If the
+ * version is still being generated, waits for it. If the version can be used after all, runs the work once more.
  *
- * @throws {SignerError} With code `wrong-key`, `access-denied` or `key-not-found`, and the state or algorithm found.
+ * @throws {SignerError} With code `wrong-key`, `access-denied` or `key-not-found`. The message contains the state or
+ *   the algorithm.
  */
 export async function withUsableVersion<T>(
   client: GcpKmsClient,

@@ -1,4 +1,4 @@
-/** The provider of `memory:` URIs. */
+/** The provider for `memory:` URIs. Opens and creates keys. */
 import type { Provider } from "../../src/keystore/provider.js";
 import { readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { type MemoryKeyOptions, MemorySigner } from "./signer.js";

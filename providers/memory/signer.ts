@@ -46,8 +46,8 @@ export class MemorySigner extends KeySigner {
    * Imports a key from PEM.
    *
    * @param pem - PKCS#8, encrypted PKCS#8, or SEC1.
-   * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it
-   *   is encrypted and the passphrase is missing or wrong.
+   * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if
+   *   it is encrypted and the passphrase is missing or wrong.
    */
   static fromPem(pem: string, options: MemoryKeyOptions & { passphrase?: string | undefined } = {}): MemorySigner {
     return new MemorySigner(

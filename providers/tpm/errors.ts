@@ -1,4 +1,4 @@
-/** Remedies for the errors of tpm2-pkcs11, which only reports CKR_GENERAL_ERROR for most problems. */
+/** Remedies for the errors of tpm2-pkcs11, which reports most problems only as CKR_GENERAL_ERROR. */
 import { SignerError } from "../../src/errors.js";
 
 /** The name of the library for `module-name` (RFC 7512 §2.3). */

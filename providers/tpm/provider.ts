@@ -9,7 +9,7 @@ import { rethrowWithRemedy } from "./errors.js";
 import { checkTpmOptions, TpmSigner, type TpmSignerOptions } from "./signer.js";
 import { formatTpmUri, parseTpmUri } from "./uri.js";
 
-/** Options that complete a URI. Parts of the URI have precedence, except for the PIN. */
+/** Options that complete a URI. The parts of the URI take precedence, except for the PIN. */
 export type TpmProviderOptions = Omit<TpmSignerOptions, "token" | "key"> & SignOptions;
 
 /** Passes the validation of options where no key is needed. */
@@ -37,7 +37,7 @@ function taskOn(options: TpmSignerOptions & SignOptions): TokenTask {
   return { ...checkTpmOptions(options), timeout, signal, uriOf: (token, key) => formatTpmUri(options, token, key) };
 }
 
-/** The parts of the URI have precedence over the options, except for the PIN. */
+/** The parts of the URI take precedence over the options, except for the PIN. */
 function mergeUri(uri: string, options: TpmProviderOptions = {}): MergedOptions {
   const { token, key, pin, showsPin, store, tcti, module } = parseTpmUri(uri);
   if (showsPin) warnOfShownPin("tpm");

@@ -6,9 +6,11 @@ import { type KeyUri, readKeyUri, writeKeyUri } from "../pkcs11/uri.js";
 /** The TSS transports that a URI may name. The TSS runs a program for `cmd`, and loads a library for any other name. */
 const TRANSPORT = /^(device|tabrmd|swtpm|mssim)(:|$)/;
 
-/** How to reach the TPM. The environment decides what isn't set. */
+/** How to reach the TPM. The environment provides what isn't set. */
 export interface TpmAccess {
-  /** Directory of the tpm2-pkcs11 database. Default: TPM2_PKCS11_STORE, or else the directory that the library finds. */
+  /**
+   * Directory of the tpm2-pkcs11 database. Default: TPM2_PKCS11_STORE, or else the directory that the library finds.
+   */
   store?: string | undefined;
   /** The TCTI, such as `device:/dev/tpmrm0`. Default: TPM2_PKCS11_TCTI, or else the TCTI that the library finds. */
   tcti?: string | undefined;

@@ -1,5 +1,6 @@
 /**
- * Converts any thrown value to one line of text, an exit code and a JSON document, none of which repeats a typed value.
+ * Converts any thrown value to one line of text, an exit code and a JSON document. None of them contains a value that the
+ * user typed.
  */
 import { CommanderError } from "commander";
 import type { HardproofError } from "../index.js";
@@ -14,7 +15,12 @@ export interface CliError {
   readonly details: { readonly code: string; readonly message: string } & Readonly<Record<string, unknown>>;
 }
 
-/** @param args - The command line, used to find the position of an invalid argument. */
+/**
+ * Converts a thrown value.
+ *
+ * @param args - The command line, used to find the position of an invalid argument.
+ * @param signal - The command's signal. If it is aborted, the error is the interruption, whatever was thrown.
+ */
 export function cliError(thrown: unknown, args: readonly string[], signal: AbortSignal): CliError {
   if (signal.aborted) return interrupted(signal.reason);
   const error = thrown instanceof CommanderError ? usageError(thrown, args) : thrown;

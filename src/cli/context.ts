@@ -16,7 +16,7 @@ export interface Context {
 export function newCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option("--json", "print one JSON document on standard output, also for an error")
+    .option("--json", "print one JSON document on standard output, even for an error")
     .option("--provider <package>", "load a third-party key store (repeatable)", collect);
 }
 

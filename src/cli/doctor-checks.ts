@@ -1,15 +1,19 @@
 /** The checks of `hardproof doctor` that don't depend on the key store. */
 import { createPublicKey, randomBytes, verify } from "node:crypto";
 import type { Finding, Signer } from "../index.js";
-import { errorCode } from "./secrets.js";
+import { errorCode } from "./exit-codes.js";
 
 const MIN_NODE = [20, 19] as const;
-/** Seconds. Servers often accept a proof only within a few seconds of its `iat` (RFC 9449 §11.1). */
+/** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
 const MAX_SKEW = 30;
 /** Milliseconds. */
 const TIMEOUT = 10_000;
 
-/** @param version - Node's version, such as `20.19.0`. */
+/**
+ * Checks that the version of Node is supported.
+ *
+ * @param version - Node's version, such as `20.19.0`.
+ */
 export function nodeCheck(version: string): Finding {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const ok = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
@@ -37,9 +41,9 @@ function skewFinding(date: string | null, origin: string): Finding {
   const check = "clock";
   const skew = Math.round((Date.now() - Date.parse(date ?? "")) / 1000);
   if (Number.isNaN(skew)) return { check, ok: null, found: `${origin} doesn't send a Date header` };
-  const found = `${Math.abs(skew)} seconds ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
+  const found = `${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
   if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
-  const remedy = "Synchronise this machine's clock (NTP): servers refuse proofs with a wrong time.";
+  const remedy = "Synchronise this machine's clock (NTP): servers reject proofs with a wrong time.";
   return { check, ok: false, found, remedy };
 }
 
@@ -60,7 +64,7 @@ export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGene
   yield await signatureCheck(signer, signal);
 }
 
-/** Verifies with `node:crypto`, independently of the signer's own verification. */
+/** Makes one signature, and verifies it with `node:crypto`, independently of the signer's own verification. */
 async function signatureCheck(signer: Signer, signal: AbortSignal): Promise<Finding> {
   const check = "signature";
   const data = randomBytes(64);

@@ -17,7 +17,7 @@ export const EXIT = {
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    success
-  1    a check failed, or the server refused the request
+  1    a check failed, or the server rejected the request
   2    the command line, a file it names, or the environment is invalid
   3    the key or its store reported an error (a SignerError)
   4    the network failed, or the server sent an unexpected response
@@ -66,3 +66,8 @@ const EXIT_CODES: Readonly<Record<string, (code: string) => number>> = {
     return code === "misconfigured" ? EXIT.usage : EXIT.server;
   },
 };
+
+/** Returns the error's code, such as `ENOENT`. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+}

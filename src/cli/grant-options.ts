@@ -40,7 +40,7 @@ export function withGrantOptions(command: Command): Command {
     .option("--refresh-token-file <path>", "file with the refresh token, - for stdin (or HARDPROOF_REFRESH_TOKEN)")
     .option("--scope <scope>", "requested scope, space-separated")
     .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)
-    .option("--require-binding", "refuse a token if the server doesn't confirm which key it is bound to")
+    .option("--require-binding", "reject a token if the server doesn't confirm which key it is bound to")
     .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
 }
 
@@ -52,7 +52,7 @@ export function withGrantOptions(command: Command): Command {
 export async function requestToken(options: GrantOptions, dpopProver: DPoPProver, context: Context): Promise<Token> {
   const { io } = context;
   const clientId = options.clientId ?? io.env.HARDPROOF_CLIENT_ID;
-  if (!clientId) throw new UsageError("Pass the client ID by --client-id, or set HARDPROOF_CLIENT_ID.");
+  if (!clientId) throw new UsageError("Pass the client ID with --client-id, or set HARDPROOF_CLIENT_ID.");
   const clientSecret = await readClientSecret(options, io);
   const { scope, resource, requireBinding } = options;
   const request = { dpopProver, clientId, clientSecret, scope, resource, requireBinding, signal: io.signal };
@@ -81,7 +81,7 @@ async function createClient(options: GrantOptions, clientAuth: ClientAuth | unde
     throw new UsageError("Use either --issuer or --base-url, not both.");
   if (issuer !== undefined) return OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal });
   if (baseUrl !== undefined) return new OAuthClient({ baseUrl, clientAuth, allowInsecure });
-  throw new UsageError("Pass the authorization server by --issuer or --base-url.");
+  throw new UsageError("Pass the authorization server with --issuer or --base-url.");
 }
 
 async function sendGrant(
@@ -95,10 +95,10 @@ async function sendGrant(
   const source = { name: "The refresh token", file: refreshTokenFile, defaultEnv: "HARDPROOF_REFRESH_TOKEN" };
   const refreshToken = await readSecret(source, context.io);
   if (refreshToken !== undefined) return client.refresh({ ...request, refreshToken });
-  throw new UsageError("Pass the refresh token by --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");
+  throw new UsageError("Pass the refresh token with --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");
 }
 
-/** The user code goes to standard error, also with `--json`: the user must enter it. */
+/** The user code goes to standard error, even with `--json`, because the user must enter it. */
 function deviceCode(client: OAuthClient, request: GrantRequest, { output }: Context): Promise<Token> {
   return client.deviceCode({
     ...request,

@@ -22,7 +22,7 @@ const COMMANDS = [keygen, keys, show, proof, verify, token, fetchCommand, doctor
 
 const ENVIRONMENT_HELP = `
 Environment:
-  HARDPROOF_KEY            default for the URI of the key
+  HARDPROOF_KEY            default URI of the key
   HARDPROOF_PROVIDERS      packages with third-party key stores
   HARDPROOF_CLIENT_ID      OAuth client ID
   HARDPROOF_CLIENT_SECRET  OAuth client secret

@@ -4,6 +4,8 @@ import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
 /**
+ * Selects the URI of the command's key.
+ *
  * @param uri - The URI from the command line.
  * @returns The URI from the command line, or else from `HARDPROOF_KEY`.
  * @throws {UsageError} If neither is set.

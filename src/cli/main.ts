@@ -16,7 +16,8 @@ function interrupt(exitCode: number): void {
 process.on("SIGINT", () => interrupt(EXIT.interrupted));
 process.on("SIGTERM", () => interrupt(EXIT.terminated));
 
-// Node's default listener prints two lines, with the process ID and a Node option.
+// Replaces Node's default listener, which prints two lines with the process ID and a Node option. Warnings about
+// deprecated and experimental features have other names and are not printed.
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
   if (name === "Warning") stderr.write(`hardproof: warning: ${printable(message)}\n`);

@@ -68,7 +68,7 @@ export class Output {
     if (!this.json) this.#write(this.#io.stderr, text, "dim");
   }
 
-  /** Writes an instruction that the user must follow to standard error, also with `--json`. */
+  /** Writes an instruction that the user must follow to standard error, even with `--json`. */
   prompt(text: string): void {
     this.#clearProgress();
     this.#write(this.#io.stderr, text, "bold");

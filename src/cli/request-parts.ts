@@ -1,14 +1,18 @@
 /** Reads the headers and the body of a request from the command line. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { UsageError } from "./exit-codes.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
-import { errorCode, openStdin } from "./secrets.js";
+import { openStdin } from "./stdin.js";
 
 /** A field line (RFC 9110 §5.5, §5.6.2). */
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\xff]*)$/;
 
-/** @throws {UsageError} If a line isn't a header. The message doesn't repeat it: it may contain a secret. */
+/**
+ * Parses the values of `--header`.
+ *
+ * @throws {UsageError} If a line isn't a header. The message doesn't repeat it: it may contain a secret.
+ */
 export function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers();
   for (const line of lines) {
@@ -19,7 +23,12 @@ export function parseHeaders(lines: readonly string[]): Headers {
   return headers;
 }
 
-/** @param data - The value of `--data`: text, `@file`, or `@-` for standard input. */
+/**
+ * Reads the request body.
+ *
+ * @param data - The value of `--data`: text, `@file`, or `@-` for standard input.
+ * @throws {UsageError} If the file can't be read, or standard input was read before.
+ */
 export async function readBody(data: string | undefined, io: Io): Promise<Uint8Array | string | undefined> {
   if (data === "@-") return buffer(openStdin(io));
   if (!data?.startsWith("@")) return data;

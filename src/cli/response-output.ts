@@ -2,8 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Context } from "./context.js";
-import { NetworkError, UsageError } from "./exit-codes.js";
-import { errorCode } from "./secrets.js";
+import { errorCode, NetworkError, UsageError } from "./exit-codes.js";
 
 interface ResponseOptions {
   include?: true;
@@ -11,6 +10,8 @@ interface ResponseOptions {
 }
 
 /**
+ * Writes a response as the options require.
+ *
  * @throws {UsageError} If the file of `--output` can't be written.
  * @throws {NetworkError} If the response ends early.
  */

@@ -3,15 +3,15 @@
  * can read the command lines of its processes.
  */
 import { readFile } from "node:fs/promises";
-import { addAbortSignal, type Readable } from "node:stream";
-import { text } from "node:stream/consumers";
-import { UsageError } from "./exit-codes.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
+import { readStdin } from "./stdin.js";
 
-/** Where to read a secret from. The first source that is set counts. */
-export interface SecretSource {
+/** Where to read a secret from. The first source that is set is used. */
+export interface SecretOptions {
   /** The secret's name in errors: `The client secret`. */
   readonly name: string;
+  /** Whether to read standard input. */
   readonly stdin?: boolean | undefined;
   /** Path of a file, or `-` for standard input. */
   readonly file?: string | undefined;
@@ -22,31 +22,17 @@ export interface SecretSource {
 }
 
 /**
+ * Reads a secret.
+ *
  * @returns The secret, or `undefined` if no source is set.
  * @throws {UsageError} If the source can't be read or is empty.
  */
-export async function readSecret(source: SecretSource, io: Io): Promise<string | undefined> {
+export async function readSecret(source: SecretOptions, io: Io): Promise<string | undefined> {
   const { name, stdin, file, env, defaultEnv } = source;
   if (stdin || file === "-") return nonEmpty(await readStdin(io), `${name}: standard input`);
   if (file !== undefined) return nonEmpty(await readTextFile(file, name), `${name}: the file`);
   if (env !== undefined) return nonEmpty(io.env[env], `${name}: the environment variable`);
   return (defaultEnv && io.env[defaultEnv]) || undefined;
-}
-
-/** Reads standard input to its end. */
-export async function readStdin(io: Io): Promise<string> {
-  return text(openStdin(io));
-}
-
-/**
- * Opens standard input for reading to its end.
- *
- * @throws {UsageError} If it was read before.
- */
-export function openStdin({ stdin, stderr, signal }: Io): Readable {
-  if (stdin.readableEnded || stdin.destroyed) throw new UsageError("Standard input can be read for one option only.");
-  if (stdin.isTTY) stderr.write("Reading standard input. Press Ctrl-D to end it.\n");
-  return addAbortSignal(signal, stdin);
 }
 
 async function readTextFile(path: string, name: string): Promise<string> {
@@ -62,9 +48,4 @@ function nonEmpty(value: string | undefined, source: string): string {
   const secret = value?.replace(/\r?\n$/, "");
   if (secret) return secret;
   throw new UsageError(`${source} is ${secret === undefined ? "not set" : "empty"}.`);
-}
-
-/** Returns the error's code, such as `ENOENT`. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }

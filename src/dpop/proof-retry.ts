@@ -3,11 +3,11 @@
 import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
 
-/** Why a server rejected a proof: what its response points to. */
+/** Why a server rejected a proof, according to its response. */
 export interface ProofRejection {
-  /** The proof lacks the server's current nonce. */
+  /** Whether the proof lacks the server's current nonce. */
   readonly nonce: boolean;
-  /** The proof's `iat` may be wrong. */
+  /** Whether the proof's `iat` may be wrong. */
   readonly clock: boolean;
 }
 
@@ -35,8 +35,8 @@ export class ProofRetry {
   }
 
   /**
-   * Decides whether a new proof can succeed where the last one was rejected. Compares the current nonce and clock with
-   * those of the last proof, since a concurrent call may already have updated them.
+   * Decides whether a new proof can succeed where the last one was rejected: `use_dpop_nonce`, or a wrong clock. Compares
+   * the current nonce and clock with those of the last proof, since a concurrent call may already have updated them.
    *
    * @param headers - The response's headers. Their nonce must be in the cache already.
    * @returns Whether the next proof will differ in what was rejected. True at most once for each reason.

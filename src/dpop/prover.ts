@@ -99,8 +99,8 @@ export class DPoPProver {
    *
    * @param pem - The P-256 private key as PKCS#8, encrypted PKCS#8 or SEC1.
    * @param passphrase - The passphrase of an encrypted key.
-   * @throws {SignerError} With code `wrong-key` if `pem` isn't a P-256 private key, `pin-required` if it needs a passphrase,
-   *   `pin-incorrect` if the passphrase is wrong.
+   * @throws {SignerError} With code `wrong-key` if `pem` isn't a P-256 private key, `pin-required` if it needs a
+   *   passphrase, `pin-incorrect` if the passphrase is wrong.
    */
   static async fromPem(pem: string, passphrase?: string): Promise<DPoPProver> {
     const { MemorySigner } = await memory();
@@ -129,8 +129,8 @@ export class DPoPProver {
   }
 
   /**
-   * Corrects the clock of later proofs by the `Date` header of a server that rejected one. Ignores a change of less than
-   * five seconds, and a correction of more than `maxClockSkew`.
+   * Corrects the clock of later proofs by the `Date` header of a server that rejected one. Ignores a change of less
+   * than five seconds, and a correction of more than `maxClockSkew`.
    *
    * @param date - The `Date` header of the response that rejected the proof.
    * @returns Whether the correction has changed.

@@ -18,7 +18,7 @@ export interface ExpectedProof {
   readonly nonce?: string | undefined;
   /** The thumbprint of the key that the access token is bound to: its `cnf.jkt`. */
   readonly jkt?: string | undefined;
-  /** Seconds. The greatest age of a proof by its `iat`. */
+  /** Seconds. The maximum age of the proof, by its `iat`. */
   readonly maxAge: number;
   /** The current time, in seconds since 1970. */
   readonly now: number;
@@ -35,15 +35,17 @@ const CLOCK_SKEW = 60; // seconds by which `iat` may be in the future
 
 /** The result of {@link verifyProof}. */
 export interface ProofVerification {
-  /** One finding for each header parameter and claim, in the RFC's order. The proof is valid unless one has `ok: false`. */
+  /**
+   * One finding for each header parameter and claim, in the RFC's order. The proof is valid unless one has `ok: false`.
+   */
   readonly findings: readonly Finding[];
-  /** SHA-256 JWK thumbprint of the proof's key (RFC 7638), base64url. `undefined` if the proof has no valid key. */
+  /** SHA-256 JWK thumbprint of the proof's key (RFC 7638), base64url. `undefined` if the proof doesn't contain a valid key. */
   readonly jkt?: string | undefined;
 }
 
 /**
- * Verifies a DPoP proof as a server does (RFC 9449 §4.3), for tests and to find out why a server rejects a proof. Doesn't
- * detect a replayed `jti`.
+ * Verifies a DPoP proof as a server does (RFC 9449 §4.3), for tests and to find out why a server rejects a proof.
+ * Doesn't detect a replayed `jti`.
  *
  * @example
  * ```ts
@@ -205,7 +207,7 @@ function fail(check: string, value: unknown, remedy?: string): Finding {
   return { check, ok: false, found: display(value), ...(remedy === undefined ? {} : { remedy }) };
 }
 
-/** The caller expects no particular value. */
+/** The finding for a value that the caller hasn't passed an expected value for. */
 function notCompared(check: string, value: unknown): Finding {
   return { check, ok: null, found: value === undefined ? "not present" : `${display(value)} (not compared)` };
 }

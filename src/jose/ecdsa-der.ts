@@ -1,14 +1,15 @@
 /**
  * Conversion of ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
  *
- * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library takes
- * longer to load than the rest of the package.
+ * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library
+ * takes longer to load than the rest of the package.
  */
 import { type AsnType, fromBER, Integer, Sequence } from "asn1js";
 import { SignerError } from "../errors.js";
+import { ES256 } from "./algorithms.js";
 import { checkRaw, outOfRange } from "./ecdsa.js";
 
-const SCALAR = 32;
+const SCALAR = ES256.coordinateBytes;
 const ZEROS = Buffer.alloc(SCALAR);
 const INTEGER = 0x02;
 const SEQUENCE = 0x30;
@@ -21,7 +22,7 @@ const SEQUENCE = 0x30;
  *
  * @param der - `SEQUENCE { r INTEGER, s INTEGER }`.
  * @returns 64 bytes: r and s, each big-endian and padded to 32 bytes.
- * @throws {SignerError} With code `integrity` if it isn't the DER encoding of an r and s in [1, n-1].
+ * @throws {SignerError} With code `integrity` if it isn't the DER encoding of two integers in [1, n-1].
  */
 export function derToRaw(der: Uint8Array): Uint8Array {
   const sequence = parse(der);
@@ -31,7 +32,7 @@ export function derToRaw(der: Uint8Array): Uint8Array {
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
   const raw = Buffer.concat([scalar(r), scalar(s)]);
   if (Buffer.compare(rawToDer(raw), der) !== 0)
-    throw new SignerError("integrity", "The signature is BER, but not the DER encoding of its r and s.");
+    throw new SignerError("integrity", "The signature is BER, but not DER.");
   return raw;
 }
 
@@ -64,7 +65,7 @@ function parse(der: Uint8Array): AsnType | undefined {
   }
 }
 
-/** Returns 32 bytes. {@link checkRaw} checks the range, and the comparison detects a negative integer. */
+/** Returns 32 bytes. `rawToDer` checks the range, and comparing with its result detects a negative integer. */
 function scalar({ valueBlock }: Integer): Buffer {
   const { valueHexView: bytes } = valueBlock;
   const digits = bytes[0] === 0 ? bytes.subarray(1) : bytes;

@@ -1,8 +1,8 @@
 /** ECDSA signatures on P-256 in JOSE's format, raw r‖s (RFC 7518 §3.4). `ecdsa-der.ts` converts from and to DER. */
 import { SignerError } from "../errors.js";
+import { ES256 } from "./algorithms.js";
 
-const COORDINATE = 32;
-const ORDER = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
+const { coordinateBytes: COORDINATE, order: ORDER } = ES256;
 const ZERO = Buffer.alloc(COORDINATE);
 
 /**
@@ -19,7 +19,7 @@ export function checkRaw(raw: Uint8Array): void {
       throw outOfRange();
 }
 
-/** Returns the error for an r or s that no signature can contain. */
+/** Creates the error for an r or s outside [1, n-1]. */
 export function outOfRange(): SignerError {
   return new SignerError("integrity", "The signature is out of range: r and s must be in [1, n-1].");
 }

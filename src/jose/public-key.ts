@@ -1,6 +1,7 @@
 /** Public keys in the formats that key stores return: SubjectPublicKeyInfo, JWK and EC points (RFC 5480). */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { SignerError } from "../errors.js";
+import { ES256 } from "./algorithms.js";
 
 /** A P-256 public key as a JWK (RFC 7518 §6.2.1), with exactly these members. */
 export interface PublicJwk {
@@ -14,7 +15,7 @@ export interface PublicJwk {
   readonly y: string;
 }
 
-const COORDINATE = 32;
+const { alg, crv, coordinateBytes: COORDINATE } = ES256;
 const POINT = 1 + 2 * COORDINATE;
 const UNCOMPRESSED = 0x04;
 /** The DER header of an OCTET STRING that contains a point. */
@@ -36,11 +37,11 @@ export interface ImportedPublicKey {
 export function importPublicKey(publicKey: Uint8Array | PublicJwk): ImportedPublicKey {
   const key = parsePublicKey(publicKey);
   const curve = key.asymmetricKeyDetails?.namedCurve;
-  if (key.asymmetricKeyType !== "ec" || curve !== "prime256v1")
-    throw new SignerError("wrong-key", `ES256 needs a P-256 key, but this key is ${describeType(key)}.`);
+  if (key.asymmetricKeyType !== "ec" || curve !== ES256.namedCurve)
+    throw new SignerError("wrong-key", `${alg} needs a ${crv} key, but this key is ${describeType(key)}.`);
   const { x, y } = key.export({ format: "jwk" });
   if (x === undefined || y === undefined) throw new SignerError("wrong-key", "The public key lacks its coordinates.");
-  return { key, jwk: Object.freeze({ kty: "EC", crv: "P-256", x, y }) };
+  return { key, jwk: Object.freeze({ kty: "EC", crv, x, y }) };
 }
 
 /**
@@ -56,7 +57,7 @@ export function jwkFromEcPoint(ecPoint: Uint8Array): PublicJwk {
   if (point.length !== POINT || point[0] !== UNCOMPRESSED)
     throw new SignerError("wrong-key", `The public point (${ecPoint.length} bytes) isn't an uncompressed P-256 point.`);
   const coordinate = (start: number) => Buffer.from(point.subarray(start, start + COORDINATE)).toString("base64url");
-  return { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(1 + COORDINATE) };
+  return { kty: "EC", crv, x: coordinate(1), y: coordinate(1 + COORDINATE) };
 }
 
 /** Returns the content if the header matches, otherwise the two header bytes, which can't be a point. */

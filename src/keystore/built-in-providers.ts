@@ -1,7 +1,7 @@
 /** The built-in providers: scheme → loader. */
 import type { Provider } from "./provider.js";
 
-/** Doesn't mention the types of a provider, so that importing `hardproof` doesn't need the types of an SDK. */
+/** Doesn't refer to the types of a provider, so that the declarations of `hardproof` don't need the types of an SDK. */
 type Load = () => Promise<{ provider: Provider }>;
 
 /*

@@ -12,12 +12,13 @@ export interface SecretFile {
   readonly check: string;
   /** What the file contains, in one word. */
   readonly secret: string;
+  /** The path of the file, for the finding. */
   readonly path: string;
   /** The mode of the file, from `stat`. */
   readonly mode: number;
 }
 
-/** Reports a problem if other users can read the file, and asks the operator to decide if its group can. */
+/** Reports a problem if other users can read the file. If only its group can, the operator has to decide. */
 export function checkPermissions({ check, secret, path, mode }: SecretFile): Finding {
   const found = pathWithMode(path, mode);
   if ((mode & OTHERS) !== 0)

@@ -3,10 +3,10 @@ import type { SignerError } from "../errors.js";
 import { misconfigured } from "./signer-error.js";
 
 /**
- * Returns the error for an optional package that can't be loaded.
+ * Creates the error for an optional package that can't be loaded.
  *
- * The `import()` stays at the call site, with a literal name and inside `try`: only then do bundlers find the package and
- * accept that it may be missing.
+ * The `import()` stays at the call site, with a literal name and inside `try`: only then do bundlers find the package
+ * and accept that it may be missing.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ import { misconfigured } from "./signer-error.js";
  * ```
  *
  * @param name - The package's name.
- * @param dependent - What needs the package.
+ * @param dependent - What needs the package, such as `AWS KMS`.
  * @param cause - What `import()` threw.
  * @param brokenRemedy - What to do if the package is installed but can't be loaded. Default: install it.
  */

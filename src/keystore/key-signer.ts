@@ -1,10 +1,11 @@
 /**
- * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies each
- * signature, limits the time of each call, and closes when the last call has ended.
+ * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
+ * each signature, limits the time of each call, and closes when the last call has ended.
  */
 import { hash, type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
 import type { SignerError } from "../errors.js";
+import { ES256 } from "../jose/algorithms.js";
 import { checkRaw } from "../jose/ecdsa.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
@@ -42,7 +43,7 @@ interface OpenedKey {
  * ```
  */
 export class KeySigner implements Signer {
-  readonly alg = "ES256" as const;
+  readonly alg = ES256.alg;
   /** The key's URI, without a PIN. */
   readonly uri: string;
   readonly #source: KeySource;
@@ -78,7 +79,7 @@ export class KeySigner implements Signer {
       const { openKey } = opened;
       const signing = this.#call("signing", signal, (options) =>
         "signDigest" in openKey
-          ? openKey.signDigest(hash("sha256", data, "buffer"), options)
+          ? openKey.signDigest(hash(ES256.hash, data, "buffer"), options)
           : openKey.signMessage(data, options),
       );
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
@@ -146,10 +147,13 @@ export class KeySigner implements Signer {
   #validate(opened: OpenedKey, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
     const { openKey, key } = opened;
     if (openKey.keyRef !== undefined && keyRef !== openKey.keyRef)
-      throw this.#error("integrity", `The store signed with ${keyRef}, but the key is ${openKey.keyRef}.`);
+      throw this.#error(
+        "integrity",
+        `The store signed with ${keyRef}, but the key is ${openKey.keyRef}. The signature was discarded.`,
+      );
     checkRaw(signature);
     if (this.#verify === "first" && opened.verified) return signature;
-    if (!verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
+    if (!verify(ES256.hash, data, { key, dsaEncoding: "ieee-p1363" }, signature))
       throw this.#error("integrity", "The store's signature doesn't match the key's public key. It was discarded.");
     opened.verified = true;
     return signature;
@@ -171,7 +175,7 @@ export class KeySigner implements Signer {
     return callStore(call, (options) => this.#track(work(options)));
   }
 
-  /** Counts work that is still running. A thenable of the store's SDK becomes a native promise. */
+  /** Counts work in flight. A thenable of the store's SDK becomes a native promise. */
   #track<T>(work: T | PromiseLike<T>): T | Promise<T> {
     if (!isPromiseLike(work)) return work;
     this.#inFlight += 1;

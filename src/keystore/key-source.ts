@@ -1,4 +1,4 @@
-/** What a provider implements: opening a key, and signing with it. `KeySigner` turns it into a `Signer`. */
+/** How a provider opens a key, and signs with the open key. `KeySigner` turns a `KeySource` into a `Signer`. */
 import type { PublicJwk } from "../jose/public-key.js";
 import type { KeyFacts } from "./signer.js";
 
@@ -11,7 +11,9 @@ import type { KeyFacts } from "./signer.js";
 export type OpenKey = {
   /** SubjectPublicKeyInfo in DER, or a JWK. A key that isn't on P-256 fails with code `wrong-key`. */
   readonly publicKey: Uint8Array | PublicJwk;
-  /** The store's name of the pinned key or version. If set, every {@link StoreSignature} must have the same `keyRef`. */
+  /**
+   * The store's name of the pinned key or version. If set, every {@link StoreSignature} must have the same `keyRef`.
+   */
   readonly keyRef?: string;
   /** Returns what the store currently reports about the key. */
   describe(options: OpenKeyOptions): KeyFacts | Promise<KeyFacts>;
@@ -39,8 +41,8 @@ export type OpenKey = {
 /** Passed to a provider with every call. */
 export interface OpenKeyOptions {
   /**
-   * Aborts when the caller aborts or the time is up. It is created on first access; don't access it if the store's client
-   * can't use it.
+   * Aborts when the caller aborts or the time is up. It is created on first access, so don't access it if the store's
+   * client can't use it.
    */
   readonly signal: AbortSignal;
 }

@@ -41,7 +41,7 @@ async function load(name: string): Promise<object> {
   }
 }
 
-/** In the other lines, Node lists the modules that required it. */
+/** Omits the other lines, in which Node lists the modules that required it. */
 function firstLine(error: unknown): string {
   if (!(error instanceof Error)) return "It threw a value that isn't an error.";
   const kind = "code" in error ? `${error.name} ${error.code}` : error.name;

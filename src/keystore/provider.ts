@@ -1,4 +1,4 @@
-/** The interface that the package of a key store implements. */
+/** What the package of a key store exports: a scheme, and functions that open, create, list and diagnose its keys. */
 import type { Finding } from "./finding.js";
 import type { KeySignerOptions } from "./key-signer.js";
 import type { Signer, SignOptions } from "./signer.js";
@@ -18,8 +18,8 @@ export interface Provider<Options = unknown> {
   /** Returns the URIs of the keys that can sign ES256. */
   list?(uri: string, options?: Options): Promise<string[]>;
   /**
-   * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after a
-   * finding that isn't ok.
+   * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after
+   * a finding that isn't ok.
    *
    * @throws {SignerError} If a check can't continue. `hardproof doctor` prints the error as the last finding.
    */
@@ -39,7 +39,7 @@ export function isProvider(value: unknown): value is Provider {
   if (value === null || typeof value !== "object" || !("scheme" in value) || !("open" in value)) return false;
   const { scheme, open } = value;
   const isScheme = typeof scheme === "string" && schemeOf(`${scheme}:`) === scheme;
-  const optional = ["create", "list"].map((name) => typeof Reflect.get(value, name));
+  const optional = ["create", "list", "diagnose"].map((name) => typeof Reflect.get(value, name));
   return (
     isScheme && typeof open === "function" && optional.every((type) => type === "function" || type === "undefined")
   );

@@ -34,7 +34,11 @@ export async function requireNonExportable(
   }
   if (protection && !protection.includes(description.protection)) {
     const required = protection.join(" or ");
-    throw signerError(uri, "wrong-key", `The key's protection is ${description.protection}; required is ${required}.`);
+    throw signerError(
+      uri,
+      "wrong-key",
+      `The key's protection is ${description.protection}; required is ${required}. Use a key in such a store.`,
+    );
   }
   return description;
 }

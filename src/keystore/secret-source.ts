@@ -1,4 +1,6 @@
-/** Secrets that a key store needs, such as PINs, passphrases and tokens: where they come from, and how they are read. */
+/**
+ * Secrets that a key store needs, such as PINs, passphrases and tokens: where they come from, and how they are read.
+ */
 import { readFile } from "node:fs/promises";
 import { SignerError, type SignerErrorCode } from "../errors.js";
 

@@ -2,7 +2,7 @@
 import { SignerError, type SignerErrorCode } from "../errors.js";
 
 /**
- * Returns an error whose message starts with the key's URI.
+ * Creates an error whose message starts with the key's URI.
  *
  * @param uri - The URI of the key or the store. It must not contain a secret.
  */
@@ -17,12 +17,12 @@ export function signerError(uri: string, code: SignerErrorCode, message: string,
  */
 export function withKeyUri(uri: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== "SignerError")
-    return signerError(uri, "unavailable", "The key store failed in a way that its provider doesn't recognize.", error);
+    return signerError(uri, "unavailable", "The key store failed in a way that its provider doesn't recognise.", error);
   if (!(error instanceof SignerError) || error.uri !== undefined) return error;
   return signerError(uri, error.code, error.message, error.cause);
 }
 
-/** Returns an error with code `misconfigured`, for an option, a URI or an installation that must be corrected. */
+/** Creates an error with code `misconfigured`, for an option, a URI or an installation that must be corrected. */
 export function misconfigured(message: string, options: { uri?: string; cause?: unknown } = {}): SignerError {
   return new SignerError("misconfigured", message, options);
 }

@@ -58,7 +58,9 @@ export interface KeyDescription extends KeyFacts {
 
 /** What a key store reports about a key. */
 export interface KeyFacts {
-  /** The kind of store. `external` is outside the service that was asked, which can't tell how the key is protected. */
+  /**
+   * The kind of store. `external` means one outside the service that Hardproof calls, so its protection isn't known.
+   */
   readonly protection: "software" | "tpm" | "hsm" | "external" | "unknown";
   /** Whether the private key can leave the store. `unknown` if the store doesn't report it. */
   readonly exportable: boolean | "unknown";

@@ -1,6 +1,7 @@
 /** P-256 private keys in this process's memory: importing them from PEM or JWK, and signing with them. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { SignerError } from "../errors.js";
+import { ES256 } from "../jose/algorithms.js";
 import { importPublicKey } from "../jose/public-key.js";
 import type { OpenKey } from "./key-source.js";
 
@@ -22,8 +23,8 @@ export interface PrivateJwk {
  * Imports a private key from PEM.
  *
  * @param pem - PKCS#8, encrypted PKCS#8, or SEC1.
- * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it is
- *   encrypted and the passphrase is missing or wrong.
+ * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if it
+ *   is encrypted and the passphrase is missing or wrong.
  */
 export function privateKeyFromPem(pem: string, passphrase?: string): KeyObject {
   return checkCurve(parsePem(pem, passphrase));
@@ -58,7 +59,7 @@ export function openSoftwareKey(key: KeyObject, evidence: Record<string, unknown
   const signingKey = { key, dsaEncoding: "ieee-p1363" } as const;
   return {
     publicKey: toSpki(key),
-    signMessage: (message) => ({ signature: sign("sha256", message, signingKey), form: "raw" }),
+    signMessage: (message) => ({ signature: sign(ES256.hash, message, signingKey), form: "raw" }),
     describe: () => ({ protection: "software", exportable: true, evidence }),
     close: () => undefined,
   };

@@ -1,4 +1,4 @@
-/** Calls to a key store: each ends in time, and each of its errors is a `SignerError` that names the key or the store. */
+/** Calls to a key store: each has a time limit, and every error is a `SignerError` that names the key or the store. */
 import { type Deadline, LONGEST_TIMEOUT, withDeadline } from "../deadline.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 
@@ -17,12 +17,12 @@ export interface StoreCall {
 const DEFAULT_TIMEOUT = 30_000;
 
 /**
- * Runs work of a key store within a time limit. Synchronous work runs without one.
+ * Runs work of a key store within a time limit. Synchronous work isn't limited.
  *
  * @param work - Talks to the store. It should pass the signal on to the store's client.
  * @returns What the work returns.
- * @throws {SignerError} As the work throws it, with the URI. Other errors become one with code `unavailable`; work that
- *   doesn't end gets code `timeout` or `aborted`.
+ * @throws {SignerError} What the work throws, with the URI added. Any other error becomes one with code `unavailable`.
+ *   If the work doesn't end in time, the code is `timeout` or `aborted`.
  */
 export function callStore<Result>(call: StoreCall, work: (deadline: Deadline) => Result): Result;
 export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {

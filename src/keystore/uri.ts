@@ -1,5 +1,4 @@
 /** Parsing of key URIs (RFC 3986): named attributes, and errors that point at the wrong character. */
-import { isUtf8 } from "node:buffer";
 import type { SignerError } from "../errors.js";
 import type { SecretReference } from "./secret-source.js";
 import { misconfigured } from "./signer-error.js";
@@ -39,10 +38,10 @@ export class Attributes {
   }
 
   /**
-   * Returns the place of a secret, which the URI itself must not contain.
+   * Returns the source of a secret, which the URI itself must not contain.
    *
-   * The value is `env:NAME`, the absolute path of a file, or a local `file:` URI (RFC 8089), whose path is percent-encoded
-   * once more.
+   * The value is `env:NAME`, the absolute path of a file, or a local `file:` URI (RFC 8089), whose path is
+   * percent-encoded once more.
    *
    * @throws {SignerError} With code `misconfigured` if it is anything else.
    */
@@ -77,8 +76,8 @@ export type UriFailure = (message: string, at?: number) => SignerError;
 /**
  * Splits `scheme:path?query`.
  *
- * @throws {SignerError} With code `misconfigured` if the scheme is another one, or the URI has a fragment or a character
- *   that must be percent-encoded.
+ * @throws {SignerError} With code `misconfigured` if the scheme is another one, or the URI has a fragment or a
+ *   character that must be percent-encoded.
  */
 export function splitUri(uri: string, scheme: string): SplitUri {
   const fail = failureOf(scheme);
@@ -123,12 +122,13 @@ export function readAttributes(
  * Decodes UTF-8.
  *
  * @param what - What the value is, for the error.
- * @throws {SignerError} With code `misconfigured` if the bytes aren't UTF-8, or contain a NUL, which ends a string in C.
+ * @throws {SignerError} With code `misconfigured` if the bytes aren't UTF-8, or contain a NUL, which ends a C string.
  */
 export function decodeText(bytes: Buffer, what: string, fail: UriFailure): string {
-  if (!isUtf8(bytes)) throw fail(`${what} is not UTF-8`);
+  const text = bytes.toString("utf8");
+  if (!Buffer.from(text).equals(bytes)) throw fail(`${what} is not UTF-8`);
   if (bytes.includes(0)) throw fail(`${what} contains a NUL`);
-  return bytes.toString("utf8");
+  return text;
 }
 
 /**
@@ -190,7 +190,8 @@ function failureOf(scheme: string): UriFailure {
 }
 
 /**
- * Returns whether a host is this machine's loopback interface, which plain HTTP never leaves (RFC 8252 §7.3, RFC 6761 §6.3).
+ * Returns whether a host is this machine's loopback interface, which plain HTTP never leaves (RFC 8252 §7.3, RFC 6761
+ * §6.3).
  *
  * @param host - A URL's `hostname`: an IPv6 address is in brackets.
  */

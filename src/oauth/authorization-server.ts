@@ -1,6 +1,6 @@
 /**
- * An authorization server, as one client sees it: authenticated form requests to its endpoints, with DPoP proofs (RFC 9449
- * §5), the retries after a nonce challenge (§8) and a wrong clock, and error responses as errors.
+ * Requests of one client to an authorization server: authenticated forms with DPoP proofs (RFC 9449 §5), and retries
+ * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
 import { NonceCache } from "../dpop/nonce-cache.js";
@@ -24,8 +24,8 @@ import { assertMetadata } from "./server-metadata.js";
 /** Options of an {@link AuthorizationServer}. */
 export interface ServerOptions extends EndpointOptions {
   /**
-   * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions. Default:
-   * `metadata.issuer`.
+   * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
+   * Default: `metadata.issuer`.
    */
   issuer?: string | undefined;
   /**
@@ -53,7 +53,7 @@ export interface EndpointRequest {
   onStatus?: ((status: number) => void) | undefined;
 }
 
-/** What is needed to sign an assertion in a form. */
+/** What a form needs to sign an assertion. */
 export interface FormContext extends SignOptions {
   /** The server, as the audience of the assertion. */
   audience: string;
@@ -101,7 +101,7 @@ export class AuthorizationServer {
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected because of the clock.
+   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
    *
    * @throws {OAuthError} If there is no response with status 2xx.
    * @throws {SignerError} If a key can't sign.
@@ -141,8 +141,9 @@ export class AuthorizationServer {
 }
 
 /**
- * RFC 9449 §8 requires status 400 for a nonce challenge, but some servers respond with 401. The clock may be wrong if the
- * error code is that of an invalid proof, or if the client's assertion, which was signed at the same time, was rejected.
+ * RFC 9449 §8 requires status 400 for a nonce challenge, but some servers respond with 401. The clock may be wrong if
+ * the error code is that of an invalid proof, or if the client's assertion, which was signed at the same time, was
+ * rejected.
  */
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
   const isRejected = response.status === 400 || response.status === 401;

@@ -28,7 +28,9 @@ const DEFAULT_LIFETIME = 60 * 60; // seconds
 const MAX_LIFETIME = 24 * 60 * 60;
 const MAX_ISSUERS = 256;
 
-/** Cached metadata by `fetch` and issuer: what one `fetch` received, such as that of a test, isn't valid for another. */
+/**
+ * Cached metadata by `fetch` and issuer: what one `fetch` received, such as that of a test, isn't valid for another.
+ */
 const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
 
 /**

@@ -1,4 +1,6 @@
-/** The URLs of a server's endpoints: from its metadata (RFC 8414 §2), from the options, or default paths of a base URL. */
+/**
+ * The URLs of a server's endpoints: from its metadata (RFC 8414 §2), from the options, or default paths of a base URL.
+ */
 import { misconfigured } from "./assert.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import { parseBaseUrl, parseServerUrl, type UrlTrust } from "./server-url.js";

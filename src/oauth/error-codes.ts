@@ -1,4 +1,4 @@
-/** Error codes that a specification defines. They are never redacted, even where they contain what was sent. */
+/** Error codes that a specification defines. They are never redacted, even if they contain a value that was sent. */
 export const ERROR_CODES: ReadonlySet<string> = new Set([
   // RFC 6749 §4.1.2.1, §5.2
   "access_denied",

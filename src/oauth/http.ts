@@ -85,7 +85,7 @@ async function readText(url: URL, response: Response): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
-/** The message of the innermost cause: that of `fetch` itself is only "fetch failed". */
+/** Returns the message of the innermost cause, since that of `fetch` itself is only "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return reasonOf(error.cause);

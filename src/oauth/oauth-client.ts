@@ -69,8 +69,8 @@ export class OAuthClient {
   }
 
   /**
-   * Creates a client from the server's metadata (RFC 8414, otherwise OpenID Connect Discovery). Caches the metadata as long
-   * as the server allows.
+   * Creates a client from the server's metadata (RFC 8414, otherwise OpenID Connect Discovery). Caches the metadata as
+   * long as the server allows.
    *
    * @param issuer - The server's issuer identifier, exactly as in its metadata.
    */
@@ -97,8 +97,8 @@ export class OAuthClient {
   }
 
   /**
-   * Requests a token that is bound to the prover's key, by any grant. Retries with a new proof after a nonce challenge, and
-   * after a proof that was rejected because of the clock, once each.
+   * Requests a token that is bound to the prover's key, by any grant. Retries with a new proof after a nonce challenge,
+   * and after a proof that was rejected because of the clock, once each.
    */
   async getTokenWithDPoP(request: TokenRequest): Promise<Token> {
     return this.#getToken(request);
@@ -134,14 +134,18 @@ export class OAuthClient {
     return this.#getToken(grantRequest("authorization_code", request, fields));
   }
 
-  /** Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one. */
+  /**
+   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one.
+   */
   async refresh(request: RefreshRequest): Promise<Token> {
     const refreshToken = assertString(request.refreshToken, "refreshToken");
     const token = await this.#getToken(grantRequest("refresh_token", request, { refresh_token: refreshToken }));
     return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
   }
 
-  /** Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token. */
+  /**
+   * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
+   */
   async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
     return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest));
   }

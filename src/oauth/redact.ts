@@ -3,7 +3,7 @@
 /** Replaces each secret of one request by `[redacted]`. */
 export type Redact = (text: string) => string;
 
-/** What one request was sent with. */
+/** The parts of a request that can contain secrets. */
 export interface SentRequest {
   form: URLSearchParams;
   /** Only headers that contain secrets. */
@@ -35,12 +35,12 @@ const PUBLIC_FIELDS = new Set([
   "ui_locales",
 ]);
 
-/** Fields that always contain a secret, however short: `client_secret`, `refresh_token`, `device_code`, `code_verifier`, … */
+/** Fields that always contain a secret, however short, such as `client_secret`, `device_code` and `code_verifier`. */
 const SECRET_FIELD = /(^|_)(assertion|code|otp|passcode|passphrase|password|pin|secret|token|verifier)$/;
 
 /**
- * The shortest value of any other field that is redacted. A shorter one is rather a word or a number, and may be part of
- * other words: `en` of `ui_locales` is part of `client`.
+ * Characters. The shortest value of any other field that is redacted. A shorter value is more likely a word or a
+ * number, and may be part of other words: `en` is part of `client`.
  */
 const MIN_SECRET = 8;
 
@@ -50,7 +50,7 @@ export function redactor(request: SentRequest): Redact {
   return (text) => secrets.reduce((redacted, secret) => redacted.replaceAll(secret, "[redacted]"), text);
 }
 
-/** The longest first: a secret may be part of another one. */
+/** Returns the secrets, the longest first, since a secret may be part of another one. */
 function secretsOf({ form, headers, secrets }: SentRequest): string[] {
   const fields = [...form].filter(([name, value]) => isSecret(name, value)).map(([, value]) => value);
   const encoded = [...secrets, ...fields].flatMap(encodingsOf);

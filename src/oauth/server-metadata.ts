@@ -1,23 +1,36 @@
 /** Authorization server metadata (RFC 8414 §2, RFC 9449 §5.1) and its validation. */
 
 import { OAuthError } from "../errors.js";
+import { ES256 } from "../jose/algorithms.js";
 import { misconfigured } from "./assert.js";
 
-/** Authorization server metadata. Only the members that Hardproof uses are typed; all others are kept. */
+/** Authorization server metadata. Only the members that Hardproof uses are typed; all others are unchanged. */
 export interface ServerMetadata {
   /** The server's issuer identifier. */
   readonly issuer: string;
+  /** The URL of the authorization endpoint. */
   readonly authorization_endpoint?: string | undefined;
+  /** The URL of the token endpoint. */
   readonly token_endpoint?: string | undefined;
+  /** The URL of the revocation endpoint (RFC 7009). */
   readonly revocation_endpoint?: string | undefined;
+  /** The URL of the introspection endpoint (RFC 7662). */
   readonly introspection_endpoint?: string | undefined;
+  /** The URL of the pushed authorization request endpoint (RFC 9126 §5). */
   readonly pushed_authorization_request_endpoint?: string | undefined;
+  /** The URL of the device authorization endpoint (RFC 8628 §4). */
   readonly device_authorization_endpoint?: string | undefined;
+  /** The URLs of endpoints for mutual TLS, by the names above (RFC 8705 §5). */
   readonly mtls_endpoint_aliases?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The client authentication methods that the token endpoint supports. */
   readonly token_endpoint_auth_methods_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for client assertions. */
   readonly token_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for DPoP proofs (RFC 9449 §5.1). */
   readonly dpop_signing_alg_values_supported?: readonly string[] | undefined;
+  /** Whether the server accepts only pushed authorization requests (RFC 9126 §5). */
   readonly require_pushed_authorization_requests?: boolean | undefined;
+  /** Whether every callback contains `iss` (RFC 9207 §3). */
   readonly authorization_response_iss_parameter_supported?: boolean | undefined;
   readonly [name: string]: unknown;
 }
@@ -50,9 +63,9 @@ export function assertMetadata(metadata: ServerMetadata): void {
   const name = typeof metadata.issuer === "string" ? memberOfWrongType(Object.entries(metadata)) : "issuer";
   if (name) throw misconfigured(`metadata.${name} has the wrong type.`);
   const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
-  if (algorithms?.includes("ES256") === false)
+  if (algorithms?.includes(ES256.alg) === false)
     throw misconfigured(
-      `${issuer} doesn't support DPoP proofs by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+      `${issuer} doesn't support DPoP proofs with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 

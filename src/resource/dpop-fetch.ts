@@ -15,8 +15,8 @@ export interface DPoPFetchOptions extends AllowedOrigins {
   /** An access token that is bound to the prover's key, or a source that renews it. */
   token: string | Token | TokenSource;
   /**
-   * A custom `fetch`, for example for a proxy, mutual TLS or tests. It must support `redirect: "manual"`. Default: the global
-   * `fetch`.
+   * A custom `fetch`, for example for a proxy, mutual TLS or tests. It must support `redirect: "manual"`. Default: the
+   * global `fetch`.
    */
   fetch?: typeof fetch | undefined;
   /** Bytes of a stream to buffer, so that it can be sent again after a challenge. Default: 1 MiB. */
@@ -30,11 +30,12 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
 /**
  * Creates a drop-in replacement for `fetch` that calls resource servers with a bound token.
  *
- * Retries a call with a new proof after a nonce challenge, after a proof that was rejected because of the clock, and after a
- * rejected token that the source could renew, once each. Follows redirects only within the same origin.
+ * Retries a call with a new proof after a nonce challenge, after a proof that was rejected because of the clock, and
+ * after a rejected token that the source could renew, once each. Follows redirects only within the same origin.
  *
  * The function throws what `fetch` throws, including the signal's reason for an aborted call. It also throws
- * {@link DPoPError} for a call that isn't allowed, {@link SignerError} if the key can't sign, and what the token source throws.
+ * {@link DPoPError} for a call that isn't allowed, {@link SignerError} if the key can't sign, and what the token source
+ * throws.
  *
  * @example
  * ```ts

@@ -1,4 +1,7 @@
-/** One call to a resource server: its requests, retries and redirects, until there is a final response (RFC 9449 §7, §9). */
+/**
+ * One call to a resource server: its requests, retries and redirects, until there is a final response (RFC 9449 §7,
+ * §9).
+ */
 
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { NonceCache } from "../dpop/nonce-cache.js";
@@ -60,7 +63,7 @@ export class ProtectedRequest {
         throw new DPoPError("forbidden-header", `Remove the ${name} header: dpopFetch sets it for each request.`);
   }
 
-  /** Sends the call and returns its final response. */
+  /** Sends the request, with retries and redirects, and returns the final response. */
   async send(): Promise<Response> {
     try {
       this.#body = await this.#openInput();
@@ -111,7 +114,7 @@ export class ProtectedRequest {
     for (const name of BODY_HEADERS) this.#headers.delete(name);
   }
 
-  /** Sends the request, and sends it again as long as a challenge can be answered. */
+  /** Sends the request, and retries it after each challenge that a new request can answer. */
   async #sendWithRetries(): Promise<Response> {
     for (;;) {
       const { accessToken } = await this.#token();
@@ -178,12 +181,12 @@ export class ProtectedRequest {
 
   #assertReplayable(): void {
     if (this.#body?.replayable !== false) return;
-    const problem = `${displayUrl(this.#url)} requires the request again, but its body is a stream that was already sent`;
+    const problem = `The request to ${displayUrl(this.#url)} must be sent again, but its body is a stream that was already sent`;
     throw new DPoPError("body-spent", `${problem}. Make the call again with a new stream, or raise maxBufferedBody.`);
   }
 }
 
-/** Whether the input is a `Request`, also one of another `fetch` implementation. */
+/** Whether the input is a `Request`, of any `fetch` implementation. */
 export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === "object" && "url" in input;
 }

@@ -1,4 +1,4 @@
-/** Redirects: the next URL, and what is kept of the request (Fetch standard, "HTTP-redirect fetch"). */
+/** Redirects: the next URL, and how the request changes (Fetch standard, "HTTP-redirect fetch"). */
 import { DPoPError } from "../errors.js";
 import { displayUrl } from "../oauth/http.js";
 

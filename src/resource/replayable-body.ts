@@ -12,12 +12,13 @@ export interface RequestBody {
   open(): Body;
   /** Stops the current attempt, so that it can't read more of the stream before the next one starts. */
   stop(): void;
-  /** Ends buffering: there will be no further attempt. Cancels a stream that isn't read any more. */
+  /** Ends buffering: there will be no further attempt. Cancels a stream that is no longer read. */
   release(reason?: unknown): void;
 }
 
 /**
- * Creates a replayable body. Copies mutable bodies, as `fetch` does, so that changes while the key signs have no effect.
+ * Creates a replayable body. Copies mutable bodies, as `fetch` does, so that changes while the key signs have no
+ * effect.
  *
  * @param limit - Bytes of a stream to buffer for another attempt.
  */
@@ -44,8 +45,8 @@ function copyOfForm(original: FormData): FormData {
 }
 
 /**
- * Buffers the body of a `Request`, which is a stream even if it was created from a string. A buffered body is sent with its
- * `Content-Length`.
+ * Buffers the body of a `Request`, which is a stream even if it was created from a string. A buffered body is sent with
+ * its `Content-Length`.
  *
  * @param limit - Bytes. A longer body is returned as a stream.
  */
@@ -66,8 +67,9 @@ async function* concat(chunks: Uint8Array[], rest: ReadableStream<Uint8Array>) {
 }
 
 /**
- * A stream that is read once and buffered up to the limit. A later attempt starts with the buffer and continues with the
- * stream. The buffer is dropped only when the current attempt has read all of it, so that no attempt gets a partial body.
+ * A stream that is read once and buffered up to the limit. A later attempt starts with the buffer and continues with
+ * the stream. The buffer is dropped only when the current attempt has read all of it, so that no attempt gets a partial
+ * body.
  */
 class StreamBody implements RequestBody {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;

@@ -19,8 +19,8 @@ const TOKEN68 = "(?<token68>[-._~+/0-9A-Za-z]+=*)";
 const ELEMENT = new RegExp(`[ \\t,]*(?![ \\t,])(?:${SCHEME})?(?:${PARAMETER}|${TOKEN68})?[ \\t]*(?=,|$)`, "y");
 
 /**
- * Parses the challenges of one header, or of several headers joined by commas, as `Headers.get` returns them. Never throws:
- * parsing stops at the first syntax error, and the challenges before it are returned.
+ * Parses the challenges of one header, or of several headers joined by commas, as `Headers.get` returns them. Never
+ * throws: parsing stops at the first syntax error, and the challenges before it are returned.
  */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = [];

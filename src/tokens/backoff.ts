@@ -2,9 +2,9 @@
 
 /** How long to wait after a failed token request. */
 export interface BackoffOptions {
-  /** Milliseconds. The longest delay after the first failure. Default: 1,000. */
+  /** Milliseconds. The maximum delay after the first failure. Default: 1,000. */
   initialDelay?: number | undefined;
-  /** Milliseconds. The longest delay. Default: 60,000. */
+  /** Milliseconds. The maximum delay after any failure. Default: 60,000. */
   maxDelay?: number | undefined;
 }
 
@@ -36,6 +36,7 @@ export class Backoff {
     this.#until = performance.now() + Math.max(withJitter, Math.min(minDelay, this.#maxDelay));
   }
 
+  /** Ends the delay. The next failure starts with the shortest delay again. */
   reset(): void {
     this.#failures = 0;
     this.#until = 0;

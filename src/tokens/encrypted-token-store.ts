@@ -1,4 +1,6 @@
-/** A token store of encrypted files: AES-256-GCM (NIST SP 800-38D), with a raw key or one derived by scrypt (RFC 7914). */
+/**
+ * A token store of encrypted files: AES-256-GCM (NIST SP 800-38D), with a raw key or one derived by scrypt (RFC 7914).
+ */
 import { createCipheriv, createDecipheriv, createHash, randomBytes, scrypt } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,12 +26,12 @@ const HEADER_BYTES = MAGIC.length + SALT_BYTES;
 const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 };
 
 /**
- * Creates a store in a directory of encrypted files. Each file is written under a temporary name and renamed, so that a crash
- * or a concurrent process never leaves a partial file. A file that can't be decrypted is not overwritten: delete it, or use
- * the key that it was encrypted with.
+ * Creates a store in a directory of encrypted files. Each file is written under a temporary name and renamed, so that a
+ * crash or a concurrent process never leaves a partial file. If `get` can't decrypt a file, delete the file, or use the
+ * key that it was encrypted with.
  *
- * @throws {TokenStoreError} With code `misconfigured` if the key is invalid. The store's methods throw `unreadable` if a file
- *   can't be decrypted, `unavailable` if the directory can't be read or written.
+ * @throws {TokenStoreError} With code `misconfigured` if the key is invalid. The store's methods throw `unreadable` if
+ *   a file can't be decrypted, `unavailable` if the directory can't be read or written.
  */
 export function encryptedTokenStore({ directory, key }: EncryptedTokenStoreOptions): TokenStore {
   const keyFor = keyDerivation(key);

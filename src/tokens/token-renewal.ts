@@ -1,4 +1,7 @@
-/** Gets the next token: from the store, by the refresh token, or by repeating the grant (RFC 6749 §6). */
+/**
+ * Gets the next token: from the store, by the refresh token (`OAuthClient.refresh`, RFC 6749 §6), or by repeating the
+ * grant.
+ */
 import { hash } from "node:crypto";
 import type { DPoPProver } from "../dpop/prover.js";
 import { OAuthError, SignerError } from "../errors.js";
@@ -22,11 +25,11 @@ export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "
   token?: Token | undefined;
   /** Whether the grant can be requested again. Default: only `client_credentials`. */
   repeatable?: boolean | undefined;
-  /** Keeps the token across restarts, and shares it with other processes. */
+  /** Persists the token across restarts, and shares it with other processes. */
   store?: TokenStore | undefined;
   /**
-   * The user that the token belongs to, as part of the store's key. Required if several users log in with the same key and
-   * client: nothing else distinguishes their tokens.
+   * The user that the token belongs to, as part of the store's key. Required if several users log in with the same key
+   * and client: nothing else distinguishes their tokens.
    */
   subject?: string | undefined;
 }
@@ -55,7 +58,7 @@ export class TokenRenewal {
   /** The caller's token, until its first use. Its lifetime counts from the creation of the source. */
   #initial: { token: Token; receivedAt: number } | undefined;
   #refreshToken: string | null;
-  /** Whether the grant was sent, and its code may be spent. */
+  /** Whether the grant was sent, so that its code may be spent. */
   #isGrantUsed: boolean;
 
   constructor(options: TokenRenewalOptions) {
@@ -80,8 +83,8 @@ export class TokenRenewal {
   async next(stale: string | undefined): Promise<ExpiringToken> {
     const initial = this.#initial;
     this.#initial = undefined;
-    const own = initial && (await this.#save(initial.token, initial.receivedAt));
-    if (isFresh(own, stale)) return own;
+    const saved = initial && (await this.#save(initial.token, initial.receivedAt));
+    if (isFresh(saved, stale)) return saved;
     const stored = await this.#load();
     if (isFresh(stored, stale)) return stored;
     return (await this.#refresh(stale)) ?? this.#requestGrant();
@@ -111,8 +114,8 @@ export class TokenRenewal {
   }
 
   /**
-   * A refreshed token has the scope of its grant by default, so only `resource` is sent. If refreshing is itself the grant,
-   * the caller may request a smaller scope (RFC 6749 §6).
+   * A refreshed token has the scope of its grant by default, so only `resource` is sent. If refreshing is itself the
+   * grant, the caller may request a smaller scope (RFC 6749 §6).
    */
   #refreshRequest(refreshToken: string): RefreshRequest {
     const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
@@ -121,7 +124,7 @@ export class TokenRenewal {
     return { ...request, scope: null, extra: { resource } };
   }
 
-  /** Includes a client that isn't allowed to refresh, if the grant can be repeated instead. */
+  /** Returns true also for a client that isn't allowed to refresh, if the grant can be repeated instead. */
   #isRefreshRejected(reason: unknown): boolean {
     const error = reason instanceof Error && "error" in reason ? reason.error : undefined;
     return error === "invalid_grant" || (this.#repeatable && REFRESH_NOT_ALLOWED.includes(String(error)));
@@ -165,7 +168,7 @@ export class TokenRenewal {
     return stored;
   }
 
-  /** A failure to write is only a warning: the token in memory is still valid. */
+  /** Emits a warning if the store fails, since the token in memory is still valid. */
   async #updateStore(update: (store: TokenStore) => Promise<void>): Promise<void> {
     try {
       if (this.#store) await update(this.#store);
@@ -193,7 +196,7 @@ function storeKey({ client, prover, grantType, clientId, scope, subject, extra =
   return key.toString();
 }
 
-/** Ignores a stored token that is bound to a different key, or to none if binding is required. */
+/** Ignores a stored token that is bound to a different key, or isn't bound although that is required. */
 function restoreToken(stored: StoredToken | undefined, { jkt, required }: Binding): ExpiringToken | undefined {
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;

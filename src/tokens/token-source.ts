@@ -1,4 +1,7 @@
-/** A source that caches one bound token for all callers, renews it before it expires, and replaces it when it is rejected. */
+/**
+ * A source that caches one bound token for all callers, renews it before it expires, and replaces it when it is
+ * rejected.
+ */
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
@@ -11,8 +14,8 @@ export interface TokenSourceOptions extends TokenRenewalOptions {
   /** Seconds before expiry at which a token is renewed, at most a quarter of its lifetime. Default: 60. */
   margin?: number | undefined;
   /**
-   * The part of `margin`, from 0 to 1, up to which a random time is added to it, so that many processes don't renew their
-   * tokens at the same time. Default: 0.5.
+   * The part of `margin`, from 0 to 1, up to which a random time is added to it, so that many processes don't renew
+   * their tokens at the same time. Default: 0.5.
    */
   jitter?: number | undefined;
   /** How long to wait after a failed token request. */
@@ -30,7 +33,7 @@ export interface TokenSource {
   /**
    * Returns a token that hasn't expired, as far as the server reported its lifetime.
    *
-   * @throws {OAuthError} If a token can't be requested. Until the backoff is over, the last error is thrown at once.
+   * @throws {OAuthError} If the token request fails. Until the backoff is over, the last error is thrown immediately.
    * @throws {SignerError} If the key can't sign.
    * @throws {TokenStoreError} If the stored token can't be read.
    */
@@ -38,13 +41,13 @@ export interface TokenSource {
   /**
    * Replaces a token that a resource server rejected as `invalid_token`, unless it was replaced already.
    *
-   * @returns The current token. It is still the rejected one if its predecessor was rejected just before.
+   * @returns The current token. This is still the rejected one if the token before it was also rejected a moment ago.
    * @throws As {@link TokenSource.token} does.
    */
   renew(rejected: string | Token, options?: GetTokenOptions): Promise<Token>;
 }
 
-/** Times are in milliseconds since 1970, and 0 once the token was rejected. */
+/** Times are in milliseconds since 1970, or 0 after the token was rejected. */
 interface CachedToken {
   readonly token: Token;
   expiresAt: number;
@@ -55,8 +58,8 @@ const DEFAULT_MARGIN = 60; // seconds
 const DEFAULT_JITTER = 0.5;
 
 /**
- * Creates a source of tokens for `dpopFetch` or any other caller. It has no timer: a call shortly before the token expires
- * renews it in the background.
+ * Creates a source of tokens for `dpopFetch` or any other caller. It has no timer: a call shortly before the token
+ * expires renews it in the background.
  *
  * @example
  * ```ts
@@ -76,9 +79,9 @@ class CachingTokenSource implements TokenSource {
   readonly #renewal: TokenRenewal;
   readonly #margin: number;
   readonly #jitter: number;
-  /** After failed token requests. */
+  /** The delay after failed token requests. */
   readonly #failures: Backoff;
-  /** After tokens that a resource server rejected. */
+  /** The delay after tokens that a resource server rejected. */
   readonly #rejections: Backoff;
   #cached: CachedToken | undefined;
   #inFlight: Promise<Token> | undefined;

@@ -1,4 +1,4 @@
-/** Token stores: where a token source keeps its token across restarts. */
+/** Token stores: where a token source persists its token across restarts. */
 import type { Token } from "../oauth/token/token.js";
 
 /** A token as plain JSON. It contains secrets, so a store that outlives the process must encrypt it. */
@@ -12,8 +12,8 @@ export interface StoredToken {
 }
 
 /**
- * Stores tokens by key. A key identifies the proof key's thumbprint, the client, the server and the grant, and doesn't
- * contain secrets. See {@link encryptedTokenStore} and {@link memoryTokenStore}.
+ * Stores tokens by key. A key contains the proof key's thumbprint, the client, the server and the grant, but no
+ * secrets. See {@link encryptedTokenStore} and {@link memoryTokenStore}.
  */
 export interface TokenStore {
   /** Returns the stored token, or `undefined` if there is none. */

@@ -96,7 +96,7 @@ describe("a minimal fixture", () => {
     expect(reasons.length).toBeLessThan(cases.length / 2);
   });
 
-  it("can give its own reason why a case isn't applicable", () => {
+  it("uses the fixture's own reason why a case isn't applicable", () => {
     const cases = conformance({ ...fixtureOf(correct), hanging: "The store can't hang.", onEventLoop: "In memory." });
     expect(cases.flatMap(({ notApplicable }) => notApplicable ?? [])).toEqual([
       "In memory.",
@@ -106,7 +106,7 @@ describe("a minimal fixture", () => {
   });
 });
 
-/** Changes every 80th signature: real defects are as rare, such as a leading zero or a race. */
+/** Changes every 80th signature, because real defects are as rare: a leading zero, a race. */
 function withRareSignature(change: (data: Uint8Array, signature: Uint8Array) => Uint8Array) {
   return class extends KeySigner {
     #count = 0;
@@ -218,7 +218,7 @@ class CachesFailure extends KeySigner {
   }
 }
 
-/** Ignores aborted signals, except that of the cases about errors. */
+/** Ignores aborted signals, except those of the cases about errors. */
 class SignsAfterAbort extends KeySigner {
   override sign(data: Uint8Array, options: SignOptions = {}) {
     return super.sign(data, options.signal?.aborted && options.signal.reason !== "enough" ? {} : options);
@@ -279,7 +279,7 @@ class PrintsPin extends KeySigner {
   }
 }
 
-/** Has another algorithm in the header of its proofs, but not in its description. */
+/** Puts another algorithm into the header of its proofs, but not into its description. */
 class HasAnotherAlgorithm extends KeySigner {
   constructor(source: KeySource, options?: KeySignerOptions) {
     super(source, options);

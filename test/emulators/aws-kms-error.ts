@@ -6,6 +6,7 @@ const SERVER_ERRORS: Readonly<Record<string, number>> = {
   DependencyTimeoutException: 503,
 };
 
+/** An error that the emulator sends to its client. */
 export class AwsKmsError extends Error {
   readonly type: string;
 

@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "no
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 
+/** A key of the account. */
 export interface KmsKey {
   readonly id: string;
   readonly arn: string;
@@ -20,10 +21,12 @@ export interface KmsKey {
   tags: unknown;
 }
 
+/** The properties of a new key. Default: an enabled ECC_NIST_P256 key for SIGN_VERIFY. */
 export type KeyOptions = Partial<Pick<KmsKey, "spec" | "usage" | "origin" | "multiRegion" | "description" | "tags">>;
 
 const ACCOUNT = "111122223333";
 
+/** The keys and aliases of one account and region. */
 export class KmsKeys {
   readonly region: string;
   readonly all = new Map<string, KmsKey>();

@@ -6,6 +6,7 @@ import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import { signDigest } from "./ecdsa-digest.js";
 import type { Fault } from "./fault-plan.js";
 
+/** The operations that the emulator implements. */
 export type KmsOperation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
 type Input = Readonly<Record<string, unknown>>;
 type OperationHandler = (keys: KmsKeys, input: Input, fault: Fault | undefined) => Record<string, unknown>;
@@ -15,6 +16,7 @@ const PAGE_SIZE = 3;
 /** How many calls don't find a new key, or a key with a new alias. */
 const CALLS_UNTIL_VISIBLE = 2;
 
+/** Maps each operation to the function that handles it. */
 export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
   GetPublicKey(keys, input, fault) {
     const key = enabled(keys.find(stringInput(input, "KeyId")));

@@ -23,7 +23,7 @@ export interface AwsKms {
   readonly plan: FaultPlan<KmsOperation>;
   /** Delays the responses to Sign until `count` requests are in flight. A client that sends fewer gets no response. */
   holdSignUntil(count: number): void;
-  /** How many requests the client cancelled before they were answered. */
+  /** How many requests the client cancelled before the response. */
   readonly cancelledRequests: number;
   openConnections(): Promise<number>;
   close(): Promise<void>;

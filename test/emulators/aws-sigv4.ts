@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { AwsKmsError } from "./aws-kms-error.js";
 
+/** The credentials in the Authorization header of a request. */
 export interface Caller {
   readonly accessKeyId: string;
   readonly sessionToken: string | undefined;

@@ -1,5 +1,6 @@
-/** The faults that an emulator plays, call by call, and a record of the calls that it received. */
+/** The faults that an emulator simulates, call by call, and a record of the calls that it received. */
 
+/** What goes wrong with one call. The faults about checksums (`-crc`) and digests apply only to Cloud KMS. */
 export type Fault =
   | "throttle"
   | "5xx"
@@ -15,11 +16,13 @@ export type Fault =
   | "corrupt-request"
   | "unverified-digest";
 
+/** A call that the emulator received. */
 export interface Call<Operation extends string> {
   operation: Operation;
   input: unknown;
 }
 
+/** The faults of the next calls by operation, and the calls so far. */
 export class FaultPlan<Operation extends string> {
   /** Milliseconds before every response. */
   latency = 0;

@@ -37,8 +37,10 @@ export interface Requests {
   DestroyCryptoKeyVersion: { name: string };
 }
 
+/** The methods that the emulator implements. */
 export type Operation = keyof Requests;
 
+/** The response of GetPublicKey. */
 export interface PublicKeyResponse {
   name: string;
   pem: string;
@@ -47,6 +49,7 @@ export interface PublicKeyResponse {
   protectionLevel: string;
 }
 
+/** The response of AsymmetricSign. */
 export interface SignResponse {
   name: string;
   signature: Uint8Array;
@@ -62,10 +65,13 @@ const PAGE_SIZE = 2;
 /** The template of a key that was created without one. */
 const SYMMETRIC = { algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", protectionLevel: "SOFTWARE" };
 
+/** Returns the CRC32C of the bytes as the service sends it. */
 export const checksum = (bytes: Uint8Array): Checksum => ({ value: crc32c(bytes) });
 
+/** Maps each method to the function that handles it. */
 export type Methods = { [Name in Operation]: (request: Requests[Name]) => unknown };
 
+/** Returns the methods, which use the keys of this store. */
 export function methods(store: KmsStore) {
   return {
     GetPublicKey: ({ name }): PublicKeyResponse => {

@@ -31,6 +31,7 @@ export interface VersionFields {
   attestation?: { format: string; content: Buffer };
 }
 
+/** A key version and its key pair. */
 export interface StoredVersion {
   readonly fields: VersionFields & { name: string };
   readonly purpose: string;
@@ -40,6 +41,7 @@ export interface StoredVersion {
   pollsUntilGenerated: number;
 }
 
+/** A key and its versions. */
 export interface StoredKey {
   readonly fields: { name: string; purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } };
   readonly versions: StoredVersion[];
@@ -67,6 +69,7 @@ const KEY_GENERATORS: Readonly<Record<string, () => { privateKey: KeyObject; pub
   RSA_DECRYPT_OAEP_2048_SHA256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
 };
 
+/** The keys of one key ring. */
 export class KmsStore {
   readonly keyRing: string;
   readonly #keys = new Map<string, StoredKey>();

@@ -52,14 +52,14 @@ export async function gcpKms(): Promise<GcpKms> {
   };
   const serve = <Name extends Operation>(operation: Name): handleUnaryCall<Requests[Name], unknown> => {
     return (call, callback) => {
-      let answered = false;
+      let responded = false;
       const end = () => {
-        answered = true;
+        responded = true;
         inFlight.now--;
       };
       inFlight.max = Math.max(inFlight.max, ++inFlight.now);
-      // The event is also emitted for some calls that are already answered.
-      call.once("cancelled", () => answered || cancelled.push(operation));
+      // The event is also emitted for some calls that already have a response.
+      call.once("cancelled", () => responded || cancelled.push(operation));
       handle(operation, call.request)
         .finally(end)
         .then(

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as dial, type Socket } from "node:net";
 
+/** A running proxy. */
 export interface ResettableProxy {
   readonly port: number;
   /** Resets all open connections. New connections are accepted. */
@@ -9,6 +10,7 @@ export interface ResettableProxy {
   close(): Promise<void>;
 }
 
+/** Starts a proxy to a port of 127.0.0.1. */
 export async function resettableProxy(target: number): Promise<ResettableProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -2,6 +2,7 @@
 import type { ErrorRequestHandler } from "express";
 import { UnauthorizedError } from "express-oauth2-jwt-bearer";
 
+/** The reason why the resource server rejects a request, and the challenge for the response. */
 export class AccessError extends Error {
   readonly error: string;
   readonly challenge: string;
@@ -13,6 +14,7 @@ export class AccessError extends Error {
   }
 }
 
+/** Express middleware that sends an error response. */
 export const sendAccessError: ErrorRequestHandler = (thrown: unknown, _req, res, _next) => {
   const error = thrown instanceof UnauthorizedError ? fromExpress(thrown) : thrown;
   if (!(error instanceof AccessError)) {

@@ -2,6 +2,7 @@
 import type { Configuration } from "oidc-provider";
 import { peerCertificate } from "./mutual-tls.js";
 
+/** The paths of the endpoints. */
 export const routes = {
   authorization: "/oauth/authorize",
   token: "/oauth/token",
@@ -19,6 +20,7 @@ interface PolicyOptions {
   mutualTls: boolean;
 }
 
+/** Returns the configuration of oidc-provider. */
 export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
   return {
     routes,
@@ -87,6 +89,7 @@ function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { cli
   return token.clientId === client.clientId;
 }
 
+/** Returns the properties of access tokens for an audience. */
 export function resourceServerInfo(audience: string) {
   return {
     audience,

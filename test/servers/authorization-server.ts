@@ -11,6 +11,7 @@ import { Provider } from "./oidc-provider.js";
 import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from "./registered-grants.js";
 import { type Memory, StoredModels } from "./stored-models.js";
 
+/** Options of {@link authorizationServer}. */
 export interface AuthorizationServerOptions {
   /** Whether to reject proofs without a nonce. Default: true. If false, nonces are still offered, and checked if used. */
   requireNonce?: boolean;
@@ -29,6 +30,7 @@ interface RegisteredClient {
   readonly clientSecret: string;
 }
 
+/** A running authorization server. */
 export interface AuthorizationServer extends AsyncDisposable {
   readonly issuer: string;
   readonly tokenEndpoint: string;
@@ -45,7 +47,7 @@ export interface AuthorizationServer extends AsyncDisposable {
   };
   /** All requests, including the resource server's requests for metadata and keys. */
   readonly requests: readonly RecordedRequest[];
-  /** Makes all current nonces stale. Tokens and used `jti`s are kept. */
+  /** Makes all current nonces stale. Tokens and the record of used `jti`s are not affected. */
   rotateNonces(): void;
   close(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export const confidential = {
   grant_types: ["client_credentials", ...grantTypes, TOKEN_EXCHANGE, JWT_BEARER],
 } satisfies Partial<ClientMetadata>;
 
+/** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
   const { audience = "https://resource.example/", mutualTls } = options;

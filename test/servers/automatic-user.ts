@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { InteractionResults, Provider } from "oidc-provider";
 
+/** The user's account: the subject (`sub`) of tokens. */
 export const ACCOUNT = "alice";
+/** The path of oidc-provider's interactions. */
 export const INTERACTION = "/interaction/";
 
 /** Handles `GET /interaction/:uid`. Refuses the request with `?answer=no`. */

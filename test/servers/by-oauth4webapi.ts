@@ -12,11 +12,13 @@ interface Expected {
 
 const overLoopback = { [oauth.allowInsecureRequests]: true };
 
+/** Fetches the metadata of an authorization server. */
 export async function issuerMetadata(issuer: string): Promise<oauth.AuthorizationServer> {
   const url = new URL(issuer);
   return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, overLoopback));
 }
 
+/** Returns the middleware. */
 export function byOauth4webapi({ metadata, audience, origin }: Expected): RequestHandler {
   const options = { ...overLoopback, requireDPoP: true };
   return async (req, _res, next) => {

@@ -5,9 +5,12 @@ import type { AuthorizationServer } from "./authorization-server.js";
 
 /** The claims of a proof. `jti` and `iat` are added by default. */
 export type ProofClaims = JWTPayload & { htm: string; htu: string };
+/** A client with its own key. */
 export type Agent = Awaited<ReturnType<typeof joseAgent>>;
+/** The parts of a response that the tests compare. */
 export type ParsedResponse = Awaited<ReturnType<typeof parseResponse>>;
 
+/** Creates a client with a new key. */
 export async function joseAgent() {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
   const jwk = await exportJWK(publicKey);
@@ -21,6 +24,7 @@ export async function joseAgent() {
   };
 }
 
+/** Reads the parts of a response that the tests compare. The nonce is an empty string if there is none. */
 export async function parseResponse(response: Response) {
   return {
     status: response.status,
@@ -30,6 +34,7 @@ export async function parseResponse(response: Response) {
   };
 }
 
+/** Requests a token by client credentials. */
 export async function tokenRequest(
   as: AuthorizationServer,
   proof: string | undefined,
@@ -41,6 +46,7 @@ export async function tokenRequest(
   return parseResponse(await fetch(as.tokenEndpoint, { method: "POST", body, headers }));
 }
 
+/** Returns the claims of a proof for the token endpoint. */
 export function tokenClaims(as: AuthorizationServer, nonce?: string): ProofClaims {
   return { htm: "POST", htu: as.tokenEndpoint, ...(nonce !== undefined && { nonce }) };
 }
@@ -50,12 +56,14 @@ export async function asNonce(as: AuthorizationServer, agent: Agent): Promise<st
   return (await tokenRequest(as, await agent.proof(tokenClaims(as)))).nonce;
 }
 
+/** Returns an access token that is bound to the key of the agent. */
 export async function boundToken(as: AuthorizationServer, agent: Agent, form = {}): Promise<string> {
   const proof = await agent.proof(tokenClaims(as, await asNonce(as, agent)));
   const { body } = await tokenRequest(as, proof, { scope: "read", ...form });
   return body.access_token ?? "";
 }
 
+/** Returns the `ath` of an access token (RFC 9449 §4.2). */
 export const ath = (token: string) => createHash("sha256").update(token).digest("base64url");
 
 /** Flips one bit in the middle of a part, where it can't be a padding bit. */

@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 
+/** A request that the server received. */
 export interface RecordedRequest {
   readonly method: string;
   /** Path and query, as sent. */
@@ -19,6 +20,7 @@ export interface RecordedRequest {
   readonly status: number;
 }
 
+/** A running server. */
 export interface LoopbackServer {
   readonly origin: string;
   readonly requests: RecordedRequest[];
@@ -27,6 +29,7 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
+/** Starts a server, with TLS if there are options for it. */
 export async function loopbackServer(tls?: ServerOptions): Promise<LoopbackServer> {
   const requests: RecordedRequest[] = [];
   const record = (req: IncomingMessage, res: ServerResponse) => requests.push(recordOf(req, res));

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { decodeJwt } from "jose";
 
+/** The model of an authorization server and a resource server. */
 export interface ModelServers {
   /** A `fetch` for the client and `dpopFetch`. It waits for `turn` before and after it handles a request. */
   fetch(turn: () => Promise<void>): typeof fetch;
@@ -21,10 +22,13 @@ export interface ModelServers {
 
 type Fault = "break" | "503" | "stale-nonce";
 
+/** The origin of the authorization server. */
 export const AS = "https://as.example";
+/** The origin of the resource server. */
 export const RS = "https://rs.example";
 const LIFETIME = 100;
 
+/** Creates the model. */
 export function modelServers(): ModelServers {
   const seen = new Set<string>();
   const nonces = { as: "as-0", rs: "rs-0" };

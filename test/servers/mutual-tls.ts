@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { TLSSocket } from "node:tls";
 
+/** A certificate and its private key, both in PEM. */
 export interface Certificate {
   readonly key: string;
   readonly cert: string;

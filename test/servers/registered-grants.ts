@@ -5,7 +5,9 @@ import { checkDpopReplay, validateDpop } from "oidc-provider/lib/helpers/grants.
 import { resourceServerInfo } from "./authorization-policy.js";
 import { errors } from "./oidc-provider.js";
 
+/** The grant type of token exchange (RFC 8693 §2.1). */
 export const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+/** The grant type of JWT assertions (RFC 7523 §2.1). */
 export const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 

@@ -8,6 +8,7 @@ import { AccessError, sendAccessError } from "./access-error.js";
 import { byOauth4webapi, issuerMetadata } from "./by-oauth4webapi.js";
 import { loopbackServer, type RecordedRequest } from "./loopback-server.js";
 
+/** Options of {@link resourceServer}. */
 export interface ResourceServerOptions {
   /** The issuer of a running authorization server, whose metadata and keys are fetched. */
   issuer: string;
@@ -23,6 +24,7 @@ interface Hello {
   verifiedBy: "oauth4webapi" | "express-oauth2-jwt-bearer";
 }
 
+/** A running resource server. */
 export interface ResourceServer extends AsyncDisposable {
   readonly origin: string;
   /** The path verified by oauth4webapi's `validateJwtAccessToken({ requireDPoP: true })`. */
@@ -35,6 +37,7 @@ export interface ResourceServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Starts a resource server. */
 export async function resourceServer(options: ResourceServerOptions): Promise<ResourceServer> {
   const { issuer, audience, requireNonce = true } = options;
   const metadata = await issuerMetadata(issuer);

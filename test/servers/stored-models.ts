@@ -2,8 +2,10 @@
 import type { Adapter, AdapterPayload } from "oidc-provider";
 
 type Stored = { readonly payload: AdapterPayload; readonly expires: number };
+/** The storage, which several Providers can share. */
 export type Memory = Map<string, Stored>;
 
+/** The storage of one model of oidc-provider, such as `AccessToken`. */
 export class StoredModels implements Adapter {
   readonly #model: string;
   readonly #memory: Memory;

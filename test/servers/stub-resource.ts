@@ -4,8 +4,10 @@ import { decodeJwt, type JWTPayload } from "jose";
 import { expect } from "vitest";
 import { type Responder, type StubServer, stubServer } from "./stub-server.js";
 
+/** The access token of the calls. */
 export const TOKEN = "a-very-secret-token";
 
+/** The running servers, and the client that calls them. */
 export interface StubResource {
   readonly server: StubServer;
   readonly elsewhere: StubServer;
@@ -19,6 +21,7 @@ export interface StubResource {
   close(): Promise<unknown>;
 }
 
+/** Starts both servers. */
 export async function stubResource(): Promise<StubResource> {
   const [server, elsewhere] = await Promise.all([stubServer(), stubServer()]);
   const stub: StubResource = {
@@ -37,12 +40,15 @@ export async function stubResource(): Promise<StubResource> {
   return stub;
 }
 
+/** Responds with a status and headers. */
 export function respond(status: number, headers: Record<string, string | string[]> = {}): Responder {
   return (response) => response.writeHead(status, headers).end("body");
 }
 
+/** Responds with status 200. */
 export const ok = respond(200);
 
+/** Responds with status 401 and a DPoP challenge. */
 export function challenge(error: string, headers: Record<string, string> = {}): Responder {
   return respond(401, { "www-authenticate": `DPoP error="${error}", algs="ES256"`, ...headers });
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
+/** A request that the server received. */
 export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
@@ -14,6 +15,7 @@ export interface RecordedRequest {
 /** @param turn - The number of the request, from 1. */
 export type Responder = (response: ServerResponse, request: RecordedRequest, turn: number) => void;
 
+/** A running server. */
 export interface StubServer {
   readonly origin: string;
   readonly requests: RecordedRequest[];
@@ -22,6 +24,7 @@ export interface StubServer {
   close(): Promise<void>;
 }
 
+/** Starts a server that responds with status 500 until the test sets a responder. */
 export async function stubServer(): Promise<StubServer> {
   const requests: RecordedRequest[] = [];
   let responder: Responder = (response) => response.writeHead(500).end();
@@ -48,6 +51,7 @@ export async function stubServer(): Promise<StubServer> {
   };
 }
 
+/** Responds with a JSON body. */
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Responder {
   return (response) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));

@@ -81,7 +81,7 @@ describe("a token", () => {
     await expect(hsm.deleteObject({ type: "privkey", id: "03" })).rejects.toThrow(/object not found/i);
   });
 
-  it("leaves no files and no PIN in the error if it can't be created", async () => {
+  it("leaves no files, and doesn't show the PIN in the error, if the token can't be created", async () => {
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
     vi.stubEnv("TMPDIR", directory);
     const error: Error = await softHsm({ label: "short PIN", pin: "abc" }).catch((error) => error);

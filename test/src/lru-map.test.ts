@@ -11,7 +11,7 @@ it("holds at most maxSize entries, and evicts the one that was set least recentl
   expect(["a", "b", "c"].map((key) => map.get(key))).toEqual([3, undefined, 4]);
 });
 
-it("forgets a deleted entry", () => {
+it("doesn't return a deleted entry", () => {
   const map = new LruMap<string, number>(2);
   map.set("a", 1);
   map.delete("a");

@@ -1,8 +1,8 @@
-/** What the other tokens need. Only Debian's packages are tested; the other names come from their distributions. */
+/** The dependencies of the other tokens. Only Debian's packages are tested; the other names come from their distributions. */
 import { commandPath } from "../../softhsm/command.js";
 import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
 
-/** What a software TPM needs. */
+/** The dependencies of a software TPM. */
 export const SOFT_TPM_DEPENDENCIES = {
   swtpm: {
     title: "swtpm",
@@ -32,7 +32,7 @@ export const SOFT_TPM_DEPENDENCIES = {
   "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
 } satisfies Record<string, Dependency>;
 
-/** What an NSS token needs. */
+/** The dependencies of an NSS token. */
 export const NSS_DEPENDENCIES = {
   nss: {
     title: "NSS",
@@ -46,7 +46,7 @@ export const NSS_DEPENDENCIES = {
   },
 } satisfies Record<string, Dependency>;
 
-/** What a p11-kit server needs. */
+/** The dependencies of a p11-kit server. */
 export const P11_KIT_DEPENDENCIES = {
   "p11-kit": {
     title: "p11-kit",

@@ -14,8 +14,9 @@ export interface P11KitServer extends AsyncDisposable {
   readonly module: string;
   /** The environment variables that another process needs to connect to the server. */
   readonly env: { readonly P11_KIT_SERVER_ADDRESS: string };
-  /** Kills the server and its child processes for clients. */
+  /** Kills the server, and the child processes that serve its clients. */
   kill(): Promise<void>;
+  /** Starts the server again at the same address. */
   restart(): Promise<void>;
   /** Stops the server. The token remains. */
   close(): Promise<void>;

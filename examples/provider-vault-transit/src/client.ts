@@ -6,6 +6,7 @@ import type { TransitKeyName } from "./uri.js";
 export interface TransitKey {
   /** `ecdsa-p256`, `aes256-gcm96`, … */
   readonly type: string;
+  /** The number of the newest version. */
   readonly latestVersion: number;
   /** PEM by version. Empty for a symmetric key. */
   readonly publicKeys: ReadonlyMap<number, string>;
@@ -61,12 +62,12 @@ export async function createKey(key: TransitKeyName, signal: AbortSignal): Promi
   if (existing) throw misconfigured(`The key ${key.name} already exists. It was not changed.`);
   const body = { type: "ecdsa-p256", exportable: false, allow_plaintext_backup: false };
   const { warnings } = await request(key, "POST", `keys/${key.name}`, { body, signal });
-  // Another client created it since: its type and settings may differ.
+  // Another client has created it in the meantime, perhaps with a different type and settings.
   if (warnings.some((warning) => /already existed/.test(warning)))
     throw misconfigured(`The key ${key.name} already exists: another client has just created it.`);
 }
 
-/** Returns the names of all keys of the engine, of whatever type. */
+/** Returns the names of all keys of the engine, of any type. */
 export async function listKeys(engine: TransitKeyName, signal: AbortSignal): Promise<string[]> {
   const { data } = await request(engine, "GET", "keys?list=true", { signal }).catch((error) => {
     if (error.code === "key-not-found") return { data: { keys: [] } };
@@ -106,7 +107,10 @@ async function request(
 async function readToken({ token }: TransitKeyName): Promise<string> {
   const text = await readSecret(token, { name: "Vault token", note: "Nothing was sent." });
   if (/^[\x21-\x7e]+$/.test(text.trim())) return text.trim();
-  throw new SignerError("pin-required", "The Vault token contains characters that a header can't. Nothing was sent.");
+  throw new SignerError(
+    "pin-required",
+    "The Vault token contains characters that aren't allowed in a header. Nothing was sent.",
+  );
 }
 
 const ERRORS = new ErrorTable(
@@ -141,7 +145,10 @@ function publicKeysOf(keys: unknown): Map<number, string> {
 }
 
 function unexpected(what: string): SignerError {
-  return new SignerError("unavailable", `The server's response about ${what} isn't one of the transit engine.`);
+  return new SignerError(
+    "unavailable",
+    `The server's response about ${what} isn't in the format of the transit engine.`,
+  );
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -1,4 +1,6 @@
-/** The `vault-transit:` provider: for `registerProvider`, or to be named in `HARDPROOF_PROVIDERS`. */
+/**
+ * The provider for `vault-transit:` URIs. Pass it to `registerProvider`, or name its package in `HARDPROOF_PROVIDERS`.
+ */
 import { callStore, checkTimeout, type KeySignerOptions, type Provider, type SignOptions } from "hardproof/provider";
 import { createKey, listKeys, readKey } from "./client.js";
 import { VaultTransitSigner } from "./signer.js";

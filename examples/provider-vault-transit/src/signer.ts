@@ -51,8 +51,8 @@ function publicKeyOf({ type, publicKeys }: TransitKey, version: number): Uint8Ar
 }
 
 /**
- * The server can release a key that may be exported or backed up in plaintext. An imported key also existed elsewhere, so
- * the server can't know whether there are copies.
+ * The server can release a key that may be exported or backed up in plaintext. An imported key also existed elsewhere,
+ * so the server can't know whether there are copies.
  */
 function factsOf({ data }: TransitKey, version: number): KeyFacts {
   const { exportable, allow_plaintext_backup, imported_key } = data;

@@ -21,6 +21,7 @@ export interface TransitKeyName {
   readonly name: string;
   /** The version that signs. Default: the latest one when the key is opened. */
   readonly version?: number | undefined;
+  /** The value of `X-Vault-Namespace`. */
   readonly namespace?: string | undefined;
   /** Where the token is: an environment variable, or a file that an agent renews. */
   readonly token: SecretReference;
@@ -63,7 +64,7 @@ export function parseTransitUri(uri: string): TransitKeyName {
   };
 }
 
-/** Returns the URI that {@link parseTransitUri} reads. */
+/** Returns the URI that {@link parseTransitUri} parses. */
 export function formatTransitUri({ origin, mount, name, version, namespace, token }: TransitKeyName): string {
   const { host, protocol } = new URL(origin);
   const source = formatSecretSource(token);

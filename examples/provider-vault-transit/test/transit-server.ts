@@ -1,6 +1,6 @@
 /**
- * An HTTP server with the wire format of Vault's transit engine. It creates real keys and signatures, and responds with a
- * 4xx status to requests that Vault would reject.
+ * An HTTP server with the wire format of Vault's transit engine. It creates real keys and signatures, and responds with
+ * a 4xx status to requests that Vault would reject.
  */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,4 +1,4 @@
-/** The example provider: the conformance kit, the requests it sends, and how it maps each response. */
+/** The example provider: the conformance kit, its requests, and how it maps each response. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ server.addKey("p384", "ecdsa-p384");
 server.addKey("aes", "aes256-gcm96");
 process.env.VAULT_TOKEN = server.token;
 const directory = mkdtempSync(join(tmpdir(), "hardproof-vault-"));
-// As an operator would load it.
+// Loads the provider as an operator would.
 await loadProviders([fileURLToPath(new URL("../src/index.ts", import.meta.url))]);
 afterEach(() => server.recover());
 afterAll(async () => {
@@ -64,7 +64,7 @@ describe("the conformance kit", () => {
 });
 
 describe("requests", () => {
-  it("contain the digest, the format and the version, and the token only in a header", async () => {
+  it("sends the digest, the format and the version, and the token only in a header", async () => {
     await using signer = await openSigner(server.uriOf("dpop", "&namespace=team"));
     await signer.sign(Buffer.from("abc"));
     const { url, headers, body } = server.requests.at(-1) ?? expect.unreachable();
@@ -80,7 +80,7 @@ describe("requests", () => {
     });
   });
 
-  it("name the version that was the latest when the key was opened, even after a rotation", async () => {
+  it("signs with the version that was the latest when the key was opened, even after a rotation", async () => {
     server.addKey("rotated");
     await using before = await openSigner(server.uriOf("rotated"));
     const jwk = await before.publicJwk();
@@ -93,7 +93,7 @@ describe("requests", () => {
     expect(await pinned.publicJwk()).toEqual(jwk);
   });
 
-  it("contain the current token, which is read for each request from the source in the URI", async () => {
+  it("reads the token from the source in the URI for each request", async () => {
     const file = join(directory, "token");
     writeFileSync(file, `${server.token}\n`);
     await using signer = await openSigner(server.uriOf("dpop", `&token-source=${file}`));
@@ -118,7 +118,7 @@ describe("responses", () => {
     ["a signature by another version", "other-version", "integrity", false],
     ["a signature by another key", "other-key", "integrity", false],
   ];
-  it.each(responses)("%s", async (_, fault, code, retryable) => {
+  it.each(responses)("maps %s to a SignerError with the URI", async (_, fault, code, retryable) => {
     const uri = server.uriOf("dpop");
     await using signer = await openSigner(uri);
     await signer.publicJwk();
@@ -135,7 +135,7 @@ describe("responses", () => {
     ["a missing version", "dpop", "&version=9", "key-not-found"],
     ["a token variable that isn't set", "dpop", "&token-source=env:HARDPROOF_NO_TOKEN", "pin-required"],
     ["a token file that doesn't exist", "dpop", "&token-source=/no/such/token", "pin-required"],
-  ])("%s fails at the first use", async (_, name, query, code) => {
+  ])("fails at the first use of %s", async (_, name, query, code) => {
     const uri = formatTransitUri(parseTransitUri(server.uriOf(name, query)));
     expect(await firstUse(uri)).toMatchObject({ code, uri, message: expect.stringContaining(uri) });
   });
@@ -148,7 +148,7 @@ describe("describe", () => {
     ["a key that may be backed up in plaintext", { allow_plaintext_backup: true }, true],
     ["an imported key", { imported_key: true }, "unknown"],
     ["a server that doesn't report it", { imported_key: undefined }, "unknown"],
-  ])("reports whether it can be exported: %s", async (_, settings, exportable) => {
+  ])("reports whether a key can be exported: %s", async (_, settings, exportable) => {
     server.addKey("described", "ecdsa-p256", settings);
     await using signer = await openSigner(server.uriOf("described"));
     const description = await signer.describe();
@@ -159,7 +159,7 @@ describe("describe", () => {
 });
 
 describe("createKey and listKeys", () => {
-  it("create a P-256 key that can't be exported, and never overwrite a key", async () => {
+  it("createKey creates a P-256 key that can't be exported, and never overwrites a key", async () => {
     const uri = server.uriOf("new-key");
     await using signer = await createKey(uri);
     expect((await signer.describe()).exportable).toBe(false);
@@ -167,7 +167,7 @@ describe("createKey and listKeys", () => {
     expect(server.count("create")).toBe(1);
   });
 
-  it("list the keys that can sign, with their versions", async () => {
+  it("listKeys lists the keys that can sign, with their versions", async () => {
     const found = await listKeys(server.uriOf(""));
     expect(found).toContain(formatTransitUri({ ...parseTransitUri(server.uriOf("dpop")), version: 1 }));
     expect(found.filter((uri) => /p384|aes/.test(uri))).toEqual([]);
@@ -186,7 +186,7 @@ describe("the URI", () => {
     token: fc.constantFrom({ env: "VAULT_TOKEN" }, { env: "OTHER" }, { file: "/run/vault token" }),
   });
 
-  it("contains everything that is needed to open the key", () => {
+  it("formats and parses a URI without losing any part of it", () => {
     fc.assert(
       fc.property(key, (value) => {
         expect(parseTransitUri(formatTransitUri(value))).toEqual(value);
@@ -213,7 +213,7 @@ describe("the URI", () => {
       /namespace must be letters/,
     ],
     ["another value of tls", "vault-transit://127.0.0.1/transit/k?tls=skip-verify", /tls must be `off`/],
-  ])("rejects %s", (_, uri, why) => {
+  ])("rejects a URI with %s", (_, uri, why) => {
     expect(() => provider.open(uri)).toThrow(SignerError);
     expect(() => provider.open(uri)).toThrow(why);
     expect(() => provider.open(uri)).not.toThrow(/s3cr3t/);

@@ -52,7 +52,7 @@ async function measure(signer: Signer, concurrency: number, seconds: number, sig
       const begin = performance.now();
       await signer.sign(DATA, { signal });
       latencies.push(performance.now() - begin);
-      // A key in memory never yields to the event loop, which has to run to handle Ctrl-C.
+      // Signing with a key in memory never yields to the event loop, which must run to handle Ctrl-C.
       if (latencies.length % YIELD_EVERY === 0) await new Promise(setImmediate);
       signal.throwIfAborted();
     } while (performance.now() < end);

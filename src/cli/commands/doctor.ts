@@ -40,7 +40,7 @@ async function* runChecks(
   await using signer = await openSigner(uri); // A malformed URI ends the command here.
   for await (const finding of withErrorFinding("store", diagnoseKey(uri))) {
     yield finding;
-    // Opening the key could use up one of the PIN tries.
+    // Opening the key could use up one of the PIN attempts.
     if (finding.ok === false) return yield notOpened("not opened: fix the problem above first");
   }
   if (!login) return yield notOpened("not opened: --no-login");

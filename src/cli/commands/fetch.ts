@@ -2,12 +2,11 @@
 import type { Command } from "commander";
 import { DPoPProver, dpopFetch, HardproofError, openSigner } from "../../index.js";
 import { type Context, collect, newCommand } from "../context.js";
-import { EXIT, NetworkError, UsageError } from "../exit-codes.js";
+import { EXIT, errorCode, NetworkError, UsageError } from "../exit-codes.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
-import { errorCode } from "../secrets.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
 interface FetchOptions extends GrantOptions, TokenOptions {

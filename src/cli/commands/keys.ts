@@ -1,4 +1,4 @@
-/** `hardproof keys`: lists the keys of a store that can sign. */
+/** `hardproof keys`: lists the URIs of a store's keys that can sign ES256. */
 import type { Command } from "commander";
 import { listKeys } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
@@ -6,7 +6,7 @@ import { keyUri } from "../key-uri.js";
 
 /** Returns the command `keys`. */
 export function keys({ io, output }: Context): Command {
-  return newCommand("keys", "list the URIs of the keys that can sign ES256")
+  return newCommand("keys", "list the URIs of a store's keys that can sign ES256")
     .argument("[uri]", "URI of the store; more attributes narrow the search (or HARDPROOF_KEY)")
     .action(async (argument: string | undefined) => {
       const uris = (await listKeys(keyUri(argument, io), { signal: io.signal })).sort();

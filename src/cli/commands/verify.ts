@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { verifyProof } from "../../index.js";
 import { type Context, newCommand, positiveNumber } from "../context.js";
 import { EXIT } from "../exit-codes.js";
-import { readStdin } from "../secrets.js";
+import { readStdin } from "../stdin.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
 interface VerifyOptions extends TokenOptions {

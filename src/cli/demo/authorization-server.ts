@@ -15,7 +15,11 @@ export interface DemoAuthorizationServer extends DemoServer {
 
 const LIFETIME = 60; // seconds
 
-/** @param audience - The audience of the tokens. */
+/**
+ * Starts the authorization server.
+ *
+ * @param audience - The audience of the tokens.
+ */
 export async function demoAuthorizationServer(audience: string): Promise<DemoAuthorizationServer> {
   const { privateKey, publicKey } = await generateKeyPair("ES256");
   const clientId = "demo-agent";

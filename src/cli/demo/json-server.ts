@@ -31,7 +31,7 @@ export async function startServer(
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
   const address = http.address();
-  if (typeof address !== "object" || address === null) throw new Error("The server does not listen on a port.");
+  if (typeof address !== "object" || address === null) throw new Error("The server isn't listening on a port.");
   const origin = `http://127.0.0.1:${address.port}`;
   const close = async () => {
     http.close();

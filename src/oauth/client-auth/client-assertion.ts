@@ -18,7 +18,9 @@ export interface AssertionClaims {
 export interface AssertionKey {
   /** Signs the assertions. May be the signer of the DPoP proofs or another one. */
   signer: Signer;
-  /** The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none. */
+  /**
+   * The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none.
+   */
   keyId?: string | null | undefined;
 }
 

@@ -1,5 +1,6 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
 
+import { ES256 } from "../../jose/algorithms.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 import { type AssertionKey, signAssertion } from "./client-assertion.js";
@@ -9,6 +10,7 @@ export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" |
 
 /** Authentication by a JWT that is signed for each request, instead of a secret (RFC 7523 §2.2). */
 export interface PrivateKeyJwt extends AssertionKey {
+  /** The name of the method (RFC 7523 §2.2, OpenID Connect Core §9). */
   method: "private_key_jwt";
   /** The assertion's `aud`. Default: the server's issuer if it is known, otherwise its token endpoint. */
   audience?: string | undefined;
@@ -55,7 +57,8 @@ const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
  * secret is `none`.
  *
  * @param supported - The server's metadata, if it is known.
- * @throws {OAuthError} With code `misconfigured` if the method doesn't match the secret, or the server doesn't support it.
+ * @throws {OAuthError} With code `misconfigured` if the method doesn't match the secret, or the server doesn't support
+ *   it.
  */
 export function chooseAuth(
   auth: ClientAuth | undefined,
@@ -118,9 +121,9 @@ function assertSupported(method: string, supported: SupportedAuth | undefined): 
       `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,
     );
   const algorithms = supported?.token_endpoint_auth_signing_alg_values_supported;
-  if (method === "private_key_jwt" && algorithms?.includes("ES256") === false)
+  if (method === "private_key_jwt" && algorithms?.includes(ES256.alg) === false)
     throw misconfigured(
-      `The server doesn't support client assertions by ES256. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
+      `The server doesn't support client assertions with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 
@@ -129,7 +132,7 @@ function basicCredentials(clientId: string, clientSecret: string | null | undefi
   return `Basic ${Buffer.from(pair).toString("base64")}`;
 }
 
-/** `application/x-www-form-urlencoded`, which both the id and the secret must be (RFC 6749 §2.3.1). */
+/** Encodes as `application/x-www-form-urlencoded`, as the id and the secret must be (RFC 6749 §2.3.1). */
 function formEncode(value: string): string {
   return new URLSearchParams({ "": value }).toString().slice(1);
 }

@@ -28,8 +28,8 @@ const SINGLE_PARAMETERS = ["code", "state", "iss", "error", "error_description"]
 /**
  * Validates a callback and returns its authorization code.
  *
- * @throws {OAuthError} With code `invalid-response` if the callback belongs to a different request or server, `refused` if
- *   it contains the server's error response.
+ * @throws {OAuthError} With code `invalid-response` if the callback belongs to a different request or server, `refused`
+ *   if it contains the server's error response.
  */
 export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallback): string {
   if (!URL.canParse(String(callbackUrl))) throw misconfigured("callbackUrl must be the callback's complete URL.");
@@ -45,14 +45,16 @@ export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallb
   return code;
 }
 
-/** RFC 9207 §2.4. Rejects an `iss` that can't be compared: ignoring it would disable the defence against mix-up attacks. */
+/**
+ * RFC 9207 §2.4. Rejects an `iss` that can't be compared: ignoring it would disable the defence against mix-up attacks.
+ */
 function checkIssuer(iss: string | null, { issuer, issuerRequired }: ExpectedCallback): void {
   if (iss === null && issuerRequired)
     throw invalidCallback("doesn't contain iss, which the server's metadata promises");
   if (iss === null) return;
   if (issuer === undefined)
     throw misconfigured(
-      "The callback contains iss, but the client has no issuer. Use discover() or the option issuer.",
+      "The callback contains iss, but the client doesn't have an issuer. Use discover() or the option issuer.",
     );
   if (iss !== issuer) throw invalidCallback(`has a different iss than ${issuer}`);
 }

@@ -17,8 +17,8 @@ export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBind
   /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
   codeVerifier?: string | undefined;
   /**
-   * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to it
-   * (RFC 9126). Default: whether the server's metadata requires it.
+   * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to
+   * it (RFC 9126). Default: whether the server's metadata requires it.
    */
   pushed?: boolean | undefined;
   /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
@@ -26,8 +26,9 @@ export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBind
 }
 
 /**
- * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON in the
- * user's session, and pass its members to {@link OAuthClient.authorizationCode}. `inspect` doesn't print the code verifier.
+ * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON
+ * in the user's session, and pass its members to {@link OAuthClient.authorizationCode}. `inspect` doesn't print the
+ * code verifier.
  */
 export class PendingAuthorization {
   /** The URL to open in the user's browser. */
@@ -46,14 +47,15 @@ export class PendingAuthorization {
     this.codeVerifier = request.codeVerifier;
   }
 
+  /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
     return `PendingAuthorization ${inspect({ redirectUri: this.redirectUri })}`;
   }
 }
 
 /**
- * Creates an authorization request. Its code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this request
- * by PKCE and `state`.
+ * Creates an authorization request. Its code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this
+ * request by PKCE and `state`.
  */
 export async function authorizationUrl(
   server: AuthorizationServer,

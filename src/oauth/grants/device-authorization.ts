@@ -46,10 +46,12 @@ export class DeviceAuthorization {
   }
 
   /**
-   * Polls for the token until the user has entered the code, at the server's interval (RFC 8628 §3.5). Doubles the interval
-   * after a network error, status 429 or 5xx, or an unavailable key store. Without a signal, that of the request applies.
+   * Polls for the token until the user has entered the code, at the server's interval (RFC 8628 §3.5). Doubles the
+   * interval after a network error, status 429 or 5xx, or an unavailable key store. Without a signal, that of the
+   * request applies.
    *
-   * @throws {OAuthError} With `error` `access_denied` if the user refused, `expired_token` if the code has expired.
+   * @throws {OAuthError} With `error` `access_denied` if the user denied the request, `expired_token` if the code has
+   *   expired.
    */
   async token({ signal }: SignOptions = {}): Promise<Token> {
     const request = { ...this.#request, signal: signal ?? this.#request.signal };
@@ -71,6 +73,7 @@ export class DeviceAuthorization {
     throw new OAuthError("timeout", message, { error: "expired_token" });
   }
 
+  /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
     const { userCode, verificationUri, expiresIn } = this;
     return `DeviceAuthorization ${inspect({ userCode, verificationUri, expiresIn })}`;
@@ -83,8 +86,8 @@ const MIN_INTERVAL = 1; // also if the server allows 0
 const MAX_SECONDS = 24 * 60 * 60; // longer timers could overflow
 
 /**
- * Requests the codes. `scope`, `resource` and `extra` are sent with this request; the token request identifies the grant
- * only by its device code.
+ * Requests the codes. `scope`, `resource` and `extra` are sent with this request; the token request identifies the
+ * grant only by its device code.
  */
 export async function deviceAuthorization(
   server: AuthorizationServer,

@@ -10,6 +10,7 @@ export interface PkcePair {
   readonly codeVerifier: string;
   /** 43 characters, for the authorization request. */
   readonly codeChallenge: string;
+  /** The code challenge method, for the authorization request. */
   readonly codeChallengeMethod: "S256";
 }
 

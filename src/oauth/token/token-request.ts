@@ -32,7 +32,10 @@ export interface GrantRequest extends Omit<TokenRequest, "grantType"> {
   resource?: string | readonly string[] | undefined;
 }
 
-/** Creates the token request of a specific grant. Its fields are sent as `extra`, and the caller's `extra` can't override them. */
+/**
+ * Creates the token request of a specific grant. Its fields are sent as `extra`, and the caller's `extra` can't
+ * override them.
+ */
 export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): TokenRequest {
   const { clientId, clientSecret, dpopProver, scope, extra = {}, requireBinding, signal } = request;
   const grantFields = withResource(fields, request.resource);

@@ -1,4 +1,6 @@
-/** The response of the token endpoint: validates the token and the key that it is bound to (RFC 6749 §5.1, RFC 9449 §5). */
+/**
+ * The response of the token endpoint: validates the token and the key that it is bound to (RFC 6749 §5.1, RFC 9449 §5).
+ */
 
 import { OAuthError } from "../../errors.js";
 import type { SuccessResponse } from "../authorization-server.js";
@@ -16,8 +18,8 @@ export interface Binding {
 /**
  * Reads the token from a response. Rejects a token that is bound to a different key.
  *
- * @throws {OAuthError} With code `invalid-response` if the token is missing or its type is malformed, `binding` if it isn't
- *   bound as required.
+ * @throws {OAuthError} With code `invalid-response` if the token is missing or its type is malformed, `binding` if it
+ *   isn't bound as required.
  */
 export function parseTokenResponse({ url, body, response }: SuccessResponse, { jkt, required }: Binding): Token {
   const error = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });

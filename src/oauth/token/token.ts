@@ -14,8 +14,8 @@ export class Token {
   /** The refresh token. `null` if the server didn't issue one. */
   readonly refreshToken: string | null;
   /**
-   * Thumbprint of the key that the token is bound to: `cnf.jkt` of the response, otherwise that of a JWT access token, whose
-   * signature isn't verified. `null` if neither contains one.
+   * Thumbprint of the key that the token is bound to: `cnf.jkt` of the response, otherwise that of a JWT access token,
+   * whose signature isn't verified. `null` if neither contains one.
    */
   readonly cnfJkt: string | null;
   /** The response's JSON object. */
@@ -40,6 +40,7 @@ export class Token {
     this.raw = raw;
   }
 
+  /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
     const { tokenType, expiresIn, scope, cnfJkt } = this;
     return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt })}`;
@@ -71,7 +72,9 @@ function jktOf(claims: Readonly<Record<string, unknown>>): string | null {
   return typeof cnf === "object" && cnf !== null && "jkt" in cnf ? stringOrNull(cnf.jkt) : null;
 }
 
-/** Decodes the payload of a JWT without verifying it, which is the resource server's task. Empty for an opaque token. */
+/**
+ * Decodes the payload of a JWT without verifying it, which is the resource server's task. Empty for an opaque token.
+ */
 function payloadOf(accessToken: string): Record<string, unknown> {
   const [, payload, signature, extraPart] = accessToken.split(".");
   if (payload === undefined || signature === undefined || extraPart !== undefined) return {};

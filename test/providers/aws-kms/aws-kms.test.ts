@@ -164,7 +164,7 @@ describe("key names and options", () => {
     ARN.replace("111122223333", "1"),
     `${ARN}\n`,
     `${ARN}?region=x`,
-  ])("rejects the key name %j with an error that says what is expected", async (keyId) => {
+  ])("rejects the key name %j with an error that explains what is expected", async (keyId) => {
     const error = await errorOf(() => new KmsSigner(keyId));
     expect(error).toMatchObject({ code: "misconfigured" });
     expect(error.message).toContain("Expected a key id");
@@ -174,7 +174,7 @@ describe("key names and options", () => {
   it.each<[string, KmsSignerOptions, string]>([
     ["an empty region", { region: "" }, "region"],
     ["a region that would change the host", { region: "evil.example/" }, "region"],
-    ["an endpoint without scheme", { clientConfig: { endpoint: "localhost" } }, "endpoint"],
+    ["an endpoint without a scheme", { clientConfig: { endpoint: "localhost" } }, "endpoint"],
     ["an endpoint with a password", { clientConfig: { endpoint: "https://user:hidden@localhost" } }, "endpoint"],
     ["an endpoint with a query", { clientConfig: { endpoint: "https://localhost/?token=hidden" } }, "endpoint"],
     ["a client and a region", { client: new KMSClient(), region: "eu-central-1" }, "client"],

@@ -143,7 +143,7 @@ describe("openSigner", () => {
   it("rejects a file that this user can't read", async () => {
     const path = writeTestFile("unreadable.pem", pemOf("P-256"));
     chmodSync(path, 0);
-    // Root can read any file, so this runs as the user `nobody` for a moment.
+    // Root can read any file, so this test temporarily runs as the user `nobody`.
     const root = process.getuid?.() === 0;
     if (root) process.seteuid?.(65534);
     try {
@@ -168,7 +168,7 @@ const source = fc.oneof(
 );
 
 describe("RFC 8089", () => {
-  it("any path and any source of the passphrase survive the round trip through a URI", () => {
+  it("preserves any path and any passphrase source in a round trip through a URI", () => {
     fc.assert(
       fc.property(absolute, source, (path, passphrase) => {
         expect(parseFileUri(formatFileUri({ path, passphrase }))).toEqual({ path, passphrase });

@@ -8,11 +8,11 @@ import { GcpKmsSigner, provider } from "hardproof/gcp-kms";
 import { calculateJwkThumbprint } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../emulators/crc32c.js";
-import { type GcpKmsService, gcpKmsService } from "../../emulators/gcp-kms-service.js";
+import { type GcpKmsTarget, gcpKmsTarget } from "./target.js";
 
-let kms: GcpKmsService;
+let kms: GcpKmsTarget;
 beforeAll(async () => {
-  kms = await gcpKmsService();
+  kms = await gcpKmsTarget();
 });
 afterAll(() => kms.close());
 

@@ -111,7 +111,7 @@ describe("resource names", () => {
 });
 
 it.each([{}, { cryptoKeyId: "" }])(
-  "rejects create() with a key ring and %j, and says how to name the key",
+  "rejects create() with a key ring and %j, and explains how to name the key",
   async (options) => {
     const ring = "projects/p/locations/l/keyRings/r";
     await expect(provider.create(`gcpkms://${ring}`, options)).rejects.toMatchObject({

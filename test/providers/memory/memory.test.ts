@@ -1,4 +1,4 @@
-/** Keys in memory: importing them in every format, and not revealing them in any. */
+/** Keys in memory: they are imported from every format, and never shown. */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
 import { inspect } from "node:util";
@@ -46,7 +46,7 @@ describe("a key", () => {
     ["encrypted SEC1", () => MemorySigner.fromPem(pem("sec1", "pass"), { passphrase: "pass" })],
     ["PKCS#8 that openssl encrypted", () => MemorySigner.fromPem(opensslPkcs8("pass"), { passphrase: "pass" })],
     ["JWK", () => MemorySigner.fromJwk(jwk)],
-  ])("from %s signs, and its public key verifies the signature", async (_, make) => {
+  ])("signs with a key from %s, and its public key verifies the signature", async (_, make) => {
     const signer = make();
     const signature = await signer.sign(data);
     expect(signature).toHaveLength(64);
@@ -54,7 +54,7 @@ describe("a key", () => {
     expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y });
   });
 
-  it("can be imported as WebCrypto and jose export it", async () => {
+  it("imports the private JWKs that WebCrypto and jose export", async () => {
     const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
     const exported = [await crypto.subtle.exportKey("jwk", pair.privateKey), await exportJWK(pair.privateKey)] as const;
     const signers = [MemorySigner.fromJwk(exported[0]), MemorySigner.fromJwk(exported[1])];
@@ -62,12 +62,12 @@ describe("a key", () => {
     for (const signer of signers) expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x, y });
   });
 
-  it("is a new one each time it is generated", async () => {
+  it("generates a different key each time", async () => {
     const keys = await Promise.all(Array.from({ length: 10 }, () => MemorySigner.generate().publicJwk()));
     expect(new Set(keys.map(({ x }) => x)).size).toBe(10);
   });
 
-  it("is described as a software key in this process that can be exported", async () => {
+  it("describes the key as a software key that can be exported", async () => {
     expect(await MemorySigner.generate().describe()).toMatchObject({
       provider: "memory",
       uri: "memory:",
@@ -81,20 +81,20 @@ describe("a key", () => {
 });
 
 describe("memory:", () => {
-  it("is a new key each time it is opened or created", async () => {
+  it("creates a new key each time it is opened or created", async () => {
     const keys = [await openSigner("memory:"), await openSigner("memory:"), await createKey("memory:")];
     expect(new Set((await Promise.all(keys.map((key) => key.describe()))).map(({ jkt }) => jkt)).size).toBe(3);
   });
 
   it.each(["memory:key", "memory://", "memory:?extractable=1", "memory:#a", "memory: "])(
-    "%s is rejected",
+    "rejects the URI %s",
     async (uri) => {
       await expect(openSigner(uri)).rejects.toThrow(/^memory: .* \(character \d+ of the URI\)\.$/);
     },
   );
 });
 
-describe("invalid keys are rejected", () => {
+describe("invalid keys", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
 
@@ -102,7 +102,7 @@ describe("invalid keys are rejected", () => {
     ["an RSA key", rsa, /P-256.*rsa 2048/],
     ["a P-384 key", p384, /P-256.*secp384r1/],
     ["an Ed25519 key", generateKeyPairSync("ed25519").privateKey, /P-256.*ed25519/],
-  ])("%s: the error names its type", (_, key, message) => {
+  ])("rejects %s with an error that names its type", (_, key, message) => {
     const pem = key.export({ type: "pkcs8", format: "pem" }).toString();
     expect(caught(() => MemorySigner.fromPem(pem))).toMatchObject({ code: "wrong-key", uri: "memory:" });
     expect(() => MemorySigner.fromPem(pem)).toThrow(message);
@@ -114,23 +114,26 @@ describe("invalid keys are rejected", () => {
     ["a public key", publicKey.export({ type: "spki", format: "pem" }).toString()],
     ["a truncated PEM", pem("pkcs8").slice(0, 60)],
     ["a PEM that doesn't contain a key", "-----BEGIN PRIVATE KEY-----\nMAAwAA==\n-----END PRIVATE KEY-----\n"],
-  ])("%s", (_, pem) => {
+  ])("rejects %s", (_, pem) => {
     expect(caught(() => MemorySigner.fromPem(pem))).toMatchObject({ name: "SignerError", code: "wrong-key" });
   });
 
-  it.each(["pkcs8", "sec1"] as const)("an encrypted %s key without a passphrase, or with a wrong one", (type) => {
-    expect(caught(() => MemorySigner.fromPem(pem(type, "pass")))).toMatchObject({ code: "pin-required" });
-    const wrong = caught(() => MemorySigner.fromPem(pem(type, "pass"), { passphrase: "wrong-phrase" }));
-    expect(wrong).toMatchObject({ code: "pin-incorrect" });
-    expect(inspect(wrong, { depth: 10, showHidden: true })).not.toContain("wrong-phrase");
-  });
+  it.each(["pkcs8", "sec1"] as const)(
+    "rejects an encrypted %s key without a passphrase, or with a wrong one",
+    (type) => {
+      expect(caught(() => MemorySigner.fromPem(pem(type, "pass")))).toMatchObject({ code: "pin-required" });
+      const wrong = caught(() => MemorySigner.fromPem(pem(type, "pass"), { passphrase: "wrong-phrase" }));
+      expect(wrong).toMatchObject({ code: "pin-incorrect" });
+      expect(inspect(wrong, { depth: 10, showHidden: true })).not.toContain("wrong-phrase");
+    },
+  );
 
   it.each([
     {},
     publicKey.export({ format: "jwk" }),
     { ...jwk, crv: "P-384" },
     { kty: "oct", k: "c2VjcmV0LWtleS1ieXRlcw" },
-  ])("a JWK that isn't a private P-256 key; the error doesn't contain its members", (jwk) => {
+  ])("rejects a JWK that isn't a private P-256 key, with an error that doesn't contain its members", (jwk) => {
     const error = caught(() => MemorySigner.fromJwk(jwk));
     expect(error).toMatchObject({ name: "SignerError", code: "wrong-key" });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/c2VjcmV0/);
@@ -138,7 +141,7 @@ describe("invalid keys are rejected", () => {
 });
 
 describe("the private key", () => {
-  it("can be exported only if the signer was created as extractable", () => {
+  it("exports the private key only if the signer was created as extractable", () => {
     expect(caught(() => MemorySigner.fromPem(pem("pkcs8")).exportPem())).toMatchObject({ code: "access-denied" });
     const extractable = MemorySigner.fromPem(pem("pkcs8"), { extractable: true });
     expect(createPrivateKey(extractable.exportPem()).equals(privateKey)).toBe(true);
@@ -146,7 +149,7 @@ describe("the private key", () => {
     expect(createPrivateKey({ key: extractable.exportPem("pass"), passphrase: "pass" }).equals(privateKey)).toBe(true);
   });
 
-  it("is neither in the output of inspect nor in JSON", async () => {
+  it("shows the private key neither in the output of inspect nor in JSON", async () => {
     const signer = MemorySigner.fromJwk(jwk, { extractable: true });
     await signer.sign(data);
     const secret = Buffer.from(jwk.d ?? "", "base64url");

@@ -36,7 +36,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(requireNonExportable(signer, { protection: ["hsm"] })).rejects.toMatchObject({ code: "wrong-key" });
   });
 
-  it("has a URI that opens the same key, given the PIN", async () => {
+  it("has a URI that opens the same key with the PIN", async () => {
     await using signer = newSigner();
     await using opened = provider.open(signer.uri, { pin: tpm.pin });
     expect(await opened.publicJwk()).toEqual(await signer.publicJwk());

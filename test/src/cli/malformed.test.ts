@@ -107,7 +107,7 @@ describe("200 malformed URIs", () => {
   });
 });
 
-describe("200 malformed command lines", () => {
+describe("400 malformed command lines", () => {
   it("reports each malformed command line in one line", async () => {
     await fc.assert(fc.asyncProperty(malformedLine, expectUsageError), { numRuns: 400 });
   });

@@ -59,12 +59,12 @@ describe("help", () => {
     for (const word of ["130", "HARDPROOF_KEY", "HARDPROOF_PROVIDERS", "keygen", "doctor"]) expect(out).toContain(word);
   });
 
-  it("is not wider than the terminal", async () => {
+  it("prints help that is not wider than the terminal", async () => {
     const { out } = await run(["token", "--help"], { columns: 70 });
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(70);
   });
 
-  it("exists for each command", async () => {
+  it("prints help for each command", async () => {
     for (const name of COMMANDS)
       expect(await run([name, "--help"])).toMatchObject({
         code: 0,

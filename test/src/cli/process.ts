@@ -36,8 +36,8 @@ export function start(command: string, args: readonly string[], env: Record<stri
 }
 
 /**
- * Starts the command in a new terminal of the given width, through `script`, which is part of every Debian. Writing to
- * the child's standard input types into the terminal.
+ * Starts the command in a new terminal with this number of columns, through `script`, which every Debian system has.
+ * Writing to the child's standard input types into the terminal.
  *
  * @returns A process whose output combines standard output and standard error, with a terminal's line breaks.
  */

@@ -109,7 +109,7 @@ describe("hardproof token", () => {
     expect(refreshed.out + refreshed.err).not.toContain(refreshToken);
   });
 
-  it("ends with exit code 1 if the server refuses, with the server's error and without the secret", async () => {
+  it("ends with exit code 1 if the server rejects the request, with the server's error and without the secret", async () => {
     const wrong = { ...env, HARDPROOF_CLIENT_SECRET: "not the secret" };
     const { code, out, err } = await run(["token", "--issuer", as.issuer], { env: wrong });
     expect({ code, out }).toEqual({ code: 1, out: "" });
@@ -258,7 +258,7 @@ describe("hardproof fetch", () => {
 });
 
 describe("hardproof demo", () => {
-  it("reports the binding, the accepted call and the refused theft", async () => {
+  it("reports the binding, the accepted call and the rejected theft", async () => {
     const { code, out } = await run(["demo", "--json"], { env: { HARDPROOF_KEY: key } });
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({

@@ -25,7 +25,7 @@ async function verified(proof: string, ...args: string[]): Promise<Verdict & { c
 
 const failedChecks = ({ findings }: Verdict) => findings.filter(({ ok }) => ok === false).map(({ check }) => check);
 
-/** Makes a proof with jose, with the given defects. */
+/** Makes a proof with jose, with these defects. */
 async function forged({
   header = {},
   claims = {},
@@ -185,5 +185,5 @@ describe("RFC 9449 §4.3", () => {
 
 it("removes terminal control characters from claims", async () => {
   const { out } = await run(["verify", await forged({ claims: { htm: "\u001b[2J\u202eGET\n✓ signature" } })]);
-  for (const obeyed of ["\u001b", "\u202e", "\n✓ signature\n"]) expect(out).not.toContain(obeyed);
+  for (const control of ["\u001b", "\u202e", "\n✓ signature\n"]) expect(out).not.toContain(control);
 });

@@ -178,7 +178,7 @@ describe("the key", () => {
     await expect(closed.makeProof(GET)).rejects.toMatchObject({ code: "misconfigured" });
   });
 
-  it("doesn't show the private key to inspect", async () => {
+  it("doesn't show the private key in the output of inspect", async () => {
     const signer = MemorySigner.generate({ extractable: true });
     const pem = signer.exportPem();
     const shown = inspect(await DPoPProver.create(signer), { depth: 20, showHidden: true });

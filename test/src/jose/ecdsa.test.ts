@@ -29,7 +29,7 @@ const der = (r: Uint8Array, s: Uint8Array) => tlv(0x30, Buffer.concat([integer(r
 const halves = (bytes: Uint8Array) => [bytes.subarray(0, 32), bytes.subarray(32)] as const;
 
 describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
-  it("a DER signature of node:crypto converts to a raw one that node:crypto verifies, and back to the same bytes", () => {
+  it("converts a DER signature of node:crypto to a raw one that node:crypto verifies, and back to the same bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
         const signature = sign("sha256", message, pair.privateKey);
@@ -41,7 +41,7 @@ describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
     );
   });
 
-  it("a raw signature of node:crypto converts to DER that node:crypto verifies", () => {
+  it("converts a raw signature of node:crypto to DER that node:crypto verifies", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
         const signature = sign("sha256", message, { key: pair.privateKey, dsaEncoding: "ieee-p1363" });
@@ -50,7 +50,7 @@ describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
     );
   });
 
-  it("conversion preserves r and s with any leading zeros", () => {
+  it("preserves r and s with any leading zeros in both conversions", () => {
     fc.assert(
       fc.property(raw, (bytes) => {
         const expected = der(...halves(bytes));
@@ -61,7 +61,7 @@ describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
   });
 
   it.each(Array.from({ length: 32 }, (_, zeros) => zeros))(
-    "conversion preserves %i leading zero bytes in r and s",
+    "preserves %i leading zero bytes in r and s in both conversions",
     (zeros) => {
       const half = Buffer.alloc(32, 0xab).fill(0, 0, zeros);
       const bytes = Buffer.concat([half, half]);
@@ -71,7 +71,7 @@ describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
   );
 });
 
-describe("an invalid signature is rejected", () => {
+describe("invalid signatures", () => {
   const one = Buffer.alloc(32, 0x11);
   const high = Buffer.alloc(32, 0xee);
   const good = der(one, high);
@@ -100,15 +100,15 @@ describe("an invalid signature is rejected", () => {
     ["octet strings", tlv(0x30, Buffer.concat([tlv(0x04, one), tlv(0x04, one)]))],
     ["a nested sequence", tlv(0x30, good)],
     ["a raw signature", Buffer.concat([one, one])],
-  ])("DER: %s", (_, bytes) => {
+  ])("rejects an invalid DER signature: %s", (_, bytes) => {
     expect(() => derToRaw(bytes)).toThrow(integrity);
   });
 
-  it("DER: a valid signature truncated at any byte", () => {
+  it("rejects a DER signature that is truncated at any byte", () => {
     for (let end = 0; end < good.length; end++) expect(() => derToRaw(good.subarray(0, end))).toThrow(integrity);
   });
 
-  it("DER: a valid signature with any byte changed, unless the result is the DER encoding of another r and s", () => {
+  it("rejects a DER signature with any byte changed, unless the result encodes another r and s", () => {
     fc.assert(
       fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = Buffer.from(good);
@@ -120,7 +120,7 @@ describe("an invalid signature is rejected", () => {
     );
   });
 
-  it("DER: arbitrary bytes", () => {
+  it("rejects arbitrary bytes as a DER signature", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         expect(() => derToRaw(bytes)).toThrow(integrity);
@@ -135,13 +135,13 @@ describe("an invalid signature is rejected", () => {
     ["s = 0", Buffer.concat([one, Buffer.alloc(32)])],
     ["r = n", Buffer.concat([order, one])],
     ["s = n", Buffer.concat([one, order])],
-  ])("raw: %s", (_, bytes) => {
+  ])("rejects an invalid raw signature: %s", (_, bytes) => {
     expect(() => rawToDer(bytes)).toThrow(integrity);
   });
 });
 
 describe("public keys", () => {
-  it("import to the same JWK of four members from SPKI and from a JWK", () => {
+  it("imports the same JWK of four members from SPKI and from a JWK", () => {
     const spki = pair.publicKey.export({ type: "spki", format: "der" });
     const { kty, crv, x, y } = jwk;
     for (const publicKey of [spki, { kty, crv, x, y, kid: "k", use: "sig" } as never])
@@ -153,13 +153,13 @@ describe("public keys", () => {
     ["secp256k1", generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey, "secp256k1"],
     ["RSA", generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey, "rsa 2048"],
     ["Ed25519", generateKeyPairSync("ed25519").publicKey, "ed25519"],
-  ])("of another type are rejected, and the error names the type: %s", (_, key, name) => {
+  ])("rejects a public key of another type with an error that names the type: %s", (_, key, name) => {
     const spki = key.export({ type: "spki", format: "der" });
     expect(() => importPublicKey(spki)).toThrow(wrongKey);
     expect(() => importPublicKey(spki)).toThrow(name);
   });
 
-  it("whose point isn't on the curve are rejected", () => {
+  it("rejects a public key whose point isn't on the curve", () => {
     const y = Buffer.from(jwk.y ?? "", "base64url");
     y[31] = (y[31] ?? 0) ^ 1;
     const off = { kty: "EC", crv: "P-256", x: jwk.x ?? "", y: y.toString("base64url") } as const;
@@ -168,7 +168,7 @@ describe("public keys", () => {
     expect(() => importPublicKey(Buffer.concat([spki.subarray(0, -32), y]))).toThrow(wrongKey);
   });
 
-  it("of arbitrary bytes are rejected", () => {
+  it("rejects arbitrary bytes as a public key", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         expect(() => importPublicKey(bytes)).toThrow(wrongKey);
@@ -178,7 +178,7 @@ describe("public keys", () => {
 });
 
 describe("CKA_EC_POINT (PKCS#11 v2.40 §2.3.3)", () => {
-  it("is accepted as a DER OCTET STRING and as the bare point", () => {
+  it("accepts CKA_EC_POINT as a DER OCTET STRING and as the bare point", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1 }), (seed) => {
         const ecdh = createECDH("prime256v1");
@@ -197,7 +197,7 @@ describe("CKA_EC_POINT (PKCS#11 v2.40 §2.3.3)", () => {
     ["a P-384 point", tlv(0x04, Buffer.concat([Buffer.of(0x04), Buffer.alloc(96, 1)]))],
     ["a point with a byte after it", Buffer.concat([tlv(0x04, Buffer.alloc(65, 4)), Buffer.of(0)])],
     ["another tag around it", tlv(0x03, Buffer.alloc(65, 4))],
-  ])("is rejected: %s", (_, bytes) => {
+  ])("rejects CKA_EC_POINT with %s", (_, bytes) => {
     expect(() => jwkFromEcPoint(bytes)).toThrow(wrongKey);
   });
 });

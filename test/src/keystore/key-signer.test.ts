@@ -46,13 +46,13 @@ const caught = (promise: Promise<unknown>) =>
   );
 
 describe("opening", () => {
-  it("is deferred until the first use, and skipped for a signer that is closed unused", async () => {
+  it("opens the key at the first use, and never for a signer that is closed unused", async () => {
     const open = vi.fn(() => store());
     await newSigner(open).close();
     expect(open).not.toHaveBeenCalled();
   });
 
-  it("is shared by 50 concurrent callers of all methods", async () => {
+  it("opens the key once for 50 concurrent callers of all methods", async () => {
     const open = vi.fn(async () => store());
     const signer = newSigner(open);
     const calls = Array.from(
@@ -63,7 +63,7 @@ describe("opening", () => {
     expect(open).toHaveBeenCalledTimes(1);
   });
 
-  it("is retried by the next call after a failure", async () => {
+  it("opens the key again at the next call after a failure", async () => {
     const open = vi.fn(async () => store()).mockRejectedValueOnce(new Error("no route"));
     const signer = newSigner(open);
     const errors = await Promise.all([signer.sign(data), signer.publicJwk()].map(caught));
@@ -73,7 +73,7 @@ describe("opening", () => {
     expect(open).toHaveBeenCalledTimes(2);
   });
 
-  it("ends at the timeout, and a key that arrives later is closed", async () => {
+  it("stops opening at the timeout, and closes a key that arrives later", async () => {
     const late = store();
     let arrive: (key: OpenKey) => void = () => undefined;
     const signer = newSigner(
@@ -97,7 +97,7 @@ describe("opening", () => {
     expect(wrong.signMessage).not.toHaveBeenCalled();
   });
 
-  it("continues for other callers when one of them aborts", async () => {
+  it("continues opening for the other callers when one of them aborts", async () => {
     let arrive: () => void = () => undefined;
     const signer = newSigner(async () => {
       await new Promise<void>((resolve) => {
@@ -114,7 +114,7 @@ describe("opening", () => {
     expect(await waiting).toHaveLength(64);
   });
 
-  it("is not started by an already aborted caller, and leaves no unhandled rejection", async () => {
+  it("doesn't open the key for an already aborted caller, and leaves no unhandled rejection", async () => {
     const open = vi.fn(async () => Promise.reject(new Error("no token in the slot")));
     const [unhandled, signal] = [vi.fn(), AbortSignal.abort()];
     process.on("unhandledRejection", unhandled);
@@ -133,7 +133,7 @@ describe("opening", () => {
 });
 
 describe("signing", () => {
-  it("passes the message, or its SHA-256 digest if the store signs digests", async () => {
+  it("passes the store the message, or its SHA-256 digest if the store signs digests", async () => {
     const digests: Uint8Array[] = [];
     const { publicKey, describe, close } = store();
     const key: OpenKey = {
@@ -197,7 +197,7 @@ describe("signing", () => {
     expect(await first.sign(data)).toHaveLength(64);
   });
 
-  it("ends at the timeout, and aborts the signal that was passed to the store", async () => {
+  it("ends a signature at the timeout, and aborts the signal that was passed to the store", async () => {
     let signal: AbortSignal | undefined;
     const key = store((_, options) => {
       signal = options.signal;
@@ -208,7 +208,7 @@ describe("signing", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it("ends when the caller aborts, before or during the call, with the reason as cause", async () => {
+  it("ends a signature when the caller aborts, before or during the call, with the reason as cause", async () => {
     const key = store(never);
     const signer = newSigner(() => key);
     const reason = new Error("the user left");
@@ -232,7 +232,7 @@ describe("signing", () => {
 });
 
 describe("errors of a store", () => {
-  it("become a SignerError, without the properties in which SDKs store requests", async () => {
+  it("converts a store's error to a SignerError, without the properties in which SDKs store requests", async () => {
     const sdk = Object.assign(new Error("503"), {
       code: "Unavailable",
       $request: { headers: { authorization: "s3cr3t" } },
@@ -243,7 +243,7 @@ describe("errors of a store", () => {
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain("s3cr3t");
   });
 
-  it("are handled the same whether thrown or rejected", async () => {
+  it("handles thrown and rejected errors of a store alike", async () => {
     const boom = () => {
       throw new Error("boom");
     };
@@ -254,7 +254,7 @@ describe("errors of a store", () => {
 });
 
 describe("closing", () => {
-  it("waits for signatures in flight, closes once, and rejects all later calls", async () => {
+  it("waits for signatures in flight, closes the key once, and rejects all later calls", async () => {
     const responses: (() => void)[] = [];
     const key = store(
       (message) =>
@@ -282,7 +282,7 @@ describe("closing", () => {
     expect(await signing).toHaveLength(64);
   });
 
-  it("stops waiting at the timeout for a store that never responds", async () => {
+  it("stops waiting in close() at the timeout if the store never responds", async () => {
     const key = store(never);
     const signer = newSigner(() => key, { timeout: 20 });
     const signing = caught(signer.sign(data));
@@ -291,7 +291,7 @@ describe("closing", () => {
     expect(key.close).toHaveBeenCalledTimes(1);
   });
 
-  it("is done at the end of `await using`", async () => {
+  it("closes the key at the end of `await using`", async () => {
     const key = store();
     {
       await using signer = newSigner(() => key);

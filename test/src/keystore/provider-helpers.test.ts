@@ -76,13 +76,13 @@ describe("ErrorTable", () => {
 describe("missingPackage", () => {
   const remedyOf = (message: string) => missingPackage("sdk", "A store", new Error(message), "Rebuild it.").message;
 
-  it("says how to install a package that isn't installed", () => {
+  it("explains how to install a package that isn't installed", () => {
     const expected = "A store needs the package sdk. Install it beside hardproof: npm install sdk.";
     expect(remedyOf("Cannot find package 'sdk' imported from /app/a.js\nRequire stack: …")).toBe(expected);
     expect(remedyOf("Cannot find module 'sdk'")).toBe(expected);
   });
 
-  it("says how to repair a package that is installed but can't be loaded", () => {
+  it("explains how to repair a package that is installed but can't be loaded", () => {
     for (const message of [
       "Cannot find module './addon.node'",
       "Cannot find package 'sdk-core' imported from sdk",

@@ -135,14 +135,14 @@ describe.each(Object.keys(builtInProviders))("%s:", (scheme) => {
 });
 
 describe("createKey and listKeys", () => {
-  it("call the provider", async () => {
+  it("createKey and listKeys call the provider", async () => {
     const created = MemorySigner.generate();
     registerProvider(storeOf("whole", { create: async () => created, list: async (uri) => [`${uri}key-1`] }));
     expect(await createKey("whole:key-1")).toBe(created);
     expect(await listKeys("whole:")).toEqual(["whole:key-1"]);
   });
 
-  it("reject a provider that doesn't support them", async () => {
+  it("createKey and listKeys reject a provider that doesn't support them", async () => {
     registerProvider(storeOf("open-only"));
     expect((await rejection(createKey("open-only:key"))).message).toMatch(
       /^open-only: This provider can't create keys\./,
@@ -169,6 +169,7 @@ describe("registerProvider", () => {
     ["a scheme that a URI can't have", storeOf("two words")],
     ["an object without `open`", { scheme: "closed" }],
     ["a `create` that isn't a function", { ...storeOf("creates"), create: true }],
+    ["a `diagnose` that isn't a function", { ...storeOf("diagnoses"), diagnose: true }],
   ])("rejects %s", (_, provider: unknown) => {
     expect(() => registerProvider(provider as Provider)).toThrow(/must have a scheme/);
   });
@@ -233,7 +234,7 @@ describe("loadProviders", () => {
     expect(message).toMatch(/must be named by its package, or by a path|can't be loaded/);
   });
 
-  it("is never triggered by a URI", async () => {
+  it("never loads a module because of a URI", async () => {
     const path = moduleOf("trap", "globalThis.sprung = true;\nexport const provider = {};");
     for (const uri of [path, pathToFileURL(path).href, `trap:${path}`, `memory:${path}`])
       await openSigner(uri).then(

@@ -21,7 +21,7 @@ const errorOf = (source: SecretSource, use: Partial<SecretUse> = {}): Promise<Si
 process.env.HARDPROOF_SECRET = "s3cr3t ";
 process.env.HARDPROOF_EMPTY = "";
 
-describe("readSecret returns", () => {
+describe("readable secrets", () => {
   it.each<[string, () => SecretSource, string]>([
     ["a string", () => "s3cr3t\n", "s3cr3t\n"],
     ["an environment variable, unchanged", () => ({ env: "HARDPROOF_SECRET" }), "s3cr3t "],
@@ -30,12 +30,12 @@ describe("readSecret returns", () => {
     ["a file with all but the last line break", () => file("s3\ncr3t\n\n"), "s3\ncr3t\n"],
     ["the result of a function", () => () => "s3cr3t", "s3cr3t"],
     ["the result of an asynchronous function", () => async () => "s3cr3t", "s3cr3t"],
-  ])("%s", async (_, source, secret) => {
+  ])("readSecret returns %s", async (_, source, secret) => {
     expect(await readSecret(source(), { name: "PIN" })).toBe(secret);
   });
 });
 
-describe("readSecret rejects, and names what is missing and where", () => {
+describe("unreadable secrets", () => {
   const failing = () => {
     throw new Error("the user closed the prompt");
   };
@@ -47,18 +47,18 @@ describe("readSecret rejects, and names what is missing and where", () => {
     ["an empty file", () => file("\n"), /in the file .* is empty/],
     ["a function that throws", () => failing, /from the function can't be read/],
     ["a function that returns undefined", () => (() => undefined) as never, /from the function is missing/],
-  ])("%s", async (_, source, message) => {
+  ])("readSecret rejects %s, and names what is missing and where", async (_, source, message) => {
     expect(await errorOf(source())).toMatchObject({ code: "pin-required", message: expect.stringMatching(message) });
   });
 
-  it("with the code, URI and note of the caller", async () => {
+  it("readSecret throws an error with the code, URI and note of the caller", async () => {
     const error = await errorOf("", { code: "access-denied", uri: "test:key", note: "Nothing was sent." });
     expect(error).toBeInstanceOf(SignerError);
     expect(error).toMatchObject({ code: "access-denied", uri: "test:key" });
     expect(error.message).toBe("test:key: The PIN is empty. Nothing was sent.");
   });
 
-  it("without the secret, if a function returns something else", async () => {
+  it("readSecret doesn't show what a function returned instead of a string", async () => {
     const error = await errorOf((() => ({ pin: "s3cr3t" })) as never);
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cr3t");
   });

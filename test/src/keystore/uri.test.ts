@@ -7,7 +7,7 @@ import { percentDecode, percentEncode, readAttributes, splitUri } from "../../..
 const NAMES = ["token", "object", "pin-value", "pin-source"];
 const SECRET = "s3cr3t";
 
-/** What a provider does with its URI before it reads the values. */
+/** Parses a URI as a provider does before it reads the values. */
 function read(uri: string) {
   const { path, query, fail } = splitUri(uri, "test");
   return { path: readAttributes(path, ";", NAMES, fail), query: readAttributes(query, "&", NAMES, fail) };
@@ -31,7 +31,7 @@ const written = (pairs: [string, Uint8Array][], separator: string) =>
   pairs.map(([name, value]) => `${name}=${percentEncode(value)}`).join(separator);
 
 describe("RFC 3986 §2.1", () => {
-  it("any bytes survive percent-encoding, with any set of plain characters", () => {
+  it("preserves any bytes in percent-encoding and decoding, with any set of plain characters", () => {
     const { fail } = splitUri("test:", "test");
     fc.assert(
       fc.property(bytes, fc.constantFrom("", "/", "/:@"), (value, plain) => {
@@ -42,12 +42,12 @@ describe("RFC 3986 §2.1", () => {
     );
   });
 
-  it("hex digits may be in upper or lower case", () => {
+  it("decodes hex digits in upper and lower case", () => {
     const { fail } = splitUri("test:", "test");
     expect(percentDecode({ text: "%c3%A9", at: 0 }, fail).toString()).toBe("é");
   });
 
-  it("any attributes survive the round trip through a URI", () => {
+  it("preserves any attributes in a round trip through a URI", () => {
     fc.assert(
       fc.property(attributes, attributes, (path, query) => {
         const uri = `test:${written(path, ";")}?${written(query, "&")}`;
@@ -59,7 +59,7 @@ describe("RFC 3986 §2.1", () => {
   });
 });
 
-describe("a malformed URI is rejected, and the error points at the character", () => {
+describe("malformed URIs", () => {
   it.each([
     ["another scheme", "other:token=a", 1],
     ["a scheme in capitals", "TEST:token=a", 1],
@@ -78,18 +78,18 @@ describe("a malformed URI is rejected, and the error points at the character", (
     ["a property of every object", `test:constructor=${SECRET}`, 6],
     ["an attribute twice", `test:token=a;token=${SECRET}`, 14],
     ["an attribute twice in the query", `test:token=a?pin-value=${SECRET}&pin-value=b`, 31],
-  ])("%s", (_, uri, character) => {
+  ])("rejects %s, and names the character", (_, uri, character) => {
     expect(rejectionOf(uri).message).toContain(`(character ${character} of the URI)`);
   });
 
   it.each([
     ["bytes that are not UTF-8", `test:token=${SECRET}%FF`],
     ["a NUL", `test:token=${SECRET}%00`],
-  ])("%s: the error names the attribute", (_, uri) => {
+  ])("rejects %s, and names the attribute", (_, uri) => {
     expect(rejectionOf(uri).message).toContain("token");
   });
 
-  it("a value that isn't a string", () => {
+  it("rejects a value that isn't a string", () => {
     const notString: unknown = undefined;
     expect(() => splitUri(notString as string, "test")).toThrow(/must be a string/);
   });
@@ -107,11 +107,11 @@ describe("the source of a secret", () => {
     ["file:///run/secrets/a%20pin", { file: "/run/secrets/a pin" }],
     ["file://localhost/run/secrets/pin", { file: "/run/secrets/pin" }],
     ["/run/secrets/a%20pin", { file: "/run/secrets/a%20pin" }],
-  ])("%s is accepted", (text, source) => {
+  ])("accepts the source %s", (text, source) => {
     expect(sourceOf(text)).toEqual(source);
   });
 
-  it("is optional", () => {
+  it("returns undefined if there is no source", () => {
     expect(read("test:").query.secretSource("pin-source")).toBeUndefined();
   });
 
@@ -127,11 +127,11 @@ describe("the source of a secret", () => {
     "|cat /pin",
     "https://a/b",
     "/",
-  ])("%j is rejected", (text) => {
+  ])("rejects the source %j", (text) => {
     expect(() => sourceOf(text)).toThrow(/pin-source must be env:NAME, or the absolute path of a file/);
   });
 
-  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("%j is rejected for its encoding", (text) => {
+  it.each(["file:///a%", "file:///a%00", "file:///a%ff"])("rejects the source %j for its encoding", (text) => {
     expect(() => sourceOf(text)).toThrow(expect.objectContaining({ code: "misconfigured" }));
   });
 });
@@ -166,7 +166,7 @@ describe("300 malformed URIs", () => {
     .map(([path, more]) => `test:${written(path, ";")}?pin-source=${more}&pin-value=${SECRET}`);
   const malformed = fc.oneof(...Object.values(mistakes)).chain((breakUri) => valid.map(breakUri));
 
-  it("are each rejected in one line that names the character or the attribute, and never a value", () => {
+  it("rejects each URI in one line that names the character or the attribute, and never a value", () => {
     fc.assert(
       fc.property(malformed, (uri) => {
         const { code, message } = rejectionOf(uri);

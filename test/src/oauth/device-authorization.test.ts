@@ -145,7 +145,7 @@ it("backs off while the key store is unavailable, and stops if it denies access"
 it("backs off from a server that doesn't respond", async () => {
   const { device, waits } = await start(["silent", token], codes, { timeout: 1_000 });
   await settled(device.token());
-  expect(waits()).toEqual([5, 11]); // including one second until the time-out
+  expect(waits()).toEqual([5, 11]); // including one second until the timeout
 });
 
 it.each([{ error: "access_denied" }, { error: "expired_token" }, { error: "invalid_grant" }])(

@@ -305,7 +305,7 @@ describe("error responses", () => {
     "assertion",
     "subject_token",
     "user_pin",
-  ])("redacts a %s however short it is, also in a nonstandard error code", async (name) => {
+  ])("redacts a %s however short it is, even in a nonstandard error code", async (name) => {
     server.respondWith(json(400, { error: "bad_7x", error_description: "it is 7x" }));
     expect(await errorOf(requestToken({ extra: { [name]: "7x" } }))).toMatchObject({
       error: "bad_[redacted]",

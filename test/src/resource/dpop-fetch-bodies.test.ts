@@ -226,7 +226,7 @@ describe("aborts", () => {
     expect(server.requests).toEqual([]);
   });
 
-  it("can be aborted while waiting for a token, and while reading the response", async () => {
+  it("throws if the call is aborted while waiting for a token, or while reading the response", async () => {
     const controller = new AbortController();
     const never = () => new Promise<Token>(() => undefined);
     const call = caller({ token: { token: never, renew: never } })(url, { signal: controller.signal });
@@ -234,10 +234,14 @@ describe("aborts", () => {
     expect(await errorOf(call)).toBe(reason);
 
     inTurn((response) => response.writeHead(200).write("half"));
-    const second = new AbortController();
-    const response = await caller()(url, { signal: second.signal });
-    second.abort(reason);
-    expect(await errorOf(response.text())).toMatchObject({ name: "AbortError" });
+    const abortWhileReading = async (send: typeof fetch) => {
+      const second = new AbortController();
+      const response = await send(url, { signal: second.signal });
+      second.abort(reason);
+      return errorOf(response.text());
+    };
+    // Node 24 and later reject with the signal's reason, earlier ones with an AbortError.
+    expect(await abortWhileReading(caller())).toEqual(await abortWhileReading(fetch));
   });
 
   it("throws TimeoutError for AbortSignal.timeout", async () => {

@@ -26,7 +26,7 @@ describe("nonces (RFC 9449 §9)", () => {
     ['Bearer error="use_dpop_nonce"', 1],
     ['Basic realm="DPoP error=\\"use_dpop_nonce\\""', 1],
     ['DPoP algs="ES256"', 1],
-  ])("recognizes the DPoP challenge in %s", async (header, requests) => {
+  ])("recognises the DPoP challenge in %s", async (header, requests) => {
     server.respondWith((response, request, turn) =>
       (turn === 1 ? respond(401, { "www-authenticate": header, "dpop-nonce": "n" }) : ok)(response, request, turn),
     );

@@ -72,8 +72,8 @@ describe("redirects", () => {
 
   it("follows the redirect of a Request with its body", async () => {
     inTurn(respond(307, { location: "/next" }), ok);
-    await caller()(new Request(url, { method: "POST", body: "payload", headers: { "x-own": "kept" } }));
-    expect(server.requests[1]).toMatchObject({ method: "POST", body: "payload", headers: { "x-own": "kept" } });
+    await caller()(new Request(url, { method: "POST", body: "payload", headers: { "x-own": "1" } }));
+    expect(server.requests[1]).toMatchObject({ method: "POST", body: "payload", headers: { "x-own": "1" } });
   });
 
   it.each([301, 302, 303, 307, 308])("doesn't follow a %d to another origin", async (status) => {
@@ -86,7 +86,7 @@ describe("redirects", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  it("doesn't follow a redirect to an invalid URL, to a URL with a user name, or to a hidden one", async () => {
+  it("doesn't follow a redirect to an invalid URL or to a URL with a user name, or an opaque redirect", async () => {
     inTurn(respond(302, { location: "http://[" }));
     expect(await errorOf(caller()(url))).toMatchObject({ code: "redirect" });
     inTurn(respond(302, { location: `${server.origin.replace("//", "//u:p@")}/x` }));

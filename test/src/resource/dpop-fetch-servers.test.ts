@@ -1,4 +1,4 @@
-/** `dpopFetch` with each kind of key, independent verifiers and tokens of oidc-provider, also from inside other libraries. */
+/** `dpopFetch` with each kind of key, independent verifiers and tokens of oidc-provider, including calls by other libraries. */
 import { DPoPProver, dpopFetch, OAuthClient, type Signer, Token, type TokenSource, tokenSource } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";

@@ -1,4 +1,4 @@
-/** What `dpopFetch` sends, and where it refuses to send it. */
+/** What `dpopFetch` sends, and which requests it rejects. */
 import { inspect } from "node:util";
 import { type DPoPFetchOptions, dpopFetch, Token } from "hardproof";
 import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
@@ -9,7 +9,7 @@ const { server, elsewhere, url, inTurn, caller, proofs } = stub;
 afterAll(() => stub.close());
 
 describe("the type", () => {
-  it("has the type of fetch", () => {
+  it("returns a function with the type of fetch", () => {
     expectTypeOf(dpopFetch).returns.toEqualTypeOf<typeof fetch>();
     expectTypeOf(dpopFetch).parameter(0).toExtend<DPoPFetchOptions>();
     expectTypeOf<DPoPFetchOptions["token"]>().extract<string | Token>().toEqualTypeOf<string | Token>();
@@ -19,12 +19,12 @@ describe("the type", () => {
 describe("RFC 9449 §7.1", () => {
   it("sends the token with the DPoP scheme, and a proof with its hash", async () => {
     inTurn(ok);
-    const response = await caller()(`${url}?a=1#b`, { headers: { "x-own": "kept" } });
+    const response = await caller()(`${url}?a=1#b`, { headers: { "x-own": "1" } });
     expect(await response.text()).toBe("body");
     expect(server.requests[0]).toMatchObject({
       method: "GET",
       path: "/resource?a=1",
-      headers: { authorization: `DPoP ${TOKEN}`, "x-own": "kept" },
+      headers: { authorization: `DPoP ${TOKEN}`, "x-own": "1" },
     });
     expect(proofs()).toMatchObject([{ htm: "GET", htu: url, ath: expect.any(String) }]);
   });

@@ -4,6 +4,7 @@ import { DPoPProver, OAuthClient, type TokenSource, type TokenSourceOptions, tok
 import { vi } from "vitest";
 import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
+/** A stub authorization server, and token sources that use it. */
 export interface StubSource {
   readonly server: StubServer;
   readonly prover: DPoPProver;
@@ -13,8 +14,10 @@ export interface StubSource {
   close(): Promise<void>;
 }
 
+/** The start of the fake time, in milliseconds. */
 export const EPOCH = Date.UTC(2026, 0, 1);
 
+/** Starts the server. */
 export async function stubSource(): Promise<StubSource> {
   const [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
   const client = new OAuthClient({ baseUrl: server.origin });
@@ -30,6 +33,7 @@ export async function stubSource(): Promise<StubSource> {
   };
 }
 
+/** Responds with a token and these fields. */
 export function tokenResponse(access_token: string, fields: Record<string, unknown> = { expires_in: 600 }): Responder {
   return json(200, { access_token, token_type: "DPoP", ...fields });
 }
@@ -45,6 +49,7 @@ export function setTime(seconds: number): void {
   else vi.advanceTimersByTime(time - Date.now());
 }
 
+/** Waits in turns of the event loop until the condition is true. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await setImmediate();
 }

@@ -375,7 +375,7 @@ describe("a failed token request", () => {
     expect(await errorOf(tokens.token())).toMatchObject({ statusCode: 503 });
   });
 
-  it("waits as long as Retry-After says, but at most one minute", async () => {
+  it("waits as long as Retry-After requires, but at most one minute", async () => {
     server.respondWith(json(429, { error: "slow_down" }, { "retry-after": "30" }));
     const tokens = source();
     await errorOf(tokens.token());

@@ -31,8 +31,9 @@ afterEach(() => {
 const key = new Uint8Array(32).fill(7);
 const stores: Record<string, () => TokenStore> = {
   memory: memoryTokenStore,
-  "32 bytes": () => encryptedTokenStore({ directory, key }),
-  passphrase: () => encryptedTokenStore({ directory: join(directory, "created"), key: "correct horse" }),
+  "a file encrypted with 32 bytes": () => encryptedTokenStore({ directory, key }),
+  "a file encrypted with a passphrase": () =>
+    encryptedTokenStore({ directory: join(directory, "created"), key: "correct horse" }),
 };
 const stored = (accessToken = "secret-token"): StoredToken => ({
   raw: { access_token: accessToken },
@@ -40,7 +41,7 @@ const stored = (accessToken = "secret-token"): StoredToken => ({
   expiresAt: EPOCH,
 });
 
-describe.each(Object.keys(stores))("a store by %s", (kind) => {
+describe.each(Object.keys(stores))("a token store in %s", (kind) => {
   it("returns what was stored under a key until it is deleted", async () => {
     const store = stores[kind]?.() ?? expect.unreachable();
     expect(await store.get("a")).toBeUndefined();

@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
-import { gcpKms } from "./gcp-kms.js";
+import { gcpKms } from "../../emulators/gcp-kms.js";
 
 type CreateRequest = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
 
 /** A service with a key, and what the tests need to use it. */
-export interface GcpKmsService {
+export interface GcpKmsTarget {
   /** Options for `GcpKmsSigner`. */
   readonly options: { endpoint?: string };
   /** The name of a key whose version 1 is enabled and signs ES256. */
@@ -31,13 +31,13 @@ export interface GcpKmsService {
 const { HARDPROOF_GCP_KMS_KEY: key, HARDPROOF_GCP_KMS_ENDPOINT: endpoint } = process.env;
 
 /** Connects to the service that HARDPROOF_GCP_KMS_KEY and HARDPROOF_GCP_KMS_ENDPOINT name, or starts the emulator. */
-export async function gcpKmsService(): Promise<GcpKmsService> {
+export async function gcpKmsTarget(): Promise<GcpKmsTarget> {
   if (key) return service(key.replace(/\/cryptoKeyVersions\/.*/, ""), endpoint, async () => undefined);
   const emulator = await gcpKms();
   return service(emulator.store.addKey().fields.name, emulator.endpoint, () => emulator.close());
 }
 
-function service(key: string, endpoint: string | undefined, closeService: () => Promise<void>): GcpKmsService {
+function service(key: string, endpoint: string | undefined, closeService: () => Promise<void>): GcpKmsTarget {
   const client = new KeyManagementServiceClient(endpoint === undefined ? {} : clientConfig(endpoint));
   const keyRing = key.replace(/\/cryptoKeys\/.*/, "");
   const created: string[] = [];

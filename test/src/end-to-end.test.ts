@@ -25,8 +25,8 @@ let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
   [hsm, tpm, aws, gcp, as] = await Promise.all([
-    softHsm({ label: "main job" }),
-    noTpm ? undefined : softTpm({ label: "main job" }),
+    softHsm({ label: "end to end" }),
+    noTpm ? undefined : softTpm({ label: "end to end" }),
     awsKms(),
     gcpKms(),
     authorizationServer(),
@@ -51,10 +51,10 @@ const signers: Record<string, () => Signer> = {
 
 for (const kind of Object.keys(signers)) {
   const skipped = kind === "TPM" && noTpm;
-  describe.skipIf(skipped)(`a ${kind} key${skipped ? ` (${skipped})` : ""}`, () => mainJob(kind));
+  describe.skipIf(skipped)(`a ${kind} key${skipped ? ` (${skipped})` : ""}`, () => endToEnd(kind));
 }
 
-function mainJob(kind: string): void {
+function endToEnd(kind: string): void {
   let signer: Signer;
   let prover: DPoPProver;
   let accessToken: string;

@@ -7,18 +7,18 @@ import { resourceServer } from "./servers/resource-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
-export interface Stage {
-  /** Replaces the names in a snippet by those of the running servers and keys. */
-  localized(code: string): string;
+export interface Services {
+  /** Replaces the names of servers, clients and keys in a snippet with those of the running ones. */
+  withRunningNames(code: string): string;
   close(): Promise<void>;
 }
 
 /**
  * Starts the servers and creates the keys.
  *
- * @param missing - Tokens that are not available on this machine. The pages about them are not run.
+ * @param missing - Why a token is not available on this machine. The snippets that use it are not run.
  */
-export async function stage(missing: { TPM?: string; NSS?: string }): Promise<Stage> {
+export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
     softHsm({ label: "agents" }),
     authorizationServer(),
@@ -32,7 +32,7 @@ export async function stage(missing: { TPM?: string; NSS?: string }): Promise<St
   gcp.store.addKey({ id: "dpop" });
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
   return {
-    localized: (code) =>
+    withRunningNames: (code) =>
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
