@@ -36,7 +36,11 @@ const exported = new Map(
 /** Returns the packages that a provider loads at the first use of a key. */
 function peersOf(folder: string): string[] {
   const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
-  return files.flatMap((text) => [...text.matchAll(/await import\("([^"]+)"\)/g)].map(([, name = ""]) => name));
+  return files.flatMap((text) =>
+    [...text.matchAll(/(?:await import|createRequire\(import\.meta\.url\)\.resolve)\("([^"]+)"\)/g)].map(
+      ([, name = ""]) => name,
+    ),
+  );
 }
 
 describe.each(folders)("providers/%s", (folder) => {

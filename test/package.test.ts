@@ -31,8 +31,9 @@ describe("the tarball", () => {
       typeof target === "string" ? [] : [target.default],
     );
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
+    const worker = "dist/providers/pkcs11/worker.js";
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
-    const built = [...entries, ...shared].flatMap((file) => [file, `${file}.map`]);
+    const built = [...entries, worker, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
     expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, "package.json"].sort());

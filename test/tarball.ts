@@ -49,7 +49,7 @@ export function installTarball(tarball: string, peers: readonly string[] = []): 
     run: (script, env = {}) =>
       execFileSync(process.execPath, ["--input-type=module", "-e", script], {
         cwd: directory,
-        env: { ...process.env, ...env },
+        env: { ...process.env, HARDPROOF_PKCS11_WORKER: "", ...env },
         encoding: "utf8",
         stdio: ["ignore", "pipe", "pipe"],
       }),

@@ -54,7 +54,8 @@ const MOST_MECHANISMS = 1024;
 
 /** Loads the package. */
 export async function loadKoffi(): Promise<Binding> {
-  const { default: koffi } = await import("koffi");
+  // With a handler, a bundler accepts that the package may be missing.
+  const { default: koffi } = await import("koffi").catch((cause: unknown) => Promise.reject(cause));
   defineTypes(koffi);
   return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
 }

@@ -25,16 +25,15 @@ export async function importBinding(name: BindingName | undefined): Promise<Bind
       const remedy = brokenRemedy(candidate, cause);
       throw misconfigured(`PKCS#11 needs the package ${candidate}. ${remedy}`, { cause });
     }
-  throw misconfigured(
-    `PKCS#11 needs the package ${candidates.join(" or ")}. ${candidates.map(installation).join(" ")}`,
-  );
+  const installations = candidates.map((candidate) => INSTALLATIONS[candidate]).join(", or ");
+  const packages = candidates.join(" or ");
+  throw misconfigured(`PKCS#11 needs the package ${packages}. Install it beside hardproof: ${installations}.`);
 }
 
-function installation(name: BindingName): string {
-  return name === "koffi"
-    ? "koffi has prebuilt binaries: npm install koffi."
-    : "graphene-pk11 needs Python and a C++ compiler to be installed: npm install graphene-pk11.";
-}
+const INSTALLATIONS: Readonly<Record<BindingName, string>> = {
+  "graphene-pk11": "npm install graphene-pk11 (compiled at installation: needs Python and a C++ compiler)",
+  koffi: "npm install koffi (prebuilt: needs no compiler)",
+};
 
 function brokenRemedy(name: BindingName, cause: unknown): string {
   if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")

@@ -6,13 +6,17 @@ import { toSignerError } from "./return-values.js";
 /** The token refused a session beside those that are open. */
 export class RefusedSession extends Error {}
 
-/** @param lost - Whether the key was lost and the recovery failed. */
-export function toFailure(error: unknown, operation: string, lost = false): Failure {
+/**
+ * @param lost - Whether the key was lost and the recovery failed.
+ * @param hint - What else to check, if the token is unavailable.
+ */
+export function toFailure(error: unknown, operation: string, lost = false, hint?: string): Failure {
   if (error instanceof RefusedSession) return { ...toFailure(error.cause, operation), refusedSession: true };
   const known = toSignerError(error, operation);
   if (!(known instanceof SignerError))
     return { code: "unavailable", message: String(error), cause: toCause(error), lost };
-  return { code: known.code, message: known.message, cause: toCause(known.cause), lost };
+  const message = known.code === "unavailable" && hint ? `${known.message} ${hint}` : known.message;
+  return { code: known.code, message, cause: toCause(known.cause), lost };
 }
 
 export function fromFailure({ code, message, cause }: Failure): SignerError {

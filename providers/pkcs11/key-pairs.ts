@@ -16,13 +16,14 @@ import {
   CKA_UNWRAP,
   CKA_VERIFY,
   CKM_EC_KEY_PAIR_GEN,
+  CKM_ECDSA,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   P256_PARAMS,
 } from "./constants.js";
 import { speaksToTpm } from "./evidence.js";
 import { findPrivateKey, findSigningKeys } from "./keys.js";
-import { findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
+import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
 import type { KeySpec, ListedKey } from "./protocol.js";
 import { returnValue } from "./return-values.js";
 import type { Token } from "./token.js";
@@ -47,11 +48,18 @@ export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name
 
 /** Returns the private keys on the token that can sign ES256. */
 export function listKeys(lib: Cryptoki, session: Handle, { selector }: KeySpec, token: Token): ListedKey[] {
-  const { label, serial } = token;
+  const { label, serial, slot } = token;
+  if (!lib.C_GetMechanismList(slot).includes(CKM_ECDSA)) return [];
   return findSigningKeys(lib, session, selector).map((key) => ({
     token: { label, serial: serial || undefined },
-    key: { label: key.label || undefined, id: key.id.length > 0 ? key.id : undefined },
+    key: { label: readableLabel(key), id: key.id.length > 0 ? key.id : undefined },
   }));
+}
+
+/** A label that isn't UTF-8 can't be part of a URI that selects the key. */
+function readableLabel({ label, attributes }: FoundObject): string | undefined {
+  const isUtf8 = attributes.get(CKA_LABEL)?.equals(Buffer.from(label)) ?? true;
+  return isUtf8 && label !== "" ? label : undefined;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Keys on a token: found by label and id, refused where ambiguous, each with its public half. */
 import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
-import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
+import { type Cryptoki, fromUlong, type Handle, ULONG_BYTES } from "./binding.js";
 import {
+  CKA_ALLOWED_MECHANISMS,
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
   CKA_EC_PARAMS,
@@ -10,6 +11,7 @@ import {
   CKA_KEY_TYPE,
   CKA_SIGN,
   CKK_EC,
+  CKM_ECDSA,
   CKO_PRIVATE_KEY,
   CURVES,
   KEY_TYPES,
@@ -26,6 +28,7 @@ export interface FoundKey extends FoundObject {
 }
 
 const PRIVATE = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_SIGN, CKA_ALWAYS_AUTHENTICATE];
+const RESTRICTED = [...PRIVATE, CKA_ALLOWED_MECHANISMS];
 const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
 
 /**
@@ -36,7 +39,7 @@ const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
  */
 export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, publicJwk?: PublicJwk): FoundKey {
   const { label, id } = selector;
-  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, PRIVATE, PUBLIC);
+  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, RESTRICTED, PUBLIC, PRIVATE);
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
   const problem = signingProblem(key);
@@ -50,7 +53,7 @@ export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, p
 
 /** Returns the private keys that can sign ES256. */
 export function findSigningKeys(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject[] {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, PRIVATE);
+  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, RESTRICTED, PRIVATE);
   return keys.filter((key) => signingProblem(key) === undefined);
 }
 
@@ -83,7 +86,17 @@ function signingProblem({ attributes }: FoundObject): string | undefined {
   const type = keyType && Number(fromUlong(keyType));
   const found = type !== undefined && type !== CKK_EC ? typeName(type) : otherCurve(attributes.get(CKA_EC_PARAMS));
   if (found !== undefined) return `is ${found}; ES256 needs an EC key on P-256.`;
-  return attributes.get(CKA_SIGN)?.[0] === 0 ? "isn't allowed to sign (CKA_SIGN)." : undefined;
+  if (attributes.get(CKA_SIGN)?.[0] === 0) return "isn't allowed to sign (CKA_SIGN).";
+  const allowed = ulongsOf(attributes.get(CKA_ALLOWED_MECHANISMS));
+  const restricted = allowed.length > 0 && !allowed.includes(CKM_ECDSA);
+  return restricted ? "isn't allowed to sign with CKM_ECDSA (CKA_ALLOWED_MECHANISMS)." : undefined;
+}
+
+function ulongsOf(bytes: Buffer = Buffer.alloc(0)): number[] {
+  const count = Math.floor(bytes.length / ULONG_BYTES);
+  return Array.from({ length: count }, (_, index) =>
+    Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
+  );
 }
 
 /** @returns `undefined` for P-256, and for a token that doesn't report the curve. */

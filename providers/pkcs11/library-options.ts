@@ -8,6 +8,8 @@ export interface LibraryOptions {
   readonly libraryParameters?: string | undefined;
   /** Environment variables that tpm2-pkcs11 reads at `C_Initialize`; `undefined` leaves one as it is. */
   readonly environment?: Environment | undefined;
+  /** The libraries that may be loaded. */
+  readonly allowedModules?: readonly string[] | undefined;
   /** The package that calls the library. */
   readonly binding?: BindingName | undefined;
 }

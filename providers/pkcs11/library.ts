@@ -57,7 +57,7 @@ export class Library {
    * @throws {SignerError} With code `misconfigured` or `unavailable`.
    */
   static async acquire(nameOrPath: string, options: LibraryOptions): Promise<Library> {
-    const path = await findModule(nameOrPath);
+    const path = await findModule(nameOrPath, options.allowedModules);
     await Library.#finished(path);
     const library = libraries.get(path) ?? new Library(path, options);
     checkSameOptions(path, library.#options, options);

@@ -1,12 +1,12 @@
 /** Where a PKCS#11 library is: at its path, or by its name (`module-name` of RFC 7512 §2.3) in the usual directories. */
 import { readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
-import { SignerError } from "../../src/errors.js";
+import { delimiter, join } from "node:path";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 
 const ROOTS = ["/usr/lib64", "/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"];
-/** Packages put modules beside the other libraries, or into a directory of their own. */
+/** Packages install modules beside the other libraries, or in a directory for them. */
 const PLACES = ["pkcs11", "softhsm", "nss", ""];
-/** Without its development package a library has its version's name alone. */
+/** Without its development package a library is installed under its version's name only. */
 const EXTENSIONS = ["so", "so.1", "so.0", "dylib"];
 
 /** A value without a slash is a name: nothing is ever loaded from the current directory. */
@@ -15,20 +15,43 @@ export function isModuleName(nameOrPath: string): boolean {
 }
 
 /**
- * @param nameOrPath - `softhsm2`, or a path
- * @returns the path of the file itself, so that a library is one whatever way it is named
- * @throws {SignerError} code `misconfigured` if there is no such file
+ * Finds a library.
+ *
+ * @param nameOrPath - `softhsm2`, or a path.
+ * @param allowed - Names and paths of the libraries that may be loaded. Default: those in the environment variable
+ *   `HARDPROOF_PKCS11_MODULES`, or else any library.
+ * @returns The path of the file itself, so that a library is the same one whatever name is used for it.
+ * @throws {SignerError} With code `misconfigured` if there is no such file, or it isn't allowed.
  */
-export async function findModule(nameOrPath: string): Promise<string> {
+export async function findModule(
+  nameOrPath: string,
+  allowed: readonly string[] | undefined = allowedByEnvironment(),
+): Promise<string> {
+  const found = await locate(nameOrPath);
+  if (found === undefined)
+    throw misconfigured(
+      isModuleName(nameOrPath)
+        ? `There is no PKCS#11 module "${nameOrPath}" in the usual directories. Set its path.`
+        : `There is no PKCS#11 module at ${nameOrPath}.`,
+    );
+  if (allowed && !(await Promise.all(allowed.map(locate))).includes(found)) {
+    const remedy = "Add it to allowedModules, or to HARDPROOF_PKCS11_MODULES.";
+    throw misconfigured(`${found} isn't one of the PKCS#11 libraries that may be loaded. ${remedy}`);
+  }
+  return found;
+}
+
+function allowedByEnvironment(): string[] | undefined {
+  return process.env.HARDPROOF_PKCS11_MODULES?.split(delimiter).filter((entry) => entry !== "");
+}
+
+async function locate(nameOrPath: string): Promise<string | undefined> {
   const candidates = isModuleName(nameOrPath) ? await usualPlaces(nameOrPath) : [nameOrPath];
   for (const path of candidates) {
     const found = await realpath(path).catch(() => undefined);
     if (found !== undefined) return found;
   }
-  const message = isModuleName(nameOrPath)
-    ? `There is no PKCS#11 module "${nameOrPath}" in the usual directories. Give its path.`
-    : `There is no PKCS#11 module at ${nameOrPath}.`;
-  throw new SignerError("misconfigured", message);
+  return undefined;
 }
 
 async function usualPlaces(name: string): Promise<string[]> {

@@ -3,6 +3,7 @@ import { SignerError } from "../../src/errors.js";
 import { type Attribute, bool, type Cryptoki, type Handle, ulong } from "./binding.js";
 import { CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN } from "./constants.js";
 import { returnValue } from "./return-values.js";
+import { printable } from "./token.js";
 
 /** Selects a key by label, id, or both: what is set must match. */
 export interface KeySelector {
@@ -102,7 +103,7 @@ function readWhole(lib: Cryptoki, session: Handle, object: Handle, types: readon
 
 /** Returns what an object is called in errors. */
 export function nameOf({ label, id }: { label: string; id: Uint8Array }): string {
-  return `"${label}" (id ${Buffer.from(id).toString("hex") || "none"})`;
+  return `"${printable(label)}" (id ${Buffer.from(id).toString("hex") || "none"})`;
 }
 
 /** @throws {SignerError} With code `misconfigured` if it isn't hex. */

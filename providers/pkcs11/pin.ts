@@ -18,13 +18,22 @@ const NOTE = "No login was tried.";
  *   PIN: a wrong try would count.
  */
 export async function readPin(source: PinSource): Promise<string> {
-  const secret = await readSecret(source, { name: "PIN", note: NOTE });
-  const pin = secret.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
-  if (pin === "") throw new SignerError("pin-required", `The PIN is empty. ${NOTE}`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: PINs are typed at keyboards and PIN pads.
-  if (/[\0-\x1f\x7f]/.test(pin))
-    throw new SignerError("pin-required", `The PIN contains a line break or another control character. ${NOTE}`);
+  const pin = toPin(await readSecret(source, { name: "PIN", note: NOTE }));
+  const problem = pinProblem(pin);
+  if (problem) throw new SignerError("pin-required", `The PIN ${problem}. ${NOTE}`);
   return pin;
+}
+
+/** Removes what editors and secret stores add to a PIN. */
+export function toPin(secret: string): string {
+  return secret.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
+}
+
+/** Returns why it can't be a PIN. */
+export function pinProblem(pin: string): string | undefined {
+  if (pin === "") return "is empty";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: PINs are typed at keyboards and PIN pads.
+  return /[\0-\x1f\x7f]/.test(pin) ? "contains a line break or another control character" : undefined;
 }
 
 /** @param scheme - Of a URI with `pin-value`. */

@@ -57,9 +57,9 @@ function taskOn(options: Pkcs11SignerOptions & SignOptions): TokenTask {
 }
 
 function fromUri(uri: string, options: Pkcs11ProviderOptions = {}): Opened {
-  const { module = options.module, token, key, pin, showsPin } = parsePkcs11Uri(uri);
+  const { module = options.module, token, key, pin, showsPin, sessions = options.sessions } = parsePkcs11Uri(uri);
   if (module === undefined)
     throw new SignerError("misconfigured", "pkcs11: The URI needs module-path or module-name, or the option module.");
   if (showsPin) warnOfShownPin("pkcs11");
-  return { ...options, module, token, key, pin: options.pin ?? pin };
+  return { ...options, module, token, key, sessions, pin: options.pin ?? pin };
 }

@@ -20,7 +20,15 @@ export interface Pkcs11TokenOptions {
   pin?: PinSource | undefined;
   /** Tries the PIN even if the token says that one more failure locks it. */
   forceLogin?: boolean | undefined;
-  /** For NSS: what `C_Initialize` takes in `pReserved`. */
+  /**
+   * Names and paths of the libraries that may be loaded, for an application that takes URIs from elsewhere. Default: those
+   * in the environment variable `HARDPROOF_PKCS11_MODULES`, separated as in `PATH`; without it any library.
+   */
+  allowedModules?: readonly string[] | undefined;
+  /**
+   * For NSS: what `C_Initialize` takes in `pReserved`. Default: the environment variable
+   * `HARDPROOF_PKCS11_LIBRARY_PARAMETERS`.
+   */
   libraryParameters?: string | undefined;
   /**
    * The package that calls the library: `graphene-pk11` or `koffi`. Default: the environment variable
@@ -69,7 +77,8 @@ export class Pkcs11Signer extends KeySigner {
 
 /** @throws {SignerError} code `misconfigured` if an option can't be right */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
-  const { module, libraryParameters, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
+  const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
+  const { libraryParameters = process.env.HARDPROOF_PKCS11_LIBRARY_PARAMETERS || undefined } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
   if (!module) throw misconfigured("module must be the path or the name of a PKCS#11 library.");
@@ -83,6 +92,7 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
   if (!(maxWaiting >= 0)) throw misconfigured("maxWaiting must be a number, 0 or more.");
   return {
     module,
+    allowedModules,
     libraryParameters,
     token,
     key,

@@ -13,10 +13,10 @@ export interface KeyOnToken extends Omit<TokenUseOptions, "hasPin"> {
 
 /** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
 export async function useToken(wanted: KeyOnToken): Promise<TokenUse> {
-  const { module, libraryParameters, environment, binding, isolate, pin } = wanted;
+  const { module, allowedModules, libraryParameters, environment, binding, isolate, pin } = wanted;
   const { token, publicJwk, forceLogin, sessions, maxWaiting } = wanted;
   const key = { label: wanted.key.label, id: wanted.key.id && new Uint8Array(idBytes(wanted.key.id)) };
-  const library = { module, libraryParameters, environment, binding, isolate };
+  const library = { module, allowedModules, libraryParameters, environment, binding, isolate };
   const options = { ...library, token, key, publicJwk, forceLogin, sessions, maxWaiting, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");
   const remote = isMainThread ? undefined : await useInMainThread(options, read);

@@ -55,6 +55,12 @@ export function unpadded(text: string): string {
   return text.replace(/[ \0]+$/, "");
 }
 
+/** Returns text in which control characters are escaped: a terminal must not interpret what a token reports. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones.
+  return text.replace(/[\0-\x1f\x7f-\x9f]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
 function readToken(lib: Cryptoki, slot: Handle): Token | Pkcs11Error {
   try {
     const { label, serial, manufacturer, model, firmware, flags, maxSessionCount } = lib.C_GetTokenInfo(slot);
@@ -82,11 +88,15 @@ function isInitialized({ flags }: Token): boolean {
 function isMatch(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {
   const selector = { label, serial, manufacturer, model, slotId: slot };
   const names = ["label", "serial", "manufacturer", "model", "slotId"] as const;
-  return names.every((name) => selector[name] === undefined || selector[name] === token[name]);
+  return names.every((name) => selector[name] === undefined || comparable(selector[name]) === token[name]);
+}
+
+function comparable(value: string | number): string | number {
+  return typeof value === "string" ? unpadded(value) : value;
 }
 
 function describeToken({ label, serial, slotId }: Token): string {
-  return `"${label}" (serial ${serial}, slot ${slotId})`;
+  return `"${printable(label)}" (serial ${printable(serial)}, slot ${slotId})`;
 }
 
 /** 0 is `CK_EFFECTIVELY_INFINITE`, all ones is `CK_UNAVAILABLE_INFORMATION`. */

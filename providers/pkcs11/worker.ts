@@ -8,6 +8,7 @@ import { importBinding } from "./bindings.js";
 import { CKF_OS_LOCKING_OK } from "./constants.js";
 import { readFacts, speaksToTpm } from "./evidence.js";
 import { toFailure } from "./failure.js";
+import { hintFor } from "./hints.js";
 import { serveParentProcess } from "./isolated-use.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import { OpenKeys, RecoveryFailed } from "./open-keys.js";
@@ -15,9 +16,6 @@ import type { Initialized, Opened, Request, Response, WorkerData } from "./proto
 import { returnValue, toSignerError } from "./return-values.js";
 import { inspectToken } from "./token-inspection.js";
 import { WorkerPort } from "./worker-port.js";
-
-/** SoftHSM returns nothing but CKR_GENERAL_ERROR to a user who isn't in its group. */
-const SOFT_HSM = "For SoftHSM: may this user read its configuration and token directory (SOFTHSM2_CONF)?";
 
 const IN_WORDS: Readonly<Record<Request["operation"]["name"], string>> = {
   open: "opening the key",
@@ -81,7 +79,8 @@ class LibraryWorker {
       return { id, result: this.#run(request) };
     } catch (error) {
       const lost = error instanceof RecoveryFailed;
-      return { id, failure: toFailure(lost ? error.cause : error, IN_WORDS[operation.name], lost) };
+      const cause = lost ? error.cause : error;
+      return { id, failure: toFailure(cause, IN_WORDS[operation.name], lost, hintFor(this.#path, cause, "using")) };
     }
   }
 
@@ -138,8 +137,7 @@ class LibraryWorker {
       const value = returnValue(error);
       if (value === "CKR_CRYPTOKI_ALREADY_INITIALIZED") return false;
       if (value === "CKR_CANT_LOCK" && flags !== 0) return "can't lock";
-      const isSoftHsm = value === "CKR_GENERAL_ERROR" && /softhsm/i.test(this.#path);
-      throw toSignerError(error, `initialising ${this.#path}`, isSoftHsm ? SOFT_HSM : undefined);
+      throw toSignerError(error, `initialising ${this.#path}`, hintFor(this.#path, error, "starting"));
     }
   }
 

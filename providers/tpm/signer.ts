@@ -41,7 +41,7 @@ export class TpmSigner extends KeySigner {
  */
 export function checkTpmOptions({ module = LIBRARY, store, tcti, ...options }: TpmSignerOptions): KeyOnToken {
   const environment = { TPM2_PKCS11_STORE: store, TPM2_PKCS11_TCTI: tcti };
-  return { ...checkOptions({ ...options, module }), environment };
+  return { ...checkOptions({ ...options, module }), libraryParameters: undefined, environment };
 }
 
 /** Opens the key, and checks that it is in a TPM: the option `module` may name any PKCS#11 library. */

@@ -1,7 +1,7 @@
 /** `tpm:` URIs of keys in a TPM: the attributes of RFC 7512, and the store and TCTI of tpm2-pkcs11. */
 import type { UriFailure } from "../../src/keystore/uri.js";
 import type { KeySelector, TokenSelector } from "../pkcs11/index.js";
-import { type KeyUri, readKeyUri, writeKeyUri } from "../pkcs11/uri.js";
+import { formatKeyUri, type KeyUri, readKeyUri } from "../pkcs11/uri.js";
 
 /** The TSS transports that a URI may name. The TSS runs a program for `cmd`, and loads a library for any other name. */
 const TRANSPORT = /^(device|tabrmd|swtpm|mssim)(:|$)/;
@@ -25,13 +25,13 @@ export interface TpmAccess {
  * @throws {SignerError} With code `misconfigured`. The message names the attribute or the position, but never a value.
  */
 export function parseTpmUri(uri: string): KeyUri & TpmAccess {
-  const { said, access, fail } = readKeyUri(uri, "tpm", ["store", "tcti", "module-path"]);
-  return { ...said, store: access("store"), tcti: checkTcti(access("tcti"), fail), module: access("module-path") };
+  const { key, access, fail } = readKeyUri(uri, "tpm", ["store", "tcti", "module-path"]);
+  return { ...key, store: access("store"), tcti: checkTcti(access("tcti"), fail), module: access("module-path") };
 }
 
 /** Returns the URI without a PIN, such as `tpm:token=agents;object=dpop?tcti=device:/dev/tpmrm0`. */
 export function formatTpmUri({ store, tcti, module }: TpmAccess, token: TokenSelector, key: KeySelector): string {
-  return writeKeyUri("tpm", token, key, { store, tcti, "module-path": module });
+  return formatKeyUri("tpm", token, key, { store, tcti, "module-path": module });
 }
 
 function checkTcti(tcti: string | undefined, fail: UriFailure): string | undefined {

@@ -40,7 +40,8 @@ type Act =
   | { imported: number }
   | { unavailable: number }
   | { keep: number }
-  | { crash: number };
+  | { crash: number }
+  | { none: number };
 
 /** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
 export interface Order {
@@ -52,6 +53,7 @@ export interface Order {
   /**
    * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
    * - `delay`: waits this number of milliseconds before the call.
+   * - `none`: `C_GetMechanismList` returns an empty list.
    * - `crash`: ends the process with this signal.
    * - `"hang"`: waits until the next orders, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.

@@ -73,9 +73,41 @@ describe("RFC 7512 §2.3, the attributes", () => {
     expect(refusal(`pkcs11:${rest}`)).toMatchObject({ code: "misconfigured", message: expect.stringContaining(why) });
   });
 
-  it("refuses another scheme, in upper case too", () => {
-    for (const uri of ["pkcs12:token=a", "PKCS11:token=a", "token=a", ""])
-      expect(refusal(uri)).toMatchObject({ code: "misconfigured" });
+  it.each([
+    ["the scheme in upper case", "PKCS11:token=a", { label: "a" }],
+    ["an empty serial number", "pkcs11:token=a;serial=", { label: "a" }],
+    [
+      "padding",
+      "pkcs11:token=a%20%20;model=M%00%00;manufacturer=Acme%20%20%20",
+      { label: "a", model: "M", manufacturer: "Acme" },
+    ],
+    ["a serial number that begins with NULs", "pkcs11:token=a;serial=%00%00%31", { label: "a", serial: "\0\x001" }],
+    [
+      "attributes of the library and the slot",
+      "pkcs11:library-manufacturer=Acme%20;library-description=x%00;library-version=2.1;slot-description=s;slot-manufacturer=m;token=a",
+      { label: "a" },
+    ],
+  ])("accepts %s, as p11tool and pkcs11-tool print it", (_, uri, token) => {
+    expect(parsePkcs11Uri(uri).token).toEqual({
+      serial: undefined,
+      manufacturer: undefined,
+      model: undefined,
+      slot: undefined,
+      ...token,
+    });
+  });
+
+  it("reads the number of sessions", () => {
+    expect(parsePkcs11Uri(`pkcs11:token=a?${MODULE}&sessions=2`)).toMatchObject({ sessions: 2 });
+    expect(refusal(`pkcs11:token=a?${MODULE}&sessions=many`).message).toContain("sessions must be");
+  });
+
+  it.each(["./evil.so", "evil/x.so", "../x.so"])("refuses the relative path %s: it would be loaded as code", (path) => {
+    expect(refusal(`pkcs11:token=a?module-path=${path}`)).toMatchObject({ code: "misconfigured" });
+  });
+
+  it("refuses another scheme", () => {
+    for (const uri of ["pkcs12:token=a", "token=a", ""]) expect(refusal(uri)).toMatchObject({ code: "misconfigured" });
   });
 
   it("never repeats a PIN in an error", () => {
@@ -86,12 +118,14 @@ describe("RFC 7512 §2.3, the attributes", () => {
 
 describe("round trips", () => {
   const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
+  // Padding isn't part of a token's text.
+  const unpadded = text.filter((value) => !/[ \0]$/.test(value));
   const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const token = fc.record({
-    label: text,
-    serial: optional(text),
-    manufacturer: optional(text),
-    model: optional(text),
+    label: unpadded,
+    serial: optional(unpadded),
+    manufacturer: optional(unpadded),
+    model: optional(unpadded),
     slot: optional(fc.nat()),
   });
   const key = fc.record({

@@ -26,7 +26,8 @@ describe("tpm: URIs", () => {
   });
 
   it("parses a formatted tpm: URI back to the same token, key, store, TCTI and module", () => {
-    const text = fc.string({ minLength: 1, unit: "grapheme" });
+    // Padding isn't part of a token's text.
+    const text = fc.string({ minLength: 1, unit: "grapheme" }).filter((value) => !/[ \0]$/.test(value));
     const id = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes));
     const tcti = fc.tuple(fc.constantFrom("device", "tabrmd", "swtpm"), text).map((parts) => parts.join(":"));
     const option = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined });

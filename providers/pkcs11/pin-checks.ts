@@ -1,0 +1,57 @@
+/** The checks of `hardproof doctor` for a PIN: what the token reports about earlier tries, and where the PIN comes from. */
+import { readFile, stat } from "node:fs/promises";
+import { checkPermissions } from "../../src/keystore/file-permissions.js";
+import type { Finding } from "../../src/keystore/finding.js";
+import {
+  CKF_LOGIN_REQUIRED,
+  CKF_PROTECTED_AUTHENTICATION_PATH,
+  CKF_USER_PIN_COUNT_LOW,
+  CKF_USER_PIN_FINAL_TRY,
+  CKF_USER_PIN_INITIALIZED,
+  CKF_USER_PIN_LOCKED,
+} from "./constants.js";
+import { type PinSource, pinProblem, toPin } from "./pin.js";
+
+/** PKCS#11 has no count of tries: a token only reports that there were failures, that one try is left, or none. */
+export function checkPinState(flags: number): Finding {
+  const check = "PIN state";
+  const is = (flag: number) => (flags & flag) !== 0;
+  const bad = (found: string, remedy: string) => ({ check, ok: false, found, remedy });
+  if (is(CKF_USER_PIN_LOCKED)) return bad("locked: no try is left", "The security officer must unlock it.");
+  if (is(CKF_USER_PIN_FINAL_TRY)) return bad("one try is left", "Be sure of the PIN, then log in with forceLogin.");
+  if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token needs no login" };
+  if (!is(CKF_USER_PIN_INITIALIZED)) return bad("there is no user PIN yet", "Set one with the vendor's tool.");
+  if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
+  const pad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? ", entered at the token itself" : "";
+  return { check, ok: true, found: `no wrong PIN since the last login${pad}` };
+}
+
+export async function checkPinSource(pin: PinSource | undefined): Promise<Finding> {
+  const check = "PIN source";
+  if (pin === undefined) return { check, ok: null, found: "none" };
+  if (typeof pin === "string")
+    return { check, ok: null, found: "the PIN itself: a pin-source keeps it out of logs and process lists" };
+  if (typeof pin === "function") return { check, ok: null, found: "a function" };
+  return "env" in pin ? checkVariable(check, pin.env) : checkFile(check, pin.file);
+}
+
+function checkVariable(check: string, name: string): Finding {
+  const value = process.env[name];
+  const found = `the environment variable ${name}`;
+  if (!value) return { check, ok: false, found: `${found} is not set`, remedy: "Set it to the PIN." };
+  const problem = pinProblem(toPin(value));
+  if (problem) return { check, ok: false, found: `${found} ${problem}`, remedy: "Set it to the PIN." };
+  return { check, ok: true, found: `${found} is set` };
+}
+
+async function checkFile(check: string, path: string): Promise<Finding> {
+  const remedy = "Write the PIN to it, and allow only this user to read it.";
+  const file = await stat(path).catch(() => undefined);
+  // What is read from a pipe can't be read again at the login.
+  if (file && !file.isFile() && !file.isDirectory()) return { check, ok: null, found: `${path} is not a regular file` };
+  const content = await readFile(path, "utf8").catch(() => undefined);
+  if (!file || content === undefined) return { check, ok: false, found: `${path} can't be read`, remedy };
+  const problem = pinProblem(toPin(content));
+  if (problem) return { check, ok: false, found: `${path} ${problem}`, remedy };
+  return checkPermissions({ check, secret: "PIN", path, mode: file.mode });
+}
