@@ -54,10 +54,18 @@ const MOST_MECHANISMS = 1024;
 
 /** Loads the package. */
 export async function loadKoffi(): Promise<Binding> {
-  // With a handler, a bundler accepts that the package may be missing.
-  const { default: koffi } = await import("koffi").catch((cause: unknown) => Promise.reject(cause));
+  const koffi = await importKoffi();
   defineTypes(koffi);
   return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
+}
+
+/** Inside `try`: a bundler accepts there that the package may be missing. */
+async function importKoffi(): Promise<Koffi> {
+  try {
+    return (await import("koffi")).default;
+  } catch (error) {
+    throw error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 /** PKCS#11's structures are packed to one byte on Windows (PKCS #11 v2.40, §2.1). */

@@ -2,9 +2,8 @@
  * The use of a library that runs in a process of its own (`isolate: true`): a library that hangs or crashes doesn't take the
  * application with it, and each process has its own environment.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
@@ -12,7 +11,7 @@ import type { Channel } from "./calls.js";
 import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
 import type { Opened, Operation } from "./protocol.js";
 import { RemoteUse, serveUse } from "./remote-use.js";
-import { workerFile } from "./worker-file.js";
+import { forkWorker } from "./worker-file.js";
 
 /** A message of one of the uses that share a process. */
 interface Envelope {
@@ -136,13 +135,9 @@ class LibraryProcess {
 
   private constructor(id: string, { module, environment = {} }: TokenUseOptions) {
     this.#id = id;
-    const { url, execArgv } = workerFile();
     const set = Object.entries(environment).filter(([, value]) => value !== undefined);
-    this.#child = fork(fileURLToPath(url), [], {
-      env: { ...process.env, ...Object.fromEntries(set) },
-      execArgv,
-      serialization: "advanced",
-    });
+    const env = { ...process.env, ...Object.fromEntries(set) };
+    this.#child = forkWorker({ env, serialization: "advanced" });
     this.#child.on("message", ({ use, message }: Envelope) => this.#receivers.get(use)?.(message));
     this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`));
     this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`, module));

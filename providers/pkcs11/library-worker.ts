@@ -1,6 +1,6 @@
 /** One worker of a library, seen from the thread that started it, and the requests that were sent to it. */
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Deadline } from "../../src/deadline.js";
 import { fromFailure } from "./failure.js";
 import type { LibraryKey } from "./library-key.js";
@@ -18,7 +18,7 @@ import {
   type ToWorker,
   type WorkerData,
 } from "./protocol.js";
-import { workerFile } from "./worker-file.js";
+import { startWorker } from "./worker-file.js";
 
 /** A request of a caller. */
 export interface Job {
@@ -78,9 +78,8 @@ export class LibraryWorker {
   /** @throws {SignerError} If the worker or the library can't be loaded. */
   static async start(data: Omit<WorkerData, "shared">, events: WorkerEvents): Promise<LibraryWorker> {
     const shared = new Int32Array(new SharedArrayBuffer((SHARED.STATES + SLOTS) * Int32Array.BYTES_PER_ELEMENT));
-    const { url, execArgv } = workerFile();
     const workerData: WorkerData = { ...data, shared };
-    const worker = new Worker(url, { workerData, execArgv, env: {}, name: "hardproof-pkcs11" });
+    const worker = startWorker({ workerData, execArgv: [], env: {}, name: "hardproof-pkcs11" });
     const { failure } = await new Promise<{ failure?: Parameters<typeof fromFailure>[0] }>((resolve, reject) => {
       worker.once("message", resolve).once("error", reject);
     });

@@ -1,31 +1,46 @@
 /** Where the worker's program is: beside the sources, in the package's build, or beside a bundle. */
+import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
 
-interface WorkerFile {
-  readonly url: URL;
-  readonly execArgv: string[];
-}
-
-let found: WorkerFile | undefined;
+let found: URL | undefined;
 
 /** @throws {SignerError} With code `misconfigured` if it isn't there. */
-export function workerFile(): WorkerFile {
+export function workerFile(): URL {
   found ??= findWorkerFile();
   return found;
 }
 
-function findWorkerFile(): WorkerFile {
+/** Starts the program in a thread. */
+export function startWorker(options: WorkerOptions): Worker {
+  const url = workerFile();
+  if (!isSource(url)) return new Worker(url, options);
+  const code = `import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(url.href)})))`;
+  return new Worker(code, { ...options, eval: true });
+}
+
+/** Starts the program in a process. */
+export function forkWorker(options: ForkOptions): ChildProcess {
+  const url = workerFile();
+  return fork(fileURLToPath(url), [], { ...options, execArgv: isSource(url) ? ["--import", "tsx"] : [] });
+}
+
+/** The sources run only in tests. */
+function isSource({ pathname }: URL): boolean {
+  return pathname.endsWith(".ts");
+}
+
+function findWorkerFile(): URL {
   const url = candidates().find((candidate) => existsSync(candidate));
   if (!url)
     throw new SignerError(
       "misconfigured",
       "The program of Hardproof's PKCS#11 workers was not found. In a bundle, copy dist/providers/pkcs11/worker.js of the " +
-        "package hardproof beside it as hardproof-pkcs11-worker.js, or set HARDPROOF_PKCS11_WORKER to its path.",
+        "package hardproof beside it as hardproof-pkcs11-worker.mjs, or set HARDPROOF_PKCS11_WORKER to its path.",
     );
-  // The sources run in tests only.
-  return { url, execArgv: url.pathname.endsWith(".ts") ? ["--import", "tsx"] : [] };
+  return url;
 }
 
 /** The names are put together so that no bundler takes them for modules. */
@@ -38,7 +53,7 @@ function candidates(): URL[] {
   return [
     ...(source ? [beside(`./worker.${source[1]}`)] : []),
     beside(["..", "providers", "pkcs11", "worker.js"].join("/")),
-    beside("./hardproof-pkcs11-worker.js"),
+    beside("./hardproof-pkcs11-worker.mjs"),
     ...inPackage(here),
   ];
 }

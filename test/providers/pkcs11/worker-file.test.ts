@@ -1,0 +1,105 @@
+/** The program of the workers is found in the package as it is installed, and in bundles; or the error says what to do. */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { type InstalledPackage, installTarball } from "../../tarball.js";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+let hsm: SoftHsm;
+let installed: InstalledPackage;
+let directory: string;
+beforeAll(async () => {
+  hsm = await softHsm({ label: "bundled" });
+  installed = installTarball(inject("tarball"), ["graphene-pk11", "pkcs11js", "koffi"]);
+  directory = mkdtempSync(join(tmpdir(), "hardproof-bundle-"));
+});
+afterAll(async () => {
+  installed.remove();
+  rmSync(directory, { recursive: true });
+  await hsm.close();
+});
+
+const program = (more = "") => `
+  import { Pkcs11Signer } from "hardproof/pkcs11";
+  async function main() {
+    const signer = new Pkcs11Signer({
+      module: process.env.TEST_MODULE, token: "bundled", key: "dpop", pin: { env: "TEST_PIN" }, ${more} });
+    const outcome = await signer.sign(Buffer.from("x")).then(({ length }) => length, (error) => error.message);
+    console.log(outcome);
+    await signer.close();
+  }
+  void main();`;
+
+/** Bundles the program for a directory of its own, and returns how to run it there. */
+async function bundled(name: string, format: "esm" | "cjs", code = program()): Promise<() => string> {
+  const folder = join(directory, name);
+  mkdirSync(folder);
+  const outfile = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
+  const logLevel = "silent";
+  const external = ["graphene-pk11", "pkcs11js", "koffi"];
+  const stdin = { contents: code, resolveDir: installed.directory };
+  await build({ stdin, bundle: true, format, platform: "node", outfile, external, logLevel });
+  return () => run(outfile);
+}
+
+function run(file: string): string {
+  const env = { ...process.env, HARDPROOF_PKCS11_WORKER: "", TEST_MODULE: hsm.module, TEST_PIN: hsm.pin };
+  return execFileSync(process.execPath, [file], { env, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+}
+
+function linkModules(folder: string, ...names: string[]): void {
+  mkdirSync(join(directory, folder, "node_modules"));
+  for (const name of names) {
+    const target = name === "hardproof" ? installed.path : join(root, "node_modules", name);
+    symlinkSync(target, join(directory, folder, "node_modules", name));
+  }
+}
+
+it.each(["binding: 'graphene-pk11'", "binding: 'koffi'", "isolate: true"])(
+  "the installed package signs (%s)",
+  (more) => {
+    const file = join(installed.directory, "app.mjs");
+    writeFileSync(file, program(more));
+    expect(run(file)).toBe("64");
+  },
+);
+
+it("the package signs where it is linked, as pnpm does", () => {
+  mkdirSync(join(directory, "linked"));
+  linkModules("linked", "hardproof");
+  const file = join(directory, "linked", "app.mjs");
+  writeFileSync(file, program());
+  expect(run(file)).toBe("64");
+});
+
+it.each(["esm", "cjs"] as const)("a bundle (%s) in a project with node_modules signs", async (format) => {
+  const start = await bundled(`project-${format}`, format);
+  linkModules(`project-${format}`, "hardproof", "graphene-pk11", "pkcs11js");
+  expect(start()).toBe("64");
+});
+
+it.each(["esm", "cjs"] as const)("a bundle (%s) with a copy of the worker beside it signs", async (format) => {
+  const start = await bundled(`copied-${format}`, format);
+  const worker = join(installed.path, "dist/providers/pkcs11/worker.js");
+  copyFileSync(worker, join(directory, `copied-${format}`, "hardproof-pkcs11-worker.mjs"));
+  linkModules(`copied-${format}`, "graphene-pk11", "pkcs11js");
+  expect(start()).toBe("64");
+});
+
+it.each(["esm", "cjs"] as const)("a bundle (%s) without the worker says which file to copy", async (format) => {
+  const start = await bundled(`without-${format}`, format);
+  expect(start()).toMatch(/copy dist\/providers\/pkcs11\/worker\.js .*hardproof-pkcs11-worker\.mjs/);
+});
+
+it("the sources run their worker by tsx", () => {
+  const file = join(directory, "sources.ts");
+  writeFileSync(file, program().replace("hardproof/pkcs11", join(root, "providers/pkcs11/index.ts")));
+  const env = { ...process.env, HARDPROOF_PKCS11_WORKER: "", TEST_MODULE: hsm.module, TEST_PIN: hsm.pin };
+  const args = ["--import", import.meta.resolve("tsx"), file];
+  expect(execFileSync(process.execPath, args, { cwd: root, env, encoding: "utf8" }).trim()).toBe("64");
+});
