@@ -151,6 +151,36 @@ describe("signing", () => {
     );
   });
 
+  it("calls a function that returns the message when the request leaves the provider's queue, and only once", async () => {
+    const { publicKey, describe, close } = store();
+    const queue: (() => void)[] = [];
+    const key: OpenKey = {
+      publicKey,
+      describe,
+      close,
+      signQueued: async (digest) => {
+        await new Promise<void>((resolve) => queue.push(resolve));
+        digest();
+        return der(digest().length === 32 ? data : Buffer.from("other"));
+      },
+    };
+    const message = vi.fn(() => data);
+    const signing = newSigner(() => key).sign(message);
+    await vi.waitFor(() => expect(queue).toHaveLength(1));
+    expect(message).not.toHaveBeenCalled();
+    queue[0]?.();
+    expect(await signing).toHaveLength(64);
+    expect(message).toHaveBeenCalledTimes(1);
+  });
+
+  it("throws what a function that returns the message throws, unchanged", async () => {
+    const error = new RangeError("from the caller");
+    const failing = () => {
+      throw error;
+    };
+    expect(await caught(newSigner(() => store()).sign(failing))).toBe(error);
+  });
+
   it("accepts a signature directly, from a promise, and from any other thenable", async () => {
     class SdkPromise implements PromiseLike<StoreSignature> {
       readonly #signature: Promise<StoreSignature>;
