@@ -74,7 +74,8 @@ export interface KeySource {
   /**
    * Finds the key. Called at the signer's first use, and again if it failed.
    *
-   * @throws {SignerError} If the key can't be used. Other errors become one with code `unavailable`.
+   * @throws {SignerError} If the key can't be used. Other errors become one with code `unexpected`, which isn't
+   *   retryable.
    */
   open(options: OpenKeyOptions): OpenKey | Promise<OpenKey>;
 }
