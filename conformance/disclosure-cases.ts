@@ -18,6 +18,7 @@ const RETRYABLE: Readonly<Record<SignerErrorCode, boolean>> = {
   "pin-incorrect": false,
   "pin-locked": false,
   unavailable: true,
+  unexpected: false,
   throttled: true,
   timeout: true,
   aborted: false,

@@ -31,6 +31,12 @@ export function signingCases(fixture: Fixture): Case[] {
     testCase(fixture, "signs an empty input", () => signInput(fixture, new Uint8Array(0))),
     testCase(fixture, "signs an input of 1 MiB", () => signInput(fixture, randomBytes(MEBIBYTE))),
     testCase(fixture, "signs only the bytes of a view, and doesn't change its buffer", () => signView(fixture)),
+    testCase(fixture, "calls a function that returns the message once, and signs what it returns", () =>
+      signFunction(fixture),
+    ),
+    testCase(fixture, "doesn't call a function that returns the message if the caller has aborted", () =>
+      abortFunction(fixture),
+    ),
     testCase(fixture, `returns each of ${CONCURRENT} concurrent signatures to its own caller`, () =>
       signConcurrently(fixture),
     ),
@@ -95,6 +101,29 @@ async function signView(fixture: Fixture): Promise<void> {
   const signature = await signer.sign(buffer.subarray(100, 200));
   checkSignature(await signer.publicJwk(), original.subarray(100, 200), signature, "The signature over a view");
   deepEqual(buffer, original, "sign() must not change its input.");
+}
+
+async function signFunction(fixture: Fixture): Promise<void> {
+  await using signer = await fixture.open();
+  const messages: Uint8Array[] = [];
+  const signature = await signer.sign(() => {
+    messages.push(randomBytes(100));
+    return messages.at(-1) ?? new Uint8Array(0);
+  });
+  equal(messages.length, 1, `sign() must call the function once; it called it ${messages.length} times.`);
+  checkSignature(await signer.publicJwk(), messages[0] ?? new Uint8Array(0), signature);
+}
+
+async function abortFunction(fixture: Fixture): Promise<void> {
+  await using signer = await fixture.open();
+  let calls = 0;
+  const message = () => {
+    calls += 1;
+    return randomBytes(100);
+  };
+  const [outcome] = await Promise.allSettled([signer.sign(message, { signal: AbortSignal.abort() })]);
+  // Another case requires the rejection.
+  if (outcome.status === "rejected") equal(calls, 0, "sign() must not call the function of a caller that has aborted.");
 }
 
 async function signConcurrently(fixture: Fixture): Promise<void> {

@@ -35,6 +35,7 @@ export class HardproofError extends Error {
  * - `aborted`: The caller's signal aborted, or the operation was cancelled at the token.
  * - `integrity`: The store's response failed validation, so no signature was returned.
  * - `misconfigured`: An option, a URI or the installation must be corrected.
+ * - `unexpected`: The store failed with an error that its provider doesn't recognise. The message repeats its first line.
  */
 export type SignerErrorCode =
   | "key-not-found"
@@ -49,7 +50,8 @@ export type SignerErrorCode =
   | "timeout"
   | "aborted"
   | "integrity"
-  | "misconfigured";
+  | "misconfigured"
+  | "unexpected";
 
 const RETRYABLE: ReadonlySet<SignerErrorCode> = new Set(["unavailable", "throttled", "timeout"]);
 

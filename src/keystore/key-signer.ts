@@ -2,14 +2,15 @@
  * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
  * each signature, limits the time of each call, and closes when the last call has ended.
  */
-import { hash, type KeyObject, verify } from "node:crypto";
+import { type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
 import type { SignerError } from "../errors.js";
 import { ES256 } from "../jose/algorithms.js";
 import { checkRaw } from "../jose/ecdsa.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
-import type { KeySource, OpenKey, OpenKeyOptions } from "./key-source.js";
+import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+import { Message } from "./message.js";
 import type { KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 import { callStore, checkTimeout } from "./store-call.js";
@@ -71,22 +72,18 @@ export class KeySigner implements Signer {
     return (await this.#open(options.signal)).jwk;
   }
 
-  async sign(data: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
+  async sign(data: Uint8Array | (() => Uint8Array), { signal }: SignOptions = {}): Promise<Uint8Array> {
     this.#inFlight += 1;
+    const message = new Message(data);
     try {
       const opening = this.#open(signal);
       const opened = opening instanceof Promise ? await opening : opening;
-      const { openKey } = opened;
-      const signing = this.#call("signing", signal, (options) =>
-        "signDigest" in openKey
-          ? openKey.signDigest(hash(ES256.hash, data, "buffer"), options)
-          : openKey.signMessage(data, options),
-      );
+      const signing = this.#call("signing", signal, (options) => startSigning(opened.openKey, message, options));
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
       const raw = form === "der" ? await fromDer(signature) : signature;
-      return this.#validate(opened, data, raw, keyRef);
+      return this.#validate(opened, message.bytes, raw, keyRef);
     } catch (error) {
-      throw withKeyUri(this.uri, error);
+      throw message.error ?? withKeyUri(this.uri, error);
     } finally {
       this.#finish();
     }
@@ -202,6 +199,16 @@ export class KeySigner implements Signer {
   #error(code: SignerError["code"], message: string): SignerError {
     return signerError(this.uri, code, message);
   }
+}
+
+function startSigning(
+  key: OpenKey,
+  message: Message,
+  options: OpenKeyOptions,
+): StoreSignature | Promise<StoreSignature> {
+  if ("signQueued" in key) return key.signQueued(() => message.digest(), options);
+  if ("signDigest" in key) return key.signDigest(message.digest(), options);
+  return key.signMessage(message.bytes, options);
 }
 
 let derToRaw: typeof import("../jose/ecdsa-der.js").derToRaw | undefined;

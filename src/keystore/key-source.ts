@@ -5,8 +5,8 @@ import type { KeyFacts } from "./signer.js";
 /**
  * One key that a provider has opened. It must not change: if the store has key versions, it is pinned to one.
  *
- * It signs with `signDigest` or, if the store hashes the message, with `signMessage`. {@link KeySigner} converts and
- * verifies the signature.
+ * It signs with `signDigest`; with `signMessage` if the store hashes the message; or with `signQueued` if requests may wait
+ * for the store. {@link KeySigner} converts and verifies the signature.
  */
 export type OpenKey = {
   /** SubjectPublicKeyInfo in DER, or a JWK. A key that isn't on P-256 fails with code `wrong-key`. */
@@ -35,6 +35,14 @@ export type OpenKey = {
        * @param message - Any number of bytes.
        */
       signMessage(message: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
+    }
+  | {
+      /**
+       * Signs a digest that is made when the request leaves the provider's queue.
+       *
+       * @param digest - Returns 32 bytes, SHA-256. Call it once, when the request is handed to the store.
+       */
+      signQueued(digest: () => Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
     }
 );
 
@@ -66,7 +74,8 @@ export interface KeySource {
   /**
    * Finds the key. Called at the signer's first use, and again if it failed.
    *
-   * @throws {SignerError} If the key can't be used. Other errors become one with code `unavailable`.
+   * @throws {SignerError} If the key can't be used. Other errors become one with code `unexpected`, which isn't
+   *   retryable.
    */
   open(options: OpenKeyOptions): OpenKey | Promise<OpenKey>;
 }

@@ -1,6 +1,9 @@
 /** Errors of key stores: each names the key or the store that it is about. */
 import { SignerError, type SignerErrorCode } from "../errors.js";
 
+/** Characters of a store's message that are repeated. */
+const MAX_WORDS = 300;
+
 /**
  * Creates an error whose message starts with the key's URI.
  *
@@ -11,15 +14,27 @@ export function signerError(uri: string, code: SignerErrorCode, message: string,
 }
 
 /**
- * Returns the error with the key's URI. An error that isn't a `SignerError` becomes one with code `unavailable`.
+ * Returns the error with the key's URI. An error that isn't a `SignerError` becomes one with code `unexpected`, which
+ * isn't retryable: only the store's provider knows which errors are.
  *
  * @param uri - The URI of the key or the store. It must not contain a secret.
  */
 export function withKeyUri(uri: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== "SignerError")
-    return signerError(uri, "unavailable", "The key store failed in a way that its provider doesn't recognise.", error);
+    return signerError(uri, "unexpected", `The key store failed: ${wordsOf(error)}.`, error);
   if (!(error instanceof SignerError) || error.uri !== undefined) return error;
   return signerError(uri, error.code, error.message, error.cause);
+}
+
+/** Returns the name, the code and the first line of an error. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return "it threw a value that isn't an error";
+  const code = "code" in error && ["string", "number"].includes(typeof error.code) ? ` ${error.code}` : "";
+  const [line = ""] = error.message.split(/[\r\n]/, 1);
+  return `${error.name}${code}: ${line
+    .replace(/\p{Cc}+/gu, " ")
+    .slice(0, MAX_WORDS)
+    .replace(/\.$/, "")}`;
 }
 
 /** Creates an error with code `misconfigured`, for an option, a URI or an installation that must be corrected. */

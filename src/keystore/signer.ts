@@ -18,11 +18,13 @@ export interface Signer {
   /**
    * Signs data with ECDSA on P-256 and SHA-256.
    *
-   * @param data - The bytes to sign, of any length. They are hashed.
+   * @param data - The bytes to sign, of any length. They are hashed. A function is called once, when the request is
+   *   handed to the store, so that what it returns can contain the time of signing. It isn't called while the request
+   *   waits in a queue. What it throws is thrown as it is.
    * @returns 64 bytes, r‖s (RFC 7518 §3.4).
    * @throws {SignerError} If the key can't be opened, or the store doesn't return a valid signature.
    */
-  sign(data: Uint8Array, options?: SignOptions): Promise<Uint8Array>;
+  sign(data: Uint8Array | (() => Uint8Array), options?: SignOptions): Promise<Uint8Array>;
   /**
    * Returns where the key is stored, and the store's evidence of whether it can be exported.
    *

@@ -21,7 +21,7 @@ const DEFAULT_TIMEOUT = 30_000;
  *
  * @param work - Talks to the store. It should pass the signal on to the store's client.
  * @returns What the work returns.
- * @throws {SignerError} What the work throws, with the URI added. Any other error becomes one with code `unavailable`.
+ * @throws {SignerError} What the work throws, with the URI added. Any other error becomes one with code `unexpected`.
  *   If the work doesn't end in time, the code is `timeout` or `aborted`.
  */
 export function callStore<Result>(call: StoreCall, work: (deadline: Deadline) => Result): Result;

@@ -121,8 +121,8 @@ function withRareSignature(change: (data: Uint8Array, signature: Uint8Array) => 
 /** Changes the input before signing. */
 function withInput(input: (data: Uint8Array) => Uint8Array) {
   return class extends KeySigner {
-    override sign(data: Uint8Array, options?: SignOptions) {
-      return super.sign(input(data), options);
+    override sign(data: Message, options?: SignOptions) {
+      return super.sign(typeof data === "function" ? data : input(data), options);
     }
   };
 }
@@ -311,6 +311,22 @@ const instanceOf =
 const copyOf = ({ code, message, uri }: SignerError, change: { message?: string; uri?: string }) =>
   new SignerError(code, change.message ?? message, { uri: change.uri ?? uri });
 
+type Message = Parameters<Signer["sign"]>[0];
+
+class CallsTheFunctionTwice extends KeySigner {
+  override async sign(data: Message, options?: SignOptions) {
+    const signature = await super.sign(data, options);
+    if (typeof data === "function") data();
+    return signature;
+  }
+}
+
+class CallsTheFunctionEarly extends KeySigner {
+  override sign(data: Message, options?: SignOptions) {
+    return super.sign(typeof data === "function" ? data() : data, options);
+  }
+}
+
 const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
   [
     "an additional member in the JWK",
@@ -337,6 +353,8 @@ const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
     /bytes of a view/,
     instanceOf(withInput((data) => (Buffer.isBuffer(data) ? data : new Uint8Array(data.buffer)))),
   ],
+  ["a message function that is called twice", /function .* once/, instanceOf(CallsTheFunctionTwice)],
+  ["a message function that is called early", /has aborted/, instanceOf(CallsTheFunctionEarly)],
   [
     "an input that is overwritten",
     /bytes of a view/,

@@ -68,7 +68,7 @@ describe("opening", () => {
     const signer = newSigner(open);
     const errors = await Promise.all([signer.sign(data), signer.publicJwk()].map(caught));
     for (const error of errors)
-      expect(error).toMatchObject({ name: "SignerError", code: "unavailable", uri: "test:key" });
+      expect(error).toMatchObject({ name: "SignerError", code: "unexpected", uri: "test:key" });
     expect(await signer.sign(data)).toHaveLength(64);
     expect(open).toHaveBeenCalledTimes(2);
   });
@@ -149,6 +149,36 @@ describe("signing", () => {
     expect(Buffer.from(digests[0] ?? "").toString("hex")).toBe(
       "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7",
     );
+  });
+
+  it("calls a function that returns the message when the request leaves the provider's queue, and only once", async () => {
+    const { publicKey, describe, close } = store();
+    const queue: (() => void)[] = [];
+    const key: OpenKey = {
+      publicKey,
+      describe,
+      close,
+      signQueued: async (digest) => {
+        await new Promise<void>((resolve) => queue.push(resolve));
+        digest();
+        return der(digest().length === 32 ? data : Buffer.from("other"));
+      },
+    };
+    const message = vi.fn(() => data);
+    const signing = newSigner(() => key).sign(message);
+    await vi.waitFor(() => expect(queue).toHaveLength(1));
+    expect(message).not.toHaveBeenCalled();
+    queue[0]?.();
+    expect(await signing).toHaveLength(64);
+    expect(message).toHaveBeenCalledTimes(1);
+  });
+
+  it("throws what a function that returns the message throws, unchanged", async () => {
+    const error = new RangeError("from the caller");
+    const failing = () => {
+      throw error;
+    };
+    expect(await caught(newSigner(() => store()).sign(failing))).toBe(error);
   });
 
   it("accepts a signature directly, from a promise, and from any other thenable", async () => {
@@ -239,8 +269,23 @@ describe("errors of a store", () => {
     });
     const signer = newSigner(() => store(() => Promise.reject(sdk)));
     const error = await caught(signer.sign(data));
-    expect(error).toMatchObject({ name: "SignerError", code: "unavailable", cause: { code: "Unavailable" } });
+    expect(error).toMatchObject({
+      name: "SignerError",
+      code: "unexpected",
+      retryable: false,
+      message: "test:key: The key store failed: Error Unavailable: 503.",
+      cause: { code: "Unavailable" },
+    });
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain("s3cr3t");
+  });
+
+  it("repeats one line of an error that its provider doesn't know, without control characters", async () => {
+    const long = Object.assign(new TypeError(`ERR \u001b[31mred ${"x".repeat(400)}\nsecond line`), { code: 7 });
+    const { message } = await caught(newSigner(() => store(() => Promise.reject(long))).sign(data));
+    expect(message).toMatch(/^test:key: The key store failed: TypeError 7: ERR {2}?\[31mred x+\.$/);
+    expect(message.length).toBeLessThan(400);
+    const { message: thrown } = await caught(newSigner(() => store(() => Promise.reject("s3cr3t"))).sign(data));
+    expect(thrown).toBe("test:key: The key store failed: it threw a value that isn't an error.");
   });
 
   it("handles thrown and rejected errors of a store alike", async () => {
@@ -248,8 +293,8 @@ describe("errors of a store", () => {
       throw new Error("boom");
     };
     for (const signMessage of [boom, async () => boom()])
-      expect(await caught(newSigner(() => store(signMessage)).sign(data))).toMatchObject({ code: "unavailable" });
-    expect(await caught(newSigner(boom).sign(data))).toMatchObject({ code: "unavailable" });
+      expect(await caught(newSigner(() => store(signMessage)).sign(data))).toMatchObject({ code: "unexpected" });
+    expect(await caught(newSigner(boom).sign(data))).toMatchObject({ code: "unexpected" });
   });
 });
 

@@ -56,7 +56,7 @@ describe("withClient", () => {
   it("reports a failed connect, and doesn't run the work", async () => {
     const work = vi.fn();
     const failing = withClient(call, () => Promise.reject(new Error("ECONNREFUSED")), work);
-    await expect(failing).rejects.toMatchObject({ code: "unavailable", cause: { message: "ECONNREFUSED" } });
+    await expect(failing).rejects.toMatchObject({ code: "unexpected", cause: { message: "ECONNREFUSED" } });
     expect(work).not.toHaveBeenCalled();
   });
 });
@@ -112,9 +112,9 @@ describe("withKeyUri", () => {
     expect(withKeyUri("test:other", error)).toBe(error);
   });
 
-  it("keeps the code and cause of a SignerError, and makes any other error `unavailable`", () => {
+  it("keeps the code and cause of a SignerError, and makes any other error `unexpected`", () => {
     const cause = signerError("test:key", "throttled", "slow");
     expect(withKeyUri("test:key", misconfigured("no", { cause }))).toMatchObject({ code: "misconfigured", cause });
-    expect(withKeyUri("test:key", new TypeError("x"))).toMatchObject({ code: "unavailable", cause: { message: "x" } });
+    expect(withKeyUri("test:key", new TypeError("x"))).toMatchObject({ code: "unexpected", cause: { message: "x" } });
   });
 });
