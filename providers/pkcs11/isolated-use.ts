@@ -9,7 +9,7 @@ import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Channel } from "./calls.js";
 import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
-import type { Opened, Operation } from "./protocol.js";
+import type { Opened, QueuedOperation } from "./protocol.js";
 import { RemoteUse, serveUse } from "./remote-use.js";
 import { forkWorker } from "./worker-file.js";
 
@@ -75,7 +75,7 @@ class IsolatedUse implements TokenUse {
     return this.#use;
   }
 
-  async run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+  async run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     const use = await this.begin();
     try {
       const result = await this.#counted(use.run(operation, deadline));

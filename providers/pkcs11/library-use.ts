@@ -5,7 +5,7 @@ import { Library } from "./library.js";
 import type { LibraryKey } from "./library-key.js";
 import type { LibraryOptions } from "./library-options.js";
 import type { KeySelector } from "./objects.js";
-import type { Operation } from "./protocol.js";
+import type { QueuedOperation } from "./protocol.js";
 import type { TokenSelector } from "./token.js";
 
 /** What another thread or process can be sent: the PIN is read where it was set. */
@@ -25,7 +25,7 @@ export interface TokenUseOptions extends LibraryOptions {
 }
 
 export interface TokenUse {
-  run(operation: Operation, deadline?: Deadline): Promise<unknown>;
+  run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ class LibraryUse implements TokenUse {
     this.#key = key;
   }
 
-  run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+  run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     return this.#library.run(this.#key, operation, deadline);
   }
 

@@ -10,6 +10,7 @@ import {
   type LoginOutcome,
   type Operation,
   type Question,
+  type QueuedOperation,
   type Reply,
   type Response,
   SHARED,
@@ -23,7 +24,7 @@ import { startWorker } from "./worker-file.js";
 /** A request of a caller. */
 export interface Job {
   readonly key: LibraryKey;
-  readonly operation: Operation;
+  readonly operation: QueuedOperation;
   /** Its signal costs time to make: it is asked for only once the request has to wait. */
   readonly deadline: Deadline | undefined;
   resolve(result: unknown): void;
@@ -106,12 +107,13 @@ export class LibraryWorker {
     return this.busy ? 0 : 1;
   }
 
-  send(jobs: readonly Job[]): void {
+  /** @param jobs - With their operations as they are sent. */
+  send(jobs: readonly (readonly [Job, Operation])[]): void {
     this.#worker.ref();
-    const requests = jobs.map((job) => {
+    const requests = jobs.map(([job, operation]) => {
       const slot = this.#freeSlots.pop() ?? 0;
       Atomics.store(this.#shared, SHARED.STATES + slot, STATE.WAITING);
-      const { key, operation } = job;
+      const { key } = job;
       const isNew = !key.workers.has(this);
       const request = {
         id: ++this.#ids,

@@ -11,7 +11,16 @@ import { checkSameOptions, type LibraryOptions, setEnvironment } from "./library
 import { type Job, LibraryWorker } from "./library-worker.js";
 import { type Login, prepareLogin } from "./logins.js";
 import { findModule } from "./module-path.js";
-import type { Initialized, Opened, Operation, Question, Reply, Response } from "./protocol.js";
+import {
+  type Initialized,
+  type Opened,
+  type Operation,
+  type Question,
+  type QueuedOperation,
+  type Reply,
+  type Response,
+  toOperation,
+} from "./protocol.js";
 
 /** Milliseconds that a request waits before another worker is started for it. */
 const SLOW = 5;
@@ -101,7 +110,7 @@ export class Library {
   }
 
   /** @param deadline - Ends the wait in the queue. What a worker has begun isn't cancelled. */
-  async run(key: LibraryKey, operation: Operation, deadline?: Deadline): Promise<unknown> {
+  async run(key: LibraryKey, operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     key.enter();
     try {
       return await new Promise((resolve, reject) => {
@@ -136,9 +145,9 @@ export class Library {
       this.#timer ??= setTimeout(() => this.#look(), SLOW);
   }
 
-  #takeJobs(worker: LibraryWorker): Job[] {
+  #takeJobs(worker: LibraryWorker): [Job, Operation][] {
     const most = Math.min(worker.capacity, worker.busy ? this.#queue.length : Math.ceil(this.#queue.length / 2));
-    const jobs: Job[] = [];
+    const jobs: [Job, Operation][] = [];
     for (let index = 0; index < this.#queue.length && jobs.length < most; ) {
       const job = this.#queue[index] as Job;
       if (!job.key.workers.has(worker) && !job.key.canGrow) {
@@ -148,7 +157,7 @@ export class Library {
       this.#queue.splice(index, 1);
       try {
         job.key.checkAvailable();
-        jobs.push(job);
+        jobs.push([job, toOperation(job.operation)]);
       } catch (error) {
         job.reject(error);
       }

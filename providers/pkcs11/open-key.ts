@@ -25,8 +25,8 @@ export class Pkcs11Key {
     }
   }
 
-  /** @param digest - SHA-256 of the message. */
-  async signDigest(digest: Uint8Array, deadline: OpenKeyOptions): Promise<StoreSignature> {
+  /** @param digest - Returns the SHA-256 of the message. */
+  async signQueued(digest: () => Uint8Array, deadline: OpenKeyOptions): Promise<StoreSignature> {
     const signature = (await this.#token.run({ name: "sign", digest }, deadline)) as Uint8Array;
     return { signature, form: "raw" };
   }

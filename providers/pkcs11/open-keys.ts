@@ -6,7 +6,7 @@ import { RefusedSession } from "./failure.js";
 import { type FoundKey, findKey } from "./keys.js";
 import { authenticate, type LoginContext, logIn } from "./login.js";
 import type { KeySpec, Request } from "./protocol.js";
-import { isRecoverable, needsRestart } from "./recovery.js";
+import { isRecoverable, mayBeStaleHandle, needsRestart } from "./recovery.js";
 import { returnValue } from "./return-values.js";
 import { findToken, type Token, TokenNotFound } from "./token.js";
 
@@ -99,7 +99,8 @@ export class OpenKeys {
         } catch (error) {
           const isNew = this.spec(request).expected === undefined;
           const isMissing = isNew && error instanceof TokenNotFound;
-          if (!isRecoverable(error, !isNew || lost !== undefined) || (isMissing && lost)) throw error;
+          const isStale = !isNew && lost === undefined && mayBeStaleHandle(error);
+          if (!isStale && (!isRecoverable(error, !isNew || lost !== undefined) || (isMissing && lost))) throw error;
           if (left === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
           if (isMissing) this.#findMissing(error);
           else if (lost !== undefined || needsRestart(error)) this.#context.restart("lost");

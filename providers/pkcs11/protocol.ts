@@ -69,6 +69,15 @@ export interface Opened {
   readonly maxSessions: number | undefined;
 }
 
+/** An operation that waits for a worker. What is to be signed is made when it leaves the queue. */
+export type QueuedOperation =
+  | { readonly name: "sign"; readonly digest: () => Uint8Array }
+  | Exclude<Operation, { readonly name: "sign" }>;
+
+export function toOperation(queued: QueuedOperation): Operation {
+  return queued.name === "sign" ? { name: "sign", digest: queued.digest() } : queued;
+}
+
 export interface Request {
   readonly id: number;
   /** Index of its state in the shared memory; `undefined` for a request that is run even while another one is waiting. */

@@ -35,6 +35,13 @@ export function isRecoverable(error: unknown, wasOpen: boolean): boolean {
   return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
 }
 
+/**
+ * Returns whether a handle may have come to mean another object: another part of the process has restarted the library.
+ */
+export function mayBeStaleHandle(error: unknown): boolean {
+  return /^CKR_KEY_(FUNCTION_NOT_PERMITTED|TYPE_INCONSISTENT)$/.test(returnValue(error) ?? "");
+}
+
 /** Returns whether nothing less than initialising the library again can help. */
 export function needsRestart(error: unknown): boolean {
   return error instanceof TokenNotFound || LIBRARY_LOST.has(returnValue(error) ?? "");

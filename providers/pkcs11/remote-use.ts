@@ -3,7 +3,7 @@ import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { Calls, type Channel } from "./calls.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
-import type { Operation } from "./protocol.js";
+import { type Operation, type QueuedOperation, toOperation } from "./protocol.js";
 
 export class RemoteUse implements TokenUse {
   readonly #calls: Calls;
@@ -19,8 +19,8 @@ export class RemoteUse implements TokenUse {
     return new RemoteUse(calls);
   }
 
-  run(operation: Operation, deadline?: Deadline): Promise<unknown> {
-    const { id, result } = this.#calls.call("run", operation);
+  run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
+    const { id, result } = this.#calls.call("run", toOperation(operation));
     deadline?.signal.addEventListener("abort", () => void this.#calls.call("abandon", id), { once: true });
     return result;
   }
@@ -55,7 +55,7 @@ export function serveUse(
     run: async (operation: Operation, id: number) => {
       const controller = new AbortController();
       running.set(id, controller);
-      return (await use)?.run(operation, controller).finally(() => running.delete(id));
+      return (await use)?.run(toQueued(operation), controller).finally(() => running.delete(id));
     },
     abandon: (id: number) => running.get(id)?.abort(gone()),
     close: end,
@@ -65,6 +65,10 @@ export function serveUse(
     for (const controller of running.values()) controller.abort(gone());
     await end().catch(() => undefined);
   };
+}
+
+function toQueued(operation: Operation): QueuedOperation {
+  return operation.name === "sign" ? { name: "sign", digest: () => operation.digest } : operation;
 }
 
 function gone(): SignerError {

@@ -193,3 +193,29 @@ describe("a slow token", () => {
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
   });
 });
+
+it("a message that is a function is made once, when the request leaves the queue", async () => {
+  await using signer = newSigner({ sessions: 1 });
+  await signer.publicJwk();
+  shim.order({ on: "C_Sign", act: { delay: 100 } });
+  const made: number[] = [];
+  const start = performance.now();
+  const message = (n: number) => () => {
+    made.push(performance.now() - start);
+    return Buffer.from([n]);
+  };
+  await Promise.all([1, 2, 3, 4].map((n) => signer.sign(message(n))));
+  expect(made).toHaveLength(4);
+  for (const [index, time] of made.entries()) expect(time).toBeGreaterThan(90 * index);
+});
+
+it("a message that can't be made rejects its own call only", async () => {
+  await using signer = newSigner();
+  await signer.publicJwk();
+  const failing = signer.sign(() => {
+    throw new RangeError("no message");
+  });
+  const others = [1, 2].map((n) => signer.sign(Buffer.from([n])));
+  await expect(failing).rejects.toThrow("no message");
+  await expect(Promise.all(others)).resolves.toHaveLength(2);
+});
