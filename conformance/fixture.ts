@@ -23,6 +23,11 @@ export interface Fixture {
    * request.
    */
   hanging?: ((options: KeySignerOptions) => MaybePromise<Signer>) | Reason | undefined;
+  /**
+   * What can take long because the store does, by name: `opening`, `describing`, `recovering`, `making`, `listing`. Each
+   * prepares what it needs, and then makes one call with these options on a store that takes a second to respond.
+   */
+  slow?: Readonly<Record<string, (options: KeySignerOptions) => Promise<unknown>>> | Reason | undefined;
   /** Returns a new signer whose first attempt to connect fails, and whose second attempt succeeds. */
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
   /** Strings that must not appear in any output: PIN, token, private key. */

@@ -3,6 +3,7 @@ import { disclosureCases } from "./disclosure-cases.js";
 import type { Case, Fixture } from "./fixture.js";
 import { lifecycleCases } from "./lifecycle-cases.js";
 import { signingCases } from "./signing-cases.js";
+import { slowStoreCases } from "./slow-store-cases.js";
 
 export type { Case, Fixture, Reason } from "./fixture.js";
 
@@ -16,5 +17,10 @@ export type { Case, Fixture, Reason } from "./fixture.js";
  * ```
  */
 export function conformance(fixture: Fixture): Case[] {
-  return [...signingCases(fixture), ...lifecycleCases(fixture), ...disclosureCases(fixture)];
+  return [
+    ...signingCases(fixture),
+    ...lifecycleCases(fixture),
+    ...slowStoreCases(fixture),
+    ...disclosureCases(fixture),
+  ];
 }

@@ -57,6 +57,20 @@ function fixtureOf(make: CreateSigner, limits: Pick<Fixture, "timeout" | "signat
         store(async () => ({ ...goodKey, signMessage: () => new Promise(() => {}) })),
         options,
       ),
+    slow: {
+      opening: async (options) =>
+        make(
+          store(() => slowly(goodKey)),
+          options,
+        ).publicJwk(),
+      describing: async (options) => {
+        const key = { ...goodKey, describe: () => slowly(goodKey.describe({ signal: new AbortController().signal })) };
+        return make(
+          store(async () => key),
+          options,
+        ).describe();
+      },
+    },
     failsFirst: () => {
       let attempts = 0;
       return make(
@@ -68,6 +82,11 @@ function fixtureOf(make: CreateSigner, limits: Pick<Fixture, "timeout" | "signat
       );
     },
   };
+}
+
+async function slowly<T>(value: T): Promise<Awaited<T>> {
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  return await value;
 }
 
 /** Returns the names of the cases that fail. */
@@ -88,7 +107,7 @@ describe("a minimal fixture", () => {
     const reasons = cases.flatMap(({ notApplicable }) => notApplicable ?? []);
     expect(new Set(reasons)).toEqual(
       new Set(
-        ["connections", "hanging", "failsFirst", "wrongKey", "secrets"].map(
+        ["connections", "hanging", "failsFirst", "slow", "wrongKey", "secrets"].map(
           (n) => `The fixture doesn't define \`${n}\`.`,
         ),
       ),
@@ -231,6 +250,21 @@ class IgnoresLateAbort extends KeySigner {
   }
 }
 
+class DescribesWithoutTimeout extends KeySigner {
+  readonly #source: KeySource;
+
+  constructor(source: KeySource, options?: KeySignerOptions) {
+    super(source, options);
+    this.#source = source;
+  }
+
+  override async describe(options?: SignOptions) {
+    const key = await this.#source.open({ signal: new AbortController().signal });
+    await key.describe({ signal: new AbortController().signal });
+    return super.describe(options);
+  }
+}
+
 /** Resolves after a timeout, except for the single byte that the cases about errors sign. */
 class IgnoresTimeout extends KeySigner {
   override sign(data: Uint8Array, options?: SignOptions) {
@@ -370,6 +404,7 @@ const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
   ["an ignored aborted signal", /already aborted/, instanceOf(SignsAfterAbort)],
   ["an ignored abort in flight", /signal aborts/, instanceOf(IgnoresLateAbort)],
   ["an ignored timeout", /time limit/, instanceOf(IgnoresTimeout)],
+  ["a description without a time limit", /keep `timeout`/, instanceOf(DescribesWithoutTimeout)],
   ["a second close() that fails", /closed more than once/, instanceOf(ClosesOnce)],
   ["a close() that doesn't wait", /before close\(\) resolves/, instanceOf(ClosesWithoutWaiting)],
   ["a public key after close()", /after close/, instanceOf(ReturnsKeyAfterClose)],

@@ -1,7 +1,8 @@
 /** The conformance kit on SoftHSM, behind the shim that makes it hang, fail and count. */
+import { createKey, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
-import { afterAll, afterEach, describe, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { softHsm } from "../../../softhsm/index.js";
 import { faultShim } from "../../shim/fault-shim.js";
 
@@ -18,12 +19,65 @@ afterAll(async () => {
 const openSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
   new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
 
+const SLOW_CALLS = [
+  "C_OpenSession",
+  "C_GetAttributeValue",
+  "C_SignInit",
+  "C_GenerateKeyPair",
+  "C_FindObjects",
+] as const;
+const CKR_CRYPTOKI_NOT_INITIALIZED = 0x190;
+
+/** The token takes a second for each call once the signer is prepared. */
+function slowStore(way: Partial<Pkcs11SignerOptions>) {
+  const uri = (object: string) => `pkcs11:token=conformance;object=${object}?module-path=${shim.module}`;
+  const slowDown = () => shim.order(...SLOW_CALLS.map((on) => ({ on, act: { delay: 1_000 } })));
+  const opened = async (options: KeySignerOptions) => {
+    shim.order();
+    const signer = openSigner({ ...way, ...options });
+    // The library may still be busy with the case before.
+    await vi.waitFor(() => signer.publicJwk(), { timeout: 10_000 });
+    return signer;
+  };
+  const onToken = (options: KeySignerOptions) => ({ ...way, ...options, pin: hsm.pin });
+  return {
+    opening: async (options: KeySignerOptions) => {
+      slowDown();
+      const signer = openSigner({ ...way, ...options });
+      return signer.publicJwk().finally(() => signer.close());
+    },
+    describing: async (options: KeySignerOptions) => {
+      const signer = await opened(options);
+      slowDown();
+      return signer.describe().finally(() => signer.close());
+    },
+    recovering: async (options: KeySignerOptions) => {
+      const signer = await opened(options);
+      const lost = { times: 1, act: { return: CKR_CRYPTOKI_NOT_INITIALIZED } } as const;
+      shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", act: { delay: 1_000 } });
+      return signer.sign(Buffer.from("x")).finally(() => signer.close());
+    },
+    making: async (options: KeySignerOptions) => {
+      slowDown();
+      return createKey(uri("slow"), onToken(options));
+    },
+    listing: async (options: KeySignerOptions) => {
+      slowDown();
+      return listKeys(uri("dpop"), onToken(options));
+    },
+  };
+}
+
 describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const)(
   "the conformance kit, with %o",
   (way) => {
     const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ ...way, ...more });
     const process = open();
-    afterAll(() => process.close());
+    afterAll(async () => {
+      await process.close();
+      // What a caller gave up on a slow store ends later.
+      await vi.waitFor(() => expect(shim.openSessions()).toBe(0), { timeout: 20_000 });
+    });
     const cases = conformance({
       open,
       secrets: [hsm.pin],
@@ -35,6 +89,7 @@ describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: tr
         shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
         return open();
       },
+      slow: slowStore(way),
       hanging: (options) => {
         shim.order({ on: "C_Sign", act: "hang" });
         return open(options);

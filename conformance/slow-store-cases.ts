@@ -1,0 +1,42 @@
+/** The case about a slow store: whatever is waited for, the event loop is free, and `timeout` is kept. */
+import { ok } from "node:assert/strict";
+import { expectError } from "./checks.js";
+import { type Case, type Fixture, testCaseWith } from "./fixture.js";
+
+/** Milliseconds. The rest is for a busy machine. */
+const TIMEOUT = 250;
+const LONGEST_STOP = 500;
+const LATEST = TIMEOUT + 500;
+
+/** Returns the case about a slow store. */
+export function slowStoreCases(fixture: Fixture): Case[] {
+  const name = "opening, describing, recovering, making and listing keys leave the event loop free and keep `timeout`";
+  return [testCaseWith(fixture, ["slow", fixture.slow], name, keepsTimeouts)];
+}
+
+async function keepsTimeouts(calls: NonNullable<Exclude<Fixture["slow"], string>>): Promise<void> {
+  for (const [name, call] of Object.entries(calls)) {
+    const start = performance.now();
+    const stop = watchEventLoop();
+    await expectError(call({ timeout: TIMEOUT }), "timeout", `${name} on a slow store`);
+    const longest = stop();
+    const took = performance.now() - start;
+    ok(took < LATEST, `${name} must end within its timeout of ${TIMEOUT} ms; it took ${Math.round(took)} ms.`);
+    ok(longest < LONGEST_STOP, `${name} must leave the event loop free; it stopped it for ${Math.round(longest)} ms.`);
+  }
+}
+
+/** Returns a function that ends the watch and returns the longest time (ms) between two turns of the event loop. */
+function watchEventLoop(): () => number {
+  let [longest, last] = [0, performance.now()];
+  const turn = () => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  };
+  const timer = setInterval(turn, 5);
+  return () => {
+    clearInterval(timer);
+    turn();
+    return longest;
+  };
+}
