@@ -1,7 +1,11 @@
 /** A worker's end of its connection to the main side. The worker has no event loop: it sleeps until a message comes. */
+import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fromFailure } from "./failure.js";
 import { type FromWorker, type Question, type Reply, type Request, SHARED, STATE, type ToWorker } from "./protocol.js";
+
+/** Milliseconds. On a single core it would keep the event loop from running. */
+const SPIN = availableParallelism() > 1 ? 0.1 : 0;
 
 export class WorkerPort {
   readonly #port: MessagePort;
@@ -54,11 +58,18 @@ export class WorkerPort {
     Atomics.add(this.#shared, SHARED.DONE, 1);
   }
 
+  /** A caller that signs one message after the other sends the next one before this thread could be woken up. */
+  #spin(messages: number): void {
+    const until = performance.now() + SPIN;
+    while (Atomics.load(this.#shared, SHARED.MESSAGES) === messages && performance.now() < until);
+  }
+
   #receive(): ToWorker {
     for (;;) {
       const messages = Atomics.load(this.#shared, SHARED.MESSAGES);
       const received = receiveMessageOnPort(this.#port);
       if (received) return received.message;
+      this.#spin(messages);
       Atomics.wait(this.#shared, SHARED.MESSAGES, messages);
     }
   }
