@@ -1,8 +1,8 @@
 /** One worker of a library, seen from the thread that started it, and the requests that were sent to it. */
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
-import type { Deadline } from "../../src/deadline.js";
 import { fromFailure } from "./failure.js";
+import type { Job } from "./job-queue.js";
 import type { LibraryKey } from "./library-key.js";
 import {
   BATCH,
@@ -10,7 +10,6 @@ import {
   type LoginOutcome,
   type Operation,
   type Question,
-  type QueuedOperation,
   type Reply,
   type Response,
   SHARED,
@@ -20,16 +19,6 @@ import {
   type WorkerData,
 } from "./protocol.js";
 import { startWorker } from "./worker-file.js";
-
-/** A request of a caller. */
-export interface Job {
-  readonly key: LibraryKey;
-  readonly operation: QueuedOperation;
-  /** Its signal costs time to make: it is asked for only once the request has to wait. */
-  readonly deadline: Deadline | undefined;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
 
 export interface WorkerEvents {
   /** @param job - `undefined` for one that was withdrawn. */
@@ -47,8 +36,13 @@ interface SentRequest {
   job: Job | undefined;
 }
 
-/** Signatures that take longer (µs) aren't sent ahead: another worker could make them sooner. */
+/** A call is stuck after this many milliseconds, or this many times what a signature took before. */
+const STUCK = 4;
+const PATIENCE = 4;
+/** Signatures that take longer (µs) aren't sent in batches: another worker could make them sooner. */
 const FAST = 250;
+/** Those that take longer (µs) aren't sent ahead: a message is made when it is sent, and would be old when it is signed. */
+const QUICK = 50_000;
 
 export class LibraryWorker {
   /** Whether this worker's call initialised the library. */
@@ -64,6 +58,7 @@ export class LibraryWorker {
   #ids = 0;
   #microseconds = Number.POSITIVE_INFINITY;
   #doneBefore = -1;
+  #progressAt = 0;
   /** It has run nothing between the last two looks. */
   isStuck = false;
 
@@ -104,7 +99,13 @@ export class LibraryWorker {
   /** How many requests it can be sent now: to a fast token, a second batch before the first one is answered. */
   get capacity(): number {
     if (this.isFast) return this.#freeSlots.length >= BATCH ? BATCH : 0;
-    return this.busy ? 0 : 1;
+    return this.#sent.size < 2 ? 1 : 0;
+  }
+
+  /** Returns whether it may be sent a request for the key: ahead of time only if no other worker could serve it sooner. */
+  accepts(key: LibraryKey, mayGrow: boolean): boolean {
+    if (!key.workers.has(this)) return !this.busy && key.canGrow;
+    return this.#microseconds < FAST || !this.busy || (this.#microseconds < QUICK && !(mayGrow && key.canGrow));
   }
 
   /** @param jobs - With their operations as they are sent. */
@@ -120,7 +121,7 @@ export class LibraryWorker {
         slot,
         key: key.id,
         spec: isNew ? key.spec : undefined,
-        hasOtherSession: isNew && key.workers.size > 0,
+        hasOtherSession: key.workers.size > (isNew ? 0 : 1),
         operation,
       };
       key.workers.add(this);
@@ -143,8 +144,10 @@ export class LibraryWorker {
   /** Takes back what the worker hasn't begun, if it has run nothing since the last look: a call is stuck. */
   withdrawIfStuck(): Job[] {
     const done = Atomics.load(this.#shared, SHARED.DONE);
-    this.isStuck = this.busy && done === this.#doneBefore;
+    if (done !== this.#doneBefore) this.#progressAt = performance.now();
     this.#doneBefore = done;
+    const patience = Number.isFinite(this.#microseconds) ? (PATIENCE * this.#microseconds) / 1000 : 0;
+    this.isStuck = this.busy && performance.now() - this.#progressAt > Math.max(patience, STUCK);
     return this.isStuck ? this.withdraw() : [];
   }
 

@@ -6,21 +6,13 @@ import { isMainThread } from "node:worker_threads";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { fromFailure } from "./failure.js";
+import { type Job, JobQueue } from "./job-queue.js";
 import { type KeyRequest, LibraryKey } from "./library-key.js";
 import { checkSameOptions, type LibraryOptions, setEnvironment } from "./library-options.js";
-import { type Job, LibraryWorker } from "./library-worker.js";
+import { LibraryWorker } from "./library-worker.js";
 import { type Login, prepareLogin } from "./logins.js";
 import { findModule } from "./module-path.js";
-import {
-  type Initialized,
-  type Opened,
-  type Operation,
-  type Question,
-  type QueuedOperation,
-  type Reply,
-  type Response,
-  toOperation,
-} from "./protocol.js";
+import type { Initialized, Opened, Question, QueuedOperation, Reply, Response } from "./protocol.js";
 
 /** Milliseconds that a request waits before another worker is started for it. */
 const SLOW = 5;
@@ -36,7 +28,7 @@ export class Library {
   readonly #path: string;
   readonly #options: LibraryOptions;
   readonly #workers = new Set<LibraryWorker>();
-  readonly #queue: Job[] = [];
+  readonly #queue = new JobQueue();
   /** Jobs that a worker didn't run. */
   readonly #returned: Job[] = [];
   readonly #keys = new Set<LibraryKey>();
@@ -114,7 +106,7 @@ export class Library {
     key.enter();
     try {
       return await new Promise((resolve, reject) => {
-        this.#queue.push({ key, operation, deadline, resolve, reject });
+        this.#queue.add({ key, operation, deadline, resolve, reject });
         this.#dispatchSoon();
       });
     } finally {
@@ -134,54 +126,28 @@ export class Library {
 
   #dispatch(): void {
     if (this.#restarting) return;
-    for (const worker of this.#workers)
-      while (worker.capacity > 0) {
-        const jobs = this.#takeJobs(worker);
-        if (jobs.length === 0) break;
-        worker.send(jobs);
-      }
-    if (this.#queue.length > 0 && this.#workers.size === 0) void this.#startForQueue();
-    else if (this.#queue.length > 0 || [...this.#workers].some((worker) => worker.hasRequestsAhead))
+    const workers = [...this.#workers];
+    const idleFirst = [...workers.filter((worker) => !worker.busy), ...workers.filter((worker) => worker.busy)];
+    for (const worker of idleFirst)
+      for (let jobs = this.#takeFor(worker); jobs.length > 0; jobs = this.#takeFor(worker)) worker.send(jobs);
+    if (!this.#queue.isEmpty && workers.length === 0) void this.#startForQueue();
+    else if (!this.#queue.isEmpty || workers.some((worker) => worker.hasRequestsAhead))
       this.#timer ??= setTimeout(() => this.#look(), SLOW);
   }
 
-  #takeJobs(worker: LibraryWorker): [Job, Operation][] {
-    const most = Math.min(worker.capacity, worker.busy ? this.#queue.length : Math.ceil(this.#queue.length / 2));
-    const jobs: [Job, Operation][] = [];
-    for (let index = 0; index < this.#queue.length && jobs.length < most; ) {
-      const job = this.#queue[index] as Job;
-      if (!job.key.workers.has(worker) && !job.key.canGrow) {
-        index += 1;
-        continue;
-      }
-      this.#queue.splice(index, 1);
-      try {
-        job.key.checkAvailable();
-        jobs.push([job, toOperation(job.operation)]);
-      } catch (error) {
-        job.reject(error);
-      }
-    }
-    return jobs;
+  #takeFor(worker: LibraryWorker) {
+    return this.#queue.takeFor(worker, !this.#oneAtATime);
   }
 
   /** Some milliseconds later: takes requests back from workers that are stuck, and starts another worker if it can help. */
   #look(): void {
     this.#timer = undefined;
     const workers = [...this.#workers];
-    const withdrawn = workers.map((worker) => worker.withdrawIfStuck());
-    this.#queue.unshift(...withdrawn.flat());
-    this.#dropAbandoned();
+    for (const worker of workers) this.#queue.putBack(worker.withdrawIfStuck());
+    this.#queue.dropAbandoned();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
-    if (isSlow && this.#queue.some(({ key }) => key.canGrow)) void this.#startForQueue();
+    if (isSlow && this.#queue.needsWorker()) void this.#startForQueue();
     this.#dispatch();
-  }
-
-  #dropAbandoned(): void {
-    for (const job of this.#queue.filter(({ deadline }) => deadline?.signal.aborted)) {
-      this.#queue.splice(this.#queue.indexOf(job), 1);
-      job.reject(job.deadline?.signal.reason);
-    }
   }
 
   async #startForQueue(): Promise<void> {
@@ -189,7 +155,7 @@ export class Library {
     try {
       await this.#startWorker();
     } catch (error) {
-      if (this.#workers.size === 0) for (const job of this.#queue.splice(0)) job.reject(error);
+      if (this.#workers.size === 0) this.#queue.rejectAll(error);
     }
     this.#dispatch();
   }
@@ -246,7 +212,7 @@ export class Library {
   }
 
   #progressed(): void {
-    this.#queue.unshift(...this.#returned.splice(0));
+    this.#queue.putBack(this.#returned.splice(0));
     this.#dispatchSoon();
     this.#whenQuiet?.();
     void this.#finishIfUnused();
@@ -260,7 +226,7 @@ export class Library {
     for (const job of jobs)
       if (job.operation.name === "generate" || job.operation.name === "delete")
         job.reject(new SignerError("unavailable", "The library's worker ended before it answered."));
-      else this.#queue.unshift(job);
+      else this.#queue.putBack([job]);
     this.#progressed();
   }
 
@@ -301,7 +267,7 @@ export class Library {
 
   /** Waits until each worker is idle or waits for the restart. */
   async #quiet(): Promise<void> {
-    for (const worker of this.#workers) this.#queue.unshift(...worker.withdraw());
+    for (const worker of this.#workers) this.#queue.putBack(worker.withdraw());
     const isQuiet = () => [...this.#workers].every((worker) => !worker.busy || worker.waitsForRestart);
     const until = performance.now() + DRAIN;
     const timer = setTimeout(() => this.#whenQuiet?.(), DRAIN + 1);

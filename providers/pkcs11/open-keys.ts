@@ -146,7 +146,7 @@ export class OpenKeys {
     const token = findToken(this.#context.lib, spec.token);
     const again = returnValue(lost) === "CKR_USER_NOT_LOGGED_IN";
     if (again) this.close(request.key);
-    const session = this.#newSession(request, token, flags);
+    const session = this.#newSession(request, token, flags, lost);
     this.close(request.key);
     try {
       logIn(this.#context, { id: request.id, spec, session, token }, again);
@@ -158,7 +158,7 @@ export class OpenKeys {
   }
 
   /** Opens it before the former one is closed, where the token allows: with its last session it would lose its login. */
-  #newSession(request: Request, { slot }: Token, flags: number): Handle {
+  #newSession(request: Request, { slot }: Token, flags: number, lost: unknown): Handle {
     const open = () => this.#context.lib.C_OpenSession(slot, CKF_SERIAL_SESSION | flags);
     try {
       return open();
@@ -167,7 +167,8 @@ export class OpenKeys {
         this.close(request.key);
         return open();
       }
-      if (request.hasOtherSession && !needsRestart(error)) throw new RefusedSession("", { cause: error });
+      if (request.hasOtherSession && lost === undefined && !needsRestart(error))
+        throw new RefusedSession("", { cause: error });
       throw error;
     }
   }
