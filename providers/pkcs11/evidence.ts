@@ -10,6 +10,7 @@ import {
   CKA_SENSITIVE,
   CKF_HW_SLOT,
 } from "./constants.js";
+import { isRestricted } from "./keys.js";
 import { readAttributes } from "./objects.js";
 import type { OpenedKey } from "./open-keys.js";
 import { unpadded } from "./token.js";
@@ -46,6 +47,7 @@ export function readFacts(lib: Cryptoki, module: string, { session, handle, toke
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
+      ...(isRestricted(lib, session, handle) ? { CKA_ALLOWED_MECHANISMS: "without CKM_ECDSA" } : {}),
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
       library: {

@@ -28,7 +28,6 @@ export interface FoundKey extends FoundObject {
 }
 
 const PRIVATE = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_SIGN, CKA_ALWAYS_AUTHENTICATE];
-const RESTRICTED = [...PRIVATE, CKA_ALLOWED_MECHANISMS];
 const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
 
 /**
@@ -39,7 +38,7 @@ const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
  */
 export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, publicJwk?: PublicJwk): FoundKey {
   const { label, id } = selector;
-  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, RESTRICTED, PUBLIC, PRIVATE);
+  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, PRIVATE, PUBLIC);
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
   const problem = signingProblem(key);
@@ -53,8 +52,8 @@ export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, p
 
 /** Returns the private keys that can sign ES256. */
 export function findSigningKeys(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject[] {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, RESTRICTED, PRIVATE);
-  return keys.filter((key) => signingProblem(key) === undefined);
+  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, PRIVATE);
+  return keys.filter((key) => signingProblem(key) === undefined && !isRestricted(lib, session, key.handle));
 }
 
 /** @throws {SignerError} With code `key-not-found` or `ambiguous-key`. */
@@ -86,17 +85,28 @@ function signingProblem({ attributes }: FoundObject): string | undefined {
   const type = keyType && Number(fromUlong(keyType));
   const found = type !== undefined && type !== CKK_EC ? typeName(type) : otherCurve(attributes.get(CKA_EC_PARAMS));
   if (found !== undefined) return `is ${found}; ES256 needs an EC key on P-256.`;
-  if (attributes.get(CKA_SIGN)?.[0] === 0) return "isn't allowed to sign (CKA_SIGN).";
-  const allowed = ulongsOf(attributes.get(CKA_ALLOWED_MECHANISMS));
-  const restricted = allowed.length > 0 && !allowed.includes(CKM_ECDSA);
-  return restricted ? "isn't allowed to sign with CKM_ECDSA (CKA_ALLOWED_MECHANISMS)." : undefined;
+  return attributes.get(CKA_SIGN)?.[0] === 0 ? "isn't allowed to sign (CKA_SIGN)." : undefined;
 }
 
-function ulongsOf(bytes: Buffer = Buffer.alloc(0)): number[] {
-  const count = Math.floor(bytes.length / ULONG_BYTES);
-  return Array.from({ length: count }, (_, index) =>
-    Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
-  );
+/**
+ * Returns whether the key's own list of mechanisms leaves out `CKM_ECDSA`. Read on its own: p11-kit fails a whole call that
+ * asks for the list.
+ */
+export function isRestricted(lib: Cryptoki, session: Handle, key: Handle): boolean {
+  const allowed = allowedMechanisms(lib, session, key);
+  return allowed.length > 0 && !allowed.includes(CKM_ECDSA);
+}
+
+function allowedMechanisms(lib: Cryptoki, session: Handle, key: Handle): number[] {
+  try {
+    const [bytes = Buffer.alloc(0)] = lib.C_GetAttributeValue(session, key, [CKA_ALLOWED_MECHANISMS]);
+    const count = Math.floor(bytes.length / ULONG_BYTES);
+    return Array.from({ length: count }, (_, index) =>
+      Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
+    );
+  } catch {
+    return [];
+  }
 }
 
 /** @returns `undefined` for P-256, and for a token that doesn't report the curve. */

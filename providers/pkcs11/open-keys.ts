@@ -3,8 +3,9 @@ import { SignerError } from "../../src/errors.js";
 import type { Handle } from "./binding.js";
 import { CKF_RW_SESSION, CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
 import { RefusedSession } from "./failure.js";
-import { type FoundKey, findKey } from "./keys.js";
+import { type FoundKey, findKey, isRestricted } from "./keys.js";
 import { authenticate, type LoginContext, logIn } from "./login.js";
+import { nameOf } from "./objects.js";
 import type { KeySpec, Request } from "./protocol.js";
 import { isRecoverable, mayBeStaleHandle, needsRestart } from "./recovery.js";
 import { returnValue } from "./return-values.js";
@@ -57,11 +58,23 @@ export class OpenKeys {
   /** @param digest - SHA-256 of the message. */
   sign(request: Request, digest: Uint8Array): Uint8Array {
     const { lib } = this.#context;
-    return this.use(request, ({ session, handle, alwaysAuthenticate, token }) => {
-      lib.C_SignInit(session, CKM_ECDSA, handle);
+    return this.use(request, (key) => {
+      const { session, handle, alwaysAuthenticate, token } = key;
+      try {
+        lib.C_SignInit(session, CKM_ECDSA, handle);
+      } catch (error) {
+        throw this.#explained(error, key);
+      }
       if (alwaysAuthenticate) authenticate(this.#context, { id: request.id, spec: this.spec(request), session, token });
       return lib.C_Sign(session, digest, SIGNATURE_BYTES);
     });
+  }
+
+  #explained(error: unknown, key: OpenedKey): unknown {
+    if (returnValue(error) !== "CKR_MECHANISM_INVALID" || !isRestricted(this.#context.lib, key.session, key.handle))
+      return error;
+    const message = `${nameOf(key)} isn't allowed to sign with CKM_ECDSA (CKA_ALLOWED_MECHANISMS).`;
+    return new SignerError("wrong-key", message, { cause: error });
   }
 
   /** To be called for each request, also for one that isn't run: the main side sends a key's description once. */

@@ -1,7 +1,10 @@
 /** Return values for the orders of the shim (PKCS #11 v2.40, `CK_RV`). */
 export const CKR = {
+  HOST_MEMORY: 0x02,
   GENERAL_ERROR: 0x05,
+  FUNCTION_FAILED: 0x06,
   DEVICE_ERROR: 0x30,
+  DEVICE_MEMORY: 0x31,
   DEVICE_REMOVED: 0x32,
   KEY_HANDLE_INVALID: 0x60,
   OBJECT_HANDLE_INVALID: 0x82,
@@ -13,4 +16,5 @@ export const CKR = {
   USER_NOT_LOGGED_IN: 0x101,
   BUFFER_TOO_SMALL: 0x150,
   CRYPTOKI_NOT_INITIALIZED: 0x190,
+  VENDOR_DEFINED_26: 0x8000001a,
 } as const;

@@ -19,6 +19,11 @@ const LOSSES = [
   "DEVICE_ERROR",
   "CRYPTOKI_NOT_INITIALIZED",
   "OPERATION_ACTIVE",
+  "GENERAL_ERROR",
+  "FUNCTION_FAILED",
+  "HOST_MEMORY",
+  "DEVICE_MEMORY",
+  "VENDOR_DEFINED_26",
 ] as const;
 
 const { hsm, shim, newSigner } = await faultyToken("faulty");

@@ -255,7 +255,10 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     ];
     execFileSync("pkcs11-tool", [...tool, ...generate, ...allowed], { stdio: "pipe" });
     await using signer = newSigner({ key: label });
-    await expect(signer.publicJwk()).rejects.toMatchObject({
+    await expect(signer.describe()).resolves.toMatchObject({
+      evidence: { CKA_ALLOWED_MECHANISMS: "without CKM_ECDSA" },
+    });
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({
       code: "wrong-key",
       message: expect.stringMatching(new RegExp(`"${label}".*CKA_ALLOWED_MECHANISMS`)),
     });
