@@ -1,10 +1,13 @@
 /** Makes many proofs with one signer, loses a session in each batch, and measures leaks of sessions, handles and memory. */
+import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../softhsm/index.js";
+import { tell } from "../processes/options.js";
 import { faultShim } from "../shim/fault-shim.js";
+import { startThread, type ThreadsReport, terminateAtRandom } from "./threads.js";
 
 /** How long to run. */
 export interface SoakOptions {
@@ -80,3 +83,21 @@ async function memoryAfterCollection() {
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
+
+/** Threads that are terminated at random, with a slow login and a slow end. `initialized` is 0 if all was finalised. */
+export async function soakThreads(milliseconds: number): Promise<ThreadsReport & { readonly initialized: number }> {
+  await using hsm = await softHsm({ label: "soak" });
+  const shim = faultShim(hsm.module);
+  shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
+  const env = tell({ module: shim.module, token: hsm.token }, hsm.pin);
+  const report = await terminateAtRandom({
+    milliseconds,
+    start: () => startThread(new URL("../processes/signing-thread.ts", import.meta.url), env),
+    newSigner: () => new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
+  });
+  const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
+  for (let left = 50; left > 0 && initialized() !== 0; left--) await setTimeout(100);
+  const remaining = initialized();
+  shim.close();
+  return { ...report, initialized: remaining };
+}

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { tell } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
+import { startThread, terminateAtRandom } from "../../soak/threads.js";
 
 const { hsm, shim, newSigner } = await faultyToken("application");
 const program = (name: string) => fileURLToPath(new URL(`../../processes/${name}.ts`, import.meta.url));
@@ -21,8 +22,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const threads: Worker[] = [];
 function start(pin?: string, code = "", env = environment(pin)): Worker {
-  const load = `import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(threadUrl)})))`;
-  const thread = new Worker(code || load, { eval: true, env });
+  const thread = code ? new Worker(code, { eval: true, env }) : startThread(new URL(threadUrl), env);
   threads.push(thread);
   return thread;
 }
@@ -125,26 +125,9 @@ it("a thread's own worker that is terminated keeps nothing from being restarted 
 
 it("threads that open, sign and close are terminated at random: the others go on, and the library is finalised", async () => {
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
-  const until = performance.now() + 5_000;
-  const live = async () => {
-    while (performance.now() < until) {
-      const thread = start();
-      thread.postMessage(20);
-      await Promise.race([once(thread, "message"), new Promise((r) => setTimeout(r, 500 + 500 * Math.random()))]);
-      thread.postMessage(Math.random() < 0.5 ? "close" : 50);
-      await new Promise((resolve) => setTimeout(resolve, 100 * Math.random()));
-      await thread.terminate();
-    }
-  };
-  const stop = await longestStop(async () => {
-    const lives = Promise.all([live(), live()]);
-    while (performance.now() < until) {
-      await using signer = newSigner();
-      await expect(sign(signer, 10)).resolves.toHaveLength(10);
-    }
-    await lives;
-  });
-  expect(stop).toBeLessThan(500);
+  const report = await terminateAtRandom({ milliseconds: 5_000, start, newSigner });
+  expect(report.threads).toBeGreaterThan(3);
+  expect(report.longestStop).toBeLessThan(500);
 });
 
 describe("where the main thread has never imported Hardproof", () => {
