@@ -1,6 +1,7 @@
 /** One worker of a library, seen from the thread that started it, and the requests that were sent to it. */
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
+import { SignerError } from "../../src/errors.js";
 import { fromFailure } from "./failure.js";
 import type { Job } from "./job-queue.js";
 import type { LibraryKey } from "./library-key.js";
@@ -59,6 +60,7 @@ export class LibraryWorker {
   #microseconds = Number.POSITIVE_INFINITY;
   #doneBefore = -1;
   #progressAt = 0;
+  #hasEnded = false;
   /** It has run nothing between the last two looks. */
   isStuck = false;
 
@@ -77,7 +79,8 @@ export class LibraryWorker {
     const workerData: WorkerData = { ...data, shared };
     const worker = startWorker({ workerData, execArgv: [], env: {}, name: "hardproof-pkcs11" });
     const { failure } = await new Promise<{ failure?: Parameters<typeof fromFailure>[0] }>((resolve, reject) => {
-      worker.once("message", resolve).once("error", reject);
+      const ended = () => reject(new SignerError("unavailable", "The library's worker ended before it was ready."));
+      worker.once("message", resolve).once("error", reject).once("exit", ended);
     });
     if (failure) throw fromFailure(failure);
     worker.unref();
@@ -165,10 +168,10 @@ export class LibraryWorker {
   }
 
   async end(): Promise<void> {
-    const ended = once(this.#worker, "exit");
+    if (this.#hasEnded) return;
     this.#worker.ref();
     this.#post({ end: true });
-    await ended;
+    await once(this.#worker, "exit").catch(() => undefined);
   }
 
   #post(message: ToWorker): void {
@@ -211,6 +214,7 @@ export class LibraryWorker {
   }
 
   #end(): void {
+    this.#hasEnded = true;
     const unanswered = [...this.#sent.values()].flatMap(({ job }) => job ?? []);
     this.#sent.clear();
     for (const settle of this.#controls.values())

@@ -18,7 +18,6 @@ import type { Initialized, Opened, Question, QueuedOperation, Reply, Response } 
 const SLOW = 5;
 /** Milliseconds that a restart waits for calls in progress: to finalise the library under them could crash the process. */
 const DRAIN = 5_000;
-
 /** Milliseconds between two restarts for a token that isn't there. */
 const REFRESH_PAUSE = 60_000;
 
@@ -96,9 +95,15 @@ export class Library {
 
   async closeKey(key: LibraryKey): Promise<void> {
     this.#keys.delete(key);
-    const closing = [...key.workers].map((worker) => [worker.busy, worker.control({ name: "close" }, key.id)] as const);
+    const workers = [...key.workers];
     key.workers.clear();
-    await Promise.allSettled(closing.flatMap(([busy, closed]) => (busy ? [] : [closed])));
+    const closing = workers.map((worker) => {
+      const { busy } = worker;
+      const closed = worker.control({ name: "close" }, key.id).catch(() => undefined);
+      // A worker that is busy closes it later.
+      return busy ? undefined : closed;
+    });
+    await Promise.all(closing);
   }
 
   /** @param deadline - Ends the wait in the queue. What a worker has begun isn't cancelled. */
@@ -163,6 +168,7 @@ export class Library {
   #startWorker(): Promise<void> {
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
+      this.#whenQuiet?.();
     });
     return this.#starting;
   }
@@ -222,6 +228,7 @@ export class Library {
   #replace(worker: LibraryWorker, jobs: readonly Job[]): void {
     this.#workers.delete(worker);
     this.#logins.get(worker)?.end("unknown");
+    this.#logins.delete(worker);
     for (const key of this.#keys) key.workers.delete(worker);
     for (const job of jobs)
       if (job.operation.name === "generate" || job.operation.name === "delete")
@@ -234,7 +241,8 @@ export class Library {
     if (question.ask === "restart") return this.#answerRestart(worker, question.reason);
     if (!job) throw new SignerError("aborted", "The caller gave up before the login.");
     const login = await prepareLogin(question, this.#path, job.key, job.deadline?.signal);
-    this.#logins.set(worker, login);
+    if (this.#workers.has(worker)) this.#logins.set(worker, login);
+    else login.end("unknown");
     return login.reply;
   }
 
@@ -268,7 +276,8 @@ export class Library {
   /** Waits until each worker is idle or waits for the restart. */
   async #quiet(): Promise<void> {
     for (const worker of this.#workers) this.#queue.putBack(worker.withdraw());
-    const isQuiet = () => [...this.#workers].every((worker) => !worker.busy || worker.waitsForRestart);
+    const isFree = (worker: LibraryWorker) => !worker.busy || worker.waitsForRestart;
+    const isQuiet = () => !this.#starting && [...this.#workers].every(isFree);
     const until = performance.now() + DRAIN;
     const timer = setTimeout(() => this.#whenQuiet?.(), DRAIN + 1);
     while (!isQuiet()) {
