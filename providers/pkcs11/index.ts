@@ -1,4 +1,4 @@
-/** Keys on PKCS#11 tokens. Needs the package `graphene-pk11`, which is loaded at the first use of a key. */
+/** Keys on PKCS#11 tokens. Needs the package `graphene-pk11` or `koffi`, which is loaded when a key is first used. */
 export type { KeySelector } from "./objects.js";
 export type { PinSource } from "./pin.js";
 export { deleteKey, type Pkcs11ProviderOptions, provider } from "./provider.js";

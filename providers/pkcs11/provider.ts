@@ -1,4 +1,4 @@
-/** The provider of `pkcs11:` URIs (RFC 7512): opens, makes and lists keys; and, on its own, deletes one. */
+/** The provider for `pkcs11:` URIs (RFC 7512): opens, creates and lists keys. Also deletes a key. */
 import { SignerError } from "../../src/errors.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
@@ -9,54 +9,55 @@ import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.j
 import { createKeyPair, listKeyUris, removeKeyPair, type TokenTask } from "./token-tasks.js";
 import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.js";
 
-/** What a URI does not say. A `pin` given here is used in place of the URI's. */
+/** Options that complete a URI. Parts of the URI have precedence, except for the PIN. */
 export interface Pkcs11ProviderOptions extends Omit<Pkcs11SignerOptions, "module" | "token" | "key">, SignOptions {
-  /** For URIs without `module-path` and `module-name`. */
+  /** The library, for URIs without `module-path` and `module-name`. */
   module?: string | undefined;
 }
 
-type Opened = Pkcs11SignerOptions & SignOptions & { key: KeySelector };
+type MergedOptions = Pkcs11SignerOptions & SignOptions & { key: KeySelector };
 
-/** Stands for any key, where none needs to be named. */
+/** Passes the validation of options where no key is needed. */
 const ANY_KEY = { label: "any" };
 
+/** Keys on PKCS#11 tokens by URI, such as `pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN`. */
 export const provider: Provider<Pkcs11ProviderOptions> = {
   scheme: "pkcs11",
-  open: (uri, options) => new Pkcs11Signer(fromUri(uri, options)),
+  open: (uri, options) => new Pkcs11Signer(mergeUri(uri, options)),
   async create(uri, options) {
-    const wanted = fromUri(uri, options);
-    return new Pkcs11Signer({ ...wanted, key: await createKeyPair(taskOn(wanted)) });
+    const merged = mergeUri(uri, options);
+    return new Pkcs11Signer({ ...merged, key: await createKeyPair(taskOn(merged)) });
   },
   async list(uri, options) {
-    const { key, ...rest } = fromUri(uri, options);
+    const { key, ...rest } = mergeUri(uri, options);
     return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key });
   },
-  diagnose: (uri, options) => diagnoseToken(checkOptions(fromUri(uri, options))),
+  diagnose: (uri, options) => diagnoseToken(checkOptions(mergeUri(uri, options))),
 };
 
 /**
- * Deletes a key pair from its token, for ever.
+ * Deletes a key pair from its token. This can't be undone.
  *
- * @param key - a `pkcs11:` URI with an `id`, or a signer's options with one
- * @param options - `permanently` must be `true`; the rest as for opening a URI
- * @throws {SignerError} code `misconfigured` without an id or the flag, `key-not-found`, `ambiguous-key`
+ * @param key - A `pkcs11:` URI with an `id`, or a signer's options with one.
+ * @param options - `permanently` must be `true`; the rest is as for opening a URI.
+ * @throws {SignerError} With code `misconfigured` without an id or the flag, `key-not-found`, or `ambiguous-key`.
  */
 export async function deleteKey(
   key: string | Pkcs11SignerOptions,
   options: Pkcs11ProviderOptions & { permanently: boolean },
 ): Promise<void> {
   if (options?.permanently !== true)
-    throw new SignerError("misconfigured", "A deleted key is gone for ever: say so with { permanently: true }.");
-  await removeKeyPair(taskOn(typeof key === "string" ? fromUri(key, options) : { ...options, ...key }));
+    throw new SignerError("misconfigured", "A deleted key can't be restored: confirm with { permanently: true }.");
+  await removeKeyPair(taskOn(typeof key === "string" ? mergeUri(key, options) : { ...options, ...key }));
 }
 
 function taskOn(options: Pkcs11SignerOptions & SignOptions): TokenTask {
-  const wanted = checkOptions(options);
+  const key = checkOptions(options);
   const { timeout, signal } = options;
-  return { ...wanted, timeout, signal, uriOf: (token, key) => formatPkcs11Uri(wanted.module, token, key) };
+  return { ...key, timeout, signal, uriOf: (token, selector) => formatPkcs11Uri(key.module, token, selector) };
 }
 
-function fromUri(uri: string, options: Pkcs11ProviderOptions = {}): Opened {
+function mergeUri(uri: string, options: Pkcs11ProviderOptions = {}): MergedOptions {
   const { module = options.module, token, key, pin, showsPin, sessions = options.sessions } = parsePkcs11Uri(uri);
   if (module === undefined)
     throw new SignerError("misconfigured", "pkcs11: The URI needs module-path or module-name, or the option module.");

@@ -10,13 +10,13 @@ import type { TokenSelector } from "./token.js";
 import type { KeyOnToken } from "./token-use.js";
 import { formatPkcs11Uri } from "./uri.js";
 
-/** A token, and how to come at what is on it. */
+/** A token, and how to reach what is on it. */
 export interface Pkcs11TokenOptions {
-  /** Path of the vendor's PKCS#11 library; or its name, such as `softhsm2`, to be found in the usual directories. */
+  /** Path of the vendor's PKCS#11 library, or its name, such as `softhsm2`, which is looked for in the usual directories. */
   module: string;
   /** The token, by its label, or by label, serial, manufacturer, model and slot id. */
   token: string | TokenSelector;
-  /** The user PIN, or where to read it. Left out for a token that needs none, or has a PIN pad. */
+  /** The user PIN, or where to read it. Leave it out for a token that needs no login, or has a PIN pad. */
   pin?: PinSource | undefined;
   /** Tries the PIN even if the token says that one more failure locks it. */
   forceLogin?: boolean | undefined;
@@ -43,21 +43,22 @@ export interface Pkcs11TokenOptions {
   isolate?: boolean | undefined;
 }
 
+/** Options of {@link Pkcs11Signer}. */
 export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOptions {
   /** The private key, by its label, or by label and id. */
   key: string | KeySelector;
-  /** The public half, for a token that does not keep it. Each signature is verified with it. */
+  /** The public key, for a token that doesn't store it. Each signature is verified with it. */
   publicJwk?: PublicJwk | undefined;
-  /** How many sessions at most. Default 4, or what the token can do if that is less. */
+  /** The most sessions. Default: 4, or what the token allows if that is less. */
   sessions?: number | undefined;
-  /** How many signatures may wait for a session; more are refused with `throttled`. Default 10,000. */
+  /** How many signatures may wait for a session. Further ones are rejected with `throttled`. Default: 10,000. */
   maxWaiting?: number | undefined;
 }
 
 const MOST_WAITING = 10_000;
 
 /**
- * ES256 by `CKM_ECDSA` over the SHA-256 digest, off the event loop.
+ * Signs ES256 by `CKM_ECDSA` over the SHA-256 digest, on worker threads.
  *
  * @example
  * ```ts
@@ -67,15 +68,19 @@ const MOST_WAITING = 10_000;
  * ```
  */
 export class Pkcs11Signer extends KeySigner {
-  /** @throws {SignerError} code `misconfigured` if an option can't be right */
+  /**
+   * Validates the options. Doesn't do any I/O: the key is opened when it is first used.
+   *
+   * @throws {SignerError} With code `misconfigured` if an option is invalid.
+   */
   constructor(options: Pkcs11SignerOptions) {
-    const wanted = checkOptions(options);
-    const uri = formatPkcs11Uri(wanted.module, wanted.token, wanted.key);
-    super({ provider: "pkcs11", uri, open: (deadline) => Pkcs11Key.open(wanted, deadline) }, options);
+    const key = checkOptions(options);
+    const uri = formatPkcs11Uri(key.module, key.token, key.key);
+    super({ provider: "pkcs11", uri, open: (deadline) => Pkcs11Key.open(key, deadline) }, options);
   }
 }
 
-/** @throws {SignerError} code `misconfigured` if an option can't be right */
+/** @throws {SignerError} With code `misconfigured` if an option is invalid. */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
   const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
   const { libraryParameters = process.env.HARDPROOF_PKCS11_LIBRARY_PARAMETERS || undefined } = options;

@@ -6,9 +6,13 @@ import { Pkcs11Error } from "./return-values.js";
 
 /** Selects a token: every member that is set must match. */
 export interface TokenSelector {
+  /** The label that the token was initialised with. */
   label?: string | undefined;
+  /** The serial number. */
   serial?: string | undefined;
+  /** The manufacturer's name. */
   manufacturer?: string | undefined;
+  /** The model's name. */
   model?: string | undefined;
   /** `CK_SLOT_ID`. Many libraries number their slots differently at each start: prefer label and serial. */
   slot?: number | undefined;
