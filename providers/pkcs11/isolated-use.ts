@@ -1,5 +1,5 @@
 /**
- * The use of a library that runs in a process of its own (`isolate: true`): a library that hangs or crashes doesn't take the
+ * The use of a library that runs in a separate process (`isolate: true`): a library that hangs or crashes doesn't take the
  * application with it, and each process has its own environment.
  */
 import type { ChildProcess } from "node:child_process";
@@ -25,7 +25,7 @@ const SALT = randomBytes(16);
 /** Fingerprints of PINs: a process that is started again must not try them again. */
 const wrongPins = new Set<string>();
 
-/** Uses the library here, or in a process of its own. */
+/** Uses the library here, or in a separate process. */
 export async function useHere(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
   if (!options.isolate) return useLibrary(options, readPin);
   const use = new IsolatedUse(options, readPin);

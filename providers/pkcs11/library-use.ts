@@ -18,7 +18,7 @@ export interface TokenUseOptions extends LibraryOptions {
   readonly forceLogin: boolean | undefined;
   readonly sessions: number | undefined;
   readonly maxWaiting: number;
-  /** The library runs in a process of its own. */
+  /** The library runs in a separate process. */
   readonly isolate: boolean | undefined;
   /** The public key that the key must have, once that is known. */
   readonly expected?: PublicJwk | undefined;

@@ -36,7 +36,7 @@ export interface Pkcs11TokenOptions {
    */
   binding?: "graphene-pk11" | "koffi" | undefined;
   /**
-   * Runs the library in a process of its own. A library that hangs or crashes then doesn't take the application with it,
+   * Runs the library in a separate process. A library that hangs or crashes then doesn't take the application with it,
    * and its environment doesn't have to be that of other signers. Costs some milliseconds to start, and some ten
    * microseconds for each signature.
    */

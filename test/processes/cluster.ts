@@ -2,9 +2,9 @@
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
-import { told } from "./options.js";
+import { signerOptions } from "./options.js";
 
-const signer = new Pkcs11Signer(told());
+const signer = new Pkcs11Signer(signerOptions());
 const sign = async (count: number) =>
   (await Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))))).length;
 

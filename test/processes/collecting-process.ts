@@ -1,15 +1,15 @@
 /**
- * Signs while the thread pool is full and the garbage collector is made to run, and verifies each signature by itself.
+ * Signs while the thread pool is full and the garbage collector is made to run, and verifies each signature itself.
  * Prints `right COUNT wrong COUNT collections COUNT`. Needs `--expose-gc`.
  */
 import { createPublicKey, pbkdf2, verify } from "node:crypto";
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
-import { told } from "./options.js";
+import { signerOptions } from "./options.js";
 
 const TOTAL = 10_000;
 const AT_ONCE = 50;
 // Not verified by the signer, which would hide what this looks for.
-const signer = new Pkcs11Signer({ ...told(), verify: "first" });
+const signer = new Pkcs11Signer({ ...signerOptions(), verify: "first" });
 const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
 const outcome = { right: 0, wrong: 0, collections: 0 };
 let left = TOTAL;

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { told } from "./options.js";
+import { signerOptions } from "./options.js";
 
 const threadUrl = new URL("./signing-thread.ts", import.meta.url).href;
 const code = `import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(threadUrl)})))`;
@@ -14,7 +14,7 @@ const ask = async (message: number | "close") => {
   return (await once(worker, "message"))[0];
 };
 const { Pkcs11Signer } = await import("../../providers/pkcs11/index.js");
-const signer = new Pkcs11Signer(told());
+const signer = new Pkcs11Signer(signerOptions());
 const byMain = await Promise.all([1, 2, 3].map((n) => signer.sign(Buffer.from([n]))));
 let byWorker = await ask(5);
 await signer.close();

@@ -1,8 +1,8 @@
 /** Signs, and leaves without closing its signer. Prints `signed COUNT`. */
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
-import { told } from "./options.js";
+import { signerOptions } from "./options.js";
 
-const signer = new Pkcs11Signer(told());
+const signer = new Pkcs11Signer(signerOptions());
 const sign = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))));
 const made = [...(await sign(2)), ...(await sign(200))];
 console.log(`signed ${made.length}`);

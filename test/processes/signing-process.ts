@@ -1,9 +1,9 @@
 /** Signs as often as its argument says, and prints `signed COUNT X`, with the public key's x; then waits to be ended. */
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
-import { told } from "./options.js";
+import { signerOptions } from "./options.js";
 
 const count = Number(process.argv[2]);
-const signer = new Pkcs11Signer(told());
+const signer = new Pkcs11Signer(signerOptions());
 const { x } = await signer.publicJwk();
 const made = await Promise.all(
   Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${process.pid} ${n}`))),

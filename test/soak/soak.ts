@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../softhsm/index.js";
-import { tell } from "../processes/options.js";
+import { environmentFor } from "../processes/options.js";
 import { faultShim } from "../shim/fault-shim.js";
 import { startThread, type ThreadsReport, terminateAtRandom } from "./threads.js";
 
@@ -89,7 +89,7 @@ export async function soakThreads(milliseconds: number): Promise<ThreadsReport &
   await using hsm = await softHsm({ label: "soak" });
   const shim = faultShim(hsm.module);
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
-  const env = tell({ module: shim.module, token: hsm.token }, hsm.pin);
+  const env = environmentFor({ module: shim.module, token: hsm.token }, hsm.pin);
   const report = await terminateAtRandom({
     milliseconds,
     start: () => startThread(new URL("../processes/signing-thread.ts", import.meta.url), env),

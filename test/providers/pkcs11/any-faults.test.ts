@@ -43,7 +43,7 @@ const order = fc
     times: fc.integer({ min: 1, max: 3 }),
     act,
   })
-  // A session that is open and said not to be, or the other way round, nobody can close.
+  // A session that is open but reported as not open, or the other way round, can't be closed.
   .filter(({ on, act }) => !("after" in act ? on === "C_OpenSession" : on === "C_CloseSession"));
 // One that is sure to be met, so that there is a way back to fail on.
 const first = fc.record({ on: fc.constantFrom("C_Sign", "C_SignInit"), from: fc.integer({ min: 1, max: 30 }), act });

@@ -1,4 +1,4 @@
-/** Worker threads of the application: they use the main thread's libraries, whoever starts first and whoever ends when. */
+/** Worker threads of the application: they use the main thread's libraries, whichever starts first or ends last. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { tell } from "../../processes/options.js";
+import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { startThread, terminateAtRandom } from "../../soak/threads.js";
@@ -14,7 +14,7 @@ import { startThread, terminateAtRandom } from "../../soak/threads.js";
 const { hsm, shim, newSigner } = await faultyToken("application");
 const program = (name: string) => fileURLToPath(new URL(`../../processes/${name}.ts`, import.meta.url));
 const threadUrl = new URL("../../processes/signing-thread.ts", import.meta.url).href;
-const environment = (pin = hsm.pin) => tell({ module: shim.module, token: hsm.token }, pin);
+const environment = (pin = hsm.pin) => environmentFor({ module: shim.module, token: hsm.token }, pin);
 const sign = (signer: Pkcs11Signer, count: number) =>
   Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))));
 

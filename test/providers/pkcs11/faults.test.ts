@@ -63,7 +63,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
   });
 
   it.each(["DEVICE_ERROR", "CRYPTOKI_NOT_INITIALIZED", "SESSION_HANDLE_INVALID"] as const)(
-    "CKR_%s until the library is initialised anew",
+    "CKR_%s until the library is initialised again",
     async (name) => {
       await using signer = newSigner();
       const prover = await DPoPProver.create(signer);
@@ -183,7 +183,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(shim.count("C_Initialize") - initialized).toBe(1);
   });
 
-  it("other signers on the library go on after it was initialised anew", async () => {
+  it("other signers on the library go on after it was restarted", async () => {
     await using one = newSigner();
     await using other = newSigner({ sessions: 1 });
     await Promise.all([one.publicJwk(), other.publicJwk()]);
@@ -197,7 +197,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
 });
 
 describe("a token that stays away", () => {
-  it("is told at once, without asking it each time, and comes back", async () => {
+  it("fails at once without a call to the token each time, and is used again when it comes back", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order(

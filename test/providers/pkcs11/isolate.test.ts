@@ -1,4 +1,4 @@
-/** A library in a process of its own: it hangs, crashes and has its own environment without the application. */
+/** A library in a separate process: it can hang and crash without the application. */
 import { DPoPProver } from "hardproof";
 import { expect, it } from "vitest";
 import { faultyToken } from "../../shim/faulty-token.js";

@@ -122,7 +122,7 @@ describe("a key pair made on the token", () => {
     expect(left.length).toBeLessThanOrEqual(2);
   });
 
-  it("is not kept when its maker has given up, or has no more time", async () => {
+  it("is deleted again if its caller has aborted or its time is up", async () => {
     const before = objects().length;
     const controller = new AbortController();
     // The PIN is asked for in the middle of it.

@@ -126,7 +126,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     });
   });
 
-  it("a search that returns the same object for ever ends with an error", async () => {
+  it("a search that returns the same object again and again ends", async () => {
     shim.order({ on: "C_FindObjects", act: { keep: 1 } });
     await using signer = newSigner({ key: { label: "dpop", id: "01" } });
     const outcome = await signer.publicJwk().catch((error) => error);
@@ -164,7 +164,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     expect(JSON.stringify(found.map((one) => one.found))).not.toMatch(/[\0-\x08]|\\u0000/);
   });
 
-  it("a token without CKM_ECDSA has no keys to list, and doctor says so", async () => {
+  it("a token without CKM_ECDSA lists no keys, and doctor reports it", async () => {
     shim.order({ on: "C_GetMechanismList", act: { none: 1 } });
     expect(await listKeys(uriOf("object=dpop"), { binding })).toEqual([]);
     const { found } = await findings(uriOf("object=dpop"));

@@ -92,7 +92,7 @@ describe("PINs", () => {
   });
 });
 
-describe("a token with a PIN pad of its own (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
+describe("a token with a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
   it("is logged in to without a PIN from here", async () => {
     await using loggedIn = newSigner();
     await loggedIn.publicJwk();

@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { tell } from "../../processes/options.js";
+import { environmentFor } from "../../processes/options.js";
 import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
 import { CKR } from "../../shim/return-values.js";
 
@@ -25,13 +25,13 @@ afterAll(async () => {
 
 const program = (name: string) => fileURLToPath(new URL(`../../processes/${name}.ts`, import.meta.url));
 const threadUrl = new URL("../../processes/signing-thread.ts", import.meta.url).href;
-const environment = (module = hsm.module, pin = hsm.pin) => tell({ module, token: hsm.token }, pin);
+const environment = (module = hsm.module, pin = hsm.pin) => environmentFor({ module, token: hsm.token }, pin);
 const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
   new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, ...more });
 const sign = (signer: Pkcs11Signer, count: number) =>
   Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))));
 
-// Several programs start here, each with a compiler of its own: slow on a busy machine.
+// Several programs start here, each with its own compiler: slow on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 describe("processes", () => {
@@ -75,7 +75,7 @@ describe("worker threads", () => {
     await expect.poll(difference).toBe(0);
   });
 
-  // A worker thread knows TypeScript only if it is taught by itself.
+  // A worker thread has to register the TypeScript loader itself.
   const start = (pin?: string) =>
     new Worker(`import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(threadUrl)})))`, {
       eval: true,
@@ -126,7 +126,7 @@ describe("worker threads", () => {
     await Promise.all(workers.map((worker) => worker.terminate()));
   });
 
-  it("that nobody waits for (unref) is seen as well", async () => {
+  it("that are unreferenced are seen as well", async () => {
     await newSigner().close();
     const signer = newSigner();
     await signer.publicJwk();
@@ -168,7 +168,7 @@ describe("a worker thread from before the main thread imported PKCS#11", () => {
 });
 
 describe("a worker thread that uses no PKCS#11, such as a logger's", () => {
-  it("keeps nobody from restarting a library, nor from finalising it", async () => {
+  it("keeps no library from being restarted or finalised", async () => {
     const worker = new Worker("setInterval(() => undefined, 1000)", { eval: true });
     await once(worker, "online");
     const [initialized, finalized] = [shim.count("C_Initialize"), shim.count("C_Finalize")];
@@ -184,7 +184,7 @@ describe("a worker thread that uses no PKCS#11, such as a logger's", () => {
 });
 
 describe("garbage collection", () => {
-  it("takes no buffer from a call under way: 10,000 signatures with a full thread pool, none wrong", async () => {
+  it("takes no buffer from a call in flight: 10,000 signatures with a full thread pool are all right", async () => {
     const args = ["--expose-gc", "--import", "tsx", program("collecting-process")];
     const { stdout } = await promisify(execFile)(process.execPath, args, { env: environment() });
     const [, collections] = /^right 10000 wrong 0 collections (\d+)$/m.exec(stdout) ?? expect.unreachable(stdout);

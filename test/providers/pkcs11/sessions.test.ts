@@ -156,7 +156,7 @@ describe("a slow token", () => {
     await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
   });
 
-  it("that hangs for ever does not keep close() for ever, nor is it finalised under the call", async () => {
+  it("that hangs doesn't keep close() from ending, and isn't finalised during the call", async () => {
     const signer = newSigner({ timeout: 100 });
     await signer.publicJwk();
     const finalized = shim.count("C_Finalize");
@@ -183,7 +183,7 @@ describe("a slow token", () => {
     await expect(third).resolves.toHaveLength(64);
   });
 
-  it("close() with 50 signatures under way makes them first", async () => {
+  it("close() completes 50 signatures in flight first", async () => {
     const signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", act: { delay: 5 } });

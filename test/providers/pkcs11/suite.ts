@@ -11,7 +11,7 @@ import type { Token } from "../../../softhsm/index.js";
 /** One real token, and what differs on it. */
 export interface TokenUnderTest {
   name: string;
-  /** Why there is none on this machine, and the command that would install it. */
+  /** Why the token isn't available on this machine, and the command that would install it. */
   unavailable?: string | undefined;
   make(options: { label: string; pin: string }): Promise<Token>;
   signer(options: Pkcs11SignerOptions): Signer;
@@ -57,7 +57,7 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     pin: hsm.pin,
     ...more,
   });
-  /** Its signer is closed again: some libraries see what other programs change only once they are initialised anew. */
+  /** Closes its signer again: some libraries see what other programs change only when they are initialised again. */
   const publicJwkOf = async (key: string): Promise<PublicJwk> => {
     await using signer = newSigner(options({ key }));
     return await signer.publicJwk();
@@ -142,7 +142,7 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
   });
 
   describe("what is refused", () => {
-    it("a module that is not there, or is none", async () => {
+    it("a file that doesn't exist or isn't a module", async () => {
       expect(await refused({ module: "/no/such/module.so" })).toMatchObject({
         code: "misconfigured",
         message: expect.stringContaining("/no/such/module.so"),

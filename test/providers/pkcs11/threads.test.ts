@@ -7,7 +7,7 @@ import type { Worker } from "node:worker_threads";
 import { DPoPProver } from "hardproof";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { tell } from "../../processes/options.js";
+import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
@@ -141,7 +141,7 @@ it("a worker that is being started when the signer closes ends before the librar
 
 it("workers keep no process alive whose signer wasn't closed", async () => {
   const program = fileURLToPath(new URL("../../processes/leaving-process.ts", import.meta.url));
-  const env = tell({ module: hsm.module, token: hsm.token }, hsm.pin);
+  const env = environmentFor({ module: hsm.module, token: hsm.token }, hsm.pin);
   const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program], { env });
   expect(stdout.trim()).toBe("signed 202");
 });

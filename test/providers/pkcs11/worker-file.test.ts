@@ -35,7 +35,7 @@ const program = (more = "") => `
   }
   void main();`;
 
-/** Bundles the program for a directory of its own, and returns how to run it there. */
+/** Bundles the program for a separate directory, and returns how to run it there. */
 async function bundled(name: string, format: "esm" | "cjs", code = program()): Promise<() => string> {
   const folder = join(directory, name);
   mkdirSync(folder);
