@@ -8,7 +8,7 @@ import type { KeyOnToken } from "../pkcs11/token-use.js";
 import { LIBRARY, rethrowWithRemedy } from "./errors.js";
 import { formatTpmUri, type TpmAccess } from "./uri.js";
 
-/** Options of {@link TpmSigner}. A process can use one `store` and one `tcti` at a time. */
+/** Options of {@link TpmSigner}. A process can use one `store` and one `tcti` at a time, unless `isolate` is set. */
 export interface TpmSignerOptions
   extends Omit<Pkcs11SignerOptions, "module" | "libraryParameters" | "sessions">,
     TpmAccess {}

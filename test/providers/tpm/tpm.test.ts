@@ -125,6 +125,18 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     for (const options of invalid) expect(() => newSigner(options)).toThrow(/token must|key must|id must/);
   });
 
+  it("signs in an isolated process beside this one, which can also have another store", async () => {
+    await using signer = newSigner();
+    await using isolated = newSigner({ isolate: true });
+    const [one, other] = await Promise.all([signer.publicJwk(), isolated.publicJwk()]);
+    expect(other).toEqual(one);
+    await expect(isolated.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await using elsewhere = newSigner({ isolate: true, store: "/elsewhere" });
+    const error = await elsewhere.publicJwk().catch((reason) => reason);
+    expect(error.message).not.toContain("A process has one");
+    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
   describe("after the TPM lost power", () => {
     it("makes proofs or reports unavailable during 200 proofs, and only makes proofs once the TPM is back", async () => {
       await using signer = newSigner();
