@@ -5,8 +5,8 @@ import { type Case, type Fixture, testCaseWith } from "./fixture.js";
 
 /** Milliseconds. The rest is for a busy machine. */
 const TIMEOUT = 250;
-const LONGEST_STOP = 500;
-const LATEST = TIMEOUT + 500;
+const LONGEST_STOP = 800;
+const LATEST = TIMEOUT + 700;
 
 /** Returns the case about a slow store. */
 export function slowStoreCases(fixture: Fixture): Case[] {

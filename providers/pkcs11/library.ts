@@ -160,8 +160,13 @@ export class Library {
     await this.#quiet();
     const finalizers = this.#initialized || !isMainThread ? this.#initializers() : [];
     await this.#finalize(finalizers);
-    for (const worker of finalizers) await this.#initialize(worker, true);
-    for (const worker of this.#pool.workers) if (!finalizers.includes(worker)) await this.#initialize(worker, false);
+    try {
+      for (const worker of finalizers) await this.#initialize(worker, true);
+      for (const worker of this.#pool.workers) if (!finalizers.includes(worker)) await this.#initialize(worker, false);
+    } catch (cause) {
+      // Whatever the library returns when it is initialised again: the token isn't there now, and may come back.
+      throw new SignerError("unavailable", cause instanceof Error ? cause.message : String(cause), { cause });
+    }
   }
 
   async #quiet(): Promise<void> {
