@@ -56,4 +56,9 @@ await build({
 });
 
 // One file, so that it can be copied beside a bundle.
-await build({ ...options, splitting: false, entryPoints: ["providers/pkcs11/worker.ts"], plugins: [withoutDocstrings] });
+await build({
+  ...options,
+  splitting: false,
+  entryPoints: ["providers/pkcs11/worker.ts"],
+  plugins: [withoutDocstrings],
+});
