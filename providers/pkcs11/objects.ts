@@ -7,6 +7,7 @@ import { printable } from "./token.js";
 
 /** Selects a key by label, id, or both: what is set must match. */
 export interface KeySelector {
+  /** `CKA_LABEL`. */
   label?: string | undefined;
   /** `CKA_ID`: bytes, or hex. */
   id?: string | Uint8Array | undefined;

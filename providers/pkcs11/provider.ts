@@ -20,6 +20,7 @@ type Opened = Pkcs11SignerOptions & SignOptions & { key: KeySelector };
 /** Stands for any key, where none needs to be named. */
 const ANY_KEY = { label: "any" };
 
+/** The provider for `pkcs11:` URIs (RFC 7512). */
 export const provider: Provider<Pkcs11ProviderOptions> = {
   scheme: "pkcs11",
   open: (uri, options) => new Pkcs11Signer(fromUri(uri, options)),

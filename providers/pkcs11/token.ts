@@ -6,9 +6,13 @@ import { Pkcs11Error } from "./return-values.js";
 
 /** Selects a token: every member that is set must match. */
 export interface TokenSelector {
+  /** The token's label. */
   label?: string | undefined;
+  /** The token's serial number. */
   serial?: string | undefined;
+  /** The token's manufacturer. */
   manufacturer?: string | undefined;
+  /** The token's model. */
   model?: string | undefined;
   /** `CK_SLOT_ID`. Many libraries number their slots differently at each start: prefer label and serial. */
   slot?: number | undefined;
