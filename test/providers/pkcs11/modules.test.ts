@@ -292,12 +292,13 @@ it("only the allowed libraries are loaded", async () => {
   delete process.env.HARDPROOF_PKCS11_MODULES;
 });
 
-it("Node.js' permission model is named where it forbids addons", () => {
+it("names the flag that allows addons under Node's permission model", () => {
   const script = `import { Pkcs11Signer } from "${new URL("../../../dist/providers/pkcs11/index.js", import.meta.url)}";
     const signer = new Pkcs11Signer({ module: "${hsm.module}", token: "modules", key: "dpop", pin: "1" });
     await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
+  const { allowedNodeEnvironmentFlags: flags } = process;
   const args = [
-    "--experimental-permission",
+    flags.has("--permission") ? "--permission" : "--experimental-permission",
     "--allow-fs-read=*",
     "--allow-worker",
     "--input-type=module",
