@@ -1,4 +1,4 @@
-/** Compiles and starts the C program, whose rate is the limit of what the token's library can do. */
+/** Compiles and starts the C program, whose rate is the upper limit of the token's library. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,11 @@ export interface KeyOnToken {
   env: Readonly<Record<string, string>>;
 }
 
-/** @throws If there is no C compiler, or the token can't be used. */
+/**
+ * Compiles and starts the program.
+ *
+ * @throws If a C compiler isn't installed, or the token can't be used.
+ */
 export async function cSign({ module, token, key, pin, env }: KeyOnToken): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-bench-"));
   try {

@@ -4,7 +4,7 @@ import { asyncCalls, highestMedian, type Turn } from "./measure.js";
 import { type Program, signing } from "./program.js";
 import type { MakeProof } from "./request.js";
 
-/** A throw-away token with a key. */
+/** A temporary token with a key. */
 export interface Token {
   module: string;
   token: string;

@@ -1,4 +1,7 @@
-/** A cluster whose primary opened the key before it forked: two workers sign, one ends, the other and the primary go on. */
+/**
+ * A cluster whose primary opens the key before it forks. Two workers sign; after one is killed, the other and the primary
+ * sign again. Prints the number of signatures of each request.
+ */
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
@@ -15,20 +18,20 @@ async function primary(): Promise<void> {
   await sign(1);
   const [one, other] = [cluster.fork(), cluster.fork()];
   await Promise.all([once(one, "message"), once(other, "message")]);
-  const asked = await Promise.all([ask(one, 50), ask(other, 50), sign(50)]);
+  const counts = await Promise.all([requestSignatures(one, 50), requestSignatures(other, 50), sign(50)]);
   one.kill();
   await once(one, "exit");
-  asked.push(await ask(other, 50), await sign(50));
+  counts.push(await requestSignatures(other, 50), await sign(50));
   other.send("end");
   await once(other, "exit");
   await signer.close();
-  console.log(asked.join(" "));
+  console.log(counts.join(" "));
 }
 
-async function ask(worker: Worker, count: number): Promise<number> {
+async function requestSignatures(worker: Worker, count: number): Promise<number> {
   worker.send(count);
-  const [made] = await once(worker, "message");
-  return Number(made);
+  const [signatures] = await once(worker, "message");
+  return Number(signatures);
 }
 
 function worker(): void {

@@ -1,4 +1,4 @@
-/** A worker thread that signs as often as it is asked to, and closes its signer when told. */
+/** A worker thread. A number makes it sign that often and respond with the count; `close` closes its signer and opens another. */
 import { parentPort } from "node:worker_threads";
 import { Pkcs11Signer } from "../../providers/pkcs11/index.js";
 import { signerOptions } from "./options.js";
@@ -11,8 +11,8 @@ parentPort?.on("message", async (message: number | "close") => {
       signer = new Pkcs11Signer(signerOptions());
       return parentPort?.postMessage("closed");
     }
-    const made = Array.from({ length: message }, (_, n) => signer.sign(Buffer.from(`${n}`)));
-    return parentPort?.postMessage((await Promise.all(made)).length);
+    const signatures = Array.from({ length: message }, (_, n) => signer.sign(Buffer.from(`${n}`)));
+    return parentPort?.postMessage((await Promise.all(signatures)).length);
   } catch (error) {
     return parentPort?.postMessage(String(error));
   }

@@ -39,42 +39,46 @@ type Act =
   | { blank: number }
   | { imported: number }
   | { unavailable: number }
-  | { keep: number }
+  | { endless: number }
   | { crash: number }
-  | { none: number };
+  | { noMechanisms: number };
 
-/** A fault for one function. It starts at call `from` after the order (default: the first), for `times` calls (default: all). */
+/** A fault in the calls of one function, counted from when the order was placed. */
 export interface Order {
   on: FunctionName;
+  /** The first call that fails. Default: 1. */
   from?: number;
+  /** The number of calls that fail. Default: all. */
   times?: number;
   /** The fault ends when this function is called. */
   until?: FunctionName;
   /**
    * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
    * - `delay`: waits this number of milliseconds before the call.
-   * - `none`: `C_GetMechanismList` returns an empty list.
+   * - `noMechanisms`: `C_GetMechanismList` returns an empty list.
    * - `crash`: ends the process with this signal.
-   * - `"hang"`: waits until the next orders, but at most a minute.
+   * - `"hang"`: waits until the next orders are placed, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
    * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.
-   * - `keep`: `C_FindObjects` returns the first object again and again. `imported`: `C_GetAttributeValue` reports
-   *   `CKA_LOCAL`, and that the generating mechanism is unavailable. `unavailable`: it reports 0xffffffff as the length of
-   *   this attribute.
+   * - `endless`: `C_FindObjects` returns the first object endlessly.
+   * - `imported`: `C_GetAttributeValue` reports that `CKA_LOCAL` is true and the generating mechanism unavailable.
+   * - `unavailable`: `C_GetAttributeValue` reports 0xffffffff as the length of this attribute.
    * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
    */
   act: Act | "hang";
 }
 
+/** A library whose calls can be made to fail. */
 export interface FaultShim {
   /** Path of the library to load. */
   readonly module: string;
-  /** Replaces all earlier orders. */
+  /** Places these orders, which replace all earlier ones: without arguments, no call fails. */
   order(...orders: Order[]): void;
   /** Returns the number of calls so far, in all sessions and threads. */
   count(name: FunctionName): number;
   /** Returns the number of open sessions that were opened through the shim in this process. */
   openSessions(): number;
+  /** Deletes the library. */
   close(): void;
 }
 
@@ -116,7 +120,7 @@ export function faultShim(behind: string): FaultShim {
   return {
     module,
     order: (...orders) => {
-      writeFileSync(`${plan}.new`, orders.map((one) => `${line(one)}\n`).join(""));
+      writeFileSync(`${plan}.new`, orders.map((one) => `${planLine(one)}\n`).join(""));
       renameSync(`${plan}.new`, plan);
     },
     count: (name) => read(FUNCTIONS.indexOf(name)),
@@ -125,7 +129,8 @@ export function faultShim(behind: string): FaultShim {
   };
 }
 
-function line({ on, from = 1, times = 0, act, until }: Order): string {
+/** Returns the order as a line of the plan, whose format is described in pkcs11-shim.c. */
+function planLine({ on, from = 1, times = 0, act, until }: Order): string {
   const [action, value] = act === "hang" ? ["hang", 0] : (Object.entries(act)[0] ?? ["hang", 0]);
   return `${on} ${from} ${times} ${action} ${value} ${until ?? "-"}`;
 }

@@ -4,7 +4,7 @@ import { afterAll, afterEach } from "vitest";
 import { softHsm } from "../../softhsm/index.js";
 import { faultShim } from "./fault-shim.js";
 
-/** Creates the token. All orders are cleared after each test, and the token is deleted after the last one. */
+/** Creates the token. Clears all orders after each test, and deletes the token after the last one. */
 export async function faultyToken(label: string) {
   const hsm = await softHsm({ label });
   const shim = faultShim(hsm.module);

@@ -1,18 +1,19 @@
 /*
  * A PKCS#11 library that forwards every call to another library, and injects the faults of a plan: it returns a
- * chosen CKR_*, waits, or hangs. It counts the calls of each function, in all threads of the process together.
+ * chosen CKR_*, changes a result, waits, hangs, or ends the process. It counts the calls of each function, in all threads of the process together.
  *
  * HARDPROOF_SHIM_MODULE  The path of the library that receives the calls.
  * HARDPROOF_SHIM_PLAN    A file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL". A line applies from call FROM of the
  *                        function after the plan was written, for TIMES calls (0: all), until the function UNTIL is
  *                        called ("-": never). Actions of all functions: "return" (instead of the call; VALUE: CK_RV),
- *                        "after" (the same, after the call), "crash" (VALUE: signal), "delay" (VALUE: milliseconds), "hang" (until the plan
- *                        changes, at most a minute). Of C_GetTokenInfo: "set" and "unset" (VALUE: flags), "most"
- *                        (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial number that become
- *                        NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open at the same
- *                        time). Of C_FindObjects: "keep" (the first object again and again). Of C_GetAttributeValue:
- *                        "imported" (CKA_LOCAL is true, and the generating mechanism unavailable), "unavailable"
- *                        (VALUE: an attribute whose length is 0xffffffff).
+ *                        "after" (the same, after the call), "crash" (VALUE: signal), "delay" (VALUE: milliseconds),
+ *                        "hang" (until the plan changes, at most a minute). Of C_GetTokenInfo: "set" and "unset"
+ *                        (VALUE: flags), "most" (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial
+ *                        number that become NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open
+ *                        at the same time). Of C_FindObjects: "endless" (returns the first object endlessly). Of
+ *                        C_GetAttributeValue: "imported" (CKA_LOCAL is true, and the generating mechanism unavailable),
+ *                        "unavailable" (VALUE: an attribute whose length is 0xffffffff). Of C_GetMechanismList:
+ *                        "noMechanisms" (returns an empty list).
  * HARDPROOF_SHIM_COUNTS  A file with one 64-bit call count per function, in the order of the list below, followed by
  *                        the number of open sessions.
  */
@@ -80,10 +81,10 @@ static uint64_t *counts;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct order orders[64];
 static int order_count;
-static unsigned long since[FUNCTION_COUNT];
-static struct stat seen;
+static unsigned long calls[FUNCTION_COUNT];
+static struct stat current_plan;
 static unsigned long open_sessions;
-/* An inode may be used again for the plan after the next: this number is not. */
+/* Distinguishes two plans even if the second one reuses the inode of the first. */
 static unsigned long plan_number;
 
 static int index_of(const char *name) {
@@ -92,13 +93,13 @@ static int index_of(const char *name) {
   return -1;
 }
 
-/* The caller holds the lock. A new plan is renamed into place, so a changed inode means a new plan. */
+/* The caller must hold the lock. A new plan is renamed into place, so a changed inode means a new plan. */
 static void read_plan(void) {
   const char *path = getenv("HARDPROOF_SHIM_PLAN");
   struct stat now;
   if (!path || stat(path, &now) != 0) return;
-  if (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
-      now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)
+  if (now.st_ino == current_plan.st_ino && now.st_mtim.tv_sec == current_plan.st_mtim.tv_sec &&
+      now.st_mtim.tv_nsec == current_plan.st_mtim.tv_nsec)
     return;
   FILE *file = fopen(path, "r");
   if (!file) return;
@@ -109,8 +110,8 @@ static void read_plan(void) {
     orders[order_count++] = (struct order){index_of(name), index_of(until), from, times, value,
                                             strcmp(action, "unavailable") == 0 ? 'U' : action[0]};
   fclose(file);
-  memset(since, 0, sizeof since);
-  seen = now;
+  memset(calls, 0, sizeof calls);
+  current_plan = now;
   plan_number++;
 }
 
@@ -122,18 +123,19 @@ static struct order *find_order(int function, unsigned long call) {
   return NULL;
 }
 
-static struct order take(int function) {
+/* Counts the call, and returns the order for it; delays the call or lets it hang if the plan contains that. */
+static struct order begin_call(int function) {
   pthread_mutex_lock(&lock);
   read_plan();
   if (counts) counts[function]++;
   for (int i = 0; i < order_count; i++)
     if (orders[i].until == function) orders[i].function = -1;
-  struct order *found = find_order(function, ++since[function]);
+  struct order *found = find_order(function, ++calls[function]);
   struct order order = found ? *found : (struct order){0};
   unsigned long plan = plan_number;
   pthread_mutex_unlock(&lock);
   if (order.action == 'd') usleep(order.value * 1000);
-  for (int left = LONGEST_HANG / 5; order.action == 'h' && left > 0; left--) {
+  for (int polls = LONGEST_HANG / 5; order.action == 'h' && polls > 0; polls--) {
     usleep(5000);
     pthread_mutex_lock(&lock);
     read_plan();
@@ -143,15 +145,16 @@ static struct order take(int function) {
   return order;
 }
 
-static void count_sessions(long more) {
+/* Zero resets the number. */
+static void count_sessions(long change) {
   pthread_mutex_lock(&lock);
-  open_sessions = more ? open_sessions + more : 0;
+  open_sessions = change ? open_sessions + change : 0;
   if (counts) counts[FUNCTION_COUNT] = open_sessions;
   pthread_mutex_unlock(&lock);
 }
 
-/* Changes the result of a successful call. */
-static void change(struct order order, int function, void *second) {
+/* Changes the result of a successful call, and counts the sessions. */
+static void change_result(struct order order, int function, void *second) {
   CK_TOKEN_INFO_PTR info = second;
   if (function == I_C_OpenSession) count_sessions(1);
   if (function == I_C_CloseSession) count_sessions(-1);
@@ -163,7 +166,7 @@ static void change(struct order order, int function, void *second) {
   if (order.action == 'b') memset(info->serialNumber, 0, order.value);
 }
 
-/* Attributes as some libraries report them. */
+/* Changes attributes to what some libraries report. */
 static void change_attributes(struct order order, CK_ATTRIBUTE_PTR attributes, CK_ULONG count) {
   for (CK_ULONG i = 0; i < count; i++) {
     CK_ATTRIBUTE_PTR one = &attributes[i];
@@ -174,11 +177,11 @@ static void change_attributes(struct order order, CK_ATTRIBUTE_PTR attributes, C
   }
 }
 
-/* A search that does not end. */
-static CK_OBJECT_HANDLE kept;
+static CK_OBJECT_HANDLE first_object;
+/* Turns a search into one that returns its first object endlessly. */
 static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
-  if (*count > 0) kept = objects[0];
-  objects[0] = kept;
+  if (*count > 0) first_object = objects[0];
+  objects[0] = first_object;
   *count = 1;
 }
 
@@ -200,17 +203,17 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
 #define AFTER_C_GenerateKeyPair(order) ;
 #define AFTER_C_DestroyObject(order) ;
 #define AFTER_C_GetAttributeValue(order) change_attributes(order, c, d);
-#define AFTER_C_FindObjects(order) if (order.action == 'k') repeat_first(b, d);
+#define AFTER_C_FindObjects(order) if (order.action == 'e') repeat_first(b, d);
 #define SECOND(a, ...) SECOND_OF(a, ##__VA_ARGS__, 0, 0)
 #define SECOND_OF(a, b, ...) (void *)(uintptr_t)(b)
 #define X(name, parameters, arguments)                                                        \
   static CK_RV shim_##name parameters {                                                       \
-    struct order order = take(I_##name);                                                      \
+    struct order order = begin_call(I_##name);                                                \
     if (order.action == 'r') return order.value;                                              \
     if (order.action == 'c') kill(getpid(), order.value);                                     \
     if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
     CK_RV rv = real->name arguments;                                                          \
-    if (rv == CKR_OK) change(order, I_##name, SECOND arguments);                              \
+    if (rv == CKR_OK) change_result(order, I_##name, SECOND arguments);                       \
     if (rv == CKR_OK) AFTER_##name(order)                                                     \
     return order.action == 'a' ? order.value : rv;                                            \
   }

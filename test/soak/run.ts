@@ -11,4 +11,4 @@ console.log(clean ? "No leak found." : "Leak found: see the figures above.");
 
 const threads = await soakThreads(60_000);
 console.log(threads);
-if (threads.initialized !== 0 || threads.longestStop > 500) process.exitCode = 1;
+if (threads.initialized !== 0 || threads.longestBlock > 500) process.exitCode = 1;

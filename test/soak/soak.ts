@@ -84,7 +84,7 @@ async function memoryAfterCollection() {
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-/** Threads that are terminated at random, with a slow login and a slow end. `initialized` is 0 if all was finalised. */
+/** Terminates threads at random while logins and `C_Finalize` are slow. `initialized` is 0 if each `C_Initialize` was finalised. */
 export async function soakThreads(milliseconds: number): Promise<ThreadsReport & { readonly initialized: number }> {
   await using hsm = await softHsm({ label: "soak" });
   const shim = faultShim(hsm.module);
@@ -96,7 +96,7 @@ export async function soakThreads(milliseconds: number): Promise<ThreadsReport &
     newSigner: () => new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
   });
   const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
-  for (let left = 50; left > 0 && initialized() !== 0; left--) await setTimeout(100);
+  for (let attempts = 50; attempts > 0 && initialized() !== 0; attempts--) await setTimeout(100);
   const remaining = initialized();
   shim.close();
   return { ...report, initialized: remaining };

@@ -1,49 +1,58 @@
-/** Worker threads of an application that open, sign and close, and are terminated at random, while the main thread signs. */
+/** Terminates worker threads of an application at random while they open, sign and close, and while the main thread signs. */
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 
+/** How to run. */
 export interface ThreadsOptions {
+  /** The duration of the run. */
   milliseconds: number;
-  /** Returns a thread that runs test/processes/signing-thread.ts. */
+  /** Starts a thread that runs test/processes/signing-thread.ts. */
   start(): Worker;
-  /** Returns a signer of the main thread. */
+  /** Returns a new signer for the main thread. */
   newSigner(): Pkcs11Signer;
 }
 
+/** The figures of one run. */
 export interface ThreadsReport {
+  /** The number of threads that were started and terminated. */
   readonly threads: number;
+  /** The number of signatures of the main thread. */
   readonly signatures: number;
-  /** Milliseconds: the longest time for which the main thread's event loop stopped. */
-  readonly longestStop: number;
+  /** The longest time for which the main thread's event loop was blocked, in milliseconds. */
+  readonly longestBlock: number;
 }
 
-const LIVES = 2;
+const CONCURRENT_THREADS = 2;
 
-/** @throws what a signer of the main thread throws */
+/**
+ * Runs until the time is over.
+ *
+ * @throws {SignerError} If a signature of the main thread fails.
+ */
 export async function terminateAtRandom({ milliseconds, start, newSigner }: ThreadsOptions): Promise<ThreadsReport> {
   const until = performance.now() + milliseconds;
   const isOver = () => performance.now() > until;
-  let [threads, signatures, longestStop, last] = [0, 0, 0, performance.now()];
+  let [threads, signatures, longestBlock, last] = [0, 0, 0, performance.now()];
   const timer = setInterval(() => {
-    longestStop = Math.max(longestStop, performance.now() - last);
+    longestBlock = Math.max(longestBlock, performance.now() - last);
     last = performance.now();
   }, 5);
-  const live = async () => {
-    for (; !isOver(); threads++) await liveOnce(start());
+  const runThreads = async () => {
+    for (; !isOver(); threads++) await runOnce(start());
   };
-  const lives = Promise.all(Array.from({ length: LIVES }, live));
+  const running = Promise.all(Array.from({ length: CONCURRENT_THREADS }, runThreads));
   while (!isOver()) {
     await using signer = newSigner();
     signatures += (await Promise.all(Array.from({ length: 10 }, (_, n) => signer.sign(Buffer.from([n]))))).length;
   }
-  await lives;
+  await running;
   clearInterval(timer);
-  return { threads, signatures, longestStop };
+  return { threads, signatures, longestBlock };
 }
 
-async function liveOnce(thread: Worker): Promise<void> {
+async function runOnce(thread: Worker): Promise<void> {
   thread.postMessage(20);
   await Promise.race([once(thread, "message"), setTimeout(500 + 500 * Math.random())]);
   thread.postMessage(Math.random() < 0.5 ? "close" : 50);
@@ -51,7 +60,7 @@ async function liveOnce(thread: Worker): Promise<void> {
   await thread.terminate();
 }
 
-/** Returns a thread that runs the program. A worker thread has to register TypeScript for itself. */
+/** Starts a thread that runs the program. A worker thread doesn't inherit the TypeScript loader, so it registers tsx first. */
 export function startThread(program: URL, env: NodeJS.ProcessEnv): Worker {
   const load = `import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(program.href)})))`;
   return new Worker(load, { eval: true, env });

@@ -1,4 +1,4 @@
-/** Whatever is lost, whenever: valid proofs or a clear error, a way back, and no session left behind. */
+/** Random faults at random calls: each proof is made or fails with `unavailable`, the signer recovers, and no session leaks. */
 import fc from "fast-check";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
@@ -18,7 +18,7 @@ afterAll(async () => {
   await hsm.close();
 });
 
-const { BUFFER_TOO_SMALL: _1, SESSION_COUNT: _2, ...losses } = CKR;
+const { BUFFER_TOO_SMALL: _1, SESSION_COUNT: _2, ...returnValues } = CKR;
 const functions = [
   "C_Initialize",
   "C_GetSlotList",
@@ -33,8 +33,8 @@ const functions = [
   "C_Sign",
 ] as const;
 const act = fc.oneof(
-  fc.record({ return: fc.constantFrom(...Object.values(losses)) }),
-  fc.record({ after: fc.constantFrom(...Object.values(losses)) }),
+  fc.record({ return: fc.constantFrom(...Object.values(returnValues)) }),
+  fc.record({ after: fc.constantFrom(...Object.values(returnValues)) }),
 );
 const order = fc
   .record({
@@ -43,13 +43,16 @@ const order = fc
     times: fc.integer({ min: 1, max: 3 }),
     act,
   })
-  // A session that is open but reported as not open, or the other way round, can't be closed.
+  // Excludes the faults after which a session is open that no caller can close: an error after C_OpenSession has opened it,
+  // or instead of C_CloseSession.
   .filter(({ on, act }) => !("after" in act ? on === "C_OpenSession" : on === "C_CloseSession"));
-// One that is sure to be met, so that there is a way back to fail on.
+// This fault occurs in every run, so that the other faults can hit the recovery.
 const first = fc.record({ on: fc.constantFrom("C_Sign", "C_SignInit"), from: fc.integer({ min: 1, max: 30 }), act });
 
-it("ends with proofs or unavailable, signs again, and leaves no session", { timeout: 120_000 }, async () => {
-  const survives = async (orders: Parameters<FaultShim["order"]>) => {
+it("makes each proof or fails with unavailable, recovers, and leaks no session, whichever calls fail", {
+  timeout: 120_000,
+}, async () => {
+  const recoversFrom = async (orders: Parameters<FaultShim["order"]>) => {
     const options = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin };
     await using signer = new Pkcs11Signer(options);
     const prover = await DPoPProver.create(signer);
@@ -68,6 +71,6 @@ it("ends with proofs or unavailable, signs again, and leaves no session", { time
     expect(shim.openSessions()).toBe(0);
   };
   const plans = fc.tuple(first, fc.array(order, { maxLength: 4 }));
-  const property = fc.asyncProperty(plans, ([one, more]) => survives([...more, { times: 1, ...one }]));
+  const property = fc.asyncProperty(plans, ([one, more]) => recoversFrom([...more, { times: 1, ...one }]));
   await fc.assert(property, { numRuns: 60 });
 });

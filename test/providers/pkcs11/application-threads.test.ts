@@ -1,4 +1,4 @@
-/** Worker threads of the application: they use the main thread's libraries, whichever starts first or ends last. */
+/** Worker threads of the application, which share the main thread's libraries in whichever order they start and end. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -26,12 +26,12 @@ function start(pin?: string, code = "", env = environment(pin)): Worker {
   threads.push(thread);
   return thread;
 }
-async function ask(worker: Worker, message: number | "close"): Promise<unknown> {
+async function request(worker: Worker, message: number | "close"): Promise<unknown> {
   worker.postMessage(message);
   return (await once(worker, "message"))[0];
 }
 
-/** Each successful `C_Initialize` has its `C_Finalize`. */
+/** Returns how many times the library is initialised at the moment. */
 const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
 let expectedAtEnd = 0;
 afterEach(async () => {
@@ -40,13 +40,14 @@ afterEach(async () => {
   await expect.poll(initialized, { timeout: 10_000 }).toBe(expectedAtEnd);
 });
 
-/** Loses the library: only a restart helps. */
-function loseLibrary(): void {
+/** Makes all calls fail until the library is restarted. */
+function breakLibrary(): void {
   const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
   shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", ...lost });
 }
 
-async function longestStop(work: () => Promise<unknown>): Promise<number> {
+/** Returns the longest time (ms) for which the event loop was blocked during the work. */
+async function longestBlock(work: () => Promise<unknown>): Promise<number> {
   let [longest, last] = [0, performance.now()];
   const timer = setInterval(() => {
     longest = Math.max(longest, performance.now() - last);
@@ -57,55 +58,55 @@ async function longestStop(work: () => Promise<unknown>): Promise<number> {
   return longest;
 }
 
-it("a thread that is terminated while its signer closes leaves a library that the next signer can use", async () => {
+it("a thread that is terminated while its signer closes leaves the library usable for the next signer", async () => {
   const thread = start();
-  expect(await ask(thread, 5)).toBe(5);
+  expect(await request(thread, 5)).toBe(5);
   shim.order({ on: "C_Finalize", act: { delay: 300 } }, { on: "C_CloseSession", act: { delay: 100 } });
   thread.postMessage("close");
   await expect.poll(() => shim.count("C_CloseSession"), { interval: 5 }).toBeGreaterThan(0);
   await thread.terminate();
-  const stop = await longestStop(async () => {
+  const blocked = await longestBlock(async () => {
     await using signer = newSigner();
     await expect(sign(signer, 5)).resolves.toHaveLength(5);
   });
-  expect(stop).toBeLessThan(500);
+  expect(blocked).toBeLessThan(500);
 });
 
-it("a thread that initialised the library first can end: the main thread restarts and finalises it", async () => {
+it("the main thread restarts and finalises a library after the thread that initialised it has ended", async () => {
   const thread = start();
-  expect(await ask(thread, 5)).toBe(5);
+  expect(await request(thread, 5)).toBe(5);
   await using signer = newSigner();
   await signer.publicJwk();
-  expect(await ask(thread, "close")).toBe("closed");
+  expect(await request(thread, "close")).toBe("closed");
   await thread.terminate();
-  loseLibrary();
+  breakLibrary();
   await expect(sign(signer, 5)).resolves.toHaveLength(5);
 });
 
-it("a thread that is terminated during a login doesn't stop the event loop, nor the next signer", async () => {
+it("a thread that is terminated during a login blocks neither the event loop nor the next signer", async () => {
   const thread = start();
   shim.order({ on: "C_Login", times: 1, act: { delay: 1_000 } });
   const logins = shim.count("C_Login");
   thread.postMessage(5);
   await expect.poll(() => shim.count("C_Login"), { interval: 5, timeout: 10_000 }).toBe(logins + 1);
   await thread.terminate();
-  const stop = await longestStop(async () => {
+  const blocked = await longestBlock(async () => {
     await using signer = newSigner({ timeout: 5_000 });
     await expect(sign(signer, 5)).resolves.toHaveLength(5);
   });
-  expect(stop).toBeLessThan(500);
+  expect(blocked).toBeLessThan(500);
 });
 
-it("one wrong PIN in three threads is tried once, however long a login takes", async () => {
+it("three threads with the same wrong PIN try it once, even if a login is slow", async () => {
   shim.order({ on: "C_Login", act: { delay: 1_500 } });
   const logins = shim.count("C_Login");
   const wrong = [start("wrong in threads"), start("wrong in threads"), start("wrong in threads")];
-  for (const answer of await Promise.all(wrong.map((thread) => ask(thread, 1))))
-    expect(answer).toMatch(/tried once|wrong before/);
+  for (const response of await Promise.all(wrong.map((thread) => request(thread, 1))))
+    expect(response).toMatch(/tried once|wrong before/);
   expect(shim.count("C_Login")).toBe(logins + 1);
 });
 
-it("a thread's own worker that is terminated keeps nothing from being restarted and finalised", async () => {
+it("terminating a nested worker thread doesn't keep the library from being restarted and finalised", async () => {
   const code = `
     const { Worker, parentPort } = require("node:worker_threads");
     const load = 'import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(threadUrl)})))';
@@ -114,30 +115,30 @@ it("a thread's own worker that is terminated keeps nothing from being restarted 
     parentPort.on("message", (message) => (message === "end" ? inner.terminate() : inner.postMessage(message)));
     inner.on("exit", () => parentPort.postMessage("ended"));`;
   const outer = start(undefined, code);
-  expect(await ask(outer, 5)).toBe(5);
+  expect(await request(outer, 5)).toBe(5);
   await using signer = newSigner();
   await signer.publicJwk();
   outer.postMessage("end");
   expect((await once(outer, "message"))[0]).toBe("ended");
-  loseLibrary();
+  breakLibrary();
   await expect(sign(signer, 5)).resolves.toHaveLength(5);
 });
 
-it("threads that open, sign and close are terminated at random: the others go on, and the library is finalised", async () => {
+it("terminating threads at random while they open, sign and close doesn't affect the others or the finalisation", async () => {
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
   const report = await terminateAtRandom({ milliseconds: 5_000, start, newSigner });
   expect(report.threads).toBeGreaterThan(3);
-  expect(report.longestStop).toBeLessThan(500);
+  expect(report.longestBlock).toBeLessThan(500);
 });
 
-describe("where the main thread has never imported Hardproof", () => {
-  it("each thread uses the library on its own, a restart by one is mended by the other, and none finalises it", async () => {
+describe("threads of a main thread that hasn't imported Hardproof", () => {
+  it("threads use a library independently and don't finalise it if the main thread hasn't imported Hardproof", async () => {
     const finalized = shim.count("C_Finalize");
     shim.order({ on: "C_SignInit", from: 25, times: 1, act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     const args = ["--import", "tsx", program("no-owner")];
     const { stdout } = await promisify(execFile)(process.execPath, args, { env: environment() });
     expect(stdout.trim()).toBe("one 60 other 60");
-    // Once for the restart.
+    // The restart finalises it once.
     expect(shim.count("C_Finalize")).toBe(finalized + 1);
     expectedAtEnd = initialized();
   });

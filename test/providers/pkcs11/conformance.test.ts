@@ -1,4 +1,4 @@
-/** The conformance kit on SoftHSM, behind the shim that makes it hang, fail and count. */
+/** The conformance kit for SoftHSM behind the fault shim. */
 import { createKey, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
@@ -28,55 +28,56 @@ const SLOW_CALLS = [
 ] as const;
 const CKR_CRYPTOKI_NOT_INITIALIZED = 0x190;
 
-/** The token takes a second for each call once the signer is prepared. */
-function slowStore(way: Partial<Pkcs11SignerOptions>) {
+/** Each of the operations on a token whose calls take a second. */
+function slowStore(variant: Partial<Pkcs11SignerOptions>) {
   const uri = (object: string) => `pkcs11:token=conformance;object=${object}?module-path=${shim.module}`;
   const slowDown = () => shim.order(...SLOW_CALLS.map((on) => ({ on, act: { delay: 1_000 } })));
-  const opened = async (options: KeySignerOptions) => {
+  const openedSigner = async (options: KeySignerOptions) => {
     shim.order();
-    const signer = openSigner({ ...way, ...options });
-    // The library may still be busy with the case before.
+    const signer = openSigner({ ...variant, ...options });
+    // The library may still be busy with the previous case.
     await vi.waitFor(() => signer.publicJwk(), { timeout: 10_000 });
     return signer;
   };
-  const onToken = (options: KeySignerOptions) => ({ ...way, ...options, pin: hsm.pin });
+  const callOptions = (options: KeySignerOptions) => ({ ...variant, ...options, pin: hsm.pin });
   return {
     opening: async (options: KeySignerOptions) => {
       slowDown();
-      const signer = openSigner({ ...way, ...options });
+      const signer = openSigner({ ...variant, ...options });
       return signer.publicJwk().finally(() => signer.close());
     },
     describing: async (options: KeySignerOptions) => {
-      const signer = await opened(options);
+      const signer = await openedSigner(options);
       slowDown();
       return signer.describe().finally(() => signer.close());
     },
     recovering: async (options: KeySignerOptions) => {
-      const signer = await opened(options);
+      const signer = await openedSigner(options);
       const lost = { times: 1, act: { return: CKR_CRYPTOKI_NOT_INITIALIZED } } as const;
       shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", act: { delay: 1_000 } });
       return signer.sign(Buffer.from("x")).finally(() => signer.close());
     },
     making: async (options: KeySignerOptions) => {
       slowDown();
-      return createKey(uri("slow"), onToken(options));
+      return createKey(uri("slow"), callOptions(options));
     },
     listing: async (options: KeySignerOptions) => {
       slowDown();
-      return listKeys(uri("dpop"), onToken(options));
+      return listKeys(uri("dpop"), callOptions(options));
     },
   };
 }
 
 describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const)(
   "the conformance kit, with %o",
-  (way) => {
-    const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ ...way, ...more });
-    const process = open();
+  (variant) => {
+    const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ ...variant, ...more });
+    // The shim counts an order's calls per process: this signer keeps the isolated process running.
+    const keepAlive = open();
     afterAll(async () => {
-      await process.close();
-      // What a caller gave up on a slow store ends later.
-      if ("isolate" in way) return;
+      await keepAlive.close();
+      // Calls that timed out on the slow store end later.
+      if ("isolate" in variant) return;
       const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
       await vi.waitFor(() => expect(initialized()).toBe(0), { timeout: 20_000 });
     });
@@ -86,12 +87,11 @@ describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: tr
       connections: () => shim.count("C_Login"),
       wrongKey: { open: () => open({ key: "p384" }), found: "P-384" },
       failsFirst: async () => {
-        // The shim counts the calls of each process: this one must go on.
-        await process.publicJwk();
+        await keepAlive.publicJwk();
         shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
         return open();
       },
-      slow: slowStore(way),
+      slow: slowStore(variant),
       hanging: (options) => {
         shim.order({ on: "C_Sign", act: "hang" });
         return open(options);

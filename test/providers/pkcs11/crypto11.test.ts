@@ -1,4 +1,4 @@
-/** What ThalesGroup/crypto11's own tests hold, held here too; and a token that really goes away and comes back. */
+/** Behaviour that the tests of ThalesGroup/crypto11 require, and a token that really disappears and comes back. */
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,20 +31,20 @@ const opening = async (more: Partial<Pkcs11SignerOptions>) => {
   return codeOf(signer.publicJwk());
 };
 
-it("keys persist across openings, and across the library being finalised", async () => {
+it("a key persists after its signer has closed and the library is finalised", async () => {
   const finalized = shim.count("C_Finalize");
-  const made = await provider.create?.(`pkcs11:token=crypto11;object=kept?module-path=${shim.module}`, {
+  const created = await provider.create?.(`pkcs11:token=crypto11;object=persistent?module-path=${shim.module}`, {
     pin: hsm.pin,
   });
-  const publicJwk = await made?.publicJwk();
-  await made?.close();
+  const publicJwk = await created?.publicJwk();
+  await created?.close();
   expect(shim.count("C_Finalize")).toBeGreaterThan(finalized);
-  await using again = newSigner({ key: "kept" });
+  await using again = newSigner({ key: "persistent" });
   expect(await again.publicJwk()).toEqual(publicJwk);
   await expect(again.sign(message)).resolves.toHaveLength(64);
 });
 
-it("ambiguous selectors are refused in every form", async () => {
+it("rejects an ambiguous selector in every form", async () => {
   await hsm.generateKey({ label: "twin", id: "30", type: "EC:prime256v1" });
   await hsm.generateKey({ label: "twin", id: "31", type: "EC:prime256v1" });
   await hsm.generateKey({ label: "left", id: "32", type: "EC:prime256v1" });
@@ -56,11 +56,11 @@ it("ambiguous selectors are refused in every form", async () => {
   const uri = (path: string) => `pkcs11:token=crypto11;${path}?module-path=${shim.module}`;
   for (const path of ["object=twin", "id=%32", "object=same;id=%33"])
     expect(await codeOf(provider.open(uri(path), { pin: hsm.pin }).publicJwk())).toBe("ambiguous-key");
-  // One id, two public keys: which of them is the private key's can't be told, so neither is taken.
+  // Two public keys share the id. Which of them belongs to the private key can't be determined, so neither is used.
   expect(await opening({ key: { label: "left", id: "32" } })).toBe("ambiguous-key");
 });
 
-it("a slot that does not exist is refused, as is a token known by another serial number", async () => {
+it("rejects a slot that doesn't exist, and a token whose serial number or model differs", async () => {
   expect(await opening({ token: { slot: 987_654 } })).toBe("key-not-found");
   expect(await opening({ token: { label: hsm.token, slot: 987_654 } })).toBe("key-not-found");
   expect(await opening({ token: { label: hsm.token, serial: "0" } })).toBe("key-not-found");
@@ -70,7 +70,7 @@ it("a slot that does not exist is refused, as is a token known by another serial
   );
 });
 
-it("the same library is opened twice, by two names, and one is closed: it is initialised and finalised once", async () => {
+it("initialises and finalises a library once, even if two signers open it by different paths", async () => {
   const link = join(directory, "link.so");
   symlinkSync(shim.module, link);
   const counts = () => [shim.count("C_Initialize"), shim.count("C_Finalize")] as const;
@@ -84,7 +84,7 @@ it("the same library is opened twice, by two names, and one is closed: it is ini
   expect(counts()).toEqual([initialized + 1, finalized + 1]);
 });
 
-it("a wrong PIN leaves the library usable, for those who have it open and for those who come", async () => {
+it("a wrong PIN leaves the library usable for open signers and for new ones", async () => {
   await using before = newSigner();
   await before.publicJwk();
   expect(await opening({ pin: "wrong" })).toBe("pin-incorrect");
@@ -95,7 +95,7 @@ it("a wrong PIN leaves the library usable, for those who have it open and for th
   await expect(after.sign(message)).resolves.toHaveLength(64);
 });
 
-it("an unreadable PIN source is an error, and never an empty PIN", async () => {
+it("rejects an empty or unreadable PIN source without trying a PIN", async () => {
   const empty = join(directory, "empty");
   writeFileSync(empty, "\n");
   delete process.env.HARDPROOF_TEST_PIN;
@@ -114,37 +114,37 @@ it("an unreadable PIN source is an error, and never an empty PIN", async () => {
   expect(shim.count("C_Login")).toBe(logins);
 });
 
-it("32 signers make 256 signatures each, side by side", async () => {
+it("32 signers make 256 signatures each concurrently", async () => {
   const signers = Array.from({ length: 32 }, () => newSigner({ sessions: 1 }));
   const sign = (signer: Pkcs11Signer) =>
     Promise.all(Array.from({ length: 256 }, (_, n) => signer.sign(Buffer.from(`${n}`))));
-  const made = await Promise.all(signers.map(sign));
-  expect(new Set(made.flat().map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(32 * 256);
+  const signatures = await Promise.all(signers.map(sign));
+  expect(new Set(signatures.flat().map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(32 * 256);
   await Promise.all(signers.map((signer) => signer.close()));
   expect(shim.openSessions()).toBe(0);
 });
 
-it("every method is an error after close(), which may be called twice", async () => {
+it("rejects every call after close(), which may be called more than once", async () => {
   const signer = newSigner();
   const prover = await DPoPProver.create(signer);
   await Promise.all([signer.close(), signer.close()]);
   await signer.close();
-  const late = [
+  const calls = [
     signer.publicJwk(),
     signer.sign(message),
     signer.describe(),
     DPoPProver.create(signer),
     prover.makeProof({ htm: "GET", htu: "https://a.example" }),
   ];
-  for (const work of late) expect(await codeOf(work)).toBe("misconfigured");
+  for (const call of calls) expect(await codeOf(call)).toBe("misconfigured");
   expect(shim.openSessions()).toBe(0);
 });
 
-describe("SoftHSM's token directory, moved away and back", () => {
-  const away = () => renameSync(join(hsm.directory, "tokens"), join(hsm.directory, "away"));
-  const back = () => renameSync(join(hsm.directory, "away"), join(hsm.directory, "tokens"));
+describe("SoftHSM's token directory", () => {
+  const moveAway = () => renameSync(join(hsm.directory, "tokens"), join(hsm.directory, "away"));
+  const moveBack = () => renameSync(join(hsm.directory, "away"), join(hsm.directory, "tokens"));
 
-  it("is unavailable meanwhile, to all, and signs again after", async () => {
+  it("all signers are unavailable while the token directory is moved away, and sign again once it is back", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     const proofs = (count: number) =>
@@ -152,12 +152,12 @@ describe("SoftHSM's token directory, moved away and back", () => {
         Array.from({ length: count }, () => codeOf(prover.makeProof({ htm: "GET", htu: "https://a.example" }))),
       );
     const logins = shim.count("C_Login");
-    away();
+    moveAway();
     try {
       expect(new Set(await proofs(200))).toEqual(new Set(["unavailable"]));
       expect(await opening({})).toBe("unavailable");
     } finally {
-      back();
+      moveBack();
     }
     await expect.poll(() => codeOf(signer.sign(message)), { timeout: 20_000 }).not.toBe("unavailable");
     for (const proof of await proofs(200)) expect(proof).toMatch(/^ey/);

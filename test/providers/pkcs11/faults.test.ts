@@ -1,4 +1,4 @@
-/** A token that fails: each loss in the middle of 200 proofs, and what the library is asked meanwhile. */
+/** A token that fails in the middle of 200 proofs, and the calls that the library receives during the recovery. */
 import { copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DPoPProver } from "hardproof";
@@ -8,7 +8,7 @@ import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
-const LOSSES = [
+const RECOVERABLE = [
   "SESSION_HANDLE_INVALID",
   "SESSION_CLOSED",
   "USER_NOT_LOGGED_IN",
@@ -28,42 +28,45 @@ const LOSSES = [
 
 const { hsm, shim, newSigner } = await faultyToken("faulty");
 
-describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => {
-  it.each(LOSSES)("CKR_%s from C_Sign", async (name) => {
+describe("recovery", () => {
+  it.each(RECOVERABLE)("makes 200 proofs although C_Sign returns CKR_%s once", async (name) => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", from: 100, times: 1, act: { return: CKR[name] } });
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
-  it.each(LOSSES)("CKR_%s from C_SignInit, on four sessions at once", async (name) => {
+  it.each(RECOVERABLE)("makes 200 proofs although C_SignInit returns CKR_%s up to four times", async (name) => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_SignInit", from: 100, times: 4, until: "C_Initialize", act: { return: CKR[name] } });
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
-  it.each(LOSSES)("CKR_%s from C_OpenSession, while the pool grows", async (name) => {
+  it.each(RECOVERABLE)("makes 200 proofs although C_OpenSession returns CKR_%s while the pool grows", async (name) => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_OpenSession", from: 2, times: 1, act: { return: CKR[name] } });
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
-  describe.each(["C_OpenSession", "C_Login", "C_FindObjectsInit", "C_FindObjects"] as const)("%s, too, fails", (on) => {
-    it.each(LOSSES)("with CKR_%s, once, on the way back", async (name) => {
-      await using signer = newSigner();
-      const prover = await DPoPProver.create(signer);
-      shim.order(
-        { on: "C_Sign", from: 100, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } },
-        { on, times: 1, from: on === "C_OpenSession" ? 4 : 1, act: { return: CKR[name] } },
-      );
-      expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
-    });
-  });
+  describe.each(["C_OpenSession", "C_Login", "C_FindObjectsInit", "C_FindObjects"] as const)(
+    "%s during a recovery",
+    (on) => {
+      it.each(RECOVERABLE)(`makes 200 proofs although ${on} returns CKR_%s once during a recovery`, async (name) => {
+        await using signer = newSigner();
+        const prover = await DPoPProver.create(signer);
+        shim.order(
+          { on: "C_Sign", from: 100, until: "C_Login", act: { return: CKR.USER_NOT_LOGGED_IN } },
+          { on, times: 1, from: on === "C_OpenSession" ? 4 : 1, act: { return: CKR[name] } },
+        );
+        expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
+      });
+    },
+  );
 
   it.each(["DEVICE_ERROR", "CRYPTOKI_NOT_INITIALIZED", "SESSION_HANDLE_INVALID"] as const)(
-    "CKR_%s until the library is initialised again",
+    "makes 200 proofs although all sessions fail with CKR_%s until the library is restarted",
     async (name) => {
       await using signer = newSigner();
       const prover = await DPoPProver.create(signer);
@@ -75,7 +78,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     },
   );
 
-  it("callers in flight share one way back: one C_Login for a lost login, one C_Initialize for a lost library", async () => {
+  it("concurrent callers share one recovery: one C_Login for a lost login, one C_Initialize for a lost library", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     const [logins, initialized] = [shim.count("C_Login"), shim.count("C_Initialize")];
@@ -88,7 +91,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(shim.count("C_Initialize") - initialized).toBe(1);
   });
 
-  it("a lost session costs no login while another one is open: a PIN pad would have to be asked", async () => {
+  it("doesn't log in again after a session is lost while another one is open", async () => {
     await using signer = newSigner({ sessions: 2 });
     await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);
     const logins = shim.count("C_Login");
@@ -97,26 +100,26 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(shim.count("C_Login")).toBe(logins);
   });
 
-  it("a caller that gives up while it leads the way back does not end it for those who follow", async () => {
+  it("an aborted caller that started a recovery doesn't end it for the others", async () => {
     await using signer = newSigner({ sessions: 3 });
     await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2")), signer.sign(Buffer.from("3"))]);
-    // The first two lose their sessions, and those who come after them hang on all there are: the way back waits for them.
+    // The first two calls lose their sessions, and the next ones hang in all the sessions, so the recovery has to wait for them.
     shim.order(
       { on: "C_SignInit", times: 2, act: { return: CKR.SESSION_HANDLE_INVALID } },
       { on: "C_Sign", act: "hang" },
     );
-    const asked = shim.count("C_Sign");
+    const callsBefore = shim.count("C_Sign");
     const controller = new AbortController();
-    const leader = signer.sign(Buffer.from("leads"), { signal: controller.signal });
+    const first = signer.sign(Buffer.from("starts the recovery"), { signal: controller.signal });
     const others = ["follows", "hangs", "hangs", "hangs"].map((text) => signer.sign(Buffer.from(text)));
-    await expect.poll(() => shim.count("C_Sign") - asked, { interval: 5 }).toBe(3);
+    await expect.poll(() => shim.count("C_Sign") - callsBefore, { interval: 5 }).toBe(3);
     controller.abort();
-    await expect(leader).rejects.toMatchObject({ code: "aborted" });
+    await expect(first).rejects.toMatchObject({ code: "aborted" });
     shim.order();
     for (const { status } of await Promise.allSettled(others)) expect(status).toBe("fulfilled");
   });
 
-  it("goes on only with the same public key", async () => {
+  it("doesn't sign if the key has another public key after a recovery", async () => {
     await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
     await using signer = newSigner({ key: "swapped" });
     await signer.sign(Buffer.from("x"));
@@ -128,14 +131,14 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
   });
 
-  it("describe() finds its way back, too", async () => {
+  it("describe() recovers from a lost session", async () => {
     await using signer = newSigner();
     await signer.publicJwk();
     shim.order({ on: "C_GetAttributeValue", times: 1, act: { return: CKR.SESSION_HANDLE_INVALID } });
     await expect(signer.describe()).resolves.toMatchObject({ exportable: false });
   });
 
-  it("a signer that comes to a library that others left broken restarts it, and the others go on", async () => {
+  it("a new signer restarts a library that is broken, and the open signers go on", async () => {
     await using idle = newSigner();
     await idle.publicJwk();
     const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
@@ -145,7 +148,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     await expect(idle.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("a module without a token says how to make one", async () => {
+  it("the error for a module without a token explains how to initialise one", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { unset: CKF_TOKEN_INITIALIZED } });
     await using signer = newSigner();
     await expect(signer.publicJwk()).rejects.toMatchObject({
@@ -157,7 +160,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     shim.order();
   });
 
-  it("SoftHSM's CKR_GENERAL_ERROR at the start says what to look at, and that of others does not", async () => {
+  it("CKR_GENERAL_ERROR from C_Initialize comes with a hint for SoftHSM, and without it for another library", async () => {
     const softhsm = join(dirname(shim.module), "libsofthsm2.so");
     copyFileSync(shim.module, softhsm);
     shim.order({ on: "C_Initialize", act: { return: CKR.GENERAL_ERROR } });
@@ -172,7 +175,7 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     shim.order();
   });
 
-  it("100 signatures of two signers, while one restarts the library, are all right", async () => {
+  it("two signers make 100 signatures although the library is restarted", async () => {
     await using one = newSigner();
     await using other = newSigner();
     await Promise.all([one.publicJwk(), other.publicJwk()]);
@@ -183,21 +186,21 @@ describe("a loss in the middle of 200 proofs ends with 200 valid proofs", () => 
     expect(shim.count("C_Initialize") - initialized).toBe(1);
   });
 
-  it("other signers on the library go on after it was restarted", async () => {
+  it("other signers of the library go on after a restart, and don't use their old handles", async () => {
     await using one = newSigner();
     await using other = newSigner({ sessions: 1 });
     await Promise.all([one.publicJwk(), other.publicJwk()]);
     shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     await expect(one.sign(Buffer.from("a"))).resolves.toHaveLength(64);
-    const asked = shim.count("C_SignInit");
+    const callsBefore = shim.count("C_SignInit");
     await expect(other.sign(Buffer.from("b"))).resolves.toHaveLength(64);
-    // Never with the handles of before: they may be another session's and another key's by now.
-    expect(shim.count("C_SignInit") - asked).toBe(1);
+    // A call with the old handles would be a second one. They may belong to another session and another key by now.
+    expect(shim.count("C_SignInit") - callsBefore).toBe(1);
   });
 });
 
-describe("a token that stays away", () => {
-  it("fails at once without a call to the token each time, and is used again when it comes back", async () => {
+describe("a token that is missing", () => {
+  it("calls fail at once while the token is missing, without calling the library each time, and succeed once it is back", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order(
@@ -205,16 +208,16 @@ describe("a token that stays away", () => {
       { on: "C_OpenSession", act: { return: CKR.TOKEN_NOT_PRESENT } },
     );
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["unavailable"]));
-    const asked = shim.count("C_OpenSession");
+    const callsBefore = shim.count("C_OpenSession");
     const error = await signer.sign(Buffer.from("x")).catch((reason) => reason);
     expect(error).toMatchObject({ code: "unavailable", retryable: true });
-    expect(shim.count("C_OpenSession")).toBe(asked);
+    expect(shim.count("C_OpenSession")).toBe(callsBefore);
     shim.order();
     await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 10_000 }).toHaveLength(64);
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
-  it("a PIN that is wrong by then is tried once, and the recovery ends there", async () => {
+  it("a recovery with a PIN that has become wrong tries it once and fails", async () => {
     let pin = hsm.pin;
     await using signer = newSigner({ pin: () => pin, sessions: 1 });
     await signer.publicJwk();

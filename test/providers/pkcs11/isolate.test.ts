@@ -1,4 +1,4 @@
-/** A library in a separate process: it can hang and crash without the application. */
+/** A library in a separate process: it can hang or crash without affecting the application. */
 import { DPoPProver } from "hardproof";
 import { expect, it } from "vitest";
 import { faultyToken } from "../../shim/faulty-token.js";
@@ -8,7 +8,7 @@ import { codesOf, proofs } from "../many-proofs.js";
 const { shim, newSigner: newSignerOf } = await faultyToken("isolated");
 const newSigner = (more: Parameters<typeof newSignerOf>[0] = {}) => newSignerOf({ isolate: true, ...more });
 
-it("signs, and its library is finalised when the last signer closes", async () => {
+it("signs in a separate process, and finalises the library when the last signer closes", async () => {
   const finalized = shim.count("C_Finalize");
   const [one, other] = [newSigner(), newSigner()];
   for (const signer of [one, other])
@@ -19,7 +19,7 @@ it("signs, and its library is finalised when the last signer closes", async () =
   expect(shim.count("C_Finalize")).toBe(finalized + 1);
 });
 
-it("is used again after its process was killed by a crash", async () => {
+it("signs in a new process after the library crashed", async () => {
   await using signer = newSigner();
   const { x } = await signer.publicJwk();
   shim.order({ on: "C_Sign", times: 1, act: { crash: 11 } });
@@ -32,7 +32,7 @@ it("is used again after its process was killed by a crash", async () => {
   expect((await signer.publicJwk()).x).toBe(x);
 });
 
-it("recovers from losses as a library of this process does", async () => {
+it("recovers from lost sessions, libraries and devices in a separate process", async () => {
   await using signer = newSigner();
   const prover = await DPoPProver.create(signer);
   for (const lost of [CKR.SESSION_HANDLE_INVALID, CKR.CRYPTOKI_NOT_INITIALIZED, CKR.DEVICE_ERROR]) {
@@ -41,7 +41,7 @@ it("recovers from losses as a library of this process does", async () => {
   }
 });
 
-it("ends with its signer although a call is stuck in it", async () => {
+it("close() ends the process although a call is stuck in it", async () => {
   const signer = newSigner({ timeout: 300 });
   await signer.publicJwk();
   shim.order({ on: "C_Sign", act: "hang" });
@@ -52,7 +52,7 @@ it("ends with its signer although a call is stuck in it", async () => {
   await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
 });
 
-it("doesn't try a wrong PIN again after its process was started again", async () => {
+it("doesn't try a wrong PIN again in a new process", async () => {
   const logins = shim.count("C_Login");
   for (let times = 0; times < 3; times++) {
     await using signer = newSigner({ pin: "wrong when isolated" });

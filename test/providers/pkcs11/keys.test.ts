@@ -1,4 +1,4 @@
-/** Key pairs made, listed and deleted on a SoftHSM token; public keys from certificates; evidence, and what needs it. */
+/** Key pairs that are created, listed and deleted on a SoftHSM token; public keys from certificates; evidence, and requirements on it. */
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -51,10 +51,10 @@ const objects = () =>
     { encoding: "utf8", stdio: "pipe" },
   ).split(/^(?=\S)/m);
 
-describe("a key pair made on the token", () => {
-  it("can't leave it, only signs, and is known by label and id", async () => {
-    await using signer = await create(uriOf("object=made;id=%A1"));
-    expect(signer.uri).toBe(`pkcs11:token=keys;object=made;id=%A1?module-path=${shim.module}`);
+describe("creating a key", () => {
+  it("creates a key pair that can't be exported, only signs, and has the requested label and id", async () => {
+    await using signer = await create(uriOf("object=created;id=%A1"));
+    expect(signer.uri).toBe(`pkcs11:token=keys;object=created;id=%A1?module-path=${shim.module}`);
     await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     expect(await signer.describe()).toMatchObject({
       exportable: false,
@@ -67,15 +67,15 @@ describe("a key pair made on the token", () => {
         CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
       },
     });
-    const halves = objects().filter((object) => / made\n/.test(object));
-    expect(halves).toHaveLength(2);
-    for (const half of halves) expect(half).toMatch(/ID: +a1$/m);
-    const privateHalf = halves.find((half) => half.startsWith("Private")) ?? "";
-    expect(privateHalf).toMatch(/Usage: +sign$/m);
-    expect(privateHalf).toMatch(/Access: +sensitive, always sensitive, never extractable, local$/m);
+    const pair = objects().filter((object) => / created\n/.test(object));
+    expect(pair).toHaveLength(2);
+    for (const object of pair) expect(object).toMatch(/ID: +a1$/m);
+    const privateKey = pair.find((object) => object.startsWith("Private")) ?? "";
+    expect(privateKey).toMatch(/Usage: +sign$/m);
+    expect(privateKey).toMatch(/Access: +sensitive, always sensitive, never extractable, local$/m);
   });
 
-  it("gets a random id unless one is given, and outlives its signer", async () => {
+  it("creates a key pair with a random id by default, which outlives its signer", async () => {
     const [one, other] = [await create(uriOf("object=random")), await create(uriOf("object=random%20too"))];
     const [first, second] = await Promise.all([one.publicJwk(), other.publicJwk()]);
     expect(first).not.toEqual(second);
@@ -87,7 +87,7 @@ describe("a key pair made on the token", () => {
     expect(await again.publicJwk()).toEqual(first);
   });
 
-  it("takes no label and no id that the token has, of a key or of a public key alone", async () => {
+  it("refuses to create a key with a label or an id that the token already has, even if only a public key has it", async () => {
     await hsm.generateKey({ label: "orphan", id: "b0", type: "EC:prime256v1" });
     await hsm.deleteObject({ type: "privkey", id: "b0" });
     const before = objects().length;
@@ -105,45 +105,48 @@ describe("a key pair made on the token", () => {
   it.each([
     ["object=dpop", '"dpop" (id 01)', "another label"],
     ["object=fresh;id=%01", '"dpop" (id 01)', "another id"],
-  ])("that is there already as %s is to be opened, and named as it was asked for", async (path, found, another) => {
-    const error = await create(uriOf(path)).then(
-      () => expect.unreachable(),
-      (refusal) => refusal,
-    );
-    expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
-    const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
-    expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+  ])(
+    "the error for the existing key %s names the key that was found and the requested URI",
+    async (path, found, another) => {
+      const error = await create(uriOf(path)).then(
+        () => expect.unreachable(),
+        (reason) => reason,
+      );
+      expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
+      const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
+      expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+    },
+  );
+
+  it("creates at most one key pair for two concurrent calls with the same label", async () => {
+    const results = await Promise.allSettled([create(uriOf("object=race")), create(uriOf("object=race"))]);
+    const created = objects().filter((object) => / race\n/.test(object));
+    expect(created.length).toBe(2 * results.filter(({ status }) => status === "fulfilled").length);
+    expect(created.length).toBeLessThanOrEqual(2);
   });
 
-  it("of one name, asked for twice at once, leaves at most one behind", async () => {
-    const made = await Promise.allSettled([create(uriOf("object=race")), create(uriOf("object=race"))]);
-    const left = objects().filter((object) => / race\n/.test(object));
-    expect(left.length).toBe(2 * made.filter(({ status }) => status === "fulfilled").length);
-    expect(left.length).toBeLessThanOrEqual(2);
-  });
-
-  it("is deleted again if its caller has aborted or its time is up", async () => {
+  it("creates no key if the caller aborts or the timeout elapses", async () => {
     const before = objects().length;
     const controller = new AbortController();
-    // The PIN is asked for in the middle of it.
-    const givingUp = () => {
+    // The PIN is requested in the middle of the creation.
+    const abortingPin = () => {
       controller.abort();
       return hsm.pin;
     };
-    const given = createKey(uriOf("object=given%20up"), { pin: givingUp, signal: controller.signal });
-    expect(await codeOf(given)).toBe("aborted");
-    const never = { pin: () => new Promise<string>(() => undefined), timeout: 50 };
-    expect(await codeOf(createKey(uriOf("object=too%20late"), never))).toBe("timeout");
+    const aborted = createKey(uriOf("object=aborted"), { pin: abortingPin, signal: controller.signal });
+    expect(await codeOf(aborted)).toBe("aborted");
+    const endless = { pin: () => new Promise<string>(() => undefined), timeout: 50 };
+    expect(await codeOf(createKey(uriOf("object=too%20late"), endless))).toBe("timeout");
     expect(await codeOf(listKeys(uriOf("object=dpop"), { signal: AbortSignal.abort() }))).toBe("aborted");
     expect(objects()).toHaveLength(before);
   });
 
-  it("shows its PIN in no error", async () => {
+  it("keeps the PIN out of the errors of creating, listing and deleting keys", async () => {
     const failing = {
-      taken: () => createKey(uriOf("object=dpop"), { pin: hsm.pin }),
+      existing: () => createKey(uriOf("object=dpop"), { pin: hsm.pin }),
       wrong: () => createKey(uriOf("object=never"), { pin: "a wrong secret" }),
       list: () => listKeys(uriOf("object=dpop"), { pin: "a wrong secret" }),
-      nobody: () => deleteKey(uriOf("id=%FE"), { permanently: true, pin: hsm.pin }),
+      missing: () => deleteKey(uriOf("id=%FE"), { permanently: true, pin: hsm.pin }),
     };
     for (const fail of Object.values(failing)) {
       const error = await fail().then(
@@ -155,7 +158,7 @@ describe("a key pair made on the token", () => {
     }
   });
 
-  it("needs a label or an id, and the right PIN", async () => {
+  it("creating a key requires a label or an id, and the correct PIN", async () => {
     expect(await codeOf(create(`pkcs11:token=keys?module-path=${shim.module}`))).toBe("misconfigured");
     const wrong = provider.create?.(uriOf("object=never"), { pin: "wrong" }) ?? expect.unreachable();
     expect(await codeOf(wrong)).toBe("pin-incorrect");
@@ -163,7 +166,7 @@ describe("a key pair made on the token", () => {
 });
 
 describe("listing keys", () => {
-  it("gives the URI of each that can sign ES256, each of which opens", async () => {
+  it("lists the URI of each key that can sign ES256, and each URI opens its key", async () => {
     await hsm.generateKey({ label: "p384", id: "c0", type: "EC:secp384r1" });
     await hsm.generateKey({ label: "rsa", id: "c1", type: "rsa:2048" });
     const uris = await list(`pkcs11:token=keys?module-path=${shim.module}&pin-source=env:HARDPROOF_TEST_PIN`);
@@ -174,16 +177,16 @@ describe("listing keys", () => {
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     }
     expect(await list(uriOf("object=dpop"))).toHaveLength(1);
-    expect(await list(uriOf("object=nobody"))).toEqual([]);
+    expect(await list(uriOf("object=missing"))).toEqual([]);
   });
 
-  it("tells what is wrong with the token", async () => {
-    expect(await codeOf(list(`pkcs11:token=nobody?module-path=${shim.module}`))).toBe("key-not-found");
+  it("listing the keys of a token that doesn't exist fails with key-not-found", async () => {
+    expect(await codeOf(list(`pkcs11:token=missing?module-path=${shim.module}`))).toBe("key-not-found");
   });
 });
 
 describe("deleting a key", () => {
-  it("needs its id and the flag, and then deletes both halves", async () => {
+  it("deletes both objects of a key pair, but only by its id and with `permanently`", async () => {
     await (await create(uriOf("object=doomed;id=%D0"))).close();
     const count = () => objects().filter((object) => / doomed\n/.test(object)).length;
     const permanently = true;
@@ -196,7 +199,7 @@ describe("deleting a key", () => {
     expect(await codeOf(deleteKey(uriOf("id=%D0"), { permanently }))).toBe("key-not-found");
   });
 
-  it("takes a signer's options, and deletes none of two that share the id", async () => {
+  it("deletes the key of a signer's options, and nothing if two keys share the id", async () => {
     await hsm.generateKey({ label: "one", id: "d1", type: "EC:prime256v1" });
     await hsm.generateKey({ label: "other", id: "d1", type: "EC:prime256v1" });
     const doomed = options({ key: { id: "d1" } });
@@ -207,8 +210,8 @@ describe("deleting a key", () => {
   });
 });
 
-describe("a key without its public key object", () => {
-  it("is opened by its certificate", async () => {
+describe("a key without a public key object", () => {
+  it("opens a key without a public key object if the token has its certificate", async () => {
     await using whole = await create(uriOf("object=certified;id=%E0"));
     const publicJwk = await whole.publicJwk();
     const file = join(hsm.directory, "certificate.der");
@@ -221,19 +224,19 @@ describe("a key without its public key object", () => {
     await expect(certified.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("is opened by publicJwk, and refused without", async () => {
+  it("opens a key without a public key object only with the option publicJwk", async () => {
     await using whole = await create(uriOf("object=bare;id=%E1"));
     const publicJwk = await whole.publicJwk();
     await hsm.deleteObject({ type: "pubkey", id: "e1" });
     await using bare = new Pkcs11Signer(options({ key: "bare" }));
     expect(await codeOf(bare.publicJwk())).toBe("key-not-found");
-    await using given = new Pkcs11Signer(options({ key: "bare", publicJwk }));
-    await expect(given.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await using withJwk = new Pkcs11Signer(options({ key: "bare", publicJwk }));
+    await expect(withJwk.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 });
 
 describe("evidence", () => {
-  it("of an imported key says that it was not made here, and whether it can leave is unknown", async () => {
+  it("describes an imported key as not generated on the token, and as possibly exportable", async () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
     for (const [type, key] of [
@@ -255,7 +258,7 @@ describe("evidence", () => {
     await expect(requireNonExportable(signer)).rejects.toMatchObject({ code: "wrong-key" });
   });
 
-  it("names the token as it names itself, and the slot's kind", async () => {
+  it("the evidence contains the token's label, serial number, manufacturer, model and firmware, and the kind of slot", async () => {
     await using signer = new Pkcs11Signer(options());
     const { evidence } = await signer.describe();
     expect(evidence).toMatchObject({
@@ -266,23 +269,23 @@ describe("evidence", () => {
   });
 });
 
-describe("a requirement", () => {
-  it("refuses before the first proof: nothing is signed", async () => {
+describe("a requirement on the key", () => {
+  it("a requirement that the key doesn't meet fails before anything is signed", async () => {
     await hsm.generateKey({ label: "loose", id: "f0", type: "EC:prime256v1", extractable: true });
     await using loose = new Pkcs11Signer(options({ key: "loose" }));
     await using soft = new Pkcs11Signer(options());
     const signatures = shim.count("C_Sign");
-    const refused = { code: "wrong-key" };
-    await expect(DPoPProver.create(loose, { require: {} })).rejects.toMatchObject(refused);
-    await expect(requireNonExportable(loose)).rejects.toMatchObject(refused);
+    const rejection = { code: "wrong-key" };
+    await expect(DPoPProver.create(loose, { require: {} })).rejects.toMatchObject(rejection);
+    await expect(requireNonExportable(loose)).rejects.toMatchObject(rejection);
     await expect(DPoPProver.create(soft, { require: { protection: ["hsm", "tpm"] } })).rejects.toMatchObject({
-      ...refused,
+      ...rejection,
       message: expect.stringContaining("The key's protection is software; required is hsm or tpm"),
     });
     expect(shim.count("C_Sign")).toBe(signatures);
   });
 
-  it("that is met lets the prover sign, and hands out the description", async () => {
+  it("a requirement that the key meets returns its thumbprint and lets the prover sign", async () => {
     await using signer = new Pkcs11Signer(options());
     const { jkt } = await requireNonExportable(signer, { protection: ["software"] });
     const prover = await DPoPProver.create(signer, { require: {} });

@@ -1,4 +1,4 @@
-/** Faults that were seen on real PKCS#11 libraries, played by the shim, with both bindings. */
+/** Faults of real PKCS#11 libraries, reproduced by the shim, with both bindings. */
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { createKey, listKeys } from "hardproof";
@@ -29,7 +29,7 @@ const CKO_PRIVATE_KEY = 3;
 it.each([
   ["koffi", 10],
   ["graphene-pk11", 13],
-] as const)("opening a key by %s takes at most %i calls", async (binding, most) => {
+] as const)("opening a key with %s takes at most %i calls", async (binding, maxCalls) => {
   await using other = newSignerOf({ binding });
   await other.publicJwk();
   const functions = [
@@ -46,15 +46,15 @@ it.each([
   const before = calls();
   await using signer = newSignerOf({ binding });
   await signer.publicJwk();
-  const made = calls().map((count, index) => count - (before[index] ?? 0));
-  expect(made.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(most);
+  const increases = calls().map((count, index) => count - (before[index] ?? 0));
+  expect(increases.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(maxCalls);
 });
 
-describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
+describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
   const newSigner = (more: Partial<ConstructorParameters<typeof Pkcs11Signer>[0]> = {}) =>
     newSignerOf({ binding, ...more });
 
-  it("an error of C_GetSlotList is mapped in every function", async () => {
+  it("maps an error of C_GetSlotList in every function", async () => {
     shim.order({ on: "C_GetSlotList", act: { return: 0x30 } });
     const unavailable = {
       name: "SignerError",
@@ -67,7 +67,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     expect((await findings(uriOf("object=dpop"))).error).toMatchObject(unavailable);
   });
 
-  it("a token that can't be read is unavailable, and nothing advises to initialise one", async () => {
+  it("a token that can't be read is unavailable, and the error doesn't advise to initialise one", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { return: 0x30 } });
     await using signer = newSigner();
     const error = await signer.publicJwk().catch((reason) => reason);
@@ -79,22 +79,25 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     ["a vendor-defined value", 0x8000001a, "0x8000001a"],
     ["CKR_DEVICE_MEMORY", 0x31, "CKR_DEVICE_MEMORY"],
     ["CKR_HOST_MEMORY", 0x02, "CKR_HOST_MEMORY"],
-  ])("%s until C_Finalize is recovered from, and its number is part of the message", async (_, value, text) => {
-    await using signer = newSigner();
-    await signer.publicJwk();
-    const lost = { until: "C_Finalize", act: { return: value } } as const;
-    shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", ...lost });
-    await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-    shim.order({ on: "C_Initialize", act: { return: value } });
-    await using other = newSigner({ key: "other" });
-    shim.order({ on: "C_OpenSession", act: { return: value } });
-    await expect(other.publicJwk()).rejects.toMatchObject({
-      code: "unavailable",
-      message: expect.stringContaining(text),
-    });
-  });
+  ])(
+    "recovers from %s by restarting the library, and names the value in the error if that doesn't help",
+    async (_, value, text) => {
+      await using signer = newSigner();
+      await signer.publicJwk();
+      const lost = { until: "C_Finalize", act: { return: value } } as const;
+      shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", ...lost });
+      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+      shim.order({ on: "C_Initialize", act: { return: value } });
+      await using other = newSigner({ key: "other" });
+      shim.order({ on: "C_OpenSession", act: { return: value } });
+      await expect(other.publicJwk()).rejects.toMatchObject({
+        code: "unavailable",
+        message: expect.stringContaining(text),
+      });
+    },
+  );
 
-  it("an error of C_FindObjects is read from whatever the binding throws", async () => {
+  it("names the return value of C_FindObjects in the error", async () => {
     shim.order({ on: "C_FindObjects", act: { return: 0x54 } });
     await using signer = newSigner();
     await expect(signer.publicJwk()).rejects.toMatchObject({
@@ -104,13 +107,13 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
   });
 
   it.each([0xd1, 0x12, 0x13])(
-    "a token that refuses the whole template (CKR %i) is offered a smaller one",
+    "generates a key with a smaller template if the token rejects the full one (CKR %i)",
     async (value) => {
-      const made = shim.count("C_GenerateKeyPair");
+      const callsBefore = shim.count("C_GenerateKeyPair");
       shim.order({ on: "C_GenerateKeyPair", times: 1, act: { return: value } });
       await using signer = await createKey(uriOf(`object=smaller%20${binding}%20${value}`), { binding });
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-      expect(shim.count("C_GenerateKeyPair")).toBe(made + 2);
+      expect(shim.count("C_GenerateKeyPair")).toBe(callsBefore + 2);
     },
   );
 
@@ -118,7 +121,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     ["CKR_TEMPLATE_INCONSISTENT", 0xd1, "misconfigured"],
     ["CKR_FUNCTION_NOT_SUPPORTED", 0x54, "misconfigured"],
     ["CKR_USER_TYPE_INVALID", 0x103, "access-denied"],
-  ])("a token that makes no key (%s) is said to, with the vendor's tool as the way", async (name, value, code) => {
+  ])("the error for a token that can't generate a key (%s) refers to the vendor's tool", async (name, value, code) => {
     shim.order({ on: "C_GenerateKeyPair", act: { return: value } });
     await expect(createKey(uriOf("object=never"), { binding })).rejects.toMatchObject({
       code,
@@ -127,14 +130,14 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
   });
 
   it("a search that returns the same object again and again ends", async () => {
-    shim.order({ on: "C_FindObjects", act: { keep: 1 } });
+    shim.order({ on: "C_FindObjects", act: { endless: 1 } });
     await using signer = newSigner({ key: { label: "dpop", id: "01" } });
     const outcome = await signer.publicJwk().catch((error) => error);
-    // One object is a whole answer for a search that asks for a hundred.
+    // A search requests 100 objects: one that returns a single object is complete.
     expect(outcome.code ?? outcome.kty).toMatch(/EC|unavailable|key-not-found/);
   });
 
-  it("CKA_LOCAL of an imported key doesn't make it unexportable", async () => {
+  it("CKA_LOCAL doesn't make an imported key non-exportable", async () => {
     shim.order({ on: "C_GetAttributeValue", act: { imported: 1 } });
     await using signer = newSigner();
     expect(await signer.describe()).toMatchObject({
@@ -144,7 +147,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
   });
 
   it.each([CKA_KEY_GEN_MECHANISM, CKA_ALWAYS_AUTHENTICATE])(
-    "0xffffffff as the length of attribute %i is absence",
+    "treats attribute %i with the length 0xffffffff as absent",
     async (type) => {
       shim.order({ on: "C_GetAttributeValue", act: { unavailable: type } });
       await using signer = newSigner();
@@ -153,7 +156,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     },
   );
 
-  it("a serial number that begins with NULs is printed in a URI that opens the key, and never raw", async () => {
+  it("percent-encodes a serial number that begins with NULs, in a URI that opens the key", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { blank: 3 } });
     const [uri = ""] = await listKeys(uriOf("object=dpop"), { binding });
     expect(uri).toContain("serial=%00%00%00");
@@ -164,14 +167,14 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     expect(JSON.stringify(found.map((one) => one.found))).not.toMatch(/[\0-\x08]|\\u0000/);
   });
 
-  it("a token without CKM_ECDSA lists no keys, and doctor reports it", async () => {
-    shim.order({ on: "C_GetMechanismList", act: { none: 1 } });
+  it("lists no keys of a token without CKM_ECDSA, and diagnose() reports it", async () => {
+    shim.order({ on: "C_GetMechanismList", act: { noMechanisms: 1 } });
     expect(await listKeys(uriOf("object=dpop"), { binding })).toEqual([]);
     const { found } = await findings(uriOf("object=dpop"));
     expect(found).toContainEqual({ check: "mechanism", ok: false, found: expect.stringContaining("CKM_ECDSA") });
   });
 
-  it("a further session that is refused, with whatever value, leaves the work to the one that is open", async () => {
+  it("signs in the open session if the token refuses another one, whatever value it returns", async () => {
     for (const value of [0x07, 0x02, 0x05, 0x06, 0x30, 0x8000001a]) {
       await using signer = newSigner();
       await signer.publicJwk();
@@ -182,7 +185,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     }
   });
 
-  it("a token that is initialised while another signer uses the library is found", async () => {
+  it("finds a token that was initialised while another signer uses the library", async () => {
     await using holder = newSigner();
     await holder.publicJwk();
     const label = `late ${binding}`;
@@ -220,7 +223,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     await expect(holder.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("a session copy of the key, made by another part of the process, isn't counted", async () => {
+  it("ignores a session copy of the key that other code in the process created", async () => {
     await using signer = newSigner();
     await signer.publicJwk();
     const { PKCS11 } = createRequire(import.meta.url)("pkcs11js");
@@ -240,7 +243,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
     lib.C_CloseSession(session);
   });
 
-  it("a key that isn't allowed to sign with CKM_ECDSA isn't listed, and the error is about the key", async () => {
+  it("doesn't list a key that isn't allowed to sign with CKM_ECDSA, and the error names the key", async () => {
     const label = `restricted ${binding}`;
     const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", hsm.pin];
     const allowed = ["--allowed-mechanisms", "RSA-PKCS"];
@@ -266,7 +269,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("by %s", (binding) => {
   });
 });
 
-it("the loader's own words are in the error, and the module check fails", async () => {
+it("a module that can't be loaded fails its check, and the error contains the loader's message", async () => {
   const { found, error } = await findings(`pkcs11:token=t;object=k?module-path=/etc/hostname`);
   expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("too short") });
   expect(found).toContainEqual({
@@ -277,10 +280,10 @@ it("the loader's own words are in the error, and the module check fails", async 
   });
 });
 
-it("only the allowed libraries are loaded", async () => {
+it("loads only the allowed libraries", async () => {
   const options = { module: hsm.module, token: hsm.token, key: "dpop", pin: hsm.pin };
-  await using refused = new Pkcs11Signer({ ...options, allowedModules: ["/usr/lib/other.so"] });
-  await expect(refused.publicJwk()).rejects.toMatchObject({
+  await using rejected = new Pkcs11Signer({ ...options, allowedModules: ["/usr/lib/other.so"] });
+  await expect(rejected.publicJwk()).rejects.toMatchObject({
     code: "misconfigured",
     message: expect.stringContaining("HARDPROOF_PKCS11_MODULES"),
   });
@@ -309,7 +312,7 @@ it("names the flag that allows addons under Node's permission model", () => {
   expect(printed).toMatch(/^misconfigured .*ERR_DLOPEN_DISABLED.*--allow-addons/);
 });
 
-it("hints name what to check for a library that only reports a general failure", async () => {
+it("gives a hint about what to check for a library that only reports a general failure", async () => {
   const { hintFor } = await import("../../../providers/pkcs11/hints.js");
   const { Pkcs11Error } = await import("../../../providers/pkcs11/return-values.js");
   const failure = new Pkcs11Error(0x05);
@@ -320,7 +323,7 @@ it("hints name what to check for a library that only reports a general failure",
   expect(hintFor("/usr/lib/other.so", failure, "using")).toBeUndefined();
 });
 
-it("PINs: what an editor adds is stripped, and what can't be a PIN is refused before a try", async () => {
+it("strips a byte order mark and line ends from a PIN, and rejects control characters before trying it", async () => {
   const { readPin } = await import("../../../providers/pkcs11/pin.js");
   for (const source of ["\uFEFF4711", "4711\n", "4711\r\n\r\n", "4711\n\n"]) {
     process.env.HARDPROOF_TEST_PIN_2 = source;
@@ -330,7 +333,7 @@ it("PINs: what an editor adds is stripped, and what can't be a PIN is refused be
     await expect(readPin(source)).rejects.toMatchObject({ code: "pin-required" });
 });
 
-it("a whole second SoftHSM, with the shim in front, is left as it was", async () => {
+it("a second SoftHSM can be created while the shim is loaded", async () => {
   await using second = await softHsm({ label: "second" });
   expect(second.token).toBe("second");
 });

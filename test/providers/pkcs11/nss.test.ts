@@ -1,5 +1,4 @@
 /** The PKCS#11 suite on NSS's softokn, which takes its database from `libraryParameters`. */
-
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { inject } from "vitest";
 import { nssToken } from "../../tokens/index.js";
@@ -7,14 +6,14 @@ import { pkcs11Suite } from "./suite.js";
 
 for (const binding of ["graphene-pk11", "koffi"] as const)
   pkcs11Suite({
-    name: `NSS, by ${binding}`,
+    name: `NSS, with ${binding}`,
     unavailable: inject("unavailable").NSS,
     make: nssToken,
     signer: (options) => new Pkcs11Signer({ ...options, binding }),
     uri: ({ module }) => `pkcs11:token=tests;object=dpop?module-path=${module}`,
     facts: {
       protection: "software",
-      // Its database does not keep CKA_LOCAL: the key was made there, and NSS does not say so.
+      // NSS's database doesn't store CKA_LOCAL, so NSS doesn't report that it generated the key.
       exportable: "unknown",
       evidence: {
         CKA_SENSITIVE: true,
@@ -27,9 +26,9 @@ for (const binding of ["graphene-pk11", "koffi"] as const)
         library: { description: "NSS Internal Crypto Services", manufacturer: "Mozilla Foundation" },
       },
     },
-    cannot: {
-      serial: "all of its tokens have the same one",
-      twins: "a second key with an id takes the first one's place",
-      "pin count": "NSS has no such flag",
+    unsupported: {
+      serial: "all NSS tokens have the same serial number",
+      twins: "a second key with the same id replaces the first one",
+      "pin count": "NSS doesn't have this flag",
     },
   });

@@ -1,4 +1,4 @@
-/** SoftHSM behind `p11-kit server`: another process has the token, and is killed and started again. */
+/** SoftHSM behind `p11-kit server`: the token belongs to a separate process, which is killed and restarted. */
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -23,20 +23,20 @@ describe.skipIf(unavailable)(`p11-kit server${unavailable ? ` (skipped. ${unavai
   const newSigner = () =>
     new Pkcs11Signer({ module: server.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
 
-  it("signs, and says what the token behind it says", async () => {
+  it("signs through p11-kit server, and describes the token behind it", async () => {
     await using signer = newSigner();
     expect(await signer.describe()).toMatchObject({ exportable: false, evidence: { token: { serial: hsm.serial } } });
     expect(codesOf(await proofs(await DPoPProver.create(signer), 200))).toEqual(new Set(["proof"]));
   });
 
-  it("is signed with by several workers, each of which has a library state for itself", async () => {
+  it("several workers sign through p11-kit server, although each has its own library state", async () => {
     const signers = [newSigner(), newSigner(), newSigner()];
     const making = signers.map(async (signer) => proofs(await DPoPProver.create(signer), 200));
     for (const results of await Promise.all(making)) expect(codesOf(results)).toEqual(new Set(["proof"]));
     await Promise.all(signers.map((signer) => signer.close()));
   });
 
-  it("killed in the middle of 200 proofs: proofs and clear errors; started again: proofs alone", async () => {
+  it("makes proofs or fails with unavailable after p11-kit server is killed, and only makes proofs after its restart", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     const making = proofs(prover, 200);
@@ -48,7 +48,7 @@ describe.skipIf(unavailable)(`p11-kit server${unavailable ? ` (skipped. ${unavai
     expect(codesOf(await proofs(prover, 200))).toEqual(new Set(["proof"]));
   });
 
-  it("killed and started again between two proofs: none is lost", async () => {
+  it("makes every proof if p11-kit server is restarted between two of them", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     await server.kill();

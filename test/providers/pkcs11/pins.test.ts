@@ -1,4 +1,4 @@
-/** PINs: tried once, never where one more failure locks the token, asked for when needed. */
+/** PINs: a wrong one is tried once, none is tried if one more failure locks the token, and each is requested only when needed. */
 import { DPoPProver } from "hardproof";
 import { beforeAll, describe, expect, it } from "vitest";
 import { faultyToken } from "../../shim/faulty-token.js";
@@ -10,7 +10,7 @@ const CKF = { LOGIN_REQUIRED: 0x4, PROTECTED_AUTHENTICATION_PATH: 0x100, FINAL_T
 const { hsm, shim, newSigner } = await faultyToken("pins");
 
 describe("PINs", () => {
-  it("a wrong one given to 100 callers of one signer makes exactly one C_Login", async () => {
+  it("100 callers of one signer with a wrong PIN make exactly one C_Login", async () => {
     const logins = shim.count("C_Login");
     await using signer = newSigner({ pin: "wrong 100" });
     const prover = () => DPoPProver.create(signer).then(String, (error) => error.code);
@@ -18,7 +18,7 @@ describe("PINs", () => {
     expect(shim.count("C_Login")).toBe(logins + 1);
   });
 
-  it("a wrong one given to 100 signers makes exactly one C_Login", async () => {
+  it("100 signers with the same wrong PIN make exactly one C_Login", async () => {
     const logins = shim.count("C_Login");
     const open = async () => {
       await using signer = newSigner({ pin: async () => "wrong 101" });
@@ -28,14 +28,14 @@ describe("PINs", () => {
     expect(shim.count("C_Login")).toBe(logins + 1);
   });
 
-  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is said to be locked", async (name) => {
+  it.each(["PIN_LOCKED", "PIN_EXPIRED"] as const)("CKR_%s is reported as pin-locked", async (name) => {
     shim.order({ on: "C_Login", act: { return: CKR[name] } });
     await using signer = newSigner();
     await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-locked", retryable: false });
   });
 
   it.each(["PIN_INCORRECT", "PIN_INVALID", "PIN_LEN_RANGE"] as const)(
-    "one that is CKR_%s is not tried again",
+    "doesn't try a PIN again that failed with CKR_%s",
     async (name) => {
       shim.order({ on: "C_Login", act: { return: CKR[name] } });
       const logins = shim.count("C_Login");
@@ -47,7 +47,7 @@ describe("PINs", () => {
     },
   );
 
-  it("none is tried where one more wrong one locks the token, unless forced", async () => {
+  it("doesn't try a PIN if one more failure locks the token, unless forced", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { set: CKF.FINAL_TRY } });
     const logins = shim.count("C_Login");
     await using careful = newSigner();
@@ -56,11 +56,11 @@ describe("PINs", () => {
       message: expect.stringContaining("forceLogin"),
     });
     expect(shim.count("C_Login")).toBe(logins);
-    await using sure = newSigner({ forceLogin: true });
-    await expect(sure.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+    await using forced = newSigner({ forceLogin: true });
+    await expect(forced.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("none is tried where the token says that it is locked", async () => {
+  it("doesn't try a PIN if the token reports that it is locked", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { set: CKF.LOCKED } });
     const logins = shim.count("C_Login");
     await using signer = newSigner({ forceLogin: true });
@@ -68,32 +68,32 @@ describe("PINs", () => {
     expect(shim.count("C_Login")).toBe(logins);
   });
 
-  it("a second signer with another PIN than the one that is logged in is refused", async () => {
+  it("rejects a second signer whose PIN isn't the one that is logged in", async () => {
     await using right = newSigner();
     await right.publicJwk();
-    await using other = newSigner({ pin: "not that one" });
+    await using other = newSigner({ pin: "another PIN" });
     await expect(other.publicJwk()).rejects.toMatchObject({ code: "pin-incorrect" });
     await expect(right.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("is asked for when it is needed: at the login, and at the next one", async () => {
-    let asked = 0;
+  it("requests the PIN once for each login", async () => {
+    let requests = 0;
     const pin = () => {
-      asked += 1;
+      requests += 1;
       return hsm.pin;
     };
     await using signer = newSigner({ pin });
-    expect(asked).toBe(0);
+    expect(requests).toBe(0);
     await Promise.all([signer.publicJwk(), signer.sign(Buffer.from("x")), signer.describe()]);
-    expect(asked).toBe(1);
+    expect(requests).toBe(1);
     shim.order({ on: "C_Sign", times: 1, act: { return: CKR_USER_NOT_LOGGED_IN } });
     await signer.sign(Buffer.from("x"));
-    expect(asked).toBe(2);
+    expect(requests).toBe(2);
   });
 });
 
 describe("a token with a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
-  it("is logged in to without a PIN from here", async () => {
+  it("logs in without a PIN to a token with a PIN pad", async () => {
     await using loggedIn = newSigner();
     await loggedIn.publicJwk();
     shim.order(
@@ -106,7 +106,7 @@ describe("a token with a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
     expect(shim.count("C_Login")).toBe(logins + 1);
   });
 
-  it("and a token without one is not tried with an empty PIN", async () => {
+  it("doesn't try an empty PIN on a token without a PIN pad", async () => {
     const logins = shim.count("C_Login");
     await using signer = newSigner({ pin: undefined });
     await expect(signer.publicJwk()).rejects.toMatchObject({ code: "pin-required" });
@@ -114,8 +114,8 @@ describe("a token with a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
   });
 });
 
-describe("a token that needs no login", () => {
-  it("is used without one", async () => {
+describe("a token that doesn't require a login", () => {
+  it("doesn't log in to a token that doesn't require it", async () => {
     await using loggedIn = newSigner();
     await loggedIn.publicJwk();
     shim.order({ on: "C_GetTokenInfo", act: { unset: CKF.LOGIN_REQUIRED } });
@@ -126,10 +126,10 @@ describe("a token that needs no login", () => {
   });
 });
 
-describe("a key that asks for the PIN each time (CKA_ALWAYS_AUTHENTICATE)", () => {
+describe("a key that requires the PIN for each signature (CKA_ALWAYS_AUTHENTICATE)", () => {
   beforeAll(() => hsm.generateKey({ label: "careful", id: "80", type: "EC:prime256v1", alwaysAuthenticate: true }));
 
-  it("gets one login for each signature, also side by side", async () => {
+  it("logs in for each signature of a key that requires it, also for concurrent callers", async () => {
     await using signer = newSigner({ key: "careful" });
     await signer.publicJwk();
     const logins = shim.count("C_Login");
@@ -138,7 +138,7 @@ describe("a key that asks for the PIN each time (CKA_ALWAYS_AUTHENTICATE)", () =
     expect(shim.count("C_Login") - logins).toBe(20);
   });
 
-  it("does not sign with a PIN that became wrong, tries it once, and not where that would lock the token", async () => {
+  it("tries a PIN that became wrong once before signing, and none if one more failure locks the token", async () => {
     let pin = hsm.pin;
     await using signer = newSigner({ key: "careful", pin: () => pin });
     await signer.sign(Buffer.from("x"));

@@ -1,11 +1,11 @@
-/** The least X.509 certificate (RFC 5280 §4.1): a key's own word for its public half. */
+/** A minimal self-signed X.509 certificate (RFC 5280 §4.1), which contains a key's public key. */
 import { createPublicKey } from "node:crypto";
 import type { Signer } from "hardproof";
 import { rawToDer } from "../../../src/jose/ecdsa-der.js";
 
 const ECDSA_WITH_SHA256 = Buffer.from("300a06082a8648ce3d040302", "hex");
 
-/** @returns DER, signed by the signer itself */
+/** Returns the certificate of the signer's key in DER. */
 export async function selfSigned(signer: Signer): Promise<Buffer> {
   const name = der(0x30, der(0x31, der(0x30, Buffer.from("0603550403", "hex"), der(0x0c, Buffer.from("hardproof")))));
   const validity = der(0x30, der(0x17, Buffer.from("250101000000Z")), der(0x17, Buffer.from("450101000000Z")));

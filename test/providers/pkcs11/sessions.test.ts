@@ -1,4 +1,4 @@
-/** The sessions of a signer: how many, who waits and for how long; a token that is slow, or stuck; closing. */
+/** The sessions of a signer: their number, the queue for them, slow and stuck tokens, and closing. */
 import { DPoPProver, SignerError } from "hardproof";
 import { describe, expect, it } from "vitest";
 import type { Order } from "../../shim/fault-shim.js";
@@ -6,21 +6,21 @@ import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
-/** A fast token is served by one session, whatever is allowed. */
+/** Makes a signer open all of its sessions: it uses only one for a fast token. */
 const SLOW: Order = { on: "C_Sign", act: { delay: 30 } };
 
 const { shim, newSigner } = await faultyToken("faulty");
 
-describe("a call that is stuck", () => {
-  it("is not finalised under: the way back ends with unavailable, and is found once it answers", async () => {
+describe("stuck calls", () => {
+  it("a recovery doesn't finalise the library during a stuck call: it fails with unavailable, and succeeds once the call returns", async () => {
     await using signer = newSigner({ timeout: 60_000, sessions: 2 });
     await signer.publicJwk();
     const finalized = shim.count("C_Finalize");
     const lost = { until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } } as const;
     shim.order({ on: "C_Sign", times: 1, act: "hang" }, { on: "C_SignInit", from: 2, ...lost });
     const stuck = signer.sign(Buffer.from("stuck"));
-    const refused = await signer.sign(Buffer.from("x")).catch((reason) => reason);
-    expect(refused).toMatchObject({ code: "unavailable" });
+    const rejection = await signer.sign(Buffer.from("x")).catch((reason) => reason);
+    expect(rejection).toMatchObject({ code: "unavailable" });
     expect(shim.count("C_Finalize")).toBe(finalized);
     shim.order();
     await expect(stuck).resolves.toHaveLength(64);
@@ -29,23 +29,23 @@ describe("a call that is stuck", () => {
 });
 
 describe("sessions", () => {
-  it("are 4 by default for a slow token, or what the token can do if that is less", async () => {
-    const most = async (orders: Parameters<typeof shim.order>, options = {}) => {
+  it("opens 4 sessions by default for a slow token, or as many as the token supports", async () => {
+    const openSessions = async (orders: Parameters<typeof shim.order>, options = {}) => {
       shim.order(...orders, SLOW);
       await using signer = newSigner(options);
       const prover = await DPoPProver.create(signer);
       expect(codesOf(await proofs(prover, 80))).toEqual(new Set(["proof"]));
       return shim.openSessions();
     };
-    expect(await most([])).toBe(4);
-    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
-    expect(await most([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
-    expect(await most([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
-    expect(await most([], { sessions: 8 })).toBe(8);
+    expect(await openSessions([])).toBe(4);
+    expect(await openSessions([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
+    expect(await openSessions([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
+    expect(await openSessions([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
+    expect(await openSessions([], { sessions: 8 })).toBe(8);
     expect(shim.openSessions()).toBe(0);
   });
 
-  it("a limit of one works, also after a loss", async () => {
+  it("works with a limit of one session, also after that one is lost", async () => {
     shim.order({ on: "C_OpenSession", act: { limit: 1 } });
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
@@ -59,7 +59,7 @@ describe("sessions", () => {
     await expect(second.publicJwk()).rejects.toMatchObject({ code: "throttled", retryable: true });
   });
 
-  it("a library that can't lock is called by one worker, without the locking flag, for all signers", async () => {
+  it("calls a library that can't lock from one worker for all signers, without the locking flag", async () => {
     const CANT_LOCK = 0x0a;
     shim.order({ on: "C_Initialize", times: 1, act: { return: CANT_LOCK } });
     await using signer = newSigner();
@@ -73,7 +73,7 @@ describe("sessions", () => {
     expect(shim.openSessions()).toBe(2);
   });
 
-  it("callers are served in the order in which they came", async () => {
+  it("serves callers in the order of their calls", async () => {
     await using signer = newSigner({ sessions: 1 });
     await signer.publicJwk();
     const served: number[] = [];
@@ -83,7 +83,7 @@ describe("sessions", () => {
     expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
-  it("a wait for one ends with the time-out", async () => {
+  it("a caller that waits for a session times out", async () => {
     await using signer = newSigner({ sessions: 1, timeout: 200 });
     await signer.publicJwk();
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
@@ -94,14 +94,14 @@ describe("sessions", () => {
     await expect(signer.sign(Buffer.from("c"))).resolves.toHaveLength(64);
   });
 
-  it("a token that has fewer than asked for serves with those", async () => {
+  it("signs if the token allows fewer sessions than requested", async () => {
     await using signer = newSigner({ sessions: 8 });
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_OpenSession", act: { return: CKR.SESSION_COUNT } });
     expect(codesOf(await proofs(prover, 50))).toEqual(new Set(["proof"]));
   });
 
-  it("a session is dropped after any error, since it may carry half an operation", async () => {
+  it("closes a session after any error, because an operation may still be active in it", async () => {
     await using signer = newSigner({ sessions: 1 });
     await signer.publicJwk();
     const closed = shim.count("C_CloseSession");
@@ -111,7 +111,7 @@ describe("sessions", () => {
     await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("no more callers wait than allowed; more are throttled", async () => {
+  it("throttles callers once maxWaiting callers wait for a session", async () => {
     await using signer = newSigner({ sessions: 1, maxWaiting: 10 });
     const prover = await DPoPProver.create(signer);
     const results = await proofs(prover, 50);
@@ -119,7 +119,7 @@ describe("sessions", () => {
     expect(codesOf(results)).toEqual(new Set(["proof", "throttled"]));
   });
 
-  it("all are closed by close()", async () => {
+  it("close() closes all sessions", async () => {
     const [opened, closed] = [shim.count("C_OpenSession"), shim.count("C_CloseSession")];
     const finalized = shim.count("C_Finalize");
     const signer = newSigner();
@@ -133,8 +133,8 @@ describe("sessions", () => {
   });
 });
 
-describe("a slow token", () => {
-  it("does not block the event loop", async () => {
+describe("slow tokens", () => {
+  it("a slow token doesn't block the event loop", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", act: { delay: 50 } });
@@ -142,11 +142,11 @@ describe("a slow token", () => {
     const timer = setInterval(() => ticks++, 5);
     await proofs(prover, 8);
     clearInterval(timer);
-    // Two rounds of 50 ms: a blocked loop would have seen none of the 20 ticks, or one between two signatures.
+    // Two rounds of 50 ms: a blocked event loop would miss all of the 20 ticks, or all but one between two signatures.
     expect(ticks).toBeGreaterThan(8);
   });
 
-  it("that hangs is given up after the time-out, and used again when it answers", async () => {
+  it("a call to a token that hangs times out, and the token is used again", async () => {
     await using signer = newSigner({ timeout: 200, sessions: 2 });
     await signer.publicJwk();
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
@@ -156,7 +156,7 @@ describe("a slow token", () => {
     await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
   });
 
-  it("that hangs doesn't keep close() from ending, and isn't finalised during the call", async () => {
+  it("close() returns although a call hangs, and doesn't finalise the library during it", async () => {
     const signer = newSigner({ timeout: 100 });
     await signer.publicJwk();
     const finalized = shim.count("C_Finalize");
@@ -169,7 +169,7 @@ describe("a slow token", () => {
     await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("an abort while waiting for a session gives up that wait alone", async () => {
+  it("a waiting caller can abort without affecting the others", async () => {
     await using signer = newSigner({ sessions: 1 });
     await signer.publicJwk();
     shim.order({ on: "C_Sign", times: 1, act: { delay: 100 } });
@@ -183,7 +183,7 @@ describe("a slow token", () => {
     await expect(third).resolves.toHaveLength(64);
   });
 
-  it("close() completes 50 signatures in flight first", async () => {
+  it("completes 50 signatures in flight before close() returns", async () => {
     const signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", act: { delay: 5 } });
@@ -194,22 +194,22 @@ describe("a slow token", () => {
   });
 });
 
-it("a message that is a function is made once, when the request leaves the queue", async () => {
+it("calls a message function once, when its request leaves the queue", async () => {
   await using signer = newSigner({ sessions: 1 });
   await signer.publicJwk();
   shim.order({ on: "C_Sign", act: { delay: 100 } });
-  const made: number[] = [];
+  const calls: number[] = [];
   const start = performance.now();
   const message = (n: number) => () => {
-    made.push(performance.now() - start);
+    calls.push(performance.now() - start);
     return Buffer.from([n]);
   };
   await Promise.all([1, 2, 3, 4].map((n) => signer.sign(message(n))));
-  expect(made).toHaveLength(4);
-  for (const [index, time] of made.entries()) expect(time).toBeGreaterThan(90 * index);
+  expect(calls).toHaveLength(4);
+  for (const [index, time] of calls.entries()) expect(time).toBeGreaterThan(90 * index);
 });
 
-it("a message that can't be made rejects its own call only", async () => {
+it("a message function that throws rejects only its own call", async () => {
   await using signer = newSigner();
   await signer.publicJwk();
   const failing = signer.sign(() => {

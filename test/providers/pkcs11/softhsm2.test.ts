@@ -4,12 +4,12 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../../softhsm/index.js";
 import { pkcs11Suite } from "./suite.js";
 
-const WAYS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const;
-for (const way of WAYS)
+const VARIANTS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const;
+for (const variant of VARIANTS)
   pkcs11Suite({
-    name: `SoftHSM 2, with ${JSON.stringify(way)}`,
+    name: `SoftHSM 2, with ${JSON.stringify(variant)}`,
     make: softHsm,
-    signer: (options) => new Pkcs11Signer({ ...options, ...way }),
+    signer: (options) => new Pkcs11Signer({ ...options, ...variant }),
     uri: ({ module }) => `pkcs11:token=tests;object=dpop?module-path=${module}`,
     facts: {
       protection: "software",
@@ -17,7 +17,7 @@ for (const way of WAYS)
       evidence: {
         CKA_SENSITIVE: true,
         CKA_EXTRACTABLE: false,
-        CKA_ALWAYS_SENSITIVE: true,
+        CKA_ALVARIANTS_SENSITIVE: true,
         CKA_NEVER_EXTRACTABLE: true,
         CKA_LOCAL: true,
         CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",

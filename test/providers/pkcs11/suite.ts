@@ -1,4 +1,4 @@
-/** What holds of keys on any PKCS#11 token, run against each real one: found, refused, and used for proofs. */
+/** The test suite that every real PKCS#11 token runs: finding keys, rejecting wrong ones, and making proofs. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,31 +8,35 @@ import type { Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Token } from "../../../softhsm/index.js";
 
-/** One real token, and what differs on it. */
+/** A real token, and how it differs from the others. */
 export interface TokenUnderTest {
+  /** The token's name in the test titles. */
   name: string;
-  /** Why the token isn't available on this machine, and the command that would install it. */
+  /** Why the token isn't available on this machine, and the command that installs it. */
   unavailable?: string | undefined;
+  /** Creates a temporary token. */
   make(options: { label: string; pin: string }): Promise<Token>;
+  /** Returns the signer under test. */
   signer(options: Pkcs11SignerOptions): Signer;
-  /** The URI of its first key. */
+  /** Returns the URI of the token's first key. */
   uri(token: Token): string;
-  /** What the token says of a key that was made on it. */
+  /** What `describe()` returns for a key that was generated on the token. */
   facts: KeyFacts;
-  /** What the token can't do, and why. */
-  cannot?: Partial<Record<"serial" | "extractable" | "twins" | "pin count", string>>;
-  /** Whether the token itself says that a wrong PIN was tried since the last right one. */
+  /** The features that the token doesn't support, and why. */
+  unsupported?: Partial<Record<"serial" | "extractable" | "twins" | "pin count", string>>;
+  /** Returns whether the token reports that a wrong PIN was tried since the last correct one. */
   pinCountLow?(token: Token): boolean;
 }
 
-export function pkcs11Suite(kind: TokenUnderTest): void {
-  const { name, unavailable } = kind;
+/** Defines the suite's tests for a token, or skips them if it isn't available. */
+export function pkcs11Suite(token: TokenUnderTest): void {
+  const { name, unavailable } = token;
   describe.skipIf(unavailable)(`PKCS#11 on ${name}${unavailable ? ` (skipped. ${unavailable})` : ""}`, () => {
-    cases(kind);
+    cases(token);
   });
 }
 
-function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCountLow }: TokenUnderTest): void {
+function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pinCountLow }: TokenUnderTest): void {
   let hsm: Token;
   let directory: string;
   beforeAll(async () => {
@@ -44,10 +48,10 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     rmSync(directory, { recursive: true });
   });
 
-  const unlessItCannot = (ability: keyof typeof cannot, title: string, run: () => Promise<void>) => {
-    const reason = cannot[ability];
+  const itIfSupported = (feature: keyof typeof unsupported, title: string, run: () => Promise<void>) => {
+    const reason = unsupported[feature];
     if (reason === undefined) it(title, run);
-    else it.skip(`${title} (not with ${name}: ${reason})`);
+    else it.skip(`${title} (not supported by ${name}: ${reason})`);
   };
   const options = (more: Partial<Pkcs11SignerOptions> = {}): Pkcs11SignerOptions => ({
     module: hsm.module,
@@ -57,12 +61,12 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     pin: hsm.pin,
     ...more,
   });
-  /** Closes its signer again: some libraries see what other programs change only when they are initialised again. */
+  /** Closes its signer again, because some libraries see changes by other programs only after they are initialised again. */
   const publicJwkOf = async (key: string): Promise<PublicJwk> => {
     await using signer = newSigner(options({ key }));
     return await signer.publicJwk();
   };
-  const refused = async (more: Partial<Pkcs11SignerOptions>): Promise<SignerError> => {
+  const errorFor = async (more: Partial<Pkcs11SignerOptions>): Promise<SignerError> => {
     await using signer = newSigner(options(more));
     return signer.publicJwk().then(
       () => expect.unreachable(),
@@ -70,12 +74,12 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     );
   };
 
-  describe("a key on a token", () => {
-    it("signs, whatever way the token, the key and the PIN are given", async () => {
+  describe("keys", () => {
+    it("signs with a key that is selected by every form of the options token, key and pin", async () => {
       const file = join(directory, "pin");
       writeFileSync(file, `${hsm.pin}\n`);
       process.env.HARDPROOF_TEST_PIN = hsm.pin;
-      const ways: Partial<Pkcs11SignerOptions>[] = [
+      const variants: Partial<Pkcs11SignerOptions>[] = [
         { token: { label: hsm.token } },
         { token: { label: hsm.token, serial: hsm.serial } },
         { key: { label: hsm.key.label } },
@@ -88,8 +92,8 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
         { verify: "first" },
       ];
       const thumbprints = new Set<string>();
-      for (const way of ways) {
-        await using signer = newSigner(options(way));
+      for (const variant of variants) {
+        await using signer = newSigner(options(variant));
         const prover = await DPoPProver.create(signer);
         expect((await prover.makeProof({ htm: "GET", htu: "https://a.example" })).split(".")).toHaveLength(3);
         thumbprints.add(prover.jkt);
@@ -97,19 +101,19 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
       expect(thumbprints.size).toBe(1);
     });
 
-    unlessItCannot("serial", "is found by the token's serial number alone", async () => {
+    itIfSupported("serial", "finds a token by only its serial number", async () => {
       await using signer = newSigner(options({ token: { serial: hsm.serial } }));
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     });
 
-    it("is found by the slot id that describe() tells", async () => {
+    it("finds a token by the slot id that describe() returns", async () => {
       await using signer = newSigner(options());
       const { slot } = (await signer.describe()).evidence.token as { slot: number };
       await using bySlot = newSigner(options({ token: { slot } }));
       expect(await bySlot.publicJwk()).toEqual(await signer.publicJwk());
     });
 
-    it("is described by the token's own attributes", async () => {
+    it("describes the key by its attributes on the token", async () => {
       await using signer = newSigner(options());
       expect(await signer.describe()).toMatchObject({
         uri: uri(hsm),
@@ -117,20 +121,20 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
       });
     });
 
-    unlessItCannot("extractable", "that is extractable is said to be", async () => {
+    itIfSupported("extractable", "describes an extractable key as exportable", async () => {
       await hsm.generateKey({ label: "loose", id: "20", type: "EC:prime256v1", extractable: true });
       await using signer = newSigner(options({ key: "loose" }));
       expect(await signer.describe()).toMatchObject({ exportable: true, evidence: { CKA_EXTRACTABLE: true } });
     });
 
-    it("signs side by side without mixing answers up", async () => {
+    it("makes 500 concurrent signatures without mixing them up", async () => {
       await using signer = newSigner(options());
       const messages = Array.from({ length: 500 }, (_, n) => Buffer.from(`message ${n}`));
       const signatures = await Promise.all(messages.map((message) => signer.sign(message)));
       expect(new Set(signatures.map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(500);
     });
 
-    it("outlives its signer: the library is opened twice, and one of them closed", async () => {
+    it("a library stays usable for other signers after one signer has closed", async () => {
       const [one, other] = [newSigner(options()), newSigner(options())];
       await Promise.all([one.publicJwk(), other.publicJwk()]);
       await one.close();
@@ -141,38 +145,38 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     });
   });
 
-  describe("what is refused", () => {
-    it("a file that doesn't exist or isn't a module", async () => {
-      expect(await refused({ module: "/no/such/module.so" })).toMatchObject({
+  describe("invalid selections", () => {
+    it("rejects a file that doesn't exist or isn't a module", async () => {
+      expect(await errorFor({ module: "/no/such/module.so" })).toMatchObject({
         code: "misconfigured",
         message: expect.stringContaining("/no/such/module.so"),
       });
       const text = join(directory, "text.so");
-      writeFileSync(text, "no library");
-      expect(await refused({ module: text })).toMatchObject({ code: "misconfigured" });
+      writeFileSync(text, "not a library");
+      expect(await errorFor({ module: text })).toMatchObject({ code: "misconfigured" });
     });
 
-    it("a token that is not there, with the names of those that are", async () => {
-      const wanted = [{ label: "nobody" }, { serial: "0" }, { slot: 987654 }, { label: hsm.token, serial: "0" }];
-      for (const token of wanted)
-        expect(await refused({ token })).toMatchObject({
+    it("rejects a token that doesn't exist, and names the available ones", async () => {
+      const selectors = [{ label: "missing" }, { serial: "0" }, { slot: 987654 }, { label: hsm.token, serial: "0" }];
+      for (const token of selectors)
+        expect(await errorFor({ token })).toMatchObject({
           code: "key-not-found",
           message: expect.stringContaining('"tests"'),
         });
     });
 
-    it("a key that is not there, with the names of those that are", async () => {
-      expect(await refused({ key: "nobody" })).toMatchObject({
+    it("rejects a key that doesn't exist, and names the available ones", async () => {
+      expect(await errorFor({ key: "missing" })).toMatchObject({
         code: "key-not-found",
-        message: expect.stringMatching(/label "nobody".*"dpop" \(id.*make it: hardproof keygen/),
+        message: expect.stringMatching(/label "missing".*"dpop" \(id.*make it: hardproof keygen/),
       });
-      expect(await refused({ key: { label: "dpop", id: "ff" } })).toMatchObject({ code: "key-not-found" });
+      expect(await errorFor({ key: { label: "dpop", id: "ff" } })).toMatchObject({ code: "key-not-found" });
     });
 
-    it("a label of two keys, naming both ids; either id then selects its key", async () => {
+    it("rejects a label that two keys share, and names both ids, each of which selects its key", async () => {
       await hsm.generateKey({ label: "twin", id: "30", type: "EC:prime256v1" });
       await hsm.generateKey({ label: "twin", id: "31", type: "EC:prime256v1" });
-      const error = await refused({ key: "twin" });
+      const error = await errorFor({ key: "twin" });
       expect(error).toMatchObject({
         code: "ambiguous-key",
         message: expect.stringMatching(/id 30.*id 31|id 31.*id 30/),
@@ -182,38 +186,38 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
       expect((await one.publicJwk()).x).not.toBe((await other.publicJwk()).x);
     });
 
-    unlessItCannot("twins", "two keys with the same label and id", async () => {
+    itIfSupported("twins", "rejects a label and an id that two keys share", async () => {
       await hsm.generateKey({ label: "same", id: "32", type: "EC:prime256v1" });
       await hsm.generateKey({ label: "same", id: "32", type: "EC:prime256v1" });
-      expect(await refused({ key: { label: "same", id: "32" } })).toMatchObject({ code: "ambiguous-key" });
+      expect(await errorFor({ key: { label: "same", id: "32" } })).toMatchObject({ code: "ambiguous-key" });
     });
 
     it.each([
       ["rsa:2048", "40", "RSA"],
       ["EC:secp384r1", "41", "P-384"],
-    ] as const)("a key of type %s, saying so", async (type, id, found) => {
+    ] as const)("rejects a key of type %s, and names the type", async (type, id, found) => {
       await hsm.generateKey({ label: `odd ${id}`, id, type });
-      expect(await refused({ key: `odd ${id}` })).toMatchObject({
+      expect(await errorFor({ key: `odd ${id}` })).toMatchObject({
         code: "wrong-key",
         message: expect.stringMatching(new RegExp(`${found}.*P-256`)),
       });
     });
 
-    it("a key without its public object, unless the public key is given", async () => {
+    it("rejects a key without a public key object, unless publicJwk is set", async () => {
       await hsm.generateKey({ label: "half", id: "50", type: "EC:prime256v1" });
       const publicJwk = await publicJwkOf("half");
       await hsm.deleteObject({ type: "pubkey", id: "50" });
-      expect(await refused({ key: "half" })).toMatchObject({
+      expect(await errorFor({ key: "half" })).toMatchObject({
         code: "key-not-found",
         message: expect.stringContaining("no public key object"),
       });
-      await using given = newSigner(options({ key: "half", publicJwk }));
-      await expect(given.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-      await using mistaken = newSigner(options({ key: "half", publicJwk: await publicJwkOf(hsm.key.label) }));
-      await expect(mistaken.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
+      await using withJwk = newSigner(options({ key: "half", publicJwk }));
+      await expect(withJwk.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+      await using withWrongJwk = newSigner(options({ key: "half", publicJwk: await publicJwkOf(hsm.key.label) }));
+      await expect(withWrongJwk.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
     });
 
-    it("a PIN source that is empty or can't be read, without a try", async () => {
+    it("rejects a PIN source that is empty or can't be read", async () => {
       const empty = join(directory, "empty");
       writeFileSync(empty, "\n");
       delete process.env.HARDPROOF_TEST_PIN;
@@ -222,36 +226,38 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
         "",
         { env: "HARDPROOF_TEST_PIN" },
         { file: empty },
-        { file: join(directory, "nothing") },
+        { file: join(directory, "missing") },
         () => "",
-        () => Promise.reject(new Error("nobody there")),
+        () => Promise.reject(new Error("not available")),
       ];
-      for (const pin of sources) expect(await refused({ pin })).toMatchObject({ code: "pin-required" });
+      for (const pin of sources) expect(await errorFor({ pin })).toMatchObject({ code: "pin-required" });
     });
 
-    it("a wrong PIN, tried once; the right one works after it", async () => {
-      expect(await refused({ pin: "wrong-PIN" })).toMatchObject({ code: "pin-incorrect", retryable: false });
-      for (let times = 0; times < 20; times++)
-        expect(await refused({ pin: "wrong-PIN" })).toMatchObject({ message: expect.stringContaining("wrong before") });
+    it("tries a wrong PIN once, and signs with the correct one afterwards", async () => {
+      expect(await errorFor({ pin: "wrong-PIN" })).toMatchObject({ code: "pin-incorrect", retryable: false });
+      for (let attempt = 0; attempt < 20; attempt++)
+        expect(await errorFor({ pin: "wrong-PIN" })).toMatchObject({
+          message: expect.stringContaining("wrong before"),
+        });
       await using signer = newSigner(options());
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     });
 
-    unlessItCannot(
+    itIfSupported(
       "pin count",
-      "a wrong PIN once, but no PIN source that can't be read, as the token itself counts",
+      "the token counts a login with a wrong PIN, and none with an unreadable PIN source",
       async () => {
-        // The right PIN resets the count; without a login left, the next one is tried.
+        // The right PIN resets the count, and closing its signer logs out, so the next PIN is tried.
         await publicJwkOf(hsm.key.label);
-        await refused({ pin: { file: join(directory, "nothing") } });
+        await errorFor({ pin: { file: join(directory, "missing") } });
         expect(pinCountLow?.(hsm)).toBe(false);
-        await refused({ pin: "second-wrong-PIN" });
+        await errorFor({ pin: "second-wrong-PIN" });
         expect(pinCountLow?.(hsm)).toBe(true);
       },
     );
 
-    it("options that can't be right, at once", () => {
-      const wrong: Partial<Pkcs11SignerOptions>[] = [
+    it("throws at once for invalid options", () => {
+      const invalid: Partial<Pkcs11SignerOptions>[] = [
         { module: "" },
         { token: "" },
         { token: {} },
@@ -261,15 +267,15 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
         { key: { id: "abc" } },
         { timeout: -1 },
       ];
-      for (const more of wrong) expect(() => newSigner(options(more))).toThrow(SignerError);
+      for (const more of invalid) expect(() => newSigner(options(more))).toThrow(SignerError);
     });
   });
 
   describe("secrets", () => {
-    it("the PIN is in no error and no print", async () => {
+    it("the PIN appears in neither an error nor a printed signer", async () => {
       await using signer = newSigner(options());
       await signer.publicJwk();
-      const errors = [await refused({ pin: "another-wrong-PIN" }), await refused({ pin: "another-wrong-PIN" })];
+      const errors = [await errorFor({ pin: "another-wrong-PIN" }), await errorFor({ pin: "another-wrong-PIN" })];
       for (const shown of [signer, ...errors])
         expect(inspect(shown, { depth: 20, showHidden: true })).not.toMatch(/first-PIN|another-wrong-PIN/);
     });

@@ -1,4 +1,4 @@
-/** The workers that call a library: how many there are, what one that is stuck keeps waiting, and that they end. */
+/** The workers that call a library: their number, what a stuck one blocks, and their end. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -26,14 +26,14 @@ afterEach(() => {
   started.length = 0;
 });
 
-it("a fast token is called by one worker, however many sessions are allowed", async () => {
+it("calls a fast token from one worker, however many sessions are allowed", async () => {
   await using signer = newSigner({ sessions: 8 });
   await sign(signer, 10);
   expect(codesOf(await proofs(await DPoPProver.create(signer), 300))).toEqual(new Set(["proof"]));
-  expect(started.length).toBeLessThan(4); // One, unless a busy machine keeps it from work.
+  expect(started.length).toBeLessThan(4); // Usually one, but a busy machine can delay it.
 });
 
-it("a slow token is given as many workers as the signer has sessions, which work side by side", async () => {
+it("calls a slow token from as many concurrent workers as the signer has sessions", async () => {
   await using signer = newSigner({ sessions: 3 });
   await sign(signer, 1);
   const before = shim.count("C_SignInit");
@@ -47,22 +47,22 @@ it("a slow token is given as many workers as the signer has sessions, which work
   await expect(stuck).resolves.toHaveLength(4);
 });
 
-it("two signers on one library share a worker", async () => {
+it("two signers of one library share a worker", async () => {
   await using one = newSigner();
   await using other = newSigner();
   await Promise.all([sign(one, 10), sign(other, 10)]);
   expect(started.length).toBeLessThan(3);
 });
 
-describe.each(["C_SignInit", "C_Sign"] as const)("a %s that is stuck", (on) => {
-  it("keeps only its own caller waiting, also in the middle of a batch", async () => {
+describe.each(["C_SignInit", "C_Sign"] as const)("%s", (on) => {
+  it(`a stuck ${on} blocks only its own caller, also in the middle of a batch`, async () => {
     await using signer = newSigner({ timeout: 2_000 });
     await sign(signer, 10);
     for (const from of [1, 2, 3, 6]) {
       shim.order({ on, from, times: 1, act: "hang" });
       const outcomes = await Promise.allSettled(Array.from({ length: 50 }, (_, n) => signer.sign(Buffer.from(`${n}`))));
-      const refused = outcomes.filter(({ status }) => status === "rejected");
-      expect(refused).toMatchObject([{ reason: { code: "timeout" } }]);
+      const rejected = outcomes.filter(({ status }) => status === "rejected");
+      expect(rejected).toMatchObject([{ reason: { code: "timeout" } }]);
       expect(started.length).toBeGreaterThan(1);
       shim.order();
     }
@@ -70,7 +70,7 @@ describe.each(["C_SignInit", "C_Sign"] as const)("a %s that is stuck", (on) => {
   });
 });
 
-it("a login that is stuck keeps only its own signer waiting", async () => {
+it("a login that is stuck blocks only its own signer", async () => {
   await using other = newSigner();
   await sign(other, 1);
   await hsm.generateKey({ label: "careful", id: "77", type: "EC:prime256v1", alwaysAuthenticate: true });
@@ -83,7 +83,7 @@ it("a login that is stuck keeps only its own signer waiting", async () => {
   shim.order();
 });
 
-it("errors carry the return value, and a loss is recovered from", async () => {
+it("errors contain the return value, and lost sessions, keys and libraries are recovered", async () => {
   await using signer = newSigner();
   await sign(signer, 2);
   shim.order({ on: "C_Sign", times: 1, act: { return: CKR.BUFFER_TOO_SMALL } });
@@ -97,7 +97,7 @@ it("errors carry the return value, and a loss is recovered from", async () => {
   }
 });
 
-it("a worker that is ended from outside costs no signature", async () => {
+it("all signatures are made although a worker is terminated by other code", async () => {
   await using signer = newSigner();
   await sign(signer, 2);
   const making = sign(signer, 100);
@@ -106,7 +106,7 @@ it("a worker that is ended from outside costs no signature", async () => {
   await expect(sign(signer, 100)).resolves.toHaveLength(100);
 });
 
-it("while the token refuses a further session, the one that is open serves all callers", async () => {
+it("the open session serves all callers while the token refuses another one", async () => {
   await using signer = newSigner({ timeout: 5_000 });
   await sign(signer, 2);
   shim.order({ on: "C_Sign", act: { delay: 20 } }, { on: "C_OpenSession", act: { return: CKR.GENERAL_ERROR } });
@@ -114,7 +114,7 @@ it("while the token refuses a further session, the one that is open serves all c
   shim.order();
 });
 
-it("workers end with the signer", async () => {
+it("workers end when the signer closes", async () => {
   const signer = newSigner();
   await sign(signer, 2);
   const ends = started.map((worker) => once(worker, "exit"));
@@ -130,17 +130,17 @@ it("a worker that is being started when the signer closes ends before the librar
   await sign(signer, 1);
   shim.order({ on: "C_Sign", act: { delay: 40 } });
   const starting = once(process, "worker");
-  const made = sign(signer, 2);
+  const signatures = sign(signer, 2);
   await starting;
   const ends = started.map((worker) => once(worker, "exit"));
   await signer.close();
-  await expect(made).resolves.toHaveLength(2);
+  await expect(signatures).resolves.toHaveLength(2);
   expect(shim.count("C_Finalize")).toBe(finalized + 1);
   expect(await Promise.all(ends)).toEqual(ends.map(() => [0]));
 });
 
-it("workers keep no process alive whose signer wasn't closed", async () => {
-  const program = fileURLToPath(new URL("../../processes/leaving-process.ts", import.meta.url));
+it("a process whose signer wasn't closed exits despite its workers", async () => {
+  const program = fileURLToPath(new URL("../../processes/exit-without-close.ts", import.meta.url));
   const env = environmentFor({ module: hsm.module, token: hsm.token }, hsm.pin);
   const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program], { env });
   expect(stdout.trim()).toBe("signed 202");

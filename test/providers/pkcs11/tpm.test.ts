@@ -6,7 +6,7 @@ import { pkcs11Suite } from "./suite.js";
 
 for (const binding of ["graphene-pk11", "koffi"] as const)
   pkcs11Suite({
-    name: `a TPM, by ${binding}`,
+    name: `a TPM, with ${binding}`,
     unavailable: inject("unavailable").TPM,
     make: softTpm,
     signer: (options) => new TpmSigner({ ...options, binding }),
@@ -26,8 +26,8 @@ for (const binding of ["graphene-pk11", "koffi"] as const)
         CKF_HW_SLOT: true,
       },
     },
-    cannot: {
-      extractable: "tpm2-pkcs11 makes no such key",
-      "pin count": "tpm2-pkcs11 has no such flag",
+    unsupported: {
+      extractable: "tpm2-pkcs11 doesn't create extractable keys",
+      "pin count": "tpm2-pkcs11 doesn't have this flag",
     },
   });

@@ -1,4 +1,4 @@
-/** `pkcs11:` URIs as RFC 7512 has them: read, written, refused, and never with a PIN in an error. */
+/** `pkcs11:` URIs (RFC 7512): parsing and formatting, and errors that never contain a PIN. */
 import fc from "fast-check";
 import { SignerError } from "hardproof";
 import { Pkcs11Signer, provider } from "hardproof/pkcs11";
@@ -6,17 +6,17 @@ import { describe, expect, it, vi } from "vitest";
 import { formatPkcs11Uri, parsePkcs11Uri } from "../../../providers/pkcs11/uri.js";
 
 const MODULE = "module-path=/usr/lib/softhsm/libsofthsm2.so";
-const refusal = (uri: string) => {
+const parseError = (uri: string) => {
   try {
     parsePkcs11Uri(uri);
   } catch (error) {
     if (error instanceof SignerError) return error;
   }
-  return expect.unreachable(`${uri} was not refused`);
+  return expect.unreachable(`${uri} was not rejected`);
 };
 
 describe("RFC 7512 §2.3, the attributes", () => {
-  it("names a token and a key", () => {
+  it("parses a token and a key", () => {
     const path =
       "token=The%20Software%20Token;serial=0123;manufacturer=Acme;model=M%3B1;slot-id=7;object=my-key;id=%01%fF";
     expect(parsePkcs11Uri(`pkcs11:${path};type=private?${MODULE}`)).toEqual({
@@ -28,7 +28,7 @@ describe("RFC 7512 §2.3, the attributes", () => {
     });
   });
 
-  it("takes the module by name, and no PIN from nowhere", () => {
+  it("parses a module name, and a URI without a PIN or a module", () => {
     expect(parsePkcs11Uri("pkcs11:?module-name=softhsm2")).toMatchObject({ module: "softhsm2", pin: undefined });
     expect(parsePkcs11Uri("pkcs11:")).toMatchObject({ module: undefined });
   });
@@ -69,8 +69,11 @@ describe("RFC 7512 §2.3, the attributes", () => {
     ["token=a?pin-source=file://elsewhere/pin", "pin-source must be"],
     ["token=a?pin-source=/pin&pin-value=1234", "exclude each other"],
     ["token=a?pin-value=", "pin-value is empty"],
-  ])("refuses %s", (rest, why) => {
-    expect(refusal(`pkcs11:${rest}`)).toMatchObject({ code: "misconfigured", message: expect.stringContaining(why) });
+  ])("rejects %s", (rest, reason) => {
+    expect(parseError(`pkcs11:${rest}`)).toMatchObject({
+      code: "misconfigured",
+      message: expect.stringContaining(reason),
+    });
   });
 
   it.each([
@@ -97,28 +100,32 @@ describe("RFC 7512 §2.3, the attributes", () => {
     });
   });
 
-  it("reads the number of sessions", () => {
+  it("parses the number of sessions", () => {
     expect(parsePkcs11Uri(`pkcs11:token=a?${MODULE}&sessions=2`)).toMatchObject({ sessions: 2 });
-    expect(refusal(`pkcs11:token=a?${MODULE}&sessions=many`).message).toContain("sessions must be");
+    expect(parseError(`pkcs11:token=a?${MODULE}&sessions=many`).message).toContain("sessions must be");
   });
 
-  it.each(["./evil.so", "evil/x.so", "../x.so"])("refuses the relative path %s: it would be loaded as code", (path) => {
-    expect(refusal(`pkcs11:token=a?module-path=${path}`)).toMatchObject({ code: "misconfigured" });
-  });
+  it.each(["./evil.so", "evil/x.so", "../x.so"])(
+    "rejects the relative path %s, which would be loaded as code",
+    (path) => {
+      expect(parseError(`pkcs11:token=a?module-path=${path}`)).toMatchObject({ code: "misconfigured" });
+    },
+  );
 
-  it("refuses another scheme", () => {
-    for (const uri of ["pkcs12:token=a", "token=a", ""]) expect(refusal(uri)).toMatchObject({ code: "misconfigured" });
+  it("rejects another scheme", () => {
+    for (const uri of ["pkcs12:token=a", "token=a", ""])
+      expect(parseError(uri)).toMatchObject({ code: "misconfigured" });
   });
 
   it("never repeats a PIN in an error", () => {
     for (const more of ["&pin-value=4711", "&pin-source=x", "&other=1", "%", "&slot=1"])
-      expect(refusal(`pkcs11:token=a?pin-value=s3cret-pin${more}`).message).not.toContain("s3cret-pin");
+      expect(parseError(`pkcs11:token=a?pin-value=s3cret-pin${more}`).message).not.toContain("s3cret-pin");
   });
 });
 
 describe("round trips", () => {
   const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
-  // Padding isn't part of a token's text.
+  // The parser removes padding from a token's text.
   const unpadded = text.filter((value) => !/[ \0]$/.test(value));
   const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const token = fc.record({
@@ -137,7 +144,7 @@ describe("round trips", () => {
     text.filter((name) => !/[/\\]/.test(name)),
   );
 
-  it("what is written is read again", () => {
+  it("parses what it formatted", () => {
     fc.assert(
       fc.property(module, token, key, (module, token, key) => {
         const parsed = parsePkcs11Uri(formatPkcs11Uri(module, token, key));
@@ -146,7 +153,7 @@ describe("round trips", () => {
     );
   });
 
-  it("what is read and written again stays as it is", () => {
+  it("formats what it parsed without a change", () => {
     fc.assert(
       fc.property(module, token, key, (module, token, key) => {
         const uri = formatPkcs11Uri(module, token, key);
@@ -156,7 +163,7 @@ describe("round trips", () => {
     );
   });
 
-  it("any text is read, or refused with misconfigured", () => {
+  it("parses any text, or rejects it with misconfigured", () => {
     const pieces = [
       "token=",
       "id=",
@@ -187,25 +194,25 @@ describe("round trips", () => {
 });
 
 describe("the provider", () => {
-  it("opens a URI without touching anything, and drops the PIN from the signer's own", () => {
+  it("opens a URI without I/O, and omits the PIN source from the signer's URI", () => {
     const signer = provider.open("pkcs11:token=a;object=b?module-path=/no/such.so&pin-source=env:NOPE");
     expect(signer).toBeInstanceOf(Pkcs11Signer);
     expect(signer.uri).toBe("pkcs11:token=a;object=b?module-path=/no/such.so");
   });
 
-  it("takes the module beside the URI", () => {
+  it("accepts the module as an option instead of in the URI", () => {
     expect(provider.open("pkcs11:token=a;object=b", { module: "softhsm2" }).uri).toBe(
       "pkcs11:token=a;object=b?module-name=softhsm2",
     );
     expect(() => provider.open("pkcs11:token=a;object=b")).toThrow(/module-path or module-name/);
   });
 
-  it("refuses a URI that selects no token or no key", () => {
+  it("rejects a URI that doesn't select a token or a key", () => {
     for (const uri of [`pkcs11:object=b?${MODULE}`, `pkcs11:token=a?${MODULE}`])
       expect(() => provider.open(uri)).toThrow(SignerError);
   });
 
-  it("warns of a PIN in the URI, without repeating it", () => {
+  it("warns about a PIN in the URI without repeating it", () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
     provider.open(`pkcs11:token=a;object=b?${MODULE}&pin-value=s3cret-pin`);
     expect(warn).toHaveBeenCalledOnce();

@@ -1,4 +1,4 @@
-/** The program of the workers is found in the package as it is installed, and in bundles; or the error says what to do. */
+/** The workers' file is found in the installed package and in bundles; otherwise the error explains what to do. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,8 +35,8 @@ const program = (more = "") => `
   }
   void main();`;
 
-/** Bundles the program for a separate directory, and returns how to run it there. */
-async function bundled(name: string, format: "esm" | "cjs", code = program()): Promise<() => string> {
+/** Bundles the program into a separate directory, and returns a function that runs it there. */
+async function bundle(name: string, format: "esm" | "cjs", code = program()): Promise<() => string> {
   const folder = join(directory, name);
   mkdirSync(folder);
   const outfile = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
@@ -69,7 +69,7 @@ it.each(["binding: 'graphene-pk11'", "binding: 'koffi'", "isolate: true"])(
   },
 );
 
-it("the package signs where it is linked, as pnpm does", () => {
+it("the package signs if it is linked, as pnpm does", () => {
   mkdirSync(join(directory, "linked"));
   linkModules("linked", "hardproof");
   const file = join(directory, "linked", "app.mjs");
@@ -78,25 +78,25 @@ it("the package signs where it is linked, as pnpm does", () => {
 });
 
 it.each(["esm", "cjs"] as const)("a bundle (%s) in a project with node_modules signs", async (format) => {
-  const start = await bundled(`project-${format}`, format);
+  const start = await bundle(`project-${format}`, format);
   linkModules(`project-${format}`, "hardproof", "graphene-pk11", "pkcs11js");
   expect(start()).toBe("64");
 });
 
 it.each(["esm", "cjs"] as const)("a bundle (%s) with a copy of the worker beside it signs", async (format) => {
-  const start = await bundled(`copied-${format}`, format);
+  const start = await bundle(`copied-${format}`, format);
   const worker = join(installed.path, "dist/providers/pkcs11/worker.js");
   copyFileSync(worker, join(directory, `copied-${format}`, "hardproof-pkcs11-worker.mjs"));
   linkModules(`copied-${format}`, "graphene-pk11", "pkcs11js");
   expect(start()).toBe("64");
 });
 
-it.each(["esm", "cjs"] as const)("a bundle (%s) without the worker says which file to copy", async (format) => {
-  const start = await bundled(`without-${format}`, format);
+it.each(["esm", "cjs"] as const)("a bundle (%s) without the worker names the file to copy", async (format) => {
+  const start = await bundle(`without-${format}`, format);
   expect(start()).toMatch(/copy dist\/providers\/pkcs11\/worker\.js .*hardproof-pkcs11-worker\.mjs/);
 });
 
-it("the sources run their worker by tsx", () => {
+it("the sources run their worker with tsx", () => {
   const file = join(directory, "sources.ts");
   writeFileSync(file, program().replace("hardproof/pkcs11", join(root, "providers/pkcs11/index.ts")));
   const env = { ...process.env, HARDPROOF_PKCS11_WORKER: "", TEST_MODULE: hsm.module, TEST_PIN: hsm.pin };
