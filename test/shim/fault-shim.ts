@@ -70,7 +70,7 @@ export interface Order {
 
 /** A library whose calls can be made to fail. */
 export interface FaultShim {
-  /** Path of the library to load. */
+  /** The path of the library to load. */
   readonly module: string;
   /** Places these orders, which replace all earlier ones: without arguments, no call fails. */
   order(...orders: Order[]): void;
@@ -85,9 +85,9 @@ export interface FaultShim {
 /**
  * Compiles the shim.
  *
- * @param behind - Path of the library that receives the calls.
+ * @param library - The path of the library that receives the calls.
  */
-export function faultShim(behind: string): FaultShim {
+export function faultShim(library: string): FaultShim {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-shim-"));
   const [module, plan, counts] = ["shim.so", "plan", "counts"].map((name) => join(directory, name)) as [
     string,
@@ -113,7 +113,7 @@ export function faultShim(behind: string): FaultShim {
   writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 1)));
   const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
   Object.assign(process.env, {
-    HARDPROOF_SHIM_MODULE: behind,
+    HARDPROOF_SHIM_MODULE: library,
     HARDPROOF_SHIM_PLAN: plan,
     HARDPROOF_SHIM_COUNTS: counts,
   });

@@ -145,7 +145,7 @@ static struct order begin_call(int function) {
   return order;
 }
 
-/* Zero resets the number. */
+/* Zero resets the number of open sessions. */
 static void count_sessions(long change) {
   pthread_mutex_lock(&lock);
   open_sessions = change ? open_sessions + change : 0;

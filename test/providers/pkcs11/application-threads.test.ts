@@ -40,7 +40,7 @@ afterEach(async () => {
   await expect.poll(initialized, { timeout: 10_000 }).toBe(expectedAtEnd);
 });
 
-/** Makes all calls fail until the library is restarted. */
+/** Makes signing fail until the library is restarted. */
 function breakLibrary(): void {
   const lost = { until: "C_Initialize", act: { return: CKR.DEVICE_ERROR } } as const;
   shim.order({ on: "C_SignInit", ...lost }, { on: "C_OpenSession", ...lost });

@@ -28,7 +28,7 @@ const SLOW_CALLS = [
 ] as const;
 const CKR_CRYPTOKI_NOT_INITIALIZED = 0x190;
 
-/** Each of the operations on a token whose calls take a second. */
+/** Returns the kit's slow operations, on a token whose calls take a second. */
 function slowStore(variant: Partial<Pkcs11SignerOptions>) {
   const uri = (object: string) => `pkcs11:token=conformance;object=${object}?module-path=${shim.module}`;
   const slowDown = () => shim.order(...SLOW_CALLS.map((on) => ({ on, act: { delay: 1_000 } })));

@@ -128,7 +128,7 @@ describe("creating a key", () => {
   it("creates no key if the caller aborts or the timeout elapses", async () => {
     const before = objects().length;
     const controller = new AbortController();
-    // The PIN is requested in the middle of the creation.
+    // The PIN is read in the middle of the creation.
     const abortingPin = () => {
       controller.abort();
       return hsm.pin;

@@ -25,7 +25,7 @@ const CKA_KEY_GEN_MECHANISM = 0x166;
 const CKA_ALWAYS_AUTHENTICATE = 0x202;
 const CKO_PRIVATE_KEY = 3;
 
-// pkcs11js calls C_GetSlotList and C_GetAttributeValue twice: first for the length.
+// pkcs11js calls C_GetSlotList and C_GetAttributeValue twice: the first time for the length.
 it.each([
   ["koffi", 10],
   ["graphene-pk11", 13],
@@ -67,7 +67,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     expect((await findings(uriOf("object=dpop"))).error).toMatchObject(unavailable);
   });
 
-  it("a token that can't be read is unavailable, and the error doesn't advise to initialise one", async () => {
+  it("a token that can't be read is unavailable, and the error doesn't suggest initialising one", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { return: 0x30 } });
     await using signer = newSigner();
     const error = await signer.publicJwk().catch((reason) => reason);

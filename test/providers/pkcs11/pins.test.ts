@@ -1,4 +1,4 @@
-/** PINs: a wrong one is tried once, none is tried if one more failure locks the token, and each is requested only when needed. */
+/** PINs: a wrong one is tried once, none is tried if one more failure locks the token, and each is read only when needed. */
 import { DPoPProver } from "hardproof";
 import { beforeAll, describe, expect, it } from "vitest";
 import { faultyToken } from "../../shim/faulty-token.js";
@@ -76,19 +76,19 @@ describe("PINs", () => {
     await expect(right.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
-  it("requests the PIN once for each login", async () => {
-    let requests = 0;
+  it("reads the PIN once for each login", async () => {
+    let reads = 0;
     const pin = () => {
-      requests += 1;
+      reads += 1;
       return hsm.pin;
     };
     await using signer = newSigner({ pin });
-    expect(requests).toBe(0);
+    expect(reads).toBe(0);
     await Promise.all([signer.publicJwk(), signer.sign(Buffer.from("x")), signer.describe()]);
-    expect(requests).toBe(1);
+    expect(reads).toBe(1);
     shim.order({ on: "C_Sign", times: 1, act: { return: CKR_USER_NOT_LOGGED_IN } });
     await signer.sign(Buffer.from("x"));
-    expect(requests).toBe(2);
+    expect(reads).toBe(2);
   });
 });
 
@@ -138,7 +138,7 @@ describe("a key that requires the PIN for each signature (CKA_ALWAYS_AUTHENTICAT
     expect(shim.count("C_Login") - logins).toBe(20);
   });
 
-  it("tries a PIN that became wrong once before signing, and none if one more failure locks the token", async () => {
+  it("tries a PIN that has become wrong only once, and none if one more failure locks the token", async () => {
     let pin = hsm.pin;
     await using signer = newSigner({ key: "careful", pin: () => pin });
     await signer.sign(Buffer.from("x"));

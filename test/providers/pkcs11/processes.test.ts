@@ -158,7 +158,7 @@ describe("worker threads", () => {
 });
 
 describe("a worker thread that was started before the main thread imported PKCS#11", () => {
-  it("a worker thread from before the import keeps its library when the main thread's last signer closes", async () => {
+  it("a worker thread that was started before the import keeps its library when the main thread's last signer closes", async () => {
     const finalized = shim.count("C_Finalize");
     const args = ["--import", "tsx", program("late-import")];
     const { stdout } = await promisify(execFile)(process.execPath, args, { env: environment(shim.module) });

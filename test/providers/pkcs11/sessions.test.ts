@@ -183,7 +183,7 @@ describe("slow tokens", () => {
     await expect(third).resolves.toHaveLength(64);
   });
 
-  it("completes 50 signatures in flight before close() returns", async () => {
+  it("close() completes 50 signatures in flight before it returns", async () => {
     const signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", act: { delay: 5 } });

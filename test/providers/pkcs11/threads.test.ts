@@ -30,7 +30,7 @@ it("calls a fast token from one worker, however many sessions are allowed", asyn
   await using signer = newSigner({ sessions: 8 });
   await sign(signer, 10);
   expect(codesOf(await proofs(await DPoPProver.create(signer), 300))).toEqual(new Set(["proof"]));
-  expect(started.length).toBeLessThan(4); // Usually one, but a busy machine can delay it.
+  expect(started.length).toBeLessThan(4); // Usually one; more if a busy machine slows its calls down.
 });
 
 it("calls a slow token from as many concurrent workers as the signer has sessions", async () => {
