@@ -1,4 +1,4 @@
-/** A library whose calls take a second: no operation blocks the event loop, and each one times out on time. */
+/** A library whose calls take a second: no operation blocks the event loop, and each one respects its timeout. */
 import { createKey, listKeys } from "hardproof";
 import { deleteKey, type Pkcs11Signer } from "hardproof/pkcs11";
 import { describe, expect, it, vi } from "vitest";
@@ -88,7 +88,7 @@ const ACTIONS: Record<string, Prepare> = {
 
 describe.each(DELAYED)("%s", (on) => {
   it.each(Object.keys(ACTIONS))(
-    `%s doesn't block the event loop and times out on time while each ${on} takes a second`,
+    `%s doesn't block the event loop and respects the timeout while each ${on} takes a second`,
     async (name) => {
       const { run, orders = [], end } = await (ACTIONS[name] ?? expect.unreachable())();
       shim.order(...orders, { on, act: { delay: DELAY } });

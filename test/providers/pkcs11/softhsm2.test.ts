@@ -17,7 +17,7 @@ for (const variant of VARIANTS)
       evidence: {
         CKA_SENSITIVE: true,
         CKA_EXTRACTABLE: false,
-        CKA_ALVARIANTS_SENSITIVE: true,
+        CKA_ALWAYS_SENSITIVE: true,
         CKA_NEVER_EXTRACTABLE: true,
         CKA_LOCAL: true,
         CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
