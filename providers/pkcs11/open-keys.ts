@@ -1,15 +1,15 @@
 /** The keys that a worker has open, each on its own session, and the loop that recovers one that was lost. */
 import { SignerError } from "../../src/errors.js";
 import type { Handle } from "./binding.js";
-import { CKF_RW_SESSION, CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
+import { CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
 import { RefusedSession } from "./failure.js";
 import { type FoundKey, findKey, isRestricted } from "./keys.js";
 import { authenticate, type LoginContext, logIn } from "./login.js";
 import { nameOf } from "./objects.js";
 import type { KeySpec, Request } from "./protocol.js";
-import { isRecoverable, mayBeStaleHandle, needsRestart } from "./recovery.js";
+import { needsRestart, recoveryStepFor } from "./recovery.js";
 import { returnValue } from "./return-values.js";
-import { findToken, type Token, TokenNotFound } from "./token.js";
+import { findToken, type Token } from "./token.js";
 
 export interface OpenedKey extends FoundKey {
   readonly session: Handle;
@@ -45,9 +45,13 @@ export class OpenKeys {
     });
   }
 
-  /** Runs an operation in a session that is logged in and can write. Only opening the session is repeated after a loss. */
-  useToken<T>(request: Request, operation: (session: Handle, token: Token) => T): T {
-    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, CKF_RW_SESSION, lost));
+  /**
+   * Runs an operation in a session that is logged in. Only opening the session is repeated after a loss.
+   *
+   * @param flags - `CKF_RW_SESSION` for an operation that writes.
+   */
+  useToken<T>(request: Request, flags: number, operation: (session: Handle, token: Token) => T): T {
+    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, flags, lost));
     try {
       return operation(session, token);
     } finally {
@@ -105,30 +109,31 @@ export class OpenKeys {
 
   #withRecovery<T>(request: Request, attempt: (lost?: unknown) => T): T {
     let lost: unknown;
-    try {
-      for (let left = MOST_RECOVERIES; ; left--) {
-        try {
-          return attempt(lost);
-        } catch (error) {
-          const isNew = this.spec(request).expected === undefined;
-          const isMissing = isNew && error instanceof TokenNotFound;
-          const isStale = !isNew && lost === undefined && mayBeStaleHandle(error);
-          if (!isStale && (!isRecoverable(error, !isNew || lost !== undefined) || (isMissing && lost))) throw error;
-          if (left === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
-          if (isMissing) this.#findMissing(error);
-          else if (lost !== undefined || needsRestart(error)) this.#context.restart("lost");
-          lost = error;
-        }
+    for (let left = MOST_RECOVERIES; ; left--)
+      try {
+        return attempt(lost);
+      } catch (error) {
+        this.#prepareRetry(request, error, lost !== undefined, left);
+        lost = error;
       }
-    } catch (error) {
-      // Its session may carry half an operation.
+  }
+
+  /** @throws The error if another attempt can't help. */
+  #prepareRetry(request: Request, error: unknown, isRetry: boolean, left: number): void {
+    try {
+      const step = recoveryStepFor(error, { isNew: this.spec(request).expected === undefined, isRetry });
+      if (step === "none") throw error;
+      if (left === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
+      if (step === "restart") this.#context.restart("lost");
+      if (step === "refresh") this.#refresh(error);
+    } catch (final) {
+      // The session may carry half an operation.
       this.close(request.key);
-      throw error;
+      throw final;
     }
   }
 
-  /** Some libraries read their tokens only when they are initialised. */
-  #findMissing(error: TokenNotFound): void {
+  #refresh(error: unknown): void {
     try {
       this.#context.restart("missing token");
     } catch {

@@ -1,4 +1,4 @@
-/** Which failures are worth a recovery. */
+/** Which failures are worth a recovery, and the next step of it. */
 import { SignerError } from "../../src/errors.js";
 import { returnValue } from "./return-values.js";
 import { TokenNotFound } from "./token.js";
@@ -23,22 +23,36 @@ const FINAL = new Set(
 const LIBRARY_LOST = new Set(["CKR_CRYPTOKI_NOT_INITIALIZED", "CKR_SLOT_ID_INVALID"]);
 
 /**
- * Returns whether opening the key again can help: after any return value that isn't a final answer, vendor-defined ones
- * included. A token or key that was there before may yet come back.
- *
- * @param wasOpen - Whether the key was open before, by this signer.
+ * - `reopen`: Open the key again.
+ * - `restart`: Restart the library first.
+ * - `refresh`: Restart it for a token that isn't there: some libraries read their tokens only when they are initialised.
+ * - `none`: The error is final.
  */
-export function isRecoverable(error: unknown, wasOpen: boolean): boolean {
-  const name = returnValue(error);
-  if (name !== undefined) return !FINAL.has(name);
-  if (error instanceof TokenNotFound) return true;
-  return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
+export type RecoveryStep = "reopen" | "restart" | "refresh" | "none";
+
+/** Returns the next step, after which the operation is worth another attempt. */
+export function recoveryStepFor(
+  error: unknown,
+  { isNew, isRetry }: { isNew: boolean; isRetry: boolean },
+): RecoveryStep {
+  if (isNew && error instanceof TokenNotFound) return isRetry ? "none" : "refresh";
+  if (!isNew && !isRetry && mayBeStaleHandle(error)) return "reopen";
+  if (!isRecoverable(error, !isNew || isRetry)) return "none";
+  return isRetry || needsRestart(error) ? "restart" : "reopen";
 }
 
 /**
- * Returns whether a handle may have come to mean another object: another part of the process has restarted the library.
+ * Any return value that isn't a final answer is worth it, vendor-defined ones included. A token or key that was there before
+ * may yet come back.
  */
-export function mayBeStaleHandle(error: unknown): boolean {
+function isRecoverable(error: unknown, wasOpen: boolean): boolean {
+  const name = returnValue(error);
+  if (name !== undefined) return !FINAL.has(name);
+  return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
+}
+
+/** Another part of the process may have restarted the library, and the handle may be another object's now. */
+function mayBeStaleHandle(error: unknown): boolean {
   return /^CKR_KEY_(FUNCTION_NOT_PERMITTED|TYPE_INCONSISTENT)$/.test(returnValue(error) ?? "");
 }
 
