@@ -31,17 +31,17 @@ describe.skipIf(unavailable)(`p11-kit server${unavailable ? ` (skipped. ${unavai
 
   it("several workers sign through p11-kit server, although each has its own library state", async () => {
     const signers = [newSigner(), newSigner(), newSigner()];
-    const making = signers.map(async (signer) => proofs(await DPoPProver.create(signer), 200));
-    for (const results of await Promise.all(making)) expect(codesOf(results)).toEqual(new Set(["proof"]));
+    const pending = signers.map(async (signer) => proofs(await DPoPProver.create(signer), 200));
+    for (const results of await Promise.all(pending)) expect(codesOf(results)).toEqual(new Set(["proof"]));
     await Promise.all(signers.map((signer) => signer.close()));
   });
 
   it("makes proofs or fails with unavailable after p11-kit server is killed, and only makes proofs after its restart", async () => {
     await using signer = newSigner();
     const prover = await DPoPProver.create(signer);
-    const making = proofs(prover, 200);
+    const pending = proofs(prover, 200);
     await server.kill();
-    expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await making)]));
+    expect(["proof", "unavailable"]).toEqual(expect.arrayContaining([...codesOf(await pending)]));
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "unavailable", retryable: true });
     await server.restart();
     await expect.poll(() => signer.sign(Buffer.from("x")), { timeout: 20_000 }).toHaveLength(64);

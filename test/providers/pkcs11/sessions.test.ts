@@ -187,9 +187,9 @@ describe("slow tokens", () => {
     const signer = newSigner();
     const prover = await DPoPProver.create(signer);
     shim.order({ on: "C_Sign", act: { delay: 5 } });
-    const making = proofs(prover, 50);
+    const pending = proofs(prover, 50);
     await signer.close();
-    expect(codesOf(await making)).toEqual(new Set(["proof"]));
+    expect(codesOf(await pending)).toEqual(new Set(["proof"]));
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "misconfigured" });
   });
 });

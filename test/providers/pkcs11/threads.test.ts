@@ -100,9 +100,9 @@ it("errors contain the return value, and lost sessions, keys and libraries are r
 it("all signatures are made although a worker is terminated by other code", async () => {
   await using signer = newSigner();
   await sign(signer, 2);
-  const making = sign(signer, 100);
+  const pending = sign(signer, 100);
   await started[0]?.terminate();
-  await expect(making).resolves.toHaveLength(100);
+  await expect(pending).resolves.toHaveLength(100);
   await expect(sign(signer, 100)).resolves.toHaveLength(100);
 });
 
