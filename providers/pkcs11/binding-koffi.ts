@@ -1,4 +1,4 @@
-/** The PKCS#11 functions by koffi, which calls C functions without a compiler. */
+/** Calls the PKCS#11 functions through koffi, which doesn't need a compiler. */
 import type { LibraryHandle } from "koffi";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, type Handle, ULONG_BYTES, ulong } from "./binding.js";
 import { Pkcs11Error } from "./return-values.js";
@@ -6,7 +6,7 @@ import { Pkcs11Error } from "./return-values.js";
 type Koffi = typeof import("koffi")["default"];
 type KoffiFunction = ReturnType<LibraryHandle["func"]>;
 
-/** `CK_FUNCTION_LIST` begins with its version and has the functions in this order (PKCS #11 v2.40, §5). */
+/** The functions in the order of `CK_FUNCTION_LIST`, after its version (PKCS #11 v2.40, §5). */
 const FUNCTION_LIST = `
   C_Initialize C_Finalize C_GetInfo C_GetFunctionList C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_GetMechanismList
   C_GetMechanismInfo C_InitToken C_InitPIN C_SetPIN C_OpenSession C_CloseSession C_CloseAllSessions C_GetSessionInfo
@@ -20,7 +20,7 @@ const FUNCTION_LIST = `
   .trim()
   .split(/\s+/);
 
-/** Parameters by function. Handles, flags and lengths are `CK_ULONG`; everything else is a pointer. */
+/** Parameter types of each function. Handles, flags and lengths are `CK_ULONG`; everything else is a pointer. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   C_Initialize: "void *",
   C_Finalize: "void *",
@@ -45,21 +45,21 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 
 const CKR_OK = 0x00;
 const CKR_BUFFER_TOO_SMALL = 0x150;
-/** Bytes of an attribute's value: enough for all but certificates, and for all libraries but NSS. */
+/** Bytes to read an attribute's value into. Only certificates are longer, and only NSS requires the exact length. */
 const VALUE_BYTES = 512;
-/** An attribute that is longer is reported as unavailable. */
-const MOST_VALUE_BYTES = 65_536;
-const MOST_SLOTS = 256;
-const MOST_MECHANISMS = 1024;
+/** Bytes. A longer attribute is reported as unavailable. */
+const MAX_VALUE_BYTES = 65_536;
+const MAX_SLOTS = 256;
+const MAX_MECHANISMS = 1024;
 
-/** Loads the package. */
+/** Loads koffi. */
 export async function loadKoffi(): Promise<Binding> {
   const koffi = await importKoffi();
   defineTypes(koffi);
   return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
 }
 
-/** Inside `try`: a bundler accepts there that the package may be missing. */
+/** The import is inside `try`, because bundlers then accept that the package may be missing. */
 async function importKoffi(): Promise<Koffi> {
   try {
     return (await import("koffi")).default;
@@ -80,7 +80,7 @@ function defineTypes(koffi: Koffi): void {
     LockMutex: "void *",
     UnlockMutex: "void *",
     flags: "CK_ULONG",
-    // NSS reads its parameters here, before the reserved member.
+    // NSS reads its parameters from here, before pReserved.
     LibraryParameters: "void *",
     pReserved: "void *",
   });
@@ -129,10 +129,10 @@ class KoffiCryptoki implements Cryptoki {
   }
 
   C_GetSlotList(): Handle[] {
-    const slots = Buffer.alloc(MOST_SLOTS * ULONG_BYTES);
+    const slots = Buffer.alloc(MAX_SLOTS * ULONG_BYTES);
     return ulongs(
       slots,
-      this.#count(MOST_SLOTS, (count) => this.#call("C_GetSlotList", 1, slots, count)),
+      this.#count(MAX_SLOTS, (count) => this.#call("C_GetSlotList", 1, slots, count)),
     );
   }
 
@@ -155,8 +155,8 @@ class KoffiCryptoki implements Cryptoki {
   }
 
   C_GetMechanismList(slot: Handle): number[] {
-    const list = Buffer.alloc(MOST_MECHANISMS * ULONG_BYTES);
-    const count = this.#count(MOST_MECHANISMS, (count) => this.#call("C_GetMechanismList", slot, list, count));
+    const list = Buffer.alloc(MAX_MECHANISMS * ULONG_BYTES);
+    const count = this.#count(MAX_MECHANISMS, (count) => this.#call("C_GetMechanismList", slot, list, count));
     return ulongs(list, count).map(Number);
   }
 
@@ -186,10 +186,10 @@ class KoffiCryptoki implements Cryptoki {
     this.#call("C_FindObjectsInit", session, template.map(toStructure), template.length);
   }
 
-  C_FindObjects(session: Handle, most: number): Handle[] {
-    const objects = Buffer.alloc(most * ULONG_BYTES);
+  C_FindObjects(session: Handle, max: number): Handle[] {
+    const objects = Buffer.alloc(max * ULONG_BYTES);
     const count = ulong(0);
-    this.#call("C_FindObjects", session, objects, most, count);
+    this.#call("C_FindObjects", session, objects, max, count);
     return ulongs(objects, Number(fromUlong(count)));
   }
 
@@ -227,9 +227,9 @@ class KoffiCryptoki implements Cryptoki {
     publicKey: readonly Attribute[],
     privateKey: readonly Attribute[],
   ): { publicKey: Handle; privateKey: Handle } {
-    const halves = [publicKey, privateKey].flatMap((half) => [half.map(toStructure), half.length]);
+    const templates = [publicKey, privateKey].flatMap((template) => [template.map(toStructure), template.length]);
     const handles = [ulong(0), ulong(0)] as const;
-    this.#call("C_GenerateKeyPair", session, this.#mechanism(mechanism), ...halves, ...handles);
+    this.#call("C_GenerateKeyPair", session, this.#mechanism(mechanism), ...templates, ...handles);
     return { publicKey: fromUlong(handles[0]), privateKey: fromUlong(handles[1]) };
   }
 
@@ -241,53 +241,57 @@ class KoffiCryptoki implements Cryptoki {
     check(this.#functions[name]?.(...parameters));
   }
 
-  #count(most: number, call: (count: Buffer) => void): number {
-    const count = ulong(most);
+  #count(max: number, call: (count: Buffer) => void): number {
+    const count = ulong(max);
     call(count);
     return Number(fromUlong(count));
   }
 
-  /** In C memory: it is used for every signature. */
+  /** Returns the mechanism in C memory. It is allocated once, because every signature needs it. */
   #mechanism(mechanism: number): unknown {
-    const known = this.#mechanisms.get(mechanism);
-    if (known) return known;
+    const cached = this.#mechanisms.get(mechanism);
+    if (cached) return cached;
     const allocated = this.#koffi.alloc("CK_MECHANISM", 1);
     this.#koffi.encode(allocated, "CK_MECHANISM", { mechanism, pParameter: null, ulParameterLen: 0 });
     this.#mechanisms.set(mechanism, allocated);
     return allocated;
   }
 
-  #readLengths(about: readonly Handle[], types: readonly number[]): number[] {
+  #readLengths(handles: readonly Handle[], types: readonly number[]): number[] {
     return this.#readAttributes(
-      about,
+      handles,
       types.map((type) => ({ type, pValue: null, ulValueLen: 0 })),
     );
   }
 
-  #readValues(about: readonly Handle[], types: readonly number[], lengths: readonly number[]) {
-    const values = lengths.map((length) => Buffer.alloc(length <= MOST_VALUE_BYTES ? length : 0));
+  #readValues(handles: readonly Handle[], types: readonly number[], lengths: readonly number[]) {
+    const values = lengths.map((length) => Buffer.alloc(length <= MAX_VALUE_BYTES ? length : 0));
     const attributes = types.map((type, index) => toStructure({ type, value: values[index] as Buffer }));
-    const read = this.#readAttributes(about, attributes);
-    // Any spelling of CK_UNAVAILABLE_INFORMATION is longer than the buffer.
+    const read = this.#readAttributes(handles, attributes);
+    // CK_UNAVAILABLE_INFORMATION, 32 or 64 bits wide, is larger than the buffer's length.
     return values.map((value, index) => {
       const length = read[index] ?? Number.POSITIVE_INFINITY;
       return length <= value.length ? value.subarray(0, length) : undefined;
     });
   }
 
-  /** @returns The values' lengths. */
-  #readAttributes(about: readonly Handle[], attributes: readonly object[]): number[] {
+  /**
+   * Reads the attributes into their buffers.
+   *
+   * @returns The lengths of the values.
+   */
+  #readAttributes(handles: readonly Handle[], attributes: readonly object[]): number[] {
     const template = this.#koffi.alloc("CK_ATTRIBUTE", attributes.length);
     const size = this.#koffi.sizeof("CK_ATTRIBUTE");
     attributes.forEach((attribute, index) => {
       this.#koffi.encode(template, index * size, "CK_ATTRIBUTE", attribute);
     });
-    this.#call("C_GetAttributeValue", ...about, template, attributes.length);
+    this.#call("C_GetAttributeValue", ...handles, template, attributes.length);
     return attributes.map((_, index) => Number(this.#koffi.decode(template, index * size, "CK_ATTRIBUTE").ulValueLen));
   }
 }
 
-/** A C structure that the library has filled in, read member by member. */
+/** Reads the members of a C structure that the library has filled in, one after the other. */
 class Fields {
   readonly bytes: Buffer;
   #offset = 0;

@@ -1,9 +1,9 @@
-/** Which failures are worth a recovery. */
+/** Decides which errors mean that a session, login, handle, token or library was lost. */
 import { SignerError } from "../../src/errors.js";
 import { returnValue } from "./return-values.js";
 import { TokenNotFound } from "./token.js";
 
-/** Return values that are an answer to the request: a recovery can't change them. */
+/** Return values that result from the request itself: a recovery can't change them. */
 const FINAL = new Set(
   `
   ARGUMENTS_BAD ATTRIBUTE_READ_ONLY ATTRIBUTE_SENSITIVE ATTRIBUTE_TYPE_INVALID ATTRIBUTE_VALUE_INVALID
@@ -19,12 +19,12 @@ const FINAL = new Set(
     .map((name) => `CKR_${name}`),
 );
 
-/** The handles of a library that was initialised again are void: only another restart, or a fresh start, can help. */
+/** Return values after which opening the key again can't help until the library is initialised again. */
 const LIBRARY_LOST = new Set(["CKR_CRYPTOKI_NOT_INITIALIZED", "CKR_SLOT_ID_INVALID"]);
 
 /**
- * Returns whether opening the key again can help: after any return value that isn't a final answer, vendor-defined ones
- * included. A token or key that was there before may yet come back.
+ * Returns whether opening the key again can help. It can after any return value that isn't final, including those that a
+ * vendor defines; and if a token or key is missing that was there before.
  *
  * @param wasOpen - Whether the key was open before, by this signer.
  */
@@ -36,13 +36,14 @@ export function isRecoverable(error: unknown, wasOpen: boolean): boolean {
 }
 
 /**
- * Returns whether a handle may have come to mean another object: another part of the process has restarted the library.
+ * Returns whether the handle may refer to a different object now, because another part of the process has restarted the
+ * library.
  */
 export function mayBeStaleHandle(error: unknown): boolean {
   return /^CKR_KEY_(FUNCTION_NOT_PERMITTED|TYPE_INCONSISTENT)$/.test(returnValue(error) ?? "");
 }
 
-/** Returns whether nothing less than initialising the library again can help. */
+/** Returns whether only initialising the library again can help. */
 export function needsRestart(error: unknown): boolean {
   return error instanceof TokenNotFound || LIBRARY_LOST.has(returnValue(error) ?? "");
 }

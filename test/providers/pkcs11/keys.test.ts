@@ -112,7 +112,7 @@ describe("a key pair made on the token", () => {
     );
     expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
     const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
-    expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+    expect(error.message).toContain(`The token already has ${found}. ${remedy}`);
   });
 
   it("of one name, asked for twice at once, leaves at most one behind", async () => {
