@@ -37,7 +37,7 @@ export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name
   rejectDuplicates(lib, session, name, 0);
   const pair = generate(lib, session, name);
   try {
-    // Another program may have created a key pair with this name at the same time. Both programs then delete theirs.
+    // Another program may have created a key pair with this name at the same time. Then each program deletes its own.
     rejectDuplicates(lib, session, name, 1);
     rejectExtractable(lib, session, pair.privateKey);
   } catch (error) {
@@ -56,14 +56,14 @@ export function listKeys(lib: Cryptoki, session: Handle, { selector }: KeySpec, 
   }));
 }
 
-/** Returns the label unless it isn't UTF-8: then a URI can't select the key by it. */
+/** Returns the label; `undefined` if it is empty, or isn't UTF-8 so that a URI can't contain it. */
 function readableLabel({ label, attributes }: FoundObject): string | undefined {
   const isUtf8 = attributes.get(CKA_LABEL)?.equals(Buffer.from(label)) ?? true;
   return isUtf8 && label !== "" ? label : undefined;
 }
 
 /**
- * Deletes a private key and its public key. Certificates are not deleted.
+ * Deletes a private key, and its public key unless another private key has the same id. Certificates are not deleted.
  *
  * @throws {SignerError} With code `key-not-found` or `ambiguous-key`: nothing was deleted.
  */

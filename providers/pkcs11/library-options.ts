@@ -20,14 +20,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** @throws {SignerError} With code `misconfigured` if the options differ. The message names what differs. */
 export function checkSameOptions(path: string, current: LibraryOptions, options: LibraryOptions): void {
   if (current.libraryParameters !== options.libraryParameters)
-    throw misconfigured(`${path} is in use with other libraryParameters. Set the same ones, or isolate.`);
+    throw misconfigured(
+      `${path} is in use with other libraryParameters. Set the same ones, or set the option isolate.`,
+    );
   for (const name of Object.keys({ ...current.environment, ...options.environment })) {
     const valueIn = ({ environment }: LibraryOptions) => environment?.[name] ?? process.env[name] ?? "the default";
     const [inUse, required] = [valueIn(current), valueIn(options)];
     if (inUse === required) continue;
-    throw misconfigured(
-      `${path} is in use with ${name} set to ${inUse}. Set the same value, or isolate, to use ${required}.`,
-    );
+    throw misconfigured(`${path} is in use with ${name} set to ${inUse}. To use ${required}, set the option isolate.`);
   }
 }
 

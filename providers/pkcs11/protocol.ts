@@ -42,7 +42,7 @@ export interface KeySpec {
   readonly expected: PublicJwk | undefined;
 }
 
-/** What a worker can be sent to do. */
+/** An operation that a worker runs. */
 export type Operation =
   | { readonly name: "sign"; readonly digest: Uint8Array }
   | { readonly name: "open" | "describe" | "generate" | "list" | "delete" | "inspect" }
@@ -90,7 +90,7 @@ export interface Request {
   readonly key: number;
   /** Set if the worker doesn't have a session for the key yet. */
   readonly spec: KeySpec | undefined;
-  /** Whether another worker has a session for the key. This one then doesn't need one. */
+  /** Whether another worker has a session for the key. A session in this worker is then optional. */
   readonly hasOtherSession: boolean;
   readonly operation: Operation;
 }
