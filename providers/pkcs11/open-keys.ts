@@ -1,15 +1,15 @@
 /** The open keys of a worker, each in its own session, and the recovery of keys that were lost. */
 import { SignerError } from "../../src/errors.js";
 import type { Handle } from "./binding.js";
-import { CKF_RW_SESSION, CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
+import { CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
 import { RefusedSession } from "./failure.js";
 import { type FoundKey, findKey, isRestricted } from "./keys.js";
 import { authenticate, type LoginContext, logIn } from "./login.js";
 import { nameOf } from "./objects.js";
 import type { KeySpec, Request } from "./protocol.js";
-import { isRecoverable, mayBeStaleHandle, needsRestart } from "./recovery.js";
+import { needsRestart, recoveryStepFor } from "./recovery.js";
 import { returnValue } from "./return-values.js";
-import { findToken, type Token, TokenNotFound } from "./token.js";
+import { findToken, type Token } from "./token.js";
 
 /** A key that is open in a session. */
 export interface OpenedKey extends FoundKey {
@@ -48,9 +48,13 @@ export class OpenKeys {
     });
   }
 
-  /** Runs an operation in a read-write session that is logged in. After a loss, only opening the session is repeated. */
-  useToken<T>(request: Request, operation: (session: Handle, token: Token) => T): T {
-    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, CKF_RW_SESSION, lost));
+  /**
+   * Runs an operation in a session that is logged in. After a loss, only opening the session is repeated.
+   *
+   * @param flags - `CKF_RW_SESSION` for an operation that writes.
+   */
+  useToken<T>(request: Request, flags: number, operation: (session: Handle, token: Token) => T): T {
+    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, flags, lost));
     try {
       return operation(session, token);
     } finally {
@@ -116,30 +120,35 @@ export class OpenKeys {
 
   #withRecovery<T>(request: Request, attempt: (lost?: unknown) => T): T {
     let lost: unknown;
-    try {
-      for (let remaining = MAX_RECOVERIES; ; remaining--) {
-        try {
-          return attempt(lost);
-        } catch (error) {
-          const isNew = this.spec(request).expected === undefined;
-          const isMissing = isNew && error instanceof TokenNotFound;
-          const isStale = !isNew && lost === undefined && mayBeStaleHandle(error);
-          if (!isStale && (!isRecoverable(error, !isNew || lost !== undefined) || (isMissing && lost))) throw error;
-          if (remaining === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
-          if (isMissing) this.#refreshTokens(error);
-          else if (lost !== undefined || needsRestart(error)) this.#context.restart("lost");
-          lost = error;
-        }
+    for (let remaining = MAX_RECOVERIES; ; remaining--)
+      try {
+        return attempt(lost);
+      } catch (error) {
+        this.#prepareRetry(request, error, lost !== undefined, remaining);
+        lost = error;
       }
-    } catch (error) {
+  }
+
+  /**
+   * Takes the recovery step that an error calls for.
+   *
+   * @throws The error if another attempt can't help.
+   */
+  #prepareRetry(request: Request, error: unknown, isRetry: boolean, remaining: number): void {
+    try {
+      const step = recoveryStepFor(error, { isNew: this.spec(request).expected === undefined, isRetry });
+      if (step === "none") throw error;
+      if (remaining === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
+      if (step === "restart") this.#context.restart("lost");
+      if (step === "refresh") this.#refreshTokens(error);
+    } catch (final) {
       // An operation may be unfinished in the session.
       this.close(request.key);
-      throw error;
+      throw final;
     }
   }
 
-  /** Restarts the library, because some libraries read their tokens only when they are initialised. */
-  #refreshTokens(error: TokenNotFound): void {
+  #refreshTokens(error: unknown): void {
     try {
       this.#context.restart("missing token");
     } catch {

@@ -1,4 +1,4 @@
-/** Decides which errors mean that a session, login, handle, token or library was lost. */
+/** Decides which errors can be recovered from, and what the next step is. */
 import { SignerError } from "../../src/errors.js";
 import { returnValue } from "./return-values.js";
 import { TokenNotFound } from "./token.js";
@@ -23,23 +23,43 @@ const FINAL = new Set(
 const LIBRARY_LOST = new Set(["CKR_CRYPTOKI_NOT_INITIALIZED", "CKR_SLOT_ID_INVALID"]);
 
 /**
- * Returns whether opening the key again can help. It can after any return value that isn't final, including those that a
- * vendor defines; and if a token or key is missing that was there before.
+ * The next step of a recovery.
  *
- * @param wasOpen - Whether the key was open before, by this signer.
+ * - `reopen`: Open the key again.
+ * - `restart`: Restart the library first.
+ * - `refresh`: Restart it to find a missing token: some libraries read their tokens only when they are initialised.
+ * - `none`: The error is final.
  */
-export function isRecoverable(error: unknown, wasOpen: boolean): boolean {
-  const name = returnValue(error);
-  if (name !== undefined) return !FINAL.has(name);
-  if (error instanceof TokenNotFound) return true;
-  return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
+export type RecoveryStep = "reopen" | "restart" | "refresh" | "none";
+
+/**
+ * Returns the step to take before the next attempt.
+ *
+ * @param isNew - Whether the key was never open before.
+ * @param isRetry - Whether a recovery step was already taken for this request.
+ */
+export function recoveryStepFor(
+  error: unknown,
+  { isNew, isRetry }: { isNew: boolean; isRetry: boolean },
+): RecoveryStep {
+  if (isNew && error instanceof TokenNotFound) return isRetry ? "none" : "refresh";
+  if (!isNew && !isRetry && mayBeStaleHandle(error)) return "reopen";
+  if (!isRecoverable(error, !isNew || isRetry)) return "none";
+  return isRetry || needsRestart(error) ? "restart" : "reopen";
 }
 
 /**
- * Returns whether the handle may refer to a different object now, because another part of the process has restarted the
- * library.
+ * Returns whether opening the key again can help. It can after any return value that isn't final, including those that a
+ * vendor defines; and if a token or key is missing that was there before.
  */
-export function mayBeStaleHandle(error: unknown): boolean {
+function isRecoverable(error: unknown, wasOpen: boolean): boolean {
+  const name = returnValue(error);
+  if (name !== undefined) return !FINAL.has(name);
+  return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
+}
+
+/** Returns whether the handle may refer to a different object, because another part of the process restarted the library. */
+function mayBeStaleHandle(error: unknown): boolean {
   return /^CKR_KEY_(FUNCTION_NOT_PERMITTED|TYPE_INCONSISTENT)$/.test(returnValue(error) ?? "");
 }
 

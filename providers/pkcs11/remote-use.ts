@@ -27,8 +27,13 @@ export class RemoteUse implements TokenUse {
 
   run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     const { id, result } = this.#calls.call("run", toOperation(operation));
-    deadline?.signal.addEventListener("abort", () => void this.#calls.call("abandon", id), { once: true });
+    deadline?.signal.addEventListener("abort", () => this.#abandon(id), { once: true });
     return result;
+  }
+
+  /** Doesn't wait: if the other side has ended, there is nothing left to abandon. */
+  #abandon(id: number): void {
+    this.#calls.call("abandon", id).result.catch(() => undefined);
   }
 
   async close(): Promise<void> {

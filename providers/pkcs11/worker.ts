@@ -5,7 +5,7 @@
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
-import { CKF_OS_LOCKING_OK } from "./constants.js";
+import { CKF_OS_LOCKING_OK, CKF_RW_SESSION } from "./constants.js";
 import { readFacts, usesTpm } from "./evidence.js";
 import { toFailure } from "./failure.js";
 import { hintFor } from "./hints.js";
@@ -96,11 +96,11 @@ class LibraryWorker {
       case "describe":
         return keys.use(request, (opened) => readFacts(lib, this.#path, opened));
       case "generate":
-        return keys.useToken(request, (session) => generateKeyPair(lib, session, keys.spec(request)));
+        return keys.useToken(request, CKF_RW_SESSION, (session) => generateKeyPair(lib, session, keys.spec(request)));
       case "list":
-        return keys.useToken(request, (session, token) => listKeys(lib, session, keys.spec(request), token));
+        return keys.useToken(request, 0, (session, token) => listKeys(lib, session, keys.spec(request), token));
       case "delete":
-        return keys.useToken(request, (session) => deleteKeyPair(lib, session, keys.spec(request)));
+        return keys.useToken(request, CKF_RW_SESSION, (session) => deleteKeyPair(lib, session, keys.spec(request)));
       case "inspect":
         return inspectToken(lib, keys.spec(request));
       case "close":

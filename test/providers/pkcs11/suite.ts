@@ -164,7 +164,7 @@ function cases({ name, make, signer: newSigner, uri, facts, cannot = {}, pinCoun
     it("a key that is not there, with the names of those that are", async () => {
       expect(await refused({ key: "nobody" })).toMatchObject({
         code: "key-not-found",
-        message: expect.stringMatching(/label "nobody".*"dpop" \(id.*make it: hardproof keygen/),
+        message: expect.stringMatching(/label "nobody".*"dpop" \(id.*To create it, run hardproof keygen/),
       });
       expect(await refused({ key: { label: "dpop", id: "ff" } })).toMatchObject({ code: "key-not-found" });
     });
