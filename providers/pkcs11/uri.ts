@@ -123,7 +123,7 @@ function tokenText(attributes: Attributes, name: string, fail: UriFailure): stri
 function utf8(attributes: Attributes, name: string, fail: UriFailure): string | undefined {
   const bytes = attributes.bytes(name);
   const text = bytes?.toString("utf8");
-  if (bytes && !Buffer.from(text ?? "").equals(bytes)) throw fail(`${name} isn't UTF-8.`);
+  if (bytes && !Buffer.from(text ?? "").equals(bytes)) throw fail(`${name} is not UTF-8`);
   return text;
 }
 

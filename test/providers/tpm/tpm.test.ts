@@ -105,7 +105,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await using elsewhere = newSigner({ store: "/elsewhere" });
     await expect(elsewhere.publicJwk()).rejects.toMatchObject({
       code: "misconfigured",
-      message: expect.stringMatching(new RegExp(`one TPM2_PKCS11_STORE.*${tpm.store}.*/elsewhere`)),
+      message: expect.stringMatching(new RegExp(`in use with TPM2_PKCS11_STORE set to ${tpm.store}.*/elsewhere`)),
     });
     await using otherTpm = newSigner({ tcti: "device:/dev/tpm9" });
     await expect(otherTpm.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
