@@ -1,11 +1,11 @@
-/** The PKCS#11 functions as graphene-pk11 provides them: those of pkcs11js, on which it is built. */
+/** Calls the PKCS#11 functions through pkcs11js, the native addon of graphene-pk11. */
 import type { Module } from "graphene-pk11";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, ulong } from "./binding.js";
 import { Pkcs11Error } from "./return-values.js";
 
 type Functions = Module["lib"];
 
-/** Loads the package. Loading it by way of graphene-pk11 would take three times as long, in each worker. */
+/** Loads pkcs11js directly: loading it through graphene-pk11 would take three times as long in each worker. */
 export function loadGraphene(): Binding {
   const { createRequire } = process.getBuiltinModule("node:module");
   const graphene = createRequire(import.meta.url).resolve("graphene-pk11");
@@ -14,66 +14,74 @@ export function loadGraphene(): Binding {
     name: "graphene-pk11",
     load(path) {
       const lib = new PKCS11();
-      checked(() => lib.load(path));
+      translateErrors(() => lib.load(path));
       return functionsOf(lib);
     },
   };
 }
 
-/** Handles, here as buffers. */
-const encoded = ulong;
+/** Encodes a handle: pkcs11js represents handles as buffers. */
+const encodeHandle = ulong;
 const template = (attributes: readonly Attribute[]) => attributes.map(({ type, value }) => ({ type, value }));
 const version = ({ major, minor }: { major: number; minor: number }) => `${major}.${minor}`;
 
 function functionsOf(lib: Functions): Cryptoki {
   return {
-    // pkcs11js cuts off the last character of the parameters.
+    // pkcs11js cuts off the last character of the parameters, so a blank is added.
     C_Initialize: (flags, parameters) =>
-      checked(() =>
+      translateErrors(() =>
         lib.C_Initialize(parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }),
       ),
-    C_Finalize: () => checked(() => lib.C_Finalize()),
+    C_Finalize: () => translateErrors(() => lib.C_Finalize()),
     C_GetInfo() {
-      const info = checked(() => lib.C_GetInfo());
+      const info = translateErrors(() => lib.C_GetInfo());
       const { manufacturerID: manufacturer, libraryDescription: description, libraryVersion } = info;
       return { manufacturer, description, version: version(libraryVersion) };
     },
-    C_GetSlotList: () => checked(() => lib.C_GetSlotList(true)).map(fromUlong),
-    C_GetSlotInfo: (slot) => checked(() => lib.C_GetSlotInfo(encoded(slot))),
+    C_GetSlotList: () => translateErrors(() => lib.C_GetSlotList(true)).map(fromUlong),
+    C_GetSlotInfo: (slot) => translateErrors(() => lib.C_GetSlotInfo(encodeHandle(slot))),
     C_GetTokenInfo(slot) {
-      const info = checked(() => lib.C_GetTokenInfo(encoded(slot)));
+      const info = translateErrors(() => lib.C_GetTokenInfo(encodeHandle(slot)));
       const { label, serialNumber: serial, manufacturerID: manufacturer, model, flags, maxSessionCount } = info;
       return { label, serial, manufacturer, model, firmware: version(info.firmwareVersion), flags, maxSessionCount };
     },
-    C_GetMechanismList: (slot) => checked(() => lib.C_GetMechanismList(encoded(slot))),
-    C_OpenSession: (slot, flags) => fromUlong(checked(() => lib.C_OpenSession(encoded(slot), flags))),
-    C_CloseSession: (session) => checked(() => lib.C_CloseSession(encoded(session))),
-    C_GetSessionInfo: (session) => checked(() => lib.C_GetSessionInfo(encoded(session))),
-    // It throws a TypeError where there is no PIN. A token with a PIN pad ignores an empty one.
-    C_Login: (session, user, pin = "") => checked(() => lib.C_Login(encoded(session), user, pin)),
-    C_FindObjectsInit: (session, search) => checked(() => lib.C_FindObjectsInit(encoded(session), template(search))),
-    C_FindObjects: (session, most) => checked(() => lib.C_FindObjects(encoded(session), most)).map(fromUlong),
-    C_FindObjectsFinal: (session) => checked(() => lib.C_FindObjectsFinal(encoded(session))),
+    C_GetMechanismList: (slot) => translateErrors(() => lib.C_GetMechanismList(encodeHandle(slot))),
+    C_OpenSession: (slot, flags) => fromUlong(translateErrors(() => lib.C_OpenSession(encodeHandle(slot), flags))),
+    C_CloseSession: (session) => translateErrors(() => lib.C_CloseSession(encodeHandle(session))),
+    C_GetSessionInfo: (session) => translateErrors(() => lib.C_GetSessionInfo(encodeHandle(session))),
+    // pkcs11js throws a TypeError if the PIN is undefined. A token with a PIN pad ignores an empty PIN.
+    C_Login: (session, user, pin = "") => translateErrors(() => lib.C_Login(encodeHandle(session), user, pin)),
+    C_FindObjectsInit: (session, search) =>
+      translateErrors(() => lib.C_FindObjectsInit(encodeHandle(session), template(search))),
+    C_FindObjects: (session, max) =>
+      translateErrors(() => lib.C_FindObjects(encodeHandle(session), max)).map(fromUlong),
+    C_FindObjectsFinal: (session) => translateErrors(() => lib.C_FindObjectsFinal(encodeHandle(session))),
     C_GetAttributeValue(session, object, types) {
       const request = types.map((type) => ({ type }));
-      const values = checked(() => lib.C_GetAttributeValue(encoded(session), encoded(object), request));
+      const values = translateErrors(() =>
+        lib.C_GetAttributeValue(encodeHandle(session), encodeHandle(object), request),
+      );
       return values.map(({ value }) => (Buffer.isBuffer(value) ? value : undefined));
     },
     C_SignInit: (session, mechanism, key) =>
-      checked(() => lib.C_SignInit(encoded(session), { mechanism }, encoded(key))),
+      translateErrors(() => lib.C_SignInit(encodeHandle(session), { mechanism }, encodeHandle(key))),
     C_Sign: (session, data, length) =>
-      checked(() => lib.C_Sign(encoded(session), Buffer.from(data), Buffer.alloc(length))),
+      translateErrors(() => lib.C_Sign(encodeHandle(session), Buffer.from(data), Buffer.alloc(length))),
     C_GenerateKeyPair(session, mechanism, publicKey, privateKey) {
-      const halves = [template(publicKey), template(privateKey)] as const;
-      const pair = checked(() => lib.C_GenerateKeyPair(encoded(session), { mechanism }, ...halves));
+      const templates = [template(publicKey), template(privateKey)] as const;
+      const pair = translateErrors(() => lib.C_GenerateKeyPair(encodeHandle(session), { mechanism }, ...templates));
       return { publicKey: fromUlong(pair.publicKey), privateKey: fromUlong(pair.privateKey) };
     },
-    C_DestroyObject: (session, object) => checked(() => lib.C_DestroyObject(encoded(session), encoded(object))),
+    C_DestroyObject: (session, object) =>
+      translateErrors(() => lib.C_DestroyObject(encodeHandle(session), encodeHandle(object))),
   };
 }
 
-/** pkcs11js names the return value in the message, and doesn't wrap the errors of `C_FindObjects`. */
-function checked<T>(call: () => T): T {
+/**
+ * Rethrows the addon's errors as {@link Pkcs11Error}. Most of them have the return value as `code`; those of `C_FindObjects`
+ * only have it in the message.
+ */
+function translateErrors<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
@@ -84,7 +92,7 @@ function checked<T>(call: () => T): T {
 function pkcs11ErrorOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error && typeof error.code === "number" && error.code > 0 ? error.code : undefined;
-  const named = /CKR_\w+:(\d+)/.exec(error.message)?.[1];
-  const value = named === undefined ? code : Number(named);
+  const fromMessage = /CKR_\w+:(\d+)/.exec(error.message)?.[1];
+  const value = fromMessage === undefined ? code : Number(fromMessage);
   return value === undefined ? error : new Pkcs11Error(value);
 }

@@ -1,4 +1,4 @@
-/** The PKCS#11 functions by koffi, which calls C functions without a compiler. */
+/** Calls the PKCS#11 functions through koffi, which doesn't need a compiler. */
 import type { LibraryHandle } from "koffi";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, type Handle, ULONG_BYTES, ulong } from "./binding.js";
 import { defineTypes, Fields, type Koffi, PARAMETERS } from "./koffi-types.js";
@@ -8,21 +8,21 @@ type KoffiFunction = ReturnType<LibraryHandle["func"]>;
 
 const CKR_OK = 0x00;
 const CKR_BUFFER_TOO_SMALL = 0x150;
-/** Bytes of an attribute's value: enough for all but certificates, and for all libraries but NSS. */
+/** Bytes to read an attribute's value into. Only certificates are longer, and only NSS requires the exact length. */
 const VALUE_BYTES = 512;
-/** An attribute that is longer is reported as unavailable. */
-const MOST_VALUE_BYTES = 65_536;
-const MOST_SLOTS = 256;
-const MOST_MECHANISMS = 1024;
+/** Bytes. A longer attribute is reported as unavailable. */
+const MAX_VALUE_BYTES = 65_536;
+const MAX_SLOTS = 256;
+const MAX_MECHANISMS = 1024;
 
-/** Loads the package. */
+/** Loads koffi. */
 export async function loadKoffi(): Promise<Binding> {
   const koffi = await importKoffi();
   defineTypes(koffi);
   return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
 }
 
-/** Inside `try`: a bundler accepts there that the package may be missing. */
+/** The import is inside `try`, because bundlers then accept that the package may be missing. */
 async function importKoffi(): Promise<Koffi> {
   try {
     return (await import("koffi")).default;
@@ -70,10 +70,10 @@ class KoffiCryptoki implements Cryptoki {
   }
 
   C_GetSlotList(): Handle[] {
-    const slots = Buffer.alloc(MOST_SLOTS * ULONG_BYTES);
+    const slots = Buffer.alloc(MAX_SLOTS * ULONG_BYTES);
     return ulongs(
       slots,
-      this.#count(MOST_SLOTS, (count) => this.#call("C_GetSlotList", 1, slots, count)),
+      this.#count(MAX_SLOTS, (count) => this.#call("C_GetSlotList", 1, slots, count)),
     );
   }
 
@@ -96,8 +96,8 @@ class KoffiCryptoki implements Cryptoki {
   }
 
   C_GetMechanismList(slot: Handle): number[] {
-    const list = Buffer.alloc(MOST_MECHANISMS * ULONG_BYTES);
-    const count = this.#count(MOST_MECHANISMS, (count) => this.#call("C_GetMechanismList", slot, list, count));
+    const list = Buffer.alloc(MAX_MECHANISMS * ULONG_BYTES);
+    const count = this.#count(MAX_MECHANISMS, (count) => this.#call("C_GetMechanismList", slot, list, count));
     return ulongs(list, count).map(Number);
   }
 
@@ -127,10 +127,10 @@ class KoffiCryptoki implements Cryptoki {
     this.#call("C_FindObjectsInit", session, template.map(toStructure), template.length);
   }
 
-  C_FindObjects(session: Handle, most: number): Handle[] {
-    const objects = Buffer.alloc(most * ULONG_BYTES);
+  C_FindObjects(session: Handle, max: number): Handle[] {
+    const objects = Buffer.alloc(max * ULONG_BYTES);
     const count = ulong(0);
-    this.#call("C_FindObjects", session, objects, most, count);
+    this.#call("C_FindObjects", session, objects, max, count);
     return ulongs(objects, Number(fromUlong(count)));
   }
 
@@ -168,9 +168,9 @@ class KoffiCryptoki implements Cryptoki {
     publicKey: readonly Attribute[],
     privateKey: readonly Attribute[],
   ): { publicKey: Handle; privateKey: Handle } {
-    const halves = [publicKey, privateKey].flatMap((half) => [half.map(toStructure), half.length]);
+    const templates = [publicKey, privateKey].flatMap((template) => [template.map(toStructure), template.length]);
     const handles = [ulong(0), ulong(0)] as const;
-    this.#call("C_GenerateKeyPair", session, this.#mechanism(mechanism), ...halves, ...handles);
+    this.#call("C_GenerateKeyPair", session, this.#mechanism(mechanism), ...templates, ...handles);
     return { publicKey: fromUlong(handles[0]), privateKey: fromUlong(handles[1]) };
   }
 
@@ -182,48 +182,52 @@ class KoffiCryptoki implements Cryptoki {
     check(this.#functions[name]?.(...parameters));
   }
 
-  #count(most: number, call: (count: Buffer) => void): number {
-    const count = ulong(most);
+  #count(max: number, call: (count: Buffer) => void): number {
+    const count = ulong(max);
     call(count);
     return Number(fromUlong(count));
   }
 
-  /** In C memory: it is used for every signature. */
+  /** Returns the mechanism in C memory. It is allocated once, because every signature needs it. */
   #mechanism(mechanism: number): unknown {
-    const known = this.#mechanisms.get(mechanism);
-    if (known) return known;
+    const cached = this.#mechanisms.get(mechanism);
+    if (cached) return cached;
     const allocated = this.#koffi.alloc("CK_MECHANISM", 1);
     this.#koffi.encode(allocated, "CK_MECHANISM", { mechanism, pParameter: null, ulParameterLen: 0 });
     this.#mechanisms.set(mechanism, allocated);
     return allocated;
   }
 
-  #readLengths(about: readonly Handle[], types: readonly number[]): number[] {
+  #readLengths(handles: readonly Handle[], types: readonly number[]): number[] {
     return this.#readAttributes(
-      about,
+      handles,
       types.map((type) => ({ type, pValue: null, ulValueLen: 0 })),
     );
   }
 
-  #readValues(about: readonly Handle[], types: readonly number[], lengths: readonly number[]) {
-    const values = lengths.map((length) => Buffer.alloc(length <= MOST_VALUE_BYTES ? length : 0));
+  #readValues(handles: readonly Handle[], types: readonly number[], lengths: readonly number[]) {
+    const values = lengths.map((length) => Buffer.alloc(length <= MAX_VALUE_BYTES ? length : 0));
     const attributes = types.map((type, index) => toStructure({ type, value: values[index] as Buffer }));
-    const read = this.#readAttributes(about, attributes);
-    // Any spelling of CK_UNAVAILABLE_INFORMATION is longer than the buffer.
+    const read = this.#readAttributes(handles, attributes);
+    // CK_UNAVAILABLE_INFORMATION, 32 or 64 bits wide, is larger than the buffer's length.
     return values.map((value, index) => {
       const length = read[index] ?? Number.POSITIVE_INFINITY;
       return length <= value.length ? value.subarray(0, length) : undefined;
     });
   }
 
-  /** @returns The values' lengths. */
-  #readAttributes(about: readonly Handle[], attributes: readonly object[]): number[] {
+  /**
+   * Reads the attributes into their buffers.
+   *
+   * @returns The lengths of the values.
+   */
+  #readAttributes(handles: readonly Handle[], attributes: readonly object[]): number[] {
     const template = this.#koffi.alloc("CK_ATTRIBUTE", attributes.length);
     const size = this.#koffi.sizeof("CK_ATTRIBUTE");
     attributes.forEach((attribute, index) => {
       this.#koffi.encode(template, index * size, "CK_ATTRIBUTE", attribute);
     });
-    this.#call("C_GetAttributeValue", ...about, template, attributes.length);
+    this.#call("C_GetAttributeValue", ...handles, template, attributes.length);
     return attributes.map((_, index) => Number(this.#koffi.decode(template, index * size, "CK_ATTRIBUTE").ulValueLen));
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The PKCS#11 functions (PKCS #11 v2.40) that Hardproof calls, whatever package binds them to JavaScript. They are
- * synchronous and are called on a library's workers only. Each one throws a {@link Pkcs11Error} unless it returns `CKR_OK`.
+ * The PKCS#11 functions (PKCS #11 v2.40) that Hardproof calls, independent of the package that binds them to JavaScript.
+ * They are synchronous, so only a library's workers call them. Each one throws a {@link Pkcs11Error} unless it returns
+ * `CKR_OK`.
  */
 import { constants } from "node:os";
 import { SignerError } from "../../src/errors.js";
@@ -9,19 +10,20 @@ import { Pkcs11Error } from "./return-values.js";
 /** `CK_SESSION_HANDLE`, `CK_OBJECT_HANDLE` or `CK_SLOT_ID`. */
 export type Handle = bigint;
 
-/** `CK_ATTRIBUTE`, with its value as bytes: `ulong` and `bool` encode numbers and booleans. */
+/** `CK_ATTRIBUTE`, with its value as bytes. `ulong` and `bool` encode numbers and booleans. */
 export interface Attribute {
   readonly type: number;
   readonly value: Buffer;
 }
 
+/** `CK_INFO`. Text fields contain their padding. */
 export interface LibraryInfo {
   readonly manufacturer: string;
   readonly description: string;
   readonly version: string;
 }
 
-/** Text fields are padded as the token reports them. */
+/** `CK_TOKEN_INFO`. Text fields contain their padding. */
 export interface TokenInfo {
   readonly label: string;
   readonly serial: string;
@@ -32,6 +34,7 @@ export interface TokenInfo {
   readonly maxSessionCount: number;
 }
 
+/** A loaded library. The functions have the standard's names, and handles and values as JavaScript types. */
 export interface Cryptoki {
   C_Initialize(flags: number, libraryParameters: string | undefined): void;
   C_Finalize(): void;
@@ -47,15 +50,16 @@ export interface Cryptoki {
   /** @param pin - `undefined` for a token with a PIN pad. */
   C_Login(session: Handle, user: number, pin: string | undefined): void;
   C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void;
-  C_FindObjects(session: Handle, most: number): Handle[];
+  /** @param max - The most handles to return. */
+  C_FindObjects(session: Handle, max: number): Handle[];
   C_FindObjectsFinal(session: Handle): void;
   /**
-   * Returns a value for each type, `undefined` for an attribute that the token reports as unavailable. Throws if the object
-   * doesn't have one of them: not every library fills in the others then.
+   * Returns a value for each type; `undefined` for an attribute that the token reports as unavailable. Throws if the object
+   * doesn't have one of them, because not every library fills in the others then.
    */
   C_GetAttributeValue(session: Handle, object: Handle, types: readonly number[]): (Buffer | undefined)[];
   C_SignInit(session: Handle, mechanism: number, key: Handle): void;
-  /** @param length - The most bytes that the signature may have. */
+  /** @param length - The most bytes that the signature can have. */
   C_Sign(session: Handle, data: Uint8Array, length: number): Buffer;
   C_GenerateKeyPair(
     session: Handle,
@@ -68,13 +72,14 @@ export interface Cryptoki {
 
 /** A package that loads a PKCS#11 library. */
 export interface Binding {
-  /** The package, with its version. */
+  /** The package's name. */
   readonly name: string;
   load(path: string): Cryptoki;
 }
 
-/** The packages that can be used. */
+/** The packages that can be used, in order of preference. */
 export const BINDINGS = ["graphene-pk11", "koffi"] as const;
+/** The name of a package that can be used. */
 export type BindingName = (typeof BINDINGS)[number];
 
 /** `CK_ULONG` is a C `long`: 4 bytes on Windows. */
@@ -101,7 +106,7 @@ export function bool(value: boolean): Buffer {
 /**
  * Loads a library without initialising it.
  *
- * @throws {SignerError} With code `misconfigured` if the library can't be loaded; the message has the loader's own words.
+ * @throws {SignerError} With code `misconfigured` if the library can't be loaded. The message contains the loader's error.
  */
 export function loadLibrary(path: string, binding: Binding): Cryptoki {
   try {
@@ -118,7 +123,7 @@ const RTLD_NODELETE: Readonly<Record<string, number>> = { linux: 0x1000, darwin:
 
 /**
  * Keeps the library mapped until the process ends. A binding unloads it when its worker ends, and the destructors that a
- * library registered for its threads would then run in memory that is gone.
+ * library registered for its threads would then run in unmapped memory.
  */
 function keepMapped(path: string): void {
   const flag = RTLD_NODELETE[process.platform];
@@ -126,7 +131,7 @@ function keepMapped(path: string): void {
   try {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | flag);
   } catch (error) {
-    // Node.js expects an addon. The library has been loaded by then.
+    // Node.js reports that the library isn't an addon, but has loaded it by then.
     if (!/self-register/.test(String(error))) throw error;
   }
 }

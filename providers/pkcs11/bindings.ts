@@ -1,4 +1,4 @@
-/** The packages that bind PKCS#11 libraries to JavaScript. Both are optional. */
+/** Loads a package that binds PKCS#11 libraries to JavaScript. Both packages are optional. */
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { BINDINGS, type Binding, type BindingName } from "./binding.js";
 import { loadGraphene } from "./binding-graphene.js";
@@ -10,10 +10,10 @@ const LOADERS: Readonly<Record<BindingName, () => Binding | Promise<Binding>>> =
 };
 
 /**
- * Loads the first package that is installed.
+ * Loads a package.
  *
- * @param name - The one to use, in place of any.
- * @throws {SignerError} With code `misconfigured` if it isn't installed, or its native part can't be loaded.
+ * @param name - The package to load. Default: the first one that is installed.
+ * @throws {SignerError} With code `misconfigured` if the package isn't installed, or its native part can't be loaded.
  */
 export async function importBinding(name: BindingName | undefined): Promise<Binding> {
   const candidates = name ? [name] : BINDINGS;
@@ -22,7 +22,7 @@ export async function importBinding(name: BindingName | undefined): Promise<Bind
       return await LOADERS[candidate]();
     } catch (cause) {
       if (isMissing(cause, candidate)) continue;
-      const remedy = brokenRemedy(candidate, cause);
+      const remedy = loadRemedy(candidate, cause);
       throw misconfigured(`PKCS#11 needs the package ${candidate}. ${remedy}`, { cause });
     }
   const installations = candidates.map((candidate) => INSTALLATIONS[candidate]).join(", or ");
@@ -35,7 +35,7 @@ const INSTALLATIONS: Readonly<Record<BindingName, string>> = {
   koffi: "npm install koffi (prebuilt: needs no compiler)",
 };
 
-function brokenRemedy(name: BindingName, cause: unknown): string {
+function loadRemedy(name: BindingName, cause: unknown): string {
   if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")
     return "Node.js runs with --permission and may not load addons (ERR_DLOPEN_DISABLED): add --allow-addons.";
   if (name === "koffi") return `It can't be loaded: ${firstLine(cause)}`;

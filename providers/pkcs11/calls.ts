@@ -3,10 +3,11 @@ import type { SignerError } from "../../src/errors.js";
 import { fromFailure, toFailure } from "./failure.js";
 import type { Failure } from "./protocol.js";
 
+/** A connection to another thread or process. */
 export interface Channel {
   post(message: unknown): void;
   listen(receive: (message: unknown) => void): void;
-  /** Calls back when the other side has gone, with the error of all calls to it. */
+  /** Calls `end` when the other side has ended, with the error that rejects all calls to it. */
   onEnd?(end: (error: SignerError) => void): void;
 }
 
@@ -20,6 +21,7 @@ interface PendingCall {
   reject(error: unknown): void;
 }
 
+/** One side of a channel: calls the other side's handlers, and runs its own for the other side. */
 export class Calls {
   readonly #channel: Channel;
   readonly #handlers: Handlers;
@@ -27,7 +29,7 @@ export class Calls {
   #ended: SignerError | undefined;
   #ids = 0;
 
-  /** @param handlers - Run the calls of the other side, by name. */
+  /** @param handlers - The functions that the other side can call, by name. */
   constructor(channel: Channel, handlers: Handlers) {
     this.#channel = channel;
     this.#handlers = handlers;
@@ -35,10 +37,7 @@ export class Calls {
     channel.onEnd?.((error) => this.end(error));
   }
 
-  get hasPending(): boolean {
-    return this.#pending.size > 0;
-  }
-
+  /** Calls a handler of the other side. `id` identifies the call to that handler. */
   call(name: string, argument?: unknown): { id: number; result: Promise<unknown> } {
     const id = ++this.#ids;
     const result = new Promise((resolve, reject) => {
@@ -49,7 +48,7 @@ export class Calls {
     return { id, result };
   }
 
-  /** The other side has gone: pending calls and further ones reject. */
+  /** Rejects the pending calls and all further ones, because the other side has ended. */
   end(error: SignerError): void {
     this.#ended ??= error;
     for (const { reject } of this.#pending.values()) reject(error);

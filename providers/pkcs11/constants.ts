@@ -1,4 +1,4 @@
-/** The constants of PKCS #11 v2.40 that are used here, under the standard's own names. */
+/** The constants of PKCS #11 v2.40 that Hardproof uses, under their standard names. */
 
 export const CKF_OS_LOCKING_OK = 0x2;
 export const CKF_SERIAL_SESSION = 0x4;
@@ -56,10 +56,10 @@ export const CKA_ALLOWED_MECHANISMS = 0x40000600;
 export const CKM_EC_KEY_PAIR_GEN = 0x1040;
 export const CKM_ECDSA = 0x1041;
 
-/** DER of the named curve, as in `CKA_EC_PARAMS`. */
+/** `CKA_EC_PARAMS` of P-256: the DER of its object identifier, in hex. */
 export const P256_PARAMS = "06082a8648ce3d030107";
 
-/** Names of curves by their `CKA_EC_PARAMS`, for errors about keys on them. */
+/** Names of curves by their `CKA_EC_PARAMS` in hex, for error messages. */
 export const CURVES: Readonly<Record<string, string>> = {
   [P256_PARAMS]: "P-256",
   "06052b81040022": "P-384",
@@ -68,7 +68,7 @@ export const CURVES: Readonly<Record<string, string>> = {
   "06052b81040021": "P-224",
 };
 
-/** Names of key types by their `CKA_KEY_TYPE`, for errors. */
+/** Names of key types by their `CKA_KEY_TYPE`, for error messages. */
 export const KEY_TYPES: Readonly<Record<number, string>> = {
   0: "RSA",
   1: "DSA",

@@ -1,4 +1,4 @@
-/** The checks of `hardproof doctor` for a PKCS#11 token, from the outside in: the addon, the library, the token, the PIN. */
+/** The checks of `hardproof doctor` for a PKCS#11 token, in this order: the addon, the library, the token, the PIN. */
 import { stat } from "node:fs/promises";
 import { SignerError } from "../../src/errors.js";
 import { pathWithMode } from "../../src/keystore/file-permissions.js";
@@ -11,16 +11,17 @@ import { printable } from "./token.js";
 import type { InspectedToken } from "./token-inspection.js";
 import { type KeyOnToken, useToken } from "./token-use.js";
 
+/** The mode bits with which the group or others can write. */
 const OTHERS_WRITE = 0o022;
 
 /**
- * Yields one finding per check. It doesn't log in: the state of the PIN is what the token's flags report.
+ * Yields one finding per check. Doesn't log in: the PIN's state is what the token's flags report.
  *
  * @throws {SignerError} If a check fails and the next ones can't run.
  */
 export async function* diagnoseToken(key: KeyOnToken): AsyncGenerator<Finding> {
   const { name } = await importBinding(key.binding);
-  yield { check: "addon", ok: true, found: `${name} is here, and its native part loads` };
+  yield { check: "addon", ok: true, found: `${name} is installed, and its native part loads` };
   const path = await findModule(key.module, key.allowedModules);
   const { mode } = await stat(path);
   const library = await useToken(key).catch((error: unknown) => error);
@@ -40,7 +41,7 @@ async function* checkToken(library: TokenUse): AsyncGenerator<Finding> {
     const token = (await library.run({ name: "inspect" })) as InspectedToken;
     const [label, serial, model] = [token.label, token.serial, token.model].map(printable);
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${token.firmware}` };
-    if (!token.signs) yield { check: "mechanism", ok: false, found: "the token doesn't sign with CKM_ECDSA" };
+    if (!token.signs) yield { check: "mechanism", ok: false, found: "the token doesn't support CKM_ECDSA" };
     yield checkPinState(token.flags);
   } finally {
     await library.close();

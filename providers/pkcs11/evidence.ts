@@ -1,4 +1,4 @@
-/** What the token itself reports about a key: where it was made, and whether it can leave. */
+/** Reads what the token reports about a key: where it was generated, and whether it can be exported. */
 import type { KeyFacts } from "../../src/keystore/signer.js";
 import { type Cryptoki, fromUlong, type LibraryInfo } from "./binding.js";
 import {
@@ -23,7 +23,11 @@ const FLAGS = {
   CKA_LOCAL,
 } as const;
 
-/** @param module - The library's path. */
+/**
+ * Reads the facts about a key.
+ *
+ * @param module - The library's path.
+ */
 export function readFacts(lib: Cryptoki, module: string, { session, handle, token }: OpenedKey): KeyFacts {
   const values = readAttributes(lib, session, handle, [[...Object.values(FLAGS), CKA_KEY_GEN_MECHANISM]]);
   const flag = (type: number) => {
@@ -64,31 +68,31 @@ interface Attributes extends Record<keyof typeof FLAGS, boolean | undefined> {
   CKA_KEY_GEN_MECHANISM: string | undefined;
 }
 
-/** Returns whether the library speaks to a TPM: tpm2-pkcs11's description is "TPM2.0 Cryptoki". */
-export function speaksToTpm({ description }: LibraryInfo): boolean {
+/** Returns whether the library uses a TPM: the description of tpm2-pkcs11 is "TPM2.0 Cryptoki". */
+export function usesTpm({ description }: LibraryInfo): boolean {
   return /\btpm/i.test(description);
 }
 
-/** A TPM's slot is reported as hardware as well. */
+/** The TPM is checked first, because its slot is reported as a hardware slot too. */
 function protection(info: LibraryInfo, hardwareSlot: boolean): KeyFacts["protection"] {
-  if (speaksToTpm(info)) return "tpm";
+  if (usesTpm(info)) return "tpm";
   return hardwareSlot ? "hsm" : "software";
 }
 
-/** It isn't enough that the key isn't extractable now: it must never have been, and must have been made on the token. */
+/** `false` also requires that the key was never extractable and always sensitive, and was generated on the token. */
 function exportable(attributes: Attributes): boolean | "unknown" {
   const { CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_ALWAYS_SENSITIVE } = attributes;
   if (CKA_EXTRACTABLE === true || CKA_SENSITIVE === false) return true;
-  const always = CKA_NEVER_EXTRACTABLE === true && CKA_ALWAYS_SENSITIVE === true && wasMadeHere(attributes);
+  const always = CKA_NEVER_EXTRACTABLE === true && CKA_ALWAYS_SENSITIVE === true && wasGeneratedOnToken(attributes);
   return CKA_EXTRACTABLE === false && CKA_SENSITIVE === true && always ? false : "unknown";
 }
 
-/** Some libraries report `CKA_LOCAL` for an imported key. The mechanism then doesn't name a generation. */
-function wasMadeHere({ CKA_LOCAL, CKA_KEY_GEN_MECHANISM }: Attributes): boolean {
+/** Some libraries report `CKA_LOCAL` for an imported key too. Its `CKA_KEY_GEN_MECHANISM` is unavailable then. */
+function wasGeneratedOnToken({ CKA_LOCAL, CKA_KEY_GEN_MECHANISM }: Attributes): boolean {
   return CKA_LOCAL === true && CKA_KEY_GEN_MECHANISM !== "unavailable";
 }
 
-/** `CK_UNAVAILABLE_INFORMATION` for a key that wasn't made on the token. */
+/** `CK_UNAVAILABLE_INFORMATION`, of 32 or 64 bits, stands for a key that wasn't generated on the token. */
 function mechanismName(mechanism: number): string {
   if (mechanism === 0x1040) return "CKM_EC_KEY_PAIR_GEN";
   return mechanism > 0xfffffffe ? "unavailable" : `0x${mechanism.toString(16)}`;

@@ -1,9 +1,9 @@
-/** What else to check when a certain library fails: many return nothing but CKR_GENERAL_ERROR, whatever is missing. */
+/** What to check when a known library fails: many of them return only CKR_GENERAL_ERROR, whatever the cause is. */
 import { returnValue } from "./return-values.js";
 
 interface Hint {
   readonly library: RegExp;
-  /** The return values that it explains; any if left out. */
+  /** The return values that the hint explains. Default: any. */
   readonly values?: RegExp;
   readonly hint: string;
 }
@@ -12,27 +12,32 @@ const STARTING: readonly Hint[] = [
   {
     library: /softhsm/i,
     values: /GENERAL_ERROR/,
-    hint: "For SoftHSM: may this user read its configuration and token directory (SOFTHSM2_CONF)?",
+    hint: "Check that this user can read the configuration and the token directory of SoftHSM (SOFTHSM2_CONF).",
   },
   {
     library: /softokn/i,
     values: /ARGUMENTS_BAD/,
-    hint: "NSS needs libraryParameters: set the option, or HARDPROOF_PKCS11_LIBRARY_PARAMETERS.",
+    hint: "NSS needs parameters: set the option libraryParameters, or HARDPROOF_PKCS11_LIBRARY_PARAMETERS.",
   },
 ];
 
 const USING: readonly Hint[] = [
   {
     library: /ykcs11|opensc/i,
-    hint: "Is pcscd running (systemctl status pcscd), is the reader connected, and does no other program hold the card?",
+    hint: "Check that pcscd is running (systemctl status pcscd), the reader is connected, and no other program uses the card.",
   },
   {
     library: /opencryptoki/i,
-    hint: "For openCryptoki: is pkcsslotd running, and is this user in the group pkcs11?",
+    hint: "Check that pkcsslotd of openCryptoki is running, and that this user is in the group pkcs11.",
   },
 ];
 
-/** @param phase - `starting` while the library is initialised. */
+/**
+ * Returns the hint for an error of a library.
+ *
+ * @param path - The library's path.
+ * @param phase - `starting` while the library is being initialised.
+ */
 export function hintFor(path: string, error: unknown, phase: "starting" | "using"): string | undefined {
   const value = returnValue(error);
   if (value === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The use of a library that runs in a separate process (`isolate: true`): a library that hangs or crashes doesn't take the
- * application with it, and each process has its own environment.
+ * The use of a library in a separate process (`isolate: true`). A library that hangs or crashes doesn't affect the
+ * application, and each process has its own environment.
  */
 import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -13,19 +13,19 @@ import type { Opened, QueuedOperation } from "./protocol.js";
 import { RemoteUse, serveUse } from "./remote-use.js";
 import { forkWorker } from "./worker-file.js";
 
-/** A message of one of the uses that share a process. */
+/** A message to or from one of the uses that share a process. */
 interface Envelope {
   readonly use: number;
-  /** `undefined` when the use has ended. */
+  /** `undefined` if the use has ended. */
   readonly message?: unknown;
 }
 
 const processes = new Map<string, LibraryProcess>();
 const SALT = randomBytes(16);
-/** Fingerprints of PINs: a process that is started again must not try them again. */
+/** Fingerprints of wrong PINs: a process that is started again must not try them again. */
 const wrongPins = new Set<string>();
 
-/** Uses the library here, or in a separate process. */
+/** Uses the library in this process or, with `isolate`, in a separate one. */
 export async function useHere(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
   if (!options.isolate) return useLibrary(options, readPin);
   const use = new IsolatedUse(options, readPin);
@@ -33,7 +33,7 @@ export async function useHere(options: TokenUseOptions, readPin: () => Promise<s
   return use;
 }
 
-/** The program of the process. */
+/** Runs in the separate process: serves the uses of its parent process. */
 export function serveParentProcess(): void {
   const receivers = new Map<number, (message: unknown) => void>();
   process.on("message", ({ use, message }: Envelope) => {
@@ -51,13 +51,14 @@ export function serveParentProcess(): void {
   process.once("disconnect", () => process.exit());
 }
 
+/** A use that starts the process again at the next call after it has ended. */
 class IsolatedUse implements TokenUse {
   readonly #options: TokenUseOptions;
   readonly #readPin: () => Promise<string>;
   #process: LibraryProcess | undefined;
   #channel: ReturnType<LibraryProcess["channel"]> | undefined;
   #use: Promise<TokenUse> | undefined;
-  #lastPin: string | undefined;
+  #lastFingerprint: string | undefined;
   #expected: PublicJwk | undefined;
 
   constructor(options: TokenUseOptions, readPin: () => Promise<string>) {
@@ -78,18 +79,19 @@ class IsolatedUse implements TokenUse {
   async run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     const use = await this.begin();
     try {
-      const result = await this.#counted(use.run(operation, deadline));
+      const result = await this.#whilePending(use.run(operation, deadline));
       if (operation.name === "open") this.#expected = (result as Opened).publicJwk;
       return result;
     } catch (error) {
-      if (error instanceof SignerError && error.code === "pin-incorrect" && this.#lastPin) wrongPins.add(this.#lastPin);
+      if (error instanceof SignerError && error.code === "pin-incorrect" && this.#lastFingerprint)
+        wrongPins.add(this.#lastFingerprint);
       throw error;
     }
   }
 
   async close(): Promise<void> {
     const process = this.#process;
-    if (process && !process.ended) await this.#counted((await this.#use)?.close()).catch(() => undefined);
+    if (process && !process.ended) await this.#whilePending((await this.#use)?.close()).catch(() => undefined);
     process?.release(this.#channel?.use ?? 0);
   }
 
@@ -98,31 +100,31 @@ class IsolatedUse implements TokenUse {
     this.#process = LibraryProcess.acquire(this.#options);
     this.#channel = this.#process.channel();
     const options = { ...this.#options, expected: this.#expected };
-    return this.#counted(RemoteUse.begin(this.#channel, options, () => this.#readUntriedPin()));
+    return this.#whilePending(RemoteUse.begin(this.#channel, options, () => this.#readPinUnlessWrong()));
   }
 
-  async #counted<T>(call: Promise<T> | undefined): Promise<T> {
-    this.#process?.hold(1);
+  async #whilePending<T>(call: Promise<T> | undefined): Promise<T> {
+    this.#process?.countPending(1);
     try {
       return (await call) as T;
     } finally {
-      this.#process?.hold(-1);
+      this.#process?.countPending(-1);
     }
   }
 
-  async #readUntriedPin(): Promise<string> {
+  async #readPinUnlessWrong(): Promise<string> {
     const pin = await this.#readPin();
     const { module, token } = this.#options;
-    this.#lastPin = createHash("sha256")
+    this.#lastFingerprint = createHash("sha256")
       .update(SALT)
       .update(JSON.stringify([module, token, pin]))
       .digest("hex");
-    if (!wrongPins.has(this.#lastPin)) return pin;
-    throw new SignerError("pin-incorrect", "This PIN was wrong before. It is not tried again by this process.");
+    if (!wrongPins.has(this.#lastFingerprint)) return pin;
+    throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
   }
 }
 
-/** One process for each library and environment, shared by its uses. */
+/** The process of a library, shared by all uses with the same options and environment. */
 class LibraryProcess {
   readonly #id: string;
   readonly #child: ChildProcess;
@@ -135,22 +137,22 @@ class LibraryProcess {
 
   private constructor(id: string, { module, environment = {} }: TokenUseOptions) {
     this.#id = id;
-    const set = Object.entries(environment).filter(([, value]) => value !== undefined);
-    const env = { ...process.env, ...Object.fromEntries(set) };
+    const variables = Object.entries(environment).filter(([, value]) => value !== undefined);
+    const env = { ...process.env, ...Object.fromEntries(variables) };
     this.#child = forkWorker({ env, serialization: "advanced" });
     this.#child.on("message", ({ use, message }: Envelope) => this.#receivers.get(use)?.(message));
-    this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`));
+    this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`, module));
     this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`, module));
-    this.hold(0);
+    this.countPending(0);
   }
 
   static acquire(options: TokenUseOptions): LibraryProcess {
     const { module, libraryParameters, environment, binding } = options;
     const id = JSON.stringify([module, libraryParameters, environment, binding]);
-    const found = processes.get(id) ?? new LibraryProcess(id, options);
-    processes.set(id, found);
-    found.#users += 1;
-    return found;
+    const shared = processes.get(id) ?? new LibraryProcess(id, options);
+    processes.set(id, shared);
+    shared.#users += 1;
+    return shared;
   }
 
   channel(): Channel & { readonly use: number } {
@@ -163,9 +165,13 @@ class LibraryProcess {
     };
   }
 
-  /** Keeps the application's process alive while a call is pending. */
-  hold(more: number): void {
-    this.#pending += more;
+  /**
+   * Counts the pending calls: they keep the application's process alive.
+   *
+   * @param change - 1 when a call begins, -1 when it has ended.
+   */
+  countPending(change: number): void {
+    this.#pending += change;
     if (this.#pending === 0) {
       this.#child.unref();
       this.#child.channel?.unref();
@@ -175,7 +181,7 @@ class LibraryProcess {
     }
   }
 
-  /** The last user ends the process: the library has been finalised by then, unless a call is stuck in it. */
+  /** Ends the process after its last user. The library has been finalised by then, unless a call is stuck in it. */
   release(use: number): void {
     this.#receivers.delete(use);
     this.#failures.delete(use);
@@ -190,10 +196,10 @@ class LibraryProcess {
     if (this.#child.connected) this.#child.send(envelope);
   }
 
-  #end(what: string, module = "the library"): void {
+  #end(reason: string, module: string): void {
     this.ended = true;
     if (processes.get(this.#id) === this) processes.delete(this.#id);
     for (const fail of this.#failures.values())
-      fail(new SignerError("unavailable", `The process of ${module} ${what}.`));
+      fail(new SignerError("unavailable", `The process that runs ${module} ${reason}.`));
   }
 }

@@ -1,5 +1,4 @@
-/** Requests that wait for a worker, in the order in which they came. */
-
+/** The requests that wait for a worker, in order of arrival. */
 import type { Deadline } from "../../src/deadline.js";
 import type { LibraryKey } from "./library-key.js";
 import type { LibraryWorker } from "./library-worker.js";
@@ -9,12 +8,13 @@ import { type Operation, type QueuedOperation, toOperation } from "./protocol.js
 export interface Job {
   readonly key: LibraryKey;
   readonly operation: QueuedOperation;
-  /** Its signal costs time to make: it is asked for only once the request has to wait. */
+  /** Creating its signal takes time, so it is read only after the request had to wait. */
   readonly deadline: Deadline | undefined;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
 
+/** The queue of one library. */
 export class JobQueue {
   readonly #jobs: Job[] = [];
 
@@ -26,7 +26,7 @@ export class JobQueue {
     this.#jobs.push(job);
   }
 
-  /** Puts jobs back that a worker hasn't run. */
+  /** Puts jobs that a worker hasn't run at the front of the queue. */
   putBack(jobs: readonly Job[]): void {
     this.#jobs.unshift(...jobs);
   }
@@ -36,11 +36,15 @@ export class JobQueue {
     return this.#jobs.some(({ key }) => key.canGrow);
   }
 
-  /** Takes the jobs that a worker is to be sent now, with their operations. Half of them are left for another batch. */
+  /**
+   * Takes the jobs to send to a worker now, with their operations. An idle worker leaves half of them for another batch.
+   *
+   * @param mayGrow - Whether further workers may be started.
+   */
   takeFor(worker: LibraryWorker, mayGrow: boolean): [Job, Operation][] {
-    const most = Math.min(worker.capacity, worker.busy ? this.#jobs.length : Math.ceil(this.#jobs.length / 2));
+    const limit = Math.min(worker.capacity, worker.busy ? this.#jobs.length : Math.ceil(this.#jobs.length / 2));
     const taken: [Job, Operation][] = [];
-    for (let index = 0; index < this.#jobs.length && taken.length < most; ) {
+    for (let index = 0; index < this.#jobs.length && taken.length < limit; ) {
       const job = this.#jobs[index] as Job;
       if (!worker.accepts(job.key, mayGrow)) {
         index += 1;
@@ -57,6 +61,7 @@ export class JobQueue {
     return taken;
   }
 
+  /** Rejects the jobs whose caller has aborted or timed out. */
   dropAbandoned(): void {
     this.#dropWhere(
       ({ deadline }) => deadline?.signal.aborted ?? false,
@@ -64,6 +69,7 @@ export class JobQueue {
     );
   }
 
+  /** Rejects all jobs. */
   rejectAll(error: unknown): void {
     this.#dropWhere(
       () => true,

@@ -1,4 +1,4 @@
-/** Key pairs on a token, in a worker: made so that they can't leave the token, listed, and deleted. */
+/** Creates, lists and deletes key pairs on a token. Runs in a worker. */
 import { SignerError } from "../../src/errors.js";
 import { type Attribute, bool, type Cryptoki, type Handle } from "./binding.js";
 import {
@@ -21,7 +21,7 @@ import {
   CKO_PUBLIC_KEY,
   P256_PARAMS,
 } from "./constants.js";
-import { speaksToTpm } from "./evidence.js";
+import { usesTpm } from "./evidence.js";
 import { findPrivateKey, findSigningKeys } from "./keys.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
 import type { KeySpec, ListedKey } from "./protocol.js";
@@ -29,19 +29,19 @@ import { returnValue } from "./return-values.js";
 import type { Token } from "./token.js";
 
 /**
- * Makes a P-256 key pair: sensitive, never extractable, and only for signing. Both halves get the same label and id.
+ * Creates a P-256 key pair: sensitive, never extractable, and only for signing. Both keys get the same label and id.
  *
  * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
  */
 export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name }: KeySpec): void {
-  refuseTaken(lib, session, name, 0);
-  const halves = generate(lib, session, name);
+  rejectDuplicates(lib, session, name, 0);
+  const pair = generate(lib, session, name);
   try {
-    // Another program may have made one of that name at the same time: then neither keeps its own.
-    refuseTaken(lib, session, name, 1);
-    refuseExtractable(lib, session, halves.privateKey);
+    // Another program may have created a key pair with this name at the same time. Then each program deletes its own.
+    rejectDuplicates(lib, session, name, 1);
+    rejectExtractable(lib, session, pair.privateKey);
   } catch (error) {
-    for (const half of [halves.publicKey, halves.privateKey]) lib.C_DestroyObject(session, half);
+    for (const key of [pair.publicKey, pair.privateKey]) lib.C_DestroyObject(session, key);
     throw error;
   }
 }
@@ -56,58 +56,63 @@ export function listKeys(lib: Cryptoki, session: Handle, { selector }: KeySpec, 
   }));
 }
 
-/** A label that isn't UTF-8 can't be part of a URI that selects the key. */
+/** Returns the label; `undefined` if it is empty, or isn't UTF-8 so that a URI can't contain it. */
 function readableLabel({ label, attributes }: FoundObject): string | undefined {
   const isUtf8 = attributes.get(CKA_LABEL)?.equals(Buffer.from(label)) ?? true;
   return isUtf8 && label !== "" ? label : undefined;
 }
 
 /**
- * Deletes both halves of a key pair. Certificates stay.
+ * Deletes a private key, and its public key unless another private key has the same id. Certificates are not deleted.
  *
  * @throws {SignerError} With code `key-not-found` or `ambiguous-key`: nothing was deleted.
  */
 export function deleteKeyPair(lib: Cryptoki, session: Handle, { selector }: KeySpec): void {
   const { handle } = findPrivateKey(lib, session, selector);
   const byId = { id: selector.id };
-  const others = findObjects(lib, session, CKO_PRIVATE_KEY, byId).length > 1;
-  const publicHalves = others ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, byId);
-  for (const object of [handle, ...publicHalves.map((half) => half.handle)]) lib.C_DestroyObject(session, object);
+  const isShared = findObjects(lib, session, CKO_PRIVATE_KEY, byId).length > 1;
+  const publicKeys = isShared ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, byId);
+  for (const object of [handle, ...publicKeys.map((key) => key.handle)]) lib.C_DestroyObject(session, object);
 }
 
-/** Neither half may share its label or its id with another object of its class. */
-function refuseTaken(lib: Cryptoki, session: Handle, { label, id }: KeySelector, most: number): void {
+/**
+ * Rejects a label or an id that other keys have too.
+ *
+ * @param allowed - How many private keys, and how many public keys, may have it.
+ */
+function rejectDuplicates(lib: Cryptoki, session: Handle, { label, id }: KeySelector, allowed: number): void {
   const selectors: KeySelector[] = [{ id }, ...(label === undefined ? [] : [{ label }])];
   for (const objectClass of [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY])
     for (const selector of selectors) {
       const found = findObjects(lib, session, objectClass, selector);
-      if (found.length <= most) continue;
-      const another = selector.id === undefined ? "label" : "id";
-      const remedy = `Open it (openSigner, hardproof show), or choose another ${another}.`;
-      throw new SignerError("ambiguous-key", `The token has ${found.map(nameOf).join(" and ")} already. ${remedy}`);
+      if (found.length <= allowed) continue;
+      const attribute = selector.id === undefined ? "label" : "id";
+      const remedy = `Open it (openSigner, hardproof show), or choose another ${attribute}.`;
+      throw new SignerError("ambiguous-key", `The token already has ${found.map(nameOf).join(" and ")}. ${remedy}`);
     }
 }
 
-/** Usages that some tokens allow unless the template forbids them. Others refuse a template that mentions them. */
+/** What some tokens allow unless the template forbids it. Other tokens reject a template that contains these attributes. */
 const FORBIDDEN = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
-const REFUSED_TEMPLATE =
+const REJECTED_TEMPLATE =
   /^CKR_(TEMPLATE_INCONSISTENT|TEMPLATE_INCOMPLETE|ATTRIBUTE_TYPE_INVALID|ATTRIBUTE_VALUE_INVALID)$/;
-const REFUSED_KEY = /^CKR_(FUNCTION_NOT_SUPPORTED|MECHANISM_INVALID|CURVE_NOT_SUPPORTED|DOMAIN_PARAMS_INVALID)$/;
+const UNSUPPORTED_KEY = /^CKR_(FUNCTION_NOT_SUPPORTED|MECHANISM_INVALID|CURVE_NOT_SUPPORTED|DOMAIN_PARAMS_INVALID)$/;
 const VENDOR_TOOL =
-  "Make the key with the vendor's tool (such as pkcs11-tool, ykman piv keys generate), and open it here.";
+  "Create the key with the vendor's tool (such as pkcs11-tool or ykman piv keys generate), then open it here.";
 
+/** Generates the key pair with the strictest template that the token accepts. */
 function generate(lib: Cryptoki, session: Handle, name: KeySelector) {
-  const templates = speaksToTpm(lib.C_GetInfo()) ? [[]] : [FORBIDDEN, [CKA_EXTRACTABLE], []];
-  let refusal: unknown;
+  const templates = usesTpm(lib.C_GetInfo()) ? [[]] : [FORBIDDEN, [CKA_EXTRACTABLE], []];
+  let lastError: unknown;
   for (const forbidden of templates)
     try {
-      const halves = [publicTemplate(name), privateTemplate(name, forbidden)] as const;
-      return lib.C_GenerateKeyPair(session, CKM_EC_KEY_PAIR_GEN, ...halves);
+      const keys = [publicTemplate(name), privateTemplate(name, forbidden)] as const;
+      return lib.C_GenerateKeyPair(session, CKM_EC_KEY_PAIR_GEN, ...keys);
     } catch (error) {
-      refusal = error;
-      if (!REFUSED_TEMPLATE.test(returnValue(error) ?? "")) break;
+      lastError = error;
+      if (!REJECTED_TEMPLATE.test(returnValue(error) ?? "")) break;
     }
-  throw generationError(refusal);
+  throw generationError(lastError);
 }
 
 function generationError(cause: unknown): unknown {
@@ -115,17 +120,21 @@ function generationError(cause: unknown): unknown {
   if (value === "CKR_USER_TYPE_INVALID")
     return new SignerError(
       "access-denied",
-      `Only the security officer makes keys on this token (${value}). ${VENDOR_TOOL}`,
+      `Only the security officer can create keys on this token (${value}). ${VENDOR_TOOL}`,
       { cause },
     );
-  if (!REFUSED_TEMPLATE.test(value) && !REFUSED_KEY.test(value)) return cause;
-  return new SignerError("misconfigured", `The token doesn't make such a key (${value}). ${VENDOR_TOOL}`, { cause });
+  if (!REJECTED_TEMPLATE.test(value) && !UNSUPPORTED_KEY.test(value)) return cause;
+  return new SignerError(
+    "misconfigured",
+    `The token can't create a P-256 key pair that is only for signing (${value}). ${VENDOR_TOOL}`,
+    { cause },
+  );
 }
 
-function refuseExtractable(lib: Cryptoki, session: Handle, key: Handle): void {
+function rejectExtractable(lib: Cryptoki, session: Handle, key: Handle): void {
   const attributes = readAttributes(lib, session, key, [[CKA_SENSITIVE, CKA_EXTRACTABLE]]);
   if (attributes.get(CKA_SENSITIVE)?.[0] !== 0 && attributes.get(CKA_EXTRACTABLE)?.[0] !== 1) return;
-  const problem = "The token made a key that can leave it, and the key was deleted.";
+  const problem = "The token created an extractable key, which was deleted again.";
   throw new SignerError("misconfigured", `${problem} ${VENDOR_TOOL}`);
 }
 
@@ -148,6 +157,6 @@ function privateTemplate(name: KeySelector, forbidden: readonly number[]): Attri
 }
 
 function nameTemplate({ label, id = Buffer.alloc(0) }: KeySelector): Attribute[] {
-  const named = label === undefined ? [] : [{ type: CKA_LABEL, value: Buffer.from(label) }];
-  return [{ type: CKA_ID, value: Buffer.from(id) }, ...named];
+  const labels = label === undefined ? [] : [{ type: CKA_LABEL, value: Buffer.from(label) }];
+  return [{ type: CKA_ID, value: Buffer.from(id) }, ...labels];
 }

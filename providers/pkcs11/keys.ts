@@ -1,4 +1,4 @@
-/** Keys on a token: found by label and id, refused where ambiguous, each with its public half. */
+/** Finds keys on a token by label and id, and the public key that belongs to each. */
 import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import { type Cryptoki, fromUlong, type Handle, ULONG_BYTES } from "./binding.js";
@@ -20,7 +20,7 @@ import {
 import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
 import { findPublicJwk } from "./public-key.js";
 
-/** A private key in the session in which it was found. */
+/** A private key, in the session in which it was found. */
 export interface FoundKey extends FoundObject {
   readonly publicJwk: PublicJwk;
   /** `CKA_ALWAYS_AUTHENTICATE`: each signature needs the PIN. */
@@ -31,9 +31,9 @@ const PRIVATE = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_SIGN, CKA_ALWAYS_AU
 const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
 
 /**
- * Finds the key and, with the same search, its public half.
+ * Finds the private key and, with the same search, its public key.
  *
- * @param publicJwk - The public half, for a token that doesn't store it.
+ * @param publicJwk - The public key, for a token that doesn't store it.
  * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`.
  */
 export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, publicJwk?: PublicJwk): FoundKey {
@@ -56,7 +56,11 @@ export function findSigningKeys(lib: Cryptoki, session: Handle, selector: KeySel
   return keys.filter((key) => signingProblem(key) === undefined && !isRestricted(lib, session, key.handle));
 }
 
-/** @throws {SignerError} With code `key-not-found` or `ambiguous-key`. */
+/**
+ * Finds the private key, whether it can sign or not.
+ *
+ * @throws {SignerError} With code `key-not-found` or `ambiguous-key`.
+ */
 export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject {
   return onlyKey(lib, session, selector, findObjects(lib, session, CKO_PRIVATE_KEY, selector));
 }
@@ -64,15 +68,18 @@ export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySele
 function onlyKey(lib: Cryptoki, session: Handle, selector: KeySelector, keys: FoundObject[]): FoundObject {
   const [key] = keys;
   if (key && keys.length === 1) return key;
-  const wanted = describeSelector(selector);
+  const description = describeSelector(selector);
   if (key) {
-    const message = `${keys.length} private keys have ${wanted}: ${keys.map(nameOf).join(", ")}. Select by id.`;
+    const message = `${keys.length} private keys have ${description}: ${keys.map(nameOf).join(", ")}. Select one by its id.`;
     throw new SignerError("ambiguous-key", message);
   }
   const others = findObjects(lib, session, CKO_PRIVATE_KEY, {}).map(nameOf).join(", ");
-  const found = others || "no private key that is visible to this login";
-  const remedy = "If it hasn't been made yet, make it: hardproof keygen.";
-  throw new SignerError("key-not-found", `The token has no private key with ${wanted}. It has ${found}. ${remedy}`);
+  const found = others || "no private key that this login can see";
+  const remedy = "To create it, run hardproof keygen.";
+  throw new SignerError(
+    "key-not-found",
+    `The token has no private key with ${description}. It has ${found}. ${remedy}`,
+  );
 }
 
 function isPrivateKey({ attributes }: FoundObject): boolean {
@@ -89,8 +96,8 @@ function signingProblem({ attributes }: FoundObject): string | undefined {
 }
 
 /**
- * Returns whether the key's own list of mechanisms leaves out `CKM_ECDSA`. Read on its own: p11-kit fails a whole call that
- * asks for the list.
+ * Returns whether the key's list of allowed mechanisms lacks `CKM_ECDSA`. The list is read in a separate call, because
+ * p11-kit fails a whole call that contains it.
  */
 export function isRestricted(lib: Cryptoki, session: Handle, key: Handle): boolean {
   const allowed = allowedMechanisms(lib, session, key);
@@ -109,7 +116,7 @@ function allowedMechanisms(lib: Cryptoki, session: Handle, key: Handle): number[
   }
 }
 
-/** @returns `undefined` for P-256, and for a token that doesn't report the curve. */
+/** @returns The curve's description; `undefined` for P-256, and for a token that doesn't report the curve. */
 function otherCurve(parameters: Buffer | undefined): string | undefined {
   const curve = parameters?.toString("hex") ?? P256_PARAMS;
   return curve === P256_PARAMS ? undefined : `an EC key on ${CURVES[curve] ?? `curve ${curve}`}`;

@@ -1,9 +1,10 @@
-/** The C types of PKCS #11 v2.40, declared for koffi. */
+/** Declares the C types of PKCS #11 v2.40 for koffi. */
 import { fromUlong, ULONG_BYTES } from "./binding.js";
 
+/** The API of koffi. */
 export type Koffi = typeof import("koffi")["default"];
 
-/** `CK_FUNCTION_LIST` begins with its version and has the functions in this order (PKCS #11 v2.40, §5). */
+/** The functions in the order of `CK_FUNCTION_LIST`, after its version (PKCS #11 v2.40, §5). */
 const FUNCTION_LIST = `
   C_Initialize C_Finalize C_GetInfo C_GetFunctionList C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_GetMechanismList
   C_GetMechanismInfo C_InitToken C_InitPIN C_SetPIN C_OpenSession C_CloseSession C_CloseAllSessions C_GetSessionInfo
@@ -17,7 +18,7 @@ const FUNCTION_LIST = `
   .trim()
   .split(/\s+/);
 
-/** Parameters by function. Handles, flags and lengths are `CK_ULONG`; everything else is a pointer. */
+/** Parameter types of each function. Handles, flags and lengths are `CK_ULONG`; everything else is a pointer. */
 export const PARAMETERS: Readonly<Record<string, string>> = {
   C_Initialize: "void *",
   C_Finalize: "void *",
@@ -40,7 +41,7 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   C_GenerateKeyPair: "CK_ULONG, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG, void *, void *",
 };
 
-/** PKCS#11's structures are packed to one byte on Windows (PKCS #11 v2.40, §2.1). */
+/** Declares the structures, which are packed to one byte on Windows (PKCS #11 v2.40, §2.1). */
 export function defineTypes(koffi: Koffi): void {
   const struct = process.platform === "win32" ? koffi.pack : koffi.struct;
   koffi.alias("CK_ULONG", ULONG_BYTES === 8 ? "uint64_t" : "uint32_t");
@@ -52,7 +53,7 @@ export function defineTypes(koffi: Koffi): void {
     LockMutex: "void *",
     UnlockMutex: "void *",
     flags: "CK_ULONG",
-    // NSS reads its parameters here, before the reserved member.
+    // NSS reads its parameters from here, before pReserved.
     LibraryParameters: "void *",
     pReserved: "void *",
   });
@@ -62,7 +63,7 @@ export function defineTypes(koffi: Koffi): void {
   });
 }
 
-/** A C structure that the library has filled in, read member by member. */
+/** Reads the members of a C structure that the library has filled in, one after the other. */
 export class Fields {
   readonly bytes: Buffer;
   #offset = 0;

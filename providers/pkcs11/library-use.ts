@@ -1,4 +1,4 @@
-/** A library in use for one key, or for one task on a token. */
+/** The use of a library for one key, or for one task on a token. */
 import type { Deadline } from "../../src/deadline.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import { Library } from "./library.js";
@@ -8,7 +8,7 @@ import type { KeySelector } from "./objects.js";
 import type { QueuedOperation } from "./protocol.js";
 import type { TokenSelector } from "./token.js";
 
-/** What another thread or process can be sent: the PIN is read where it was set. */
+/** The options of a use. They can be sent to another thread or process, so the PIN isn't one of them. */
 export interface TokenUseOptions extends LibraryOptions {
   readonly module: string;
   readonly token: TokenSelector;
@@ -20,18 +20,24 @@ export interface TokenUseOptions extends LibraryOptions {
   readonly maxWaiting: number;
   /** The library runs in a separate process. */
   readonly isolate: boolean | undefined;
-  /** The public key that the key must have, once that is known. */
+  /** The public key that the key must have. `undefined` before the key was first opened. */
   readonly expected?: PublicJwk | undefined;
 }
 
+/** Runs operations with a key or a token. */
 export interface TokenUse {
+  /** @throws {SignerError} If the operation fails. A deadline ends only the wait in the queue. */
   run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const DEFAULT_SESSIONS = 4;
 
-/** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
+/**
+ * Uses a library in this thread's workers.
+ *
+ * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
+ */
 export async function useLibrary(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
   const { token, key: selector, publicJwk, hasPin, forceLogin, expected } = options;
   const { sessions = DEFAULT_SESSIONS, maxWaiting } = options;

@@ -1,4 +1,4 @@
-/** One worker of a library, seen from the thread that started it, and the requests that were sent to it. */
+/** A worker of a library, and the requests in flight to it, in the thread that started it. */
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
@@ -21,14 +21,15 @@ import {
 } from "./protocol.js";
 import { startWorker } from "./worker-file.js";
 
+/** What a worker reports. */
 export interface WorkerEvents {
-  /** @param job - `undefined` for one that was withdrawn. */
+  /** @param job - `undefined` if it was withdrawn. */
   settled(job: Job | undefined, response: Response): void;
   /** After each batch of responses. */
   idle(): void;
   question(question: Question, job: Job | undefined): Promise<Reply>;
   loginEnded(outcome: LoginOutcome): void;
-  /** @param jobs - Those that it didn't answer. */
+  /** @param jobs - The jobs without a response. */
   exited(jobs: Job[]): void;
 }
 
@@ -37,18 +38,19 @@ interface SentRequest {
   job: Job | undefined;
 }
 
-/** A call is stuck after this many milliseconds, or this many times what a signature took before. */
+/** A call is stuck after `STUCK` milliseconds or, if that is longer, `PATIENCE` times the duration of a signature. */
 const STUCK = 4;
 const PATIENCE = 4;
-/** Signatures that take longer (µs) aren't sent in batches: another worker could make them sooner. */
+/** Slower signatures (µs) aren't sent in batches: another worker could make them sooner. */
 const FAST = 250;
-/** Those that take longer (µs) aren't sent ahead: a message is made when it is sent, and would be old when it is signed. */
+/** Slower signatures (µs) aren't sent ahead: the message is created when it is sent, and would be stale when signed. */
 const QUICK = 50_000;
 
+/** A worker, as the thread that started it sees it. */
 export class LibraryWorker {
   /** Whether this worker's call initialised the library. */
   initialized = false;
-  /** It has lost the library, and waits until it has been restarted. */
+  /** Whether the worker has lost the library, and waits until the library has been restarted. */
   waitsForRestart = false;
   readonly #worker: Worker;
   readonly #shared: Int32Array;
@@ -61,7 +63,7 @@ export class LibraryWorker {
   #doneBefore = -1;
   #progressAt = 0;
   #hasEnded = false;
-  /** It has run nothing between the last two looks. */
+  /** Whether the worker has made no progress for too long. Updated by {@link withdrawIfStuck}. */
   isStuck = false;
 
   private constructor(worker: Worker, shared: Int32Array, events: WorkerEvents) {
@@ -70,7 +72,7 @@ export class LibraryWorker {
     this.#events = events;
     worker.on("message", (message: FromWorker) => this.#receive(message));
     worker.once("exit", () => this.#end());
-    worker.on("error", () => undefined); // The exit that follows settles what was sent.
+    worker.on("error", () => undefined); // The exit event that follows rejects or returns the requests.
   }
 
   /** @throws {SignerError} If the worker or the library can't be loaded. */
@@ -91,6 +93,7 @@ export class LibraryWorker {
     return this.#sent.size > 0;
   }
 
+  /** Whether a request waits in the worker behind another one. */
   get hasRequestsAhead(): boolean {
     return this.#sent.size > 1;
   }
@@ -99,19 +102,19 @@ export class LibraryWorker {
     return this.#microseconds < FAST;
   }
 
-  /** How many requests it can be sent now: to a fast token, a second batch before the first one is answered. */
+  /** How many requests can be sent now. A fast token gets a second batch before it has answered the first one. */
   get capacity(): number {
     if (this.isFast) return this.#freeSlots.length >= BATCH ? BATCH : 0;
     return this.#sent.size < 2 ? 1 : 0;
   }
 
-  /** Returns whether it may be sent a request for the key: ahead of time only if no other worker could serve it sooner. */
+  /** Returns whether a request for the key may be sent now: ahead of time only if no other worker could run it sooner. */
   accepts(key: LibraryKey, mayGrow: boolean): boolean {
     if (!key.workers.has(this)) return !this.busy && key.canGrow;
     return this.#microseconds < FAST || !this.busy || (this.#microseconds < QUICK && !(mayGrow && key.canGrow));
   }
 
-  /** @param jobs - With their operations as they are sent. */
+  /** @param jobs - The jobs, with their operations as they are sent. */
   send(jobs: readonly (readonly [Job, Operation])[]): void {
     this.#worker.ref();
     const requests = jobs.map(([job, operation]) => {
@@ -134,7 +137,7 @@ export class LibraryWorker {
     this.#post({ requests });
   }
 
-  /** Runs an operation that belongs to no caller. */
+  /** Runs an operation of the library itself, such as `initialize`. */
   control(operation: Operation, key = 0): Promise<unknown> {
     const id = ++this.#ids;
     this.#worker.ref();
@@ -144,7 +147,7 @@ export class LibraryWorker {
     });
   }
 
-  /** Takes back what the worker hasn't begun, if it has run nothing since the last look: a call is stuck. */
+  /** Takes back the requests that the worker hasn't begun, if a call is stuck in it. */
   withdrawIfStuck(): Job[] {
     const done = Atomics.load(this.#shared, SHARED.DONE);
     if (done !== this.#doneBefore) this.#progressAt = performance.now();
@@ -154,7 +157,10 @@ export class LibraryWorker {
     return this.isStuck ? this.withdraw() : [];
   }
 
-  /** Signatures that are made but not delivered are made again: the worker delivers them when its batch is complete. */
+  /**
+   * Takes back the requests that the worker hasn't begun, and signatures that it has made but not delivered: it delivers a
+   * batch as a whole, so they would wait for the stuck call. Another worker makes them again.
+   */
   withdraw(): Job[] {
     return [...this.#sent.values()].flatMap((sent) => {
       const { job, slot } = sent;

@@ -1,6 +1,6 @@
 /**
- * A PKCS#11 library in this process, shared by all its signers. No call is made here: the workers make them. It is
- * initialised for its first user, restarted when no call is in it, and finalised after its last user.
+ * A PKCS#11 library in this process, shared by all its signers. Only its workers call it. It is initialised for its first
+ * user, restarted while no call is in flight, and finalised after its last user.
  */
 import { isMainThread } from "node:worker_threads";
 import type { Deadline } from "../../src/deadline.js";
@@ -14,13 +14,14 @@ import { findModule } from "./module-path.js";
 import type { Initialized, Question, QueuedOperation, Reply } from "./protocol.js";
 import { WorkerPool } from "./worker-pool.js";
 
-/** Milliseconds that a restart waits for calls in progress: to finalise the library under them could crash the process. */
+/** Milliseconds that a restart waits for calls in flight: finalising the library during a call could crash the process. */
 const DRAIN = 5_000;
 /** Milliseconds between two restarts for a token that isn't there. */
 const REFRESH_PAUSE = 60_000;
 
 const libraries = new Map<string, Library>();
 
+/** A library, initialised once for all its users. */
 export class Library {
   /** Settles when the library has been finalised. */
   finishing: Promise<void> | undefined;
@@ -74,19 +75,20 @@ export class Library {
     }
   }
 
-  /** The last user finalises the library and ends its workers, once no call is in it: a stuck one isn't waited for. */
+  /** Releases one use. After the last one, finalises the library and ends its workers; doesn't wait for a stuck call. */
   async release(): Promise<void> {
     this.#users -= 1;
     await this.#finishIfUnused();
   }
 
+  /** Adds a key, which is opened by its first request. */
   openKey(request: KeyRequest): LibraryKey {
     const key = new LibraryKey(request);
     this.#keys.add(key);
     return key;
   }
 
-  /** A worker that is busy closes it later. */
+  /** Closes the key's sessions. Doesn't wait for a worker that is busy. */
   async closeKey(key: LibraryKey): Promise<void> {
     this.#keys.delete(key);
     const closing = [...key.workers].map((worker) => {
@@ -98,7 +100,11 @@ export class Library {
     await Promise.all(closing);
   }
 
-  /** @param deadline - Ends the wait in the queue. What a worker has begun isn't cancelled. */
+  /**
+   * Runs an operation in a worker.
+   *
+   * @param deadline - Ends the wait in the queue. An operation that a worker has begun isn't cancelled.
+   */
   async run(key: LibraryKey, operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     key.enter();
     try {
@@ -130,14 +136,14 @@ export class Library {
 
   async #answer(worker: LibraryWorker, question: Question, job: Job | undefined): Promise<Reply> {
     if (question.ask === "restart") return this.#answerRestart(worker, question.reason);
-    if (!job) throw new SignerError("aborted", "The caller gave up before the login.");
+    if (!job) throw new SignerError("aborted", "The request was aborted before the login.");
     const login = await prepareLogin(question, this.#path, job.key, job.deadline?.signal);
     if (this.#pool.workers.has(worker)) this.#logins.set(worker, login);
     else login.end("unknown");
     return login.reply;
   }
 
-  /** For a missing token the library is restarted now and then only, since all other signers have to log in again. */
+  /** For a missing token, restarts the library at most once a minute, because all other signers have to log in again. */
   async #answerRestart(worker: LibraryWorker, reason: "lost" | "missing token"): Promise<Reply> {
     if (reason === "missing token") {
       if (performance.now() < this.#noRefreshUntil) throw new SignerError("key-not-found", "There is no such token.");
@@ -154,7 +160,7 @@ export class Library {
     return {};
   }
 
-  /** Finalises the library only if a worker initialised it; initialising alone helps if another part of the process did. */
+  /** Finalises the library only if a worker initialised it. If another part of the process did, initialises it only. */
   async #restart(): Promise<void> {
     this.#pool.pause();
     await this.#quiet();
@@ -164,7 +170,7 @@ export class Library {
       for (const worker of finalizers) await this.#initialize(worker, true);
       for (const worker of this.#pool.workers) if (!finalizers.includes(worker)) await this.#initialize(worker, false);
     } catch (cause) {
-      // Whatever the library returns when it is initialised again: the token isn't there now, and may come back.
+      // Whatever the library returns now, the token may come back.
       throw new SignerError("unavailable", cause instanceof Error ? cause.message : String(cause), { cause });
     }
   }
@@ -182,14 +188,14 @@ export class Library {
     throw new SignerError("unavailable", `A call into ${this.#path} is stuck: the library can't be restarted.`);
   }
 
-  /** The workers whose call initialised the library: where each load of it has its own state, all of them. */
+  /** The workers whose call initialised the library. If each load of it has its own state, these are all workers. */
   #initializers(): LibraryWorker[] {
     const workers = [...this.#pool.workers];
     const initializers = workers.filter((worker) => worker.initialized);
     return initializers.length > 0 ? initializers : workers.slice(0, 1);
   }
 
-  /** Closes all sessions first. */
+  /** Closes all sessions, then finalises the library. */
   async #finalize(finalizers: readonly LibraryWorker[]): Promise<void> {
     for (const worker of this.#pool.workers)
       if (!finalizers.includes(worker)) await worker.control({ name: "finalize", library: false });
@@ -205,7 +211,7 @@ export class Library {
 
   async #finish(): Promise<void> {
     await this.#pool.started();
-    // Without an owner, other threads may be using the library.
+    // Outside the main thread, other threads may be using the library.
     const finalizers = this.#initialized && isMainThread ? this.#initializers() : [];
     await this.#finalize(finalizers).catch(() => undefined);
     await this.#pool.end();

@@ -1,15 +1,15 @@
-/** Where a PKCS#11 library is: at its path, or by its name (`module-name` of RFC 7512 §2.3) in the usual directories. */
+/** Finds a PKCS#11 library by its path, or by its name (`module-name` of RFC 7512 §2.3) in the usual directories. */
 import { readdir, realpath } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 
 const ROOTS = ["/usr/lib64", "/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"];
-/** Packages install modules beside the other libraries, or in a directory for them. */
-const PLACES = ["pkcs11", "softhsm", "nss", ""];
-/** Without its development package a library is installed under its version's name only. */
+/** Subdirectories: packages install modules beside other libraries (""), or in a separate directory. */
+const SUBDIRECTORIES = ["pkcs11", "softhsm", "nss", ""];
+/** Without its development package, a library is installed only under a name with its version. */
 const EXTENSIONS = ["so", "so.1", "so.0", "dylib"];
 
-/** A value without a slash is a name: nothing is ever loaded from the current directory. */
+/** Returns whether the value is a name. One without a slash is, so nothing is loaded from the current directory. */
 export function isModuleName(nameOrPath: string): boolean {
   return !/[/\\]/.test(nameOrPath);
 }
@@ -20,8 +20,8 @@ export function isModuleName(nameOrPath: string): boolean {
  * @param nameOrPath - `softhsm2`, or a path.
  * @param allowed - Names and paths of the libraries that may be loaded. Default: those in the environment variable
  *   `HARDPROOF_PKCS11_MODULES`, or else any library.
- * @returns The path of the file itself, so that a library is the same one whatever name is used for it.
- * @throws {SignerError} With code `misconfigured` if there is no such file, or it isn't allowed.
+ * @returns The file's real path, which identifies the library whatever name or link is used for it.
+ * @throws {SignerError} With code `misconfigured` if there is no such file, or it may not be loaded.
  */
 export async function findModule(
   nameOrPath: string,
@@ -46,7 +46,7 @@ function allowedByEnvironment(): string[] | undefined {
 }
 
 async function locate(nameOrPath: string): Promise<string | undefined> {
-  const candidates = isModuleName(nameOrPath) ? await usualPlaces(nameOrPath) : [nameOrPath];
+  const candidates = isModuleName(nameOrPath) ? await usualPaths(nameOrPath) : [nameOrPath];
   for (const path of candidates) {
     const found = await realpath(path).catch(() => undefined);
     if (found !== undefined) return found;
@@ -54,9 +54,11 @@ async function locate(nameOrPath: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function usualPlaces(name: string): Promise<string[]> {
+async function usualPaths(name: string): Promise<string[]> {
   const multiarch = (await readdir("/usr/lib").catch(() => [])).filter((entry) => entry.includes("-linux-"));
   const roots = [...multiarch.map((entry) => join("/usr/lib", entry)), ...ROOTS];
   const files = EXTENSIONS.flatMap((extension) => [`lib${name}.${extension}`, `${name}.${extension}`]);
-  return roots.flatMap((root) => PLACES.flatMap((place) => files.map((file) => join(root, place, file))));
+  return roots.flatMap((root) =>
+    SUBDIRECTORIES.flatMap((directory) => files.map((file) => join(root, directory, file))),
+  );
 }

@@ -1,4 +1,4 @@
-/** Objects on a token: found by a template, and read with as few calls as the token allows. */
+/** Finds objects on a token by a template, and reads their attributes with as few calls as the token allows. */
 import { SignerError } from "../../src/errors.js";
 import { type Attribute, bool, type Cryptoki, type Handle, ulong } from "./binding.js";
 import { CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN } from "./constants.js";
@@ -22,17 +22,17 @@ export interface FoundObject {
   readonly attributes: ReadonlyMap<number, Buffer>;
 }
 
-/** How many handles one `C_FindObjects` may return. */
+/** The most handles that one call of `C_FindObjects` returns. */
 const BATCH = 100;
-/** More objects than any token has: the library of which they are reported doesn't end its lists. */
-const MOST_OBJECTS = 100_000;
+/** More objects than any token has: a library that returns more never ends its list. */
+const MAX_OBJECTS = 100_000;
 
 /**
- * Finds objects that are stored on the token. Session objects don't count: they are another program's copies.
+ * Finds objects that are stored on the token. Session objects are ignored: they are other programs' temporary copies.
  *
  * @param objectClass - `undefined` for any class.
- * @param types - The attributes to read beside label and id. Several lists are tried one after the other, and then each
- *   attribute on its own: one attribute that an object doesn't have can fail a whole call.
+ * @param types - Lists of attributes to read in addition to label and id. The lists are tried one after the other, and then
+ *   each attribute on its own, because an attribute that an object doesn't have can fail a whole call.
  */
 export function findObjects(
   lib: Cryptoki,
@@ -62,15 +62,18 @@ function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribut
     const batch = lib.C_FindObjects(session, BATCH);
     const before = handles.size;
     for (const handle of batch) handles.add(handle);
-    if (handles.size - before < batch.length || handles.size > MOST_OBJECTS)
-      throw new SignerError("unavailable", "The library's C_FindObjects returns the same objects again and again.");
+    if (handles.size - before < batch.length || handles.size > MAX_OBJECTS)
+      throw new SignerError(
+        "unavailable",
+        "The library's C_FindObjects returns the same objects repeatedly, so they can't be listed.",
+      );
     if (batch.length < BATCH) break;
   }
   lib.C_FindObjectsFinal(session);
   return [...handles];
 }
 
-/** Reads the attributes of the first list that the object has as a whole, or else each one of all lists. */
+/** Reads the first list of which the object has all attributes; or else each attribute of all lists. */
 export function readAttributes(
   lib: Cryptoki,
   session: Handle,
@@ -78,17 +81,17 @@ export function readAttributes(
   lists: readonly (readonly number[])[],
 ): Map<number, Buffer> {
   for (const types of lists) {
-    const values = readWhole(lib, session, object, types);
+    const values = readAll(lib, session, object, types);
     if (values) return values;
   }
   const attributes = new Map<number, Buffer>();
   for (const type of new Set(lists.flat()))
-    for (const [, value] of readWhole(lib, session, object, [type]) ?? []) attributes.set(type, value);
+    for (const [, value] of readAll(lib, session, object, [type]) ?? []) attributes.set(type, value);
   return attributes;
 }
 
-/** @returns `undefined` if one of the attributes is missing and the others can't be read with it. */
-function readWhole(lib: Cryptoki, session: Handle, object: Handle, types: readonly number[]) {
+/** @returns `undefined` if an attribute is missing and the library fails the whole call because of it. */
+function readAll(lib: Cryptoki, session: Handle, object: Handle, types: readonly number[]) {
   try {
     const values = lib.C_GetAttributeValue(session, object, types);
     const present = types.flatMap((type, index): [number, Buffer][] => {
@@ -102,14 +105,19 @@ function readWhole(lib: Cryptoki, session: Handle, object: Handle, types: readon
   }
 }
 
-/** Returns what an object is called in errors. */
+/** Returns the object's label and id, for error messages. */
 export function nameOf({ label, id }: { label: string; id: Uint8Array }): string {
   return `"${printable(label)}" (id ${Buffer.from(id).toString("hex") || "none"})`;
 }
 
-/** @throws {SignerError} With code `misconfigured` if it isn't hex. */
+/**
+ * Returns the bytes of an id.
+ *
+ * @param id - Bytes, or hex.
+ * @throws {SignerError} With code `misconfigured` if a string isn't hex.
+ */
 export function idBytes(id: string | Uint8Array): Buffer {
   if (typeof id !== "string") return Buffer.from(id);
   if (/^([0-9a-f]{2})+$/i.test(id)) return Buffer.from(id, "hex");
-  throw new SignerError("misconfigured", "A key's id must be bytes, or hex of whole bytes.");
+  throw new SignerError("misconfigured", "A key's id must be bytes, or an even number of hex digits.");
 }

@@ -1,4 +1,4 @@
-/** The keys that a worker has open, each on its own session, and the loop that recovers one that was lost. */
+/** The open keys of a worker, each in its own session, and the recovery of keys that were lost. */
 import { SignerError } from "../../src/errors.js";
 import type { Handle } from "./binding.js";
 import { CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
@@ -11,23 +11,26 @@ import { needsRestart, recoveryStepFor } from "./recovery.js";
 import { returnValue } from "./return-values.js";
 import { findToken, type Token } from "./token.js";
 
+/** A key that is open in a session. */
 export interface OpenedKey extends FoundKey {
   readonly session: Handle;
   readonly token: Token;
 }
 
+/** What the open keys need of their worker. */
 export interface OpenKeysContext extends LoginContext {
-  /** Waits until the main side has had the library restarted. @throws {SignerError} If it can't be restarted. */
+  /** Has the library restarted, and waits until it is. @throws {SignerError} If it can't be restarted. */
   restart(reason: "lost" | "missing token"): void;
 }
 
-/** The key as it is; opened again; opened in a restarted library; and once more if that was lost, too. */
-const MOST_RECOVERIES = 3;
+/** Opening the key again, opening it in a restarted library, and once more if the library was lost again. */
+const MAX_RECOVERIES = 3;
 const SIGNATURE_BYTES = 64;
 
-/** A recovery that failed, with the error that ended it. */
+/** The last recovery has failed. `cause` is the error that it failed with. */
 export class RecoveryFailed extends Error {}
 
+/** Opens, uses and recovers the keys of one worker. */
 export class OpenKeys {
   readonly #context: OpenKeysContext;
   readonly #specs = new Map<number, KeySpec>();
@@ -37,7 +40,7 @@ export class OpenKeys {
     this.#context = context;
   }
 
-  /** Runs an operation with the key, which is opened first if it isn't open, and again if it was lost. */
+  /** Runs an operation with the key. Opens the key first if it isn't open, and again if it was lost. */
   use<T>(request: Request, operation: (key: OpenedKey) => T): T {
     return this.#withRecovery(request, (lost) => {
       const current = lost === undefined ? this.#keys.get(request.key) : undefined;
@@ -46,7 +49,7 @@ export class OpenKeys {
   }
 
   /**
-   * Runs an operation in a session that is logged in. Only opening the session is repeated after a loss.
+   * Runs an operation in a session that is logged in. After a loss, only opening the session is repeated.
    *
    * @param flags - `CKF_RW_SESSION` for an operation that writes.
    */
@@ -59,7 +62,11 @@ export class OpenKeys {
     }
   }
 
-  /** @param digest - SHA-256 of the message. */
+  /**
+   * Signs with `CKM_ECDSA`.
+   *
+   * @param digest - The SHA-256 digest of the message.
+   */
   sign(request: Request, digest: Uint8Array): Uint8Array {
     const { lib } = this.#context;
     return this.use(request, (key) => {
@@ -67,41 +74,45 @@ export class OpenKeys {
       try {
         lib.C_SignInit(session, CKM_ECDSA, handle);
       } catch (error) {
-        throw this.#explained(error, key);
+        throw this.#explainSignError(error, key);
       }
       if (alwaysAuthenticate) authenticate(this.#context, { id: request.id, spec: this.spec(request), session, token });
       return lib.C_Sign(session, digest, SIGNATURE_BYTES);
     });
   }
 
-  #explained(error: unknown, key: OpenedKey): unknown {
+  #explainSignError(error: unknown, key: OpenedKey): unknown {
     if (returnValue(error) !== "CKR_MECHANISM_INVALID" || !isRestricted(this.#context.lib, key.session, key.handle))
       return error;
     const message = `${nameOf(key)} isn't allowed to sign with CKM_ECDSA (CKA_ALLOWED_MECHANISMS).`;
     return new SignerError("wrong-key", message, { cause: error });
   }
 
-  /** To be called for each request, also for one that isn't run: the main side sends a key's description once. */
+  /** Records the key's spec. Must be called for each request, even if it isn't run: the parent thread sends a spec once. */
   learn({ key, spec }: Request): void {
     if (spec) this.#specs.set(key, spec);
   }
 
+  /** Returns the spec of the request's key. */
   spec({ key }: Request): KeySpec {
     const spec = this.#specs.get(key);
     if (spec) return spec;
     throw new SignerError("unavailable", "The worker doesn't know the key.");
   }
 
+  /** Closes a key's session. */
   close(key: number): void {
     const opened = this.#keys.get(key);
     this.#keys.delete(key);
     if (opened) this.#closeSession(opened.session);
   }
 
+  /** Closes the sessions of all keys. */
   closeAll(): void {
     for (const key of this.#keys.keys()) this.close(key);
   }
 
+  /** Closes a key that won't be used again. */
   forget(key: number): void {
     this.close(key);
     this.#specs.delete(key);
@@ -109,31 +120,35 @@ export class OpenKeys {
 
   #withRecovery<T>(request: Request, attempt: (lost?: unknown) => T): T {
     let lost: unknown;
-    for (let left = MOST_RECOVERIES; ; left--)
+    for (let remaining = MAX_RECOVERIES; ; remaining--)
       try {
         return attempt(lost);
       } catch (error) {
-        this.#prepareRetry(request, error, lost !== undefined, left);
+        this.#prepareRetry(request, error, lost !== undefined, remaining);
         lost = error;
       }
   }
 
-  /** @throws The error if another attempt can't help. */
-  #prepareRetry(request: Request, error: unknown, isRetry: boolean, left: number): void {
+  /**
+   * Takes the recovery step that an error calls for.
+   *
+   * @throws The error if another attempt can't help.
+   */
+  #prepareRetry(request: Request, error: unknown, isRetry: boolean, remaining: number): void {
     try {
       const step = recoveryStepFor(error, { isNew: this.spec(request).expected === undefined, isRetry });
       if (step === "none") throw error;
-      if (left === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
+      if (remaining === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
       if (step === "restart") this.#context.restart("lost");
-      if (step === "refresh") this.#refresh(error);
+      if (step === "refresh") this.#refreshTokens(error);
     } catch (final) {
-      // The session may carry half an operation.
+      // An operation may be unfinished in the session.
       this.close(request.key);
       throw final;
     }
   }
 
-  #refresh(error: unknown): void {
+  #refreshTokens(error: unknown): void {
     try {
       this.#context.restart("missing token");
     } catch {
@@ -149,7 +164,10 @@ export class OpenKeys {
     try {
       const key = { ...findKey(lib, session, selector, publicJwk), session, token };
       if (expected && (expected.x !== key.publicJwk.x || expected.y !== key.publicJwk.y))
-        throw new SignerError("integrity", "The token has another key under this name now. Open a new signer for it.");
+        throw new SignerError(
+          "integrity",
+          "The token has a different key with this label or id now. Create a new signer to use it.",
+        );
       this.#keys.set(request.key, key);
       this.#specs.set(request.key, { ...spec, expected: key.publicJwk });
       return key;
@@ -175,7 +193,7 @@ export class OpenKeys {
     }
   }
 
-  /** Opens it before the former one is closed, where the token allows: with its last session it would lose its login. */
+  /** Opens a session before the previous one is closed, if possible: closing the last session would end the login. */
   #newSession(request: Request, { slot }: Token, flags: number, lost: unknown): Handle {
     const open = () => this.#context.lib.C_OpenSession(slot, CKF_SERIAL_SESSION | flags);
     try {
@@ -195,7 +213,7 @@ export class OpenKeys {
     try {
       this.#context.lib.C_CloseSession(session);
     } catch {
-      // The session was lost, or its token was: that is why it is closed.
+      // The session is lost already, or its token is.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The checks of `hardproof doctor` for a PIN: what the token reports about earlier tries, and where the PIN comes from. */
+/** The checks of `hardproof doctor` for a PIN: what the token reports about earlier attempts, and where the PIN comes from. */
 import { readFile, stat } from "node:fs/promises";
 import { checkPermissions } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
@@ -12,25 +12,33 @@ import {
 } from "./constants.js";
 import { type PinSource, pinProblem, toPin } from "./pin.js";
 
-/** PKCS#11 has no count of tries: a token only reports that there were failures, that one try is left, or none. */
+/**
+ * Checks what the token reports about the PIN. PKCS#11 doesn't count attempts: a token reports only that there were wrong
+ * ones, that one is left, or that the PIN is locked.
+ *
+ * @param flags - The flags of `CK_TOKEN_INFO`.
+ */
 export function checkPinState(flags: number): Finding {
   const check = "PIN state";
   const is = (flag: number) => (flags & flag) !== 0;
   const bad = (found: string, remedy: string) => ({ check, ok: false, found, remedy });
-  if (is(CKF_USER_PIN_LOCKED)) return bad("locked: no try is left", "The security officer must unlock it.");
-  if (is(CKF_USER_PIN_FINAL_TRY)) return bad("one try is left", "Be sure of the PIN, then log in with forceLogin.");
-  if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token needs no login" };
-  if (!is(CKF_USER_PIN_INITIALIZED)) return bad("there is no user PIN yet", "Set one with the vendor's tool.");
+  if (is(CKF_USER_PIN_LOCKED)) return bad("locked", "The security officer must unlock it.");
+  if (is(CKF_USER_PIN_FINAL_TRY))
+    return bad("one attempt is left", "Make sure that the PIN is right, then set forceLogin.");
+  if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token doesn't require a login" };
+  if (!is(CKF_USER_PIN_INITIALIZED))
+    return bad("the token doesn't have a user PIN yet", "Set one with the vendor's tool.");
   if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
-  const pad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? ", entered at the token itself" : "";
-  return { check, ok: true, found: `no wrong PIN since the last login${pad}` };
+  const pinPad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? "; the user enters it at the token" : "";
+  return { check, ok: true, found: `no wrong PIN since the last login${pinPad}` };
 }
 
+/** Checks that the PIN can be read, and that other users can't read its file. Doesn't call a function. */
 export async function checkPinSource(pin: PinSource | undefined): Promise<Finding> {
   const check = "PIN source";
   if (pin === undefined) return { check, ok: null, found: "none" };
   if (typeof pin === "string")
-    return { check, ok: null, found: "the PIN itself: a pin-source keeps it out of logs and process lists" };
+    return { check, ok: null, found: "the PIN itself: use a pin-source to keep it out of logs and process lists" };
   if (typeof pin === "function") return { check, ok: null, found: "a function" };
   return "env" in pin ? checkVariable(check, pin.env) : checkFile(check, pin.file);
 }
@@ -47,7 +55,7 @@ function checkVariable(check: string, name: string): Finding {
 async function checkFile(check: string, path: string): Promise<Finding> {
   const remedy = "Write the PIN to it, and allow only this user to read it.";
   const file = await stat(path).catch(() => undefined);
-  // What is read from a pipe can't be read again at the login.
+  // A pipe can be read only once, and the login needs its content.
   if (file && !file.isFile() && !file.isDirectory()) return { check, ok: null, found: `${path} is not a regular file` };
   const content = await readFile(path, "utf8").catch(() => undefined);
   if (!file || content === undefined) return { check, ok: false, found: `${path} can't be read`, remedy };

@@ -1,11 +1,11 @@
-/** What the main side of a PKCS#11 library and its workers send each other. */
+/** The messages between a worker of a PKCS#11 library and its parent thread. */
 import type { SignerErrorCode } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { BindingName } from "./binding.js";
 import type { KeySelector } from "./objects.js";
 import type { TokenSelector } from "./token.js";
 
-/** What a worker is started with. */
+/** The data that a worker is started with. */
 export interface WorkerData {
   readonly path: string;
   readonly libraryParameters: string | undefined;
@@ -13,34 +13,36 @@ export interface WorkerData {
   readonly shared: Int32Array;
 }
 
-/** Indexes into the memory that a worker shares with the thread that started it. */
+/** Indexes into the memory that a worker shares with its parent thread. */
 export const SHARED = {
-  /** How many messages were sent to the worker: it sleeps until the number changes. */
+  /** How many messages were sent to the worker, which sleeps until the number changes. */
   MESSAGES: 0,
   /** How many requests the worker has run. */
   DONE: 1,
-  /** The first of {@link SLOTS} states, one for each request that was sent ahead. */
+  /** The first of {@link SLOTS} states, one for each request in flight. */
   STATES: 2,
 } as const;
 
-/** How many requests can be sent ahead: two batches. */
+/** The most requests in flight to a worker: two batches. */
 export const SLOTS = 8;
+/** The most requests that are sent together. */
 export const BATCH = SLOTS / 2;
 
-/** Whichever side replaces `WAITING` first owns the request: the worker runs it, or the main side takes it back. */
+/** The side that first replaces `WAITING` gets the request: the worker runs it, or the parent thread withdraws it. */
 export const STATE = { WAITING: 0, RUNNING: 1, DONE: 2, WITHDRAWN: 3 } as const;
 
-/** A key, as each worker opens it for itself; or, for what isn't done with a key, only its token. */
+/** What each worker needs to open a key. For operations on a token, only the token counts. */
 export interface KeySpec {
   readonly token: TokenSelector;
   readonly selector: KeySelector;
   readonly publicJwk: PublicJwk | undefined;
   readonly hasPin: boolean;
   readonly forceLogin: boolean | undefined;
-  /** The public key that it must have, once that is known. */
+  /** The public key that the key must have. `undefined` before the key was first opened. */
   readonly expected: PublicJwk | undefined;
 }
 
+/** An operation that a worker runs. */
 export type Operation =
   | { readonly name: "sign"; readonly digest: Uint8Array }
   | { readonly name: "open" | "describe" | "generate" | "list" | "delete" | "inspect" }
@@ -53,7 +55,7 @@ export type Operation =
 export interface Initialized {
   /** Whether this worker's call initialised the library. */
   readonly initialized: boolean;
-  /** Whether calls must not overlap: the library can't lock, or speaks to a TPM, which has one of everything. */
+  /** Whether calls must not overlap, because the library can't lock, or the token is a TPM. */
   readonly oneAtATime: boolean;
 }
 
@@ -69,67 +71,75 @@ export interface Opened {
   readonly maxSessions: number | undefined;
 }
 
-/** An operation that waits for a worker. What is to be signed is made when it leaves the queue. */
+/** An operation that waits for a worker. The message to sign is created when the operation leaves the queue. */
 export type QueuedOperation =
   | { readonly name: "sign"; readonly digest: () => Uint8Array }
   | Exclude<Operation, { readonly name: "sign" }>;
 
+/** Creates the operation to send. */
 export function toOperation(queued: QueuedOperation): Operation {
   return queued.name === "sign" ? { name: "sign", digest: queued.digest() } : queued;
 }
 
+/** A request to a worker. */
 export interface Request {
   readonly id: number;
-  /** Index of its state in the shared memory; `undefined` for a request that is run even while another one is waiting. */
+  /** Index of the request's state in the shared memory. `undefined` for a request that can't be withdrawn. */
   readonly slot: number | undefined;
-  /** The number of the signer or task that it belongs to. */
+  /** The id of the signer's key, or of the task. */
   readonly key: number;
-  /** Sent with a key's first request to each worker, and whenever it changed. */
+  /** Set if the worker doesn't have a session for the key yet. */
   readonly spec: KeySpec | undefined;
-  /** Another worker has a session for this key: this one is expendable. */
+  /** Whether another worker has a session for the key. A session in this worker is then optional. */
   readonly hasOtherSession: boolean;
   readonly operation: Operation;
 }
 
+/** An error, as it is sent to another thread or process. */
 export interface Failure {
   readonly code: SignerErrorCode;
   readonly message: string;
   readonly cause?: { name: string; message: string; code: unknown } | undefined;
-  /** The key was lost and the recovery failed. */
+  /** Whether the key was lost and the recovery failed. */
   readonly lost?: boolean;
-  /** The token refused a further session. */
+  /** Whether the token refused a further session. */
   readonly refusedSession?: boolean;
 }
 
+/** The response to a request. */
 export interface Response {
   readonly id: number;
   readonly result?: unknown;
   readonly failure?: Failure;
-  /** The request was not run. */
+  /** Whether the request was not run. */
   readonly returned?: boolean;
 }
 
-/** What the worker asks while it runs a request. It waits for the {@link Reply}. */
+/** A question of a worker in the middle of a request. The worker waits for the {@link Reply}. */
 export type Question =
   | { readonly ask: "restart"; readonly reason: "lost" | "missing token" }
   | {
       readonly ask: "pin";
-      /** The request's. */
+      /** The request's id. */
       readonly id: number;
-      /** What identifies the token. */
+      /** The token's label and serial number, which identify it among the tokens of the library. */
       readonly token: string;
       readonly hasPinPad: boolean;
       readonly loggedIn: boolean;
     };
 
+/** The parent thread's reply to a question. */
 export interface Reply {
-  /** `undefined` where no login is needed. */
+  /** `undefined` if no login is needed. */
   readonly login?: { readonly pin: string | undefined };
   readonly failure?: Failure;
 }
 
-export type LoginOutcome = "right" | "wrong" | "unknown";
+/** Whether the token has accepted the PIN. */
+export type LoginOutcome = "accepted" | "rejected" | "unknown";
+/** A message to a worker. */
 export type ToWorker = { readonly requests: readonly Request[] } | { readonly reply: Reply } | { readonly end: true };
+/** A message from a worker. */
 export type FromWorker =
   | { readonly responses: readonly Response[]; readonly microsecondsPerSignature?: number | undefined }
   | { readonly question: Question }

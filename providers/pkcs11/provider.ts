@@ -9,7 +9,7 @@ import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.j
 import { createKeyPair, listKeyUris, removeKeyPair, type TokenTask } from "./token-tasks.js";
 import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.js";
 
-/** Options that complete a URI. Parts of the URI have precedence, except for the PIN. */
+/** Options that complete a URI. The parts of the URI take precedence, except for the PIN. */
 export interface Pkcs11ProviderOptions extends Omit<Pkcs11SignerOptions, "module" | "token" | "key">, SignOptions {
   /** The library, for URIs without `module-path` and `module-name`. */
   module?: string | undefined;

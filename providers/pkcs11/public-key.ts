@@ -1,4 +1,4 @@
-/** The public half of a private key: from its public key object, or else from its certificate. */
+/** Finds the public key of a private key: in its public key object, or else in its certificate. */
 import { X509Certificate } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { importPublicKey, jwkFromEcPoint } from "../../src/jose/public-key.js";
@@ -8,9 +8,9 @@ import { CKA_CLASS, CKA_EC_POINT, CKA_VALUE, CKO_CERTIFICATE, CKO_PUBLIC_KEY } f
 import { type FoundObject, findObjects, type KeySelector, nameOf } from "./objects.js";
 
 /**
- * Finds the public half by the private key's id. Where a token gives its keys no id, the label must select one object only.
+ * Finds the public key by the private key's id. If the key doesn't have an id, the label must select a single object.
  *
- * @param found - Objects that were found together with the private key: its public half may be among them.
+ * @param found - Objects that were found together with the private key. The public key object may be among them.
  * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`.
  */
 export function findPublicJwk(
@@ -21,26 +21,30 @@ export function findPublicJwk(
 ): PublicJwk {
   const hasId = key.id.length > 0;
   const selector = hasId ? { id: key.id } : { label: key.label };
-  const isHalf = (object: FoundObject) => (hasId ? object.id.equals(key.id) : object.label === key.label);
+  const belongs = (object: FoundObject) => (hasId ? object.id.equals(key.id) : object.label === key.label);
   const search = (objectClass: number, by: KeySelector, type: number) =>
     findObjects(lib, session, objectClass, by, [type]);
-  const jwks = firstFound(
-    () => jwksOf(found.filter(isPublicKey).filter(isHalf)),
+  const jwks = firstMatches(
+    () => jwksOf(found.filter(isPublicKey).filter(belongs)),
     () => jwksOf(search(CKO_PUBLIC_KEY, selector, CKA_EC_POINT)),
-    () => certifiedJwks(search(CKO_CERTIFICATE, selector, CKA_VALUE)),
-    // Some tools write a certificate under another id. Each signature is verified with its key.
-    () => (hasId && key.label !== "" ? certifiedJwks(search(CKO_CERTIFICATE, { label: key.label }, CKA_VALUE)) : []),
+    () => certificateJwks(search(CKO_CERTIFICATE, selector, CKA_VALUE)),
+    // Some tools store the certificate with a different id. Verifying each signature detects a wrong certificate.
+    () => (hasId && key.label !== "" ? certificateJwks(search(CKO_CERTIFICATE, { label: key.label }, CKA_VALUE)) : []),
   );
   const different = new Map(jwks.map((jwk) => [`${jwk.x} ${jwk.y}`, jwk]));
   const [jwk] = different.values();
   if (jwk && different.size === 1) return jwk;
-  if (jwk) throw new SignerError("ambiguous-key", `${different.size} public keys belong to ${nameOf(key)}.`);
-  const remedy = "Set publicJwk, or write its public key or certificate with the vendor's tool.";
+  if (jwk)
+    throw new SignerError(
+      "ambiguous-key",
+      `The token has ${different.size} different public keys for ${nameOf(key)}. Set publicJwk to the right one.`,
+    );
+  const remedy = "Set publicJwk, or store the public key or a certificate on the token with the vendor's tool.";
   const message = `The token has no public key object and no certificate for ${nameOf(key)}. ${remedy}`;
   throw new SignerError("key-not-found", message);
 }
 
-function firstFound<T>(...searches: (() => T[])[]): T[] {
+function firstMatches<T>(...searches: (() => T[])[]): T[] {
   for (const search of searches) {
     const found = search();
     if (found.length > 0) return found;
@@ -57,7 +61,7 @@ function jwksOf(objects: readonly FoundObject[]): PublicJwk[] {
   return values(objects, CKA_EC_POINT).map((point) => importPublicKey(jwkFromEcPoint(point)).jwk);
 }
 
-function certifiedJwks(objects: readonly FoundObject[]): PublicJwk[] {
+function certificateJwks(objects: readonly FoundObject[]): PublicJwk[] {
   return values(objects, CKA_VALUE).map(jwkOfCertificate);
 }
 
@@ -71,7 +75,11 @@ function jwkOfCertificate(certificate: Buffer): PublicJwk {
     return importPublicKey(spkiOf(certificate)).jwk;
   } catch (cause) {
     if (cause instanceof SignerError) throw cause;
-    throw new SignerError("wrong-key", "The key's certificate isn't an X.509 certificate.", { cause });
+    throw new SignerError(
+      "wrong-key",
+      "The key's certificate can't be parsed as X.509. Set publicJwk, or store a valid certificate.",
+      { cause },
+    );
   }
 }
 

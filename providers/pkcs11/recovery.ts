@@ -1,9 +1,9 @@
-/** Which failures are worth a recovery, and the next step of it. */
+/** Decides which errors can be recovered from, and what the next step is. */
 import { SignerError } from "../../src/errors.js";
 import { returnValue } from "./return-values.js";
 import { TokenNotFound } from "./token.js";
 
-/** Return values that are an answer to the request: a recovery can't change them. */
+/** Return values that result from the request itself: a recovery can't change them. */
 const FINAL = new Set(
   `
   ARGUMENTS_BAD ATTRIBUTE_READ_ONLY ATTRIBUTE_SENSITIVE ATTRIBUTE_TYPE_INVALID ATTRIBUTE_VALUE_INVALID
@@ -19,18 +19,25 @@ const FINAL = new Set(
     .map((name) => `CKR_${name}`),
 );
 
-/** The handles of a library that was initialised again are void: only another restart, or a fresh start, can help. */
+/** Return values after which opening the key again can't help until the library is initialised again. */
 const LIBRARY_LOST = new Set(["CKR_CRYPTOKI_NOT_INITIALIZED", "CKR_SLOT_ID_INVALID"]);
 
 /**
+ * The next step of a recovery.
+ *
  * - `reopen`: Open the key again.
  * - `restart`: Restart the library first.
- * - `refresh`: Restart it for a token that isn't there: some libraries read their tokens only when they are initialised.
+ * - `refresh`: Restart it to find a missing token: some libraries read their tokens only when they are initialised.
  * - `none`: The error is final.
  */
 export type RecoveryStep = "reopen" | "restart" | "refresh" | "none";
 
-/** Returns the next step, after which the operation is worth another attempt. */
+/**
+ * Returns the step to take before the next attempt.
+ *
+ * @param isNew - Whether the key was never open before.
+ * @param isRetry - Whether a recovery step was already taken for this request.
+ */
 export function recoveryStepFor(
   error: unknown,
   { isNew, isRetry }: { isNew: boolean; isRetry: boolean },
@@ -42,8 +49,8 @@ export function recoveryStepFor(
 }
 
 /**
- * Any return value that isn't a final answer is worth it, vendor-defined ones included. A token or key that was there before
- * may yet come back.
+ * Returns whether opening the key again can help. It can after any return value that isn't final, including those that a
+ * vendor defines; and if a token or key is missing that was there before.
  */
 function isRecoverable(error: unknown, wasOpen: boolean): boolean {
   const name = returnValue(error);
@@ -51,12 +58,12 @@ function isRecoverable(error: unknown, wasOpen: boolean): boolean {
   return wasOpen && error instanceof SignerError && (error.code === "key-not-found" || error.code === "unavailable");
 }
 
-/** Another part of the process may have restarted the library, and the handle may be another object's now. */
+/** Returns whether the handle may refer to a different object, because another part of the process restarted the library. */
 function mayBeStaleHandle(error: unknown): boolean {
   return /^CKR_KEY_(FUNCTION_NOT_PERMITTED|TYPE_INCONSISTENT)$/.test(returnValue(error) ?? "");
 }
 
-/** Returns whether nothing less than initialising the library again can help. */
+/** Returns whether only initialising the library again can help. */
 export function needsRestart(error: unknown): boolean {
   return error instanceof TokenNotFound || LIBRARY_LOST.has(returnValue(error) ?? "");
 }

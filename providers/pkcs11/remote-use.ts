@@ -1,10 +1,11 @@
-/** The use of a library that lives in another thread or process. */
+/** The use of a library that is loaded in another thread or process. */
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { Calls, type Channel } from "./calls.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { type Operation, type QueuedOperation, toOperation } from "./protocol.js";
 
+/** Forwards operations to {@link serveUse} at the other end of a channel. */
 export class RemoteUse implements TokenUse {
   readonly #calls: Calls;
 
@@ -12,7 +13,12 @@ export class RemoteUse implements TokenUse {
     this.#calls = calls;
   }
 
-  /** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
+  /**
+   * Begins the use in the other thread or process.
+   *
+   * @param readPin - Reads the PIN here, whenever the other side needs it.
+   * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
+   */
   static async begin(channel: Channel, options: TokenUseOptions, readPin: () => Promise<string>): Promise<RemoteUse> {
     const calls = new Calls(channel, { readPin });
     await calls.call("begin", options).result;
@@ -21,8 +27,13 @@ export class RemoteUse implements TokenUse {
 
   run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
     const { id, result } = this.#calls.call("run", toOperation(operation));
-    deadline?.signal.addEventListener("abort", () => void this.#calls.call("abandon", id), { once: true });
+    deadline?.signal.addEventListener("abort", () => this.#abandon(id), { once: true });
     return result;
+  }
+
+  /** Doesn't wait: if the other side has ended, there is nothing left to abandon. */
+  #abandon(id: number): void {
+    this.#calls.call("abandon", id).result.catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -34,7 +45,7 @@ export class RemoteUse implements TokenUse {
  * Runs the calls of a {@link RemoteUse}.
  *
  * @param beginUse - Begins the use here.
- * @returns Ends the use when the other side is gone.
+ * @returns A function that ends the use, to be called when the other side has ended.
  */
 export function serveUse(
   channel: Channel,
@@ -57,12 +68,12 @@ export function serveUse(
       running.set(id, controller);
       return (await use)?.run(toQueued(operation), controller).finally(() => running.delete(id));
     },
-    abandon: (id: number) => running.get(id)?.abort(gone()),
+    abandon: (id: number) => running.get(id)?.abort(abortedError()),
     close: end,
   });
   return async () => {
-    calls.end(gone());
-    for (const controller of running.values()) controller.abort(gone());
+    calls.end(abortedError());
+    for (const controller of running.values()) controller.abort(abortedError());
     await end().catch(() => undefined);
   };
 }
@@ -71,6 +82,6 @@ function toQueued(operation: Operation): QueuedOperation {
   return operation.name === "sign" ? { name: "sign", digest: () => operation.digest } : operation;
 }
 
-function gone(): SignerError {
-  return new SignerError("aborted", "The caller doesn't wait any longer.");
+function abortedError(): SignerError {
+  return new SignerError("aborted", "The caller has aborted the request.");
 }

@@ -1,8 +1,8 @@
-/** The return values of PKCS#11 functions (PKCS #11 v2.40, `CK_RV`): their names, and the error that each one becomes. */
+/** The return values of PKCS#11 functions (PKCS #11 v2.40, `CK_RV`): their names, and the `SignerError` for each. */
 import { SignerError } from "../../src/errors.js";
 import { ErrorTable } from "../../src/keystore/error-table.js";
 
-/** Value in hexadecimal, and name without `CKR_`. */
+/** Each entry is the value in hex and the name without `CKR_`. */
 const NAMES: ReadonlyMap<number, string> = new Map(
   `
   0:OK 1:CANCEL 2:HOST_MEMORY 3:SLOT_ID_INVALID 5:GENERAL_ERROR 6:FUNCTION_FAILED 7:ARGUMENTS_BAD
@@ -27,7 +27,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     .map(([value, name]) => [Number.parseInt(value, 16), `CKR_${name}`]),
 );
 
-/** A PKCS#11 function that didn't return `CKR_OK`. Its message is the return value's name. */
+/** A PKCS#11 function didn't return `CKR_OK`. The message is the return value's name. */
 export class Pkcs11Error extends Error {
   override readonly name = "Pkcs11Error";
   /** The return value. */
@@ -51,30 +51,42 @@ export function returnValue(error: unknown): string | undefined {
 
 const ERRORS = new ErrorTable(
   {
-    CKR_PIN_INCORRECT: ["pin-incorrect", "It was tried once and will not be tried again by this process."],
+    CKR_PIN_INCORRECT: ["pin-incorrect", "The PIN was tried once. This process doesn't try it again."],
     CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
     CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
-    CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock it."],
-    CKR_PIN_EXPIRED: ["pin-locked", "It has expired: set a new one with the vendor's tool."],
-    CKR_USER_PIN_NOT_INITIALIZED: ["pin-required", "The token has no user PIN yet: set one with the vendor's tool."],
-    CKR_USER_NOT_LOGGED_IN: ["pin-required", "The key needs a login: set a pin."],
-    CKR_USER_TOO_MANY_TYPES: ["access-denied", "Another user is logged in to the token."],
-    CKR_USER_ANOTHER_ALREADY_LOGGED_IN: ["access-denied", "Another user is logged in to the token."],
+    CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock the PIN."],
+    CKR_PIN_EXPIRED: ["pin-locked", "The PIN has expired: set a new one with the vendor's tool."],
+    CKR_USER_PIN_NOT_INITIALIZED: [
+      "pin-required",
+      "The token doesn't have a user PIN yet: set one with the vendor's tool.",
+    ],
+    CKR_USER_NOT_LOGGED_IN: ["pin-required", "The key requires a login: set the option pin."],
+    CKR_USER_TOO_MANY_TYPES: [
+      "access-denied",
+      "Another user is logged in to the token: log that user out, or close the program.",
+    ],
+    CKR_USER_ANOTHER_ALREADY_LOGGED_IN: [
+      "access-denied",
+      "Another user is logged in to the token: log that user out, or close the program.",
+    ],
     CKR_KEY_FUNCTION_NOT_PERMITTED: ["wrong-key", "The key isn't allowed to sign (CKA_SIGN)."],
     CKR_KEY_TYPE_INCONSISTENT: ["wrong-key", "The key isn't an ECDSA key."],
-    CKR_MECHANISM_INVALID: ["wrong-key", "The token doesn't sign with CKM_ECDSA."],
+    CKR_MECHANISM_INVALID: ["wrong-key", "The token doesn't support CKM_ECDSA."],
     CKR_TOKEN_WRITE_PROTECTED: ["access-denied", "The token is write-protected."],
     CKR_SESSION_READ_ONLY: ["access-denied", "The token can only be opened for reading."],
     CKR_ATTRIBUTE_READ_ONLY: ["access-denied", "The token doesn't allow this attribute to be set."],
-    CKR_ACTION_PROHIBITED: ["access-denied", "The token's policy forbids it."],
-    CKR_SESSION_COUNT: ["throttled", "The token has no free session: lower `sessions`, or close other programs."],
-    CKR_FUNCTION_CANCELED: ["aborted", "It was cancelled at the token."],
+    CKR_ACTION_PROHIBITED: ["access-denied", "The token's policy forbids the operation."],
+    CKR_SESSION_COUNT: [
+      "throttled",
+      "All sessions of the token are in use: lower the option sessions, or close other programs.",
+    ],
+    CKR_FUNCTION_CANCELED: ["aborted", "The operation was cancelled at the token."],
   },
-  ["unavailable", "Is the token connected, and is its server running?"],
+  ["unavailable", "Check that the token is connected and that its server is running."],
 );
 
 /**
- * Maps a return value to a SignerError; returns any other error as it is.
+ * Maps a return value to a `SignerError`. Returns any other error unchanged.
  *
  * @param operation - What was being done, such as `opening the key`.
  * @param hint - What else to check.

@@ -1,7 +1,7 @@
-/** A signer whose key is on a PKCS#11 token: an HSM, a smart card, a security key, SoftHSM. */
-import { SignerError } from "../../src/errors.js";
+/** A signer whose key is on a PKCS#11 token, such as an HSM, a smart card, a security key or SoftHSM. */
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { BINDINGS, type BindingName } from "./binding.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import { Pkcs11Key } from "./open-key.js";
@@ -10,19 +10,19 @@ import type { TokenSelector } from "./token.js";
 import type { KeyOnToken } from "./token-use.js";
 import { formatPkcs11Uri } from "./uri.js";
 
-/** A token, and how to reach what is on it. */
+/** A token, and how to load its library and log in. */
 export interface Pkcs11TokenOptions {
-  /** Path of the vendor's PKCS#11 library, or its name, such as `softhsm2`, which is looked for in the usual directories. */
+  /** Path of the vendor's PKCS#11 library, or its name, such as `softhsm2`, which is searched for in the usual directories. */
   module: string;
   /** The token, by its label, or by label, serial, manufacturer, model and slot id. */
   token: string | TokenSelector;
   /** The user PIN, or where to read it. Leave it out for a token that needs no login, or has a PIN pad. */
   pin?: PinSource | undefined;
-  /** Tries the PIN even if the token says that one more failure locks it. */
+  /** Tries the PIN even if the token reports that one more wrong PIN locks it. Default: `false`. */
   forceLogin?: boolean | undefined;
   /**
    * Names and paths of the libraries that may be loaded, for an application that takes URIs from elsewhere. Default: those
-   * in the environment variable `HARDPROOF_PKCS11_MODULES`, separated as in `PATH`; without it any library.
+   * in the environment variable `HARDPROOF_PKCS11_MODULES`, separated as in `PATH`; if it isn't set, any library.
    */
   allowedModules?: readonly string[] | undefined;
   /**
@@ -32,13 +32,13 @@ export interface Pkcs11TokenOptions {
   libraryParameters?: string | undefined;
   /**
    * The package that calls the library: `graphene-pk11` or `koffi`. Default: the environment variable
-   * `HARDPROOF_PKCS11_BINDING`, or else the one that is installed, graphene-pk11 first.
+   * `HARDPROOF_PKCS11_BINDING`, or else the one that is installed; graphene-pk11 if both are.
    */
   binding?: "graphene-pk11" | "koffi" | undefined;
   /**
-   * Runs the library in a separate process. A library that hangs or crashes then doesn't take the application with it,
-   * and its environment doesn't have to be that of other signers. Costs some milliseconds to start, and some ten
-   * microseconds for each signature.
+   * Runs the library in a separate process. A library that hangs or crashes then doesn't affect the application, and the
+   * environment can differ from that of other signers. Costs some milliseconds at the start, and some tens of microseconds
+   * for each signature. Default: `false`.
    */
   isolate?: boolean | undefined;
 }
@@ -49,13 +49,13 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
   key: string | KeySelector;
   /** The public key, for a token that doesn't store it. Each signature is verified with it. */
   publicJwk?: PublicJwk | undefined;
-  /** The most sessions. Default: 4, or what the token allows if that is less. */
+  /** The most sessions to open. Default: 4, or fewer if the token allows fewer. */
   sessions?: number | undefined;
   /** How many signatures may wait for a session. Further ones are rejected with `throttled`. Default: 10,000. */
   maxWaiting?: number | undefined;
 }
 
-const MOST_WAITING = 10_000;
+const DEFAULT_MAX_WAITING = 10_000;
 
 /**
  * Signs ES256 by `CKM_ECDSA` over the SHA-256 digest, on worker threads.
@@ -80,9 +80,13 @@ export class Pkcs11Signer extends KeySigner {
   }
 }
 
-/** @throws {SignerError} With code `misconfigured` if an option is invalid. */
+/**
+ * Validates the options, and completes them from the environment.
+ *
+ * @throws {SignerError} With code `misconfigured` if an option is invalid.
+ */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
-  const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = MOST_WAITING } = options;
+  const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = DEFAULT_MAX_WAITING } = options;
   const { libraryParameters = process.env.HARDPROOF_PKCS11_LIBRARY_PARAMETERS || undefined } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
@@ -93,8 +97,8 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
     throw misconfigured("key must be a label, or { label, id } with at least one of them.");
   if (key.id !== undefined) idBytes(key.id);
   if (sessions !== undefined && !(Number.isInteger(sessions) && sessions > 0))
-    throw misconfigured("sessions must be a whole number above 0.");
-  if (!(maxWaiting >= 0)) throw misconfigured("maxWaiting must be a number, 0 or more.");
+    throw misconfigured("sessions must be a positive integer.");
+  if (!(maxWaiting >= 0)) throw misconfigured("maxWaiting must be a number that isn't negative.");
   return {
     module,
     allowedModules,
@@ -113,11 +117,7 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
 
 function bindingName(name: string | undefined): BindingName | undefined {
   if (!name) return undefined;
-  const known = BINDINGS.find((binding) => binding === name);
-  if (known) return known;
+  const supported = BINDINGS.find((binding) => binding === name);
+  if (supported) return supported;
   throw misconfigured(`binding must be ${BINDINGS.join(" or ")} (option binding, or HARDPROOF_PKCS11_BINDING).`);
-}
-
-function misconfigured(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

@@ -1,7 +1,7 @@
 /**
- * The application's own worker threads use the libraries of the main thread, so that a process initialises a library once,
- * and finalises it once, whichever thread ends when. A main thread that has loaded this file answers; where it hasn't, a
- * thread uses the library on its own.
+ * Lets the application's worker threads use the libraries of the main thread, so that a process initialises and finalises
+ * a library once, whichever thread starts first or ends last. If the main thread hasn't loaded this file, it doesn't
+ * respond, and each thread uses the library on its own.
  */
 import {
   isMainThread,
@@ -32,19 +32,24 @@ if (isMainThread)
     port.unref();
   });
 
-/** @returns `undefined` if the main thread doesn't answer. */
+/**
+ * Uses a library in the main thread.
+ *
+ * @returns `undefined` if the main thread doesn't respond.
+ * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
+ */
 export async function useInMainThread(
   options: TokenUseOptions,
   readPin: () => Promise<string>,
 ): Promise<TokenUse | undefined> {
   const { port1: port, port2 } = new MessageChannel();
   const greeting: Greeting = { tag: TAG, port: port2 };
-  const reached = await postMessageToThread(MAIN_THREAD, greeting, [port2]).then(
+  const isDelivered = await postMessageToThread(MAIN_THREAD, greeting, [port2]).then(
     () => true,
     () => false,
   );
-  // The answer was sent before the greeting was acknowledged.
-  if (!reached || receiveMessageOnPort(port)?.message !== TAG) {
+  // If the main thread responds, it does so before postMessageToThread resolves.
+  if (!isDelivered || receiveMessageOnPort(port)?.message !== TAG) {
     port.close();
     return undefined;
   }
@@ -57,7 +62,7 @@ export async function useInMainThread(
   }
 }
 
-/** Keeps its thread alive only while it waits for an answer. */
+/** Keeps the thread alive only while a call is pending. */
 class PortUse implements TokenUse {
   readonly #use: TokenUse;
   readonly #port: MessagePort;
@@ -69,11 +74,11 @@ class PortUse implements TokenUse {
     port.unref();
   }
 
-  async run(...request: Parameters<TokenUse["run"]>): Promise<unknown> {
+  async run(...parameters: Parameters<TokenUse["run"]>): Promise<unknown> {
     this.#port.ref();
     this.#pending += 1;
     try {
-      return await this.#use.run(...request);
+      return await this.#use.run(...parameters);
     } finally {
       this.#pending -= 1;
       if (this.#pending === 0) this.#port.unref();

@@ -1,4 +1,4 @@
-/** What is done on a token beside signing: making, listing and deleting keys. */
+/** The tasks on a token other than signing: creating, listing and deleting keys. */
 import { randomBytes } from "node:crypto";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
@@ -9,29 +9,30 @@ import type { ListedKey } from "./protocol.js";
 import type { TokenSelector } from "./token.js";
 import { type KeyOnToken, useToken } from "./token-use.js";
 
-/** A token, as an operator names it, and how long to wait for it. */
+/** The token and key of a task, and how long to wait for them. */
 export interface TokenTask extends KeyOnToken {
-  /** The URI of any key on the token, in the scheme of the provider. */
+  /** Returns the URI of a key, in the provider's scheme. */
   uriOf(token: TokenSelector, key: KeySelector): string;
-  /** Milliseconds. Default 30,000. */
+  /** Milliseconds. Default: 30,000. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Length of a random `CKA_ID`. */
 const ID_BYTES = 16;
 
 /**
- * Makes a P-256 key pair on the token: sensitive, never extractable, and only for signing.
+ * Creates a P-256 key pair on the token: sensitive, never extractable, and only for signing.
  *
- * @returns What selects the new key.
+ * @returns The label and id of the new key.
  * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
  */
 export function createKeyPair(task: TokenTask): Promise<KeySelector> {
   const { label } = task.key;
   const id = task.key.id === undefined ? randomBytes(ID_BYTES) : idBytes(task.key.id);
-  return withToken(task, "making a key pair", { label, id }, async (token, deadline) => {
+  return withToken(task, "creating a key pair", { label, id }, async (token, deadline) => {
     await token.run({ name: "generate" }, deadline);
-    // The caller doesn't wait any more, and would never learn of the key.
+    // The caller has aborted, so it would never learn of the key.
     if (deadline.signal.aborted) await token.run({ name: "delete" });
     return { label, id };
   });
@@ -46,18 +47,20 @@ export function listKeyUris(task: TokenTask): Promise<string[]> {
 }
 
 /**
- * Deletes both halves of a key pair. Certificates stay.
+ * Deletes a private key and its public key. Certificates are not deleted.
  *
- * @throws {SignerError} With code `misconfigured` without an id, `key-not-found`, or `ambiguous-key`: nothing was deleted.
+ * @throws {SignerError} With code `misconfigured` without an id, `key-not-found` or `ambiguous-key`. Nothing was deleted then.
  */
 export async function removeKeyPair(task: TokenTask): Promise<void> {
   const uri = task.uriOf(task.token, task.key);
   if (task.key.id === undefined)
-    throw new SignerError("misconfigured", `${uri}: a key can only be deleted by its id.`, { uri });
+    throw new SignerError("misconfigured", `${uri}: A key can only be deleted by its id: add id=… to the URI.`, {
+      uri,
+    });
   await withToken(task, "deleting a key pair", task.key, (token, deadline) => token.run({ name: "delete" }, deadline));
 }
 
-/** @throws {SignerError} With code `timeout` or `aborted` if the task isn't waited for any longer. */
+/** @throws {SignerError} With code `timeout` or `aborted` if the task takes too long or is aborted. */
 function withToken<T>(
   task: TokenTask,
   operation: string,

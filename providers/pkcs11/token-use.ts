@@ -1,4 +1,4 @@
-/** Where a library is used: by workers of this thread, or of the main thread. */
+/** Chooses where a library is loaded: in workers of this thread, of the main thread, or of a separate process. */
 import { isMainThread } from "node:worker_threads";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
@@ -6,16 +6,20 @@ import { idBytes } from "./objects.js";
 import { type PinSource, readPin } from "./pin.js";
 import { useInMainThread } from "./thread-owner.js";
 
-/** A key as an operator names it, and how to reach it. */
+/** A key on a token, and everything that is needed to use it. */
 export interface KeyOnToken extends Omit<TokenUseOptions, "hasPin"> {
   readonly pin: PinSource | undefined;
 }
 
-/** @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded. */
-export async function useToken(wanted: KeyOnToken): Promise<TokenUse> {
-  const { module, allowedModules, libraryParameters, environment, binding, isolate, pin } = wanted;
-  const { token, publicJwk, forceLogin, sessions, maxWaiting } = wanted;
-  const key = { label: wanted.key.label, id: wanted.key.id && new Uint8Array(idBytes(wanted.key.id)) };
+/**
+ * Loads the library, unless it is in use already. Doesn't open the key.
+ *
+ * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
+ */
+export async function useToken(keyOnToken: KeyOnToken): Promise<TokenUse> {
+  const { module, allowedModules, libraryParameters, environment, binding, isolate, pin } = keyOnToken;
+  const { token, publicJwk, forceLogin, sessions, maxWaiting } = keyOnToken;
+  const key = { label: keyOnToken.key.label, id: keyOnToken.key.id && new Uint8Array(idBytes(keyOnToken.key.id)) };
   const library = { module, allowedModules, libraryParameters, environment, binding, isolate };
   const options = { ...library, token, key, publicJwk, forceLogin, sessions, maxWaiting, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");

@@ -1,4 +1,4 @@
-/** A token in its slot, selected by label, serial or slot id, never by position. */
+/** Finds a token by its label, serial number or slot id, never by its position. */
 import { SignerError } from "../../src/errors.js";
 import type { Cryptoki, Handle, TokenInfo } from "./binding.js";
 import { CKF_TOKEN_INITIALIZED } from "./constants.js";
@@ -18,18 +18,19 @@ export interface TokenSelector {
   slot?: number | undefined;
 }
 
-/** Some libraries read their tokens only when they are initialised. */
+/** No token matches. The token may be found after a restart: some libraries read their tokens only when initialised. */
 export class TokenNotFound extends SignerError {}
 
+/** An initialised token. Its text fields don't contain padding. */
 export interface Token extends Omit<TokenInfo, "maxSessionCount"> {
   readonly slot: Handle;
   readonly slotId: number;
-  /** `undefined` where the token sets no limit or doesn't report one. */
+  /** The most sessions. `undefined` if the token doesn't set or doesn't report a limit. */
   readonly maxSessions: number | undefined;
 }
 
-const NO_SLOT = "no token. Connect the token; is its reader's service (such as pcscd) running?";
-const NOT_INITIALIZED = "none. Initialise one: softhsm2-util or pkcs11-tool --init-token.";
+const NO_SLOT = "no token. Check that the token is connected and that its reader's service (such as pcscd) is running.";
+const NOT_INITIALIZED = "no initialised token. Initialise one with softhsm2-util or pkcs11-tool --init-token.";
 
 /**
  * Returns the one token that matches.
@@ -45,7 +46,7 @@ export function findToken(lib: Cryptoki, selector: TokenSelector): Token {
   if (token && matches.length === 1) return token;
   if (token) {
     const list = matches.map(describeToken).join(", ");
-    throw new SignerError("ambiguous-key", `More than one token matches: add its serial. The module has ${list}.`);
+    throw new SignerError("ambiguous-key", `More than one token matches: ${list}. Add the serial number.`);
   }
   const unreadable = slots.find((slot) => slot instanceof Pkcs11Error);
   if (unreadable) throw unreadable;
@@ -54,15 +55,15 @@ export function findToken(lib: Cryptoki, selector: TokenSelector): Token {
   throw new TokenNotFound("key-not-found", `There is no such token. The module has ${list}`);
 }
 
-/** Returns text without its padding: blanks by the standard; some libraries use NULs. */
+/** Returns text without its padding, which is blanks by the standard and NULs in some libraries. */
 export function unpadded(text: string): string {
   return text.replace(/[ \0]+$/, "");
 }
 
-/** Returns text in which control characters are escaped: a terminal must not interpret what a token reports. */
+/** Escapes control characters, so that a terminal doesn't interpret what a token reports. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones.
-  return text.replace(/[\0-\x1f\x7f-\x9f]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
+  return text.replace(/[\0-\x1f\x7f-\x9f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function readToken(lib: Cryptoki, slot: Handle): Token | Pkcs11Error {
@@ -103,7 +104,7 @@ function describeToken({ label, serial, slotId }: Token): string {
   return `"${printable(label)}" (serial ${printable(serial)}, slot ${slotId})`;
 }
 
-/** 0 is `CK_EFFECTIVELY_INFINITE`, all ones is `CK_UNAVAILABLE_INFORMATION`. */
+/** 0 is `CK_EFFECTIVELY_INFINITE`, and all bits set is `CK_UNAVAILABLE_INFORMATION`. */
 function sessionLimit(count: number): number | undefined {
   return count > 0 && count < 0xffffffff ? count : undefined;
 }

@@ -1,4 +1,4 @@
-/** PKCS #11 URIs (RFC 7512): parsed, and formatted without any PIN. */
+/** Parses PKCS #11 URIs (RFC 7512), and formats them without a PIN. */
 import { isAbsolute } from "node:path";
 import {
   type Attributes,
@@ -12,7 +12,7 @@ import { idBytes, type KeySelector } from "./objects.js";
 import type { PinSource } from "./pin.js";
 import type { TokenSelector } from "./token.js";
 
-/** What a URI selects, whatever else its scheme adds. Options can add what it leaves out. */
+/** The parts of a URI that all schemes have in common. Options can add the parts that are missing. */
 export interface KeyUri {
   readonly token: TokenSelector;
   readonly key: KeySelector;
@@ -24,11 +24,11 @@ export interface KeyUri {
 export interface Pkcs11Uri extends KeyUri {
   /** Path (`module-path`) or name (`module-name`) of the library. */
   readonly module: string | undefined;
-  /** The most sessions (`sessions`, Hardproof's own attribute). */
+  /** The most sessions (`sessions`, an attribute that Hardproof defines). */
   readonly sessions?: number;
 }
 
-/** Attributes that describe the library and the slot: understood, but they select nothing here. */
+/** Attributes of the library and the slot. They are accepted, but don't select anything. */
 const IGNORED = [
   "library-manufacturer",
   "library-description",
@@ -38,13 +38,13 @@ const IGNORED = [
 ];
 const PATH = ["token", "serial", "manufacturer", "model", "slot-id", "object", "id", "type", ...IGNORED];
 const PIN = ["pin-source", "pin-value"];
-/** Characters, beside the unreserved, that needn't be encoded in the query (RFC 7512 §2.3, pk11-qchar). */
+/** Characters, in addition to the unreserved ones, that aren't encoded in the query (RFC 7512 §2.3, `pk11-qchar`). */
 const PLAIN_IN_QUERY = "/:,";
 
 /**
  * Parses a URI such as `pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN`.
  *
- * @throws {SignerError} With code `misconfigured`, naming the attribute or the character that is wrong, never a value.
+ * @throws {SignerError} With code `misconfigured`. The message names the attribute or the position, but never a value.
  */
 export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   const { key, access, fail } = readKeyUri(uri, "pkcs11", ["module-path", "module-name", "sessions"]);
@@ -59,10 +59,10 @@ export function formatPkcs11Uri(module: string, token: TokenSelector, key: KeySe
 }
 
 /**
- * Parses the attributes of RFC 7512 §2.3 that select a token and a key, and the source of the PIN. Tools print the text
- * attributes with their padding, and an empty one for what a token doesn't report: both are accepted.
+ * Parses the attributes of RFC 7512 §2.3 that select a token and a key, and the source of the PIN. Text attributes may be
+ * padded or empty, because some tools print them like that.
  *
- * @param more - The query's other attributes, which `access` reads.
+ * @param more - Names of the scheme's other query attributes, which `access` reads.
  * @throws {SignerError} With code `misconfigured`.
  */
 export function readKeyUri(uri: string, scheme: string, more: readonly string[]) {
@@ -70,7 +70,7 @@ export function readKeyUri(uri: string, scheme: string, more: readonly string[])
   const object = readAttributes(path, ";", PATH, fail);
   const inQuery = readAttributes(query, "&", [...more, ...PIN], fail);
   const access = (name: string) => nonEmpty(inQuery.text(name), name, fail);
-  if ((object.text("type") ?? "private") !== "private") throw fail("type must be private: it is the key that signs.");
+  if ((object.text("type") ?? "private") !== "private") throw fail("type must be private: the private key signs.");
   const [source, value] = [inQuery.secretSource("pin-source"), access("pin-value")];
   if (source !== undefined && value !== undefined) throw fail("pin-source and pin-value exclude each other.");
   const key: KeyUri = {
@@ -91,7 +91,11 @@ export function readKeyUri(uri: string, scheme: string, more: readonly string[])
   return { key, access, fail };
 }
 
-/** @param query - What the scheme adds; undefined values are left out. */
+/**
+ * Formats a URI that selects a key.
+ *
+ * @param query - The scheme's query attributes. Those that are `undefined` are omitted.
+ */
 export function formatKeyUri(
   scheme: string,
   { label, serial, manufacturer, model, slot }: TokenSelector,
@@ -115,7 +119,7 @@ function tokenText(attributes: Attributes, name: string, fail: UriFailure): stri
   return utf8(attributes, name, fail)?.replace(/[ \0]+$/, "");
 }
 
-/** Some tokens have NULs in their serial number, and some tools in labels. */
+/** Decodes an attribute as UTF-8. NULs are accepted: some serial numbers and labels contain them. */
 function utf8(attributes: Attributes, name: string, fail: UriFailure): string | undefined {
   const bytes = attributes.bytes(name);
   const text = bytes?.toString("utf8");
@@ -132,7 +136,7 @@ function moduleOf(path: string | undefined, name: string | undefined, fail: UriF
   if (path !== undefined && name !== undefined) throw fail("module-path and module-name exclude each other.");
   if (name !== undefined && !isModuleName(name)) throw fail("module-name must be a name, such as softhsm2.");
   if (path !== undefined && !isAbsolute(path))
-    throw fail("module-path must be a path from the root, such as /usr/lib/x.so: it is loaded as code.");
+    throw fail("module-path must be an absolute path, such as /usr/lib/x.so.");
   return path ?? name;
 }
 

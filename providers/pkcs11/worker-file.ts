@@ -1,4 +1,4 @@
-/** Where the worker's program is: beside the sources, in the package's build, or beside a bundle. */
+/** Finds the workers' program: beside this file, in the installed package, or beside a bundle. */
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -7,7 +7,11 @@ import { SignerError } from "../../src/errors.js";
 
 let found: URL | undefined;
 
-/** @throws {SignerError} With code `misconfigured` if it isn't there. */
+/**
+ * Returns the URL of the workers' program.
+ *
+ * @throws {SignerError} With code `misconfigured` if it wasn't found.
+ */
 export function workerFile(): URL {
   found ??= findWorkerFile();
   return found;
@@ -27,7 +31,7 @@ export function forkWorker(options: ForkOptions): ChildProcess {
   return fork(fileURLToPath(url), [], { ...options, execArgv: isSource(url) ? ["--import", "tsx"] : [] });
 }
 
-/** The sources run only in tests. */
+/** Returns whether the program is TypeScript source. It is only in tests. */
 function isSource({ pathname }: URL): boolean {
   return pathname.endsWith(".ts");
 }
@@ -43,7 +47,7 @@ function findWorkerFile(): URL {
   return url;
 }
 
-/** The names are put together so that no bundler takes them for modules. */
+/** The paths are joined at run time, because a bundler would take literals for modules. */
 function candidates(): URL[] {
   const chosen = process.env.HARDPROOF_PKCS11_WORKER;
   if (chosen) return [pathToFileURL(chosen)];
@@ -58,7 +62,7 @@ function candidates(): URL[] {
   ];
 }
 
-/** Of a bundle that runs in a project with node_modules. */
+/** Returns the program in node_modules, for a bundle that runs in a project with the package. */
 function inPackage(here: string): URL[] {
   try {
     const { createRequire } = process.getBuiltinModule("node:module");

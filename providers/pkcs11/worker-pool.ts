@@ -1,6 +1,6 @@
 /**
- * The workers of one library, and the requests that wait for them. One worker serves a fast token; another one is started
- * where the token is slow, or a call is stuck.
+ * The workers of one library, and the requests that wait for them. One worker serves a fast token. Further workers are
+ * started if the token is slow or a call is stuck.
  */
 import { SignerError } from "../../src/errors.js";
 import { fromFailure } from "./failure.js";
@@ -8,8 +8,9 @@ import { type Job, JobQueue } from "./job-queue.js";
 import { LibraryWorker, type WorkerEvents } from "./library-worker.js";
 import type { LoginOutcome, Opened, Question, Reply, Response, WorkerData } from "./protocol.js";
 
+/** What the pool reports to its library. */
 export interface PoolEvents {
-  /** Makes a worker ready that has just started. */
+  /** Prepares a worker that has just started. */
   started(worker: LibraryWorker): Promise<void>;
   question(worker: LibraryWorker, question: Question, job: Job | undefined): Promise<Reply>;
   loginEnded(worker: LibraryWorker, outcome: LoginOutcome): void;
@@ -21,9 +22,10 @@ export interface PoolEvents {
 /** Milliseconds that a request waits before another worker is started for it. */
 const SLOW = 5;
 
+/** Starts workers, and distributes the requests among them. */
 export class WorkerPool {
   readonly workers = new Set<LibraryWorker>();
-  /** Calls must not overlap: there is one worker. */
+  /** Whether calls must not overlap. The pool then has only one worker. */
   oneAtATime = false;
   readonly #data: Omit<WorkerData, "shared">;
   readonly #events: PoolEvents;
@@ -40,7 +42,7 @@ export class WorkerPool {
     this.#events = events;
   }
 
-  /** Whether no call is in the library, apart from those that wait until it has been restarted. */
+  /** Whether no call is in flight, apart from those that wait for the library to be restarted. */
   get isQuiet(): boolean {
     const isFree = (worker: LibraryWorker) => !worker.busy || worker.waitsForRestart;
     return !this.#starting && [...this.workers].every(isFree);
@@ -55,7 +57,7 @@ export class WorkerPool {
     this.#dispatchSoon();
   }
 
-  /** Sends nothing, and starts nothing, until {@link resume}. */
+  /** Stops sending requests and starting workers until {@link resume}. Requests that haven't begun go back to the queue. */
   pause(): void {
     this.#paused = true;
     for (const worker of this.workers) this.#queue.putBack(worker.withdraw());
@@ -110,7 +112,7 @@ export class WorkerPool {
     };
   }
 
-  /** Once all callers of this turn have queued their requests, so that they travel together. */
+  /** Dispatches after all callers of this turn have queued their requests, so that they are sent together. */
   #dispatchSoon(): void {
     if (this.#isDispatching) return;
     this.#isDispatching = true;
@@ -128,15 +130,15 @@ export class WorkerPool {
       for (let jobs = this.#takeFor(worker); jobs.length > 0; jobs = this.#takeFor(worker)) worker.send(jobs);
     if (!this.#queue.isEmpty && workers.length === 0) void this.#startForQueue();
     else if (!this.#queue.isEmpty || workers.some((worker) => worker.hasRequestsAhead))
-      this.#timer ??= setTimeout(() => this.#look(), SLOW);
+      this.#timer ??= setTimeout(() => this.#checkProgress(), SLOW);
   }
 
   #takeFor(worker: LibraryWorker) {
     return this.#queue.takeFor(worker, !this.oneAtATime);
   }
 
-  /** Some milliseconds later: takes requests back from workers that are stuck, and starts another one if it can help. */
-  #look(): void {
+  /** Takes requests back from workers that are stuck, and starts another worker if that can help. */
+  #checkProgress(): void {
     this.#timer = undefined;
     const workers = [...this.workers];
     for (const worker of workers) this.#queue.putBack(worker.withdrawIfStuck());
@@ -171,13 +173,18 @@ export class WorkerPool {
     }
   }
 
-  /** Signatures and readings that a worker didn't answer are made by another one. */
+  /** Passes the jobs of a worker that has ended to another worker, unless repeating them could do harm. */
   #replace(worker: LibraryWorker, jobs: readonly Job[]): void {
     this.workers.delete(worker);
     this.#events.ended(worker);
     for (const job of jobs)
       if (job.operation.name === "generate" || job.operation.name === "delete")
-        job.reject(new SignerError("unavailable", "The library's worker ended before it answered."));
+        job.reject(
+          new SignerError(
+            "unavailable",
+            "The library's worker ended before it responded. Check whether the key pair exists.",
+          ),
+        );
       else this.#returned.push(job);
     this.#progressed();
   }

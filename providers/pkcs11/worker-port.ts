@@ -1,12 +1,13 @@
-/** A worker's end of its connection to the main side. The worker has no event loop: it sleeps until a message comes. */
+/** A worker's connection to its parent thread. The worker doesn't use its event loop: it sleeps until a message arrives. */
 import { availableParallelism } from "node:os";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fromFailure } from "./failure.js";
 import { type FromWorker, type Question, type Reply, type Request, SHARED, STATE, type ToWorker } from "./protocol.js";
 
-/** Milliseconds. On a single core it would keep the event loop from running. */
+/** Milliseconds to poll for a message before sleeping. On a single core, polling would block the parent's event loop. */
 const SPIN = availableParallelism() > 1 ? 0.1 : 0;
 
+/** Receives requests and replies, and sends responses and questions. */
 export class WorkerPort {
   readonly #port: MessagePort;
   readonly #shared: Int32Array;
@@ -17,22 +18,23 @@ export class WorkerPort {
     this.#shared = shared;
   }
 
-  /** Waits for the next requests. @returns `undefined` when there won't be any more. */
+  /** Waits for the next requests. @returns `undefined` if the worker must end. */
   nextBatch(): readonly Request[] | undefined {
     if (this.#inbox.length > 0) return this.#inbox.splice(0);
     const message = this.#receive();
     return "requests" in message ? message.requests : undefined;
   }
 
+  /** Sends a message to the parent thread. */
   send(message: FromWorker): void {
     this.#port.postMessage(message);
   }
 
   /**
-   * Asks the main side and waits for the reply.
+   * Asks the parent thread and waits for its reply.
    *
-   * @param runAtOnce - Runs a request that can't wait for the reply; returns `false` if it can.
-   * @throws {SignerError} If the main side refuses.
+   * @param runAtOnce - Runs a request that can't wait for the reply. Returns `false` for any other request.
+   * @throws {SignerError} If the reply is a failure.
    */
   ask(question: Question, runAtOnce: (request: Request) => boolean): Reply {
     this.send({ question });
@@ -47,18 +49,19 @@ export class WorkerPort {
     }
   }
 
-  /** Returns `false` if the main side has taken the request back. */
+  /** Claims a request, in order to run it. Returns `false` if the parent thread has withdrawn it. */
   claim({ slot }: Request): boolean {
     if (slot === undefined) return true;
     return Atomics.compareExchange(this.#shared, SHARED.STATES + slot, STATE.WAITING, STATE.RUNNING) === STATE.WAITING;
   }
 
+  /** Marks a request as done. */
   finish({ slot }: Request): void {
     if (slot !== undefined) Atomics.store(this.#shared, SHARED.STATES + slot, STATE.DONE);
     Atomics.add(this.#shared, SHARED.DONE, 1);
   }
 
-  /** A caller that signs one message after the other sends the next one before this thread could be woken up. */
+  /** Polls for a short time. A caller that signs one message after the other sends the next one sooner than a wake-up. */
   #spin(messages: number): void {
     const until = performance.now() + SPIN;
     while (Atomics.load(this.#shared, SHARED.MESSAGES) === messages && performance.now() < until);

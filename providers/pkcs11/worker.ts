@@ -1,12 +1,12 @@
 /**
- * A worker of a PKCS#11 library: the only program that calls it. It runs one request after the other, synchronously, and
- * opens each key for itself, so no handle ever leaves it.
+ * The program of a PKCS#11 library's workers. Only workers call the library. Each one runs one request after the other,
+ * synchronously, and opens its own keys, so handles never leave the worker.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
 import { CKF_OS_LOCKING_OK, CKF_RW_SESSION } from "./constants.js";
-import { readFacts, speaksToTpm } from "./evidence.js";
+import { readFacts, usesTpm } from "./evidence.js";
 import { toFailure } from "./failure.js";
 import { hintFor } from "./hints.js";
 import { serveParentProcess } from "./isolated-use.js";
@@ -17,11 +17,12 @@ import { returnValue, toSignerError } from "./return-values.js";
 import { inspectToken } from "./token-inspection.js";
 import { WorkerPort } from "./worker-port.js";
 
-const IN_WORDS: Readonly<Record<Request["operation"]["name"], string>> = {
+/** Descriptions of the operations, for error messages. */
+const DESCRIPTIONS: Readonly<Record<Request["operation"]["name"], string>> = {
   open: "opening the key",
   sign: "signing",
   describe: "reading the key's attributes",
-  generate: "making a key pair",
+  generate: "creating a key pair",
   list: "listing keys",
   delete: "deleting a key pair",
   inspect: "reading the token",
@@ -60,7 +61,7 @@ class LibraryWorker {
     }
   }
 
-  /** After a recovery that failed, the rest is returned: the main side doesn't try the token again for each request. */
+  /** Returns the rest of the batch after a failed recovery, so that each request doesn't attempt another one. */
   #runBatch(requests: readonly Request[]): Response[] {
     let lost = false;
     return requests.map((request) => {
@@ -80,7 +81,7 @@ class LibraryWorker {
     } catch (error) {
       const lost = error instanceof RecoveryFailed;
       const cause = lost ? error.cause : error;
-      return { id, failure: toFailure(cause, IN_WORDS[operation.name], lost, hintFor(this.#path, cause, "using")) };
+      return { id, failure: toFailure(cause, DESCRIPTIONS[operation.name], lost, hintFor(this.#path, cause, "using")) };
     }
   }
 
@@ -111,20 +112,20 @@ class LibraryWorker {
     }
   }
 
-  /** While a worker waits for a restart, these requests are that restart. */
+  /** Runs the requests that make up a restart, while a request of this worker waits for it. */
   #runAtOnce(request: Request): boolean {
     if (request.operation.name !== "initialize" && request.operation.name !== "finalize") return false;
     this.#port.send({ responses: [this.#respond(request)] });
     return true;
   }
 
-  /** @param first - Whether no other worker has initialised the library, which most libraries share by process. */
+  /** @param first - Whether this worker must initialise the library, rather than another worker of the process. */
   #initialize(first: boolean): Initialized {
     const initialized = (first || !this.#isInitialized()) && this.#callInitialize(CKF_OS_LOCKING_OK);
     const canLock = initialized !== "can't lock";
     return {
       initialized: canLock ? initialized : this.#callInitialize(0) === true,
-      oneAtATime: !canLock || speaksToTpm(this.#lib.C_GetInfo()),
+      oneAtATime: !canLock || usesTpm(this.#lib.C_GetInfo()),
     };
   }
 
@@ -156,7 +157,7 @@ class LibraryWorker {
     try {
       this.#lib.C_Finalize();
     } catch {
-      // The library was lost.
+      // The library was lost, so it can't be finalised.
     }
   }
 }

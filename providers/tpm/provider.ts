@@ -1,4 +1,4 @@
-/** The provider for `tpm:` URIs. Opens, creates and lists keys with the PKCS#11 code. */
+/** The provider for `tpm:` URIs: opens, creates and lists keys with the PKCS#11 code. */
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import type { KeySelector } from "../pkcs11/objects.js";

@@ -6,7 +6,7 @@ import { formatKeyUri, type KeyUri, readKeyUri } from "../pkcs11/uri.js";
 /** The TSS transports that a URI may name. The TSS runs a program for `cmd`, and loads a library for any other name. */
 const TRANSPORT = /^(device|tabrmd|swtpm|mssim)(:|$)/;
 
-/** How to reach the TPM. The environment provides what isn't set. */
+/** How to reach the TPM. Each value that isn't set has a default. */
 export interface TpmAccess {
   /**
    * Directory of the tpm2-pkcs11 database. Default: TPM2_PKCS11_STORE, or else the directory that the library finds.
@@ -14,7 +14,7 @@ export interface TpmAccess {
   store?: string | undefined;
   /** The TCTI, such as `device:/dev/tpmrm0`. Default: TPM2_PKCS11_TCTI, or else the TCTI that the library finds. */
   tcti?: string | undefined;
-  /** Path of `libtpm2_pkcs11.so`. Default: the library is searched for in the usual directories. */
+  /** Path of `libtpm2_pkcs11.so`. Default: it is searched for in the usual directories. */
   module?: string | undefined;
 }
 
@@ -37,6 +37,6 @@ export function formatTpmUri({ store, tcti, module }: TpmAccess, token: TokenSel
 function checkTcti(tcti: string | undefined, fail: UriFailure): string | undefined {
   if (tcti === undefined || TRANSPORT.test(tcti)) return tcti;
   throw fail(
-    "tcti must be device:…, tabrmd:…, swtpm:… or mssim:… in a URI; set any other with the option tcti of TpmSigner",
+    "tcti must be device:…, tabrmd:…, swtpm:… or mssim:… in a URI; set any other one with the option tcti of TpmSigner",
   );
 }

@@ -114,7 +114,7 @@ describe("creating a key", () => {
       );
       expect(error.uri).toBe(`pkcs11:token=keys;${path}?module-path=${shim.module}`);
       const remedy = `Open it (openSigner, hardproof show), or choose ${another}.`;
-      expect(error.message).toContain(`The token has ${found} already. ${remedy}`);
+      expect(error.message).toContain(`The token already has ${found}. ${remedy}`);
     },
   );
 

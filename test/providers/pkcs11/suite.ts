@@ -168,7 +168,7 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
     it("rejects a key that doesn't exist, and names the available ones", async () => {
       expect(await errorFor({ key: "missing" })).toMatchObject({
         code: "key-not-found",
-        message: expect.stringMatching(/label "missing".*"dpop" \(id.*make it: hardproof keygen/),
+        message: expect.stringMatching(/label "missing".*"dpop" \(id.*To create it, run hardproof keygen/),
       });
       expect(await errorFor({ key: { label: "dpop", id: "ff" } })).toMatchObject({ code: "key-not-found" });
     });

@@ -60,7 +60,7 @@ describe("RFC 7512 §2.3, the attributes", () => {
     ["token=a#b", "percent-encoded"],
     ["token=a?module-path=/a.so&module-name=a", "exclude each other"],
     ["token=a?module-name=../a", "must be a name"],
-    ["token=a?module-path=a.so", "must be a path"],
+    ["token=a?module-path=a.so", "must be an absolute path"],
     ["token=a?module-path=/a.so&module-path=/b.so", "appears twice"],
     ["token=a?pin-source=%7Ccat%20/etc/passwd", "pin-source must be"],
     ["token=a?pin-source=|cat", "percent-encoded"],

@@ -105,7 +105,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await using elsewhere = newSigner({ store: "/elsewhere" });
     await expect(elsewhere.publicJwk()).rejects.toMatchObject({
       code: "misconfigured",
-      message: expect.stringMatching(new RegExp(`one TPM2_PKCS11_STORE.*${tpm.store}.*/elsewhere`)),
+      message: expect.stringMatching(new RegExp(`in use with TPM2_PKCS11_STORE set to ${tpm.store}.*/elsewhere`)),
     });
     await using otherTpm = newSigner({ tcti: "device:/dev/tpm9" });
     await expect(otherTpm.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
@@ -133,7 +133,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(isolated.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     await using elsewhere = newSigner({ isolate: true, store: "/elsewhere" });
     const error = await elsewhere.publicJwk().catch((reason) => reason);
-    expect(error.message).not.toContain("A process has one");
+    expect(error.message).not.toContain("is in use with");
     await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 
