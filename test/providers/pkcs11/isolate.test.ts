@@ -42,7 +42,7 @@ it("recovers from lost sessions, libraries and devices in a separate process", a
 });
 
 it("close() ends the process although a call is stuck in it", async () => {
-  const signer = newSigner({ timeout: 300 });
+  const signer = newSigner({ timeout: 3_000 });
   await signer.publicJwk();
   shim.order({ on: "C_Sign", act: "hang" });
   await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout" });

@@ -84,7 +84,7 @@ describe("sessions", () => {
   });
 
   it("a caller that waits for a session times out", async () => {
-    await using signer = newSigner({ sessions: 1, timeout: 200 });
+    await using signer = newSigner({ sessions: 1, timeout: 2_000 });
     await signer.publicJwk();
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
     const both = [signer.sign(Buffer.from("a")), signer.sign(Buffer.from("b"))];
@@ -147,7 +147,7 @@ describe("slow tokens", () => {
   });
 
   it("a call to a token that hangs times out, and the token is used again", async () => {
-    await using signer = newSigner({ timeout: 200, sessions: 2 });
+    await using signer = newSigner({ timeout: 2_000, sessions: 2 });
     await signer.publicJwk();
     shim.order({ on: "C_Sign", times: 1, act: "hang" });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "timeout", retryable: true });
@@ -157,7 +157,7 @@ describe("slow tokens", () => {
   });
 
   it("close() returns although a call hangs, and doesn't finalise the library during it", async () => {
-    const signer = newSigner({ timeout: 100 });
+    const signer = newSigner({ timeout: 2_000 });
     await signer.publicJwk();
     const finalized = shim.count("C_Finalize");
     shim.order({ on: "C_Sign", act: "hang" });
