@@ -48,7 +48,8 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
 }
 
-class LazyDeadline implements Deadline {
+/** A {@link Deadline} that creates its signal on first access. */
+export class LazyDeadline implements Deadline {
   #controller: AbortController | undefined;
   #reason: unknown;
 
@@ -56,6 +57,10 @@ class LazyDeadline implements Deadline {
     this.#controller ??= new AbortController();
     if (this.#reason) this.#controller.abort(this.#reason);
     return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined;
   }
 
   abort(reason: unknown): void {

@@ -1,7 +1,7 @@
 /** Calls between two threads or processes over one channel, in both directions. Errors arrive as SignerErrors. */
-import type { SignerError } from "../../src/errors.js";
-import { fromFailure, toFailure } from "./failure.js";
-import type { Failure } from "./protocol.js";
+import { LazyDeadline } from "../../src/deadline.js";
+import { SignerError } from "../../src/errors.js";
+import { type Failure, fromFailure, toFailure } from "./failure.js";
 
 /** A connection to another thread or process. */
 export interface Channel {
@@ -9,11 +9,15 @@ export interface Channel {
   listen(receive: (message: unknown) => void): void;
   /** Calls `end` when the other side has ended, with the error that rejects all calls to it. */
   onEnd?(end: (error: SignerError) => void): void;
+  /** Keeps this side alive while it waits for a response. */
+  keepAlive?(isWaiting: boolean): void;
 }
 
-type Handlers = Readonly<Record<string, (argument: never, id: number) => unknown>>;
+/** The functions that the other side can call, by name. `deadline` aborts when the other side cancels the call. */
+export type Handlers = Readonly<Record<string, (argument: never, deadline: LazyDeadline) => unknown>>;
 type Message =
   | { readonly call: number; readonly name: string; readonly argument: unknown }
+  | { readonly cancel: number }
   | { readonly answer: number; readonly result?: unknown; readonly failure?: Failure };
 
 interface PendingCall {
@@ -26,52 +30,68 @@ export class Calls {
   readonly #channel: Channel;
   readonly #handlers: Handlers;
   readonly #pending = new Map<number, PendingCall>();
+  readonly #running = new Map<number, LazyDeadline>();
   #ended: SignerError | undefined;
   #ids = 0;
 
-  /** @param handlers - The functions that the other side can call, by name. */
   constructor(channel: Channel, handlers: Handlers) {
     this.#channel = channel;
     this.#handlers = handlers;
-    channel.listen((message) => void this.#receive(message as Message));
+    channel.listen((message) => this.#receive(message as Message));
     channel.onEnd?.((error) => this.end(error));
+    channel.keepAlive?.(false);
   }
 
-  /** Calls a handler of the other side. `id` identifies the call to that handler. */
-  call(name: string, argument?: unknown): { id: number; result: Promise<unknown> } {
+  /** Calls a handler of the other side. */
+  call<T = unknown>(name: string, argument?: unknown): Promise<T> {
+    return this.start<T>(name, argument).result;
+  }
+
+  /** Calls a handler of the other side. `cancel` tells it that the result isn't needed. */
+  start<T = unknown>(name: string, argument?: unknown): { result: Promise<T>; cancel(): void } {
     const id = ++this.#ids;
-    const result = new Promise((resolve, reject) => {
+    const result = new Promise<unknown>((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
+      if (this.#pending.size === 0) this.#channel.keepAlive?.(true);
       this.#pending.set(id, { resolve, reject });
       this.#channel.post({ call: id, name, argument } satisfies Message);
-    });
-    return { id, result };
+    }) as Promise<T>;
+    return { result, cancel: () => this.#ended ?? this.#channel.post({ cancel: id } satisfies Message) };
   }
 
-  /** Rejects the pending calls and all further ones, because the other side has ended. */
+  /** Rejects the pending calls and all further ones, and cancels those of the other side, because it has ended. */
   end(error: SignerError): void {
     this.#ended ??= error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+    for (const deadline of this.#running.values()) deadline.abort(error);
   }
 
-  async #receive(message: Message): Promise<void> {
-    if ("answer" in message) {
-      const pending = this.#pending.get(message.answer);
-      this.#pending.delete(message.answer);
-      if (message.failure) pending?.reject(fromFailure(message.failure));
-      else pending?.resolve(message.result);
-      return;
-    }
-    this.#channel.post(await this.#run(message));
+  #receive(message: Message): void {
+    if ("call" in message) void this.#run(message);
+    else if ("cancel" in message)
+      this.#running.get(message.cancel)?.abort(new SignerError("aborted", "The caller has aborted."));
+    else this.#settle(message);
   }
 
-  async #run({ call, name, argument }: Extract<Message, { call: number }>): Promise<Message> {
+  #settle({ answer, result, failure }: Extract<Message, { answer: number }>): void {
+    const call = this.#pending.get(answer);
+    this.#pending.delete(answer);
+    if (this.#pending.size === 0) this.#channel.keepAlive?.(false);
+    if (failure) call?.reject(fromFailure(failure));
+    else call?.resolve(result);
+  }
+
+  async #run({ call, name, argument }: Extract<Message, { call: number }>): Promise<void> {
+    const deadline = new LazyDeadline();
+    this.#running.set(call, deadline);
+    let answer: Message;
     try {
-      const handler = this.#handlers[name] as ((argument: unknown, id: number) => unknown) | undefined;
-      return { answer: call, result: await handler?.(argument, call) };
+      answer = { answer: call, result: await this.#handlers[name]?.(argument as never, deadline) };
     } catch (error) {
-      return { answer: call, failure: toFailure(error, name) };
+      answer = { answer: call, failure: toFailure(error, name) };
     }
+    this.#running.delete(call);
+    if (!this.#ended) this.#channel.post(answer);
   }
 }

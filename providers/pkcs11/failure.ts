@@ -1,32 +1,46 @@
 /** Converts errors to and from messages: the structured clone algorithm drops their class and their `code`. */
-import { SignerError } from "../../src/errors.js";
-import type { Failure } from "./protocol.js";
+import { SignerError, type SignerErrorCode } from "../../src/errors.js";
 import { toSignerError } from "./return-values.js";
 
-/** The token refused a further session, while other sessions are open. `cause` is the token's error. */
-export class RefusedSession extends Error {}
+/** An error, as it is sent to another thread or process. */
+export interface Failure {
+  readonly code: SignerErrorCode;
+  readonly message: string;
+  readonly cause: { name: string; message: string; code: unknown } | undefined;
+  readonly reason?: Reason;
+}
+
+/** `lost`: the recovery has failed. `no session`: the token refused a further session, while others are open. */
+type Reason = "lost" | "no session";
+
+/** An error that concerns the key's other requests too. `cause` is the error of the library. */
+export class KeyError extends Error {
+  readonly reason: Reason;
+
+  constructor(reason: Reason, cause: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
 
 /**
  * Converts an error to a message.
  *
  * @param operation - What was being done, such as `opening the key`.
- * @param lost - Whether the key was lost and the recovery failed.
- * @param hint - What else to check, if the token is unavailable.
+ * @param hint - What else to check.
  */
-export function toFailure(error: unknown, operation: string, lost = false, hint?: string): Failure {
-  if (error instanceof RefusedSession) return { ...toFailure(error.cause, operation), refusedSession: true };
-  const signerError = toSignerError(error, operation);
+export function toFailure(error: unknown, operation: string, hint?: string): Failure {
+  if (error instanceof KeyError) return { ...toFailure(error.cause, operation, hint), reason: error.reason };
+  const signerError = toSignerError(error, operation, hint);
   if (!(signerError instanceof SignerError))
-    return { code: "unavailable", message: String(error), cause: toCause(error), lost };
-  const message = signerError.code === "unavailable" && hint ? `${signerError.message} ${hint}` : signerError.message;
-  return { code: signerError.code, message, cause: toCause(signerError.cause), lost };
+    return { code: "unexpected", message: String(error), cause: toCause(error) };
+  return { code: signerError.code, message: signerError.message, cause: toCause(signerError.cause) };
 }
 
 /** Converts a message back to an error. */
-export function fromFailure({ code, message, cause }: Failure): SignerError {
-  if (cause === undefined) return new SignerError(code, message);
-  const { name, message: reason, code: value } = cause;
-  return new SignerError(code, message, { cause: Object.assign(new Error(reason), { name, code: value }) });
+export function fromFailure({ code, message, cause, reason }: Failure): SignerError | KeyError {
+  const error = new SignerError(code, message, { cause: cause && Object.assign(new Error(cause.message), cause) });
+  return reason ? new KeyError(reason, error) : error;
 }
 
 function toCause(cause: unknown): Failure["cause"] {

@@ -9,8 +9,8 @@ import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Channel } from "./calls.js";
 import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
-import type { Opened, QueuedOperation } from "./protocol.js";
-import { RemoteUse, serveUse } from "./remote-use.js";
+import type { Opened, Operation } from "./protocol.js";
+import { serveUse, useRemotely } from "./remote-use.js";
 import { forkWorker } from "./worker-file.js";
 
 /** A message to or from one of the uses that share a process. */
@@ -76,10 +76,10 @@ class IsolatedUse implements TokenUse {
     return this.#use;
   }
 
-  async run(operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
+  async run(operation: Operation, deadline?: Deadline): Promise<unknown> {
     const use = await this.begin();
     try {
-      const result = await this.#whilePending(use.run(operation, deadline));
+      const result = await use.run(operation, deadline);
       if (operation.name === "open") this.#expected = (result as Opened).publicJwk;
       return result;
     } catch (error) {
@@ -91,7 +91,7 @@ class IsolatedUse implements TokenUse {
 
   async close(): Promise<void> {
     const process = this.#process;
-    if (process && !process.ended) await this.#whilePending((await this.#use)?.close()).catch(() => undefined);
+    if (process && !process.ended) await this.#use?.then((use) => use.close()).catch(() => undefined);
     process?.release(this.#channel?.use ?? 0);
   }
 
@@ -100,16 +100,7 @@ class IsolatedUse implements TokenUse {
     this.#process = LibraryProcess.acquire(this.#options);
     this.#channel = this.#process.channel();
     const options = { ...this.#options, expected: this.#expected };
-    return this.#whilePending(RemoteUse.begin(this.#channel, options, () => this.#readPinUnlessWrong()));
-  }
-
-  async #whilePending<T>(call: Promise<T> | undefined): Promise<T> {
-    this.#process?.countPending(1);
-    try {
-      return (await call) as T;
-    } finally {
-      this.#process?.countPending(-1);
-    }
+    return useRemotely(this.#channel, options, () => this.#readPinUnlessWrong());
   }
 
   async #readPinUnlessWrong(): Promise<string> {
@@ -131,8 +122,8 @@ class LibraryProcess {
   readonly #receivers = new Map<number, (message: unknown) => void>();
   readonly #failures = new Map<number, (error: SignerError) => void>();
   #uses = 0;
+  readonly #waiting = new Set<number>();
   #users = 0;
-  #pending = 0;
   ended = false;
 
   private constructor(id: string, { module, environment = {} }: TokenUseOptions) {
@@ -143,7 +134,6 @@ class LibraryProcess {
     this.#child.on("message", ({ use, message }: Envelope) => this.#receivers.get(use)?.(message));
     this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`, module));
     this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`, module));
-    this.countPending(0);
   }
 
   static acquire(options: TokenUseOptions): LibraryProcess {
@@ -162,29 +152,24 @@ class LibraryProcess {
       post: (message) => this.#send({ use, message }),
       listen: (receive) => this.#receivers.set(use, receive),
       onEnd: (end) => this.#failures.set(use, end),
+      keepAlive: (isWaiting) => this.#keepAlive(use, isWaiting),
     };
   }
 
-  /**
-   * Counts the pending calls: they keep the application's process alive.
-   *
-   * @param change - 1 when a call begins, -1 when it has ended.
-   */
-  countPending(change: number): void {
-    this.#pending += change;
-    if (this.#pending === 0) {
-      this.#child.unref();
-      this.#child.channel?.unref();
-    } else {
-      this.#child.ref();
-      this.#child.channel?.ref();
-    }
+  /** The process keeps the application's process alive while one of its uses waits for a response. */
+  #keepAlive(use: number, isWaiting: boolean): void {
+    if (isWaiting) this.#waiting.add(use);
+    else this.#waiting.delete(use);
+    for (const handle of [this.#child, this.#child.channel])
+      if (this.#waiting.size > 0) handle?.ref();
+      else handle?.unref();
   }
 
   /** Ends the process after its last user. The library has been finalised by then, unless a call is stuck in it. */
   release(use: number): void {
     this.#receivers.delete(use);
     this.#failures.delete(use);
+    this.#keepAlive(use, false);
     this.#send({ use });
     this.#users -= 1;
     if (this.#users > 0) return;

@@ -3,15 +3,13 @@
  * user, restarted while no call is in flight, and finalised after its last user.
  */
 import { isMainThread } from "node:worker_threads";
-import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
-import type { Job } from "./job-queue.js";
-import { type KeyRequest, LibraryKey } from "./library-key.js";
+import type { LibraryKey } from "./library-key.js";
 import { checkSameOptions, type LibraryOptions, setEnvironment } from "./library-options.js";
-import type { LibraryWorker } from "./library-worker.js";
-import { type Login, prepareLogin } from "./logins.js";
+import { type Job, LibraryWorker } from "./library-worker.js";
+import { decideLogin } from "./logins.js";
 import { findModule } from "./module-path.js";
-import type { Initialized, Question, QueuedOperation, Reply } from "./protocol.js";
+import type { Initialized, LoginQuestion } from "./protocol.js";
 import { WorkerPool } from "./worker-pool.js";
 
 /** Milliseconds that a restart waits for calls in flight: finalising the library during a call could crash the process. */
@@ -27,10 +25,12 @@ export class Library {
   finishing: Promise<void> | undefined;
   readonly #path: string;
   readonly #options: LibraryOptions;
-  readonly #pool: WorkerPool;
-  readonly #keys = new Set<LibraryKey>();
-  readonly #logins = new Map<LibraryWorker, Login>();
+  readonly #pool = new WorkerPool(
+    () => this.#startWorker(),
+    () => this.#progressed(),
+  );
   readonly #restoreEnvironment: (() => void) | undefined;
+  readonly #keys = new Set<LibraryKey>();
   #users = 0;
   #restarting: Promise<void> | undefined;
   #whenQuiet: (() => void) | undefined;
@@ -39,18 +39,9 @@ export class Library {
   #initialized = false;
 
   private constructor(path: string, options: LibraryOptions) {
-    const { libraryParameters, binding } = options;
     this.#path = path;
     this.#options = options;
     this.#restoreEnvironment = setEnvironment(options.environment);
-    const data = { path, libraryParameters, binding };
-    this.#pool = new WorkerPool(data, {
-      started: (worker) => this.#initialize(worker, this.#pool.workers.size === 0 && !this.#initialized),
-      question: (worker, question, job) => this.#answer(worker, question, job),
-      loginEnded: (worker, outcome) => this.#logins.get(worker)?.end(outcome),
-      ended: (worker) => this.#forget(worker),
-      progressed: () => this.#progressed(),
-    });
   }
 
   /**
@@ -81,11 +72,10 @@ export class Library {
     await this.#finishIfUnused();
   }
 
-  /** Adds a key, which is opened by its first request. */
-  openKey(request: KeyRequest): LibraryKey {
-    const key = new LibraryKey(request);
-    this.#keys.add(key);
-    return key;
+  /** Runs an operation in a worker. An operation that a worker has begun isn't cancelled by its deadline. */
+  run(job: Omit<Job, "resolve" | "reject">): Promise<unknown> {
+    this.#keys.add(job.key);
+    return new Promise((resolve, reject) => this.#pool.run({ ...job, resolve, reject }));
   }
 
   /** Closes the key's sessions. Doesn't wait for a worker that is busy. */
@@ -93,40 +83,39 @@ export class Library {
     this.#keys.delete(key);
     const closing = [...key.workers].map((worker) => {
       const { busy } = worker;
-      const closed = worker.control({ name: "close" }, key.id).catch(() => undefined);
+      const closed = worker.call("closeKey", key.id).catch(() => undefined);
       return busy ? undefined : closed;
     });
     key.workers.clear();
     await Promise.all(closing);
   }
 
-  /**
-   * Runs an operation in a worker.
-   *
-   * @param deadline - Ends the wait in the queue. An operation that a worker has begun isn't cancelled.
-   */
-  async run(key: LibraryKey, operation: QueuedOperation, deadline?: Deadline): Promise<unknown> {
-    key.enter();
+  async #startWorker(): Promise<LibraryWorker> {
+    const { libraryParameters, binding } = this.#options;
+    const isFirst = this.#pool.workers.size === 0 && !this.#initialized;
+    const worker = new LibraryWorker({ path: this.#path, libraryParameters, binding }, (worker) => ({
+      login: (question: LoginQuestion) => this.#decideLogin(worker, question),
+      restart: (reason: "lost" | "missing token") => this.#restartFor(worker, reason),
+    }));
+    worker.onExit(() => {
+      this.#pool.workers.delete(worker);
+      for (const key of this.#keys) key.workers.delete(worker);
+      this.#progressed();
+    });
     try {
-      return await new Promise((resolve, reject) => {
-        this.#pool.run({ key, operation, deadline, resolve, reject });
-      });
-    } finally {
-      key.leave();
+      await this.#initialize(worker, isFirst);
+      return worker;
+    } catch (error) {
+      await worker.end();
+      throw error;
     }
   }
 
-  async #initialize(worker: LibraryWorker, first: boolean): Promise<void> {
-    const { initialized, oneAtATime } = (await worker.control({ name: "initialize", first })) as Initialized;
+  async #initialize(worker: LibraryWorker, isFirst: boolean): Promise<void> {
+    const { initialized, oneAtATime } = await worker.call<Initialized>("initialize", isFirst);
     worker.initialized = initialized;
     this.#initialized ||= initialized;
     this.#pool.oneAtATime = oneAtATime;
-  }
-
-  #forget(worker: LibraryWorker): void {
-    this.#logins.get(worker)?.end("unknown");
-    this.#logins.delete(worker);
-    for (const key of this.#keys) key.workers.delete(worker);
   }
 
   #progressed(): void {
@@ -134,17 +123,17 @@ export class Library {
     void this.#finishIfUnused();
   }
 
-  async #answer(worker: LibraryWorker, question: Question, job: Job | undefined): Promise<Reply> {
-    if (question.ask === "restart") return this.#answerRestart(worker, question.reason);
-    if (!job) throw new SignerError("aborted", "The request was aborted before the login.");
-    const login = await prepareLogin(question, this.#path, job.key, job.deadline?.signal);
-    if (this.#pool.workers.has(worker)) this.#logins.set(worker, login);
-    else login.end("unknown");
-    return login.reply;
+  #decideLogin(worker: LibraryWorker, question: LoginQuestion): Promise<number> {
+    const { key, deadline } = worker.current ?? {};
+    if (!key) throw new SignerError("aborted", "The request was aborted before the login.");
+    const token = JSON.stringify([this.#path, question.token]);
+    const attempt = (pin: string | undefined) => worker.call<number>("attemptLogin", pin);
+    return decideLogin({ ...question, token }, key, deadline?.signal, attempt);
   }
 
   /** For a missing token, restarts the library at most once a minute, because all other signers have to log in again. */
-  async #answerRestart(worker: LibraryWorker, reason: "lost" | "missing token"): Promise<Reply> {
+  async #restartFor(worker: LibraryWorker, reason: "lost" | "missing token"): Promise<void> {
+    worker.current?.key.checkAvailable();
     if (reason === "missing token") {
       if (performance.now() < this.#noRefreshUntil) throw new SignerError("key-not-found", "There is no such token.");
       this.#noRefreshUntil = performance.now() + REFRESH_PAUSE;
@@ -157,18 +146,17 @@ export class Library {
       this.#pool.resume();
     });
     await this.#restarting;
-    return {};
   }
 
-  /** Finalises the library only if a worker initialised it. If another part of the process did, initialises it only. */
   async #restart(): Promise<void> {
     this.#pool.pause();
     await this.#quiet();
-    const finalizers = this.#initialized || !isMainThread ? this.#initializers() : [];
-    await this.#finalize(finalizers);
+    const initializers = this.#initialized || !isMainThread ? this.#initializers() : [];
+    await this.#finalize(initializers);
+    const others = [...this.#pool.workers].filter((worker) => !initializers.includes(worker));
     try {
-      for (const worker of finalizers) await this.#initialize(worker, true);
-      for (const worker of this.#pool.workers) if (!finalizers.includes(worker)) await this.#initialize(worker, false);
+      for (const worker of initializers) await this.#initialize(worker, true);
+      for (const worker of others) await this.#initialize(worker, false);
     } catch (cause) {
       // Whatever the library returns now, the token may come back.
       throw new SignerError("unavailable", cause instanceof Error ? cause.message : String(cause), { cause });
@@ -196,10 +184,10 @@ export class Library {
   }
 
   /** Closes all sessions, then finalises the library. */
-  async #finalize(finalizers: readonly LibraryWorker[]): Promise<void> {
-    for (const worker of this.#pool.workers)
-      if (!finalizers.includes(worker)) await worker.control({ name: "finalize", library: false });
-    for (const worker of finalizers) await worker.control({ name: "finalize", library: true });
+  async #finalize(initializers: readonly LibraryWorker[]): Promise<void> {
+    for (const worker of this.#pool.workers) await worker.call("closeAll");
+    // A library that was lost can't be finalised.
+    for (const worker of initializers) await worker.call("finalize").catch(() => undefined);
     for (const key of this.#keys) key.workers.clear();
   }
 
@@ -212,8 +200,7 @@ export class Library {
   async #finish(): Promise<void> {
     await this.#pool.started();
     // Outside the main thread, other threads may be using the library.
-    const finalizers = this.#initialized && isMainThread ? this.#initializers() : [];
-    await this.#finalize(finalizers).catch(() => undefined);
+    await this.#finalize(this.#initialized && isMainThread ? this.#initializers() : []).catch(() => undefined);
     await this.#pool.end();
     this.#restoreEnvironment?.();
   }

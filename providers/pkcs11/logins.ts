@@ -1,14 +1,22 @@
 /**
- * Provides the workers with PINs: one login at a time for each token, and never a PIN that was wrong before. A token counts
+ * Decides on the workers' logins: one at a time for each token, and never with a PIN that was wrong before. A token counts
  * the wrong PINs of all workers together.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { untilAborted } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
-import type { LibraryKey } from "./library-key.js";
-import type { LoginOutcome, Question, Reply } from "./protocol.js";
+import type { LoginQuestion } from "./protocol.js";
 
-type PinQuestion = Extract<Question, { ask: "pin" }>;
+/** A key that the login is for. */
+interface LoginKey {
+  /** Reads the PIN. `undefined` for a token that needs no login, or has a PIN pad. */
+  readonly readPin: (() => Promise<string>) | undefined;
+}
+
+const CKR_OK = 0;
+const CKR_USER_ALREADY_LOGGED_IN = 0x100;
+/** `CKR_PIN_INCORRECT`, `CKR_PIN_INVALID` and `CKR_PIN_LEN_RANGE`. */
+const WRONG_PIN = [0xa0, 0xa1, 0xa2];
 
 /** Prevents a precomputed table from revealing short PINs if the fingerprints end up in a memory dump. */
 const SALT = randomBytes(16);
@@ -17,88 +25,53 @@ const rejectedPins = new Set<string>();
 /** By token: the fingerprint of the PIN that logged this process in. */
 const acceptedPins = new Map<string, string>();
 /** Keys whose PIN a token has accepted. */
-const keysWithAcceptedPin = new WeakSet<LibraryKey>();
+const keysWithAcceptedPin = new WeakSet<LoginKey>();
 /** By token: settles when the last login in the queue has ended. */
-const turns = new Map<string, Promise<void>>();
-
-/** A login that a worker is attempting. No other login to the token begins before `end` is called. */
-export interface Login {
-  readonly reply: Reply;
-  end(outcome: LoginOutcome): void;
-}
+const turns = new Map<string, Promise<unknown>>();
 
 /**
- * Waits until no other login to the token is in progress, and reads the PIN.
+ * Waits until no other login to the token is in progress, reads the PIN, and lets the worker attempt the login.
  *
- * @param library - The library's path. Together with label and serial it identifies the token.
- * @throws {SignerError} With code `pin-required` or `pin-incorrect`; `aborted` if `signal` aborts.
+ * @param attempt - Calls `C_Login` in the worker, and returns its return value.
+ * @returns The return value of `C_Login`; 0 if no login is needed.
+ * @throws {SignerError} With code `pin-required` or `pin-incorrect`; `aborted` if `signal` aborts before the attempt.
  */
-export async function prepareLogin(
-  question: PinQuestion,
-  library: string,
-  key: LibraryKey,
+export async function decideLogin(
+  { token, hasPinPad, loggedIn }: LoginQuestion,
+  key: LoginKey,
   signal: AbortSignal | undefined,
-): Promise<Login> {
-  if (question.loggedIn && keysWithAcceptedPin.has(key)) return { reply: {}, end: () => undefined };
-  const token = JSON.stringify([library, question.token]);
-  const previous = turns.get(token);
-  let release: () => void = () => undefined;
+  attempt: (pin: string | undefined) => Promise<number>,
+): Promise<number> {
+  if (loggedIn && keysWithAcceptedPin.has(key)) return CKR_OK;
+  const previous = turns.get(token) ?? Promise.resolve();
+  const turn = previous.then(async () => {
+    const pin = await untilAborted(signal, async () => key.readPin?.());
+    const fingerprint = fingerprintOf(token, pin ?? "");
+    if (rejectedPins.has(fingerprint))
+      throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
+    if (pin === undefined && !hasPinPad && !loggedIn)
+      throw new SignerError("pin-required", "The token requires a login: set the option pin.");
+    // A token with a PIN pad decides by itself whether the user must enter the PIN.
+    const isChecked = loggedIn && !(pin === undefined && hasPinPad);
+    const value = isChecked ? CKR_USER_ALREADY_LOGGED_IN : await attempt(pin);
+    if (pin !== undefined) checkPin(token, fingerprint, value);
+    const isLoggedIn = value === CKR_OK || value === CKR_USER_ALREADY_LOGGED_IN;
+    if (isLoggedIn) keysWithAcceptedPin.add(key);
+    return isLoggedIn ? CKR_OK : value;
+  });
   turns.set(
     token,
-    new Promise<void>((resolve) => {
-      release = resolve;
-    }),
+    turn.catch(() => undefined),
   );
-  try {
-    await untilAborted(signal, async () => previous);
-    const login = await untilAborted(signal, () => chooseLogin(question, token, key));
-    signal?.throwIfAborted();
-    if (!login) release();
-    const end = (outcome: LoginOutcome) => {
-      remember(outcome, token, key, login?.pin);
-      release();
-    };
-    return { reply: login ? { login } : {}, end };
-  } catch (error) {
-    void Promise.resolve(previous).then(release);
-    throw error instanceof SignerError
-      ? error
-      : new SignerError("aborted", "The request was aborted before the login.");
-  }
+  return untilAborted(signal, () => turn);
 }
 
-async function chooseLogin(
-  { loggedIn, hasPinPad }: PinQuestion,
-  token: string,
-  key: LibraryKey,
-): Promise<Reply["login"]> {
-  if (!key.readPin) return loginWithoutPin(loggedIn, hasPinPad);
-  const pin = await key.readPin();
-  const fingerprint = fingerprintOf(token, pin);
-  if (rejectedPins.has(fingerprint))
-    throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
-  if (!loggedIn) return { pin };
-  // The token doesn't check the PIN while it is logged in. A wrong one would fail only at the next login.
-  if ((acceptedPins.get(token) ?? fingerprint) !== fingerprint)
-    throw new SignerError("pin-incorrect", "This process is logged in to the token with a different PIN.");
-  keysWithAcceptedPin.add(key);
-  return undefined;
-}
-
-function loginWithoutPin(loggedIn: boolean, hasPinPad: boolean): Reply["login"] {
-  if (hasPinPad) return { pin: undefined };
-  if (loggedIn) return undefined;
-  throw new SignerError("pin-required", "The token requires a login: set the option pin.");
-}
-
-function remember(outcome: LoginOutcome, token: string, key: LibraryKey, pin: string | undefined): void {
-  if (outcome === "unknown") return;
-  if (outcome === "rejected") {
-    if (pin !== undefined) rejectedPins.add(fingerprintOf(token, pin));
-    return;
-  }
-  if (pin !== undefined) acceptedPins.set(token, fingerprintOf(token, pin));
-  keysWithAcceptedPin.add(key);
+/** Remembers whether the token has accepted the PIN. A token that is already logged in hasn't checked it. */
+function checkPin(token: string, fingerprint: string, value: number): void {
+  if (WRONG_PIN.includes(value)) rejectedPins.add(fingerprint);
+  if (value === CKR_OK) acceptedPins.set(token, fingerprint);
+  if (value !== CKR_USER_ALREADY_LOGGED_IN || (acceptedPins.get(token) ?? fingerprint) === fingerprint) return;
+  throw new SignerError("pin-incorrect", "This process is logged in to the token with a different PIN.");
 }
 
 function fingerprintOf(token: string, pin: string): string {

@@ -1,10 +1,10 @@
 /** The open keys of a worker, each in its own session, and the recovery of keys that were lost. */
 import { SignerError } from "../../src/errors.js";
-import type { Handle } from "./binding.js";
+import type { Cryptoki, Handle } from "./binding.js";
 import { CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
-import { RefusedSession } from "./failure.js";
+import { KeyError } from "./failure.js";
 import { type FoundKey, findKey, isRestricted } from "./keys.js";
-import { authenticate, type LoginContext, logIn } from "./login.js";
+import { type AskForLogin, authenticate, logIn } from "./login.js";
 import { nameOf } from "./objects.js";
 import type { KeySpec, Request } from "./protocol.js";
 import { needsRestart, recoveryStepFor } from "./recovery.js";
@@ -17,18 +17,17 @@ export interface OpenedKey extends FoundKey {
   readonly token: Token;
 }
 
-/** What the open keys need of their worker. */
-export interface OpenKeysContext extends LoginContext {
+/** The worker of the open keys. */
+export interface OpenKeysContext {
+  readonly lib: Cryptoki;
+  readonly askForLogin: AskForLogin;
   /** Has the library restarted, and waits until it is. @throws {SignerError} If it can't be restarted. */
-  restart(reason: "lost" | "missing token"): void;
+  restart(reason: "lost" | "missing token"): Promise<unknown>;
 }
 
 /** Opening the key again, opening it in a restarted library, and once more if the library was lost again. */
 const MAX_RECOVERIES = 3;
 const SIGNATURE_BYTES = 64;
-
-/** The last recovery has failed. `cause` is the error that it failed with. */
-export class RecoveryFailed extends Error {}
 
 /** Opens, uses and recovers the keys of one worker. */
 export class OpenKeys {
@@ -40,11 +39,16 @@ export class OpenKeys {
     this.#context = context;
   }
 
+  /** Adds a key, which is opened by its first request. */
+  add(key: number, spec: KeySpec): void {
+    this.#specs.set(key, spec);
+  }
+
   /** Runs an operation with the key. Opens the key first if it isn't open, and again if it was lost. */
-  use<T>(request: Request, operation: (key: OpenedKey) => T): T {
-    return this.#withRecovery(request, (lost) => {
+  use<T>(request: Request, operation: (key: OpenedKey) => T | Promise<T>): Promise<T> {
+    return this.#withRecovery(request, async (lost) => {
       const current = lost === undefined ? this.#keys.get(request.key) : undefined;
-      return operation(current ?? this.#open(request, lost));
+      return operation(current ?? (await this.#open(request, lost)));
     });
   }
 
@@ -53,8 +57,8 @@ export class OpenKeys {
    *
    * @param flags - `CKF_RW_SESSION` for an operation that writes.
    */
-  useToken<T>(request: Request, flags: number, operation: (session: Handle, token: Token) => T): T {
-    const { session, token } = this.#withRecovery(request, (lost) => this.#openSession(request, flags, lost));
+  async useToken<T>(request: Request, flags: number, operation: (session: Handle, token: Token) => T): Promise<T> {
+    const { session, token } = await this.#withRecovery(request, (lost) => this.#openSession(request, flags, lost));
     try {
       return operation(session, token);
     } finally {
@@ -62,22 +66,18 @@ export class OpenKeys {
     }
   }
 
-  /**
-   * Signs with `CKM_ECDSA`.
-   *
-   * @param digest - The SHA-256 digest of the message.
-   */
-  sign(request: Request, digest: Uint8Array): Uint8Array {
-    const { lib } = this.#context;
+  /** Signs the SHA-256 digest of a message with `CKM_ECDSA`. */
+  sign(request: Request, digest: Uint8Array): Promise<Uint8Array> {
+    const { lib, askForLogin } = this.#context;
     return this.use(request, (key) => {
-      const { session, handle, alwaysAuthenticate, token } = key;
       try {
-        lib.C_SignInit(session, CKM_ECDSA, handle);
+        lib.C_SignInit(key.session, CKM_ECDSA, key.handle);
       } catch (error) {
         throw this.#explainSignError(error, key);
       }
-      if (alwaysAuthenticate) authenticate(this.#context, { id: request.id, spec: this.spec(request), session, token });
-      return lib.C_Sign(session, digest, SIGNATURE_BYTES);
+      const sign = () => lib.C_Sign(key.session, digest, SIGNATURE_BYTES);
+      if (!key.alwaysAuthenticate) return sign();
+      return authenticate(lib, askForLogin, { ...key, spec: this.spec(request) }).then(sign);
     });
   }
 
@@ -88,11 +88,6 @@ export class OpenKeys {
     return new SignerError("wrong-key", message, { cause: error });
   }
 
-  /** Records the key's spec. Must be called for each request, even if it isn't run: the parent thread sends a spec once. */
-  learn({ key, spec }: Request): void {
-    if (spec) this.#specs.set(key, spec);
-  }
-
   /** Returns the spec of the request's key. */
   spec({ key }: Request): KeySpec {
     const spec = this.#specs.get(key);
@@ -100,31 +95,28 @@ export class OpenKeys {
     throw new SignerError("unavailable", "The worker doesn't know the key.");
   }
 
-  /** Closes a key's session. */
-  close(key: number): void {
-    const opened = this.#keys.get(key);
-    this.#keys.delete(key);
-    if (opened) this.#closeSession(opened.session);
+  /** Closes a key that won't be used again. */
+  forget(key: number): void {
+    this.#close(key);
+    this.#specs.delete(key);
   }
 
   /** Closes the sessions of all keys. */
   closeAll(): void {
-    for (const key of this.#keys.keys()) this.close(key);
+    for (const key of this.#keys.keys()) this.#close(key);
   }
 
-  /** Closes a key that won't be used again. */
-  forget(key: number): void {
-    this.close(key);
-    this.#specs.delete(key);
-  }
-
-  #withRecovery<T>(request: Request, attempt: (lost?: unknown) => T): T {
+  async #withRecovery<T>(request: Request, attempt: (lost?: unknown) => Promise<T>): Promise<T> {
     let lost: unknown;
     for (let remaining = MAX_RECOVERIES; ; remaining--)
       try {
-        return attempt(lost);
+        return await attempt(lost);
       } catch (error) {
-        this.#prepareRetry(request, error, lost !== undefined, remaining);
+        await this.#prepareRetry(request, error, lost !== undefined, remaining).catch((final) => {
+          // An operation may be unfinished in the session.
+          this.#close(request.key);
+          throw final;
+        });
         lost = error;
       }
   }
@@ -134,40 +126,20 @@ export class OpenKeys {
    *
    * @throws The error if another attempt can't help.
    */
-  #prepareRetry(request: Request, error: unknown, isRetry: boolean, remaining: number): void {
-    try {
-      const step = recoveryStepFor(error, { isNew: this.spec(request).expected === undefined, isRetry });
-      if (step === "none") throw error;
-      if (remaining === 0) throw new RecoveryFailed("The recovery failed.", { cause: error });
-      if (step === "restart") this.#context.restart("lost");
-      if (step === "refresh") this.#refreshTokens(error);
-    } catch (final) {
-      // An operation may be unfinished in the session.
-      this.close(request.key);
-      throw final;
-    }
+  async #prepareRetry(request: Request, error: unknown, isRetry: boolean, remaining: number): Promise<void> {
+    const step = recoveryStepFor(error, this.spec(request).expected !== undefined, isRetry);
+    if (step === "none") throw error;
+    if (remaining === 0) throw new KeyError("lost", error);
+    if (step === "restart") await this.#context.restart("lost");
+    if (step === "refresh") await this.#context.restart("missing token").catch(() => Promise.reject(error));
   }
 
-  #refreshTokens(error: unknown): void {
-    try {
-      this.#context.restart("missing token");
-    } catch {
-      throw error;
-    }
-  }
-
-  #open(request: Request, lost: unknown): OpenedKey {
-    const { lib } = this.#context;
+  async #open(request: Request, lost: unknown): Promise<OpenedKey> {
     const spec = this.spec(request);
-    const { selector, publicJwk, expected } = spec;
-    const { session, token } = this.#openSession(request, 0, lost);
+    const { session, token } = await this.#openSession(request, 0, lost);
     try {
-      const key = { ...findKey(lib, session, selector, publicJwk), session, token };
-      if (expected && (expected.x !== key.publicJwk.x || expected.y !== key.publicJwk.y))
-        throw new SignerError(
-          "integrity",
-          "The token has a different key with this label or id now. Create a new signer to use it.",
-        );
+      const key = { ...findKey(this.#context.lib, session, spec.selector, spec.publicJwk), session, token };
+      checkPublicKey(spec, key);
       this.#keys.set(request.key, key);
       this.#specs.set(request.key, { ...spec, expected: key.publicJwk });
       return key;
@@ -177,15 +149,16 @@ export class OpenKeys {
     }
   }
 
-  #openSession(request: Request, flags: number, lost: unknown): { session: Handle; token: Token } {
+  async #openSession(request: Request, flags: number, lost: unknown): Promise<{ session: Handle; token: Token }> {
+    const { lib, askForLogin } = this.#context;
     const spec = this.spec(request);
-    const token = findToken(this.#context.lib, spec.token);
+    const token = findToken(lib, spec.token);
     const again = returnValue(lost) === "CKR_USER_NOT_LOGGED_IN";
-    if (again) this.close(request.key);
+    if (again) this.#close(request.key);
     const session = this.#newSession(request, token, flags, lost);
-    this.close(request.key);
+    this.#close(request.key);
     try {
-      logIn(this.#context, { id: request.id, spec, session, token }, again);
+      await logIn(lib, askForLogin, { spec, session, token }, again);
       return { session, token };
     } catch (error) {
       this.#closeSession(session);
@@ -200,13 +173,19 @@ export class OpenKeys {
       return open();
     } catch (error) {
       if (this.#keys.has(request.key) && returnValue(error) === "CKR_SESSION_COUNT") {
-        this.close(request.key);
+        this.#close(request.key);
         return open();
       }
       if (request.hasOtherSession && lost === undefined && !needsRestart(error))
-        throw new RefusedSession("", { cause: error });
+        throw new KeyError("no session", error);
       throw error;
     }
+  }
+
+  #close(key: number): void {
+    const opened = this.#keys.get(key);
+    this.#keys.delete(key);
+    if (opened) this.#closeSession(opened.session);
   }
 
   #closeSession(session: Handle): void {
@@ -216,4 +195,10 @@ export class OpenKeys {
       // The session is lost already, or its token is.
     }
   }
+}
+
+function checkPublicKey({ expected }: KeySpec, { publicJwk }: OpenedKey): void {
+  if (!expected || (expected.x === publicJwk.x && expected.y === publicJwk.y)) return;
+  const message = "The token has a different key with this label or id now. Create a new signer to use it.";
+  throw new SignerError("integrity", message);
 }

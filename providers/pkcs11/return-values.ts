@@ -1,6 +1,6 @@
 /** The return values of PKCS#11 functions (PKCS #11 v2.40, `CK_RV`): their names, and the `SignerError` for each. */
 import { SignerError } from "../../src/errors.js";
-import { ErrorTable } from "../../src/keystore/error-table.js";
+import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
 
 /** Each entry is the value in hex and the name without `CKR_`. */
 const NAMES: ReadonlyMap<number, string> = new Map(
@@ -49,8 +49,19 @@ export function returnValue(error: unknown): string | undefined {
   return error instanceof Pkcs11Error ? error.message : undefined;
 }
 
+/** The request itself is wrong for this token, so repeating it can't help. */
+const REFUSED_REQUESTS = `
+  ARGUMENTS_BAD ATTRIBUTE_SENSITIVE ATTRIBUTE_TYPE_INVALID ATTRIBUTE_VALUE_INVALID BUFFER_TOO_SMALL CANT_LOCK
+  CURVE_NOT_SUPPORTED DATA_INVALID DATA_LEN_RANGE DOMAIN_PARAMS_INVALID FUNCTION_NOT_SUPPORTED FUNCTION_REJECTED
+  KEY_SIZE_RANGE MECHANISM_PARAM_INVALID TEMPLATE_INCOMPLETE TEMPLATE_INCONSISTENT USER_TYPE_INVALID
+  `
+  .trim()
+  .split(/\s+/)
+  .map((name): [string, ErrorRow] => [`CKR_${name}`, ["unexpected", "The token doesn't support this request."]]);
+
 const ERRORS = new ErrorTable(
   {
+    ...Object.fromEntries(REFUSED_REQUESTS),
     CKR_PIN_INCORRECT: ["pin-incorrect", "The PIN was tried once. This process doesn't try it again."],
     CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
     CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
@@ -89,12 +100,13 @@ const ERRORS = new ErrorTable(
  * Maps a return value to a `SignerError`. Returns any other error unchanged.
  *
  * @param operation - What was being done, such as `opening the key`.
- * @param hint - What else to check.
+ * @param hint - What else to check if the token is unavailable or doesn't support the request.
  */
 export function toSignerError(error: unknown, operation: string, hint?: string): unknown {
   const name = returnValue(error);
   if (name === undefined) return error;
   const [code, remedy] = ERRORS.get(name);
   const message = `${name} while ${operation}. ${remedy}`;
-  return new SignerError(code, hint === undefined ? message : `${message} ${hint}`, { cause: error });
+  const needsHint = hint !== undefined && (code === "unavailable" || code === "unexpected");
+  return new SignerError(code, needsHint ? `${message} ${hint}` : message, { cause: error });
 }

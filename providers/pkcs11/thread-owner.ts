@@ -13,10 +13,10 @@ import {
 import type { Channel } from "./calls.js";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
-import { RemoteUse, serveUse } from "./remote-use.js";
+import { serveUse, useRemotely } from "./remote-use.js";
 
 const MAIN_THREAD = 0;
-const TAG = "hardproof.pkcs11/1";
+const TAG = "hardproof.pkcs11/2";
 
 interface Greeting {
   readonly tag: typeof TAG;
@@ -28,8 +28,7 @@ if (isMainThread)
     if (!isGreeting(message)) return;
     const { port } = message;
     port.postMessage(TAG);
-    port.once("close", serveUse(channelOn(port), useHere));
-    port.unref();
+    port.once("close", serveUse({ ...channelOn(port), keepAlive: () => port.unref() }, useHere));
   });
 
 /**
@@ -43,59 +42,27 @@ export async function useInMainThread(
   readPin: () => Promise<string>,
 ): Promise<TokenUse | undefined> {
   const { port1: port, port2 } = new MessageChannel();
-  const greeting: Greeting = { tag: TAG, port: port2 };
-  const isDelivered = await postMessageToThread(MAIN_THREAD, greeting, [port2]).then(
-    () => true,
-    () => false,
-  );
-  // If the main thread responds, it does so before postMessageToThread resolves.
-  if (!isDelivered || receiveMessageOnPort(port)?.message !== TAG) {
+  try {
+    await postMessageToThread(MAIN_THREAD, { tag: TAG, port: port2 } satisfies Greeting, [port2]);
+    // If the main thread responds, it does so before postMessageToThread resolves.
+    if (receiveMessageOnPort(port)?.message !== TAG) throw new Error("The main thread hasn't loaded this file.");
+  } catch {
     port.close();
     return undefined;
   }
-  try {
-    const use = await RemoteUse.begin(channelOn(port), options, readPin);
-    return new PortUse(use, port);
-  } catch (error) {
-    port.close();
+  const close = () => port.close();
+  const use = await useRemotely(channelOn(port), options, readPin).catch((error) => {
+    close();
     throw error;
-  }
-}
-
-/** Keeps the thread alive only while a call is pending. */
-class PortUse implements TokenUse {
-  readonly #use: TokenUse;
-  readonly #port: MessagePort;
-  #pending = 0;
-
-  constructor(use: TokenUse, port: MessagePort) {
-    this.#use = use;
-    this.#port = port;
-    port.unref();
-  }
-
-  async run(...parameters: Parameters<TokenUse["run"]>): Promise<unknown> {
-    this.#port.ref();
-    this.#pending += 1;
-    try {
-      return await this.#use.run(...parameters);
-    } finally {
-      this.#pending -= 1;
-      if (this.#pending === 0) this.#port.unref();
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#port.ref();
-    await this.#use.close();
-    this.#port.close();
-  }
+  });
+  return { ...use, close: () => use.close().finally(close) };
 }
 
 function channelOn(port: MessagePort): Channel {
   return {
     post: (message) => port.postMessage(message),
     listen: (receive) => port.on("message", receive),
+    keepAlive: (isWaiting) => (isWaiting ? port.ref() : port.unref()),
   };
 }
 

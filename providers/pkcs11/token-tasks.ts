@@ -67,11 +67,11 @@ function withToken<T>(
   key: KeySelector,
   work: (token: TokenUse, deadline: Deadline) => Promise<T>,
 ): Promise<T> {
-  const uri = task.uriOf(task.token, task.key);
-  const call = { uri, operation, timeout: checkTimeout(uri, task.timeout), signal: task.signal };
+  const { uriOf, timeout, signal, ...keyOnToken } = task;
+  const uri = uriOf(task.token, task.key);
   return withClient(
-    call,
-    () => useToken({ ...task, key }),
+    { uri, operation, timeout: checkTimeout(uri, timeout), signal },
+    () => useToken({ ...keyOnToken, key }),
     (token, deadline) => {
       deadline.signal.throwIfAborted();
       return work(token, deadline);

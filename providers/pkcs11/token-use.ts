@@ -16,12 +16,10 @@ export interface KeyOnToken extends Omit<TokenUseOptions, "hasPin"> {
  *
  * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
  */
-export async function useToken(keyOnToken: KeyOnToken): Promise<TokenUse> {
-  const { module, allowedModules, libraryParameters, environment, binding, isolate, pin } = keyOnToken;
-  const { token, publicJwk, forceLogin, sessions, maxWaiting } = keyOnToken;
-  const key = { label: keyOnToken.key.label, id: keyOnToken.key.id && new Uint8Array(idBytes(keyOnToken.key.id)) };
-  const library = { module, allowedModules, libraryParameters, environment, binding, isolate };
-  const options = { ...library, token, key, publicJwk, forceLogin, sessions, maxWaiting, hasPin: pin !== undefined };
+export async function useToken({ pin, ...keyOnToken }: KeyOnToken): Promise<TokenUse> {
+  const { label, id } = keyOnToken.key;
+  const key = { label, id: id && new Uint8Array(idBytes(id)) };
+  const options = { ...keyOnToken, key, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");
   const remote = isMainThread ? undefined : await useInMainThread(options, read);
   return remote ?? useHere(options, read);

@@ -3,21 +3,10 @@
  * started if the token is slow or a call is stuck.
  */
 import { SignerError } from "../../src/errors.js";
-import { fromFailure } from "./failure.js";
-import { type Job, JobQueue } from "./job-queue.js";
-import { LibraryWorker, type WorkerEvents } from "./library-worker.js";
-import type { LoginOutcome, Opened, Question, Reply, Response, WorkerData } from "./protocol.js";
-
-/** What the pool reports to its library. */
-export interface PoolEvents {
-  /** Prepares a worker that has just started. */
-  started(worker: LibraryWorker): Promise<void>;
-  question(worker: LibraryWorker, question: Question, job: Job | undefined): Promise<Reply>;
-  loginEnded(worker: LibraryWorker, outcome: LoginOutcome): void;
-  ended(worker: LibraryWorker): void;
-  /** A worker has responded, started or ended. */
-  progressed(): void;
-}
+import { KeyError } from "./failure.js";
+import type { LibraryKey } from "./library-key.js";
+import type { Job, LibraryWorker } from "./library-worker.js";
+import type { Opened } from "./protocol.js";
 
 /** Milliseconds that a request waits before another worker is started for it. */
 const SLOW = 5;
@@ -27,25 +16,26 @@ export class WorkerPool {
   readonly workers = new Set<LibraryWorker>();
   /** Whether calls must not overlap. The pool then has only one worker. */
   oneAtATime = false;
-  readonly #data: Omit<WorkerData, "shared">;
-  readonly #events: PoolEvents;
-  readonly #queue = new JobQueue();
-  /** Jobs that a worker returned, in the order of its responses. */
-  readonly #returned: Job[] = [];
+  readonly #startWorker: () => Promise<LibraryWorker>;
+  readonly #progressed: () => void;
+  /** In order of arrival. */
+  readonly #queue: Job[] = [];
   #starting: Promise<void> | undefined;
-  #paused = false;
-  #isDispatching = false;
+  #isPaused = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(data: Omit<WorkerData, "shared">, events: PoolEvents) {
-    this.#data = data;
-    this.#events = events;
+  /**
+   * @param startWorker - Starts a worker, and initialises the library in it.
+   * @param progressed - Called when a worker has responded, started or ended.
+   */
+  constructor(startWorker: () => Promise<LibraryWorker>, progressed: () => void) {
+    this.#startWorker = startWorker;
+    this.#progressed = progressed;
   }
 
   /** Whether no call is in flight, apart from those that wait for the library to be restarted. */
   get isQuiet(): boolean {
-    const isFree = (worker: LibraryWorker) => !worker.busy || worker.waitsForRestart;
-    return !this.#starting && [...this.workers].every(isFree);
+    return !this.#starting && [...this.workers].every((worker) => !worker.busy || worker.waitsForRestart);
   }
 
   get isIdle(): boolean {
@@ -53,28 +43,35 @@ export class WorkerPool {
   }
 
   run(job: Job): void {
-    this.#queue.add(job);
-    this.#dispatchSoon();
+    this.#queue.push(job);
+    this.#dispatch();
   }
 
   /** Stops sending requests and starting workers until {@link resume}. Requests that haven't begun go back to the queue. */
   pause(): void {
-    this.#paused = true;
-    for (const worker of this.workers) this.#queue.putBack(worker.withdraw());
+    this.#isPaused = true;
+    for (const worker of this.workers) this.#queue.unshift(...worker.withdraw());
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#dispatchSoon();
+    this.#isPaused = false;
+    this.#dispatch();
   }
 
   /** @throws {SignerError} If the worker, or the library in it, can't be started. */
   start(): Promise<void> {
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = undefined;
-      this.#events.progressed();
-    });
+    this.#starting ??= this.#startWorker()
+      .then((worker) => void this.workers.add(worker))
+      .finally(() => {
+        this.#starting = undefined;
+        this.#progressed();
+      });
     return this.#starting;
+  }
+
+  /** Waits until no worker is being started. */
+  async started(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
   }
 
   /** Ends the workers, which are idle. */
@@ -83,115 +80,94 @@ export class WorkerPool {
     await Promise.all([...this.workers].map((worker) => worker.end()));
   }
 
-  /** Waits until no worker is being started. */
-  async started(): Promise<void> {
-    await this.#starting?.catch(() => undefined);
-  }
-
-  async #start(): Promise<void> {
-    const worker: LibraryWorker = await LibraryWorker.start(
-      this.#data,
-      this.#eventsOf(() => worker),
-    );
-    try {
-      await this.#events.started(worker);
-      this.workers.add(worker);
-    } catch (error) {
-      await worker.end();
-      throw error;
-    }
-  }
-
-  #eventsOf(worker: () => LibraryWorker): WorkerEvents {
-    return {
-      settled: (job, response) => this.#settle(worker(), job, response),
-      idle: () => this.#progressed(),
-      question: (question, job) => this.#events.question(worker(), question, job),
-      loginEnded: (outcome) => this.#events.loginEnded(worker(), outcome),
-      exited: (jobs) => this.#replace(worker(), jobs),
-    };
-  }
-
-  /** Dispatches after all callers of this turn have queued their requests, so that they are sent together. */
-  #dispatchSoon(): void {
-    if (this.#isDispatching) return;
-    this.#isDispatching = true;
-    process.nextTick(() => {
-      this.#isDispatching = false;
-      this.#dispatch();
-    });
-  }
-
   #dispatch(): void {
-    if (this.#paused) return;
+    if (this.#isPaused) return;
+    const waiting = new Set<LibraryKey>();
+    for (const job of this.#queue.splice(0)) {
+      const worker = waiting.has(job.key) ? undefined : this.#workerFor(job);
+      if (worker) void this.#send(worker, job);
+      else this.#queue.push(job);
+      if (!worker) waiting.add(job.key);
+    }
     const workers = [...this.workers];
-    const idleFirst = [...workers.filter((worker) => !worker.busy), ...workers.filter((worker) => worker.busy)];
-    for (const worker of idleFirst)
-      for (let jobs = this.#takeFor(worker); jobs.length > 0; jobs = this.#takeFor(worker)) worker.send(jobs);
-    if (!this.#queue.isEmpty && workers.length === 0) void this.#startForQueue();
-    else if (!this.#queue.isEmpty || workers.some((worker) => worker.hasRequestsAhead))
-      this.#timer ??= setTimeout(() => this.#checkProgress(), SLOW);
+    if (this.#queue.length > 0 && workers.length === 0) void this.#startForQueue();
+    else if (this.#queue.length > 0 || workers.some((worker) => worker.hasRequestsAhead))
+      // The responses that have arrived are read before the check.
+      this.#timer ??= setTimeout(() => setImmediate(() => this.#checkProgress()), SLOW);
   }
 
-  #takeFor(worker: LibraryWorker) {
-    return this.#queue.takeFor(worker, !this.oneAtATime);
+  #workerFor({ key }: Job): LibraryWorker | undefined {
+    let [chosen, lowest]: [LibraryWorker | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
+    for (const worker of this.workers) {
+      const load = worker.loadFor(key, !this.oneAtATime) ?? lowest;
+      if (load < lowest) [chosen, lowest] = [worker, load];
+    }
+    return chosen;
+  }
+
+  async #send(worker: LibraryWorker, job: Job): Promise<void> {
+    let settle: () => void;
+    try {
+      const value = await worker.run(job);
+      settle = () => this.#succeed(job, value);
+    } catch (error) {
+      settle = () => this.#fail(worker, job, error);
+    }
+    // A job that was withdrawn is in the queue again.
+    if (worker.finish(job)) settle();
+    this.#dispatch();
+    this.#progressed();
+  }
+
+  #succeed({ key, operation, resolve }: Job, value: unknown): void {
+    key.succeeded();
+    if (operation.name === "open") key.opened(value as Opened);
+    resolve(value);
+  }
+
+  #fail(worker: LibraryWorker, job: Job, error: unknown): void {
+    const { key, operation, reject } = job;
+    const isLost = error instanceof KeyError && error.reason === "lost";
+    if (isLost) {
+      this.#queue.unshift(...worker.withdraw());
+      reject(key.lost(error.cause as SignerError));
+    } else if (error instanceof KeyError) {
+      key.sessionRefused(worker);
+      this.#queue.unshift(job);
+    } else if (!worker.hasEnded) reject(error);
+    else if (operation.name === "generate" || operation.name === "delete") {
+      const message = "The library's worker ended before it responded. Check whether the key pair exists.";
+      reject(new SignerError("unavailable", message));
+    } else this.#queue.unshift(job);
   }
 
   /** Takes requests back from workers that are stuck, and starts another worker if that can help. */
   #checkProgress(): void {
     this.#timer = undefined;
+    if (this.#isPaused) return;
     const workers = [...this.workers];
-    for (const worker of workers) this.#queue.putBack(worker.withdrawIfStuck());
-    this.#queue.dropAbandoned();
+    for (const worker of workers) if (worker.isStuck) this.#queue.unshift(...worker.withdraw());
+    this.#dropAbandoned();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
-    if (isSlow && this.#queue.needsWorker()) void this.#startForQueue();
+    if (isSlow && this.#queue.some(({ key }) => key.canGrow)) void this.#startForQueue();
     this.#dispatch();
   }
 
   async #startForQueue(): Promise<void> {
-    if (this.#starting || this.#paused || (this.oneAtATime && this.workers.size > 0)) return;
+    if (this.#starting || this.#isPaused || (this.oneAtATime && this.workers.size > 0)) return;
     try {
       await this.start();
     } catch (error) {
-      if (this.workers.size === 0) this.#queue.rejectAll(error);
+      if (this.workers.size === 0) for (const { reject } of this.#queue.splice(0)) reject(error);
     }
     this.#dispatch();
   }
 
-  #settle(worker: LibraryWorker, job: Job | undefined, { result, failure, returned }: Response): void {
-    if (!job) return;
-    const { key } = job;
-    if (returned || failure?.refusedSession) {
-      if (failure) key.sessionRefused(worker);
-      this.#returned.push(job);
-    } else if (failure) {
-      job.reject(failure.lost ? key.lost(fromFailure(failure)) : fromFailure(failure));
-    } else {
-      key.succeeded();
-      if (job.operation.name === "open") key.opened(result as Opened);
-      job.resolve(result);
+  /** Rejects the jobs whose caller has aborted or timed out. */
+  #dropAbandoned(): void {
+    for (const job of this.#queue.filter(({ deadline }) => deadline?.signal.aborted)) {
+      this.#queue.splice(this.#queue.indexOf(job), 1);
+      job.reject(job.deadline?.signal.reason);
     }
-  }
-
-  /** Passes the jobs of a worker that has ended to another worker, unless repeating them could do harm. */
-  #replace(worker: LibraryWorker, jobs: readonly Job[]): void {
-    this.workers.delete(worker);
-    this.#events.ended(worker);
-    for (const job of jobs)
-      if (job.operation.name === "generate" || job.operation.name === "delete")
-        job.reject(
-          new SignerError(
-            "unavailable",
-            "The library's worker ended before it responded. Check whether the key pair exists.",
-          ),
-        );
-      else this.#returned.push(job);
-    this.#progressed();
-  }
-
-  #progressed(): void {
-    this.#queue.putBack(this.#returned.splice(0));
-    this.#dispatchSoon();
-    this.#events.progressed();
   }
 }
