@@ -6,6 +6,8 @@ import { type Failure, fromFailure, toFailure } from "./failure.js";
 /** A connection to another thread or process. */
 export interface Channel {
   post(message: unknown): void;
+  /** Posts the answer to a call. It may be delayed, in order to post several together. Default: `post`. */
+  answer?(message: unknown): void;
   listen(receive: (message: unknown) => void): void;
   /** Calls `end` when the other side has ended, with the error that rejects all calls to it. */
   onEnd?(end: (error: SignerError) => void): void;
@@ -92,6 +94,8 @@ export class Calls {
       answer = { answer: call, failure: toFailure(error, name) };
     }
     this.#running.delete(call);
-    if (!this.#ended) this.#channel.post(answer);
+    if (this.#ended) return;
+    if (this.#channel.answer) this.#channel.answer(answer);
+    else this.#channel.post(answer);
   }
 }

@@ -5,7 +5,15 @@ import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { LibraryKey } from "./library-key.js";
-import type { Operation, Request, Result, WorkerData } from "./protocol.js";
+import {
+  BATCH,
+  MAX_IN_FLIGHT,
+  type Operation,
+  type Request,
+  type Result,
+  SHARED,
+  type WorkerData,
+} from "./protocol.js";
 import { startWorker } from "./worker-file.js";
 
 /** A request of a caller. */
@@ -18,14 +26,19 @@ export interface Job {
   reject(error: unknown): void;
 }
 
-/** The most requests in flight to a worker that is fast: it makes a signature in less than `FAST` milliseconds. */
-const MAX_IN_FLIGHT = 4;
+/** Slower signatures (ms) aren't sent in batches: another worker could make them sooner. */
 const FAST = 0.25;
 /** Slower signatures (ms) aren't sent ahead: the message is created when it is sent, and would be stale when signed. */
 const QUICK = 50;
 /** A call is stuck after `STUCK` milliseconds or, if that is longer, `PATIENCE` times the duration of a signature. */
-const STUCK = 4;
+const STUCK = 25;
 const PATIENCE = 4;
+
+interface SentRequest {
+  readonly job: Job;
+  readonly cancel: () => void;
+  isWithdrawn: boolean;
+}
 
 /** A worker, as the thread that started it sees it. */
 export class LibraryWorker {
@@ -33,19 +46,29 @@ export class LibraryWorker {
   initialized = false;
   /** Whether the worker has lost the library, and waits until the library has been restarted. */
   waitsForRestart = false;
+  /** Whether the worker has made no progress for too long. Updated by {@link withdrawIfStuck}. */
+  isStuck = false;
   hasEnded = false;
   readonly #worker: Worker;
   readonly #calls: Calls;
-  /** The jobs in flight, oldest first, with the functions that cancel them. */
-  readonly #jobs = new Map<Job, () => void>();
-  /** Counts the requests that the worker hasn't answered, including those that were cancelled. */
-  #inFlight = 0;
+  readonly #shared = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  /** How many requests the worker has answered. */
+  #answered = 0;
+  /** How many requests wait for their digest. */
+  #preparing = 0;
+  /** The requests that the worker hasn't answered, oldest first. */
+  readonly #sent: SentRequest[] = [];
   #milliseconds = Number.POSITIVE_INFINITY;
   #progressAt = 0;
 
   /** @param handlers - The calls that the worker makes. */
-  constructor(data: WorkerData, handlers: (worker: LibraryWorker) => Handlers) {
-    const worker = startWorker({ workerData: data, execArgv: [], env: {}, name: "hardproof-pkcs11" });
+  constructor(data: Omit<WorkerData, "shared">, handlers: (worker: LibraryWorker) => Handlers) {
+    const worker = startWorker({
+      workerData: { ...data, shared: this.#shared },
+      execArgv: [],
+      env: {},
+      name: "hardproof-pkcs11",
+    });
     this.#worker = worker;
     const ended = new SignerError("unavailable", "The library's worker has ended.");
     worker.on("error", () => undefined); // The exit event follows.
@@ -54,8 +77,8 @@ export class LibraryWorker {
     });
     this.#calls = new Calls(
       {
-        post: (message) => worker.postMessage(message),
-        listen: (receive) => worker.on("message", receive),
+        post: inBatches((messages) => worker.postMessage(messages)),
+        listen: (receive) => worker.on("message", (messages: unknown[]) => messages.forEach(receive)),
         onEnd: (end) => worker.once("exit", () => end(ended)),
         keepAlive: (isWaiting) => (isWaiting ? worker.ref() : worker.unref()),
       },
@@ -64,35 +87,47 @@ export class LibraryWorker {
   }
 
   get busy(): boolean {
-    return this.#inFlight > 0;
+    return this.#sent.length + this.#preparing > 0;
   }
 
   /** Whether a request waits in the worker behind another one. */
   get hasRequestsAhead(): boolean {
-    return this.#jobs.size > 1;
+    return this.#sent.length > 1;
   }
 
   get isFast(): boolean {
     return this.#milliseconds < FAST;
   }
 
-  get isStuck(): boolean {
-    const patience = Number.isFinite(this.#milliseconds) ? PATIENCE * this.#milliseconds : 0;
-    return this.busy && performance.now() - this.#progressAt > Math.max(patience, STUCK);
-  }
-
   /** The job that the worker is running. */
   get current(): Job | undefined {
-    return this.#jobs.keys().next().value;
+    return this.#current?.job;
   }
 
-  /** Returns how many requests are in flight; `undefined` if one for the key may not be sent now. */
-  loadFor(key: LibraryKey, mayGrow: boolean): number | undefined {
-    const hasSession = key.workers.has(this);
-    const canWait = this.#milliseconds < QUICK && !(mayGrow && key.canGrow);
-    const limit = this.isFast ? MAX_IN_FLIGHT : canWait ? 2 : 1;
-    const accepts = this.busy ? hasSession && this.#inFlight < limit : hasSession || key.canGrow;
-    return accepts ? this.#inFlight : undefined;
+  /** The worker runs its requests in order, but may not have delivered its last answers. */
+  get #current(): SentRequest | undefined {
+    return this.#sent[Math.max(0, (Atomics.load(this.#shared, SHARED.BEGUN) - this.#answered - 1) | 0)];
+  }
+
+  /** How many requests may be sent now. A fast worker gets whole batches, because each message wakes it. */
+  get capacity(): number {
+    const inFlight = this.#sent.length + this.#preparing;
+    if (this.isStuck) return 0;
+    if (this.isFast) return inFlight <= BATCH ? MAX_IN_FLIGHT - inFlight : 0;
+    return this.#milliseconds < QUICK ? 2 - inFlight : 1 - inFlight;
+  }
+
+  /** Returns whether a request for the key may be sent now: ahead of time only if no other worker could run it sooner. */
+  accepts(key: LibraryKey, mayGrow: boolean): boolean {
+    if (!key.workers.has(this)) return !this.busy && key.canGrow;
+    return !this.busy || this.isFast || !(mayGrow && key.canGrow);
+  }
+
+  /** Takes back the jobs that the worker hasn't begun, if a call is stuck in it. */
+  withdrawIfStuck(): Job[] {
+    const patience = Number.isFinite(this.#milliseconds) ? PATIENCE * this.#milliseconds : 0;
+    this.isStuck = this.busy && performance.now() - this.#progressAt > Math.max(patience, STUCK);
+    return this.isStuck ? this.withdraw() : [];
   }
 
   /** Calls a function of the worker's program. */
@@ -101,43 +136,26 @@ export class LibraryWorker {
   }
 
   /**
-   * Sends a request to the worker.
+   * Runs a job in the worker.
    *
+   * @returns The result; `undefined` if the job was withdrawn.
    * @throws What the operation throws, or the function that makes the digest.
    */
-  async run(job: Job): Promise<unknown> {
-    const { key, operation } = job;
-    if (!this.busy) this.#progressAt = performance.now();
-    this.#inFlight += 1;
-    this.#jobs.set(job, () => undefined);
-    key.checkAvailable();
-    const made = operation.digest?.();
-    const digest = made instanceof Promise ? await made : made;
-    const hasOtherSession = key.workers.size > (key.workers.has(this) ? 1 : 0);
-    if (!key.workers.has(this)) this.#addKey(key);
-    const request: Request = { key: key.id, name: operation.name, digest, hasOtherSession };
-    const { result, cancel } = this.#calls.start<Result | undefined>("run", request);
-    this.#jobs.set(job, cancel);
-    const { value, milliseconds } = (await result) ?? {};
-    if (operation.name === "sign" && milliseconds !== undefined) this.#milliseconds = milliseconds;
-    return value;
+  run(job: Job): Promise<Result | undefined> {
+    job.key.checkAvailable();
+    const digest = job.operation.digest?.();
+    return digest instanceof Promise ? this.#sendWhenMade(job, digest) : this.#send(job, digest);
   }
 
-  /** Records that the worker has answered. Returns `false` if the job was withdrawn. */
-  finish(job: Job): boolean {
-    this.#inFlight -= 1;
-    this.#progressAt = performance.now();
-    return this.#jobs.delete(job);
-  }
-
-  /** Takes back the jobs that the worker hasn't begun: those behind the first one. */
+  /** Takes back the jobs that the worker isn't running. Signatures that it hasn't delivered are made again. */
   withdraw(): Job[] {
-    const [, ...ahead] = this.#jobs;
-    for (const [job, cancel] of ahead) {
-      this.#jobs.delete(job);
-      cancel();
+    const current = this.#current;
+    const others = this.#sent.filter((sent) => sent !== current && !sent.isWithdrawn);
+    for (const sent of others) {
+      sent.isWithdrawn = true;
+      sent.cancel();
     }
-    return ahead.map(([job]) => job);
+    return others.map(({ job }) => job);
   }
 
   /** Calls `listener` when the worker has ended, before its jobs fail. */
@@ -153,9 +171,54 @@ export class LibraryWorker {
     await exit;
   }
 
+  async #sendWhenMade(job: Job, digest: Promise<Uint8Array>): Promise<Result | undefined> {
+    this.#preparing += 1;
+    try {
+      const made = await digest;
+      return this.#send(job, made);
+    } finally {
+      this.#preparing -= 1;
+    }
+  }
+
+  async #send(job: Job, digest: Uint8Array | undefined): Promise<Result | undefined> {
+    const { key, operation } = job;
+    const hasOtherSession = key.workers.size > (key.workers.has(this) ? 1 : 0);
+    if (!key.workers.has(this)) this.#addKey(key);
+    const request: Request = { key: key.id, name: operation.name, digest, hasOtherSession };
+    const { result, cancel } = this.#calls.start<Result | undefined>("run", request);
+    const sent: SentRequest = { job, cancel, isWithdrawn: false };
+    if (!this.busy) this.#progressAt = performance.now();
+    this.#sent.push(sent);
+    try {
+      const response = await result;
+      // A busy machine can delay one signature, so a single slow one counts only in part.
+      if (response && operation.name === "sign")
+        this.#milliseconds = Math.min(response.milliseconds, 2 * this.#milliseconds);
+      return sent.isWithdrawn ? undefined : response;
+    } catch (error) {
+      if (sent.isWithdrawn) return undefined;
+      throw error;
+    } finally {
+      this.#sent.splice(this.#sent.indexOf(sent), 1);
+      this.#answered += 1;
+      this.#progressAt = performance.now();
+      this.isStuck = false;
+    }
+  }
+
   #addKey(key: LibraryKey): void {
     key.workers.add(this);
     const argument = { key: key.id, spec: { ...key.spec, expected: key.expected } };
     this.call("addKey", argument).catch(() => undefined);
   }
+}
+
+/** Posts the messages of one turn of the event loop together, so that they wake the worker once. */
+function inBatches(post: (messages: unknown[]) => void): (message: unknown) => void {
+  const batch: unknown[] = [];
+  return (message) => {
+    batch.push(message);
+    if (batch.length === 1) process.nextTick(() => post(batch.splice(0)));
+  };
 }

@@ -9,7 +9,17 @@ export interface WorkerData {
   readonly path: string;
   readonly libraryParameters: string | undefined;
   readonly binding: BindingName | undefined;
+  /** Memory that the worker shares with its parent thread. */
+  readonly shared: Int32Array;
 }
+
+/** Indexes into the shared memory: how many messages the worker was sent, and how many requests it has begun. */
+export const SHARED = { MESSAGES: 0, BEGUN: 1 } as const;
+
+/** The most requests in flight to a worker: two batches. While the worker runs one, its parent thread prepares the other. */
+export const MAX_IN_FLIGHT = 8;
+/** The most signatures that are sent back together. */
+export const BATCH = MAX_IN_FLIGHT / 2;
 
 /** What a worker needs to open a key. For operations on a token, only the token counts. */
 export interface KeySpec {

@@ -4,7 +4,6 @@
  */
 import { SignerError } from "../../src/errors.js";
 import { KeyError } from "./failure.js";
-import type { LibraryKey } from "./library-key.js";
 import type { Job, LibraryWorker } from "./library-worker.js";
 import type { Opened } from "./protocol.js";
 
@@ -22,6 +21,7 @@ export class WorkerPool {
   readonly #queue: Job[] = [];
   #starting: Promise<void> | undefined;
   #isPaused = false;
+  #isDispatching = false;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -44,7 +44,7 @@ export class WorkerPool {
 
   run(job: Job): void {
     this.#queue.push(job);
-    this.#dispatch();
+    this.#dispatchSoon();
   }
 
   /** Stops sending requests and starting workers until {@link resume}. Requests that haven't begun go back to the queue. */
@@ -55,7 +55,7 @@ export class WorkerPool {
 
   resume(): void {
     this.#isPaused = false;
-    this.#dispatch();
+    this.#dispatchSoon();
   }
 
   /** @throws {SignerError} If the worker, or the library in it, can't be started. */
@@ -80,42 +80,47 @@ export class WorkerPool {
     await Promise.all([...this.workers].map((worker) => worker.end()));
   }
 
+  /** Dispatches after all callers of this turn have queued their requests, so that they are sent together. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    process.nextTick(() => {
+      this.#isDispatching = false;
+      if (!this.#isPaused) this.#dispatch();
+    });
+  }
+
+  /** Fills a fast worker before it uses others, which would only compete with the event loop for a core. */
   #dispatch(): void {
-    if (this.#isPaused) return;
-    const waiting = new Set<LibraryKey>();
-    for (const job of this.#queue.splice(0)) {
-      const worker = waiting.has(job.key) ? undefined : this.#workerFor(job);
-      if (worker) void this.#send(worker, job);
-      else this.#queue.push(job);
-      if (!worker) waiting.add(job.key);
-    }
     const workers = [...this.workers];
+    const rank = (worker: LibraryWorker) => (worker.isFast ? 0 : worker.busy ? 2 : 1);
+    for (const worker of workers.sort((one, other) => rank(one) - rank(other)))
+      for (const job of this.#takeFor(worker)) void this.#send(worker, job);
     if (this.#queue.length > 0 && workers.length === 0) void this.#startForQueue();
     else if (this.#queue.length > 0 || workers.some((worker) => worker.hasRequestsAhead))
       // The responses that have arrived are read before the check.
       this.#timer ??= setTimeout(() => setImmediate(() => this.#checkProgress()), SLOW);
   }
 
-  #workerFor({ key }: Job): LibraryWorker | undefined {
-    let [chosen, lowest]: [LibraryWorker | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
-    for (const worker of this.workers) {
-      const load = worker.loadFor(key, !this.oneAtATime) ?? lowest;
-      if (load < lowest) [chosen, lowest] = [worker, load];
-    }
-    return chosen;
+  #takeFor(worker: LibraryWorker): Job[] {
+    const taken: Job[] = [];
+    for (let capacity = worker.capacity, index = 0; capacity > 0 && index < this.#queue.length; )
+      if (worker.accepts((this.#queue[index] as Job).key, !this.oneAtATime)) {
+        taken.push(...this.#queue.splice(index, 1));
+        capacity -= 1;
+      } else index += 1;
+    return taken;
   }
 
   async #send(worker: LibraryWorker, job: Job): Promise<void> {
-    let settle: () => void;
     try {
-      const value = await worker.run(job);
-      settle = () => this.#succeed(job, value);
+      const result = await worker.run(job);
+      // A job that was withdrawn is in the queue again.
+      if (result) this.#succeed(job, result.value);
     } catch (error) {
-      settle = () => this.#fail(worker, job, error);
+      this.#fail(worker, job, error);
     }
-    // A job that was withdrawn is in the queue again.
-    if (worker.finish(job)) settle();
-    this.#dispatch();
+    this.#dispatchSoon();
     this.#progressed();
   }
 
@@ -146,11 +151,11 @@ export class WorkerPool {
     this.#timer = undefined;
     if (this.#isPaused) return;
     const workers = [...this.workers];
-    for (const worker of workers) if (worker.isStuck) this.#queue.unshift(...worker.withdraw());
+    for (const worker of workers) this.#queue.unshift(...worker.withdrawIfStuck());
     this.#dropAbandoned();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
     if (isSlow && this.#queue.some(({ key }) => key.canGrow)) void this.#startForQueue();
-    this.#dispatch();
+    this.#dispatchSoon();
   }
 
   async #startForQueue(): Promise<void> {
@@ -160,7 +165,7 @@ export class WorkerPool {
     } catch (error) {
       if (this.workers.size === 0) for (const { reject } of this.#queue.splice(0)) reject(error);
     }
-    this.#dispatch();
+    this.#dispatchSoon();
   }
 
   /** Rejects the jobs whose caller has aborted or timed out. */

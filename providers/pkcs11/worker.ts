@@ -2,7 +2,8 @@
  * The program of a PKCS#11 library's workers. Only workers call the library. Each one runs one request after the other,
  * synchronously, and opens its own keys, so handles never leave the worker.
  */
-import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { availableParallelism } from "node:os";
+import { isMainThread, type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { LazyDeadline } from "../../src/deadline.js";
 import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
@@ -15,7 +16,16 @@ import { serveParentProcess } from "./isolated-use.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
 import type { AskForLogin } from "./login.js";
 import { OpenKeys } from "./open-keys.js";
-import type { Initialized, KeySpec, Opened, Request, Result, WorkerData } from "./protocol.js";
+import {
+  BATCH,
+  type Initialized,
+  type KeySpec,
+  type Opened,
+  type Request,
+  type Result,
+  SHARED,
+  type WorkerData,
+} from "./protocol.js";
 import { Pkcs11Error, toSignerError } from "./return-values.js";
 import { inspectToken } from "./token-inspection.js";
 
@@ -30,14 +40,46 @@ const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
   inspect: "reading the token",
 };
 
+/** Milliseconds to poll for a message. On a single core, polling would block the parent's event loop. */
+const SPIN = availableParallelism() > 1 ? 0.2 : 0;
+const MAX_SKIP = 63;
+let [skip, skipped] = [0, 0];
+/** The event loop must run now and then: it frees the memory of the messages. */
+const MAX_POLLS = 32;
+
 /** Serves the thread that started the worker. */
-function serve(port: MessagePort, channel: Channel, lib: Cryptoki, data: WorkerData): void {
+function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   let attempt: Parameters<AskForLogin>[1];
   let turn: Promise<unknown> = Promise.resolve();
+  /** How many requests have been received, but haven't begun. */
+  let waiting = 0;
+  let isSigning = false;
+  const answers: unknown[] = [];
   const inTurn = <T>(work: () => T | Promise<T>): Promise<T> => {
     const result = turn.then(work);
     turn = result.catch(() => undefined);
     return result;
+  };
+  const channel: Channel = {
+    ...channelOn(port),
+    post: (message) => port.postMessage([...answers.splice(0), message]),
+    // Waking the event loop takes as long as a signature, and a single caller soon sends its next request.
+    listen(receive) {
+      port.on("message", async (first: unknown[]) => {
+        let messages: unknown[] | undefined = first;
+        for (let count = 0; messages && count < MAX_POLLS; count++) {
+          messages.forEach(receive);
+          await turn;
+          messages = messages.length === 1 ? poll(port) : undefined;
+        }
+        messages?.forEach(receive);
+      });
+    },
+    // Each message wakes the parent thread, which takes as long as a signature. So it gets several of them together.
+    answer(message) {
+      answers.push(message);
+      if (waiting === 0 || !isSigning || answers.length === BATCH) port.postMessage(answers.splice(0));
+    },
   };
   const keys = new OpenKeys({
     lib,
@@ -53,11 +95,25 @@ function serve(port: MessagePort, channel: Channel, lib: Cryptoki, data: WorkerD
     closeAll: () => keys.closeAll(),
     attemptLogin: (pin: string | undefined) => returnValueOf(() => attempt(pin)),
     addKey: ({ key, spec }: { key: number; spec: KeySpec }) => keys.add(key, spec),
-    run: (request: Request, deadline: LazyDeadline) =>
-      inTurn(() => (deadline.aborted ? undefined : run(lib, data.path, keys, request))),
+    run(request: Request, deadline: LazyDeadline) {
+      waiting += 1;
+      return inTurn(() => {
+        waiting -= 1;
+        isSigning = request.name === "sign";
+        Atomics.add(data.shared, SHARED.BEGUN, 1);
+        return deadline.aborted ? undefined : run(lib, data.path, keys, request);
+      });
+    },
     closeKey: (key: number) => inTurn(() => keys.forget(key)),
     end: () => port.close(),
   });
+}
+
+function channelOn(port: MessagePort): Channel {
+  return {
+    post: (message) => port.postMessage([message]),
+    listen: (receive) => port.on("message", (messages: unknown[]) => messages.forEach(receive)),
+  };
 }
 
 async function run(lib: Cryptoki, path: string, keys: OpenKeys, request: Request): Promise<Result> {
@@ -117,16 +173,29 @@ function returnValueOf(call: () => void): number {
   }
 }
 
+/** Polls less and less often while it finds nothing: on a busy machine it would take the core from the parent thread. */
+function poll(port: MessagePort): unknown[] | undefined {
+  if (skipped < skip) {
+    skipped += 1;
+    return undefined;
+  }
+  const until = performance.now() + SPIN;
+  while (performance.now() < until) {
+    const received = receiveMessageOnPort(port);
+    if (!received) continue;
+    skip = 0;
+    return received.message;
+  }
+  [skip, skipped] = [Math.min(2 * skip + 1, MAX_SKIP), 0];
+  return undefined;
+}
+
 async function start(port: MessagePort, data: WorkerData): Promise<void> {
-  const channel: Channel = {
-    post: (message) => port.postMessage(message),
-    listen: (receive) => port.on("message", receive),
-  };
   try {
-    serve(port, channel, loadLibrary(data.path, await importBinding(data.binding)), data);
+    serve(port, loadLibrary(data.path, await importBinding(data.binding)), data);
   } catch (error) {
     // The first call of the parent thread is to initialise the library.
-    new Calls(channel, { initialize: () => Promise.reject(error), end: () => port.close() });
+    new Calls(channelOn(port), { initialize: () => Promise.reject(error), end: () => port.close() });
   }
 }
 
