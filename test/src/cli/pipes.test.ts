@@ -35,7 +35,7 @@ it.each<[name: string, args: () => string[], printed: RegExp]>([
   [
     "doctor",
     () => ["doctor", uriOf("object=dpop")],
-    /^– PIN source +\/dev\/fd\/9 is not a regular file$[^]*^✓ signature/m,
+    /^– PIN source +\/dev\/fd\/9 is not a regular file$[\s\S]*^✓ signature/m,
   ],
   ["keys", () => ["keys", uriOf("object=dpop")], /object=dpop/],
   ["keygen", () => ["keygen", uriOf("object=made")], /object=made/],
