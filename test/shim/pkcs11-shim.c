@@ -2,6 +2,8 @@
  * A PKCS#11 library that forwards every call to another library, and injects the faults of a plan: it returns a
  * chosen CKR_*, changes a result, waits, hangs, or ends the process. It counts the calls of each function, in all threads of the process together.
  *
+ * Each thread that loads the library runs a destructor of the library when it ends.
+ *
  * HARDPROOF_SHIM_MODULE  The path of the library that receives the calls.
  * HARDPROOF_SHIM_PLAN    A file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL". A line applies from call FROM of the
  *                        function after the plan was written, for TIMES calls (0: all), until the function UNTIL is
@@ -220,8 +222,14 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
 FUNCTIONS(X)
 #undef X
 
+/* As in Kryoptic, each thread that has loaded the library runs a destructor of the library when it ends. */
+static pthread_key_t thread_end;
+static volatile unsigned long ended_threads;
+static void end_thread(void *value) { ended_threads += value != NULL; }
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
   if (!real) {
+    if (pthread_key_create(&thread_end, end_thread) != 0) return CKR_HOST_MEMORY;
     void *library = dlopen(getenv("HARDPROOF_SHIM_MODULE"), RTLD_NOW | RTLD_LOCAL);
     CK_RV (*get)(CK_FUNCTION_LIST_PTR_PTR) = library ? dlsym(library, "C_GetFunctionList") : NULL;
     if (!get || get(&real) != CKR_OK) return CKR_GENERAL_ERROR;
@@ -235,6 +243,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
     if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 1), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (counts == MAP_FAILED) counts = NULL;
   }
+  pthread_setspecific(thread_end, &list);
   *out = &list;
   return CKR_OK;
 }

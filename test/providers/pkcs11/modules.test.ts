@@ -312,6 +312,22 @@ it("names the flag that allows addons under Node's permission model", () => {
   expect(printed).toMatch(/^misconfigured .*ERR_DLOPEN_DISABLED.*--allow-addons/);
 });
 
+it.each(["graphene-pk11", "koffi"])(
+  "a library that registers a destructor for its threads survives the end of its workers (%s)",
+  (binding) => {
+    // The shim is such a library. If it were unloaded when the worker ends, the destructor would crash the process.
+    const script = `import { Pkcs11Signer } from "${new URL("../../../dist/providers/pkcs11/index.js", import.meta.url)}";
+      for (let times = 0; times < 3; times++) {
+        const signer = new Pkcs11Signer({
+          module: "${shim.module}", token: "modules", key: "dpop", pin: { env: "HARDPROOF_TEST_PIN" }, binding: "${binding}" });
+        console.log((await signer.sign(Buffer.from("x"))).length);
+        await signer.close();
+      }`;
+    const printed = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    expect(printed).toBe("64\n64\n64\n");
+  },
+);
+
 it("gives a hint about what to check for a library that only reports a general failure", async () => {
   const { hintFor } = await import("../../../providers/pkcs11/hints.js");
   const { Pkcs11Error } = await import("../../../providers/pkcs11/return-values.js");
