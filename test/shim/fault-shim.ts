@@ -60,7 +60,7 @@ export interface Order {
    * - `"hang"`: waits until the next orders are placed, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
    * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.
-   * - `endless`: `C_FindObjects` returns the first object endlessly.
+   * - `endless`: each call of `C_FindObjects` returns the first object this many times, and the search never ends.
    * - `imported`: `C_GetAttributeValue` reports that `CKA_LOCAL` is true and the generating mechanism unavailable.
    * - `unavailable`: `C_GetAttributeValue` reports 0xffffffff as the length of this attribute.
    * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.

@@ -12,7 +12,7 @@
  *                        "hang" (until the plan changes, at most a minute). Of C_GetTokenInfo: "set" and "unset"
  *                        (VALUE: flags), "most" (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial
  *                        number that become NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open
- *                        at the same time). Of C_FindObjects: "endless" (returns the first object endlessly). Of
+ *                        at the same time). Of C_FindObjects: "endless" (VALUE: how often each call returns the first object). Of
  *                        C_GetAttributeValue: "imported" (CKA_LOCAL is true, and the generating mechanism unavailable),
  *                        "unavailable" (VALUE: an attribute whose length is 0xffffffff). Of C_GetMechanismList:
  *                        "noMechanisms" (returns an empty list).
@@ -180,11 +180,11 @@ static void change_attributes(struct order order, CK_ATTRIBUTE_PTR attributes, C
 }
 
 static CK_OBJECT_HANDLE first_object;
-/* Turns a search into one that returns its first object endlessly. */
-static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
+/* Turns a search into one that never ends: each call returns the first object this many times. */
+static void repeat_first(CK_ULONG times, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR count) {
   if (*count > 0) first_object = objects[0];
-  objects[0] = first_object;
-  *count = 1;
+  *count = times < max ? times : max;
+  for (CK_ULONG i = 0; i < *count; i++) objects[i] = first_object;
 }
 
 #define AFTER_C_Initialize(order) ;
@@ -205,7 +205,7 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
 #define AFTER_C_GenerateKeyPair(order) ;
 #define AFTER_C_DestroyObject(order) ;
 #define AFTER_C_GetAttributeValue(order) change_attributes(order, c, d);
-#define AFTER_C_FindObjects(order) if (order.action == 'e') repeat_first(b, d);
+#define AFTER_C_FindObjects(order) if (order.action == 'e') repeat_first(order.value, b, c, d);
 #define SECOND(a, ...) SECOND_OF(a, ##__VA_ARGS__, 0, 0)
 #define SECOND_OF(a, b, ...) (void *)(uintptr_t)(b)
 #define X(name, parameters, arguments)                                                        \

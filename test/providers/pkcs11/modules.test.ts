@@ -129,13 +129,28 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     });
   });
 
-  it("a search that returns the same object again and again ends", async () => {
+  it("a search that returns the same object in each call ends at the first call that isn't full", async () => {
     shim.order({ on: "C_FindObjects", act: { endless: 1 } });
-    await using signer = newSigner({ key: { label: "dpop", id: "01" } });
-    const outcome = await signer.publicJwk().catch((error) => error);
-    // A search requests 100 objects: one that returns a single object is complete.
-    expect(outcome.code ?? outcome.kty).toMatch(/EC|unavailable|key-not-found/);
+    const uri = `pkcs11:token=modules;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}`;
+    await expect(listKeys(uriOf("object=dpop"), { binding })).resolves.toEqual([uri]);
   });
+
+  it.each([
+    ["opening", () => newSigner().publicJwk()],
+    ["listing", () => listKeys(uriOf("object=dpop"), { binding })],
+    ["creating", () => createKey(uriOf("object=never"), { binding })],
+  ])(
+    "%s ends with an error that names the module if the library returns the same objects endlessly",
+    async (_, run) => {
+      shim.order({ on: "C_FindObjects", act: { endless: 100 } });
+      await expect(run()).rejects.toMatchObject({
+        code: "unavailable",
+        message: expect.stringMatching(
+          `${shim.module}: The library's C_FindObjects returns the same objects repeatedly`,
+        ),
+      });
+    },
+  );
 
   it("CKA_LOCAL doesn't make an imported key non-exportable", async () => {
     shim.order({ on: "C_GetAttributeValue", act: { imported: 1 } });
