@@ -17,7 +17,7 @@
  *                        "unavailable" (VALUE: an attribute whose length is 0xffffffff). Of C_GetMechanismList:
  *                        "noMechanisms" (returns an empty list).
  * HARDPROOF_SHIM_COUNTS  A file with one 64-bit call count per function, in the order of the list below, followed by
- *                        the number of open sessions.
+ *                        the number of open sessions, and the number of logins that were rejected for a wrong PIN.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -155,6 +155,12 @@ static void count_sessions(long change) {
   pthread_mutex_unlock(&lock);
 }
 
+static void count_wrong_pin(void) {
+  pthread_mutex_lock(&lock);
+  if (counts) counts[FUNCTION_COUNT + 1]++;
+  pthread_mutex_unlock(&lock);
+}
+
 /* Changes the result of a successful call, and counts the sessions. */
 static void change_result(struct order order, int function, void *second) {
   CK_TOKEN_INFO_PTR info = second;
@@ -215,6 +221,7 @@ static void repeat_first(CK_ULONG times, CK_OBJECT_HANDLE_PTR objects, CK_ULONG 
     if (order.action == 'c') kill(getpid(), order.value);                                     \
     if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
     CK_RV rv = real->name arguments;                                                          \
+    if (rv == CKR_PIN_INCORRECT) count_wrong_pin();                                           \
     if (rv == CKR_OK) change_result(order, I_##name, SECOND arguments);                       \
     if (rv == CKR_OK) AFTER_##name(order)                                                     \
     return order.action == 'a' ? order.value : rv;                                            \
@@ -240,7 +247,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
     list.C_GetFunctionList = C_GetFunctionList;
     const char *path = getenv("HARDPROOF_SHIM_COUNTS");
     int file = path ? open(path, O_RDWR) : -1;
-    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 1), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 2), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (counts == MAP_FAILED) counts = NULL;
   }
   pthread_setspecific(thread_end, &list);

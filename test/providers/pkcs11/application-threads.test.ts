@@ -124,10 +124,11 @@ it("terminating a nested worker thread doesn't keep the library from being resta
   await expect(sign(signer, 5)).resolves.toHaveLength(5);
 });
 
-it("terminating threads at random while they open, sign and close doesn't affect the others or the finalisation", async () => {
+it("terminating threads at random while they open, sign and close doesn't affect the others or the finalisation, and tries each wrong PIN once", async () => {
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
-  const report = await terminateAtRandom({ milliseconds: 5_000, start, newSigner });
+  const report = await terminateAtRandom({ milliseconds: 5_000, start, wrongPins: shim.wrongPins, newSigner });
   expect(report.threads).toBeGreaterThan(3);
+  expect(report.triesPerWrongPin).toBe(1);
   expect(report.longestBlock).toBeLessThan(500);
 });
 
