@@ -4,7 +4,7 @@ import { BINDINGS, type Binding, type BindingName } from "./binding.js";
 import { loadGraphene } from "./binding-graphene.js";
 import { loadKoffi } from "./binding-koffi.js";
 
-const LOADERS: Readonly<Record<BindingName, () => Binding | Promise<Binding>>> = {
+const LOADERS: Readonly<Record<BindingName, () => Binding>> = {
   "graphene-pk11": loadGraphene,
   koffi: loadKoffi,
 };
@@ -19,7 +19,7 @@ export async function importBinding(name: BindingName | undefined): Promise<Bind
   const candidates = name ? [name] : BINDINGS;
   for (const candidate of candidates)
     try {
-      return await LOADERS[candidate]();
+      return LOADERS[candidate]();
     } catch (cause) {
       if (isInstalled(candidate, cause))
         throw missingPackage(candidate, DEPENDENT, cause, loadRemedy(candidate, cause));
