@@ -52,21 +52,21 @@ function findWorkerFile(): URL {
 function candidates(): URL[] {
   const chosen = process.env.HARDPROOF_PKCS11_WORKER;
   if (chosen) return [pathToFileURL(chosen)];
-  return [...programUrls().flatMap(candidatesBeside), ...inPackage()];
+  const copies = programUrls().map((url) => new URL("./hardproof-pkcs11-worker.mjs", url));
+  return [...inThisPackage(), ...copies, ...inInstalledPackage()];
 }
 
-function candidatesBeside(url: string): URL[] {
-  const beside = (path: string) => new URL(path, url);
-  const source = /\/providers\/pkcs11\/[^/]+\.(ts|js)$/.exec(url);
-  return [
-    ...(source ? [beside(`./worker.${source[1]}`)] : []),
-    beside(["..", "providers", "pkcs11", "worker.js"].join("/")),
-    beside("./hardproof-pkcs11-worker.mjs"),
-  ];
+/** Returns the program beside this file, which is a source or a chunk of the package. */
+function inThisPackage(): URL[] {
+  const here: string | undefined = import.meta.url;
+  if (here === undefined) return [];
+  const [, extension] = /\/providers\/pkcs11\/[^/]+\.(ts|js)$/.exec(here) ?? [];
+  const path = extension ? `./worker.${extension}` : ["..", "providers", "pkcs11", "worker.js"].join("/");
+  return [new URL(path, here)];
 }
 
 /** Returns the program in node_modules, for a bundle that runs in a project with the package. */
-function inPackage(): URL[] {
+function inInstalledPackage(): URL[] {
   try {
     const manifest = resolveInstalled(["hardproof", "package.json"].join("/"));
     return [new URL("dist/providers/pkcs11/worker.js", pathToFileURL(manifest))];
