@@ -1,6 +1,6 @@
 /** Tests the conformance kit: a correct signer passes every case, and each defect fails exactly the case about it. */
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout, setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
   type KeyDescription,
@@ -87,7 +87,7 @@ function fixtureOf(make: CreateSigner, limits: Pick<Fixture, "timeout" | "signat
 }
 
 async function slowly<T>(value: T): Promise<Awaited<T>> {
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await setTimeout(1_000);
   return await value;
 }
 
@@ -420,7 +420,6 @@ const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
   ["an ignored aborted signal", /already aborted/, instanceOf(SignsAfterAbort)],
   ["an ignored abort in flight", /signal aborts/, instanceOf(IgnoresLateAbort)],
   ["an ignored timeout", /time limit/, instanceOf(IgnoresTimeout)],
-  ["a description without a time limit", /keep `timeout`/, instanceOf(DescribesWithoutTimeout)],
   ["a second close() that fails", /closed more than once/, instanceOf(ClosesOnce)],
   ["a close() that doesn't wait", /before close\(\) resolves/, instanceOf(ClosesWithoutWaiting)],
   ["a public key after close()", /after close/, instanceOf(ReturnsKeyAfterClose)],
@@ -459,11 +458,57 @@ const mutants: [defect: string, failingCase: RegExp, make: CreateSigner][] = [
   ],
 ];
 
+const SLOW_CASE = /leave the event loop free and keep `timeout`$/;
+
+describe("the case about a slow store", () => {
+  const caseOf = (fixture: Fixture) => conformance(fixture).find(({ name }) => SLOW_CASE.test(name));
+  const caseFor = (slow: Fixture["slow"]) => caseOf({ ...fixtureOf(correct), slow });
+  const timedOut = () => Promise.reject(new SignerError("timeout", "The store didn't respond."));
+  const correctly = ({ timeout = 0 }: KeySignerOptions) => setTimeout(timeout).then(timedOut);
+  const defects = {
+    "leave the event loop free": async () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+      return timedOut();
+    },
+    "end within its timeout": () => setTimeout(1_000).then(timedOut),
+  };
+  const operations = ["opening", "describing", "recovering", "making", "listing"];
+  const mutants = operations.flatMap((operation) =>
+    Object.entries(defects).map(([requirement, defect]) => ({ operation, requirement, defect })),
+  );
+
+  // Not concurrent, and not with the other mutants: a blocked event loop would delay the others.
+  it.each(mutants)("fails because $operation doesn't $requirement", async ({ operation, requirement, defect }) => {
+    const slow = Object.fromEntries(operations.map((name) => [name, name === operation ? defect : correctly]));
+    await expect(caseFor(slow)?.run()).rejects.toThrow(new RegExp(`^${operation} must ${requirement}`));
+  });
+
+  it("fails because an operation succeeds after its timeout, or with another error", async () => {
+    for (const listing of [() => setTimeout(300), async () => expect.unreachable("another error")])
+      await expect(caseFor({ listing })?.run()).rejects.toThrow(/^listing on a slow store/);
+  });
+
+  it("fails for a signer whose describe() ignores the timeout", async () => {
+    const { run = expect.unreachable } = caseOf(fixtureOf(instanceOf(DescribesWithoutTimeout))) ?? {};
+    await expect(run()).rejects.toThrow(/^describing must end within its timeout/);
+  });
+
+  it("passes if each operation ends with a timeout", async () => {
+    await expect(
+      caseFor(Object.fromEntries(operations.map((name) => [name, correctly])))?.run(),
+    ).resolves.toBeUndefined();
+  });
+});
+
 describe("the conformance kit", () => {
   // Concurrent: most of their time is spent waiting for time limits.
   let failed: Map<CreateSigner, string[]>;
   beforeAll(async () => {
-    const run = async (make: CreateSigner) => [make, await failuresOf(fixtureOf(make, { signatures: 100 }))] as const;
+    const fixture = (make: CreateSigner) => ({
+      ...fixtureOf(make, { signatures: 100 }),
+      slow: "It has its own mutants.",
+    });
+    const run = async (make: CreateSigner) => [make, await failuresOf(fixture(make))] as const;
     failed = new Map(await Promise.all(mutants.map(([, , make]) => run(make))));
   });
 
@@ -479,7 +524,7 @@ describe("the conformance kit", () => {
 
   it("fails each of its cases for one of these defects", () => {
     const untested = conformance(fixtureOf(correct)).filter(
-      ({ name }) => !mutants.some(([, failingCase]) => failingCase.test(name)),
+      ({ name }) => !SLOW_CASE.test(name) && !mutants.some(([, failingCase]) => failingCase.test(name)),
     );
     expect(untested).toEqual([]);
   });

@@ -1,27 +1,33 @@
 /** `hardproof show`: prints a public key, how the store protects the private key, and the evidence for that. */
 import { createPublicKey } from "node:crypto";
 import type { Command } from "commander";
-import { type KeyDescription, openSigner, type PublicJwk } from "../../index.js";
+import type { KeyDescription, PublicJwk } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
 import { keyUri } from "../key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 import type { Output } from "../output.js";
 
 const PARTS = ["jkt", "jwk", "pem"] as const;
 
+interface ShowOptions extends PublicKeyOption {
+  only?: (typeof PARTS)[number];
+}
+
 /** Returns the command `show`. */
 export function show({ io, output }: Context): Command {
-  return newCommand("show", "show a public key, and how the store protects the private key")
+  const command = newCommand("show", "show a public key, and how the store protects the private key")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
-    .option("--only <part>", `print only this part: ${PARTS.join(", ")}`, oneOf("--only", PARTS))
-    .action(async (argument: string | undefined, { only }: { only?: (typeof PARTS)[number] }) => {
-      await using signer = await openSigner(keyUri(argument, io));
-      const jwk = await signer.publicJwk({ signal: io.signal });
-      const description = await signer.describe({ signal: io.signal });
-      const pem = publicKeyPem(jwk);
-      output.document({ ...description, jwk, pem });
-      if (only === undefined) printAll(output, description, jwk, pem);
-      else printLines(output, { jkt: description.jkt, jwk: JSON.stringify(jwk), pem }[only]);
-    });
+    .option("--only <part>", `print only this part: ${PARTS.join(", ")}`, oneOf("--only", PARTS));
+  return withPublicKeyOption(command).action(async (argument: string | undefined, options: ShowOptions) => {
+    await using signer = await openKey(keyUri(argument, io), options);
+    const jwk = await signer.publicJwk({ signal: io.signal });
+    const description = await signer.describe({ signal: io.signal });
+    const pem = publicKeyPem(jwk);
+    output.document({ ...description, jwk, pem });
+    const { only } = options;
+    if (only === undefined) printAll(output, description, jwk, pem);
+    else printLines(output, { jkt: description.jkt, jwk: JSON.stringify(jwk), pem }[only]);
+  });
 }
 
 function publicKeyPem(jwk: PublicJwk): string {
