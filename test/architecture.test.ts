@@ -38,9 +38,7 @@ const exported = new Map(
 function peersOf(folder: string): string[] {
   const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
   return files.flatMap((text) =>
-    [...text.matchAll(/(?:await import|createRequire\(import\.meta\.url\)\.resolve)\("([^"]+)"\)/g)].map(
-      ([, name = ""]) => name,
-    ),
+    [...text.matchAll(/(?:await import|resolveInstalled)\("([^"]+)"\)/g)].map(([, name = ""]) => name),
   );
 }
 
