@@ -92,7 +92,7 @@ export class LibraryWorker {
 
   /** Whether a request waits in the worker behind another one. */
   get hasRequestsAhead(): boolean {
-    return this.#sent.length > 1;
+    return this.#sent.filter(({ isWithdrawn }) => !isWithdrawn).length > 1;
   }
 
   get isFast(): boolean {
