@@ -16,7 +16,7 @@ const DIGEST_INFO: Readonly<Record<RsaHash, string>> = {
  *
  * @returns As many bytes as the modulus.
  */
-export function signPkcs1(key: KeyObject, digest: Uint8Array, hash: RsaHash): Uint8Array {
+export function signPkcs1(key: KeyObject, hash: RsaHash, digest: Uint8Array): Uint8Array {
   const digestInfo = Buffer.concat([Buffer.from(DIGEST_INFO[hash], "hex"), digest]);
   return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, digestInfo);
 }
@@ -27,7 +27,7 @@ export function signPkcs1(key: KeyObject, digest: Uint8Array, hash: RsaHash): Ui
  * @param saltLength - Bytes. Default: as many as the digest, as JWS needs (RFC 7518 §3.5).
  * @returns As many bytes as the modulus.
  */
-export function signPss(key: KeyObject, digest: Uint8Array, hash: RsaHash, saltLength = digest.length): Uint8Array {
+export function signPss(key: KeyObject, hash: RsaHash, digest: Uint8Array, saltLength = digest.length): Uint8Array {
   const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
   const salt = randomBytes(saltLength);
   const seed = createHash(hash)
