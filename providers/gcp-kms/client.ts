@@ -77,9 +77,10 @@ export class GcpKmsClient {
     return new GcpKmsClient(sdkClient, client === undefined, timeout);
   }
 
+  /** Gets the public key in PEM. A post-quantum key needs a format in the request. */
   getPublicKey(name: string, signal: AbortSignal): Promise<PublicKeyResponse> {
     return this.#call({ method: "GetPublicKey", name, role: SIGNER }, signal, (options) =>
-      this.#client.getPublicKey({ name }, options),
+      this.#client.getPublicKey({ name, publicKeyFormat: "PEM" }, options),
     );
   }
 

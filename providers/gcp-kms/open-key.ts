@@ -1,8 +1,8 @@
 /** Opens one key version in Cloud KMS, pinned by its full name. Each response is validated before it is used. */
 import { SignerError } from "../../src/errors.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
-import { GcpKmsClient, type GcpKmsClientOptions } from "./client.js";
-import { checkChecksum, crc32c } from "./crc32c.js";
+import { GcpKmsClient, type GcpKmsClientOptions, type PublicKeyResponse } from "./client.js";
+import { type ChecksumValue, checkChecksum, crc32c } from "./crc32c.js";
 import { readFacts } from "./evidence.js";
 import { checkResourceName } from "./resource-name.js";
 import { checkAlgorithm, newestVersion, withUsableVersion } from "./versions.js";
@@ -48,11 +48,17 @@ export async function openKey(
 /** Returns the SubjectPublicKeyInfo in DER. */
 async function fetchPublicKey(client: GcpKmsClient, name: string, signal: AbortSignal): Promise<Uint8Array> {
   const response = await client.getPublicKey(name, signal);
-  const pem = response.pem ?? "";
+  const [pem, checksum] = pemOf(response);
   checkResponseName(response.name, name);
-  checkChecksum(Buffer.from(pem), response.pemCrc32c, "public key");
+  checkChecksum(pem, checksum, "public key");
   checkAlgorithm(response.algorithm);
-  return Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
+  return Buffer.from(pem.toString().replace(/-----[^-]+-----/g, ""), "base64");
+}
+
+/** The service returns the requested format in `publicKey`. An emulator may know only the older `pem`. */
+function pemOf({ publicKey, pem, pemCrc32c }: PublicKeyResponse): [Buffer, ChecksumValue | null | undefined] {
+  if (publicKey?.data) return [Buffer.from(bytesOf(publicKey.data)), publicKey.crc32cChecksum];
+  return [Buffer.from(pem ?? ""), pemCrc32c];
 }
 
 async function sign(

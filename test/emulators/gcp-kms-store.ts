@@ -1,6 +1,7 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { status } from "@grpc/grpc-js";
+import { SIGNING_ALGORITHMS } from "./gcp-kms-algorithms.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
@@ -36,7 +37,8 @@ export interface StoredVersion {
   readonly fields: VersionFields & { name: string };
   readonly purpose: string;
   readonly privateKey: KeyObject | undefined;
-  readonly publicKey: KeyObject | undefined;
+  /** SubjectPublicKeyInfo in DER, of a version that signs. */
+  readonly spki: Buffer | undefined;
   /** While the state is PENDING_GENERATION: how many more reads return that state. */
   pollsUntilGenerated: number;
 }
@@ -59,15 +61,6 @@ const now = () => ({ seconds: String(Math.floor(Date.now() / 1000)) });
 
 /** A placeholder: only an HSM can issue a real attestation. */
 const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an attestation of the emulator") };
-
-const KEY_GENERATORS: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }>> = {
-  EC_SIGN_P256_SHA256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
-  EC_SIGN_P384_SHA384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
-  EC_SIGN_SECP256K1_SHA256: () => generateKeyPairSync("ec", { namedCurve: "secp256k1" }),
-  EC_SIGN_ED25519: () => generateKeyPairSync("ed25519"),
-  RSA_SIGN_PSS_2048_SHA256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  RSA_DECRYPT_OAEP_2048_SHA256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-};
 
 /** The keys of one key ring. */
 export class KmsStore {
@@ -100,12 +93,12 @@ export class KmsStore {
       ...options,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };
-    const { privateKey, publicKey } = KEY_GENERATORS[fields.algorithm]?.() ?? {};
+    const { privateKey, spki } = SIGNING_ALGORITHMS[fields.algorithm]?.generate() ?? {};
     const version = {
       fields,
       purpose: key.fields.purpose,
       privateKey,
-      publicKey,
+      spki,
       pollsUntilGenerated: POLLS_UNTIL_GENERATED,
     };
     key.versions.push(version);

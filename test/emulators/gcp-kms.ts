@@ -39,7 +39,6 @@ export async function gcpKms(): Promise<GcpKms> {
   const cancelled: Operation[] = [];
   const inFlight = { now: 0, max: 0 };
   const handlers: Methods = methods(store);
-  const otherKey = new KmsStore(KEY_RING).addVersion(new KmsStore(KEY_RING).addKey());
 
   const handle = async <Name extends Operation>(operation: Name, request: Requests[Name]): Promise<unknown> => {
     const fault = plan.take(operation, request);
@@ -48,7 +47,7 @@ export async function gcpKms(): Promise<GcpKms> {
     if (fault === "reset" || fault === "hang") return new Promise<never>(() => undefined);
     throwIfError(fault, operation);
     damageRequest(fault, request);
-    return damageResponse(fault, handlers[operation](request), { request, otherKey });
+    return damageResponse(fault, handlers[operation](request), { request, store });
   };
   const serve = <Name extends Operation>(operation: Name): handleUnaryCall<Requests[Name], unknown> => {
     return (call, callback) => {
