@@ -1,4 +1,4 @@
-/** The signing algorithms of the Cloud KMS emulator (`CryptoKeyVersionAlgorithm`), with real key pairs. */
+/** The asymmetric algorithms of the Cloud KMS emulator (`CryptoKeyVersionAlgorithm`), with real key pairs. */
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { signDigest } from "./ecdsa-digest.js";
 import { type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
@@ -11,7 +11,7 @@ export interface KeyPair {
 }
 
 /** How a version with this algorithm is generated, and what it signs. */
-export interface SigningAlgorithm {
+export interface AsymmetricAlgorithm {
   /** The field of `Digest` that the algorithm takes, or `data` if it takes the message itself. */
   readonly input: RsaHash | "data" | "externalMu";
   /**
@@ -27,31 +27,30 @@ export interface SigningAlgorithm {
 /** RSA key pairs are shared by all versions, two of each size in turn, since generating one takes seconds. */
 const rsaPairs = new Map<number, KeyPair[]>();
 
-const ecdsa = (namedCurve: string, input: RsaHash): SigningAlgorithm => ({
+const ecdsa = (namedCurve: string, input: RsaHash): AsymmetricAlgorithm => ({
   input,
   generate: () => toPair(generateKeyPairSync("ec", { namedCurve }).privateKey),
   sign: signDigest,
 });
-const pss = (bits: number, input: RsaHash): SigningAlgorithm => ({
+const pss = (bits: number, input: RsaHash): AsymmetricAlgorithm => ({
   input,
   generate: () => nextRsaPair(bits),
   sign: (key, digest) => signPss(key, input, digest),
 });
-const pkcs1 = (bits: number, input: RsaHash): SigningAlgorithm => ({
+const pkcs1 = (bits: number, input: RsaHash): AsymmetricAlgorithm => ({
   input,
   generate: () => nextRsaPair(bits),
   sign: (key, digest) => signPkcs1(key, input, digest),
 });
-const rawPkcs1 = (bits: number): SigningAlgorithm => ({ input: "data", generate: () => nextRsaPair(bits) });
-const mlDsa = (set: MlDsaSet): SigningAlgorithm => ({
+const mlDsa = (set: MlDsaSet): AsymmetricAlgorithm => ({
   input: "data",
   formats: ["PEM", "NIST_PQC"],
   generate: () => mlDsaPair(set),
   sign: (key, data) => sign(null, data, key),
 });
 
-/** The algorithms of purpose ASYMMETRIC_SIGN that the tests need. */
-export const SIGNING_ALGORITHMS: Readonly<Record<string, SigningAlgorithm>> = {
+/** The algorithms that the tests need. Those without `sign` are there for their public keys. */
+export const ASYMMETRIC_ALGORITHMS: Readonly<Record<string, AsymmetricAlgorithm>> = {
   EC_SIGN_P256_SHA256: ecdsa("P-256", "sha256"),
   EC_SIGN_P384_SHA384: ecdsa("P-384", "sha384"),
   EC_SIGN_SECP256K1_SHA256: { input: "sha256", generate: ecdsa("secp256k1", "sha256").generate },
@@ -68,7 +67,8 @@ export const SIGNING_ALGORITHMS: Readonly<Record<string, SigningAlgorithm>> = {
   RSA_SIGN_PKCS1_3072_SHA256: pkcs1(3072, "sha256"),
   RSA_SIGN_PKCS1_4096_SHA256: pkcs1(4096, "sha256"),
   RSA_SIGN_PKCS1_4096_SHA512: pkcs1(4096, "sha512"),
-  RSA_SIGN_RAW_PKCS1_2048: rawPkcs1(2048),
+  RSA_SIGN_RAW_PKCS1_2048: { input: "data", generate: () => nextRsaPair(2048) },
+  RSA_DECRYPT_OAEP_2048_SHA256: { input: "data", generate: () => nextRsaPair(2048) },
   PQ_SIGN_ML_DSA_44: mlDsa(44),
   PQ_SIGN_ML_DSA_65: mlDsa(65),
   PQ_SIGN_ML_DSA_87: mlDsa(87),

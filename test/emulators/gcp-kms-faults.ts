@@ -99,6 +99,10 @@ function damagePublicKey(fault: Fault, response: PublicKeyResponse, { store }: F
       return withKey(data, wrongChecksum(data));
     case "missing-crc":
       return withKey(data, null);
+    case "only-pem":
+      return { ...response, publicKey: null, pem: data.toString(), pemCrc32c: checksum(data) };
+    case "other-algorithm":
+      return { ...response, algorithm: "EC_SIGN_ED25519" };
     case "other-name":
       return { ...response, name: otherName(response) };
     default:

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { crc32c } from "./crc32c.js";
-import { SIGNING_ALGORITHMS, type SigningAlgorithm } from "./gcp-kms-algorithms.js";
+import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from "./gcp-kms-algorithms.js";
 import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
 
 interface Checksum {
@@ -128,7 +128,7 @@ function enabled(version: StoredVersion): StoredVersion {
 
 /** The formats of `PublicKeyFormat`. Without a format, the response of a classical key has `pem`. */
 function exportPublicKey(spki: Buffer, algorithm: string, format: string): Partial<PublicKeyResponse> {
-  const formats = SIGNING_ALGORITHMS[algorithm]?.formats;
+  const formats = ASYMMETRIC_ALGORITHMS[algorithm]?.formats;
   const pem = pemOf(spki);
   if (format === "PUBLIC_KEY_FORMAT_UNSPECIFIED" && !formats) return { pem, pemCrc32c: checksum(Buffer.from(pem)) };
   if (!(formats ?? ["PEM"]).some((allowed) => allowed === format)) throw invalid(formatError(formats, format));
@@ -136,7 +136,7 @@ function exportPublicKey(spki: Buffer, algorithm: string, format: string): Parti
   return { publicKeyFormat: format, publicKey: { data, crc32cChecksum: checksum(data) } };
 }
 
-function formatError(formats: SigningAlgorithm["formats"], format: string): string {
+function formatError(formats: AsymmetricAlgorithm["formats"], format: string): string {
   if (!formats) return `The format ${format} is only supported for PQC algorithms.`;
   return formats.includes("PEM")
     ? "The public key format must be specified for PQC algorithms."
@@ -153,7 +153,7 @@ export function pemOf(spki: Buffer): string {
 export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
   const { fields, purpose, privateKey } = version;
   const { name, algorithm, protectionLevel } = fields;
-  const row = SIGNING_ALGORITHMS[algorithm];
+  const row = ASYMMETRIC_ALGORITHMS[algorithm];
   if (purpose !== "ASYMMETRIC_SIGN" || !row)
     throw new GrpcError(status.FAILED_PRECONDITION, `${name} has purpose ${purpose}, it can't be used for signing.`);
   if (!row.sign || !privateKey)
@@ -171,7 +171,7 @@ export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]
 
 /** Tink's Cloud KMS integration sends the data to an external key, not its digest. */
 function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: Requests["AsymmetricSign"]): Buffer {
-  const { input = "data" } = SIGNING_ALGORITHMS[fields.algorithm] ?? {};
+  const { input = "data" } = ASYMMETRIC_ALGORITHMS[fields.algorithm] ?? {};
   if (data.length > 0) throw invalid("Only one of digest or data must be set.");
   if (input === "data" || fields.protectionLevel.startsWith("EXTERNAL"))
     throw invalid("This key version signs data, not a digest.");
@@ -183,9 +183,9 @@ function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: Req
   return bytes;
 }
 
-/** The service hashes the data if the algorithm signs a digest. Only what signs data signs empty data. */
-function dataOf({ input }: SigningAlgorithm, { data, dataCrc32c }: Requests["AsymmetricSign"]): Uint8Array {
-  if (data.length === 0 && input !== "data") throw invalid("One of digest or data must be set.");
+/** The service hashes the data if the algorithm signs a digest. Empty data is the same as none (proto3). */
+function dataOf({ input }: AsymmetricAlgorithm, { data, dataCrc32c }: Requests["AsymmetricSign"]): Uint8Array {
+  if (data.length === 0) throw invalid("One of digest or data must be set.");
   if (data.length > MAX_DATA) throw invalid(`The data has ${data.length} bytes, the maximum is ${MAX_DATA}.`);
   checkChecksum("data", data, dataCrc32c);
   return input === "data" || input === "externalMu" ? data : createHash(input).update(data).digest();

@@ -1,7 +1,7 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
 import type { KeyObject } from "node:crypto";
 import { status } from "@grpc/grpc-js";
-import { SIGNING_ALGORITHMS } from "./gcp-kms-algorithms.js";
+import { ASYMMETRIC_ALGORITHMS } from "./gcp-kms-algorithms.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
@@ -37,7 +37,7 @@ export interface StoredVersion {
   readonly fields: VersionFields & { name: string };
   readonly purpose: string;
   readonly privateKey: KeyObject | undefined;
-  /** SubjectPublicKeyInfo in DER, of a version that signs. */
+  /** SubjectPublicKeyInfo in DER, of an asymmetric key. */
   readonly spki: Buffer | undefined;
   /** While the state is PENDING_GENERATION: how many more reads return that state. */
   pollsUntilGenerated: number;
@@ -93,7 +93,7 @@ export class KmsStore {
       ...options,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };
-    const { privateKey, spki } = SIGNING_ALGORITHMS[fields.algorithm]?.generate() ?? {};
+    const { privateKey, spki } = ASYMMETRIC_ALGORITHMS[fields.algorithm]?.generate() ?? {};
     const version = {
       fields,
       purpose: key.fields.purpose,

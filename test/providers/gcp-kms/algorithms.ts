@@ -1,0 +1,38 @@
+/** The algorithms of Cloud KMS that the tests use, and what this version of Node can do with them. */
+import { ALGORITHMS, type AlgorithmName } from "hardproof/provider";
+import { isAvailable } from "../../../src/jose/find-algorithm.js";
+
+/** Each signing algorithm of Cloud KMS that is a JWS algorithm, and that one. */
+const ALL = [
+  ["EC_SIGN_P256_SHA256", "ES256"],
+  ["EC_SIGN_P384_SHA384", "ES384"],
+  ["EC_SIGN_ED25519", "Ed25519"],
+  ["RSA_SIGN_PKCS1_2048_SHA256", "RS256"],
+  ["RSA_SIGN_PKCS1_3072_SHA256", "RS256"],
+  ["RSA_SIGN_PKCS1_4096_SHA256", "RS256"],
+  ["RSA_SIGN_PKCS1_4096_SHA512", "RS512"],
+  ["RSA_SIGN_PSS_2048_SHA256", "PS256"],
+  ["RSA_SIGN_PSS_3072_SHA256", "PS256"],
+  ["RSA_SIGN_PSS_4096_SHA256", "PS256"],
+  ["RSA_SIGN_PSS_4096_SHA512", "PS512"],
+  ["PQ_SIGN_ML_DSA_44", "ML-DSA-44"],
+  ["PQ_SIGN_ML_DSA_65", "ML-DSA-65"],
+  ["PQ_SIGN_ML_DSA_87", "ML-DSA-87"],
+] as const satisfies readonly (readonly [kmsAlgorithm: string, alg: AlgorithmName])[];
+
+/** Cloud KMS's name of an algorithm. */
+export type KmsAlgorithm = (typeof ALL)[number][0];
+
+const isUsable = (alg: AlgorithmName) => ALGORITHMS.some((row) => row.alg === alg && isAvailable(row));
+
+/** Those that this version of Node can verify. */
+export const USABLE = ALL.filter(([, alg]) => isUsable(alg));
+
+/** Those that this version of Node can't verify: ML-DSA before Node 24. */
+export const UNUSABLE = ALL.filter(([, alg]) => !isUsable(alg));
+
+/** The first of those for each JWS algorithm. */
+export const ONE_OF_EACH = USABLE.filter(([, alg], at) => USABLE.findIndex((row) => row[1] === alg) === at);
+
+/** Those that sign the message itself. */
+export const SIGNS_DATA = USABLE.filter(([, alg]) => ALGORITHMS.find((row) => row.alg === alg)?.hash === undefined);
