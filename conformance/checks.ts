@@ -1,21 +1,13 @@
-/** Checks that several cases share: signatures, verified with `node:crypto`, and the errors of calls that must fail. */
-import { equal, fail, ok } from "node:assert/strict";
-import { createPublicKey, verify } from "node:crypto";
-import type { PublicJwk, SignerError } from "../src/index.js";
+/** Checks that several cases share: signatures, verified by the key's algorithm, and the errors of calls that must fail. */
+import { equal, fail } from "node:assert/strict";
+import { type PublicJwk, type SignerError, signatureLength, verifySignature } from "../src/index.js";
 
-/** Length of an ES256 signature in JOSE form, r‖s (RFC 7518 §3.4). */
-export const SIGNATURE_BYTES = 64;
-
-/** Fails unless the signature is r‖s with 64 bytes and verifies with the key. */
+/** Fails unless the signature has the length of the key's algorithm and verifies with the key. */
 export function checkSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array, what = "The signature"): void {
-  equal(signature.length, SIGNATURE_BYTES, `${what} must have ${SIGNATURE_BYTES} bytes; it has ${signature.length}.`);
-  ok(isSignature(jwk, data, signature), `${what} does not verify with the public key.`);
-}
-
-/** Returns whether the signature verifies with the key. Throws if the JWK is not a valid key. */
-export function isSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array): boolean {
-  const key = createPublicKey({ key: { ...jwk }, format: "jwk" });
-  return verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature);
+  if (verifySignature(jwk, data, signature)) return;
+  const bytes = signatureLength(jwk);
+  equal(signature.length, bytes, `${what} must have ${bytes} bytes; it has ${signature.length}.`);
+  fail(`${what} does not verify with the public key.`);
 }
 
 /**

@@ -16,8 +16,11 @@ export interface Fixture {
   open(): MaybePromise<Signer>;
   /** Returns how many connections all signers together have opened so far. */
   connections?: (() => number) | Reason | undefined;
-  /** A new signer whose key can't sign ES256. Its error must name the type that was `found`: `P-384`, `RSA`. */
-  wrongKey?: { open(): MaybePromise<Signer>; found: string } | Reason | undefined;
+  /**
+   * A new signer whose key can't sign with the algorithm. Its error must name the type that was `found`, such as `P-384`
+   * or `RSA`, and the one that is `needed`. Default of `needed`: P-256.
+   */
+  wrongKey?: { open(): MaybePromise<Signer>; found: string; needed?: RegExp } | Reason | undefined;
   /**
    * Returns a new signer with these options, whose store returns the public key but never responds to a signature
    * request.

@@ -157,6 +157,35 @@ describe("a key in a file", () => {
   });
 });
 
+describe("keygen --alg", () => {
+  const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it("creates an RSA key, whose printed URI opens it with its algorithm", async () => {
+    const { code, out: uri, err } = await run(["keygen", "--alg", "PS256", `file://${directory}/rsa.pem`]);
+    expect({ code, uri }).toEqual({ code: 0, uri: `file://${directory}/rsa.pem?algorithm=PS256\n` });
+    expect(err).toMatch(/^algorithm +PS256$/m);
+    const shown = await run(["show", uri.trim()]);
+    expect(shown.out).toMatch(/^algorithm +PS256$/m);
+    const { out: proof } = await run(["proof", uri.trim(), "GET", "https://api.example.com/resource"]);
+    expect(await run(["verify", proof.trim()])).toMatchObject({ code: 0, out: expect.stringMatching(/alg +PS256/) });
+  });
+
+  it("says how to choose the algorithm of an RSA key", async () => {
+    const { code, err } = await run(["show", `file://${directory}/rsa.pem`]);
+    expect(code).toBe(3);
+    expect(err).toContain(
+      "Set algorithm, as an option or in the URI, to one of RS256, RS384, RS512, PS256, PS384, PS512.",
+    );
+  });
+
+  it("rejects an algorithm that it doesn't know, or that the store can't make", async () => {
+    expect(await run(["keygen", "--alg", "HS256", `file://${directory}/k.pem`])).toMatchObject({ code: 2 });
+    const { code, err } = await run(["keygen", "--alg", "PS512", key]);
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining("can't create keys for PS512") });
+  });
+});
+
 describe("a third-party provider", () => {
   const provider = new URL("./third-party.mjs", import.meta.url).pathname;
 
