@@ -1,26 +1,40 @@
-/** ECDSA on P-256 over an existing digest (FIPS 186-5 §6.4.1), as a KMS signs. `node:crypto` can only sign messages. */
+/** ECDSA over an existing digest (FIPS 186-5 §6.4.1), as a KMS signs. `node:crypto` can only sign messages. */
 import { createECDH, type KeyObject } from "node:crypto";
 
-const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
-const COORDINATE = 32;
+/** The order of each curve (SEC 2 §2), and the bytes of a coordinate, which are also those of the digest at most. */
+const CURVES: Readonly<Record<string, { order: bigint; bytes: number }>> = {
+  prime256v1: { order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n, bytes: 32 },
+  secp384r1: {
+    order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+    bytes: 48,
+  },
+  secp521r1: {
+    order:
+      0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+    bytes: 66,
+  },
+};
 
 /**
  * Signs a digest. Doesn't use the code under test.
  *
- * @param privateKey - A key on P-256.
- * @param digest - 32 bytes.
+ * @param privateKey - A key on P-256, P-384 or P-521.
+ * @param digest - Not longer than the order of the curve.
  * @returns `SEQUENCE { r INTEGER, s INTEGER }` in DER.
  */
 export function signDigest(privateKey: KeyObject, digest: Uint8Array): Uint8Array {
-  const d = privateKey.export({ format: "jwk" }).d;
-  if (d === undefined || privateKey.asymmetricKeyDetails?.namedCurve !== "prime256v1" || digest.length !== COORDINATE)
-    throw new Error("signDigest needs a P-256 private key and a digest of 32 bytes.");
+  const { namedCurve = "" } = privateKey.asymmetricKeyDetails ?? {};
+  const { d } = privateKey.export({ format: "jwk" });
+  const curve = CURVES[namedCurve];
+  if (d === undefined || curve === undefined || digest.length > curve.bytes)
+    throw new Error(`signDigest can't sign ${digest.length} bytes with a key on ${namedCurve}.`);
+  const { order, bytes } = curve;
   const secret = integerOf(Buffer.from(d, "base64url"));
   for (;;) {
     // An ephemeral ECDH key pair is a nonce k and the point k·G, computed by OpenSSL.
-    const nonce = createECDH("prime256v1");
-    const r = integerOf(nonce.generateKeys().subarray(1, 1 + COORDINATE)) % ORDER;
-    const s = (inverse(integerOf(nonce.getPrivateKey())) * (integerOf(digest) + r * secret)) % ORDER;
+    const nonce = createECDH(namedCurve);
+    const r = integerOf(nonce.generateKeys().subarray(1, 1 + bytes)) % order;
+    const s = (inverse(integerOf(nonce.getPrivateKey()), order) * (integerOf(digest) + r * secret)) % order;
     if (r !== 0n && s !== 0n) return sequence(r, s);
   }
 }
@@ -28,16 +42,17 @@ export function signDigest(privateKey: KeyObject, digest: Uint8Array): Uint8Arra
 const integerOf = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
 
 /** Returns the inverse modulo the order (extended Euclidean algorithm). */
-function inverse(value: bigint): bigint {
-  let [a, b, x, y] = [value, ORDER, 1n, 0n];
+function inverse(value: bigint, order: bigint): bigint {
+  let [a, b, x, y] = [value, order, 1n, 0n];
   while (b !== 0n) [a, b, x, y] = [b, a % b, y, x - (a / b) * y];
-  return ((x % ORDER) + ORDER) % ORDER;
+  return ((x % order) + order) % order;
 }
 
-/** Both integers are below 2^256, so each length fits in one byte. */
+/** Both integers are below 2^521, so each of their lengths fits in one byte. That of the sequence may need two. */
 function sequence(r: bigint, s: bigint): Uint8Array {
   const value = Buffer.concat([integer(r), integer(s)]);
-  return Buffer.concat([Buffer.of(0x30, value.length), value]);
+  const length = value.length < 0x80 ? [value.length] : [0x81, value.length];
+  return Buffer.concat([Buffer.of(0x30, ...length), value]);
 }
 
 function integer(value: bigint): Buffer {

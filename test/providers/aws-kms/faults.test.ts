@@ -188,8 +188,8 @@ describe("keys that can't sign ES256", () => {
   });
 
   it("rejects a key that is described as P-256, but whose public key is on another curve", async () => {
-    const { pair } = kms.keys.add({ spec: "ECC_SECG_P256K1" });
-    Object.assign(key, { pair });
+    const { material } = kms.keys.add({ spec: "ECC_SECG_P256K1" });
+    Object.assign(key, { material });
     await using signer = newSigner();
     expect(await errorOf(() => signer.sign(data))).toMatchObject({ code: "wrong-key" });
   });
@@ -263,7 +263,7 @@ describe("wrong responses", () => {
 
   const validResponse = () => ({
     KeyId: key.arn,
-    PublicKey: key.pair?.publicKey.export({ type: "spki", format: "der" }).toString("base64"),
+    PublicKey: key.material?.spki.toString("base64"),
     KeySpec: "ECC_NIST_P256",
     KeyUsage: "SIGN_VERIFY",
     SigningAlgorithms: ["ECDSA_SHA_256"],
