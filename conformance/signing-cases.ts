@@ -21,7 +21,7 @@ export function signingCases(fixture: Fixture): Case[] {
   const count = (fixture.signatures ?? 1000).toLocaleString("en");
   const nonBlocking = "signs without blocking the event loop";
   return [
-    testCase(fixture, "publicJwk() returns a frozen P-256 key with kty, crv, x and y, the same each time", () =>
+    testCase(fixture, "publicJwk() returns a frozen P-256 key with alg, kty, crv, x and y, the same each time", () =>
       publicKey(fixture),
     ),
     testCase(fixture, `each of ${count} signatures has 64 bytes`, async () => checkLength(await sharedSamples())),
@@ -49,10 +49,11 @@ export function signingCases(fixture: Fixture): Case[] {
 async function publicKey(fixture: Fixture): Promise<void> {
   await using signer = await fixture.open();
   const jwk = await signer.publicJwk();
-  const members = "The members of the public JWK must be kty, crv, x and y.";
-  deepEqual(Object.keys(jwk).sort(), ["crv", "kty", "x", "y"], members);
-  deepEqual([jwk.kty, jwk.crv], ["EC", "P-256"]);
-  for (const coordinate of [jwk.x, jwk.y]) ok(COORDINATE.test(coordinate), "x and y must be 32 bytes in base64url.");
+  const members = "The members of the public JWK must be alg, kty, crv, x and y.";
+  deepEqual(Object.keys(jwk).sort(), ["alg", "crv", "kty", "x", "y"], members);
+  deepEqual([jwk.alg, jwk.kty, jwk.crv], ["ES256", "EC", "P-256"]);
+  for (const coordinate of [jwk.x, jwk.y])
+    ok(COORDINATE.test(`${coordinate}`), "x and y must be 32 bytes in base64url.");
   ok(Object.isFrozen(jwk), "The public JWK must be frozen: callers share it.");
   deepEqual(await signer.publicJwk(), jwk, "The second call of publicJwk() returned a different key.");
   // Throws if the point isn't on the curve.

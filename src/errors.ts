@@ -24,7 +24,7 @@ export class HardproofError extends Error {
  *
  * - `key-not-found`: The store doesn't contain the key.
  * - `ambiguous-key`: More than one key or token matches.
- * - `wrong-key`: The key can't sign ES256, or doesn't meet a requirement of the application.
+ * - `wrong-key`: The key can't sign with the algorithm, or doesn't meet a requirement of the application.
  * - `access-denied`: The store, its policy or the file system rejected the operation.
  * - `pin-required`: A PIN, passphrase or token is missing or can't be read.
  * - `pin-incorrect`: The store rejected the PIN or passphrase.

@@ -34,7 +34,15 @@ export { loadProviders } from "./keystore/load-providers.js";
 export type { Provider, ProviderOptions } from "./keystore/provider.js";
 export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
-export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./keystore/signer.js";
+export type {
+  AlgorithmName,
+  KeyDescription,
+  KeyFacts,
+  PublicJwk,
+  PublicKeyMembers,
+  Signer,
+  SignOptions,
+} from "./keystore/signer.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
 export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
 export type { EndpointName } from "./oauth/endpoints.js";

@@ -1,5 +1,6 @@
 /** The provider for `awskms:` URIs. Opens, creates and lists keys. */
 import { SignerError } from "../../src/errors.js";
+import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
@@ -42,6 +43,7 @@ export const provider: Provider<KmsProviderOptions> = {
    *   created, the message names the new key.
    */
   async create(uri, options = {}) {
+    algorithmToCreate(options.algorithm, ["ES256"]);
     return runWithClient(mergeUri(uri, options), "creating the key (it may exist nevertheless: list the keys)", create);
   },
 

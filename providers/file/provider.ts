@@ -1,9 +1,8 @@
 /** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
-import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
-import { privateKeyToPem } from "../../src/keystore/software-key.js";
+import { generateSoftwareKey, privateKeyToPem } from "../../src/keystore/software-key.js";
 import { diagnoseFile } from "./diagnose.js";
 import { toSignerError } from "./errors.js";
 import { FileSigner, readPassphrase } from "./signer.js";
@@ -19,12 +18,13 @@ export const provider: Provider<KeySignerOptions> = {
   diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
 };
 
-/** Creates a PKCS#8 file that only its owner can read. It is encrypted if the URI has a `passphrase-source`. */
+/**
+ * Creates a PKCS#8 file that only its owner can read. It is encrypted if the URI has a `passphrase-source`.
+ */
 async function create(uri: string, options: KeySignerOptions = {}): Promise<FileSigner> {
-  const { path, passphrase } = parseFileUri(uri);
-  const signer = new FileSigner({ ...options, path, passphrase });
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const pem = privateKeyToPem(privateKey, await readPassphrase(passphrase, signer.uri));
+  const { path, passphrase, algorithm = options.algorithm } = parseFileUri(uri);
+  const signer = new FileSigner({ ...options, path, passphrase, algorithm });
+  const pem = privateKeyToPem(generateSoftwareKey(algorithm), await readPassphrase(passphrase, signer.uri));
   await writeFile(path, pem, { flag: "wx", mode: OWNER_ONLY }).catch((cause) => {
     throw toSignerError(cause, signer.uri);
   });

@@ -6,20 +6,20 @@ import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.
 import type { OpenKey } from "../../src/keystore/key-source.js";
 import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { isEncrypted, openSoftwareKey, privateKeyFromPem } from "../../src/keystore/software-key.js";
+import { isEncrypted, openSoftwareKey, softwareKeyFromPem } from "../../src/keystore/software-key.js";
 import { toSignerError } from "./errors.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
 /** Options of {@link FileSigner}. `verify` defaults to `first`, because signatures come from this process. */
 export interface FileSignerOptions extends KeySignerOptions {
-  /** The path of a PEM file: PKCS#8, encrypted PKCS#8, or SEC1. */
+  /** The path of a PEM file: PKCS#8, encrypted PKCS#8, SEC1 or PKCS#1. */
   path: string;
   /** The passphrase of an encrypted file, or where to read it. */
   passphrase?: SecretSource | undefined;
 }
 
 /**
- * Signs ES256 with a key that is read from its file at the first use. Anyone who can read the file has the key.
+ * Signs with a key that is read from its file at the first use. Anyone who can read the file has the key.
  *
  * @example
  * ```ts
@@ -28,19 +28,19 @@ export interface FileSignerOptions extends KeySignerOptions {
  */
 export class FileSigner extends KeySigner {
   /** @throws {SignerError} With code `misconfigured` if an option is invalid. */
-  constructor({ path, passphrase, verify = "first", timeout }: FileSignerOptions) {
+  constructor({ path, passphrase, algorithm, verify = "first", timeout }: FileSignerOptions) {
     if (!path) throw misconfigured("path must be the path of a PEM file.");
-    const file = { path: resolve(path), passphrase };
+    const file = { path: resolve(path), passphrase, algorithm };
     const uri = formatFileUri(file);
-    super({ provider: "file", uri, open: () => openFile(file, uri) }, { verify, timeout });
+    super({ provider: "file", uri, open: () => openFile(file, uri) }, { algorithm, verify, timeout });
   }
 }
 
-async function openFile({ path, passphrase }: KeyFile, uri: string): Promise<OpenKey> {
+async function openFile({ path, passphrase, algorithm }: KeyFile, uri: string): Promise<OpenKey> {
   const pem = await readFile(path, "utf8").catch((cause) => {
     throw toSignerError(cause, uri);
   });
-  const key = privateKeyFromPem(pem, await readPassphrase(passphrase, uri));
+  const key = softwareKeyFromPem(pem, { passphrase: await readPassphrase(passphrase, uri), algorithm });
   const { mode } = await stat(path);
   return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
 }

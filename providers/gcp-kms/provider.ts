@@ -1,4 +1,5 @@
 /** The provider for `gcpkms:` URIs. Opens, creates and lists keys. */
+import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
@@ -44,6 +45,7 @@ function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
  * @throws {SignerError} With code `misconfigured` if the key exists.
  */
 async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise<GcpKmsSigner> {
+  algorithmToCreate(options.algorithm, ["ES256"]);
   const parsed = parseGcpKmsUri(uri);
   const name = newKeyName(parsed, options);
   checkResourceName(name, ["key"]);

@@ -13,6 +13,6 @@ export const provider: Provider<MemoryKeyOptions> = {
 function generate(uri: string, options: MemoryKeyOptions = {}): MemorySigner {
   const { path, query, fail } = splitUri(uri, "memory");
   if (path.text !== "") throw fail("Nothing may follow the scheme", path.at);
-  readAttributes(query, "&", [], fail);
-  return MemorySigner.generate(options);
+  const algorithm = readAttributes(query, "&", ["algorithm"], fail).algorithm() ?? options.algorithm;
+  return MemorySigner.generate({ ...options, algorithm });
 }

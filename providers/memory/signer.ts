@@ -1,13 +1,14 @@
 /** A signer whose key is in this process's memory: for tests, and for keys that live only as long as the process. */
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import {
+  generateSoftwareKey,
   openSoftwareKey,
   type PrivateJwk,
-  privateKeyFromJwk,
-  privateKeyFromPem,
   privateKeyToPem,
+  type SoftwareKey,
+  softwareKeyFromJwk,
+  softwareKeyFromPem,
 } from "../../src/keystore/software-key.js";
 
 /** Options of {@link MemorySigner}. `verify` defaults to `first`, because signatures come from this process. */
@@ -19,7 +20,7 @@ export interface MemoryKeyOptions extends KeySignerOptions {
 const URI = "memory:";
 
 /**
- * Signs ES256 with a key in memory. Anything that can read this process's memory can read the key.
+ * Signs with a key in memory, by any algorithm. Anything that can read this process's memory can read the key.
  *
  * @example
  * ```ts
@@ -27,31 +28,39 @@ const URI = "memory:";
  * ```
  */
 export class MemorySigner extends KeySigner {
-  readonly #key: KeyObject;
+  readonly #key: SoftwareKey;
   readonly #extractable: boolean;
 
-  private constructor(key: KeyObject, { extractable = false, verify = "first", timeout }: MemoryKeyOptions) {
+  private constructor(key: SoftwareKey, { extractable = false, verify = "first", timeout }: MemoryKeyOptions) {
     const evidence = { extractable, memory: "this process" };
     super({ provider: "memory", uri: URI, open: () => openSoftwareKey(key, evidence) }, { verify, timeout });
     this.#key = key;
     this.#extractable = extractable;
   }
 
-  /** Generates a P-256 key. */
+  /**
+   * Generates a key for `algorithm`. Default: `ES256`. An RSA key has 3072 bits.
+   *
+   * @throws {SignerError} With code `misconfigured` if this version of Node doesn't have the algorithm.
+   */
   static generate(options: MemoryKeyOptions = {}): MemorySigner {
-    return new MemorySigner(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey, options);
+    return new MemorySigner(
+      withUri(() => generateSoftwareKey(options.algorithm)),
+      options,
+    );
   }
 
   /**
    * Imports a key from PEM.
    *
-   * @param pem - PKCS#8, encrypted PKCS#8, or SEC1.
-   * @throws {SignerError} With code `wrong-key` if it isn't a P-256 private key; `pin-required` or `pin-incorrect` if
-   *   it is encrypted and the passphrase is missing or wrong.
+   * @param pem - PKCS#8, encrypted PKCS#8, SEC1 or PKCS#1.
+   * @throws {SignerError} With code `wrong-key` if it isn't a private key that can sign with `algorithm`;
+   *   `misconfigured` if it is an RSA key and `algorithm` is missing; `pin-required` or `pin-incorrect` if it is
+   *   encrypted and the passphrase is missing or wrong.
    */
   static fromPem(pem: string, options: MemoryKeyOptions & { passphrase?: string | undefined } = {}): MemorySigner {
     return new MemorySigner(
-      withUri(() => privateKeyFromPem(pem, options.passphrase)),
+      withUri(() => softwareKeyFromPem(pem, options)),
       options,
     );
   }
@@ -59,12 +68,13 @@ export class MemorySigner extends KeySigner {
   /**
    * Imports a key from a JWK.
    *
-   * @param jwk - A private P-256 JWK (RFC 7518 §6.2.2).
-   * @throws {SignerError} With code `wrong-key` if it isn't one.
+   * @param jwk - A private JWK (RFC 7517). Its `alg` is the default of `algorithm`.
+   * @throws {SignerError} With code `wrong-key` if it isn't one that can sign with `algorithm`; `misconfigured` if it
+   *   is an RSA key and nothing says which algorithm.
    */
   static fromJwk(jwk: PrivateJwk, options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(
-      withUri(() => privateKeyFromJwk(jwk)),
+      withUri(() => softwareKeyFromJwk(jwk, options.algorithm)),
       options,
     );
   }
@@ -84,7 +94,7 @@ export class MemorySigner extends KeySigner {
 }
 
 /** Adds the URI to errors. It already ends in a colon. */
-function withUri(importKey: () => KeyObject): KeyObject {
+function withUri(importKey: () => SoftwareKey): SoftwareKey {
   try {
     return importKey();
   } catch (error) {

@@ -1,5 +1,6 @@
 /** The provider for `pkcs11:` URIs (RFC 7512): opens, creates and lists keys. Also deletes a key. */
 import { SignerError } from "../../src/errors.js";
+import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { diagnoseToken } from "./diagnose.js";
@@ -26,6 +27,7 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
   open: (uri, options) => new Pkcs11Signer(mergeUri(uri, options)),
   async create(uri, options) {
     const merged = mergeUri(uri, options);
+    algorithmToCreate(merged.algorithm, ["ES256"]);
     return new Pkcs11Signer({ ...merged, key: await createKeyPair(taskOn(merged)) });
   },
   async list(uri, options) {

@@ -1,4 +1,5 @@
 /** The provider for `tpm:` URIs: opens, creates and lists keys with the PKCS#11 code. */
+import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import type { KeySelector } from "../pkcs11/objects.js";
@@ -21,6 +22,7 @@ export const provider: Provider<TpmProviderOptions> = {
   open: (uri, options) => new TpmSigner(mergeUri(uri, options)),
   async create(uri, options) {
     const merged = mergeUri(uri, options);
+    algorithmToCreate(merged.algorithm, ["ES256"]);
     return new TpmSigner({ ...merged, key: await createKeyPair(taskOn(merged)).catch(rethrowWithRemedy) });
   },
   async list(uri, options) {

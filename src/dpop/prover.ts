@@ -1,12 +1,15 @@
 /** DPoP proofs (RFC 9449 §4.2), signed by any {@link Signer}. */
 import { hash } from "node:crypto";
 import { DPoPError } from "../errors.js";
+import type { Algorithm, AlgorithmName } from "../jose/algorithms.js";
+import { nameFor } from "../jose/find-algorithm.js";
 import { newJti } from "../jose/jti.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
+import { importPublicKey, type PublicKeyMembers, publicMembers } from "../jose/public-key.js";
 import { memory } from "../keystore/built-in-providers.js";
 import { type KeyRequirement, requireNonExportable } from "../keystore/require-non-exportable.js";
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
-import type { PublicJwk, Signer, SignOptions } from "../keystore/signer.js";
+import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
@@ -24,6 +27,11 @@ export interface ProofOptions extends SignOptions {
   accessToken?: string | undefined;
   /** The latest `DPoP-Nonce` of the server. */
   nonce?: string | undefined;
+  /**
+   * The JWS algorithms that the server lists, as in `dpop_signing_alg_values_supported`. The header of the proof says
+   * `EdDSA` instead of `Ed25519` if the server lists only that older name (RFC 9864 §2.2).
+   */
+  supportedAlgorithms?: readonly string[] | undefined;
 }
 
 /** Options of {@link DPoPProver.create}. */
@@ -54,12 +62,13 @@ const VISIBLE = /^[\x21-\x7e]+$/;
 export class DPoPProver {
   /** The signer that holds the private key. */
   readonly signer: Signer;
-  /** The public key, as in the header of each proof. */
-  readonly publicJwk: PublicJwk;
+  /** The public key, as in the header of each proof: only the members of its type, without `alg` unless it is one. */
+  readonly publicJwk: PublicKeyMembers;
   /**
    * SHA-256 JWK thumbprint of the public key (RFC 7638), base64url, 43 characters. A bound token has it in `cnf.jkt`.
    */
   readonly jkt: string;
+  readonly #algorithm: Algorithm;
   readonly #header: string;
   readonly #maxClockSkew: number;
   #clockOffset = 0;
@@ -67,12 +76,18 @@ export class DPoPProver {
   #lastToken = { accessToken: "", ath: "" };
   #lastUrl = { htu: "", target: "" };
 
-  private constructor(signer: Signer, publicJwk: PublicJwk, jkt: string, maxClockSkew: number) {
+  private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, maxClockSkew: number) {
     this.#maxClockSkew = maxClockSkew;
     this.signer = signer;
     this.publicJwk = publicJwk;
-    this.jkt = jkt;
-    this.#header = encodeHeader({ typ: "dpop+jwt", alg: signer.alg, jwk: publicJwk });
+    this.jkt = thumbprint(publicJwk);
+    this.#algorithm = algorithm;
+    this.#header = this.#headerWith(algorithm.alg);
+  }
+
+  /** The JWS algorithm of the proofs. */
+  get alg(): AlgorithmName {
+    return this.#algorithm.alg;
   }
 
   /**
@@ -83,28 +98,33 @@ export class DPoPProver {
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
     const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = options;
     if (require) await requireNonExportable(signer, { ...require, signal });
-    const { kty, crv, x, y } = await signer.publicJwk({ signal });
-    const publicJwk = Object.freeze({ kty, crv, x, y });
-    return new DPoPProver(signer, publicJwk, thumbprint(publicJwk), maxClockSkew);
+    const { jwk, algorithm } = importPublicKey(await signer.publicJwk({ signal }));
+    return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, maxClockSkew);
   }
 
-  /** Creates a prover with a new key in memory, for tests and for keys that may end with the process. */
-  static async generate(): Promise<DPoPProver> {
+  /**
+   * Creates a prover with a new key in memory, for tests and for keys that may end with the process.
+   *
+   * @param algorithm - Default: `ES256`.
+   */
+  static async generate(algorithm?: AlgorithmName): Promise<DPoPProver> {
     const { MemorySigner } = await memory();
-    return DPoPProver.create(MemorySigner.generate());
+    return DPoPProver.create(MemorySigner.generate({ algorithm }));
   }
 
   /**
    * Creates a prover with a private key from PEM.
    *
-   * @param pem - The P-256 private key as PKCS#8, encrypted PKCS#8 or SEC1.
+   * @param pem - The private key as PKCS#8, encrypted PKCS#8, SEC1 or PKCS#1.
    * @param passphrase - The passphrase of an encrypted key.
-   * @throws {SignerError} With code `wrong-key` if `pem` isn't a P-256 private key, `pin-required` if it needs a
-   *   passphrase, `pin-incorrect` if the passphrase is wrong.
+   * @param algorithm - The JWS algorithm, which an RSA key needs.
+   * @throws {SignerError} With code `wrong-key` if `pem` isn't a private key that can sign with the algorithm,
+   *   `misconfigured` if it can sign with several, `pin-required` if it needs a passphrase, `pin-incorrect` if the
+   *   passphrase is wrong.
    */
-  static async fromPem(pem: string, passphrase?: string): Promise<DPoPProver> {
+  static async fromPem(pem: string, passphrase?: string, algorithm?: AlgorithmName): Promise<DPoPProver> {
     const { MemorySigner } = await memory();
-    return DPoPProver.create(MemorySigner.fromPem(pem, { passphrase }));
+    return DPoPProver.create(MemorySigner.fromPem(pem, { passphrase, algorithm }));
   }
 
   /**
@@ -114,7 +134,8 @@ export class DPoPProver {
    * @throws {DPoPError} With a code that names the invalid option, such as `invalid-htu`.
    * @throws {SignerError} If the key can't sign.
    */
-  async makeProof({ htm, htu, accessToken, nonce, signal }: ProofOptions): Promise<string> {
+  async makeProof({ htm, htu, accessToken, nonce, supportedAlgorithms, signal }: ProofOptions): Promise<string> {
+    const header = this.#headerFor(supportedAlgorithms);
     const claims = {
       jti: newJti(),
       htm: normalizeMethod(htm),
@@ -125,7 +146,7 @@ export class DPoPProver {
       nonce: nonce === undefined ? undefined : assertNonce(nonce),
     };
     const trace = () => this.#trace(claims);
-    return traced(signatureChannel, trace, () => signCompact(this.#header, claims, this.signer, { signal }));
+    return traced(signatureChannel, trace, () => signCompact(header, claims, this.signer, { signal }));
   }
 
   /**
@@ -146,6 +167,18 @@ export class DPoPProver {
   /** Seconds that are added to the system time for `iat`. See {@link adjustClock}. */
   get clockOffset(): number {
     return this.#clockOffset;
+  }
+
+  #headerFor(supported: readonly string[] | undefined): string {
+    const name = nameFor(this.#algorithm, supported);
+    if (name === this.alg) return this.#header;
+    if (name !== undefined) return this.#headerWith(name);
+    const message = `The server doesn't support proofs with ${this.alg}. It supports: ${supported?.join(", ")}.`;
+    throw new DPoPError("misconfigured", message);
+  }
+
+  #headerWith(alg: string): string {
+    return encodeHeader({ typ: "dpop+jwt", alg, jwk: this.publicJwk });
   }
 
   #athOf(accessToken: string): string {

@@ -1,17 +1,193 @@
-/** The JWS algorithms that a key can sign with (RFC 7518 §3.1), and their parameters. */
+/**
+ * The one table of JWS algorithms (RFC 7518 §3.1, RFC 9864, RFC 9964). Each row says all that the code needs to know
+ * about an algorithm, so that adding one touches this file, and one row in each key store that can use it.
+ */
+import { constants, type SigningOptions } from "node:crypto";
 
-/** ECDSA on P-256 with SHA-256 (RFC 7518 §3.4). */
-export const ES256 = {
-  /** The name in a JWS header. */
-  alg: "ES256",
+/** A JWS algorithm that Hardproof can sign with. */
+export type AlgorithmName =
+  | "ES256"
+  | "ES384"
+  | "ES512"
+  | "Ed25519"
+  | "RS256"
+  | "RS384"
+  | "RS512"
+  | "PS256"
+  | "PS384"
+  | "PS512"
+  | "ML-DSA-44"
+  | "ML-DSA-65"
+  | "ML-DSA-87";
+
+interface Row {
+  /** The name in a JWS header and in a JWK. */
+  readonly alg: AlgorithmName;
+  /** The name that a server uses which doesn't know the current one (RFC 9864 §2.2). */
+  readonly olderName?: string;
+  /** The key that the algorithm needs, for errors. */
+  readonly needs: string;
+  /**
+   * The hash of the message in `node:crypto`, if the algorithm signs a digest. Otherwise the algorithm signs the
+   * message itself.
+   */
+  readonly hash?: "sha256" | "sha384" | "sha512";
+  /** Options of `sign` and `verify` in `node:crypto`. */
+  readonly options: SigningOptions;
+}
+
+/** ECDSA (RFC 7518 §3.4). A signature is r‖s. */
+export interface EcAlgorithm extends Row {
+  readonly kty: "EC";
+  /** `asymmetricKeyType` in `node:crypto`. */
+  readonly keyType: "ec";
   /** The curve in a JWK. */
-  crv: "P-256",
+  readonly crv: string;
   /** The curve in `node:crypto`. */
-  namedCurve: "prime256v1",
-  /** The hash function in `node:crypto`. */
-  hash: "sha256",
+  readonly namedCurve: string;
+  readonly hash: NonNullable<Row["hash"]>;
   /** Bytes of a coordinate of the public key, and of each half of a signature. */
-  coordinateBytes: 32,
-  /** The order n of the curve: r and s are below it. */
-  order: Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex"),
+  readonly coordinateBytes: number;
+  readonly signatureBytes: number;
+  /** The order n of the curve, in `coordinateBytes`: r and s are below it. */
+  readonly order: Buffer;
+}
+
+/** RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 7518 §3.3, §3.5). A signature is as long as the modulus. */
+export interface RsaAlgorithm extends Row {
+  readonly kty: "RSA";
+  readonly keyType: "rsa";
+  readonly hash: NonNullable<Row["hash"]>;
+  /** Bits of the shortest modulus that is allowed (RFC 7518 §3.3, §3.5). */
+  readonly minimumModulus: number;
+  /** Bits of the modulus of a new key. */
+  readonly newModulus: number;
+  /** Bytes of the salt; only for RSASSA-PSS. MGF1 uses the same hash. */
+  readonly saltLength?: number;
+}
+
+/** EdDSA (RFC 8037 §3.1, RFC 9864 §2.2). */
+export interface OkpAlgorithm extends Row {
+  readonly kty: "OKP";
+  readonly keyType: "ed25519";
+  /** The curve in a JWK. */
+  readonly crv: "Ed25519";
+  readonly signatureBytes: number;
+}
+
+/** ML-DSA (RFC 9964). */
+export interface AkpAlgorithm extends Row {
+  readonly kty: "AKP";
+  readonly keyType: string;
+  /** Bytes of the JWK member `pub`. */
+  readonly publicKeyBytes: number;
+  readonly signatureBytes: number;
+}
+
+/** One row of the table. */
+export type Algorithm = EcAlgorithm | RsaAlgorithm | OkpAlgorithm | AkpAlgorithm;
+
+/** A key type (RFC 7517 §4.1). */
+export type KeyType = Algorithm["kty"];
+
+/**
+ * The required members of a public JWK of each type, in the lexicographic order of a thumbprint (RFC 7638 §3.2,
+ * RFC 8037 §2, RFC 9964).
+ */
+export const PUBLIC_MEMBERS = {
+  AKP: ["alg", "kty", "pub"],
+  EC: ["crv", "kty", "x", "y"],
+  OKP: ["crv", "kty", "x"],
+  RSA: ["e", "kty", "n"],
 } as const;
+
+export const ES256 = ecdsa("ES256", "P-256", {
+  namedCurve: "prime256v1",
+  hash: "sha256",
+  order: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
+});
+
+const ES384 = ecdsa("ES384", "P-384", {
+  namedCurve: "secp384r1",
+  hash: "sha384",
+  order: `${"ff".repeat(24)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
+});
+
+const ES512 = ecdsa("ES512", "P-521", {
+  namedCurve: "secp521r1",
+  hash: "sha512",
+  order: `01${"ff".repeat(32)}fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
+});
+
+const Ed25519: OkpAlgorithm = {
+  alg: "Ed25519",
+  olderName: "EdDSA",
+  needs: "an Ed25519 key",
+  kty: "OKP",
+  keyType: "ed25519",
+  crv: "Ed25519",
+  signatureBytes: 64,
+  options: {},
+};
+
+const RSA = {
+  kty: "RSA",
+  keyType: "rsa",
+  minimumModulus: 2048,
+  newModulus: 3072,
+  needs: "an RSA key of at least 2048 bits",
+} as const;
+
+/** The rows, in the order in which errors list them. */
+export const ALGORITHMS: readonly Algorithm[] = [
+  ES256,
+  ES384,
+  ES512,
+  Ed25519,
+  pkcs1("RS256", "sha256"),
+  pkcs1("RS384", "sha384"),
+  pkcs1("RS512", "sha512"),
+  pss("PS256", "sha256", 32),
+  pss("PS384", "sha384", 48),
+  pss("PS512", "sha512", 64),
+  mlDsa("ML-DSA-44", { publicKeyBytes: 1312, signatureBytes: 2420 }),
+  mlDsa("ML-DSA-65", { publicKeyBytes: 1952, signatureBytes: 3309 }),
+  mlDsa("ML-DSA-87", { publicKeyBytes: 2592, signatureBytes: 4627 }),
+];
+
+function ecdsa(
+  alg: AlgorithmName,
+  crv: string,
+  { namedCurve, hash, order: hex }: { namedCurve: string; hash: EcAlgorithm["hash"]; order: string },
+): EcAlgorithm {
+  const order = Buffer.from(hex, "hex");
+  return {
+    alg,
+    needs: `an EC key on ${crv}`,
+    kty: "EC",
+    keyType: "ec",
+    crv,
+    namedCurve,
+    hash,
+    coordinateBytes: order.length,
+    signatureBytes: 2 * order.length,
+    order,
+    options: { dsaEncoding: "ieee-p1363" },
+  };
+}
+
+function pkcs1(alg: AlgorithmName, hash: RsaAlgorithm["hash"]): RsaAlgorithm {
+  return { ...RSA, alg, hash, options: { padding: constants.RSA_PKCS1_PADDING } };
+}
+
+function pss(alg: AlgorithmName, hash: RsaAlgorithm["hash"], saltLength: number): RsaAlgorithm {
+  return { ...RSA, alg, hash, saltLength, options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength } };
+}
+
+function mlDsa(
+  alg: AlgorithmName,
+  { publicKeyBytes, signatureBytes }: Pick<AkpAlgorithm, "publicKeyBytes" | "signatureBytes">,
+): AkpAlgorithm {
+  const keyType = alg.toLowerCase();
+  return { alg, needs: `an ${alg} key`, kty: "AKP", keyType, publicKeyBytes, signatureBytes, options: {} };
+}

@@ -1,18 +1,18 @@
 /**
- * Conversion of ECDSA signatures on P-256 between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
+ * Conversion of ECDSA signatures between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
  *
  * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library
  * takes longer to load than the rest of the package.
  */
 import { type AsnType, fromBER, Integer, Sequence } from "asn1js";
 import { SignerError } from "../errors.js";
-import { ES256 } from "./algorithms.js";
+import type { EcAlgorithm } from "./algorithms.js";
 import { checkRaw, outOfRange } from "./ecdsa.js";
 
-const SCALAR = ES256.coordinateBytes;
-const ZEROS = Buffer.alloc(SCALAR);
 const INTEGER = 0x02;
 const SEQUENCE = 0x30;
+/** From this length on, DER has a byte that counts the bytes of the length (X.690 §8.1.3.5). */
+const LONG_FORM = 0x80;
 
 /**
  * Converts a signature from DER to raw r‖s.
@@ -21,17 +21,17 @@ const SEQUENCE = 0x30;
  * could change the bytes of a signature without invalidating it.
  *
  * @param der - `SEQUENCE { r INTEGER, s INTEGER }`.
- * @returns 64 bytes: r and s, each big-endian and padded to 32 bytes.
+ * @returns r and s, each big-endian and padded to the curve's `coordinateBytes`.
  * @throws {SignerError} With code `integrity` if it isn't the DER encoding of two integers in [1, n-1].
  */
-export function derToRaw(der: Uint8Array): Uint8Array {
+export function derToRaw(der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
   const sequence = parse(der);
   const values = sequence instanceof Sequence ? sequence.valueBlock.value : [];
   const [r, s] = values;
   if (values.length !== 2 || !(r instanceof Integer) || !(s instanceof Integer))
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
-  const raw = Buffer.concat([scalar(r), scalar(s)]);
-  if (Buffer.compare(rawToDer(raw), der) !== 0)
+  const raw = Buffer.concat([scalar(r, algorithm), scalar(s, algorithm)]);
+  if (Buffer.compare(rawToDer(raw, algorithm), der) !== 0)
     throw new SignerError("integrity", "The signature is BER, but not DER.");
   return raw;
 }
@@ -39,14 +39,16 @@ export function derToRaw(der: Uint8Array): Uint8Array {
 /**
  * Converts a signature from raw r‖s to DER.
  *
- * @param raw - 64 bytes, r‖s.
- * @returns `SEQUENCE { r INTEGER, s INTEGER }`, 8 to 72 bytes.
- * @throws {SignerError} With code `integrity` if it isn't 64 bytes, or r or s isn't in [1, n-1].
+ * @param raw - r‖s, such as 64 bytes for ES256.
+ * @returns `SEQUENCE { r INTEGER, s INTEGER }`, such as 8 to 72 bytes for ES256.
+ * @throws {SignerError} With code `integrity` if it has another length, or r or s isn't in [1, n-1].
  */
-export function rawToDer(raw: Uint8Array): Uint8Array {
-  checkRaw(raw);
-  const value = Buffer.concat([integer(raw.subarray(0, SCALAR)), integer(raw.subarray(SCALAR))]);
-  return Buffer.concat([Buffer.of(SEQUENCE, value.length), value]);
+export function rawToDer(raw: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
+  checkRaw(raw, algorithm);
+  const { coordinateBytes } = algorithm;
+  const value = Buffer.concat([integer(raw.subarray(0, coordinateBytes)), integer(raw.subarray(coordinateBytes))]);
+  const length = value.length < LONG_FORM ? [value.length] : [LONG_FORM + 1, value.length];
+  return Buffer.concat([Buffer.of(SEQUENCE, ...length), value]);
 }
 
 /** X.690 §8.3: the shortest encoding, with a leading zero byte if the first bit is set, which would mean a sign. */
@@ -65,10 +67,10 @@ function parse(der: Uint8Array): AsnType | undefined {
   }
 }
 
-/** Returns 32 bytes. `rawToDer` checks the range, and comparing with its result detects a negative integer. */
-function scalar({ valueBlock }: Integer): Buffer {
+/** `rawToDer` checks the range, and comparing with its result detects a negative integer. */
+function scalar({ valueBlock }: Integer, { coordinateBytes }: EcAlgorithm): Buffer {
   const { valueHexView: bytes } = valueBlock;
   const digits = bytes[0] === 0 ? bytes.subarray(1) : bytes;
-  if (digits.length > SCALAR) throw outOfRange();
-  return Buffer.concat([ZEROS.subarray(digits.length), digits]);
+  if (digits.length > coordinateBytes) throw outOfRange();
+  return Buffer.concat([Buffer.alloc(coordinateBytes - digits.length), digits]);
 }

@@ -5,6 +5,11 @@
 
 export type { Deadline } from "../deadline.js";
 export { SignerError, type SignerErrorCode } from "../errors.js";
+export { ALGORITHMS, type Algorithm, type AlgorithmName } from "../jose/algorithms.js";
+export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
+export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
+export { type ImportedPublicKey, importPublicKey } from "../jose/public-key.js";
+export { algorithmToCreate } from "./algorithm-to-create.js";
 export { type ErrorRow, ErrorTable } from "./error-table.js";
 export type { Finding } from "./finding.js";
 export { missingPackage } from "./import-optional.js";
@@ -12,7 +17,7 @@ export { KeySigner, type KeySignerOptions } from "./key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 export type { Provider, ProviderOptions } from "./provider.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
-export type { KeyDescription, KeyFacts, PublicJwk, Signer, SignOptions } from "./signer.js";
+export type { KeyDescription, KeyFacts, PublicJwk, PublicKeyMembers, Signer, SignOptions } from "./signer.js";
 export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
 export { type Closable, callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
 export {

@@ -2,21 +2,26 @@
  * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
  * each signature, limits the time of each call, and closes when the last call has ended.
  */
-import { type KeyObject, verify } from "node:crypto";
 import { withDeadline } from "../deadline.js";
 import type { SignerError } from "../errors.js";
-import { ES256 } from "../jose/algorithms.js";
-import { checkRaw } from "../jose/ecdsa.js";
+import type { Algorithm } from "../jose/algorithms.js";
+import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
-import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
+import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "../jose/public-key.js";
+import { checkForm, isSignature } from "../jose/signature.js";
 import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 import { Message } from "./message.js";
-import type { KeyDescription, Signer, SignOptions } from "./signer.js";
+import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 import { callStore, checkTimeout } from "./store-call.js";
 
 /** Options of every signer. */
 export interface KeySignerOptions {
+  /**
+   * The JWS algorithm. Required for an RSA key that can sign with several; any other key has only one. A key that can't
+   * sign with it fails with code `wrong-key`.
+   */
+  algorithm?: AlgorithmName | undefined;
   /**
    * Which signatures are verified with the public key before they are returned: all of them, or only the first one.
    * Default: `always`; `first` for keys in memory and in files.
@@ -26,10 +31,8 @@ export interface KeySignerOptions {
   timeout?: number | undefined;
 }
 
-interface OpenedKey {
+interface OpenedKey extends ImportedPublicKey {
   readonly openKey: OpenKey;
-  readonly jwk: PublicJwk;
-  readonly key: KeyObject;
   verified: boolean;
 }
 
@@ -44,10 +47,10 @@ interface OpenedKey {
  * ```
  */
 export class KeySigner implements Signer {
-  readonly alg = ES256.alg;
   /** The key's URI, without a PIN. */
   readonly uri: string;
   readonly #source: KeySource;
+  readonly #algorithm: AlgorithmName | undefined;
   readonly #verify: "always" | "first";
   readonly #timeout: number;
   #opened: OpenedKey | undefined;
@@ -64,6 +67,7 @@ export class KeySigner implements Signer {
   constructor(source: KeySource, options: KeySignerOptions = {}) {
     this.uri = source.uri;
     this.#source = source;
+    this.#algorithm = checkAlgorithm(source.uri, options.algorithm);
     this.#verify = options.verify ?? "always";
     this.#timeout = checkTimeout(source.uri, options.timeout);
   }
@@ -78,9 +82,9 @@ export class KeySigner implements Signer {
     try {
       const opening = this.#open(signal);
       const opened = opening instanceof Promise ? await opening : opening;
-      const signing = this.#call("signing", signal, (options) => startSigning(opened.openKey, message, options));
+      const signing = this.#call("signing", signal, (options) => startSigning(opened, message, options));
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
-      const raw = form === "der" ? await fromDer(signature) : signature;
+      const raw = form === "der" ? await fromDer(signature, opened.algorithm) : signature;
       return this.#validate(opened, message.bytes, raw, keyRef);
     } catch (error) {
       throw message.error ?? withKeyUri(this.uri, error);
@@ -94,8 +98,8 @@ export class KeySigner implements Signer {
     try {
       const { openKey, jwk } = await this.#open(signal);
       const facts = await this.#call("describing the key", signal, (options) => openKey.describe(options));
-      const { uri, alg } = this;
-      return { provider: this.#source.provider, uri, alg, jkt: thumbprint(jwk), ...facts };
+      const { uri } = this;
+      return { provider: this.#source.provider, uri, alg: jwk.alg, jkt: thumbprint(jwk), ...facts };
     } finally {
       this.#finish();
     }
@@ -132,7 +136,8 @@ export class KeySigner implements Signer {
     const openKey = await this.#source.open(options);
     try {
       options.signal.throwIfAborted();
-      this.#opened = { openKey, ...importPublicKey(openKey.publicKey), verified: false };
+      const publicKey = importPublicKey(openKey.publicKey, { algorithm: this.#algorithm });
+      this.#opened = { openKey, ...publicKey, verified: false };
       return this.#opened;
     } catch (error) {
       await openKey.close();
@@ -142,15 +147,15 @@ export class KeySigner implements Signer {
 
   /** Validates what the store returned: key reference, signature range and, by policy, the signature itself. */
   #validate(opened: OpenedKey, data: Uint8Array, signature: Uint8Array, keyRef: string | undefined): Uint8Array {
-    const { openKey, key } = opened;
+    const { openKey } = opened;
     if (openKey.keyRef !== undefined && keyRef !== openKey.keyRef)
       throw this.#error(
         "integrity",
         `The store signed with ${keyRef}, but the key is ${openKey.keyRef}. The signature was discarded.`,
       );
-    checkRaw(signature);
+    checkForm(opened, signature);
     if (this.#verify === "first" && opened.verified) return signature;
-    if (!verify(ES256.hash, data, { key, dsaEncoding: "ieee-p1363" }, signature))
+    if (!isSignature(opened, data, signature))
       throw this.#error("integrity", "The store's signature doesn't match the key's public key. It was discarded.");
     opened.verified = true;
     return signature;
@@ -201,22 +206,32 @@ export class KeySigner implements Signer {
   }
 }
 
+/** Rejects an unknown name, or an algorithm that this version of Node doesn't have, before the key is opened. */
+function checkAlgorithm(uri: string, algorithm: AlgorithmName | undefined): AlgorithmName | undefined {
+  try {
+    return algorithm && algorithmNamed(algorithm).alg;
+  } catch (error) {
+    throw withKeyUri(uri, error);
+  }
+}
+
 function startSigning(
-  key: OpenKey,
+  { openKey: key, algorithm }: OpenedKey,
   message: Message,
   options: OpenKeyOptions,
 ): StoreSignature | Promise<StoreSignature> {
-  if ("signQueued" in key) return key.signQueued(() => message.digest(), options);
-  if ("signDigest" in key) return key.signDigest(message.digest(), options);
+  if ("signQueued" in key) return key.signQueued(() => message.inputOf(algorithm), options);
+  if ("signDigest" in key) return key.signDigest(message.inputOf(algorithm), options);
   return key.signMessage(message.bytes, options);
 }
 
 let derToRaw: typeof import("../jose/ecdsa-der.js").derToRaw | undefined;
 
 /** The DER parser takes longer to load than the rest of the package, so it is loaded when a store first returns DER. */
-async function fromDer(der: Uint8Array): Promise<Uint8Array> {
+async function fromDer(der: Uint8Array, algorithm: Algorithm): Promise<Uint8Array> {
+  if (algorithm.kty !== "EC") return der;
   derToRaw ??= (await import("../jose/ecdsa-der.js")).derToRaw;
-  return derToRaw(der);
+  return derToRaw(der, algorithm);
 }
 
 function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -1,5 +1,5 @@
 /** How a provider opens a key, and signs with the open key. `KeySigner` turns a `KeySource` into a `Signer`. */
-import type { PublicJwk } from "../jose/public-key.js";
+import type { PublicKeyMembers } from "../jose/public-key.js";
 import type { KeyFacts } from "./signer.js";
 
 /**
@@ -9,8 +9,11 @@ import type { KeyFacts } from "./signer.js";
  * for the store. {@link KeySigner} converts and verifies the signature.
  */
 export type OpenKey = {
-  /** SubjectPublicKeyInfo in DER, or a JWK. A key that isn't on P-256 fails with code `wrong-key`. */
-  readonly publicKey: Uint8Array | PublicJwk;
+  /**
+   * A JWK with the `alg` that the key signs with, as {@link importPublicKey} returns it. A key that can sign with only
+   * one algorithm may also be a JWK without it, or SubjectPublicKeyInfo in DER.
+   */
+  readonly publicKey: Uint8Array | PublicKeyMembers;
   /**
    * The store's name of the pinned key or version. If set, every {@link StoreSignature} must have the same `keyRef`.
    */
@@ -24,13 +27,14 @@ export type OpenKey = {
       /**
        * Signs a digest.
        *
-       * @param digest - 32 bytes, SHA-256.
+       * @param digest - The digest of the message, by the algorithm's hash. For an algorithm that signs messages
+       *   (Ed25519, ML-DSA), the message itself.
        */
       signDigest(digest: Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
     }
   | {
       /**
-       * Hashes a message with SHA-256 and signs it.
+       * Signs a message, and hashes it if the algorithm does.
        *
        * @param message - Any number of bytes.
        */
@@ -40,7 +44,8 @@ export type OpenKey = {
       /**
        * Signs a digest that is made when the request leaves the provider's queue.
        *
-       * @param digest - Returns 32 bytes, SHA-256. Call it once, when the request is handed to the store.
+       * @param digest - Returns the digest, or the message, as for `signDigest`. Call it once, when the request is
+       *   handed to the store.
        */
       signQueued(digest: () => Uint8Array, options: OpenKeyOptions): StoreSignature | Promise<StoreSignature>;
     }
@@ -59,7 +64,10 @@ export interface OpenKeyOptions {
 export interface StoreSignature {
   /** The signature, in the format of `form`. */
   readonly signature: Uint8Array;
-  /** `der` for an ASN.1 sequence (RFC 3279 §2.2.3), `raw` for r‖s (RFC 7518 §3.4). */
+  /**
+   * For ECDSA: `der` for an ASN.1 sequence (RFC 3279 §2.2.3), `raw` for r‖s (RFC 7518 §3.4). All other signatures have
+   * one form, so either is right.
+   */
   readonly form: "der" | "raw";
   /** The key or version that signed, according to the store. */
   readonly keyRef?: string;

@@ -1,6 +1,6 @@
 /** The message of one signature, which may be made as late as when the request is handed to the store. */
 import { hash } from "node:crypto";
-import { ES256 } from "../jose/algorithms.js";
+import type { Algorithm } from "../jose/algorithms.js";
 
 /** Calls the caller's function at the first use, and only once. */
 export class Message {
@@ -20,9 +20,9 @@ export class Message {
     return this.#bytes;
   }
 
-  /** Returns the hash of the bytes. */
-  digest(): Uint8Array {
-    return hash(ES256.hash, this.bytes, "buffer");
+  /** Returns what the algorithm signs: the digest of the bytes, or the bytes themselves. */
+  inputOf({ hash: name }: Algorithm): Uint8Array {
+    return name === undefined ? this.bytes : hash(name, this.bytes, "buffer");
   }
 
   #call(): Uint8Array {

@@ -1,27 +1,27 @@
 /** The interface between the protocols and the key stores. */
+import type { AlgorithmName } from "../jose/algorithms.js";
 import type { PublicJwk } from "../jose/public-key.js";
 
-export type { PublicJwk } from "../jose/public-key.js";
+export type { AlgorithmName } from "../jose/algorithms.js";
+export type { PublicJwk, PublicKeyMembers } from "../jose/public-key.js";
 
 /** A private key that signs, in any key store. */
 export interface Signer {
-  /** The JWS algorithm (RFC 7518 §3.1). */
-  readonly alg: "ES256";
   /** The key's URI without a PIN, for logs and traces. */
   readonly uri?: string | undefined;
   /**
-   * Returns the public key. It is fetched once and cached.
+   * Returns the public key with its `alg`, the algorithm that {@link Signer.sign} uses. It is fetched once and cached.
    *
    * @throws {SignerError} If the key can't be opened.
    */
   publicJwk(options?: SignOptions): Promise<PublicJwk>;
   /**
-   * Signs data with ECDSA on P-256 and SHA-256.
+   * Signs data with the algorithm of the key.
    *
-   * @param data - The bytes to sign, of any length. They are hashed. A function is called once, when the request is
+   * @param data - The bytes to sign, of any length, not hashed. A function is called once, when the request is
    *   handed to the store, so that what it returns can contain the time of signing. It isn't called while the request
    *   waits in a queue. What it throws is thrown as it is.
-   * @returns 64 bytes, r‖s (RFC 7518 §3.4).
+   * @returns The signature as a JWS contains it, such as 64 bytes r‖s for ES256 (RFC 7518 §3.4).
    * @throws {SignerError} If the key can't be opened, or the store doesn't return a valid signature.
    */
   sign(data: Uint8Array | (() => Uint8Array), options?: SignOptions): Promise<Uint8Array>;
@@ -53,7 +53,7 @@ export interface KeyDescription extends KeyFacts {
   /** The key's URI, without a PIN. */
   readonly uri: string;
   /** The JWS algorithm. */
-  readonly alg: "ES256";
+  readonly alg: AlgorithmName;
   /** SHA-256 JWK thumbprint (RFC 7638), base64url. */
   readonly jkt: string;
 }

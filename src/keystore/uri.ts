@@ -1,5 +1,7 @@
 /** Parsing of key URIs (RFC 3986): named attributes, and errors that point at the wrong character. */
 import type { SignerError } from "../errors.js";
+import { ALGORITHMS, type AlgorithmName } from "../jose/algorithms.js";
+import { findAlgorithm, namesOf } from "../jose/find-algorithm.js";
 import type { SecretReference } from "./secret-source.js";
 import { misconfigured } from "./signer-error.js";
 
@@ -55,6 +57,19 @@ export class Attributes {
     // Errors don't point at a character: the text has been decoded, so its positions differ from those in the URI.
     const fail = (message: string) => this.#fail(message);
     return { file: decodeText(percentDecode({ text: path, at: 0 }, fail), name, fail) };
+  }
+
+  /**
+   * Returns the attribute `algorithm`, which an RSA key needs, since it can sign with several.
+   *
+   * @throws {SignerError} With code `misconfigured` if it isn't the name of an algorithm.
+   */
+  algorithm(): AlgorithmName | undefined {
+    const name = this.text("algorithm");
+    if (name === undefined) return undefined;
+    const row = findAlgorithm(name);
+    if (row) return row.alg;
+    throw this.#fail(`algorithm must be one of ${namesOf(ALGORITHMS)}`);
   }
 }
 

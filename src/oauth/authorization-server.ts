@@ -19,7 +19,7 @@ import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type Redact, redactor } from "./redact.js";
-import { assertMetadata } from "./server-metadata.js";
+import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 
 /** Options of an {@link AuthorizationServer}. */
 export interface ServerOptions extends EndpointOptions {
@@ -109,7 +109,9 @@ export class AuthorizationServer {
   async post(request: EndpointRequest): Promise<SuccessResponse> {
     const url = this.endpoints.url(request.endpoint);
     assertString(request.client.clientId, "clientId");
-    const auth = chooseAuth(this.#options.clientAuth, request.client, this.#options.metadata);
+    const { metadata } = this.#options;
+    const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);
+    if (request.prover) supportedName(request.prover.alg, metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
     const limit = { url, timeout: this.#timeout, signal: request.signal };
     const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
@@ -126,9 +128,12 @@ export class AuthorizationServer {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
     const context = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
-    const { fields, headers, secrets } = await authenticate(auth, client, context);
+    const { metadata } = this.#options;
+    const algorithms = assertionAlgorithms(metadata, request.endpoint);
+    const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
     const form = await request.form(fields, context);
-    const proof = await proofs?.next({ htm: "POST", htu: url, signal });
+    const supportedAlgorithms = metadata?.dpop_signing_alg_values_supported;
+    const proof = await proofs?.next({ htm: "POST", htu: url, supportedAlgorithms, signal });
     signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
     const allHeaders = { ...secretHeaders, accept: "application/json", "content-type": FORM };

@@ -1,7 +1,8 @@
 /** Authorization server metadata (RFC 8414 §2, RFC 9449 §5.1) and its validation. */
 
 import { OAuthError } from "../errors.js";
-import { ES256 } from "../jose/algorithms.js";
+import type { AlgorithmName } from "../jose/algorithms.js";
+import { algorithmNamed, nameFor } from "../jose/find-algorithm.js";
 import { misconfigured } from "./assert.js";
 
 /** Authorization server metadata. Only the members that Hardproof uses are typed; all others are unchanged. */
@@ -24,8 +25,12 @@ export interface ServerMetadata {
   readonly mtls_endpoint_aliases?: Readonly<Record<string, string | undefined>> | undefined;
   /** The client authentication methods that the token endpoint supports. */
   readonly token_endpoint_auth_methods_supported?: readonly string[] | undefined;
-  /** The JWS algorithms that the server supports for client assertions. */
+  /** The JWS algorithms that the server supports for client assertions at the token endpoint. */
   readonly token_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The same at the revocation endpoint. */
+  readonly revocation_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The same at the introspection endpoint. */
+  readonly introspection_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
   /** The JWS algorithms that the server supports for DPoP proofs (RFC 9449 §5.1). */
   readonly dpop_signing_alg_values_supported?: readonly string[] | undefined;
   /** Whether the server accepts only pushed authorization requests (RFC 9126 §5). */
@@ -57,16 +62,34 @@ export function parseMetadata(document: Record<string, unknown> | undefined, iss
 /**
  * Checks metadata from the caller.
  *
- * @throws {OAuthError} With code `misconfigured` if it is malformed, or if the server doesn't support ES256 proofs.
+ * @throws {OAuthError} With code `misconfigured` if it is malformed.
  */
 export function assertMetadata(metadata: ServerMetadata): void {
   const name = typeof metadata.issuer === "string" ? memberOfWrongType(Object.entries(metadata)) : "issuer";
   if (name) throw misconfigured(`metadata.${name} has the wrong type.`);
-  const { issuer, dpop_signing_alg_values_supported: algorithms } = metadata;
-  if (algorithms?.includes(ES256.alg) === false)
-    throw misconfigured(
-      `${issuer} doesn't support DPoP proofs with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
-    );
+}
+
+/**
+ * Checks that the server supports the algorithm of a key.
+ *
+ * @param supported - The names that the server lists. Without a list, any algorithm passes.
+ * @param what - What the key signs, for the error.
+ * @returns The algorithm's name for a header. See {@link nameFor}.
+ * @throws {OAuthError} With code `misconfigured` if the list lacks the algorithm.
+ */
+export function supportedName(alg: AlgorithmName, supported: readonly string[] | undefined, what: string): string {
+  const name = nameFor(algorithmNamed(alg), supported);
+  if (name !== undefined) return name;
+  const list = supported?.join(", ") || "(empty list)";
+  throw misconfigured(
+    `The server doesn't support ${what} with ${alg}. It supports: ${list}. Use a key for one of them.`,
+  );
+}
+
+/** Returns the algorithms of client assertions at an endpoint. Most have no list of their own (RFC 8414 §2, RFC 9126 §5). */
+export function assertionAlgorithms(metadata: ServerMetadata | undefined, endpoint: string) {
+  const own = { revocation: "revocation", introspection: "introspection" }[endpoint] ?? "token";
+  return metadata?.[`${own}_endpoint_auth_signing_alg_values_supported`] as readonly string[] | undefined;
 }
 
 /** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */

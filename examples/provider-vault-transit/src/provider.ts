@@ -1,7 +1,14 @@
 /**
  * The provider for `vault-transit:` URIs. Pass it to `registerProvider`, or name its package in `HARDPROOF_PROVIDERS`.
  */
-import { callStore, checkTimeout, type KeySignerOptions, type Provider, type SignOptions } from "hardproof/provider";
+import {
+  algorithmToCreate,
+  callStore,
+  checkTimeout,
+  type KeySignerOptions,
+  type Provider,
+  type SignOptions,
+} from "hardproof/provider";
 import { createKey, listKeys, readKey } from "./client.js";
 import { VaultTransitSigner } from "./signer.js";
 import { formatTransitUri, parseTransitUri, SCHEME, type TransitKeyName } from "./uri.js";
@@ -17,6 +24,7 @@ function open(uri: string, options: VaultTransitOptions = {}): VaultTransitSigne
 }
 
 async function create(uri: string, options: VaultTransitOptions = {}): Promise<VaultTransitSigner> {
+  algorithmToCreate(options.algorithm, ["ES256"]);
   const signer = open(uri, options);
   const key = parseTransitUri(uri);
   await callStore(callOf(key, "creating the key", options), ({ signal }) => createKey(key, signal));

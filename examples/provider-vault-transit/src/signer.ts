@@ -17,10 +17,10 @@ export interface VaultTransitSignerOptions extends KeySignerOptions, TransitKeyN
 /** Signs ES256 with one version of a transit key, over HTTP. */
 export class VaultTransitSigner extends KeySigner {
   /** @throws {SignerError} With code `misconfigured` if an option is invalid. */
-  constructor({ verify, timeout, ...key }: VaultTransitSignerOptions) {
+  constructor({ algorithm, verify, timeout, ...key }: VaultTransitSignerOptions) {
     const uri = formatTransitUri(key);
     if (!key.name) throw signerError(uri, "misconfigured", "The URI doesn't name a key.");
-    super({ provider: SCHEME, uri, open: ({ signal }) => openKey(key, signal) }, { verify, timeout });
+    super({ provider: SCHEME, uri, open: ({ signal }) => openKey(key, signal) }, { algorithm, verify, timeout });
   }
 }
 

@@ -4,6 +4,7 @@ import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
+import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
 export interface AssertionClaims {
@@ -24,6 +25,12 @@ export interface AssertionKey {
   keyId?: string | null | undefined;
 }
 
+/** Options of {@link signAssertion}. */
+export interface AssertionOptions extends SignOptions {
+  /** The JWS algorithms that the server lists for the assertion, if it does. */
+  algorithms?: readonly string[] | undefined;
+}
+
 const LIFETIME = 60; // seconds
 
 /**
@@ -32,14 +39,21 @@ const LIFETIME = 60; // seconds
  * @param now - The current time, in seconds since 1970.
  * @returns A compact JWS.
  * @throws {SignerError} If the key can't sign.
+ * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
-export async function signAssertion(key: AssertionKey, claims: AssertionClaims, now: number, options: SignOptions) {
-  const { signer } = key;
-  const jkt = thumbprint(await signer.publicJwk(options));
-  const kid = key.keyId === undefined ? jkt : (key.keyId ?? undefined);
-  const header = encodeHeader({ typ: "JWT", alg: signer.alg, kid });
+export async function signAssertion(
+  { signer, keyId }: AssertionKey,
+  claims: AssertionClaims,
+  now: number,
+  { algorithms, signal }: AssertionOptions,
+) {
+  const jwk = await signer.publicJwk({ signal });
+  const alg = supportedName(jwk.alg, algorithms, "client assertions");
+  const jkt = thumbprint(jwk);
+  const kid = keyId === undefined ? jkt : (keyId ?? undefined);
+  const header = encodeHeader({ typ: "JWT", alg, kid });
   const jti = newJti();
   const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
-  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, options));
+  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { signal }));
 }

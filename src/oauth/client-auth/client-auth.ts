@@ -1,6 +1,4 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
-
-import { ES256 } from "../../jose/algorithms.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 import { type AssertionKey, signAssertion } from "./client-assertion.js";
@@ -39,11 +37,12 @@ export interface ClientAuthentication {
 /** The server's metadata about client authentication (RFC 8414 §2). */
 export interface SupportedAuth {
   token_endpoint_auth_methods_supported?: readonly string[] | undefined;
-  token_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
 }
 
 interface AssertionTarget extends SignOptions {
   audience: string;
+  /** The algorithms that the server lists for client assertions, if it does. */
+  algorithms: readonly string[] | undefined;
   /** Seconds since 1970. */
   now: number;
 }
@@ -83,6 +82,7 @@ export function chooseAuth(
  * Authenticates one request.
  *
  * @throws {SignerError} If the key of `private_key_jwt` can't sign.
+ * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function authenticate(
   auth: ClientAuth,
@@ -92,7 +92,7 @@ export async function authenticate(
   const none = { client_id: undefined, client_secret: undefined };
   if (typeof auth === "object") {
     const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
-    const client_assertion = await signAssertion(auth, claims, target.now, { signal: target.signal });
+    const client_assertion = await signAssertion(auth, claims, target.now, target);
     const fields = { ...none, client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion };
     return { fields, headers: {}, secrets: [client_assertion] };
   }
@@ -119,11 +119,6 @@ function assertSupported(method: string, supported: SupportedAuth | undefined): 
   if (method !== "none" && methods?.includes(method) === false)
     throw misconfigured(
       `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,
-    );
-  const algorithms = supported?.token_endpoint_auth_signing_alg_values_supported;
-  if (method === "private_key_jwt" && algorithms?.includes(ES256.alg) === false)
-    throw misconfigured(
-      `The server doesn't support client assertions with ${ES256.alg}. It supports: ${algorithms.join(", ") || "(empty list)"}.`,
     );
 }
 

@@ -31,7 +31,7 @@ const firstUse = async (signer: Signer | Promise<Signer>) => errorOf((await sign
 process.env.HARDPROOF_TEST_PASSPHRASE = PASSPHRASE;
 const encrypted = inDirectory("encrypted.pem");
 await createKey(`file://${encrypted}?passphrase-source=env:HARDPROOF_TEST_PASSPHRASE`);
-const p384 = writeTestFile("p384.pem", pemOf("P-384"));
+const secp256k1 = writeTestFile("secp256k1.pem", pemOf("secp256k1"));
 
 describe("the conformance kit", () => {
   const key = createPrivateKey({ key: readFileSync(encrypted, "utf8"), passphrase: PASSPHRASE });
@@ -39,7 +39,7 @@ describe("the conformance kit", () => {
   const cases = conformance({
     open: () => new FileSigner({ path: encrypted, passphrase: { env: "HARDPROOF_TEST_PASSPHRASE" } }),
     secrets: [PASSPHRASE, key.export({ format: "jwk" }).d ?? ""],
-    wrongKey: { open: () => new FileSigner({ path: p384 }), found: "secp384r1" },
+    wrongKey: { open: () => new FileSigner({ path: secp256k1 }), found: "secp256k1" },
     failsFirst: () => {
       rmSync(late, { force: true });
       const signer = new FileSigner({ path: late });

@@ -51,7 +51,7 @@ describe("a key", () => {
     const signature = await signer.sign(data);
     expect(signature).toHaveLength(64);
     expect(verify("sha256", data, { key: publicKey, dsaEncoding: "ieee-p1363" }, signature)).toBe(true);
-    expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y });
+    expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y, alg: "ES256" });
   });
 
   it("imports the private JWKs that WebCrypto and jose export", async () => {
@@ -59,7 +59,8 @@ describe("a key", () => {
     const exported = [await crypto.subtle.exportKey("jwk", pair.privateKey), await exportJWK(pair.privateKey)] as const;
     const signers = [MemorySigner.fromJwk(exported[0]), MemorySigner.fromJwk(exported[1])];
     const { x, y } = exported[0];
-    for (const signer of signers) expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x, y });
+    for (const signer of signers)
+      expect(await signer.publicJwk()).toEqual({ kty: "EC", crv: "P-256", x, y, alg: "ES256" });
   });
 
   it("generates a different key each time", async () => {
@@ -95,13 +96,14 @@ describe("memory:", () => {
 });
 
 describe("invalid keys", () => {
-  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-  const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
-
   it.each([
-    ["an RSA key", rsa, /P-256.*rsa 2048/],
-    ["a P-384 key", p384, /P-256.*secp384r1/],
-    ["an Ed25519 key", generateKeyPairSync("ed25519").privateKey, /P-256.*ed25519/],
+    [
+      "an RSA key of 1024 bits",
+      generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey,
+      /is RSA 1024.*2048 bits/,
+    ],
+    ["a secp256k1 key", generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey, /is EC secp256k1.*P-256/],
+    ["an X25519 key", generateKeyPairSync("x25519").privateKey, /is x25519.*Ed25519/],
   ])("rejects %s with an error that names its type", (_, key, message) => {
     const pem = key.export({ type: "pkcs8", format: "pem" }).toString();
     expect(caught(() => MemorySigner.fromPem(pem))).toMatchObject({ code: "wrong-key", uri: "memory:" });

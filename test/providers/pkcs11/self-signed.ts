@@ -1,6 +1,7 @@
 /** A minimal self-signed X.509 certificate (RFC 5280 §4.1), which contains a key's public key. */
 import { createPublicKey } from "node:crypto";
 import type { Signer } from "hardproof";
+import { ES256 } from "../../../src/jose/algorithms.js";
 import { rawToDer } from "../../../src/jose/ecdsa-der.js";
 
 const ECDSA_WITH_SHA256 = Buffer.from("300a06082a8648ce3d040302", "hex");
@@ -13,7 +14,7 @@ export async function selfSigned(signer: Signer): Promise<Buffer> {
   const subject = [name, spki.export({ type: "spki", format: "der" })];
   const serial = der(0x02, Buffer.from([1]));
   const toBeSigned = der(0x30, serial, ECDSA_WITH_SHA256, name, validity, ...subject);
-  const signature = rawToDer(await signer.sign(toBeSigned));
+  const signature = rawToDer(await signer.sign(toBeSigned), ES256);
   return der(0x30, toBeSigned, ECDSA_WITH_SHA256, der(0x03, Buffer.from([0]), Buffer.from(signature)));
 }
 

@@ -2,7 +2,8 @@
 import { createECDH, createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { derToRaw, rawToDer } from "../../../src/jose/ecdsa-der.js";
+import { ALGORITHMS, type EcAlgorithm, ES256 } from "../../../src/jose/algorithms.js";
+import * as ecdsaDer from "../../../src/jose/ecdsa-der.js";
 import { importPublicKey, jwkFromEcPoint } from "../../../src/jose/public-key.js";
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -10,13 +11,19 @@ const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const jwk = pair.publicKey.export({ format: "jwk" });
 const integrity = expect.objectContaining({ name: "SignerError", code: "integrity" });
 const wrongKey = expect.objectContaining({ name: "SignerError", code: "wrong-key" });
+const curves = ALGORITHMS.filter((row) => row.kty === "EC").map((row): [string, EcAlgorithm] => [row.crv, row]);
+const derToRaw = (bytes: Uint8Array) => ecdsaDer.derToRaw(bytes, ES256);
+const rawToDer = (bytes: Uint8Array) => ecdsaDer.rawToDer(bytes, ES256);
+const toBigInt = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
 
 /** r or s with any number of leading zero bytes. */
-const scalar = fc
-  .tuple(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.integer({ min: 0, max: 31 }))
-  .map(([bytes, zeros]) => Buffer.from(bytes.fill(0, 0, zeros)))
-  .filter((bytes) => BigInt(`0x${bytes.toString("hex")}`) > 0n && BigInt(`0x${bytes.toString("hex")}`) < ORDER);
-const raw = fc.tuple(scalar, scalar).map((halves) => Buffer.concat(halves));
+const scalar = ({ coordinateBytes: size, order }: EcAlgorithm) =>
+  fc
+    .tuple(fc.uint8Array({ minLength: size, maxLength: size }), fc.integer({ min: 0, max: size - 1 }))
+    .map(([bytes, zeros]) => Buffer.from(bytes.fill(0, 0, zeros)))
+    .map((bytes) => (toBigInt(bytes) < toBigInt(order) ? bytes : bytes.fill(0, 0, 2)))
+    .filter((bytes) => toBigInt(bytes) > 0n);
+const raw = (row: EcAlgorithm) => fc.tuple(scalar(row), scalar(row)).map((parts) => Buffer.concat(parts));
 
 /** An independent implementation of X.690 §8. */
 const length = (n: number) => (n < 0x80 ? Buffer.of(n) : Buffer.of(0x81, n));
@@ -26,17 +33,20 @@ const integer = (half: Uint8Array) => {
   return tlv(0x02, (digits[0] ?? 0) < 0x80 ? digits : Buffer.concat([Buffer.of(0), digits]));
 };
 const der = (r: Uint8Array, s: Uint8Array) => tlv(0x30, Buffer.concat([integer(r), integer(s)]));
-const halves = (bytes: Uint8Array) => [bytes.subarray(0, 32), bytes.subarray(32)] as const;
+const halves = (bytes: Uint8Array) => [bytes.subarray(0, bytes.length / 2), bytes.subarray(bytes.length / 2)] as const;
 
-describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
+describe.each(curves)("DER signatures on %s (X.690 §10, RFC 3279 §2.2.3)", (crv, row) => {
+  const { hash, signatureBytes, coordinateBytes } = row;
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: crv });
+
   it("converts a DER signature of node:crypto to a raw one that node:crypto verifies, and back to the same bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
-        const signature = sign("sha256", message, pair.privateKey);
-        const converted = derToRaw(signature);
-        expect(converted).toHaveLength(64);
-        expect(verify("sha256", message, { key: pair.publicKey, dsaEncoding: "ieee-p1363" }, converted)).toBe(true);
-        expect(Buffer.from(rawToDer(converted))).toEqual(signature);
+        const signature = sign(hash, message, privateKey);
+        const converted = ecdsaDer.derToRaw(signature, row);
+        expect(converted).toHaveLength(signatureBytes);
+        expect(verify(hash, message, { key: publicKey, dsaEncoding: "ieee-p1363" }, converted)).toBe(true);
+        expect(Buffer.from(ecdsaDer.rawToDer(converted, row))).toEqual(signature);
       }),
     );
   });
@@ -44,31 +54,53 @@ describe("DER signatures (X.690 §10, RFC 3279 §2.2.3)", () => {
   it("converts a raw signature of node:crypto to DER that node:crypto verifies", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (message) => {
-        const signature = sign("sha256", message, { key: pair.privateKey, dsaEncoding: "ieee-p1363" });
-        expect(verify("sha256", message, pair.publicKey, rawToDer(signature))).toBe(true);
+        const signature = sign(hash, message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+        expect(verify(hash, message, publicKey, ecdsaDer.rawToDer(signature, row))).toBe(true);
       }),
     );
   });
 
   it("preserves r and s with any leading zeros in both conversions", () => {
     fc.assert(
-      fc.property(raw, (bytes) => {
+      fc.property(raw(row), (bytes) => {
         const expected = der(...halves(bytes));
-        expect(Buffer.from(rawToDer(bytes))).toEqual(expected);
-        expect(Buffer.from(derToRaw(expected))).toEqual(bytes);
+        expect(Buffer.from(ecdsaDer.rawToDer(bytes, row))).toEqual(expected);
+        expect(Buffer.from(ecdsaDer.derToRaw(expected, row))).toEqual(bytes);
       }),
     );
   });
 
-  it.each(Array.from({ length: 32 }, (_, zeros) => zeros))(
+  it.each(Array.from({ length: coordinateBytes }, (_, zeros) => zeros))(
     "preserves %i leading zero bytes in r and s in both conversions",
     (zeros) => {
-      const half = Buffer.alloc(32, 0xab).fill(0, 0, zeros);
+      // 0x01 is below the first byte of every order, and 0xab needs a sign byte after it.
+      const half = Buffer.alloc(coordinateBytes, 0xab).fill(0x01, 0, 1).fill(0, 0, zeros);
       const bytes = Buffer.concat([half, half]);
-      expect(Buffer.from(derToRaw(der(half, half)))).toEqual(bytes);
-      expect(Buffer.from(rawToDer(bytes))).toEqual(der(half, half));
+      expect(Buffer.from(ecdsaDer.derToRaw(der(half, half), row))).toEqual(bytes);
+      expect(Buffer.from(ecdsaDer.rawToDer(bytes, row))).toEqual(der(half, half));
     },
   );
+
+  it("rejects r and s that are 0 or the order, in both formats", () => {
+    const one = Buffer.alloc(coordinateBytes).fill(1, coordinateBytes - 1);
+    for (const bad of [Buffer.alloc(coordinateBytes), row.order])
+      for (const [r, s] of [
+        [bad, one],
+        [one, bad],
+      ] as const) {
+        expect(() => ecdsaDer.rawToDer(Buffer.concat([r, s]), row)).toThrow(integrity);
+        if (bad === row.order) expect(() => ecdsaDer.derToRaw(der(r, s), row)).toThrow(integrity);
+      }
+    const highest = Buffer.from((toBigInt(row.order) - 1n).toString(16).padStart(2 * coordinateBytes, "0"), "hex");
+    expect(Buffer.from(ecdsaDer.derToRaw(der(highest, one), row))).toEqual(Buffer.concat([highest, one]));
+  });
+
+  it("rejects a signature on another curve", () => {
+    for (const [, other] of curves.filter(([name]) => name !== crv)) {
+      const signature = sign(hash, Buffer.of(1), { key: privateKey, dsaEncoding: "ieee-p1363" });
+      expect(() => ecdsaDer.rawToDer(signature, other)).toThrow(`has ${signatureBytes} bytes`);
+    }
+  });
 });
 
 describe("invalid signatures", () => {
@@ -141,22 +173,24 @@ describe("invalid signatures", () => {
 });
 
 describe("public keys", () => {
-  it("imports the same JWK of four members from SPKI and from a JWK", () => {
+  it("imports the same JWK of four members and alg from SPKI and from a JWK", () => {
     const spki = pair.publicKey.export({ type: "spki", format: "der" });
     const { kty, crv, x, y } = jwk;
     for (const publicKey of [spki, { kty, crv, x, y, kid: "k", use: "sig" } as never])
-      expect(importPublicKey(publicKey).jwk).toEqual({ kty: "EC", crv: "P-256", x, y });
+      expect(importPublicKey(publicKey).jwk).toEqual({ kty: "EC", crv: "P-256", x, y, alg: "ES256" });
   });
 
   it.each([
-    ["P-384", generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey, "secp384r1"],
-    ["secp256k1", generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey, "secp256k1"],
-    ["RSA", generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey, "rsa 2048"],
-    ["Ed25519", generateKeyPairSync("ed25519").publicKey, "ed25519"],
-  ])("rejects a public key of another type with an error that names the type: %s", (_, key, name) => {
+    ["secp256k1", generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey, "EC secp256k1"],
+    ["RSA of 1024 bits", generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey, "RSA 1024"],
+    ["RSASSA-PSS", generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey, "rsa-pss 2048"],
+    ["Ed448", generateKeyPairSync("ed448").publicKey, "ed448"],
+    ["X25519", generateKeyPairSync("x25519").publicKey, "x25519"],
+  ])("rejects a public key of an unsupported type with an error that names the type: %s", (_, key, name) => {
     const spki = key.export({ type: "spki", format: "der" });
     expect(() => importPublicKey(spki)).toThrow(wrongKey);
     expect(() => importPublicKey(spki)).toThrow(name);
+    expect(() => importPublicKey(spki)).toThrow("an EC key on P-256");
   });
 
   it("rejects a public key whose point isn't on the curve", () => {
@@ -177,26 +211,28 @@ describe("public keys", () => {
   });
 });
 
-describe("CKA_EC_POINT (PKCS#11 v2.40 §2.3.3)", () => {
+describe.each(curves)("CKA_EC_POINT on %s (PKCS#11 v2.40 §2.3.3)", (crv, { alg, coordinateBytes, namedCurve }) => {
   it("accepts CKA_EC_POINT as a DER OCTET STRING and as the bare point", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1 }), (seed) => {
-        const ecdh = createECDH("prime256v1");
+        const ecdh = createECDH(namedCurve);
         ecdh.setPrivateKey(createHash("sha256").update(seed).digest());
         const point = ecdh.getPublicKey();
-        const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((half) => half.toString("base64url"));
+        const coordinates = [point.subarray(1, 1 + coordinateBytes), point.subarray(1 + coordinateBytes)];
+        const [x, y] = coordinates.map((half) => half.toString("base64url"));
         for (const form of [point, tlv(0x04, point)])
-          expect(jwkFromEcPoint(form)).toEqual({ kty: "EC", crv: "P-256", x, y });
+          expect(jwkFromEcPoint(form)).toEqual({ kty: "EC", crv, x, y, alg });
       }),
     );
   });
 
+  const point = Buffer.alloc(1 + 2 * coordinateBytes, 4);
   it.each([
     ["no bytes", Buffer.alloc(0)],
-    ["a compressed point", Buffer.concat([Buffer.of(0x02), Buffer.alloc(32, 1)])],
-    ["a P-384 point", tlv(0x04, Buffer.concat([Buffer.of(0x04), Buffer.alloc(96, 1)]))],
-    ["a point with a byte after it", Buffer.concat([tlv(0x04, Buffer.alloc(65, 4)), Buffer.of(0)])],
-    ["another tag around it", tlv(0x03, Buffer.alloc(65, 4))],
+    ["a compressed point", Buffer.concat([Buffer.of(0x02), Buffer.alloc(coordinateBytes, 1)])],
+    ["another form of the point", Buffer.from(point).fill(0x06, 0, 1)],
+    ["a point with a byte after it", Buffer.concat([tlv(0x04, point), Buffer.of(0)])],
+    ["another tag around it", tlv(0x03, point)],
   ])("rejects CKA_EC_POINT with %s", (_, bytes) => {
     expect(() => jwkFromEcPoint(bytes)).toThrow(wrongKey);
   });

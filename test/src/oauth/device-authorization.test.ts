@@ -207,7 +207,6 @@ it("limits a very long interval and lifetime instead of overflowing a timer", as
 function signerWith(faults: ("unavailable" | "access-denied")[]): Signer {
   const signer = MemorySigner.generate();
   return {
-    alg: signer.alg,
     publicJwk: () => signer.publicJwk(),
     sign: async (data) => {
       const fault = faults.shift();

@@ -172,12 +172,20 @@ describe("endpoint URLs", () => {
 });
 
 describe("RFC 9449 §5.1", () => {
-  it.each([[["RS256"]], [[]]])("rejects a server that supports only proofs by %j", async (algorithms) => {
-    const issuer = newIssuer();
-    serveMetadata(metadata(issuer, { dpop_signing_alg_values_supported: algorithms }));
-    const error = await errorOf(OAuthClient.discover(issuer));
-    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("ES256") });
-  });
+  it.each([[["RS256"]], [[]]])(
+    "sends nothing with an ES256 key to a server that supports only proofs by %j",
+    async (algorithms) => {
+      const issuer = newIssuer();
+      serveMetadata(metadata(issuer, { dpop_signing_alg_values_supported: algorithms }));
+      const client = await OAuthClient.discover(issuer);
+      const before = paths().length;
+      const error = await errorOf(
+        client.clientCredentials({ clientId: "agent", dpopProver: await DPoPProver.generate() }),
+      );
+      expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("ES256") });
+      expect(paths()).toHaveLength(before);
+    },
+  );
 });
 
 describe("client authentication by metadata (RFC 8414 §2)", () => {

@@ -265,7 +265,6 @@ describe("aborts", () => {
 function signingBy(sign: Signer["sign"]): Promise<DPoPProver> {
   const { signer } = stub.prover;
   return DPoPProver.create({
-    alg: "ES256",
     uri: undefined,
     publicJwk: () => signer.publicJwk(),
     sign,

@@ -1,0 +1,30 @@
+/** Signatures in JOSE's format: the form that each algorithm gives them, and their verification. */
+import { verify } from "node:crypto";
+import { SignerError } from "../errors.js";
+import { checkRaw } from "./ecdsa.js";
+import type { ImportedPublicKey } from "./public-key.js";
+
+/**
+ * Checks the length of a signature and, for ECDSA, the range of r and s. Doesn't verify the signature.
+ *
+ * @param signature - In JOSE's format.
+ * @throws {SignerError} With code `integrity` if it can't be a signature of the key.
+ */
+export function checkForm({ algorithm, signatureBytes }: ImportedPublicKey, signature: Uint8Array): void {
+  if (algorithm.kty === "EC") checkRaw(signature, algorithm);
+  else if (signature.length !== signatureBytes) throw wrongLength(signature, signatureBytes, algorithm.alg);
+}
+
+/** Returns whether a signature, in JOSE's format, is the key's signature of the message. */
+export function isSignature(
+  { algorithm, verifyKey }: ImportedPublicKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return verify(algorithm.hash, message, verifyKey, signature);
+}
+
+function wrongLength(signature: Uint8Array, bytes: number, alg: string): SignerError {
+  const expected = `a signature of this key with ${alg} has ${bytes}`;
+  return new SignerError("integrity", `The signature has ${signature.length} bytes; ${expected}.`);
+}
