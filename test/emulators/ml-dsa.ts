@@ -1,4 +1,5 @@
 /** ML-DSA keys (FIPS 204) for emulators. `node:crypto` can't sign with an external μ, and Node 20 lacks ML-DSA. */
+import { generateKeyPairSync } from "node:crypto";
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from "@noble/post-quantum/ml-dsa.js";
 
 /** A private ML-DSA key. */
@@ -9,6 +10,18 @@ export interface MlDsaKey {
   sign(message: Uint8Array): Uint8Array;
   /** Signs the message representative μ (FIPS 204 §6.2), 64 bytes. */
   signMu(mu: Uint8Array): Uint8Array;
+}
+
+/** Whether this version of Node can verify ML-DSA, and so whether Hardproof can use a key. */
+export const hasMlDsa = nodeHasMlDsa();
+
+function nodeHasMlDsa(): boolean {
+  try {
+    // The types of the oldest supported release of Node don't have ML-DSA.
+    return generateKeyPairSync("ml-dsa-44" as "ed25519") !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** The last byte of the OID id-ml-dsa-… (RFC 9881 §2). */
