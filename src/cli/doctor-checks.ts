@@ -1,6 +1,6 @@
 /** The checks of `hardproof doctor` that don't depend on the key store. */
-import { createPublicKey, randomBytes, verify } from "node:crypto";
-import type { Finding, Signer } from "../index.js";
+import { randomBytes } from "node:crypto";
+import { type Finding, type Signer, verifySignature } from "../index.js";
 import { errorCode } from "./exit-codes.js";
 
 const MIN_NODE = [20, 19] as const;
@@ -53,8 +53,8 @@ function skewFinding(date: string | null, origin: string): Finding {
  * @throws {SignerError} With the code of the first operation that failed.
  */
 export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGenerator<Finding> {
-  const { jkt, protection, exportable } = await signer.describe({ signal });
-  yield { check: "key", ok: true, found: `opened, thumbprint ${jkt}` };
+  const { alg, jkt, protection, exportable } = await signer.describe({ signal });
+  yield { check: "key", ok: true, found: `opened, ${alg}, thumbprint ${jkt}` };
   const exportability = {
     true: "exportable",
     false: "not exportable",
@@ -64,13 +64,12 @@ export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGene
   yield await signatureCheck(signer, signal);
 }
 
-/** Makes one signature, and verifies it with `node:crypto`, independently of the signer's own verification. */
+/** Makes one signature, and verifies it with the public key, independently of the signer's own verification. */
 async function signatureCheck(signer: Signer, signal: AbortSignal): Promise<Finding> {
   const check = "signature";
   const data = randomBytes(64);
-  const key = createPublicKey({ key: { ...(await signer.publicJwk({ signal })) }, format: "jwk" });
   const signature = await signer.sign(data, { signal });
-  if (verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature))
+  if (verifySignature(await signer.publicJwk({ signal }), data, signature))
     return { check, ok: true, found: "created and verified" };
   const remedy = "Use another key: the store's public key doesn't belong to this private key.";
   return { check, ok: false, found: "does not verify", remedy };

@@ -4,6 +4,9 @@
  */
 import { hash } from "node:crypto";
 import type { JWK } from "jose";
+import { PUBLIC_MEMBERS } from "../jose/algorithms.js";
+import { findAlgorithm } from "../jose/find-algorithm.js";
+import { importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
 import type { Finding } from "../keystore/finding.js";
 
 /** What {@link verifyProof} compares a proof with. A claim whose expected value is `undefined` isn't compared. */
@@ -27,9 +30,7 @@ export interface ExpectedProof {
 type Jose = typeof import("jose");
 type JsonObject = Readonly<Record<string, unknown>>;
 
-const ASYMMETRIC = /^(ES(256|384|512)|[PR]S(256|384|512)|EdDSA|Ed25519)$/;
-const PUBLIC_MEMBERS = ["kty", "crv", "x", "y", "n", "e"];
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 const MIN_JTI = 16; // characters: 96 bits in base64url
 const CLOCK_SKEW = 60; // seconds by which `iat` may be in the future
 
@@ -93,7 +94,7 @@ function checkTyp({ typ }: JsonObject): Finding {
 }
 
 function checkAlg({ alg }: JsonObject): Finding {
-  if (typeof alg === "string" && ASYMMETRIC.test(alg)) return pass("alg", alg);
+  if (findAlgorithm(alg)) return pass("alg", alg);
   return fail(
     "alg",
     alg,
@@ -113,7 +114,7 @@ async function checkKey(
 ): Promise<ProofVerification> {
   const { jwk } = header;
   if (!isObject(jwk)) return { findings: [fail("jwk", jwk, "The header must contain the public key as jwk.")] };
-  const key = Object.fromEntries(PUBLIC_MEMBERS.filter((name) => name in jwk).map((name) => [name, jwk[name]]));
+  const key = membersOf(jwk);
   const jkt = await jose.calculateJwkThumbprint(key).catch(() => undefined);
   const kind = [jwk.kty, jwk.crv].filter((part) => part !== undefined).join(" ");
   if (jkt === undefined) return { findings: [fail("jwk", kind, "jwk isn't a valid public key.")] };
@@ -125,6 +126,11 @@ async function checkKey(
   return { findings, jkt };
 }
 
+function membersOf(jwk: JsonObject): JWK {
+  const names = Object.entries(PUBLIC_MEMBERS).find(([kty]) => kty === jwk.kty)?.[1] ?? [];
+  return Object.fromEntries(names.filter((name) => name in jwk).map((name) => [name, jwk[name]]));
+}
+
 /** Reports the names of private members, never their values. */
 function checkMembers(jwk: JsonObject, kind: string): Finding {
   const leaked = PRIVATE_MEMBERS.filter((name) => name in jwk);
@@ -133,12 +139,24 @@ function checkMembers(jwk: JsonObject, kind: string): Finding {
 }
 
 async function checkSignature(jose: Jose, proof: string, jwk: JWK, { alg }: JsonObject): Promise<Finding> {
-  if (typeof alg !== "string" || !ASYMMETRIC.test(alg)) return fail("signature", "can't be verified with this alg");
+  if (typeof alg !== "string" || !findAlgorithm(alg)) return fail("signature", "can't be verified with this alg");
+  const problem = unsuitable(jwk, alg);
+  if (problem !== undefined) return fail("signature", "can't be verified with this key", problem);
   try {
     await jose.compactVerify(proof, await jose.importJWK(jwk, alg), { algorithms: [alg] });
     return pass("signature", "verified with this key");
   } catch {
     return fail("signature", "doesn't verify", "The proof was signed with a different key, or changed after signing.");
+  }
+}
+
+/** Returns why the key can't verify the algorithm, such as an RSA key of 1024 bits, or `undefined` if it can. */
+function unsuitable(jwk: JWK, algorithm: string): string | undefined {
+  try {
+    importPublicKey(jwk as PublicKeyMembers, { algorithm });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -155,6 +155,9 @@ export const ALGORITHMS: readonly Algorithm[] = [
   mlDsa("ML-DSA-87", { publicKeyBytes: 2592, signatureBytes: 4627 }),
 ];
 
+/** The names of all algorithms. Whether a key can be made for one depends on its store, and for ML-DSA on Node too. */
+export const ALGORITHM_NAMES: readonly AlgorithmName[] = ALGORITHMS.map(({ alg }) => alg);
+
 function ecdsa(
   alg: AlgorithmName,
   crv: string,

@@ -2,7 +2,7 @@
 import { verify } from "node:crypto";
 import { SignerError } from "../errors.js";
 import { checkRaw } from "./ecdsa.js";
-import type { ImportedPublicKey } from "./public-key.js";
+import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "./public-key.js";
 
 /**
  * Checks the length of a signature and, for ECDSA, the range of r and s. Doesn't verify the signature.
@@ -22,6 +22,17 @@ export function isSignature(
   signature: Uint8Array,
 ): boolean {
   return verify(algorithm.hash, message, verifyKey, signature);
+}
+
+/**
+ * Verifies a signature with a public key, by the key's algorithm.
+ *
+ * @param jwk - The result of `publicJwk()` of a signer.
+ * @param signature - In JOSE's format, as `sign()` of a signer returns it.
+ * @throws {SignerError} With code `wrong-key` if the JWK isn't a public key that can sign with its `alg`.
+ */
+export function verifySignature(jwk: PublicJwk, message: Uint8Array, signature: Uint8Array): boolean {
+  return isSignature(importPublicKey(jwk), message, signature);
 }
 
 function wrongLength(signature: Uint8Array, bytes: number, alg: string): SignerError {

@@ -13,9 +13,12 @@ export interface Provider<Options = unknown> {
    * @throws {SignerError} With code `misconfigured` if the URI is malformed.
    */
   open(uri: string, options?: Options): Signer;
-  /** Creates a key, non-exportable if the store supports that, and returns its signer. Must not overwrite a key. */
+  /**
+   * Creates a key, non-exportable if the store supports that, and returns its signer. Must not overwrite a key. The
+   * option `algorithm` says what the key is for; `algorithmToCreate` checks it.
+   */
   create?(uri: string, options?: Options): Promise<Signer>;
-  /** Returns the URIs of the keys that can sign ES256. */
+  /** Returns the URIs of the keys that can sign with an algorithm that the provider supports. */
   list?(uri: string, options?: Options): Promise<string[]>;
   /**
    * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after

@@ -26,7 +26,13 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
 /**
  * Creates the key that the URI names, and returns its signer. An existing key is never overwritten.
  *
- * @throws {SignerError} With code `misconfigured` if the store can't create keys; with code `misconfigured` or, on a
+ * @example
+ * ```ts
+ * await using signer = await createKey("file:///run/keys/entra.pem", { algorithm: "PS256" });
+ * ```
+ *
+ * @param options - `algorithm` is the JWS algorithm that the key is for. Default: `ES256`.
+ * @throws {SignerError} With code `misconfigured` if the store can't create keys, or none for the algorithm; with code `misconfigured` or, on a
  *   token, `ambiguous-key` if the key already exists.
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
@@ -40,7 +46,7 @@ export async function createKey(uri: string, options: ProviderOptions = {}): Pro
  * Lists keys.
  *
  * @param uri - The store, or a part of a key's URI that narrows the search.
- * @returns The URIs of the keys that can sign ES256.
+ * @returns The URIs of the keys that can sign with an algorithm that the provider supports.
  * @throws {SignerError} With code `misconfigured` if the store can't list its keys.
  */
 export async function listKeys(uri: string, options: ProviderOptions = {}): Promise<string[]> {

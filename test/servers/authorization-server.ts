@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import type { ClientMetadata } from "oidc-provider";
+import type { ClientMetadata, Configuration } from "oidc-provider";
 import { agentPolicy, routes } from "./authorization-policy.js";
 import { INTERACTION, interact } from "./automatic-user.js";
 import { type LoopbackServer, loopbackServer, type RecordedRequest } from "./loopback-server.js";
@@ -21,6 +21,8 @@ export interface AuthorizationServerOptions {
   audience?: string;
   /** Serves TLS with client certificates (`tls_client_auth`): the server's certificate, and the trusted client's. */
   mutualTls?: { own: Certificate; client: Certificate };
+  /** The JWS algorithms of proofs and client assertions. Default: those of oidc-provider. */
+  algorithms?: readonly string[];
   /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
@@ -64,13 +66,14 @@ export const confidential = {
 /** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/", mutualTls } = options;
+  const { audience = "https://resource.example/", mutualTls, algorithms } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
   const clients = defaultClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
     ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined }),
+    ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });
 
@@ -97,7 +100,7 @@ function providerFactory(
   key: JWK,
   audience: string,
   offerNonces: boolean,
-  policy: ReturnType<typeof agentPolicy> & { clients: ClientMetadata[] },
+  policy: ReturnType<typeof agentPolicy> & Pick<Configuration, "clients" | "enabledJWA">,
 ): () => RequestListener {
   const memory: Memory = new Map();
   const cookieKeys = [randomBytes(32).toString("base64url")];
@@ -114,6 +117,12 @@ function providerFactory(
     const handler = provider.callback();
     return (req, res) => (req.url?.startsWith(INTERACTION) ? interact(provider, req, res) : handler(req, res));
   };
+}
+
+/** The types of oidc-provider don't have ML-DSA. */
+function enabledJwa(algorithms: readonly string[]): NonNullable<Configuration["enabledJWA"]> {
+  const values = [...algorithms] as ("ES256" | "PS256")[];
+  return { dPoPSigningAlgValues: values, clientAuthSigningAlgValues: values };
 }
 
 async function signingKey(): Promise<JWK> {

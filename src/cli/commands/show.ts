@@ -32,11 +32,12 @@ function publicKeyPem(jwk: PublicJwk): string {
 
 function printAll(
   output: Output,
-  { uri, jkt, protection, exportable, evidence }: KeyDescription,
+  { uri, alg, jkt, protection, exportable, evidence }: KeyDescription,
   jwk: PublicJwk,
   pem: string,
 ): void {
   output.row("key", uri);
+  output.row("algorithm", alg);
   output.row("jkt", jkt);
   output.row("protection", protection);
   output.row(
