@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type AwsKms, awsKms, type KmsKey } from "../../emulators/aws-kms.js";
 import type { Fault } from "../../emulators/fault-plan.js";
 import { hasMlDsa } from "../../emulators/ml-dsa.js";
+import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 
 let kms: AwsKms;
 beforeAll(async () => {
@@ -139,6 +140,24 @@ describe.each(available)("%s", (alg, spec, [signingAlgorithm, messageType, bytes
     await using listed = provider.open(uris[0] ?? "", options);
     expect(await listed.publicJwk()).toEqual(jwk);
     await account.close();
+  });
+});
+
+describe("servers", () => {
+  let signers: Map<AlgorithmName, KmsSigner>;
+  let servers: AlgorithmServers;
+  beforeAll(async () => {
+    signers = new Map(available.map(([alg, spec]) => [alg, newSigner(keyOf(spec), { algorithm: alg })]));
+    servers = await algorithmServers([...signers.values()]);
+  });
+  afterAll(async () => {
+    await servers.close();
+    await Promise.all([...signers.values()].map((signer) => signer.close()));
+  });
+
+  it.each(available)("accept %s proofs and client assertions (oidc-provider, oauth4webapi)", async (alg) => {
+    const { key, token, resource } = await servers.useKey(signers.get(alg) ?? expect.unreachable());
+    expect([token, resource]).toEqual([key, key]);
   });
 });
 
