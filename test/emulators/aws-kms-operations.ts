@@ -1,10 +1,10 @@
 /** The operations of the AWS KMS emulator, after the API reference (version 2014-11-01). */
 import { randomBytes } from "node:crypto";
-import type { KeySpec, KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
+import type { KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import type { KeyMaterial } from "./aws-kms-material.js";
-import { checkSignRequest, checkSignRequestFor, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
+import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
 import type { Fault } from "./fault-plan.js";
 
 /** The operations that the emulator implements. */
@@ -112,8 +112,6 @@ const STATES: Readonly<Record<KmsKey["state"], string | undefined>> = {
 };
 
 const SIGN_VERIFY: KeyUsageType = "SIGN_VERIFY";
-
-const isSigningSpec = (spec: string): spec is KeySpec => Object.hasOwn(SIGNING_ALGORITHMS, spec);
 
 function algorithmsOf({ usage, spec }: KmsKey): readonly SigningAlgorithmSpec[] | undefined {
   return usage === SIGN_VERIFY ? SIGNING_ALGORITHMS[spec] : undefined;

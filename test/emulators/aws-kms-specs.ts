@@ -28,6 +28,11 @@ export const SIGNING_ALGORITHMS: Partial<Record<KeySpec, readonly SigningAlgorit
   ML_DSA_87: ML_DSA,
 };
 
+/** Returns whether the name is that of a KeySpec that can have the usage SIGN_VERIFY. */
+export function isSigningSpec(name: string): name is KeySpec {
+  return Object.hasOwn(SIGNING_ALGORITHMS, name);
+}
+
 /** The parameters of Sign. */
 export interface SignRequest {
   readonly algorithm: string;
