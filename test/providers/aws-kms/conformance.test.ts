@@ -12,7 +12,7 @@ afterEach(() => kms.plan.always("Sign", undefined));
 afterAll(() => kms.close());
 
 const open = (options: KeySignerOptions = {}, { arn } = key) =>
-  new KmsSigner(arn, { clientConfig: { endpoint, credentials, maxAttempts: 1 }, ...options });
+  new KmsSigner(arn, { clientConfig: { endpoint, credentials, maxAttempts: 1 }, algorithm: "ES256", ...options });
 
 describe("the conformance kit", () => {
   const cases = conformance({
