@@ -90,7 +90,7 @@ function damagePublicKey(fault: Fault, response: PublicKeyResponse, { store }: F
   });
   switch (fault) {
     case "other-key": {
-      const pem = Buffer.from(pemOf(otherKey(store, response.name).spki ?? Buffer.alloc(0)));
+      const pem = Buffer.from(pemOf(otherKey(store, response.name).keyPair?.spki ?? Buffer.alloc(0)));
       return withKey(pem, checksum(pem));
     }
     case "corrupt-signature":
@@ -112,11 +112,11 @@ function damagePublicKey(fault: Fault, response: PublicKeyResponse, { store }: F
 
 /** Returns a version of the same algorithm with another key. */
 function otherKey(store: KmsStore, name: string): StoredVersion {
-  const { fields, spki } = store.version(name);
+  const { fields, keyPair } = store.version(name);
   const key = new KmsStore(store.keyRing).addKey({ algorithm: fields.algorithm });
   for (;;) {
     const version = store.addVersion(key);
-    if (spki === undefined || !version.spki?.equals(spki)) return version;
+    if (!keyPair || !version.keyPair?.spki.equals(keyPair.spki)) return version;
   }
 }
 

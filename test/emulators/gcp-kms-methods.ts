@@ -89,11 +89,11 @@ export type Methods = { [Name in Operation]: (request: Requests[Name]) => unknow
 export function methods(store: KmsStore) {
   return {
     GetPublicKey: ({ name, publicKeyFormat }): PublicKeyResponse => {
-      const { fields, spki } = enabled(store.version(name));
+      const { fields, keyPair } = enabled(store.version(name));
       const { algorithm, protectionLevel } = fields;
-      if (!spki)
+      if (!keyPair)
         throw new GrpcError(status.FAILED_PRECONDITION, `${name} has algorithm ${algorithm}, which has no public key.`);
-      return { name, algorithm, protectionLevel, ...exportPublicKey(spki, algorithm, publicKeyFormat) };
+      return { name, algorithm, protectionLevel, ...exportPublicKey(keyPair.spki, algorithm, publicKeyFormat) };
     },
     AsymmetricSign: (request): SignResponse => sign(enabled(store.version(request.name)), request),
     GetCryptoKeyVersion: ({ name }) => store.poll(store.version(name)),
@@ -151,14 +151,13 @@ export function pemOf(spki: Buffer): string {
 
 /** Signs the digest or the data of a request with a version. */
 export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
-  const { fields, purpose, privateKey } = version;
+  const { fields, purpose, keyPair } = version;
   const { name, algorithm, protectionLevel } = fields;
   const row = ASYMMETRIC_ALGORITHMS[algorithm];
   if (purpose !== "ASYMMETRIC_SIGN" || !row)
     throw new GrpcError(status.FAILED_PRECONDITION, `${name} has purpose ${purpose}, it can't be used for signing.`);
-  if (!row.sign || !privateKey)
-    throw new GrpcError(status.UNIMPLEMENTED, `The emulator doesn't sign with ${algorithm}.`);
-  const signature = row.sign(privateKey, request.digest ? digestOf(version, request) : dataOf(row, request));
+  if (!keyPair?.sign) throw new GrpcError(status.UNIMPLEMENTED, `The emulator doesn't sign with ${algorithm}.`);
+  const signature = keyPair.sign(request.digest ? digestOf(version, request) : dataOf(row, request));
   return {
     name,
     signature,

@@ -1,7 +1,6 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
-import type { KeyObject } from "node:crypto";
 import { status } from "@grpc/grpc-js";
-import { ASYMMETRIC_ALGORITHMS } from "./gcp-kms-algorithms.js";
+import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
@@ -36,9 +35,8 @@ export interface VersionFields {
 export interface StoredVersion {
   readonly fields: VersionFields & { name: string };
   readonly purpose: string;
-  readonly privateKey: KeyObject | undefined;
-  /** SubjectPublicKeyInfo in DER, of an asymmetric key. */
-  readonly spki: Buffer | undefined;
+  /** Missing for a symmetric key. */
+  readonly keyPair: KeyPair | undefined;
   /** While the state is PENDING_GENERATION: how many more reads return that state. */
   pollsUntilGenerated: number;
 }
@@ -93,12 +91,10 @@ export class KmsStore {
       ...options,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };
-    const { privateKey, spki } = ASYMMETRIC_ALGORITHMS[fields.algorithm]?.generate() ?? {};
     const version = {
       fields,
       purpose: key.fields.purpose,
-      privateKey,
-      spki,
+      keyPair: ASYMMETRIC_ALGORITHMS[fields.algorithm]?.generate(),
       pollsUntilGenerated: POLLS_UNTIL_GENERATED,
     };
     key.versions.push(version);
