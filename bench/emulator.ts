@@ -5,7 +5,7 @@
  */
 import { createInterface } from "node:readline";
 
-const { connection, plan } = process.argv[2] === "aws" ? await aws(process.argv[3]) : await gcp();
+const { connection, plan } = process.argv[2] === "aws" ? await aws(process.argv[3]) : await gcp(process.argv[3]);
 console.log(JSON.stringify(connection));
 for await (const line of createInterface(process.stdin)) {
   const [command, value] = line.split(" ");
@@ -22,8 +22,8 @@ async function aws(spec = "ECC_NIST_P256") {
   return { connection: { endpoint, region, credentials, key: keys.add({ spec }).arn }, plan };
 }
 
-async function gcp() {
+async function gcp(algorithm = "EC_SIGN_P256_SHA256") {
   const { gcpKms } = await import("../test/emulators/gcp-kms.js");
   const { endpoint, store, plan } = await gcpKms();
-  return { connection: { endpoint, key: store.addVersion(store.addKey()).fields.name }, plan };
+  return { connection: { endpoint, key: store.addVersion(store.addKey({ algorithm })).fields.name }, plan };
 }
