@@ -11,13 +11,15 @@ import {
   loadProviders,
   openSigner,
   requireNonExportable,
+  type Signer,
   SignerError,
 } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import type { AlgorithmName } from "hardproof/provider";
 import { importJWK, jwtVerify } from "jose";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { isSignedBy } from "../../../test/providers/verify-jws.js";
+import { type AlgorithmServers, algorithmServers } from "../../../test/servers/algorithm-servers.js";
 import { provider } from "../src/index.js";
 import { formatTransitUri, parseTransitUri } from "../src/uri.js";
 import type { KeyType } from "./transit-keys.js";
@@ -68,7 +70,7 @@ for (const type of new Set(ALGORITHMS.map(([, type]) => type))) server.addKey(ty
 /** The small RSA keys sign faster. */
 const KIT = ALGORITHMS.map(([alg, type]) => [alg, type.replace(/^rsa-\d+/, "rsa-2048")] as const);
 
-describe.each(KIT.slice(0, 1))("the conformance kit with %s", (algorithm, type) => {
+describe.each(KIT)("the conformance kit with %s", (algorithm, type) => {
   const uri = server.uriOf(type, `&algorithm=${algorithm}`);
   const otherType = type === "ecdsa-p256" ? "ecdsa-p384" : "ecdsa-p256";
   const cases = conformance({
@@ -141,6 +143,27 @@ describe("an algorithm", () => {
     const error = await errorOf(createKey(server.uriOf("never"), { algorithm: "ML-DSA-44" }));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("ML-DSA-44") });
     expect(server.requests).toHaveLength(sent);
+  });
+});
+
+describe("servers", () => {
+  let signers: Map<AlgorithmName, Signer>;
+  let servers: AlgorithmServers;
+  beforeAll(async () => {
+    const opened = ALGORITHMS.map(async ([alg, type]) => {
+      return [alg, await openSigner(server.uriOf(type, `&algorithm=${alg}`))] as const;
+    });
+    signers = new Map(await Promise.all(opened));
+    servers = await algorithmServers([...signers.values()]);
+  });
+  afterAll(async () => {
+    await servers.close();
+    await Promise.all([...signers.values()].map((signer) => signer.close()));
+  });
+
+  it.each(ALGORITHMS)("accept %s in proofs and client assertions (oidc-provider, oauth4webapi)", async (alg) => {
+    const { key, token, resource } = await servers.useKey(signers.get(alg) ?? expect.unreachable());
+    expect([token, resource]).toEqual([key, key]);
   });
 });
 

@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import type { SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import type { AlgorithmName } from "hardproof/provider";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../emulators/crc32c.js";
 import type { Fault } from "../../emulators/fault-plan.js";
 import { gcpKms } from "../../emulators/gcp-kms.js";
 import type { KeyOptions } from "../../emulators/gcp-kms-store.js";
+import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { ONE_OF_EACH, SIGNS_DATA, UNUSABLE, USABLE } from "./algorithms.js";
 
 const kms = await gcpKms();
@@ -137,6 +138,24 @@ describe("the public key", () => {
     kms.plan.always("GetPublicKey", "other-algorithm");
     const error = await errorOf(signer.publicJwk());
     expect(error).toMatchObject({ code: "wrong-key", message: expect.stringMatching(/EC P-384.*Ed25519/) });
+  });
+});
+
+describe("servers", () => {
+  let signers: Map<AlgorithmName, GcpKmsSigner>;
+  let servers: AlgorithmServers;
+  beforeAll(async () => {
+    signers = new Map(ONE_OF_EACH.map(([algorithm, alg]) => [alg, newSigner({ algorithm })]));
+    servers = await algorithmServers([...signers.values()]);
+  });
+  afterAll(async () => {
+    await servers.close();
+    await Promise.all([...signers.values()].map((signer) => signer.close()));
+  });
+
+  it.each(ONE_OF_EACH)("accept %s in proofs and client assertions (oidc-provider, oauth4webapi)", async (_, alg) => {
+    const { key, token, resource } = await servers.useKey(signers.get(alg) ?? expect.unreachable());
+    expect([token, resource]).toEqual([key, key]);
   });
 });
 

@@ -15,9 +15,8 @@ afterAll(() => kms.close());
 const open = (name: string, options: GcpKmsSignerOptions = {}) =>
   new GcpKmsSigner(name, { endpoint: kms.endpoint, ...options });
 
-describe.each(ONE_OF_EACH.slice(0, 1))("the conformance kit with %s", (algorithm) => {
+describe.each(ONE_OF_EACH.filter((row) => !SIGNS_DATA.includes(row)))("the conformance kit with %s", (algorithm) => {
   const name = versionOf({ algorithm });
-  const signsData = SIGNS_DATA.some(([name]) => name === algorithm);
   const cases = conformance({
     open: () => open(name),
     secrets: "The emulator doesn't need credentials.",
@@ -32,7 +31,6 @@ describe.each(ONE_OF_EACH.slice(0, 1))("the conformance kit with %s", (algorithm
       return open(name, options);
     },
     signatures: 100,
-    ...(signsData && { minMessageBytes: 1, maxMessageBytes: 65_536 }),
   });
   for (const { name, run, notApplicable } of cases)
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
