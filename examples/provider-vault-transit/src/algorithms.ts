@@ -1,48 +1,48 @@
-/** The key types of the transit engine, and how it is asked for a signature with each JWS algorithm. */
+/** How the transit engine signs with each JWS algorithm: the types of the keys, and the parameters of a request. */
 import { type AlgorithmName, algorithmToCreate, SignerError } from "hardproof/provider";
 
-const RSA: readonly AlgorithmName[] = ["PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
-
-/** The algorithms of each key type. A new key has the first type that fits. */
-const TYPES: Readonly<Record<string, readonly AlgorithmName[]>> = {
-  "ecdsa-p256": ["ES256"],
-  "ecdsa-p384": ["ES384"],
-  "ecdsa-p521": ["ES512"],
-  ed25519: ["Ed25519"],
-  "rsa-3072": RSA,
-  "rsa-2048": RSA,
-  "rsa-4096": RSA,
-};
-
-/** How the server is asked for a signature. */
-export interface SignParameters {
-  /** The last segment of the URL. Without it, the server signs the message itself. */
+/** The engine's words for a JWS algorithm. */
+export interface TransitAlgorithm {
+  /** The key types that can sign with it. A new key has the first one. */
+  readonly types: readonly [string, ...string[]];
+  /** The last segment of the URL, if the server is sent a digest. Otherwise it is sent the message. */
   readonly hash?: "sha2-256" | "sha2-384" | "sha2-512";
   readonly signatureAlgorithm?: "pss" | "pkcs1v15";
 }
 
-/** By algorithm. One that isn't here can't be used with the engine. */
-export const SIGN_PARAMETERS: Readonly<Partial<Record<AlgorithmName, SignParameters>>> = {
-  ES256: { hash: "sha2-256" },
-  ES384: { hash: "sha2-384" },
-  ES512: { hash: "sha2-512" },
-  Ed25519: {},
-  PS256: { hash: "sha2-256", signatureAlgorithm: "pss" },
-  PS384: { hash: "sha2-384", signatureAlgorithm: "pss" },
-  PS512: { hash: "sha2-512", signatureAlgorithm: "pss" },
-  RS256: { hash: "sha2-256", signatureAlgorithm: "pkcs1v15" },
-  RS384: { hash: "sha2-384", signatureAlgorithm: "pkcs1v15" },
-  RS512: { hash: "sha2-512", signatureAlgorithm: "pkcs1v15" },
+const RSA = ["rsa-3072", "rsa-2048", "rsa-4096"] as const;
+
+const ALGORITHMS: Readonly<Partial<Record<AlgorithmName, TransitAlgorithm>>> = {
+  ES256: { types: ["ecdsa-p256"], hash: "sha2-256" },
+  ES384: { types: ["ecdsa-p384"], hash: "sha2-384" },
+  ES512: { types: ["ecdsa-p521"], hash: "sha2-512" },
+  Ed25519: { types: ["ed25519"] },
+  PS256: { types: RSA, hash: "sha2-256", signatureAlgorithm: "pss" },
+  PS384: { types: RSA, hash: "sha2-384", signatureAlgorithm: "pss" },
+  PS512: { types: RSA, hash: "sha2-512", signatureAlgorithm: "pss" },
+  RS256: { types: RSA, hash: "sha2-256", signatureAlgorithm: "pkcs1v15" },
+  RS384: { types: RSA, hash: "sha2-384", signatureAlgorithm: "pkcs1v15" },
+  RS512: { types: RSA, hash: "sha2-512", signatureAlgorithm: "pkcs1v15" },
 };
 
+const NAMES = Object.keys(ALGORITHMS) as AlgorithmName[];
+
+/** @throws {SignerError} With code `wrong-key` if the engine doesn't have the algorithm. */
+export function transitAlgorithm(name: AlgorithmName): TransitAlgorithm {
+  const algorithm = ALGORITHMS[name];
+  if (algorithm) return algorithm;
+  throw new SignerError("wrong-key", `The transit engine doesn't sign with ${name}.`);
+}
+
 /** Returns the algorithms that a key of this type can sign with. Empty if it can't sign a JWS. */
-export function algorithmsOf(type: string): readonly AlgorithmName[] {
-  return (Object.hasOwn(TYPES, type) && TYPES[type]) || [];
+export function algorithmsOf(type: string): AlgorithmName[] {
+  return NAMES.filter((name) => transitAlgorithm(name).types.includes(type));
 }
 
 /** Returns the error for a key that can't sign a JWS. */
 export function wrongType(type: string): SignerError {
-  const remedy = `Use a key of one of the types ${Object.keys(TYPES).join(", ")}.`;
+  const types = new Set(NAMES.flatMap((name) => transitAlgorithm(name).types));
+  const remedy = `Use a key of one of the types ${[...types].join(", ")}.`;
   return new SignerError("wrong-key", `The key's type is ${type}, which can't sign a JWS. ${remedy}`);
 }
 
@@ -52,6 +52,5 @@ export function wrongType(type: string): SignerError {
  * @throws {SignerError} With code `misconfigured` if the engine doesn't have the algorithm.
  */
 export function typeFor(algorithm: AlgorithmName | undefined): string {
-  const { alg } = algorithmToCreate(algorithm, Object.keys(SIGN_PARAMETERS) as AlgorithmName[]);
-  return Object.keys(TYPES).find((type) => TYPES[type]?.includes(alg)) ?? "";
+  return transitAlgorithm(algorithmToCreate(algorithm, NAMES).alg).types[0];
 }

@@ -1,6 +1,6 @@
 /** The only file that talks to the server: four requests of the transit engine, and the mapping of its errors. */
 import { ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
-import type { SignParameters } from "./algorithms.js";
+import type { TransitAlgorithm } from "./algorithms.js";
 import type { TransitKeyName } from "./uri.js";
 
 /** A key, as the server describes it. */
@@ -34,10 +34,10 @@ export async function readKey(key: TransitKeyName, signal: AbortSignal): Promise
  */
 export async function signInput(
   key: TransitKeyName,
-  { version, parameters, input }: { version: number; parameters: SignParameters; input: Uint8Array },
+  { version, algorithm, input }: { version: number; algorithm: TransitAlgorithm; input: Uint8Array },
   signal: AbortSignal,
 ): Promise<{ signature: Uint8Array; version: number }> {
-  const { hash, signatureAlgorithm } = parameters;
+  const { hash, signatureAlgorithm } = algorithm;
   const body = {
     input: Buffer.from(input).toString("base64"),
     marshaling_algorithm: "jws",

@@ -12,7 +12,7 @@ import {
   SignerError,
   signerError,
 } from "hardproof/provider";
-import { algorithmsOf, SIGN_PARAMETERS, wrongType } from "./algorithms.js";
+import { algorithmsOf, transitAlgorithm, wrongType } from "./algorithms.js";
 import { readKey, signInput, type TransitKey } from "./client.js";
 import { formatTransitUri, SCHEME, type TransitKeyName } from "./uri.js";
 
@@ -37,13 +37,13 @@ async function openKey(location: TransitKeyName, signal: AbortSignal): Promise<O
   const key = await readKey(location, signal);
   const version = location.version ?? key.latestVersion;
   const publicKey = publicKeyOf(key, version, location.algorithm);
-  const parameters = SIGN_PARAMETERS[publicKey.alg] ?? {};
+  const algorithm = transitAlgorithm(publicKey.alg);
   const keyRefOf = (number: number) => `${location.name}:v${number}`;
   return {
     publicKey,
     keyRef: keyRefOf(version),
     signDigest: async (input, options) => {
-      const response = await signInput(location, { version, parameters, input }, options.signal);
+      const response = await signInput(location, { version, algorithm, input }, options.signal);
       return { signature: response.signature, form: "raw", keyRef: keyRefOf(response.version) };
     },
     describe: async (options) => factsOf(await readKey(location, options.signal), version),
