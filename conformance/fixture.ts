@@ -17,8 +17,8 @@ export interface Fixture {
   /** Returns how many connections all signers together have opened so far. */
   connections?: (() => number) | Reason | undefined;
   /**
-   * A new signer whose key can't sign with the algorithm. Its error must name the type that was `found`, such as `P-384`
-   * or `RSA`, and the one that is `needed`. Default of `needed`: P-256.
+   * A new signer whose key can't sign with the algorithm that it is opened for. Its error must name the type that was
+   * `found` (`P-384`, `RSA`), and what is `needed`. Default of `needed`: the algorithm of {@link Fixture.open}.
    */
   wrongKey?: { open(): MaybePromise<Signer>; found: string; needed?: RegExp } | Reason | undefined;
   /**
@@ -35,6 +35,10 @@ export interface Fixture {
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
   /** Strings that must not appear in any output: PIN, token, private key. */
   secrets?: readonly string[] | Reason | undefined;
+  /** The bytes of the shortest message that the store signs, if it doesn't sign an empty one. */
+  minMessageBytes?: number | undefined;
+  /** The bytes of the longest message that the store signs, if it has a limit. */
+  maxMessageBytes?: number | undefined;
   /** Why it is acceptable that the store signs on the event loop, if it does. */
   onEventLoop?: Reason | undefined;
   /**

@@ -28,7 +28,7 @@ export {
   type TokenStoreErrorCode,
 } from "./errors.js";
 export { ALGORITHM_NAMES } from "./jose/algorithms.js";
-export { signatureLength, verifySignature } from "./jose/signature.js";
+export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
 export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";

@@ -35,16 +35,6 @@ export function verifySignature(jwk: PublicJwk, message: Uint8Array, signature: 
   return isSignature(importPublicKey(jwk), message, signature);
 }
 
-/**
- * Returns the length of each signature of a key, in bytes, in JOSE's format.
- *
- * @param jwk - The result of `publicJwk()` of a signer.
- * @throws {SignerError} As {@link verifySignature} does.
- */
-export function signatureLength(jwk: PublicJwk): number {
-  return importPublicKey(jwk).signatureBytes;
-}
-
 function wrongLength(signature: Uint8Array, bytes: number, alg: string): SignerError {
   const expected = `a signature of this key with ${alg} has ${bytes}`;
   return new SignerError("integrity", `The signature has ${signature.length} bytes; ${expected}.`);
