@@ -1,6 +1,6 @@
 /** The algorithms of Cloud KMS that the tests use, and what this version of Node can do with them. */
-import { ALGORITHMS, type AlgorithmName } from "hardproof/provider";
-import { isAvailable } from "../../../src/jose/find-algorithm.js";
+import { type AlgorithmName, findAlgorithm } from "hardproof/provider";
+import { testedAlgorithms } from "../../tested-algorithms.js";
 
 /** Each signing algorithm of Cloud KMS that is a JWS algorithm, and that one. */
 const ALL = [
@@ -23,16 +23,16 @@ const ALL = [
 /** Cloud KMS's name of an algorithm. */
 export type KmsAlgorithm = (typeof ALL)[number][0];
 
-const isUsable = (alg: AlgorithmName) => ALGORITHMS.some((row) => row.alg === alg && isAvailable(row));
+const USABLE_NAMES = testedAlgorithms("gcp-kms");
 
 /** Those that this version of Node can verify. */
-export const USABLE = ALL.filter(([, alg]) => isUsable(alg));
+export const USABLE = ALL.filter(([, alg]) => USABLE_NAMES.includes(alg));
 
 /** Those that this version of Node can't verify: ML-DSA before Node 24. */
-export const UNUSABLE = ALL.filter(([, alg]) => !isUsable(alg));
+export const UNUSABLE = ALL.filter(([, alg]) => !USABLE_NAMES.includes(alg));
 
 /** The first of those for each JWS algorithm. */
 export const ONE_OF_EACH = USABLE.filter(([, alg], at) => USABLE.findIndex((row) => row[1] === alg) === at);
 
 /** Those that sign the message itself. */
-export const SIGNS_DATA = USABLE.filter(([, alg]) => ALGORITHMS.find((row) => row.alg === alg)?.hash === undefined);
+export const SIGNS_DATA = USABLE.filter(([, alg]) => findAlgorithm(alg)?.hash === undefined);
