@@ -20,9 +20,6 @@ const ALL = [
   ["PQ_SIGN_ML_DSA_87", "ML-DSA-87"],
 ] as const satisfies readonly (readonly [kmsAlgorithm: string, alg: AlgorithmName])[];
 
-/** Cloud KMS's name of an algorithm. */
-export type KmsAlgorithm = (typeof ALL)[number][0];
-
 const USABLE_NAMES = testedAlgorithms("gcp-kms");
 
 /** Those that this version of Node can verify. */
