@@ -1,5 +1,5 @@
 /** The only file that talks to the server: four requests of the transit engine, and the mapping of its errors. */
-import { ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
+import { type ErrorRow, ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
 import type { TransitAlgorithm } from "./algorithms.js";
 import type { TransitKeyName } from "./uri.js";
 
@@ -130,15 +130,25 @@ const ERRORS = new ErrorTable(
   ["misconfigured", "The request failed."],
 );
 
+/** What the server says of requests that can't succeed. OpenBao responds to some of them with status 500. */
+const FINAL_ERRORS: readonly (readonly [RegExp, ErrorRow])[] = [
+  [/key not found/, ERRORS.get("404")],
+  [/soft-deleted/, ["access-denied", "The key is soft-deleted. Restore it, or use another key."]],
+  [
+    /requested version for signing|no such key version/,
+    ["key-not-found", "The key can't sign with this version. Use another version, or leave it out for the latest."],
+  ],
+];
+
 /** Maps an error response. The message quotes the server's errors. */
 function toSignerError(status: number, errors: unknown): SignerError {
   const details = Array.isArray(errors) ? errors.join("; ").replace(/\s+/g, " ") : "";
-  if (status === 400 && /key not found/.test(details)) return toSignerError(404, errors);
   if (status >= 300 && status < 400)
     return misconfigured(`HTTP ${status}: The server redirects. Use the address of the active node.`);
-  const [code, remedy] = ERRORS.get(String(status));
+  const final = FINAL_ERRORS.find(([pattern]) => pattern.test(details))?.[1];
+  const [code, remedy] = final ?? ERRORS.get(String(status));
   const message = `HTTP ${status}: ${remedy}${details && ` Server: ${details}`}`;
-  return new SignerError(status >= 500 ? "unavailable" : code, message);
+  return new SignerError(status >= 500 && !final ? "unavailable" : code, message);
 }
 
 function publicKeysOf(keys: unknown): Map<number, string> {

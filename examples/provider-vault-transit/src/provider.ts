@@ -42,7 +42,7 @@ async function list(uri: string, options: VaultTransitOptions = {}): Promise<str
     const uris: string[] = [];
     for (const name of await listKeys(engine, signal)) {
       const { type, latestVersion: version, data } = await readKey({ ...engine, name }, signal);
-      if (data.derived !== true)
+      if (data.derived !== true && data.soft_deleted !== true)
         uris.push(...urisOf({ ...engine, name, version }, type, engine.algorithm ?? options.algorithm));
     }
     return uris;

@@ -55,6 +55,8 @@ function publicKeyOf({ type, publicKeys, data }: TransitKey, version: number, al
   const allowed = algorithmsOf(type);
   if (allowed.length === 0) throw wrongType(type);
   if (data.derived === true) throw new SignerError("wrong-key", "The key is derived. Use one with derived=false.");
+  if (data.soft_deleted === true)
+    throw new SignerError("access-denied", "The key is soft-deleted. Restore it, or use another key.");
   const text = publicKeys.get(version);
   if (text !== undefined) return importPublicKey(parsePublicKey(text), { algorithm, allowed }).jwk;
   const versions = [...publicKeys.keys()].join(", ") || "none";

@@ -106,7 +106,7 @@ function inputOf({ input }: Record<string, unknown>): Buffer {
 function signWithRsa(key: KeyObject, hash: RsaHash, digest: Buffer, body: Record<string, unknown>): Buffer {
   const { signature_algorithm = "pss", salt_length = "auto" } = body;
   const length = createHash(hash).digest().length;
-  if (digest.length !== length) throw new TransitError("crypto/rsa: input must be hashed message", 500);
+  if (digest.length !== length) throw new TransitError("crypto/rsa: input must be hashed with given hash", 500);
   if (signature_algorithm === "pkcs1v15") return Buffer.from(signPkcs1(key, hash, digest));
   if (signature_algorithm !== "pss")
     throw new TransitError(`unsupported rsa signature algorithm ${signature_algorithm}`, 500);

@@ -104,7 +104,9 @@ export class TransitServer {
       send(200, this.#operate(operation, { name, hash, body, fault }));
     } catch (error) {
       if (!(error instanceof TransitError)) throw error;
-      send(error.status, { errors: error.message ? [error.message] : [] });
+      // OpenBao responds to some bad requests with 500, and with its errors in this form.
+      const message = error.status === 500 ? `1 error occurred:\n\t* ${error.message}\n\n` : error.message;
+      send(error.status, { errors: message ? [message] : [] });
     }
   }
 
@@ -158,7 +160,7 @@ function signWith(key: TransitKey | undefined, { hash, body, fault }: Omit<Argum
   if (typeof key_version !== "number") throw new TransitError("the tests expect key_version");
   const version = fault === "other-key" ? generateVersion(key.type) : key.versions[key_version - 1];
   if (version === undefined)
-    throw new TransitError("requested version for signing is higher than the latest key version");
+    throw new TransitError("requested version for signing is higher than the latest key version", 500);
   const understood = fault === "longest-salt" ? { ...body, salt_length: undefined } : body;
   const signature = signInput(key, version, understood, hash).toString("base64url");
   const reported = fault === "other-version" ? key_version + 1 : key_version;

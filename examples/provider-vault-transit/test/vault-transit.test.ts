@@ -29,6 +29,7 @@ const server = await new TransitServer().listen();
 server.addKey("dpop");
 server.addKey("aes", "aes256-gcm96");
 server.addKey("derived", "ed25519", { derived: true });
+server.addKey("deleted", "ecdsa-p256", { soft_deleted: true });
 process.env.VAULT_TOKEN = server.token;
 const directory = mkdtempSync(join(tmpdir(), "hardproof-vault-"));
 // Loads the provider as an operator would.
@@ -208,6 +209,8 @@ describe("requests", () => {
 });
 
 describe("responses", () => {
+  const internal = (error: string) => ({ status: 500, errors: [`1 error occurred:\n\t* ${error}\n\n`] });
+  const version = "requested version for signing is";
   const responses: [string, Fault, string, boolean][] = [
     ["400", { status: 400, errors: ["version is too old"] }, "misconfigured", false],
     ["400 for a key that was deleted", { status: 400, errors: ["signing key not found"] }, "key-not-found", false],
@@ -215,6 +218,9 @@ describe("responses", () => {
     ["412", { status: 412 }, "unavailable", true],
     ["429", { status: 429, errors: ["rate limit quota exceeded"] }, "throttled", true],
     ["500", { status: 500, errors: ["1 error occurred:\n\t* no\n\n"] }, "unavailable", true],
+    ["500 for a version that is too old", internal(`${version} less than the minimum`), "key-not-found", false],
+    ["500 for a version that was removed", internal("no such key version"), "key-not-found", false],
+    ["500 for a soft-deleted key", internal("refusing to use soft-deleted key"), "access-denied", false],
     ["503", { status: 503, errors: ["Vault is sealed"] }, "unavailable", true],
     ["a redirect", { status: 307, location: "http://127.0.0.1:1/v1/transit/sign/dpop" }, "misconfigured", false],
     ["a reset connection", "reset", "unavailable", true],
@@ -237,6 +243,7 @@ describe("responses", () => {
     ["a missing key", "none", "", "key-not-found"],
     ["a key for encryption", "aes", "", "wrong-key"],
     ["a derived key, which has no public key of its own", "derived", "", "wrong-key"],
+    ["a soft-deleted key", "deleted", "", "access-denied"],
     ["a missing version", "dpop", "&version=9", "key-not-found"],
     ["a token variable that isn't set", "dpop", "&token-source=env:HARDPROOF_NO_TOKEN", "pin-required"],
     ["a token file that doesn't exist", "dpop", "&token-source=/no/such/token", "pin-required"],
@@ -278,7 +285,7 @@ describe("createKey and listKeys", () => {
     expect(found).toContain(
       formatTransitUri({ ...parseTransitUri(server.uriOf("dpop")), version: 1, algorithm: "ES256" }),
     );
-    expect(found.filter((uri) => /\/(aes|derived)/.test(uri))).toEqual([]);
+    expect(found.filter((uri) => /\/(aes|derived|deleted)/.test(uri))).toEqual([]);
     for (const uri of found) await (await openSigner(uri)).publicJwk();
     const rsa = found.filter((uri) => uri.includes("/rsa-2048"));
     expect(rsa.map((uri) => new URL(uri).searchParams.get("algorithm")).sort()).toEqual([
