@@ -33,7 +33,7 @@ export async function fetchPublicKey(client: GcpKmsClient, name: string, signal:
   return { jwk, algorithm, kmsAlgorithm: String(response.algorithm), isExternal: isExternal(response) };
 }
 
-/** The service returns the requested format in `publicKey`. An emulator may know only the older `pem`. */
+/** The service returns the requested format in `publicKey`. An emulator may only know the older `pem`. */
 function pemOf({ publicKey, pem, pemCrc32c }: PublicKeyResponse): [Buffer, ChecksumValue | null | undefined] {
   if (publicKey?.data) return [Buffer.from(bytesOf(publicKey.data)), publicKey.crc32cChecksum];
   return [Buffer.from(pem ?? ""), pemCrc32c];

@@ -18,7 +18,7 @@ export type Fault =
   | "denied"
   | "corrupt-request"
   | "unverified-digest"
-  | "only-pem"
+  | "no-formats"
   | "other-algorithm";
 
 /** A call that the emulator received. */

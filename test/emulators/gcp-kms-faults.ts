@@ -22,6 +22,8 @@ const PERMISSIONS: Partial<Record<Operation, string>> = {
   CreateCryptoKey: "cloudkms.cryptoKeys.create",
 };
 
+const NO_FORMAT = "PUBLIC_KEY_FORMAT_UNSPECIFIED";
+
 interface FaultContext {
   readonly request: object;
   readonly store: KmsStore;
@@ -35,6 +37,12 @@ export function throwIfError(fault: Fault | undefined, operation: Operation): vo
     const details = `Permission '${PERMISSIONS[operation]}' denied on resource (or it may not exist).`;
     throw new GrpcError(status.PERMISSION_DENIED, details);
   }
+}
+
+/** Throws as Google's fakekms does, which doesn't know the formats of public keys. */
+export function throwIfUnknown(fault: Fault | undefined, request: object): void {
+  if (fault === "no-formats" && "publicKeyFormat" in request && request.publicKeyFormat !== NO_FORMAT)
+    throw new GrpcError(status.UNIMPLEMENTED, "field not supported: public_key_format");
 }
 
 /** Damages a request as the network might, before the service reads it. */
@@ -99,8 +107,6 @@ function damagePublicKey(fault: Fault, response: PublicKeyResponse, { store }: F
       return withKey(data, wrongChecksum(data));
     case "missing-crc":
       return withKey(data, null);
-    case "only-pem":
-      return { ...response, publicKey: null, pem: data.toString(), pemCrc32c: checksum(data) };
     case "other-algorithm":
       return { ...response, algorithm: "EC_SIGN_ED25519" };
     case "other-name":

@@ -12,7 +12,7 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { FaultPlan } from "./fault-plan.js";
-import { damageRequest, damageResponse, throwIfError } from "./gcp-kms-faults.js";
+import { damageRequest, damageResponse, throwIfError, throwIfUnknown } from "./gcp-kms-faults.js";
 import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore } from "./gcp-kms-store.js";
 import { resettableProxy } from "./resettable-proxy.js";
@@ -46,6 +46,7 @@ export async function gcpKms(): Promise<GcpKms> {
     if (fault === "reset") proxy.reset();
     if (fault === "reset" || fault === "hang") return new Promise<never>(() => undefined);
     throwIfError(fault, operation);
+    throwIfUnknown(fault, request);
     damageRequest(fault, request);
     return damageResponse(fault, handlers[operation](request), { request, store });
   };
