@@ -1,21 +1,41 @@
 /** Checks that several cases share: signatures, verified with `node:crypto`, and the errors of calls that must fail. */
 import { equal, fail, ok } from "node:assert/strict";
-import { createPublicKey, verify } from "node:crypto";
+import { constants, createPublicKey, verify } from "node:crypto";
 import type { PublicJwk, SignerError } from "../src/index.js";
 
-/** Length of an ES256 signature in JOSE form, r‖s (RFC 7518 §3.4). */
-export const SIGNATURE_BYTES = 64;
+/** Bytes of a signature whose length doesn't depend on the key (RFC 8032 §5.1.6, FIPS 204 §4). */
+const FIXED_LENGTHS: Readonly<Record<string, number>> = {
+  Ed25519: 64,
+  "ML-DSA-44": 2420,
+  "ML-DSA-65": 3309,
+  "ML-DSA-87": 4627,
+};
 
-/** Fails unless the signature is r‖s with 64 bytes and verifies with the key. */
+/** Returns the bytes of a signature in JOSE form: r‖s for ECDSA (RFC 7518 §3.4), as long as the modulus for RSA. */
+export function signatureBytes(jwk: PublicJwk): number | undefined {
+  const { kty, alg, x = "", n = "" }: { kty: string; alg: string; x?: string; n?: string } = { ...jwk };
+  const bytes = (text: string) => Buffer.from(text, "base64url").length;
+  return { EC: 2 * bytes(x), RSA: bytes(n) }[kty] ?? FIXED_LENGTHS[alg];
+}
+
+/** Fails unless the signature has the length of its algorithm and verifies with the key. */
 export function checkSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array, what = "The signature"): void {
-  equal(signature.length, SIGNATURE_BYTES, `${what} must have ${SIGNATURE_BYTES} bytes; it has ${signature.length}.`);
+  const bytes = signatureBytes(jwk);
+  equal(signature.length, bytes, `${what} with ${jwk.alg} must have ${bytes} bytes; it has ${signature.length}.`);
   ok(isSignature(jwk, data, signature), `${what} does not verify with the public key.`);
 }
 
-/** Returns whether the signature verifies with the key. Throws if the JWK is not a valid key. */
-export function isSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array): boolean {
+/**
+ * Returns whether the signature verifies with the key. What `node:crypto` needs for that follows from the algorithm's
+ * name, not from the package's table, so that a mistake in the table fails a case.
+ */
+function isSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array): boolean {
+  const [, kind, hashBits] = /^([EPR]S)(\d{3})$/.exec(jwk.alg) ?? [];
+  const padding = kind === "PS" ? constants.RSA_PKCS1_PSS_PADDING : constants.RSA_PKCS1_PADDING;
   const key = createPublicKey({ key: { ...jwk }, format: "jwk" });
-  return verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature);
+  const options = { key, dsaEncoding: "ieee-p1363", saltLength: constants.RSA_PSS_SALTLEN_DIGEST } as const;
+  const hash = hashBits === undefined ? null : `sha${hashBits}`;
+  return verify(hash, data, jwk.kty === "RSA" ? { ...options, padding } : options, signature);
 }
 
 /**

@@ -16,8 +16,11 @@ export interface Fixture {
   open(): MaybePromise<Signer>;
   /** Returns how many connections all signers together have opened so far. */
   connections?: (() => number) | Reason | undefined;
-  /** A new signer whose key can't sign ES256. Its error must name the type that was `found`: `P-384`, `RSA`. */
-  wrongKey?: { open(): MaybePromise<Signer>; found: string } | Reason | undefined;
+  /**
+   * A new signer whose key can't sign with the algorithm that it is opened for. Its error must name the type that was
+   * `found` (`P-384`, `RSA`), and what is `needed`. Default of `needed`: the algorithm of {@link Fixture.open}.
+   */
+  wrongKey?: { open(): MaybePromise<Signer>; found: string; needed?: RegExp } | Reason | undefined;
   /**
    * Returns a new signer with these options, whose store returns the public key but never responds to a signature
    * request.
@@ -32,6 +35,10 @@ export interface Fixture {
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
   /** Strings that must not appear in any output: PIN, token, private key. */
   secrets?: readonly string[] | Reason | undefined;
+  /** The bytes of the shortest message that the store signs, if it doesn't sign an empty one. */
+  minMessageBytes?: number | undefined;
+  /** The bytes of the longest message that the store signs, if it has a limit. */
+  maxMessageBytes?: number | undefined;
   /** Why it is acceptable that the store signs on the event loop, if it does. */
   onEventLoop?: Reason | undefined;
   /**

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { builtInProviders } from "../src/keystore/built-in-providers.js";
 import { isProvider } from "../src/keystore/provider.js";
+import { TESTED_ALGORITHMS } from "./tested-algorithms.js";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const list = (path: string) => readdirSync(new URL(`../${path}`, import.meta.url), { withFileTypes: true });
@@ -37,9 +38,7 @@ const exported = new Map(
 function peersOf(folder: string): string[] {
   const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
   return files.flatMap((text) =>
-    [...text.matchAll(/(?:await import|createRequire\(import\.meta\.url\)\.resolve)\("([^"]+)"\)/g)].map(
-      ([, name = ""]) => name,
-    ),
+    [...text.matchAll(/(?:await import|resolveInstalled)\("([^"]+)"\)/g)].map(([, name = ""]) => name),
   );
 }
 
@@ -85,10 +84,30 @@ describe.each(folders)("providers/%s", (folder) => {
     expect(kits).not.toEqual([]);
   });
 
+  it("has the algorithms that its tests sign with in the README", () => {
+    const tested = TESTED_ALGORITHMS[folder] ?? expect.unreachable(`no row in test/tested-algorithms.ts`);
+    const [, cell] = new RegExp(`^\\| \`hardproof/${folder}\` +\\| (.+?) +\\|$`, "m").exec(read("README.md")) ?? [];
+    expect(cell).toBe(shortNames(tested));
+  });
+
+  it("runs the kit with each of those algorithms", () => {
+    const only = TESTED_ALGORITHMS[folder]?.join() === "ES256";
+    const tests = list(`test/providers/${folder}`).map(({ name }) => read(`test/providers/${folder}/${name}`));
+    expect(only || tests.join("\n").includes(`describe.each(testedAlgorithms("${folder}"))`)).toBe(true);
+  });
+
   it("has a page in docs/", () => {
     expect(existsSync(new URL(`../docs/${folder}.md`, import.meta.url))).toBe(true);
   });
 });
+
+/** Returns `ES256/384, Ed25519` for `ES256`, `ES384`, `Ed25519`. */
+function shortNames(algorithms: readonly string[]): string {
+  const groups = new Map<string, string[]>();
+  for (const [, prefix = "", suffix = ""] of algorithms.map((alg) => /^(.*?)(\d+)$/.exec(alg) ?? []))
+    groups.set(prefix, [...(groups.get(prefix) ?? []), suffix]);
+  return [...groups].map(([prefix, suffixes]) => prefix + suffixes.join("/")).join(", ");
+}
 
 function runsKitOn(folder: string, test: string): boolean {
   return test.includes('from "hardproof/conformance"') && test.includes(`from "hardproof/${folder}"`);

@@ -121,6 +121,28 @@ describe("without its peers", () => {
     expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*Install it beside hardproof: npm install ${peer}`));
   });
 
+  it.each([
+    ["", ["graphene-pk11", "koffi"]],
+    ["graphene-pk11", ["graphene-pk11"]],
+    ["koffi", ["koffi"]],
+  ])(
+    "the error of PKCS#11 names each package that can be installed (HARDPROOF_PKCS11_BINDING=%s)",
+    (binding, names) => {
+      const script = `
+      import { Pkcs11Signer } from "hardproof/pkcs11";
+      const signer = new Pkcs11Signer({ module: "/etc/hostname", token: "t", key: "k" });
+      await signer.publicJwk().catch(({ message }) => console.log(message));`;
+      const notes: Record<string, string> = {
+        "graphene-pk11": "compiled at installation: needs Python and a C++ compiler",
+        koffi: "prebuilt: needs no compiler",
+      };
+      const commands = names.map((name) => `npm install ${name} (${notes[name]})`).join(", or ");
+      expect(bare.run(script, { HARDPROOF_PKCS11_BINDING: binding })).toContain(
+        `PKCS#11 needs the package ${names.join(" or ")}. Install it beside hardproof: ${commands}.`,
+      );
+    },
+  );
+
   it("a program that imports only hardproof type-checks strictly, including the types of its libraries", () => {
     const program = join(bare.directory, "program.mts");
     writeFileSync(

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { installTarball } from "./tarball.js";
 
 const page = readFileSync(new URL("../docs/provider-authors.md", import.meta.url), "utf8");
-const [provider, kit, program] = [...page.matchAll(/^```[tj]s\n([\s\S]*?)^```$/gm)].map(([, code = ""]) => code);
+const [provider, algorithms, kit, program] = [...page.matchAll(/^```[tj]s\n([\s\S]*?)^```$/gm)].map(
+  ([, code = ""]) => code,
+);
 const installed = installTarball(inject("tarball"));
 beforeAll(async () => {
   const plugin = join(installed.directory, "node_modules/hardproof-provider-mystore");
@@ -26,6 +28,11 @@ it("runs the conformance kit in node:test, and the example provider passes", () 
   expect(counts.get("pass")).toBeGreaterThan(12);
   expect(counts.get("skipped")).toBeGreaterThan(0);
   expect(counts.get("fail")).toBe(0);
+});
+
+it("chooses the algorithm of a key", () => {
+  const out = installed.run(algorithms ?? "");
+  expect(out).toMatch(/alg: 'PS256'[\s\S]*is signed with as rsa-3072-pss, over sha256\necdsa-p256/);
 });
 
 it("opens a key of the package that the operator named", async () => {

@@ -1,6 +1,7 @@
 /** Calls the PKCS#11 functions through pkcs11js, the native addon of graphene-pk11. */
 import type { Module } from "graphene-pk11";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, ulong } from "./binding.js";
+import { resolveInstalled } from "./installed-package.js";
 import { Pkcs11Error } from "./return-values.js";
 
 type Functions = Module["lib"];
@@ -8,7 +9,7 @@ type Functions = Module["lib"];
 /** Loads pkcs11js directly: loading it through graphene-pk11 would take three times as long in each worker. */
 export function loadGraphene(): Binding {
   const { createRequire } = process.getBuiltinModule("node:module");
-  const graphene = createRequire(import.meta.url).resolve("graphene-pk11");
+  const graphene = resolveInstalled("graphene-pk11");
   const { PKCS11 }: { PKCS11: new () => Functions } = createRequire(graphene)("pkcs11js");
   return {
     name: "graphene-pk11",

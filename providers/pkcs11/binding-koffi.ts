@@ -1,6 +1,7 @@
 /** Calls the PKCS#11 functions through koffi, which doesn't need a compiler. */
 import type { LibraryHandle } from "koffi";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, type Handle, ULONG_BYTES, ulong } from "./binding.js";
+import { resolveInstalled } from "./installed-package.js";
 import { defineTypes, Fields, type Koffi, PARAMETERS } from "./koffi-types.js";
 import { Pkcs11Error } from "./return-values.js";
 
@@ -16,16 +17,17 @@ const MAX_SLOTS = 256;
 const MAX_MECHANISMS = 1024;
 
 /** Loads koffi. */
-export async function loadKoffi(): Promise<Binding> {
-  const koffi = await importKoffi();
+export function loadKoffi(): Binding {
+  const koffi = requireKoffi();
   defineTypes(koffi);
   return { name: "koffi", load: (path) => new KoffiCryptoki(koffi, koffi.load(path)) };
 }
 
-/** The import is inside `try`, because bundlers then accept that the package may be missing. */
-async function importKoffi(): Promise<Koffi> {
+function requireKoffi(): Koffi {
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const path = resolveInstalled("koffi");
   try {
-    return (await import("koffi")).default;
+    return createRequire(path)(path);
   } catch (error) {
     throw error instanceof Error ? error : new Error(String(error));
   }

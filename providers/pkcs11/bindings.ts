@@ -1,10 +1,10 @@
 /** Loads a package that binds PKCS#11 libraries to JavaScript. Both packages are optional. */
-import { misconfigured } from "../../src/keystore/signer-error.js";
+import { isInstalled, missingPackage, missingPackages } from "../../src/keystore/import-optional.js";
 import { BINDINGS, type Binding, type BindingName } from "./binding.js";
 import { loadGraphene } from "./binding-graphene.js";
 import { loadKoffi } from "./binding-koffi.js";
 
-const LOADERS: Readonly<Record<BindingName, () => Binding | Promise<Binding>>> = {
+const LOADERS: Readonly<Record<BindingName, () => Binding>> = {
   "graphene-pk11": loadGraphene,
   koffi: loadKoffi,
 };
@@ -19,20 +19,19 @@ export async function importBinding(name: BindingName | undefined): Promise<Bind
   const candidates = name ? [name] : BINDINGS;
   for (const candidate of candidates)
     try {
-      return await LOADERS[candidate]();
+      return LOADERS[candidate]();
     } catch (cause) {
-      if (isMissing(cause, candidate)) continue;
-      const remedy = loadRemedy(candidate, cause);
-      throw misconfigured(`PKCS#11 needs the package ${candidate}. ${remedy}`, { cause });
+      if (isInstalled(candidate, cause))
+        throw missingPackage(candidate, DEPENDENT, cause, loadRemedy(candidate, cause));
     }
-  const installations = candidates.map((candidate) => INSTALLATIONS[candidate]).join(", or ");
-  const packages = candidates.join(" or ");
-  throw misconfigured(`PKCS#11 needs the package ${packages}. Install it beside hardproof: ${installations}.`);
+  throw missingPackages(Object.fromEntries(candidates.map((candidate) => [candidate, NOTES[candidate]])), DEPENDENT);
 }
 
-const INSTALLATIONS: Readonly<Record<BindingName, string>> = {
-  "graphene-pk11": "npm install graphene-pk11 (compiled at installation: needs Python and a C++ compiler)",
-  koffi: "npm install koffi (prebuilt: needs no compiler)",
+const DEPENDENT = "PKCS#11";
+/** Notes on the installation. */
+const NOTES: Readonly<Record<BindingName, string>> = {
+  "graphene-pk11": "compiled at installation: needs Python and a C++ compiler",
+  koffi: "prebuilt: needs no compiler",
 };
 
 function loadRemedy(name: BindingName, cause: unknown): string {
@@ -40,10 +39,6 @@ function loadRemedy(name: BindingName, cause: unknown): string {
     return "Node.js runs with --permission and may not load addons (ERR_DLOPEN_DISABLED): add --allow-addons.";
   if (name === "koffi") return `It can't be loaded: ${firstLine(cause)}`;
   return "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler). Or install koffi.";
-}
-
-function isMissing(error: unknown, name: string): boolean {
-  return error instanceof Error && new RegExp(`^Cannot find (package|module) '${name}'`).test(error.message);
 }
 
 function firstLine(error: unknown): string {

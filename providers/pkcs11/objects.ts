@@ -65,7 +65,7 @@ function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribut
     if (handles.size - before < batch.length || handles.size > MAX_OBJECTS)
       throw new SignerError(
         "unavailable",
-        "The library's C_FindObjects returns the same objects repeatedly, so they can't be listed.",
+        "The library's C_FindObjects returns the same objects repeatedly, so the search never ends. Report this to its vendor.",
       );
     if (batch.length < BATCH) break;
   }

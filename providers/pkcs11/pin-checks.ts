@@ -1,7 +1,8 @@
 /** The checks of `hardproof doctor` for a PIN: what the token reports about earlier attempts, and where the PIN comes from. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { checkPermissions } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
+import { readSecretFile, trimSecret } from "../../src/keystore/secret-source.js";
 import {
   CKF_LOGIN_REQUIRED,
   CKF_PROTECTED_AUTHENTICATION_PATH,
@@ -10,7 +11,7 @@ import {
   CKF_USER_PIN_INITIALIZED,
   CKF_USER_PIN_LOCKED,
 } from "./constants.js";
-import { type PinSource, pinProblem, toPin } from "./pin.js";
+import { type PinSource, pinProblem } from "./pin.js";
 
 /**
  * Checks what the token reports about the PIN. PKCS#11 doesn't count attempts: a token reports only that there were wrong
@@ -47,7 +48,7 @@ function checkVariable(check: string, name: string): Finding {
   const value = process.env[name];
   const found = `the environment variable ${name}`;
   if (!value) return { check, ok: false, found: `${found} is not set`, remedy: "Set it to the PIN." };
-  const problem = pinProblem(toPin(value));
+  const problem = pinProblem(trimSecret(value));
   if (problem) return { check, ok: false, found: `${found} ${problem}`, remedy: "Set it to the PIN." };
   return { check, ok: true, found: `${found} is set` };
 }
@@ -55,11 +56,11 @@ function checkVariable(check: string, name: string): Finding {
 async function checkFile(check: string, path: string): Promise<Finding> {
   const remedy = "Write the PIN to it, and allow only this user to read it.";
   const file = await stat(path).catch(() => undefined);
-  // A pipe can be read only once, and the login needs its content.
+  // Reading a pipe could wait for its writer, even with --no-login.
   if (file && !file.isFile() && !file.isDirectory()) return { check, ok: null, found: `${path} is not a regular file` };
-  const content = await readFile(path, "utf8").catch(() => undefined);
+  const content = await readSecretFile(path).catch(() => undefined);
   if (!file || content === undefined) return { check, ok: false, found: `${path} can't be read`, remedy };
-  const problem = pinProblem(toPin(content));
+  const problem = pinProblem(trimSecret(content));
   if (problem) return { check, ok: false, found: `${path} ${problem}`, remedy };
   return checkPermissions({ check, secret: "PIN", path, mode: file.mode });
 }

@@ -2,10 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
 
-/**
- * The PIN itself, the name of an environment variable, the path of a file, or a function that is called for each login.
- * A byte order mark at the beginning and line breaks at the end aren't part of the PIN.
- */
+/** The PIN itself, the name of an environment variable, the path of a file, or a function that is called for each login. */
 export type PinSource = SecretSource;
 
 const NOTE = "No login was attempted.";
@@ -18,15 +15,10 @@ const NOTE = "No login was attempted.";
  *   because the token would count the attempt.
  */
 export async function readPin(source: PinSource): Promise<string> {
-  const pin = toPin(await readSecret(source, { name: "PIN", note: NOTE }));
+  const pin = await readSecret(source, { name: "PIN", note: NOTE });
   const problem = pinProblem(pin);
   if (problem) throw new SignerError("pin-required", `The PIN ${problem}. ${NOTE}`);
   return pin;
-}
-
-/** Removes what editors and secret stores add to a PIN. */
-export function toPin(secret: string): string {
-  return secret.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
 }
 
 /** Returns why the text can't be a PIN; `undefined` if it can. */

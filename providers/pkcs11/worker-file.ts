@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
+import { programUrls, resolveInstalled } from "./installed-package.js";
 
 let found: URL | undefined;
 
@@ -51,22 +52,23 @@ function findWorkerFile(): URL {
 function candidates(): URL[] {
   const chosen = process.env.HARDPROOF_PKCS11_WORKER;
   if (chosen) return [pathToFileURL(chosen)];
-  const here = import.meta.url ?? pathToFileURL(process.argv[1] ?? "").href;
-  const beside = (path: string) => new URL(path, here);
-  const source = /\/providers\/pkcs11\/[^/]+\.(ts|js)$/.exec(here);
-  return [
-    ...(source ? [beside(`./worker.${source[1]}`)] : []),
-    beside(["..", "providers", "pkcs11", "worker.js"].join("/")),
-    beside("./hardproof-pkcs11-worker.mjs"),
-    ...inPackage(here),
-  ];
+  const copies = programUrls().map((url) => new URL("./hardproof-pkcs11-worker.mjs", url));
+  return [...inThisPackage(), ...copies, ...inInstalledPackage()];
+}
+
+/** Returns the program beside this file, which is a source or a chunk of the package. */
+function inThisPackage(): URL[] {
+  const here: string | undefined = import.meta.url;
+  if (here === undefined) return [];
+  const [, extension] = /\/providers\/pkcs11\/[^/]+\.(ts|js)$/.exec(here) ?? [];
+  const path = extension ? `./worker.${extension}` : ["..", "providers", "pkcs11", "worker.js"].join("/");
+  return [new URL(path, here)];
 }
 
 /** Returns the program in node_modules, for a bundle that runs in a project with the package. */
-function inPackage(here: string): URL[] {
+function inInstalledPackage(): URL[] {
   try {
-    const { createRequire } = process.getBuiltinModule("node:module");
-    const manifest = createRequire(fileURLToPath(here)).resolve(["hardproof", "package.json"].join("/"));
+    const manifest = resolveInstalled(["hardproof", "package.json"].join("/"));
     return [new URL("dist/providers/pkcs11/worker.js", pathToFileURL(manifest))];
   } catch {
     return [];

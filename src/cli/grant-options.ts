@@ -1,9 +1,10 @@
 /** The options of a token request, and the request itself. */
 import type { Command } from "commander";
-import { type ClientAuth, type DPoPProver, type GrantRequest, OAuthClient, openSigner, type Token } from "../index.js";
+import { type ClientAuth, type DPoPProver, type GrantRequest, OAuthClient, type Signer, type Token } from "../index.js";
 import { type Context, collect, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
+import { openKey } from "./open-key.js";
 import { readSecret } from "./secrets.js";
 
 const GRANTS = ["client_credentials", "device_code", "refresh_token"] as const;
@@ -18,6 +19,7 @@ export interface GrantOptions {
   clientAuth?: (typeof AUTH_METHODS)[number];
   clientSecretFile?: string;
   clientKey?: string;
+  clientPublicKey?: string;
   keyId?: string;
   refreshTokenFile?: string;
   scope?: string;
@@ -36,6 +38,7 @@ export function withGrantOptions(command: Command): Command {
     .option("--client-auth <method>", AUTH_METHODS.join(", "), oneOf("--client-auth", AUTH_METHODS))
     .option("--client-secret-file <path>", "file with the client secret, - for stdin (or HARDPROOF_CLIENT_SECRET)")
     .option("--client-key <uri>", "key that signs for private_key_jwt (default: the token's key)")
+    .option("--client-public-key <file>", "its public key, as for --public-key")
     .option("--key-id <kid>", "kid of that key at the server (default: its thumbprint)")
     .option("--refresh-token-file <path>", "file with the refresh token, - for stdin (or HARDPROOF_REFRESH_TOKEN)")
     .option("--scope <scope>", "requested scope, space-separated")
@@ -56,13 +59,18 @@ export async function requestToken(options: GrantOptions, dpopProver: DPoPProver
   const clientSecret = await readClientSecret(options, io);
   const { scope, resource, requireBinding } = options;
   const request = { dpopProver, clientId, clientSecret, scope, resource, requireBinding, signal: io.signal };
-  const assertionKey = options.clientKey === undefined ? undefined : await openSigner(options.clientKey);
+  const assertionKey = await openClientKey(options);
   try {
     const clientAuth = clientAuthFor(options, assertionKey ?? dpopProver.signer);
     return await sendGrant(await createClient(options, clientAuth, io), request, options, context);
   } finally {
     await assertionKey?.close();
   }
+}
+
+async function openClientKey({ clientKey, clientPublicKey }: GrantOptions): Promise<Signer | undefined> {
+  if (clientKey === undefined) return undefined;
+  return openKey(clientKey, { publicKey: clientPublicKey }, "--client-public-key");
 }
 
 function readClientSecret({ clientAuth, clientSecretFile }: GrantOptions, io: Io): Promise<string | undefined> {

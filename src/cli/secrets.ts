@@ -32,7 +32,7 @@ export async function readSecret(source: SecretOptions, io: Io): Promise<string 
   if (stdin || file === "-") return nonEmpty(await readStdin(io), `${name}: standard input`);
   if (file !== undefined) return nonEmpty(await readTextFile(file, name), `${name}: the file`);
   if (env !== undefined) return nonEmpty(io.env[env], `${name}: the environment variable`);
-  return (defaultEnv && io.env[defaultEnv]) || undefined;
+  return trimSecret((defaultEnv && io.env[defaultEnv]) || "") || undefined;
 }
 
 async function readTextFile(path: string, name: string): Promise<string> {
@@ -43,9 +43,13 @@ async function readTextFile(path: string, name: string): Promise<string> {
   }
 }
 
-/** Removes one line break at the end, which isn't part of the secret. */
+/** Removes what isn't part of a secret, as for the secrets of key stores: a byte order mark, and line breaks at the end. */
+function trimSecret(text: string): string {
+  return text.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
+}
+
 function nonEmpty(value: string | undefined, source: string): string {
-  const secret = value?.replace(/\r?\n$/, "");
+  const secret = value && trimSecret(value);
   if (secret) return secret;
-  throw new UsageError(`${source} is ${secret === undefined ? "not set" : "empty"}.`);
+  throw new UsageError(`${source} is ${value === undefined ? "not set" : "empty"}.`);
 }

@@ -25,6 +25,10 @@ interface Row {
   readonly alg: AlgorithmName;
   /** The name that a server uses which doesn't know the current one (RFC 9864 §2.2). */
   readonly olderName?: string;
+  /** The key type in a JWK (RFC 7517 §4.1). */
+  readonly kty: string;
+  /** `asymmetricKeyType` in `node:crypto`. */
+  readonly keyType: string;
   /** The key that the algorithm needs, for errors. */
   readonly needs: string;
   /**
@@ -39,7 +43,6 @@ interface Row {
 /** ECDSA (RFC 7518 §3.4). A signature is r‖s. */
 export interface EcAlgorithm extends Row {
   readonly kty: "EC";
-  /** `asymmetricKeyType` in `node:crypto`. */
   readonly keyType: "ec";
   /** The curve in a JWK. */
   readonly crv: string;
@@ -48,6 +51,7 @@ export interface EcAlgorithm extends Row {
   readonly hash: NonNullable<Row["hash"]>;
   /** Bytes of a coordinate of the public key, and of each half of a signature. */
   readonly coordinateBytes: number;
+  /** Bytes of a signature. */
   readonly signatureBytes: number;
   /** The order n of the curve, in `coordinateBytes`: r and s are below it. */
   readonly order: Buffer;
@@ -72,15 +76,16 @@ export interface OkpAlgorithm extends Row {
   readonly keyType: "ed25519";
   /** The curve in a JWK. */
   readonly crv: "Ed25519";
+  /** Bytes of a signature. */
   readonly signatureBytes: number;
 }
 
 /** ML-DSA (RFC 9964). */
 export interface AkpAlgorithm extends Row {
   readonly kty: "AKP";
-  readonly keyType: string;
   /** Bytes of the JWK member `pub`. */
   readonly publicKeyBytes: number;
+  /** Bytes of a signature. */
   readonly signatureBytes: number;
 }
 

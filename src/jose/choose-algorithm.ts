@@ -74,7 +74,10 @@ function problemOf({ found, requested, fitting, permitted, allowed = [] }: Probl
   }
   if (permitted.length > 1 && !requested) {
     const message = `This key is ${found}, which can sign with several algorithms.`;
-    return new SignerError("misconfigured", `${message} Set the option algorithm to one of ${namesOf(permitted)}.`);
+    return new SignerError(
+      "misconfigured",
+      `${message} Set algorithm, as an option or in the URI, to one of ${namesOf(permitted)}.`,
+    );
   }
   const restriction = `This key is ${found}, and may only sign with ${allowed.join(", ") || "no algorithm"}`;
   const remedy =

@@ -36,10 +36,13 @@ export interface PublicJwk extends PublicKeyMembers {
 
 /** A public key, and what verifying its signatures needs. */
 export interface ImportedPublicKey {
+  /** The key for `node:crypto`. */
   readonly key: KeyObject;
+  /** The key with `alg` and the members of its type, frozen. */
   readonly jwk: PublicJwk;
+  /** The row of its algorithm. */
   readonly algorithm: Algorithm;
-  /** The length of each signature. */
+  /** The length of each signature, in bytes. */
   readonly signatureBytes: number;
   /** For `verify` of `node:crypto`. */
   readonly verifyKey: VerifyKeyObjectInput;
@@ -49,7 +52,7 @@ export interface ImportedPublicKey {
  * Imports the public key that a store returned, and chooses the algorithm that it signs with.
  *
  * @param publicKey - SubjectPublicKeyInfo in DER, or a JWK. If the JWK has an `alg`, the key is restricted to it.
- * @param choice - What the store and the caller allow. See {@link chooseAlgorithm}.
+ * @param choice - What the store and the caller allow.
  * @returns The key, and its JWK with `alg` and the members of its type, frozen.
  * @throws {SignerError} With code `wrong-key` if it isn't a public key that can sign with the algorithm;
  *   `misconfigured` if it can sign with several algorithms and nothing says which.

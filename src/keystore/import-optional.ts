@@ -23,13 +23,33 @@ import { misconfigured } from "./signer-error.js";
  * @param brokenRemedy - What to do if the package is installed but can't be loaded. Default: install it.
  */
 export function missingPackage(name: string, dependent: string, cause: unknown, brokenRemedy?: string): SignerError {
-  const install = `Install it beside hardproof: npm install ${name}.`;
-  const remedy = brokenRemedy !== undefined && isInstalled(name, cause) ? brokenRemedy : install;
-  return misconfigured(`${dependent} needs the package ${name}. ${remedy}`, { cause });
+  if (brokenRemedy === undefined || !isInstalled(name, cause)) return missingPackages({ [name]: "" }, dependent, cause);
+  return misconfigured(`${dependent} needs the package ${name}. ${brokenRemedy}`, { cause });
 }
 
-/** If the message names another file, then the package was found, and something that it requires was not. */
-function isInstalled(name: string, cause: unknown): boolean {
+/**
+ * Creates the error for packages of which one is needed and none is installed.
+ *
+ * @param packages - By name: a note on the installation, such as `prebuilt`, or an empty string.
+ * @param dependent - What needs one of them, such as `PKCS#11`.
+ */
+export function missingPackages(
+  packages: Readonly<Record<string, string>>,
+  dependent: string,
+  cause?: unknown,
+): SignerError {
+  const commands = Object.entries(packages).map(([name, note]) => `npm install ${name}${note && ` (${note})`}`);
+  const names = Object.keys(packages).join(" or ");
+  const remedy = `Install it beside hardproof: ${commands.join(", or ")}.`;
+  return misconfigured(`${dependent} needs the package ${names}. ${remedy}`, { cause });
+}
+
+/**
+ * Returns whether a package was found although its import failed.
+ *
+ * @param cause - What `import()` threw. If its message names another file, something that the package requires is missing.
+ */
+export function isInstalled(name: string, cause: unknown): boolean {
   const [, missing] = (cause instanceof Error && /^Cannot find (?:package|module) '([^']+)'/.exec(cause.message)) || [];
   return missing !== name;
 }

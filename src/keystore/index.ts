@@ -5,7 +5,16 @@
 
 export type { Deadline } from "../deadline.js";
 export { SignerError, type SignerErrorCode } from "../errors.js";
-export { ALGORITHMS, type Algorithm, type AlgorithmName } from "../jose/algorithms.js";
+export {
+  type AkpAlgorithm,
+  ALGORITHMS,
+  type Algorithm,
+  type AlgorithmName,
+  type EcAlgorithm,
+  type KeyType,
+  type OkpAlgorithm,
+  type RsaAlgorithm,
+} from "../jose/algorithms.js";
 export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
 export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
 export { type ImportedPublicKey, importPublicKey } from "../jose/public-key.js";

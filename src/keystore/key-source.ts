@@ -10,7 +10,7 @@ import type { KeyFacts } from "./signer.js";
  */
 export type OpenKey = {
   /**
-   * A JWK with the `alg` that the key signs with, as {@link importPublicKey} returns it. A key that can sign with only
+   * A JWK with the `alg` that the key signs with, as `importPublicKey` returns it. A key that can sign with only
    * one algorithm may also be a JWK without it, or SubjectPublicKeyInfo in DER.
    */
   readonly publicKey: Uint8Array | PublicKeyMembers;

@@ -34,7 +34,7 @@ export async function loadProviders(names: readonly string[]): Promise<void> {
 async function load(name: string): Promise<object> {
   const specifier = specifierOf(name);
   try {
-    return await import(/* @vite-ignore */ specifier);
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ specifier);
   } catch (cause) {
     const message = `The provider ${name} can't be loaded. Is it installed beside hardproof? ${firstLine(cause)}`;
     throw misconfigured(message, { cause });

@@ -11,13 +11,15 @@ export type SecretReference =
       readonly env: string;
     }
   | {
-      /** The path of a file. One line break at its end is not part of the secret. */
+      /** The path of a file. An inherited descriptor, such as `/dev/fd/9`, is read once in the process. */
       readonly file: string;
     };
 
 /**
  * Where a secret comes from: the secret itself, an environment variable, a file, or a function. The function is called
  * each time the secret is needed; it may prompt for it.
+ *
+ * A byte order mark at the beginning and line breaks at the end aren't part of the secret, whatever the source.
  */
 export type SecretSource = string | SecretReference | (() => string | Promise<string>);
 
@@ -45,16 +47,39 @@ export async function readSecret(source: SecretSource, use: SecretUse): Promise<
   throw secretError(source, use, secret === undefined ? "is missing" : "is empty");
 }
 
+/** Removes what editors and secret stores add to a secret: a byte order mark, and line breaks at its end. */
+export function trimSecret(text: string): string {
+  return text.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
+}
+
 /** A caller without type checks may pass a function that doesn't return a string. */
 async function read(source: SecretSource, use: SecretUse): Promise<unknown> {
-  if (typeof source === "string") return source;
-  if (typeof source !== "function" && "env" in source) return process.env[source.env];
   try {
-    if (typeof source === "function") return await source();
-    return (await readFile(source.file, "utf8")).replace(/\r?\n$/, "");
+    const secret: unknown = await readUntrimmed(source);
+    return typeof secret === "string" ? trimSecret(secret) : secret;
   } catch (cause) {
     throw secretError(source, use, "can't be read", cause);
   }
+}
+
+async function readUntrimmed(source: SecretSource): Promise<string | undefined> {
+  if (typeof source === "string") return source;
+  if (typeof source === "function") return source();
+  return "env" in source ? process.env[source.env] : readSecretFile(source.file);
+}
+
+/** A descriptor that the process inherited. A shell passes `<(command)` as one. */
+const DESCRIPTOR = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
+/** By path. A pipe is empty once it was read, but a store may need its PIN again: for the new key, or for a recovery. */
+const fromDescriptors = new Map<string, Promise<string>>();
+
+/** Reads a file; an inherited descriptor only once. */
+export function readSecretFile(path: string): Promise<string> {
+  if (!DESCRIPTOR.test(path)) return readFile(path, "utf8");
+  const content = fromDescriptors.get(path) ?? readFile(path, "utf8");
+  fromDescriptors.set(path, content);
+  content.catch(() => fromDescriptors.delete(path));
+  return content;
 }
 
 function secretError(source: SecretSource, use: SecretUse, problem: string, cause?: unknown): SignerError {

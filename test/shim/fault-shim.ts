@@ -60,7 +60,7 @@ export interface Order {
    * - `"hang"`: waits until the next orders are placed, but at most a minute.
    * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
    * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.
-   * - `endless`: `C_FindObjects` returns the first object endlessly.
+   * - `endless`: each call of `C_FindObjects` returns the first object this many times, and the search never ends.
    * - `imported`: `C_GetAttributeValue` reports that `CKA_LOCAL` is true and the generating mechanism unavailable.
    * - `unavailable`: `C_GetAttributeValue` reports 0xffffffff as the length of this attribute.
    * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
@@ -78,6 +78,8 @@ export interface FaultShim {
   count(name: FunctionName): number;
   /** Returns the number of open sessions that were opened through the shim in this process. */
   openSessions(): number;
+  /** Returns how many calls of `C_Login` the library has rejected for a wrong PIN. */
+  wrongPins(): number;
   /** Deletes the library. */
   close(): void;
 }
@@ -110,7 +112,7 @@ export function faultShim(library: string): FaultShim {
     "-ldl",
     "-lpthread",
   ]);
-  writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 1)));
+  writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 2)));
   const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
   Object.assign(process.env, {
     HARDPROOF_SHIM_MODULE: library,
@@ -125,6 +127,7 @@ export function faultShim(library: string): FaultShim {
     },
     count: (name) => read(FUNCTIONS.indexOf(name)),
     openSessions: () => read(FUNCTIONS.length),
+    wrongPins: () => read(FUNCTIONS.length + 1),
     close: () => rmSync(directory, { recursive: true }),
   };
 }

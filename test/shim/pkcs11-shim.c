@@ -2,6 +2,8 @@
  * A PKCS#11 library that forwards every call to another library, and injects the faults of a plan: it returns a
  * chosen CKR_*, changes a result, waits, hangs, or ends the process. It counts the calls of each function, in all threads of the process together.
  *
+ * Each thread that loads the library runs a destructor of the library when it ends.
+ *
  * HARDPROOF_SHIM_MODULE  The path of the library that receives the calls.
  * HARDPROOF_SHIM_PLAN    A file of lines "FUNCTION FROM TIMES ACTION VALUE UNTIL". A line applies from call FROM of the
  *                        function after the plan was written, for TIMES calls (0: all), until the function UNTIL is
@@ -10,12 +12,12 @@
  *                        "hang" (until the plan changes, at most a minute). Of C_GetTokenInfo: "set" and "unset"
  *                        (VALUE: flags), "most" (VALUE: maximum number of sessions), "blank" (VALUE: bytes of the serial
  *                        number that become NULs). Of C_OpenSession: "limit" (VALUE: number of sessions that can be open
- *                        at the same time). Of C_FindObjects: "endless" (returns the first object endlessly). Of
+ *                        at the same time). Of C_FindObjects: "endless" (VALUE: how often each call returns the first object). Of
  *                        C_GetAttributeValue: "imported" (CKA_LOCAL is true, and the generating mechanism unavailable),
  *                        "unavailable" (VALUE: an attribute whose length is 0xffffffff). Of C_GetMechanismList:
  *                        "noMechanisms" (returns an empty list).
  * HARDPROOF_SHIM_COUNTS  A file with one 64-bit call count per function, in the order of the list below, followed by
- *                        the number of open sessions.
+ *                        the number of open sessions, and the number of logins that were rejected for a wrong PIN.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -153,6 +155,12 @@ static void count_sessions(long change) {
   pthread_mutex_unlock(&lock);
 }
 
+static void count_wrong_pin(void) {
+  pthread_mutex_lock(&lock);
+  if (counts) counts[FUNCTION_COUNT + 1]++;
+  pthread_mutex_unlock(&lock);
+}
+
 /* Changes the result of a successful call, and counts the sessions. */
 static void change_result(struct order order, int function, void *second) {
   CK_TOKEN_INFO_PTR info = second;
@@ -178,11 +186,11 @@ static void change_attributes(struct order order, CK_ATTRIBUTE_PTR attributes, C
 }
 
 static CK_OBJECT_HANDLE first_object;
-/* Turns a search into one that returns its first object endlessly. */
-static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
+/* Turns a search into one that never ends: each call returns the first object this many times. */
+static void repeat_first(CK_ULONG times, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR count) {
   if (*count > 0) first_object = objects[0];
-  objects[0] = first_object;
-  *count = 1;
+  *count = times < max ? times : max;
+  for (CK_ULONG i = 0; i < *count; i++) objects[i] = first_object;
 }
 
 #define AFTER_C_Initialize(order) ;
@@ -203,7 +211,7 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
 #define AFTER_C_GenerateKeyPair(order) ;
 #define AFTER_C_DestroyObject(order) ;
 #define AFTER_C_GetAttributeValue(order) change_attributes(order, c, d);
-#define AFTER_C_FindObjects(order) if (order.action == 'e') repeat_first(b, d);
+#define AFTER_C_FindObjects(order) if (order.action == 'e') repeat_first(order.value, b, c, d);
 #define SECOND(a, ...) SECOND_OF(a, ##__VA_ARGS__, 0, 0)
 #define SECOND_OF(a, b, ...) (void *)(uintptr_t)(b)
 #define X(name, parameters, arguments)                                                        \
@@ -213,6 +221,7 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
     if (order.action == 'c') kill(getpid(), order.value);                                     \
     if (order.action == 'l' && open_sessions >= order.value) return CKR_SESSION_COUNT;        \
     CK_RV rv = real->name arguments;                                                          \
+    if (rv == CKR_PIN_INCORRECT) count_wrong_pin();                                           \
     if (rv == CKR_OK) change_result(order, I_##name, SECOND arguments);                       \
     if (rv == CKR_OK) AFTER_##name(order)                                                     \
     return order.action == 'a' ? order.value : rv;                                            \
@@ -220,8 +229,14 @@ static void repeat_first(CK_OBJECT_HANDLE_PTR objects, CK_ULONG_PTR count) {
 FUNCTIONS(X)
 #undef X
 
+/* As in Kryoptic, each thread that has loaded the library runs a destructor of the library when it ends. */
+static pthread_key_t thread_end;
+static volatile unsigned long ended_threads;
+static void end_thread(void *value) { ended_threads += value != NULL; }
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
   if (!real) {
+    if (pthread_key_create(&thread_end, end_thread) != 0) return CKR_HOST_MEMORY;
     void *library = dlopen(getenv("HARDPROOF_SHIM_MODULE"), RTLD_NOW | RTLD_LOCAL);
     CK_RV (*get)(CK_FUNCTION_LIST_PTR_PTR) = library ? dlsym(library, "C_GetFunctionList") : NULL;
     if (!get || get(&real) != CKR_OK) return CKR_GENERAL_ERROR;
@@ -232,9 +247,10 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
     list.C_GetFunctionList = C_GetFunctionList;
     const char *path = getenv("HARDPROOF_SHIM_COUNTS");
     int file = path ? open(path, O_RDWR) : -1;
-    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 1), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file >= 0) counts = mmap(NULL, sizeof(uint64_t) * (FUNCTION_COUNT + 2), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (counts == MAP_FAILED) counts = NULL;
   }
+  pthread_setspecific(thread_end, &list);
   *out = &list;
   return CKR_OK;
 }

@@ -11,4 +11,5 @@ console.log(clean ? "No leak found." : "Leak found: see the figures above.");
 
 const threads = await soakThreads(60_000);
 console.log(threads);
-if (threads.initialized !== 0 || threads.longestBlock > 500) process.exitCode = 1;
+const { initialized, longestBlock, triesPerWrongPin } = threads;
+if (initialized !== 0 || longestBlock > 500 || triesPerWrongPin !== 1) process.exitCode = 1;

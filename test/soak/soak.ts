@@ -89,10 +89,11 @@ export async function soakThreads(milliseconds: number): Promise<ThreadsReport &
   await using hsm = await softHsm({ label: "soak" });
   const shim = faultShim(hsm.module);
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
-  const env = environmentFor({ module: shim.module, token: hsm.token }, hsm.pin);
+  const env = (pin = hsm.pin) => environmentFor({ module: shim.module, token: hsm.token }, pin);
   const report = await terminateAtRandom({
     milliseconds,
-    start: () => startThread(new URL("../processes/signing-thread.ts", import.meta.url), env),
+    start: (pin) => startThread(new URL("../processes/signing-thread.ts", import.meta.url), env(pin)),
+    wrongPins: shim.wrongPins,
     newSigner: () => new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin }),
   });
   const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");

@@ -1,9 +1,10 @@
 /** `hardproof bench`: measures a key's signatures per second, and their latency. */
 import type { Command } from "commander";
-import { openSigner, type Signer } from "../../index.js";
+import type { Signer } from "../../index.js";
 import { type Context, newCommand, positiveNumber } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 import type { Output } from "../output.js";
 
 interface Level {
@@ -21,25 +22,32 @@ const SECONDS = 6;
 /** About the size of a proof's header and claims. */
 const DATA = Buffer.alloc(300, "a");
 
+interface BenchOptions extends PublicKeyOption {
+  seconds: number;
+  concurrency: number[];
+}
+
 /** Returns the command `bench`. */
 export function bench({ io, output }: Context): Command {
-  return newCommand("bench", "measure signatures per second by concurrency (a cloud store bills each signature)")
+  const command = newCommand(
+    "bench",
+    "measure signatures per second by concurrency (a cloud store bills each signature)",
+  )
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .option("--seconds <seconds>", "total duration", positiveNumber("--seconds"), SECONDS)
-    .option("--concurrency <numbers>", "concurrent signatures, comma-separated", parseConcurrency, LEVELS)
-    .action(
-      async (argument: string | undefined, { seconds, concurrency }: { seconds: number; concurrency: number[] }) => {
-        await using signer = await openSigner(keyUri(argument, io));
-        await signer.sign(DATA, { signal: io.signal });
-        const levels: Level[] = [];
-        for (const callers of concurrency) {
-          output.progress(`${callers} concurrent…`);
-          levels.push(await measure(signer, callers, seconds / concurrency.length, io.signal));
-        }
-        output.document({ uri: signer.uri, levels });
-        printChart(output, levels);
-      },
-    );
+    .option("--concurrency <numbers>", "concurrent signatures, comma-separated", parseConcurrency, LEVELS);
+  return withPublicKeyOption(command).action(async (argument: string | undefined, options: BenchOptions) => {
+    const { seconds, concurrency } = options;
+    await using signer = await openKey(keyUri(argument, io), options);
+    await signer.sign(DATA, { signal: io.signal });
+    const levels: Level[] = [];
+    for (const callers of concurrency) {
+      output.progress(`${callers} concurrent…`);
+      levels.push(await measure(signer, callers, seconds / concurrency.length, io.signal));
+    }
+    output.document({ uri: signer.uri, levels });
+    printChart(output, levels);
+  });
 }
 
 /** Runs concurrent callers. Each requests its next signature as soon as it has received the previous one. */

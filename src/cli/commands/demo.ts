@@ -2,36 +2,39 @@
  * `hardproof demo`: gets a bound token, calls an API with it, and shows that a stolen token is useless without its key.
  */
 import type { Command } from "commander";
-import { DPoPProver, dpopFetch, OAuthClient, openSigner, type Token } from "../../index.js";
+import { DPoPProver, dpopFetch, OAuthClient, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { demoAuthorizationServer } from "../demo/authorization-server.js";
 import { demoResourceServer } from "../demo/resource-server.js";
 import { EXIT } from "../exit-codes.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 
 const AUDIENCE = "urn:hardproof:demo";
 
 /** Returns the command `demo`. */
 export function demo(context: Context): Command {
   const { io, output } = context;
-  return newCommand("demo", "show on this machine that a stolen token is useless without its key")
-    .argument("[uri]", "URI of the key (or HARDPROOF_KEY; default: a new key in memory)")
-    .action(async (argument: string | undefined) => {
-      await using signer = await openSigner(argument ?? io.env.HARDPROOF_KEY ?? "memory:");
-      const prover = await DPoPProver.create(signer, { signal: io.signal });
-      const { token, called, stolen } = await runScenario(prover, io.signal);
-      const { uri, protection, exportable, evidence } = await signer.describe({ signal: io.signal });
-      const bound = token.cnfJkt === prover.jkt;
-      const key = { uri, protection, exportable, evidence, jkt: prover.jkt };
-      output.document({ ...key, cnfJkt: token.cnfJkt, bound, called, stolen });
-      output.row("key", uri);
-      output.row("protection", `${protection}, exportable: ${String(exportable)}`);
-      for (const [name, value] of Object.entries(evidence)) output.row(`  ${name}`, JSON.stringify(value));
-      output.row("key jkt", prover.jkt);
-      output.row("token cnf.jkt", `${token.cnfJkt} (${bound ? "equal" : "NOT EQUAL"})`);
-      output.row("call by owner", `${called.status} ${called.body}`);
-      output.row("call by thief", `${stolen.status} ${stolen.body}`);
-      context.exitCode = bound && called.status === 200 && stolen.status === 401 ? EXIT.ok : EXIT.failed;
-    });
+  const command = newCommand("demo", "show on this machine that a stolen token is useless without its key").argument(
+    "[uri]",
+    "URI of the key (or HARDPROOF_KEY; default: a new key in memory)",
+  );
+  return withPublicKeyOption(command).action(async (argument: string | undefined, options: PublicKeyOption) => {
+    await using signer = await openKey(argument ?? io.env.HARDPROOF_KEY ?? "memory:", options);
+    const prover = await DPoPProver.create(signer, { signal: io.signal });
+    const { token, called, stolen } = await runScenario(prover, io.signal);
+    const { uri, protection, exportable, evidence } = await signer.describe({ signal: io.signal });
+    const bound = token.cnfJkt === prover.jkt;
+    const key = { uri, protection, exportable, evidence, jkt: prover.jkt };
+    output.document({ ...key, cnfJkt: token.cnfJkt, bound, called, stolen });
+    output.row("key", uri);
+    output.row("protection", `${protection}, exportable: ${String(exportable)}`);
+    for (const [name, value] of Object.entries(evidence)) output.row(`  ${name}`, JSON.stringify(value));
+    output.row("key jkt", prover.jkt);
+    output.row("token cnf.jkt", `${token.cnfJkt} (${bound ? "equal" : "NOT EQUAL"})`);
+    output.row("call by owner", `${called.status} ${called.body}`);
+    output.row("call by thief", `${stolen.status} ${stolen.body}`);
+    context.exitCode = bound && called.status === 200 && stolen.status === 401 ? EXIT.ok : EXIT.failed;
+  });
 }
 
 interface Outcome {

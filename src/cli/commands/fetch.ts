@@ -1,15 +1,16 @@
 /** `hardproof fetch`: sends a request with a bound token and a proof, with curl's options. */
 import type { Command } from "commander";
-import { DPoPProver, dpopFetch, HardproofError, openSigner } from "../../index.js";
+import { DPoPProver, dpopFetch, HardproofError } from "../../index.js";
 import { type Context, collect, newCommand } from "../context.js";
 import { EXIT, errorCode, NetworkError, UsageError } from "../exit-codes.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface FetchOptions extends GrantOptions, TokenOptions {
+interface FetchOptions extends GrantOptions, TokenOptions, PublicKeyOption {
   key?: string;
   request?: string;
   header?: string[];
@@ -33,20 +34,22 @@ export function fetchCommand(context: Context): Command {
     .option("-i, --include", "also print the status and the headers")
     .option("-o, --output <path>", "write the body to this file")
     .option("-f, --fail", `exit with code ${EXIT.failed} if the status is 400 or above`);
-  return withGrantOptions(withTokenOptions(command)).action(async (url: string, options: FetchOptions) => {
-    const headers = parseHeaders(options.header ?? []);
-    await using signer = await openSigner(keyUri(options.key, io));
-    const prover = await DPoPProver.create(signer, { signal: io.signal });
-    const token = (await readToken(options, io)) ?? (await requestToken(options, prover, context));
-    const boundFetch = dpopFetch({ prover, token, allowInsecure: options.allowInsecure });
-    const body = await readBody(options.data, io);
-    // curl's default content type.
-    if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
-    const method = options.request ?? (body === undefined ? "GET" : "POST");
-    const response = await send(boundFetch, url, { method, headers, body: body ?? null, signal: io.signal });
-    await writeResponse(response, options, context);
-    if (options.fail && response.status >= 400) context.exitCode = EXIT.failed;
-  });
+  return withGrantOptions(withTokenOptions(withPublicKeyOption(command))).action(
+    async (url: string, options: FetchOptions) => {
+      const headers = parseHeaders(options.header ?? []);
+      await using signer = await openKey(keyUri(options.key, io), options);
+      const prover = await DPoPProver.create(signer, { signal: io.signal });
+      const token = (await readToken(options, io)) ?? (await requestToken(options, prover, context));
+      const boundFetch = dpopFetch({ prover, token, allowInsecure: options.allowInsecure });
+      const body = await readBody(options.data, io);
+      // curl's default content type.
+      if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
+      const method = options.request ?? (body === undefined ? "GET" : "POST");
+      const response = await send(boundFetch, url, { method, headers, body: body ?? null, signal: io.signal });
+      await writeResponse(response, options, context);
+      if (options.fail && response.status >= 400) context.exitCode = EXIT.failed;
+    },
+  );
 }
 
 /** Parses the URL first: `fetch` throws a TypeError both for an invalid URL and for an unreachable server. */

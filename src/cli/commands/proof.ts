@@ -1,12 +1,13 @@
 /** `hardproof proof`: creates a DPoP proof for one request (RFC 9449 §4.2). */
 import type { Command } from "commander";
-import { DPoPProver, openSigner } from "../../index.js";
+import { DPoPProver } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface ProofCommandOptions extends TokenOptions {
+interface ProofCommandOptions extends TokenOptions, PublicKeyOption {
   nonce?: string;
 }
 
@@ -15,10 +16,10 @@ export function proof({ io, output }: Context): Command {
   const command = newCommand("proof", "create a DPoP proof for one request")
     .argument("<uri-method-url...>", "URI of the key (optional if HARDPROOF_KEY is set), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
-  return withTokenOptions(command).action(async (args: string[], options: ProofCommandOptions) => {
+  return withPublicKeyOption(withTokenOptions(command)).action(async (args: string[], options: ProofCommandOptions) => {
     const { uri, htm, htu } = parseArguments(args);
     const accessToken = await readToken(options, io);
-    await using signer = await openSigner(keyUri(uri, io));
+    await using signer = await openKey(keyUri(uri, io), options);
     const prover = await DPoPProver.create(signer, { signal: io.signal });
     const jws = await prover.makeProof({ htm, htu, accessToken, nonce: options.nonce, signal: io.signal });
     output.document({ proof: jws, jkt: prover.jkt });

@@ -1,17 +1,22 @@
 /** `hardproof token`: requests an access token that is bound to a key. */
 import type { Command } from "commander";
-import { DPoPProver, openSigner } from "../../index.js";
+import { DPoPProver } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+
+interface TokenCommandOptions extends GrantOptions, PublicKeyOption {
+  key?: string;
+}
 
 /** Returns the command `token`. */
 export function token(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("token", "request an access token that is bound to a key, and print it");
   command.option("--key <uri>", "URI of the key (or HARDPROOF_KEY)");
-  return withGrantOptions(command).action(async (options: GrantOptions & { key?: string }) => {
-    await using signer = await openSigner(keyUri(options.key, io));
+  return withGrantOptions(withPublicKeyOption(command)).action(async (options: TokenCommandOptions) => {
+    await using signer = await openKey(keyUri(options.key, io), options);
     const prover = await DPoPProver.create(signer, { signal: io.signal });
     const response = await requestToken(options, prover, context);
     const { accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt } = response;

@@ -8,8 +8,10 @@ import fc from "fast-check";
 import { createKey, DPoPProver, openSigner, type Signer, SignerError } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { FileSigner, provider } from "hardproof/file";
+import { MemorySigner } from "hardproof/memory";
 import { afterAll, describe, expect, it } from "vitest";
 import { formatFileUri, parseFileUri } from "../../../providers/file/uri.js";
+import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const PASSPHRASE = "correct horse";
 const directory = mkdtempSync(join(tmpdir(), "hardproof-file-"));
@@ -33,22 +35,27 @@ const encrypted = inDirectory("encrypted.pem");
 await createKey(`file://${encrypted}?passphrase-source=env:HARDPROOF_TEST_PASSPHRASE`);
 const secp256k1 = writeTestFile("secp256k1.pem", pemOf("secp256k1"));
 
-describe("the conformance kit", () => {
-  const key = createPrivateKey({ key: readFileSync(encrypted, "utf8"), passphrase: PASSPHRASE });
-  const late = writeTestFile("late.pem", "");
+describe.each(testedAlgorithms("file"))("the conformance kit, for %s", (algorithm) => {
+  const pem = MemorySigner.generate({ algorithm, extractable: true }).exportPem(PASSPHRASE);
+  const path = writeTestFile(`${algorithm}.pem`, pem);
+  const late = writeTestFile(`late-${algorithm}.pem`, "");
+  const passphrase = { env: "HARDPROOF_TEST_PASSPHRASE" };
+  const plain = createPrivateKey({ key: pem, passphrase: PASSPHRASE }).export({ type: "pkcs8", format: "pem" });
   const cases = conformance({
-    open: () => new FileSigner({ path: encrypted, passphrase: { env: "HARDPROOF_TEST_PASSPHRASE" } }),
-    secrets: [PASSPHRASE, key.export({ format: "jwk" }).d ?? ""],
-    wrongKey: { open: () => new FileSigner({ path: secp256k1 }), found: "secp256k1" },
+    open: () => new FileSigner({ path, passphrase, algorithm }),
+    secrets: [PASSPHRASE, plain.toString().split("\n")[1] ?? ""],
+    wrongKey: { open: () => new FileSigner({ path: secp256k1, algorithm }), found: "secp256k1" },
     failsFirst: () => {
       rmSync(late, { force: true });
-      const signer = new FileSigner({ path: late });
-      signer.publicJwk().catch(() => writeFileSync(late, pemOf("P-256")));
+      const signer = new FileSigner({ path: late, passphrase, algorithm });
+      signer.publicJwk().catch(() => writeFileSync(late, pem));
       return signer;
     },
     connections: "A file needs no connection.",
     hanging: "A key in memory signs synchronously.",
+    slow: "A key in memory signs synchronously.",
     onEventLoop: "A key in memory signs synchronously.",
+    signatures: 200,
   });
   for (const { name, run, notApplicable } of cases)
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));

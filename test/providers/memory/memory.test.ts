@@ -7,6 +7,7 @@ import { conformance } from "hardproof/conformance";
 import { MemorySigner } from "hardproof/memory";
 import { exportJWK } from "jose";
 import { describe, expect, it } from "vitest";
+import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const pem = (type: "pkcs8" | "sec1", passphrase?: string) =>
@@ -24,15 +25,18 @@ const caught = (work: () => unknown): SignerError => {
   return expect.unreachable();
 };
 
-describe("the conformance kit", () => {
+describe.each(testedAlgorithms("memory"))("the conformance kit, for %s", (algorithm) => {
+  const pem = MemorySigner.generate({ algorithm, extractable: true }).exportPem();
   const cases = conformance({
-    open: () => MemorySigner.fromJwk(jwk),
-    secrets: [jwk.d ?? ""],
+    open: () => MemorySigner.fromPem(pem, { algorithm }),
+    secrets: [pem.split("\n")[1] ?? ""],
     connections: "A key in memory needs no connection.",
     failsFirst: "A key in memory needs no connection.",
     hanging: "A key in memory signs synchronously.",
+    slow: "A key in memory signs synchronously.",
     wrongKey: "The constructor rejects a key of another type.",
     onEventLoop: "A key in memory signs synchronously.",
+    signatures: 200,
   });
   for (const { name, run, notApplicable } of cases)
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));

@@ -124,11 +124,24 @@ it("terminating a nested worker thread doesn't keep the library from being resta
   await expect(sign(signer, 5)).resolves.toHaveLength(5);
 });
 
-it("terminating threads at random while they open, sign and close doesn't affect the others or the finalisation", async () => {
+it("terminating threads at random while they open, sign and close doesn't affect the others or the finalisation, and tries each wrong PIN once", async () => {
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
-  const report = await terminateAtRandom({ milliseconds: 5_000, start, newSigner });
+  const report = await terminateAtRandom({ milliseconds: 5_000, start, wrongPins: shim.wrongPins, newSigner });
   expect(report.threads).toBeGreaterThan(3);
+  expect(report.triesPerWrongPin).toBe(1);
   expect(report.longestBlock).toBeLessThan(500);
+});
+
+// No number of threads is special: nothing is stored per thread, so 220 stand for the 4,095 that once filled a table.
+it("220 threads that each sign and end leave the library initialised until the main thread closes its signer", async () => {
+  const names = ["C_Initialize", "C_Finalize"] as const;
+  const before = names.map(shim.count);
+  const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program("many-threads")], {
+    env: environment(),
+  });
+  expect(stdout.trim()).toBe("signed 220");
+  expect(names.map((name, index) => shim.count(name) - (before[index] ?? 0))).toEqual([1, 1]);
+  expect(shim.openSessions()).toBe(0);
 });
 
 describe("threads of a main thread that hasn't imported Hardproof", () => {

@@ -20,6 +20,7 @@ const DELAYED = [
   "C_SignInit",
   "C_Sign",
   "C_GenerateKeyPair",
+  "C_DestroyObject",
   "C_CloseSession",
   "C_Finalize",
 ] as const;

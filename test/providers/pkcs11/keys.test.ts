@@ -211,17 +211,35 @@ describe("deleting a key", () => {
 });
 
 describe("a key without a public key object", () => {
-  it("opens a key without a public key object if the token has its certificate", async () => {
-    await using whole = await create(uriOf("object=certified;id=%E0"));
-    const publicJwk = await whole.publicJwk();
+  const tool = () => ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
+  /** Stores the signer's certificate on the token. */
+  const writeCertificate = async (signer: Signer, ...args: string[]) => {
     const file = join(hsm.directory, "certificate.der");
-    writeFileSync(file, await selfSigned(whole));
-    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
-    execFileSync("pkcs11-tool", [...tool, "--write-object", file, "--type", "cert", "--id", "e0"], { stdio: "pipe" });
-    await hsm.deleteObject({ type: "pubkey", id: "e0" });
-    await using certified = new Pkcs11Signer(options({ key: "certified" }));
+    writeFileSync(file, await selfSigned(signer));
+    execFileSync("pkcs11-tool", [...tool(), "--write-object", file, "--type", "cert", ...args], { stdio: "pipe" });
+  };
+
+  it.each([
+    ["its certificate", "E0", ["--id", "e0"]],
+    ["a certificate with its label under another id", "E2", ["--id", "0e2e", "--label", "certified E2"]],
+  ])("opens a key without a public key object if the token has %s", async (_, id, args) => {
+    await using whole = await create(uriOf(`object=certified%20${id};id=%${id}`));
+    const publicJwk = await whole.publicJwk();
+    await writeCertificate(whole, ...args);
+    await hsm.deleteObject({ type: "pubkey", id });
+    await using certified = new Pkcs11Signer(options({ key: `certified ${id}` }));
     expect(await certified.publicJwk()).toEqual(publicJwk);
     await expect(certified.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+  });
+
+  it("doesn't return a signature that another key's certificate with the same label doesn't verify", async () => {
+    await using whole = await create(uriOf("object=mislabelled;id=%E3"));
+    await using other = new Pkcs11Signer(options());
+    await writeCertificate(other, "--id", "0e3e", "--label", "mislabelled");
+    await hsm.deleteObject({ type: "pubkey", id: "e3" });
+    await whole.close();
+    await using mislabelled = new Pkcs11Signer(options({ key: "mislabelled" }));
+    expect(await codeOf(mislabelled.sign(Buffer.from("x")))).toBe("integrity");
   });
 
   it("opens a key without a public key object only with the option publicJwk", async () => {

@@ -129,13 +129,28 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     });
   });
 
-  it("a search that returns the same object again and again ends", async () => {
+  it("a search that returns the same object in each call ends at the first call that isn't full", async () => {
     shim.order({ on: "C_FindObjects", act: { endless: 1 } });
-    await using signer = newSigner({ key: { label: "dpop", id: "01" } });
-    const outcome = await signer.publicJwk().catch((error) => error);
-    // A search requests 100 objects: one that returns a single object is complete.
-    expect(outcome.code ?? outcome.kty).toMatch(/EC|unavailable|key-not-found/);
+    const uri = `pkcs11:token=modules;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}`;
+    await expect(listKeys(uriOf("object=dpop"), { binding })).resolves.toEqual([uri]);
   });
+
+  it.each([
+    ["opening", () => newSigner().publicJwk()],
+    ["listing", () => listKeys(uriOf("object=dpop"), { binding })],
+    ["creating", () => createKey(uriOf("object=never"), { binding })],
+  ])(
+    "%s ends with an error that names the module if the library returns the same objects endlessly",
+    async (_, run) => {
+      shim.order({ on: "C_FindObjects", act: { endless: 100 } });
+      await expect(run()).rejects.toMatchObject({
+        code: "unavailable",
+        message: expect.stringMatching(
+          `${shim.module}: The library's C_FindObjects returns the same objects repeatedly`,
+        ),
+      });
+    },
+  );
 
   it("CKA_LOCAL doesn't make an imported key non-exportable", async () => {
     shim.order({ on: "C_GetAttributeValue", act: { imported: 1 } });
@@ -311,6 +326,22 @@ it("names the flag that allows addons under Node's permission model", () => {
   const printed = execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   expect(printed).toMatch(/^misconfigured .*ERR_DLOPEN_DISABLED.*--allow-addons/);
 });
+
+it.each(["graphene-pk11", "koffi"])(
+  "a library that registers a destructor for its threads survives the end of its workers (%s)",
+  (binding) => {
+    // The shim is such a library. If it were unloaded when the worker ends, the destructor would crash the process.
+    const script = `import { Pkcs11Signer } from "${new URL("../../../dist/providers/pkcs11/index.js", import.meta.url)}";
+      for (let times = 0; times < 3; times++) {
+        const signer = new Pkcs11Signer({
+          module: "${shim.module}", token: "modules", key: "dpop", pin: { env: "HARDPROOF_TEST_PIN" }, binding: "${binding}" });
+        console.log((await signer.sign(Buffer.from("x"))).length);
+        await signer.close();
+      }`;
+    const printed = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    expect(printed).toBe("64\n64\n64\n");
+  },
+);
 
 it("gives a hint about what to check for a library that only reports a general failure", async () => {
   const { hintFor } = await import("../../../providers/pkcs11/hints.js");

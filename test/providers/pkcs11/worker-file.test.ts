@@ -36,14 +36,19 @@ const program = (more = "") => `
   void main();`;
 
 /** Bundles the program into a separate directory, and returns a function that runs it there. */
-async function bundle(name: string, format: "esm" | "cjs", code = program()): Promise<() => string> {
+async function bundle(
+  name: string,
+  format: "esm" | "cjs",
+  code = program(),
+  define: Record<string, string> = {},
+): Promise<() => string> {
   const folder = join(directory, name);
   mkdirSync(folder);
   const outfile = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
   const logLevel = "silent";
   const external = ["graphene-pk11", "pkcs11js", "koffi"];
   const stdin = { contents: code, resolveDir: installed.directory };
-  await build({ stdin, bundle: true, format, platform: "node", outfile, external, logLevel });
+  await build({ stdin, bundle: true, format, platform: "node", outfile, external, define, logLevel });
   return () => run(outfile);
 }
 
@@ -89,6 +94,35 @@ it.each(["esm", "cjs"] as const)("a bundle (%s) with a copy of the worker beside
   copyFileSync(worker, join(directory, `copied-${format}`, "hardproof-pkcs11-worker.mjs"));
   linkModules(`copied-${format}`, "graphene-pk11", "pkcs11js");
   expect(start()).toBe("64");
+});
+
+it.each([
+  ["node_modules", "binding: 'graphene-pk11'"],
+  ["node_modules", "binding: 'koffi'"],
+  ["a copy of the worker", "binding: 'graphene-pk11'"],
+])(
+  "a bundle by webpack, in which import.meta.url is a path of the build machine, signs with %s, %s",
+  async (how, more) => {
+    const name = `webpack-${how}-${more.replace(/\W/g, "")}`.replaceAll(" ", "-");
+    const define = { "import.meta.url": JSON.stringify("file:///build/node_modules/hardproof/dist/chunks/chunk.js") };
+    const start = await bundle(name, "cjs", program(more), define);
+    linkModules(name, "graphene-pk11", "pkcs11js", "koffi", ...(how === "node_modules" ? ["hardproof"] : []));
+    const worker = join(installed.path, "dist/providers/pkcs11/worker.js");
+    if (how !== "node_modules") copyFileSync(worker, join(directory, name, "hardproof-pkcs11-worker.mjs"));
+    expect(start()).toBe("64");
+  },
+);
+
+it.each(["esm", "cjs"] as const)("doctor's check of the addon passes in a bundle (%s)", async (format) => {
+  const code = `import { provider } from "hardproof/pkcs11";
+    async function main() {
+      const findings = provider.diagnose("pkcs11:token=bundled;object=dpop?module-path=" + process.env.TEST_MODULE);
+      console.log((await findings.next()).value.ok);
+    }
+    void main();`;
+  const start = await bundle(`doctor-${format}`, format, code);
+  linkModules(`doctor-${format}`, "hardproof", "graphene-pk11", "pkcs11js");
+  expect(start()).toBe("true");
 });
 
 it.each(["esm", "cjs"] as const)("a bundle (%s) without the worker names the file to copy", async (format) => {

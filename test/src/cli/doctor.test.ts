@@ -1,5 +1,5 @@
 /** `hardproof doctor` on a healthy machine, and with one defect at a time. */
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pkcs11Signer } from "hardproof/pkcs11";
@@ -88,6 +88,39 @@ describe("a key in SoftHSM", () => {
   it("reports a missing environment variable of the PIN", async () => {
     const { findings } = await diagnose(uri.replace(`file:${pinFile}`, "env:UNSET_VARIABLE"));
     expect(findings.at(-2)).toMatchObject({ check: "PIN source", ok: false });
+  });
+
+  it("ignores a byte order mark and line breaks at the end of the PIN, as the login does", async () => {
+    process.env.DOCTOR_MOUNTED = `\uFEFF${hsm.pin}\n\n`;
+    writeFileSync(pinFile, `\uFEFF${hsm.pin}\r\n\r\n`);
+    for (const source of [uri, uri.replace(`file:${pinFile}`, "env:DOCTOR_MOUNTED")]) {
+      const { code, findings } = await diagnose(source);
+      expect(marks(findings)).toEqual(expect.arrayContaining(["PIN source: true", "signature: true"]));
+      expect(code).toBe(0);
+    }
+  });
+
+  it("reports a PIN that contains a control character, and doesn't try it", async () => {
+    process.env.DOCTOR_BROKEN = "47\n11";
+    writeFileSync(pinFile, "47\t11");
+    for (const source of [uri, uri.replace(`file:${pinFile}`, "env:DOCTOR_BROKEN")])
+      expect((await diagnose(source)).findings.slice(-2)).toMatchObject([
+        { check: "PIN source", ok: false, found: expect.stringContaining("control character") },
+        { check: "key", ok: null },
+      ]);
+  });
+
+  it("warns that pkcs11-spy would log the PIN, and doesn't log in", async () => {
+    const log = join(directory, "spy.log");
+    Object.assign(process.env, { PKCS11SPY: hsm.module, PKCS11SPY_OUTPUT: log });
+    const { code, findings } = await diagnose(uri.replace(`module-path=${hsm.module}`, "module-name=pkcs11-spy"));
+    expect(code).toBe(1);
+    expect(findings.slice(-2)).toMatchObject([
+      { check: "module", ok: false, found: "pkcs11-spy writes the PIN to its log in clear text" },
+      { check: "key", ok: null },
+    ]);
+    expect(readFileSync(log, "latin1")).toContain("C_GetFunctionList");
+    expect(readFileSync(log, "latin1")).not.toContain("C_Login");
   });
 
   it("reports a missing module, and a module that others can write", async () => {

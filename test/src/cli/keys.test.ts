@@ -3,8 +3,8 @@ import { createPublicKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSigner } from "hardproof";
-import { calculateJwkThumbprint, decodeJwt } from "jose";
+import { ALGORITHM_NAMES, openSigner } from "hardproof";
+import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { run } from "./run.js";
@@ -53,19 +53,19 @@ describe("a key in SoftHSM", () => {
 
   it("show --json prints the same key as PEM and JWK", async () => {
     const shown = JSON.parse((await run(["show", key, "--json"])).out);
-    const { alg, ...members } = shown.jwk;
-    expect(alg).toBe("ES256");
-    expect(createPublicKey(shown.pem).export({ format: "jwk" })).toEqual(members);
+    const members = createPublicKey(shown.pem).export({ format: "jwk" });
+    expect(shown.jwk).toEqual({ ...members, alg: "ES256", kid: jkt, use: "sig" });
     expect(await calculateJwkThumbprint(shown.jwk)).toBe(jkt);
     expect(shown).toMatchObject({ jkt, exportable: false, provider: "pkcs11" });
   });
 
-  it.each(["jkt", "jwk", "pem"])("show --only %s prints only that part", async (part) => {
-    const shown = JSON.parse((await run(["show", key, "--json"])).out);
-    const { out } = await run(["show", key, "--only", part]);
-    expect(part === "jwk" ? JSON.parse(out) : out.trimEnd()).toEqual(
-      part === "jwk" ? shown.jwk : shown[part].trimEnd(),
-    );
+  it("show --only prints only that part", async () => {
+    const { pem, jwk } = JSON.parse((await run(["show", key, "--json"])).out);
+    const only = async (part: string) => (await run(["show", key, "--only", part])).out;
+    expect(await only("jkt")).toBe(`${jkt}\n`);
+    expect(await only("pem")).toBe(pem);
+    expect(JSON.parse(await only("jwk"))).toEqual(jwk);
+    expect(JSON.parse(await only("jwks"))).toEqual({ keys: [jwk] });
   });
 
   it("proof signs a proof that verify accepts", async () => {
@@ -93,6 +93,37 @@ describe("a key in SoftHSM", () => {
     });
   });
 });
+
+describe("the algorithm of a key", () => {
+  const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it.each(["ES384", "Ed25519", "PS256"])(
+    "keygen --alg %s creates a key whose registration verifies its assertions",
+    async (alg) => {
+      const uri = `file://${directory}/${alg}.pem`;
+      const { code, out, err } = await run(["keygen", uri, "--alg", alg]);
+      expect([code, /^algorithm +(\S+)$/m.exec(err)?.[1]]).toEqual([0, alg]);
+      const key = out.trim();
+      const jwks = JSON.parse((await run(["show", key, "--only", "jwks"])).out);
+      await using signer = await openSigner(key);
+      const { jkt: kid } = await signer.describe();
+      const data = `${encoded({ alg, kid })}.${encoded({ sub: "my-agent" })}`;
+      const signature = Buffer.from(await signer.sign(Buffer.from(data))).toString("base64url");
+      const { payload } = await jwtVerify(`${data}.${signature}`, createLocalJWKSet(jwks));
+      expect(payload).toEqual({ sub: "my-agent" });
+    },
+  );
+
+  it("keygen --help lists the algorithms", async () => {
+    const { out } = await run(["keygen", "--help"]);
+    for (const alg of ALGORITHM_NAMES) expect(out).toContain(alg);
+  });
+});
+
+function encoded(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
 
 describe("an access token for a proof", () => {
   const accessToken = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"; // RFC 9449 §7.1
@@ -154,6 +185,35 @@ describe("a key in a file", () => {
     expect(await run(["keygen", uri])).toMatchObject({ code: 3, err: expect.stringMatching(/not overwritten/) });
     expect(readFileSync(`${directory}/dpop.pem`, "utf8")).toBe(pem);
     rmSync(directory, { recursive: true });
+  });
+});
+
+describe("keygen --alg", () => {
+  const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it("creates an RSA key, whose printed URI opens it with its algorithm", async () => {
+    const { code, out: uri, err } = await run(["keygen", "--alg", "PS256", `file://${directory}/rsa.pem`]);
+    expect({ code, uri }).toEqual({ code: 0, uri: `file://${directory}/rsa.pem?algorithm=PS256\n` });
+    expect(err).toMatch(/^algorithm +PS256$/m);
+    const shown = await run(["show", uri.trim()]);
+    expect(shown.out).toMatch(/^algorithm +PS256$/m);
+    const { out: proof } = await run(["proof", uri.trim(), "GET", "https://api.example.com/resource"]);
+    expect(await run(["verify", proof.trim()])).toMatchObject({ code: 0, out: expect.stringMatching(/alg +PS256/) });
+  });
+
+  it("says how to choose the algorithm of an RSA key", async () => {
+    const { code, err } = await run(["show", `file://${directory}/rsa.pem`]);
+    expect(code).toBe(3);
+    expect(err).toContain(
+      "Set algorithm, as an option or in the URI, to one of RS256, RS384, RS512, PS256, PS384, PS512.",
+    );
+  });
+
+  it("rejects an algorithm that it doesn't know, or that the store can't make", async () => {
+    expect(await run(["keygen", "--alg", "HS256", `file://${directory}/k.pem`])).toMatchObject({ code: 2 });
+    const { code, err } = await run(["keygen", "--alg", "PS512", key]);
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining("can't create keys for PS512") });
   });
 });
 

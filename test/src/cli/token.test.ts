@@ -76,7 +76,7 @@ describe("hardproof token", () => {
 
   it.each(["a file", "standard input"])("reads the client secret from %s", async (where) => {
     const path = join(directory, "secret");
-    writeFileSync(path, `${as.client.clientSecret}\n`);
+    writeFileSync(path, `\uFEFF${as.client.clientSecret}\r\n\n`);
     const source = where === "a file" ? path : "-";
     const args = ["token", "--issuer", as.issuer, "--client-id", as.client.clientId, "--client-secret-file", source];
     expect(await run(args, { env: { HARDPROOF_KEY: key }, stdin: as.client.clientSecret })).toMatchObject({ code: 0 });

@@ -95,6 +95,13 @@ describe.each(curves)("DER signatures on %s (X.690 §10, RFC 3279 §2.2.3)", (cr
     expect(Buffer.from(ecdsaDer.derToRaw(der(highest, one), row))).toEqual(Buffer.concat([highest, one]));
   });
 
+  it("has the order of the curve: the lowest number that isn't a private key", () => {
+    const ecdh = createECDH(row.namedCurve);
+    const below = (toBigInt(row.order) - 1n).toString(16).padStart(2 * coordinateBytes, "0");
+    expect(() => ecdh.setPrivateKey(below, "hex")).not.toThrow();
+    expect(() => ecdh.setPrivateKey(row.order)).toThrow();
+  });
+
   it("rejects a signature on another curve", () => {
     for (const [, other] of curves.filter(([name]) => name !== crv)) {
       const signature = sign(hash, Buffer.of(1), { key: privateKey, dsaEncoding: "ieee-p1363" });

@@ -1,5 +1,5 @@
 /** `KeySigner`: what it does for every key store, and what it rejects from any of them. */
-import { generateKeyPairSync, sign } from "node:crypto";
+import { constants, createHash, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
@@ -10,8 +10,10 @@ import {
   type OpenKey,
   type OpenKeyOptions,
   type StoreSignature,
+  verifySignature,
 } from "hardproof";
 import { describe, expect, it, vi } from "vitest";
+import { generateSoftwareKey } from "../../../src/keystore/software-key.js";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -133,6 +135,66 @@ describe("opening", () => {
 });
 
 describe("signing", () => {
+  it.each([
+    ["ES384", "sha384", "raw"],
+    ["ES512", "sha512", "der"],
+    ["PS256", "sha256", "raw"],
+    ["RS512", "sha512", "der"],
+    ["Ed25519", undefined, "der"],
+  ] as const)("passes a store that signs digests what %s signs: by %s", async (algorithm, hashName, form) => {
+    const software = generateSoftwareKey(algorithm);
+    const dsaEncoding = form === "der" ? "der" : "ieee-p1363";
+    const inputs: Uint8Array[] = [];
+    const signDigest = (digest: Uint8Array): StoreSignature => {
+      inputs.push(digest);
+      const key = { key: software.privateKey, ...software.algorithm.options, dsaEncoding } as const;
+      return { signature: sign(hashName, data, key), form };
+    };
+    const { describe, close } = store();
+    const open = (): OpenKey => ({ publicKey: software.jwk, describe, close, signDigest });
+    const signature = await newSigner(open, { algorithm }).sign(data);
+    expect(inputs).toEqual([hashName ? createHash(hashName).update(data).digest() : data]);
+    expect(verifySignature(software.jwk, data, signature)).toBe(true);
+  });
+
+  it.each([
+    ["Ed25519", 63],
+    ["PS256", 383],
+    ["ES384", 95],
+  ] as const)("rejects a signature of another length for %s", async (algorithm, bytes) => {
+    const { jwk } = generateSoftwareKey(algorithm);
+    const key = { ...store(), publicKey: jwk, signMessage: () => ({ signature: Buffer.alloc(bytes, 1), form: "raw" }) };
+    const error = await caught(newSigner(() => key as OpenKey, { verify: "first" }).sign(data));
+    expect(error).toMatchObject({ code: "integrity", message: expect.stringContaining(`has ${bytes} bytes`) });
+  });
+
+  it("asks for the algorithm of an RSA key whose provider returns SPKI, and takes the option", async () => {
+    const { privateKey } = generateSoftwareKey("PS256");
+    const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+    const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+    const signMessage: SignMessage = (message) => ({
+      signature: sign("sha256", message, { key: privateKey, ...options }),
+      form: "raw",
+    });
+    const open = () => store(signMessage, { publicKey });
+    expect(await caught(newSigner(open).sign(data))).toMatchObject({ code: "misconfigured", uri: "test:key" });
+    expect(await newSigner(open, { algorithm: "PS256" }).sign(data)).toHaveLength(384);
+    expect(await caught(newSigner(open, { algorithm: "RS256" }).sign(data))).toMatchObject({ code: "integrity" });
+  });
+
+  it("rejects a key that the provider opened for another algorithm than the option's, and an unknown option", async () => {
+    const { jwk } = generateSoftwareKey("PS256");
+    const open = () => ({ ...store(), publicKey: jwk });
+    const message = expect.stringContaining("may only sign with PS256, not with RS256");
+    expect(await caught(newSigner(open, { algorithm: "RS256" }).sign(data))).toMatchObject({
+      code: "wrong-key",
+      message,
+    });
+    expect(() => newSigner(open, { algorithm: "HS256" as "ES256" })).toThrow(
+      "test:key: algorithm must be one of ES256",
+    );
+  });
+
   it("passes the store the message, or its SHA-256 digest if the store signs digests", async () => {
     const digests: Uint8Array[] = [];
     const { publicKey, describe, close } = store();

@@ -19,17 +19,20 @@ const errorOf = (source: SecretSource, use: Partial<SecretUse> = {}): Promise<Si
     (error) => error,
   );
 process.env.HARDPROOF_SECRET = "s3cr3t ";
+process.env.HARDPROOF_MOUNTED = "\uFEFFs3cr3t\n";
 process.env.HARDPROOF_EMPTY = "";
 
 describe("readable secrets", () => {
   it.each<[string, () => SecretSource, string]>([
-    ["a string", () => "s3cr3t\n", "s3cr3t\n"],
-    ["an environment variable, unchanged", () => ({ env: "HARDPROOF_SECRET" }), "s3cr3t "],
+    ["a string without the line break at its end", () => "s3cr3t\n", "s3cr3t"],
+    ["an environment variable with its blank", () => ({ env: "HARDPROOF_SECRET" }), "s3cr3t "],
+    ["a mounted secret without its line break", () => ({ env: "HARDPROOF_MOUNTED" }), "s3cr3t"],
     ["a file without the line break at its end", () => file(" s3cr3t\n"), " s3cr3t"],
-    ["a file without a Windows line break at its end", () => file("s3cr3t\r\n"), "s3cr3t"],
-    ["a file with all but the last line break", () => file("s3\ncr3t\n\n"), "s3\ncr3t\n"],
+    ["a file without Windows line breaks at its end", () => file("s3cr3t\r\n\r\n"), "s3cr3t"],
+    ["a file without its byte order mark", () => file("\uFEFFs3cr3t"), "s3cr3t"],
+    ["a file with the line break inside", () => file("s3\ncr3t\n\n"), "s3\ncr3t"],
     ["the result of a function", () => () => "s3cr3t", "s3cr3t"],
-    ["the result of an asynchronous function", () => async () => "s3cr3t", "s3cr3t"],
+    ["the result of an asynchronous function without its line break", () => async () => "s3cr3t\n", "s3cr3t"],
   ])("readSecret returns %s", async (_, source, secret) => {
     expect(await readSecret(source(), { name: "PIN" })).toBe(secret);
   });

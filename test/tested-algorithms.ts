@@ -1,0 +1,22 @@
+/** The algorithms that the tests of each store sign with. The README's table has the same rows. */
+import type { AlgorithmName } from "hardproof";
+import { ALGORITHMS } from "../src/jose/algorithms.js";
+import { isAvailable } from "../src/jose/find-algorithm.js";
+
+const ALL = ALGORITHMS.map(({ alg }) => alg);
+
+/** Folder in `providers/` → algorithms. */
+export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]>> = {
+  "aws-kms": ["ES256"],
+  file: ALL,
+  "gcp-kms": ["ES256"],
+  memory: ALL,
+  pkcs11: ["ES256"],
+  tpm: ["ES256"],
+};
+
+/** Returns the algorithms that the tests of a store must run with on this version of Node. */
+export function testedAlgorithms(folder: string): readonly AlgorithmName[] {
+  const available = ALGORITHMS.filter(isAvailable).map(({ alg }) => alg);
+  return available.filter((alg) => TESTED_ALGORITHMS[folder]?.includes(alg));
+}
