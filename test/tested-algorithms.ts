@@ -7,7 +7,7 @@ const ALL = ALGORITHMS.map(({ alg }) => alg);
 
 /** Folder in `providers/` → algorithms. */
 export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]>> = {
-  "aws-kms": ["ES256"],
+  "aws-kms": ALL,
   file: ALL,
   "gcp-kms": ["ES256"],
   memory: ALL,
