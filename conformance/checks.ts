@@ -12,10 +12,10 @@ const FIXED_LENGTHS: Readonly<Record<string, number>> = {
 };
 
 /** Returns the bytes of a signature in JOSE form: r‖s for ECDSA (RFC 7518 §3.4), as long as the modulus for RSA. */
-export function signatureBytes(jwk: PublicJwk): number | undefined {
-  const { kty, alg, x = "", n = "" }: { kty: string; alg: string; x?: string; n?: string } = { ...jwk };
+export function signatureBytes({ kty, alg, x = "", n = "" }: PublicJwk): number | undefined {
   const bytes = (text: string) => Buffer.from(text, "base64url").length;
-  return { EC: 2 * bytes(x), RSA: bytes(n) }[kty] ?? FIXED_LENGTHS[alg];
+  if (kty === "EC") return 2 * bytes(x);
+  return kty === "RSA" ? bytes(n) : FIXED_LENGTHS[alg];
 }
 
 /** Fails unless the signature has the length of its algorithm and verifies with the key. */
