@@ -7,7 +7,7 @@ const ALL = ALGORITHMS.map(({ alg }) => alg);
 
 /** Folder in `providers/` → algorithms. */
 export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]>> = {
-  "aws-kms": ["ES256"],
+  "aws-kms": ALL,
   file: ALL,
   // Cloud KMS doesn't have the others.
   "gcp-kms": ALL.filter((alg) => !["ES512", "RS384", "PS384"].includes(alg)),
