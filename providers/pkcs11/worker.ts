@@ -88,7 +88,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       if (waiting === 0 || !isSigning || answers.length === BATCH) port.postMessage(answers.splice(0));
     },
   };
-  const keys = new OpenKeys({
+  const keys: OpenKeys = new OpenKeys({
     lib,
     restart: (reason) => parent.call("restart", reason),
     askForLogin: (question, login) => {
@@ -96,7 +96,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       return parent.call("login", question);
     },
   });
-  const parent = new Calls(channel, {
+  const parent: Calls = new Calls(channel, {
     initialize: (first: boolean) => initialize(lib, data, first),
     finalize: () => lib.C_Finalize(),
     closeAll: () => keys.closeAll(),
