@@ -5,15 +5,7 @@ import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { LibraryKey } from "./library-key.js";
-import {
-  BATCH,
-  MAX_IN_FLIGHT,
-  type Operation,
-  type Request,
-  type Result,
-  SHARED,
-  type WorkerData,
-} from "./protocol.js";
+import { BATCH, MAX_IN_FLIGHT, type Operation, type Request, type Result, type WorkerData } from "./protocol.js";
 import { startWorker } from "./worker-file.js";
 
 /** A request of a caller. */
@@ -51,7 +43,8 @@ export class LibraryWorker {
   hasEnded = false;
   readonly #worker: Worker;
   readonly #calls: Calls;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  /** Shared memory: how many requests the worker has begun. */
+  readonly #begun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   /** How many requests the worker has answered. */
   #answered = 0;
   /** How many requests wait for their digest. */
@@ -62,9 +55,9 @@ export class LibraryWorker {
   #progressAt = 0;
 
   /** @param handlers - The calls that the worker makes. */
-  constructor(data: Omit<WorkerData, "shared">, handlers: (worker: LibraryWorker) => Handlers) {
+  constructor(data: Omit<WorkerData, "begun">, handlers: (worker: LibraryWorker) => Handlers) {
     const worker = startWorker({
-      workerData: { ...data, shared: this.#shared },
+      workerData: { ...data, begun: this.#begun },
       execArgv: [],
       env: {},
       name: "hardproof-pkcs11",
@@ -106,7 +99,7 @@ export class LibraryWorker {
 
   /** The worker runs its requests in order, but may not have delivered its last answers. */
   get #current(): SentRequest | undefined {
-    return this.#sent[Math.max(0, (Atomics.load(this.#shared, SHARED.BEGUN) - this.#answered - 1) | 0)];
+    return this.#sent[Math.max(0, (Atomics.load(this.#begun, 0) - this.#answered - 1) | 0)];
   }
 
   /** How many requests may be sent now. A fast worker gets whole batches, because each message wakes it. */

@@ -123,12 +123,20 @@ export class Library {
     void this.#finishIfUnused();
   }
 
+  /** Whether another session may be logged in: a login ends with the last session. */
+  #mayBeLoggedIn({ expected }: LibraryKey): boolean {
+    return expected !== undefined || [...this.#keys].flatMap(({ workers }) => [...workers]).length > 1;
+  }
+
   #decideLogin(worker: LibraryWorker, question: LoginQuestion): Promise<number> {
     const { key, deadline } = worker.current ?? {};
     if (!key) throw new SignerError("aborted", "The request was aborted before the login.");
     const token = JSON.stringify([this.#path, question.token]);
-    const attempt = (pin: string | undefined) => worker.call<number>("attemptLogin", pin);
-    return decideLogin({ ...question, token }, key, deadline?.signal, attempt);
+    const session = {
+      isLoggedIn: async () => this.#mayBeLoggedIn(key) && worker.call<boolean>("isLoggedIn"),
+      login: (pin: string | undefined) => worker.call<number>("attemptLogin", pin),
+    };
+    return decideLogin({ ...question, token }, key, deadline?.signal, session);
   }
 
   /** For a missing token, restarts the library at most once a minute, because all other signers have to log in again. */
@@ -188,7 +196,6 @@ export class Library {
     for (const worker of this.#pool.workers) await worker.call("closeAll");
     // A library that was lost can't be finalised.
     for (const worker of initializers) await worker.call("finalize").catch(() => undefined);
-    for (const key of this.#keys) key.workers.clear();
   }
 
   async #finishIfUnused(): Promise<void> {

@@ -15,8 +15,14 @@ import type { KeySpec, LoginQuestion } from "./protocol.js";
 import { Pkcs11Error } from "./return-values.js";
 import type { Token } from "./token.js";
 
-/** Asks the parent thread, which calls `attempt` if a login is needed. Returns the return value of `C_Login`. */
-export type AskForLogin = (question: LoginQuestion, attempt: (pin: string | undefined) => void) => Promise<number>;
+/** What the parent thread may do in the worker while it decides on a login. */
+export interface LoginSession {
+  isLoggedIn(): boolean;
+  login(pin: string | undefined): void;
+}
+
+/** Asks the parent thread, which logs in to the session if that is needed. Returns the return value of `C_Login`. */
+export type AskForLogin = (question: LoginQuestion, session: LoginSession) => Promise<number>;
 
 /** The session to log in, and the key that it is for. */
 export interface LoginTarget {
@@ -28,16 +34,14 @@ export interface LoginTarget {
 /**
  * Logs in to the token, for all sessions of this process.
  *
- * @param again - Whether the token has just reported that no user is logged in. The session's state is ignored then.
+ * @param lostAt - When the token reported that no user is logged in. The session's state is ignored then.
  * @throws {SignerError} With code `pin-required`, `pin-incorrect` or `pin-locked`.
  */
-export async function logIn(lib: Cryptoki, ask: AskForLogin, target: LoginTarget, again: boolean): Promise<void> {
-  const { token, spec, session } = target;
+export async function logIn(lib: Cryptoki, ask: AskForLogin, target: LoginTarget, lostAt?: bigint): Promise<void> {
+  const { token, spec } = target;
   if ((token.flags & CKF_LOGIN_REQUIRED) === 0 && !spec.hasPin) return;
   checkPinFlags(token.flags, spec);
-  const { state } = lib.C_GetSessionInfo(session);
-  const loggedIn = !again && (state === CKS_RO_USER_FUNCTIONS || state === CKS_RW_USER_FUNCTIONS);
-  await attemptLogin(lib, ask, target, CKU_USER, loggedIn);
+  await askParent(lib, ask, target, CKU_USER, lostAt);
 }
 
 /**
@@ -47,7 +51,7 @@ export async function logIn(lib: Cryptoki, ask: AskForLogin, target: LoginTarget
  */
 export async function authenticate(lib: Cryptoki, ask: AskForLogin, target: LoginTarget): Promise<void> {
   checkPinFlags(lib.C_GetTokenInfo(target.token.slot).flags, target.spec);
-  await attemptLogin(lib, ask, target, CKU_CONTEXT_SPECIFIC, false);
+  await askParent(lib, ask, target, CKU_CONTEXT_SPECIFIC);
 }
 
 function checkPinFlags(flags: number, { forceLogin }: KeySpec): void {
@@ -58,15 +62,29 @@ function checkPinFlags(flags: number, { forceLogin }: KeySpec): void {
   throw new SignerError("pin-locked", message);
 }
 
-async function attemptLogin(
+async function askParent(
   lib: Cryptoki,
   ask: AskForLogin,
   { session, token: { label, serial, flags } }: LoginTarget,
   user: number,
-  loggedIn: boolean,
+  lostAt?: bigint,
 ): Promise<void> {
   const hasPinPad = (flags & CKF_PROTECTED_AUTHENTICATION_PATH) !== 0;
-  const question = { token: JSON.stringify([label, serial]), hasPinPad, loggedIn };
-  const value = await ask(question, (pin) => lib.C_Login(session, user, pin));
+  const forSignature = user === CKU_CONTEXT_SPECIFIC;
+  const question = { token: JSON.stringify([label, serial]), hasPinPad, forSignature, lostAt };
+  const value = await ask(question, {
+    isLoggedIn: () => isLoggedIn(lib, session),
+    login: (pin) => lib.C_Login(session, user, pin),
+  });
   if (value !== 0) throw new Pkcs11Error(value);
+}
+
+/** If the state can't be read, `C_Login` returns the reason. */
+function isLoggedIn(lib: Cryptoki, session: Handle): boolean {
+  try {
+    const { state } = lib.C_GetSessionInfo(session);
+    return state === CKS_RO_USER_FUNCTIONS || state === CKS_RW_USER_FUNCTIONS;
+  } catch {
+    return false;
+  }
 }

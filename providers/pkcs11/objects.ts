@@ -50,6 +50,8 @@ export function findObjects(
   const lists = (types.length === 0 ? [[]] : types).map((list) => [CKA_LABEL, CKA_ID, ...list]);
   return findHandles(lib, session, template).map((handle) => {
     const attributes = readAttributes(lib, session, handle, lists);
+    // The other object of a key pair has the attributes of another list.
+    lists.sort((one, other) => Number(isComplete(attributes, one)) - Number(isComplete(attributes, other)));
     const found = attributes.get(CKA_LABEL)?.toString("utf8") ?? "";
     return { handle, label: found, id: attributes.get(CKA_ID) ?? Buffer.alloc(0), attributes };
   });
@@ -71,6 +73,10 @@ function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribut
   }
   lib.C_FindObjectsFinal(session);
   return [...handles];
+}
+
+function isComplete(attributes: ReadonlyMap<number, Buffer>, types: readonly number[]): boolean {
+  return types.every((type) => attributes.has(type));
 }
 
 /** Reads the first list of which the object has all attributes; or else each attribute of all lists. */

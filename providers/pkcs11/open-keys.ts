@@ -25,6 +25,12 @@ export interface OpenKeysContext {
   restart(reason: "lost" | "missing token"): Promise<unknown>;
 }
 
+/** Why a key has to be opened again, and since when (`process.hrtime.bigint()`). */
+interface Loss {
+  readonly error: unknown;
+  readonly at: bigint;
+}
+
 /** Opening the key again, opening it in a restarted library, and once more if the library was lost again. */
 const MAX_RECOVERIES = 3;
 const SIGNATURE_BYTES = 64;
@@ -106,18 +112,19 @@ export class OpenKeys {
     for (const key of this.#keys.keys()) this.#close(key);
   }
 
-  async #withRecovery<T>(request: Request, attempt: (lost?: unknown) => Promise<T>): Promise<T> {
-    let lost: unknown;
+  async #withRecovery<T>(request: Request, attempt: (lost?: Loss) => Promise<T>): Promise<T> {
+    let lost: Loss | undefined;
     for (let remaining = MAX_RECOVERIES; ; remaining--)
       try {
         return await attempt(lost);
       } catch (error) {
+        const at = process.hrtime.bigint();
         await this.#prepareRetry(request, error, lost !== undefined, remaining).catch((final) => {
           // An operation may be unfinished in the session.
           this.#close(request.key);
           throw final;
         });
-        lost = error;
+        lost = { error, at };
       }
   }
 
@@ -134,7 +141,7 @@ export class OpenKeys {
     if (step === "refresh") await this.#context.restart("missing token").catch(() => Promise.reject(error));
   }
 
-  async #open(request: Request, lost: unknown): Promise<OpenedKey> {
+  async #open(request: Request, lost: Loss | undefined): Promise<OpenedKey> {
     const spec = this.spec(request);
     const { session, token } = await this.#openSession(request, 0, lost);
     try {
@@ -149,16 +156,16 @@ export class OpenKeys {
     }
   }
 
-  async #openSession(request: Request, flags: number, lost: unknown): Promise<{ session: Handle; token: Token }> {
+  async #openSession(request: Request, flags: number, lost?: Loss): Promise<{ session: Handle; token: Token }> {
     const { lib, askForLogin } = this.#context;
     const spec = this.spec(request);
     const token = findToken(lib, spec.token);
-    const again = returnValue(lost) === "CKR_USER_NOT_LOGGED_IN";
-    if (again) this.#close(request.key);
+    const lostAt = returnValue(lost?.error) === "CKR_USER_NOT_LOGGED_IN" ? lost?.at : undefined;
+    if (lostAt) this.#close(request.key);
     const session = this.#newSession(request, token, flags, lost);
     this.#close(request.key);
     try {
-      await logIn(lib, askForLogin, { spec, session, token }, again);
+      await logIn(lib, askForLogin, { spec, session, token }, lostAt);
       return { session, token };
     } catch (error) {
       this.#closeSession(session);
@@ -167,7 +174,7 @@ export class OpenKeys {
   }
 
   /** Opens a session before the previous one is closed, if possible: closing the last session would end the login. */
-  #newSession(request: Request, { slot }: Token, flags: number, lost: unknown): Handle {
+  #newSession(request: Request, { slot }: Token, flags: number, lost: Loss | undefined): Handle {
     const open = () => this.#context.lib.C_OpenSession(slot, CKF_SERIAL_SESSION | flags);
     try {
       return open();

@@ -9,12 +9,9 @@ export interface WorkerData {
   readonly path: string;
   readonly libraryParameters: string | undefined;
   readonly binding: BindingName | undefined;
-  /** Memory that the worker shares with its parent thread. */
-  readonly shared: Int32Array;
+  /** Shared memory: how many requests the worker has begun. */
+  readonly begun: Int32Array;
 }
-
-/** Indexes into the shared memory: how many messages the worker was sent, and how many requests it has begun. */
-export const SHARED = { MESSAGES: 0, BEGUN: 1 } as const;
 
 /** The most requests in flight to a worker: two batches. While the worker runs one, its parent thread prepares the other. */
 export const MAX_IN_FLIGHT = 8;
@@ -81,5 +78,8 @@ export interface LoginQuestion {
   /** The token's label and serial number, which identify it among the tokens of the library. */
   readonly token: string;
   readonly hasPinPad: boolean;
-  readonly loggedIn: boolean;
+  /** Whether the login is for one signature, so that no earlier login counts. */
+  readonly forSignature: boolean;
+  /** When the token reported that no user is logged in (`process.hrtime.bigint()`, which all threads share). */
+  readonly lostAt: bigint | undefined;
 }

@@ -32,6 +32,16 @@ export interface Token extends Omit<TokenInfo, "maxSessionCount"> {
 const NO_SLOT = "no token. Check that the token is connected and that its reader's service (such as pcscd) is running.";
 const NOT_INITIALIZED = "no initialised token. Initialise one with softhsm2-util or pkcs11-tool --init-token.";
 
+/** The initialised tokens of each library when its slots were last read. */
+const knownTokens = new WeakMap<Cryptoki, readonly Token[]>();
+
+/** Reads all slots in which a token is present. {@link findToken} then reads only the slot of the token that matches. */
+export function readSlots(lib: Cryptoki): (Token | Pkcs11Error)[] {
+  const slots = lib.C_GetSlotList().map((slot) => readToken(lib, slot));
+  knownTokens.set(lib, slots.filter(isInitialized));
+  return slots;
+}
+
 /**
  * Returns the one token that matches.
  *
@@ -39,8 +49,16 @@ const NOT_INITIALIZED = "no initialised token. Initialise one with softhsm2-util
  * @throws {Pkcs11Error} If no token matches and one of them can't be read.
  */
 export function findToken(lib: Cryptoki, selector: TokenSelector): Token {
-  const slots = lib.C_GetSlotList().map((slot) => readToken(lib, slot));
-  const tokens = slots.filter((slot): slot is Token => !(slot instanceof Pkcs11Error) && isInitialized(slot));
+  const known = knownTokens.get(lib)?.filter((token) => isMatch(token, selector)) ?? [];
+  const [only] = known;
+  const current = only && known.length === 1 ? readToken(lib, only.slot) : undefined;
+  if (current && isInitialized(current) && isMatch(current, selector)) return current;
+  // The token may have been connected since.
+  return onlyToken(readSlots(lib), selector);
+}
+
+function onlyToken(slots: readonly (Token | Pkcs11Error)[], selector: TokenSelector): Token {
+  const tokens = slots.filter(isInitialized);
   const matches = tokens.filter((token) => isMatch(token, selector));
   const [token] = matches;
   if (token && matches.length === 1) return token;
@@ -86,8 +104,8 @@ function readToken(lib: Cryptoki, slot: Handle): Token | Pkcs11Error {
   }
 }
 
-function isInitialized({ flags }: Token): boolean {
-  return (flags & CKF_TOKEN_INITIALIZED) !== 0;
+function isInitialized(slot: Token | Pkcs11Error): slot is Token {
+  return !(slot instanceof Pkcs11Error) && (slot.flags & CKF_TOKEN_INITIALIZED) !== 0;
 }
 
 function isMatch(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {

@@ -14,7 +14,7 @@ import { KeyError } from "./failure.js";
 import { hintFor } from "./hints.js";
 import { serveParentProcess } from "./isolated-use.js";
 import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
-import type { AskForLogin } from "./login.js";
+import type { LoginSession } from "./login.js";
 import { OpenKeys } from "./open-keys.js";
 import {
   BATCH,
@@ -23,10 +23,10 @@ import {
   type Opened,
   type Request,
   type Result,
-  SHARED,
   type WorkerData,
 } from "./protocol.js";
 import { Pkcs11Error, toSignerError } from "./return-values.js";
+import { readSlots } from "./token.js";
 import { inspectToken } from "./token-inspection.js";
 
 /** Descriptions of the operations, for error messages. */
@@ -51,7 +51,7 @@ const MAX_POLLS = 32;
 
 /** Serves the thread that started the worker. */
 function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
-  let attempt: Parameters<AskForLogin>[1];
+  let login: LoginSession;
   let turn: Promise<unknown> = Promise.resolve();
   /** How many requests have been received, but haven't begun. */
   let waiting = 0;
@@ -91,8 +91,8 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   const keys: OpenKeys = new OpenKeys({
     lib,
     restart: (reason) => parent.call("restart", reason),
-    askForLogin: (question, login) => {
-      attempt = login;
+    askForLogin: (question, session) => {
+      login = session;
       return parent.call("login", question);
     },
   });
@@ -100,14 +100,15 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
     initialize: (first: boolean) => initialize(lib, data, first),
     finalize: () => lib.C_Finalize(),
     closeAll: () => keys.closeAll(),
-    attemptLogin: (pin: string | undefined) => returnValueOf(() => attempt(pin)),
+    isLoggedIn: () => login.isLoggedIn(),
+    attemptLogin: (pin: string | undefined) => returnValueOf(() => login.login(pin)),
     addKey: ({ key, spec }: { key: number; spec: KeySpec }) => keys.add(key, spec),
     run(request: Request, deadline: LazyDeadline) {
       waiting += 1;
       return inTurn(async () => {
         waiting -= 1;
         isSigning = request.name === "sign";
-        Atomics.add(data.shared, SHARED.BEGUN, 1);
+        Atomics.add(data.begun, 0, 1);
         if (deadline.aborted) return undefined;
         const start = performance.now();
         const value = await run(lib, data.path, keys, request).finally(() => {
@@ -171,6 +172,7 @@ function initialize(lib: Cryptoki, { path, libraryParameters }: WorkerData, firs
     const error = new Pkcs11Error(value);
     throw toSignerError(error, `initialising ${path}`, hintFor(path, error, "starting"));
   }
+  returnValueOf(() => readSlots(lib)); // If this fails, opening a key repeats it.
   return { initialized: value === 0, oneAtATime: locking === CKR_CANT_LOCK || usesTpm(lib.C_GetInfo()) };
 }
 

@@ -76,6 +76,8 @@ export interface FaultShim {
   order(...orders: Order[]): void;
   /** Returns the number of calls so far, in all sessions and threads. */
   count(name: FunctionName): number;
+  /** Returns the number of calls so far of all functions together. */
+  total(): number;
   /** Returns the number of open sessions that were opened through the shim in this process. */
   openSessions(): number;
   /** Returns how many calls of `C_Login` the library has rejected for a wrong PIN. */
@@ -126,6 +128,7 @@ export function faultShim(library: string): FaultShim {
       renameSync(`${plan}.new`, plan);
     },
     count: (name) => read(FUNCTIONS.indexOf(name)),
+    total: () => FUNCTIONS.reduce((sum, _, index) => sum + read(index), 0),
     openSessions: () => read(FUNCTIONS.length),
     wrongPins: () => read(FUNCTIONS.length + 1),
     close: () => rmSync(directory, { recursive: true }),

@@ -131,6 +131,19 @@ describe("recovery", () => {
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
   });
 
+  it("closes a session that was opened again after a restart, although the library stays in use", async () => {
+    await using other = newSigner();
+    await other.publicJwk();
+    const signer = newSigner();
+    await signer.publicJwk();
+    shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
+    await signer.sign(Buffer.from("x"));
+    await other.sign(Buffer.from("x"));
+    expect(shim.openSessions()).toBe(2);
+    await signer.close();
+    expect(shim.openSessions()).toBe(1);
+  });
+
   it("describe() recovers from a lost session", async () => {
     await using signer = newSigner();
     await signer.publicJwk();
