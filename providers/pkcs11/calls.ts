@@ -58,7 +58,10 @@ export class Calls {
       this.#pending.set(id, { resolve, reject });
       this.#channel.post({ call: id, name, argument } satisfies Message);
     }) as Promise<T>;
-    return { result, cancel: () => this.#ended ?? this.#channel.post({ cancel: id } satisfies Message) };
+    const cancel = () => {
+      if (this.#pending.has(id)) this.#channel.post({ cancel: id } satisfies Message);
+    };
+    return { result, cancel };
   }
 
   /** Rejects the pending calls and all further ones, and cancels those of the other side, because it has ended. */

@@ -3,12 +3,12 @@
  * application, and each process has its own environment.
  */
 import type { ChildProcess } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import type { Deadline } from "../../src/deadline.js";
+import { type Deadline, untilAborted, withDeadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Channel } from "./calls.js";
 import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
+import { fingerprintOf } from "./logins.js";
 import type { Opened, Operation } from "./protocol.js";
 import { serveUse, useRemotely } from "./remote-use.js";
 import { forkWorker } from "./worker-file.js";
@@ -20,44 +20,63 @@ interface Envelope {
   readonly message?: unknown;
 }
 
+/** Milliseconds until the process of a closed signer ends, whether or not its library has been finalised. */
+const CLOSING = 5_000;
+
 const processes = new Map<string, LibraryProcess>();
-const SALT = randomBytes(16);
 /** Fingerprints of wrong PINs: a process that is started again must not try them again. */
 const wrongPins = new Set<string>();
 
-/** Uses the library in this process or, with `isolate`, in a separate one. */
-export async function useHere(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
+/** Uses the library in this process or, with `isolate`, in a separate one, which `signal` ends if it doesn't respond. */
+export async function useHere(
+  options: TokenUseOptions,
+  readPin: () => Promise<string>,
+  signal?: AbortSignal,
+): Promise<TokenUse> {
   if (!options.isolate) return useLibrary(options, readPin);
   const use = new IsolatedUse(options, readPin);
-  await use.begin();
-  return use;
+  try {
+    await untilAborted(signal, () => use.begin());
+    return use;
+  } catch (error) {
+    await use.close();
+    throw error;
+  }
 }
 
 /** Runs in the separate process: serves the uses of its parent process. */
 export function serveParentProcess(): void {
-  const receivers = new Map<number, (message: unknown) => void>();
+  const uses = new Map<number, { receive(message: unknown): void; end(): void }>();
+  const begin = (use: number) => {
+    const served = { receive: (_: unknown) => undefined as void, end: () => undefined as void };
+    const post = (message: unknown) => process.send?.({ use, message } satisfies Envelope);
+    const end = serveUse({ post, listen: (receive) => Object.assign(served, { receive }) }, useLibrary);
+    uses.set(use, Object.assign(served, { end }));
+    return served;
+  };
   process.on("message", ({ use, message }: Envelope) => {
-    if (!receivers.has(use))
-      serveUse(
-        {
-          post: (reply) => process.send?.({ use, message: reply } satisfies Envelope),
-          listen: (receive) => receivers.set(use, receive),
-        },
-        useLibrary,
-      );
-    if (message === undefined) receivers.delete(use);
-    else receivers.get(use)?.(message);
+    if (message !== undefined) return (uses.get(use) ?? begin(use)).receive(message);
+    uses.get(use)?.end();
+    uses.delete(use);
   });
-  process.once("disconnect", () => process.exit());
+  // process.exit() would wait for a worker that is stuck in the library.
+  process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+}
+
+/** One use of a process. */
+interface ProcessUse {
+  readonly process: LibraryProcess;
+  readonly channel: ReturnType<LibraryProcess["channel"]>;
+  readonly beginning: Promise<TokenUse>;
+  /** `undefined` until the library has been loaded. */
+  begun?: TokenUse;
 }
 
 /** A use that starts the process again at the next call after it has ended. */
 class IsolatedUse implements TokenUse {
   readonly #options: TokenUseOptions;
   readonly #readPin: () => Promise<string>;
-  #process: LibraryProcess | undefined;
-  #channel: ReturnType<LibraryProcess["channel"]> | undefined;
-  #use: Promise<TokenUse> | undefined;
+  #current: ProcessUse | undefined;
   #lastFingerprint: string | undefined;
   #expected: PublicJwk | undefined;
 
@@ -68,12 +87,8 @@ class IsolatedUse implements TokenUse {
 
   /** @throws {SignerError} If the process or the library can't be started. */
   begin(): Promise<TokenUse> {
-    if (this.#process?.ended) this.#use = undefined;
-    this.#use ??= this.#begin().catch((error) => {
-      this.#use = undefined;
-      throw error;
-    });
-    return this.#use;
+    if (!this.#current || this.#current.process.ended) this.#current = this.#start();
+    return this.#current.beginning;
   }
 
   async run(operation: Operation, deadline?: Deadline): Promise<unknown> {
@@ -89,27 +104,37 @@ class IsolatedUse implements TokenUse {
     }
   }
 
+  /** Ends the process after its last use, also if a call is stuck in it. */
   async close(): Promise<void> {
-    const process = this.#process;
-    if (process && !process.ended) await this.#use?.then((use) => use.close()).catch(() => undefined);
-    process?.release(this.#channel?.use ?? 0);
+    const current = this.#current;
+    this.#current = undefined;
+    const toError = () => new Error("The library didn't respond.");
+    await withDeadline({ timeout: CLOSING, toError }, async () => current?.begun?.close()).catch(() => undefined);
+    current?.process.release(current.channel.use);
   }
 
-  async #begin(): Promise<TokenUse> {
-    this.#process?.release(this.#channel?.use ?? 0);
-    this.#process = LibraryProcess.acquire(this.#options);
-    this.#channel = this.#process.channel();
+  #start(): ProcessUse {
+    const process = LibraryProcess.acquire(this.#options);
+    const channel = process.channel();
     const options = { ...this.#options, expected: this.#expected };
-    return useRemotely(this.#channel, options, () => this.#readPinUnlessWrong());
+    const beginning = useRemotely(channel, options, () => this.#readPinUnlessWrong());
+    const current: ProcessUse = { process, channel, beginning };
+    beginning.then(
+      (use) => {
+        current.begun = use;
+      },
+      () => {
+        if (this.#current === current) this.#current = undefined;
+        process.release(channel.use);
+      },
+    );
+    return current;
   }
 
   async #readPinUnlessWrong(): Promise<string> {
     const pin = await this.#readPin();
     const { module, token } = this.#options;
-    this.#lastFingerprint = createHash("sha256")
-      .update(SALT)
-      .update(JSON.stringify([module, token, pin]))
-      .digest("hex");
+    this.#lastFingerprint = fingerprintOf(JSON.stringify([module, token]), pin);
     if (!wrongPins.has(this.#lastFingerprint)) return pin;
     throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
   }
@@ -121,19 +146,20 @@ class LibraryProcess {
   readonly #child: ChildProcess;
   readonly #receivers = new Map<number, (message: unknown) => void>();
   readonly #failures = new Map<number, (error: SignerError) => void>();
-  #uses = 0;
   readonly #waiting = new Set<number>();
-  #users = 0;
+  readonly #module: string;
+  #uses = 0;
   ended = false;
 
   private constructor(id: string, { module, environment = {} }: TokenUseOptions) {
     this.#id = id;
+    this.#module = module;
     const variables = Object.entries(environment).filter(([, value]) => value !== undefined);
     const env = { ...process.env, ...Object.fromEntries(variables) };
     this.#child = forkWorker({ env, serialization: "advanced" });
     this.#child.on("message", ({ use, message }: Envelope) => this.#receivers.get(use)?.(message));
-    this.#child.once("error", (cause) => this.#end(`can't be started: ${cause.message}`, module));
-    this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`, module));
+    this.#child.on("error", (cause) => this.#end(`can't be started: ${cause.message}`));
+    this.#child.once("exit", (code, signal) => this.#end(`has ended (${signal ?? `exit code ${code}`})`));
   }
 
   static acquire(options: TokenUseOptions): LibraryProcess {
@@ -141,7 +167,6 @@ class LibraryProcess {
     const id = JSON.stringify([module, libraryParameters, environment, binding]);
     const shared = processes.get(id) ?? new LibraryProcess(id, options);
     processes.set(id, shared);
-    shared.#users += 1;
     return shared;
   }
 
@@ -156,6 +181,17 @@ class LibraryProcess {
     };
   }
 
+  /** Ends a use, and the process after its last one. The library has been finalised by then, unless it is stuck. */
+  release(use: number): void {
+    if (!this.#receivers.delete(use)) return;
+    this.#fail(use, "was closed");
+    this.#keepAlive(use, false);
+    this.#send({ use });
+    if (this.#receivers.size > 0) return;
+    this.#forget();
+    this.#child.kill("SIGKILL");
+  }
+
   /** The process keeps the application's process alive while one of its uses waits for a response. */
   #keepAlive(use: number, isWaiting: boolean): void {
     if (isWaiting) this.#waiting.add(use);
@@ -165,26 +201,24 @@ class LibraryProcess {
       else handle?.unref();
   }
 
-  /** Ends the process after its last user. The library has been finalised by then, unless a call is stuck in it. */
-  release(use: number): void {
-    this.#receivers.delete(use);
-    this.#failures.delete(use);
-    this.#keepAlive(use, false);
-    this.#send({ use });
-    this.#users -= 1;
-    if (this.#users > 0) return;
-    if (processes.get(this.#id) === this) processes.delete(this.#id);
-    this.#child.kill("SIGKILL");
-  }
-
+  /** Without a callback, each message to a process that has just ended would emit an error event. Its exit event follows. */
   #send(envelope: Envelope): void {
-    if (this.#child.connected) this.#child.send(envelope);
+    if (this.#child.connected) this.#child.send(envelope, () => undefined);
   }
 
-  #end(reason: string, module: string): void {
+  #end(reason: string): void {
     this.ended = true;
+    this.#forget();
+    for (const use of this.#failures.keys()) this.#fail(use, reason);
+  }
+
+  #forget(): void {
     if (processes.get(this.#id) === this) processes.delete(this.#id);
-    for (const fail of this.#failures.values())
-      fail(new SignerError("unavailable", `The process that runs ${module} ${reason}.`));
+  }
+
+  #fail(use: number, reason: string): void {
+    const fail = this.#failures.get(use);
+    this.#failures.delete(use);
+    fail?.(new SignerError("unavailable", `The process that runs ${this.#module} ${reason}.`));
   }
 }

@@ -21,7 +21,7 @@ export class Pkcs11Key {
    * @throws {SignerError} If the library, the token or the key wasn't found or can't be used.
    */
   static async open(options: KeyOnToken, deadline: OpenKeyOptions): Promise<Pkcs11Key> {
-    const token = await useToken(options);
+    const token = await useToken(options, deadline.signal);
     try {
       return new Pkcs11Key(token, (await token.run({ name: "open" }, deadline)) as Opened);
     } catch (error) {

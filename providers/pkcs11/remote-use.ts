@@ -24,7 +24,8 @@ export async function useRemotely(channel: Channel, options: TokenUseOptions, re
   const calls = new Calls(channel, { readPin, digest: (id: number) => digests.get(id)?.() });
   await calls.call("begin", options);
   return {
-    run({ name, digest }, deadline) {
+    async run({ name, digest }, deadline) {
+      deadline?.signal.throwIfAborted();
       const id = ++count;
       if (digest) digests.set(id, digest);
       const { result, cancel } = calls.start("run", { name, digest: id } satisfies RemoteOperation);

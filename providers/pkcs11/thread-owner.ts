@@ -10,6 +10,7 @@ import {
   postMessageToThread,
   receiveMessageOnPort,
 } from "node:worker_threads";
+import { untilAborted } from "../../src/deadline.js";
 import type { Channel } from "./calls.js";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
@@ -40,6 +41,7 @@ if (isMainThread)
 export async function useInMainThread(
   options: TokenUseOptions,
   readPin: () => Promise<string>,
+  signal?: AbortSignal,
 ): Promise<TokenUse | undefined> {
   const { port1: port, port2 } = new MessageChannel();
   try {
@@ -51,7 +53,8 @@ export async function useInMainThread(
     return undefined;
   }
   const close = () => port.close();
-  const use = await useRemotely(channelOn(port), options, readPin).catch((error) => {
+  const begin = () => useRemotely(channelOn(port), options, readPin);
+  const use = await untilAborted(signal, begin).catch((error) => {
     close();
     throw error;
   });

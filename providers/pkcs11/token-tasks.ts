@@ -71,7 +71,7 @@ function withToken<T>(
   const uri = uriOf(task.token, task.key);
   return withClient(
     { uri, operation, timeout: checkTimeout(uri, timeout), signal },
-    () => useToken({ ...keyOnToken, key }),
+    ({ signal }) => useToken({ ...keyOnToken, key }, signal),
     (token, deadline) => {
       deadline.signal.throwIfAborted();
       return work(token, deadline);

@@ -16,11 +16,11 @@ export interface KeyOnToken extends Omit<TokenUseOptions, "hasPin"> {
  *
  * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
  */
-export async function useToken({ pin, ...keyOnToken }: KeyOnToken): Promise<TokenUse> {
+export async function useToken({ pin, ...keyOnToken }: KeyOnToken, signal?: AbortSignal): Promise<TokenUse> {
   const { label, id } = keyOnToken.key;
   const key = { label, id: id && new Uint8Array(idBytes(id)) };
   const options = { ...keyOnToken, key, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");
-  const remote = isMainThread ? undefined : await useInMainThread(options, read);
-  return remote ?? useHere(options, read);
+  const remote = isMainThread ? undefined : await useInMainThread(options, read, signal);
+  return remote ?? useHere(options, read, signal);
 }

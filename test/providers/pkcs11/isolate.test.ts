@@ -1,11 +1,27 @@
 /** A library in a separate process: it can hang or crash without affecting the application. */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { DPoPProver } from "hardproof";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
-const { shim, newSigner: newSignerOf } = await faultyToken("isolated");
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Returns the ids of a process's child processes. Default: of this process. */
+function childProcesses(pid = process.pid): number[] {
+  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const isProgram = (id: number) => /pkcs11.worker/.test(readFileSync(`/proc/${id}/cmdline`, "utf8"));
+  return list
+    .split(" ")
+    .map(Number)
+    .filter((id) => id > 0 && isProgram(id));
+}
+
+const { hsm, shim, newSigner: newSignerOf } = await faultyToken("isolated");
 const newSigner = (more: Parameters<typeof newSignerOf>[0] = {}) => newSignerOf({ isolate: true, ...more });
 
 it("signs in a separate process, and finalises the library when the last signer closes", async () => {
@@ -50,6 +66,70 @@ it("close() ends the process although a call is stuck in it", async () => {
   shim.order();
   await using next = newSigner();
   await expect(next.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+});
+
+it("a library that can't be loaded leaves no process behind", async () => {
+  await using signer = newSigner({ module: import.meta.filename });
+  await expect(signer.publicJwk()).rejects.toMatchObject({ code: "misconfigured" });
+  await expect.poll(childProcesses, { timeout: 5_000 }).toEqual([]);
+});
+
+it("a library that hangs while it is initialised leaves no process behind after the timeout", async () => {
+  shim.order({ on: "C_Initialize", act: "hang" });
+  await using signer = newSigner({ timeout: 3_000 });
+  await expect(signer.publicJwk()).rejects.toMatchObject({ code: "timeout" });
+  await expect.poll(childProcesses, { timeout: 5_000 }).toEqual([]);
+  shim.order();
+  await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+});
+
+it("calls before the process's end is noticed are rejected with unavailable, and the next ones start a new process", async () => {
+  await using signer = newSigner();
+  await signer.sign(Buffer.from("x"));
+  for (const process of childProcesses()) execFileSync("kill", ["-KILL", `${process}`]);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  const lost = Array.from({ length: 5 }, (_, n) => signer.sign(Buffer.from(`${n}`)).catch(({ code }) => code));
+  expect(new Set(await Promise.all(lost))).toEqual(new Set(["unavailable"]));
+  await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+});
+
+it("close() ends the process although the library hangs while it is finalised", async () => {
+  const signer = newSigner();
+  await signer.publicJwk();
+  shim.order({ on: "C_Finalize", act: "hang" });
+  await signer.close();
+  expect(childProcesses().length).toBeLessThan(2);
+  await expect.poll(childProcesses, { timeout: 5_000 }).toEqual([]);
+  shim.order();
+});
+
+it("the process ends with the application although a call is stuck in it", async () => {
+  shim.order({ on: "C_Sign", act: "hang" });
+  const before = shim.count("C_Sign");
+  const program = fileURLToPath(new URL("../../processes/isolated.ts", import.meta.url));
+  const env = environmentFor({ module: shim.module, token: hsm.token }, hsm.pin);
+  const application = spawn(process.execPath, ["--import", "tsx", program], { env, stdio: "ignore" });
+  await expect.poll(() => shim.count("C_Sign"), { timeout: 20_000 }).toBe(before + 1);
+  const [child] = childProcesses(application.pid);
+  expect(child).toBeGreaterThan(0);
+  application.kill("SIGKILL");
+  await expect.poll(() => existsSync(`/proc/${child}/cwd`), { timeout: 10_000 }).toBe(false);
+  shim.order();
+});
+
+it("calls a message function once, when its request leaves the queue", async () => {
+  await using signer = newSigner({ sessions: 1 });
+  await signer.publicJwk();
+  shim.order({ on: "C_Sign", act: { delay: 100 } });
+  const times: number[] = [];
+  const start = performance.now();
+  const message = (n: number) => () => {
+    times.push(performance.now() - start);
+    return Buffer.from([n]);
+  };
+  await Promise.all([1, 2, 3, 4].map((n) => signer.sign(message(n))));
+  expect(times).toHaveLength(4);
+  for (const [index, time] of times.entries()) expect(time).toBeGreaterThan(90 * index);
 });
 
 it("doesn't try a wrong PIN again in a new process", async () => {
