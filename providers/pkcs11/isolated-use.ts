@@ -46,18 +46,21 @@ export async function useHere(
 
 /** Runs in the separate process: serves the uses of its parent process. */
 export function serveParentProcess(): void {
-  const uses = new Map<number, { receive(message: unknown): void; end(): void }>();
+  const receivers = new Map<number, (message: unknown) => void>();
+  const ends = new Map<number, () => Promise<void>>();
   const begin = (use: number) => {
-    const served = { receive: (_: unknown) => undefined as void, end: () => undefined as void };
     const post = (message: unknown) => process.send?.({ use, message } satisfies Envelope);
-    const end = serveUse({ post, listen: (receive) => Object.assign(served, { receive }) }, useLibrary);
-    uses.set(use, Object.assign(served, { end }));
-    return served;
+    ends.set(use, serveUse({ post, listen: (receive) => receivers.set(use, receive) }, useLibrary));
   };
   process.on("message", ({ use, message }: Envelope) => {
-    if (message !== undefined) return (uses.get(use) ?? begin(use)).receive(message);
-    uses.get(use)?.end();
-    uses.delete(use);
+    if (message === undefined) {
+      void ends.get(use)?.();
+      receivers.delete(use);
+      ends.delete(use);
+    } else {
+      if (!ends.has(use)) begin(use);
+      receivers.get(use)?.(message);
+    }
   });
   // process.exit() would wait for a worker that is stuck in the library.
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));

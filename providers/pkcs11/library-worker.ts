@@ -1,5 +1,4 @@
 /** A worker of a library, and the requests in flight to it, in the thread that started it. */
-import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
@@ -42,6 +41,7 @@ export class LibraryWorker {
   isStuck = false;
   hasEnded = false;
   readonly #worker: Worker;
+  readonly #exit: Promise<void>;
   readonly #calls: Calls;
   /** Shared memory: how many requests the worker has begun. */
   readonly #begun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -63,16 +63,21 @@ export class LibraryWorker {
       name: "hardproof-pkcs11",
     });
     this.#worker = worker;
-    const ended = new SignerError("unavailable", "The library's worker has ended.");
-    worker.on("error", () => undefined); // The exit event follows.
+    let cause: Error | undefined;
+    worker.on("error", (error) => {
+      cause = error; // The exit event follows.
+    });
+    this.#exit = new Promise((resolve) => worker.once("exit", () => resolve()));
     worker.once("exit", () => {
       this.hasEnded = true;
     });
+    const ended = () =>
+      new SignerError("unavailable", `The library's worker has ended${cause ? `: ${cause.message}` : "."}`, { cause });
     this.#calls = new Calls(
       {
         post: inBatches((messages) => worker.postMessage(messages)),
         listen: (receive) => worker.on("message", (messages: unknown[]) => messages.forEach(receive)),
-        onEnd: (end) => worker.once("exit", () => end(ended)),
+        onEnd: (end) => worker.once("exit", () => end(ended())),
         keepAlive: (isWaiting) => (isWaiting ? worker.ref() : worker.unref()),
       },
       handlers(this),
@@ -159,9 +164,8 @@ export class LibraryWorker {
   /** Ends the worker, which is idle. */
   async end(): Promise<void> {
     if (this.hasEnded) return;
-    const exit = once(this.#worker, "exit");
     this.call("end").catch(() => undefined);
-    await exit;
+    await this.#exit;
   }
 
   async #sendWhenMade(job: Job, digest: Promise<Uint8Array>): Promise<Result | undefined> {
@@ -177,7 +181,7 @@ export class LibraryWorker {
   async #send(job: Job, digest: Uint8Array | undefined): Promise<Result | undefined> {
     const { key, operation } = job;
     const hasOtherSession = key.workers.size > (key.workers.has(this) ? 1 : 0);
-    if (!key.workers.has(this)) this.#addKey(key);
+    if (!key.workers.has(this) && !this.hasEnded) this.#addKey(key);
     const request: Request = { key: key.id, name: operation.name, digest, hasOtherSession };
     const { result, cancel } = this.#calls.start<Result | undefined>("run", request);
     const sent: SentRequest = { job, cancel, isWithdrawn: false };

@@ -193,8 +193,8 @@ export class Library {
 
   /** Closes all sessions, then finalises the library. */
   async #finalize(initializers: readonly LibraryWorker[]): Promise<void> {
-    for (const worker of this.#pool.workers) await worker.call("closeAll");
-    // A library that was lost can't be finalised.
+    // A worker may be terminated by other code, and a library that was lost can't be finalised.
+    for (const worker of this.#pool.workers) await worker.call("closeAll").catch(() => undefined);
     for (const worker of initializers) await worker.call("finalize").catch(() => undefined);
   }
 
@@ -205,9 +205,12 @@ export class Library {
   }
 
   async #finish(): Promise<void> {
+    this.#pool.pause();
     await this.#pool.started();
     // Outside the main thread, other threads may be using the library.
-    await this.#finalize(this.#initialized && isMainThread ? this.#initializers() : []).catch(() => undefined);
+    const mustFinalize = this.#initialized && isMainThread;
+    if (mustFinalize && this.#pool.workers.size === 0) await this.#pool.start().catch(() => undefined);
+    await this.#finalize(mustFinalize ? this.#initializers() : []);
     await this.#pool.end();
     this.#restoreEnvironment?.();
   }

@@ -74,9 +74,10 @@ export class WorkerPool {
     await this.#starting?.catch(() => undefined);
   }
 
-  /** Ends the workers, which are idle. */
+  /** Ends the workers, which are idle, and rejects the requests that nobody waits for. */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
+    for (const { reject } of this.#queue.splice(0)) reject(new SignerError("aborted", "The signer was closed."));
     await Promise.all([...this.workers].map((worker) => worker.end()));
   }
 

@@ -91,6 +91,21 @@ describe("recovery", () => {
     expect(shim.count("C_Initialize") - initialized).toBe(1);
   });
 
+  it("workers that lose a login at the same time log in once", async () => {
+    await using signer = newSigner({ sessions: 3 });
+    shim.order({ on: "C_Sign", act: { delay: 30 } });
+    await Promise.all(Array.from({ length: 24 }, (_, n) => signer.sign(Buffer.from([n]))));
+    expect(shim.openSessions()).toBe(3);
+    const logins = shim.count("C_Login");
+    shim.order(
+      { on: "C_SignInit", times: 3, act: { return: CKR.USER_NOT_LOGGED_IN } },
+      { on: "C_Sign", act: { delay: 30 } },
+      { on: "C_OpenSession", act: { delay: 100 } },
+    );
+    await Promise.all(Array.from({ length: 9 }, (_, n) => signer.sign(Buffer.from([n]))));
+    expect(shim.count("C_Login") - logins).toBe(1);
+  });
+
   it("doesn't log in again after a session is lost while another one is open", async () => {
     await using signer = newSigner({ sessions: 2 });
     await Promise.all([signer.sign(Buffer.from("1")), signer.sign(Buffer.from("2"))]);

@@ -7,12 +7,18 @@ import type { Worker } from "node:worker_threads";
 import { DPoPProver } from "hardproof";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { useToken } from "../../../providers/pkcs11/token-use.js";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const { shim, hsm, newSigner } = await faultyToken("threads");
+const { publicJwk, forceLogin, isolate } = {} as Record<string, undefined>;
+const keyOnToken = {
+  ...{ module: shim.module, token: { label: hsm.token }, key: { label: hsm.key.label }, pin: hsm.pin },
+  ...{ sessions: 1, maxWaiting: 10, publicJwk, forceLogin, isolate },
+};
 const sign = (signer: Pkcs11Signer, count: number) =>
   Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))));
 
@@ -110,6 +116,53 @@ it("all signatures are made although a worker is terminated by other code", asyn
   await started[0]?.terminate();
   await expect(pending).resolves.toHaveLength(100);
   await expect(sign(signer, 100)).resolves.toHaveLength(100);
+});
+
+it("a restart succeeds although an idle worker is terminated during it", async () => {
+  await using signer = newSigner({ sessions: 2 });
+  shim.order({ on: "C_Sign", act: { delay: 30 } });
+  await sign(signer, 6);
+  expect(started).toHaveLength(2);
+  const closed = shim.count("C_CloseSession");
+  shim.order(
+    { on: "C_CloseSession", act: { delay: 300 } },
+    { on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } },
+  );
+  const signature = signer.sign(Buffer.from("x"));
+  await expect.poll(() => shim.count("C_CloseSession"), { interval: 5 }).toBe(closed + 2);
+  await started[1]?.terminate();
+  await expect(signature).resolves.toHaveLength(64);
+});
+
+it("requests that wait when the last user closes are settled, and leave no worker behind", async () => {
+  const finalized = shim.count("C_Finalize");
+  const use = await useToken(keyOnToken);
+  await use.run({ name: "open" });
+  shim.order({ on: "C_GetAttributeValue", act: { delay: 200 } });
+  const before = shim.count("C_GetAttributeValue");
+  const outcome = use.run({ name: "describe" }).catch(({ code }) => code);
+  await expect.poll(() => shim.count("C_GetAttributeValue"), { interval: 5 }).toBe(before + 1);
+  await started[0]?.terminate();
+  await use.close();
+  expect(await outcome).toBe("aborted");
+  expect(shim.count("C_Finalize")).toBe(finalized + 1);
+  await expect.poll(() => running.size).toBe(0);
+});
+
+it("signs in another worker if its worker ends while the message is being made", async () => {
+  await using signer = newSigner();
+  await sign(signer, 1);
+  const use = await useToken(keyOnToken);
+  // A message that an application's thread makes takes a while.
+  const signature = use.run({
+    name: "sign",
+    digest: async () => {
+      await started[0]?.terminate();
+      return Buffer.alloc(32, 1);
+    },
+  });
+  await expect(signature).resolves.toHaveLength(64);
+  await use.close();
 });
 
 it("the open session serves all callers while the token refuses another one", async () => {
