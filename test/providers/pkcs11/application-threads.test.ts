@@ -26,7 +26,7 @@ function start(pin?: string, code = "", env = environment(pin)): Worker {
   threads.push(thread);
   return thread;
 }
-async function request(worker: Worker, message: number | "close"): Promise<unknown> {
+async function request(worker: Worker, message: number | "close" | "times"): Promise<unknown> {
   worker.postMessage(message);
   return (await once(worker, "message"))[0];
 }
@@ -95,6 +95,15 @@ it("a thread that is terminated during a login blocks neither the event loop nor
     await expect(sign(signer, 5)).resolves.toHaveLength(5);
   });
   expect(blocked).toBeLessThan(500);
+});
+
+it("calls a thread's message function once, when its request leaves the queue", async () => {
+  const location = JSON.stringify({ module: shim.module, token: hsm.token, sessions: 1 });
+  const thread = start(undefined, "", { ...environment(), HARDPROOF_TEST_SIGNER: location });
+  shim.order({ on: "C_Sign", act: { delay: 100 } });
+  const times = (await request(thread, "times")) as number[];
+  expect(times).toHaveLength(4);
+  for (const [index, time] of times.entries()) expect(time).toBeGreaterThan(90 * index);
 });
 
 it("three threads with the same wrong PIN try it once, even if a login is slow", async () => {
