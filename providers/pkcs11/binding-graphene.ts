@@ -26,6 +26,9 @@ const encodeHandle = ulong;
 const template = (attributes: readonly Attribute[]) => attributes.map(({ type, value }) => ({ type, value }));
 const encodeMechanism = ({ type, parameter }: Mechanism) =>
   parameter === undefined ? { mechanism: type } : { mechanism: type, parameter };
+/** An empty buffer of its own would be a null pointer, which SoftHSM rejects. */
+const EMPTY = Buffer.alloc(1).subarray(1);
+const encodeData = (data: Uint8Array) => (data.length === 0 ? EMPTY : Buffer.from(data));
 const version = ({ major, minor }: { major: number; minor: number }) => `${major}.${minor}`;
 
 function functionsOf(lib: Functions): Cryptoki {
@@ -69,7 +72,7 @@ function functionsOf(lib: Functions): Cryptoki {
     C_SignInit: (session, mechanism, key) =>
       translateErrors(() => lib.C_SignInit(encodeHandle(session), encodeMechanism(mechanism), encodeHandle(key))),
     C_Sign: (session, data, length) =>
-      translateErrors(() => lib.C_Sign(encodeHandle(session), Buffer.from(data), Buffer.alloc(length))),
+      translateErrors(() => lib.C_Sign(encodeHandle(session), encodeData(data), Buffer.alloc(length))),
     C_GenerateKeyPair(session, mechanism, publicKey, privateKey) {
       const templates = [template(publicKey), template(privateKey)] as const;
       const pair = translateErrors(() =>

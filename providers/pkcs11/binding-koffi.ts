@@ -169,7 +169,9 @@ class KoffiCryptoki implements Cryptoki {
   C_Sign(session: Handle, data: Uint8Array, length: number): Buffer {
     const signature = Buffer.alloc(length);
     ulong(length).copy(this.#length);
-    this.#call("C_Sign", session, data, data.length, signature, this.#length);
+    // koffi passes an empty buffer as a null pointer, which SoftHSM rejects.
+    const pointer = data.length === 0 ? signature : data;
+    this.#call("C_Sign", session, pointer, data.length, signature, this.#length);
     return signature.subarray(0, Number(fromUlong(this.#length)));
   }
 

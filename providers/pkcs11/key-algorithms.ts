@@ -40,27 +40,36 @@ export function mechanismNames(algorithms: readonly AlgorithmName[]): string {
  * Checks that the key can sign with the requested algorithm, or with any.
  *
  * @param permitted - The result of {@link algorithmsOf}.
+ * @param mechanisms - What `C_GetMechanismList` returns for the token.
  * @throws {SignerError} With code `wrong-key`: what the key is, and what is needed.
  */
 export function checkAlgorithms(
   key: FoundObject,
   requested: AlgorithmName | undefined,
   permitted: readonly Algorithm[],
+  mechanisms: readonly number[],
 ): void {
   const row = requested && algorithmNamed(requested);
   if (row ? permitted.includes(row) : permitted.length > 0) return;
-  throw new SignerError("wrong-key", `${nameOf(key)} ${problemOf(key, row, permitted)}`);
+  throw new SignerError("wrong-key", `${nameOf(key)} ${problemOf(key, row, permitted, mechanisms)}`);
 }
 
-function problemOf(key: FoundObject, requested: Algorithm | undefined, permitted: readonly Algorithm[]): string {
+function problemOf(
+  key: FoundObject,
+  requested: Algorithm | undefined,
+  permitted: readonly Algorithm[],
+  mechanisms: readonly number[],
+): string {
   const fitting = algorithmsOfType(key);
   if (requested ? !fitting.includes(requested) : fitting.length === 0)
     return `is ${describeType(key)}; ${needs(requested)}.`;
   if (!maySign(key)) return "isn't allowed to sign (CKA_SIGN).";
-  const names = mechanismNames((requested ? [requested] : fitting).map(({ alg }) => alg));
+  const wanted = (requested ? [requested] : fitting).map(({ alg }) => alg);
   const others = permitted.map(({ alg }) => alg).join(", ");
   const remedy = others ? `Set algorithm to one of ${others}, or use another key.` : "Use another key.";
-  return `can't sign with ${names}: its CKA_ALLOWED_MECHANISMS, or the token's list of mechanisms, doesn't contain it. ${remedy}`;
+  const isSupported = algorithmsOfToken(mechanisms).some((alg) => wanted.includes(alg));
+  const reason = isSupported ? "CKA_ALLOWED_MECHANISMS" : "the token doesn't support it";
+  return `can't sign with ${mechanismNames(wanted)} (${reason}). ${remedy}`;
 }
 
 function needs(requested: Algorithm | undefined): string {

@@ -1,6 +1,6 @@
 /** Creates, lists and deletes key pairs on a token. Runs in a worker. */
 import { SignerError } from "../../src/errors.js";
-import { type Algorithm, ES256 } from "../../src/jose/algorithms.js";
+import { type Algorithm, type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
 import { algorithmNamed, isAvailable } from "../../src/jose/find-algorithm.js";
 import { type Attribute, bool, type Cryptoki, type Handle } from "./binding.js";
 import {
@@ -20,6 +20,7 @@ import {
   CKO_PUBLIC_KEY,
 } from "./constants.js";
 import { usesTpm } from "./evidence.js";
+import { algorithmsOfToken } from "./key-algorithms.js";
 import { findPrivateKey, findSigningKeys, type SigningKey } from "./keys.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
@@ -31,11 +32,18 @@ import type { Token } from "./token.js";
  * Creates a key pair for the algorithm of the spec: sensitive, never extractable, and only for signing. Both keys get the
  * same label and id.
  *
- * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
+ * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id;
+ *   `misconfigured` if the token can't create such a key or sign with it.
  */
-export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name, algorithm }: KeySpec): void {
+export function generateKeyPair(
+  lib: Cryptoki,
+  session: Handle,
+  { selector: name, algorithm = ES256.alg }: KeySpec,
+  { slot }: Token,
+): void {
   rejectDuplicates(lib, session, name, 0);
-  const pair = generate(lib, session, name, algorithmNamed(algorithm ?? ES256.alg));
+  rejectUnsupported(algorithm, lib.C_GetMechanismList(slot));
+  const pair = generate(lib, session, name, algorithmNamed(algorithm));
   try {
     // Another program may have created a key pair with this name at the same time. Then each program deletes its own.
     rejectDuplicates(lib, session, name, 1);
@@ -104,6 +112,15 @@ function rejectDuplicates(lib: Cryptoki, session: Handle, { label, id }: KeySele
       const remedy = `Open it (openSigner, hardproof show), or choose another ${attribute}.`;
       throw new SignerError("ambiguous-key", `The token already has ${found.map(nameOf).join(" and ")}. ${remedy}`);
     }
+}
+
+/** A key that the token can make, but not sign with, would be of no use. */
+function rejectUnsupported(algorithm: AlgorithmName, mechanisms: readonly number[]): void {
+  const { signing, name } = TOKEN_ALGORITHMS[algorithm];
+  if (mechanisms.includes(signing.type)) return;
+  const supported = algorithmsOfToken(mechanisms).join(", ") || "none";
+  const problem = `The token can't sign with ${algorithm}: it doesn't support ${name}.`;
+  throw new SignerError("misconfigured", `${problem} Algorithms that it supports: ${supported}.`);
 }
 
 /** What some tokens allow unless the template forbids it. Other tokens reject a template that contains these attributes. */

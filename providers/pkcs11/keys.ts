@@ -67,7 +67,7 @@ export function findKey(
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
   const permitted = algorithmsOf(lib, session, key, mechanisms);
-  checkAlgorithms(key, algorithm, permitted);
+  checkAlgorithms(key, algorithm, permitted, mechanisms);
   const choice = { algorithm, permitted };
   const { jwk, signatureBytes } = publicJwk
     ? importKey(publicMembers(publicJwk), { ...choice, algorithm: algorithm ?? publicJwk.alg })

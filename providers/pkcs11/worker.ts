@@ -137,7 +137,9 @@ function operate(lib: Cryptoki, path: string, keys: OpenKeys, request: Request):
     case "describe":
       return keys.use(request, (opened) => readFacts(lib, path, opened));
     case "generate":
-      return keys.useToken(request, CKF_RW_SESSION, (session) => generateKeyPair(lib, session, keys.spec(request)));
+      return keys.useToken(request, CKF_RW_SESSION, (session, token) =>
+        generateKeyPair(lib, session, keys.spec(request), token),
+      );
     case "list":
       return keys.useToken(request, 0, (session, token) => listKeys(lib, session, keys.spec(request), token));
     case "delete":

@@ -14,7 +14,10 @@ import { formatTpmUri, parseTpmUri } from "./uri.js";
 /** Options that complete a URI. The parts of the URI take precedence, except for the PIN. */
 export type TpmProviderOptions = Omit<TpmSignerOptions, "token" | "key"> & SignOptions;
 
-/** The algorithms of which tpm2-pkcs11 can create keys, if the TPM has the curve. */
+/**
+ * The algorithms of which tpm2-pkcs11 can create keys, if the TPM has the curve. It has PSS only for a TPM whose salts are
+ * as long as the digest (FIPS 140), and fails to sign with P-521.
+ */
 const TPM_ALGORITHMS: readonly AlgorithmName[] = [
   ...(["ES256", "ES384"] as const),
   ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
