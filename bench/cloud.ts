@@ -19,9 +19,9 @@ export interface Cloud {
 const LATENCY = 20;
 const CONCURRENCY = 200;
 
-/** Starts emulator.ts as a child process. */
-export function startEmulator(name: "aws" | "gcp"): Promise<Program> {
-  return startScript(fileURLToPath(new URL("emulator.ts", import.meta.url)), [name]);
+/** Starts emulator.ts as a child process, with a key that signs ES256 or with what the cloud's own name for it says. */
+export function startEmulator(name: "aws" | "gcp", ...algorithm: string[]): Promise<Program> {
+  return startScript(fileURLToPath(new URL("emulator.ts", import.meta.url)), [name, ...algorithm]);
 }
 
 /** Measures proofs without latency, with latency, and the number of requests per proof. */

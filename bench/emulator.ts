@@ -1,11 +1,11 @@
 /**
- * Runs a cloud KMS emulator as a child process: `emulator.ts aws` or `emulator.ts gcp`. It writes its connection
+ * Runs a cloud KMS emulator as a child process: `emulator.ts aws [key spec]` or `emulator.ts gcp`. It writes its connection
  * settings as JSON. "latency N" sets the delay of each response in milliseconds; "calls" returns the number of requests
  * so far.
  */
 import { createInterface } from "node:readline";
 
-const { connection, plan } = process.argv[2] === "aws" ? await aws() : await gcp();
+const { connection, plan } = process.argv[2] === "aws" ? await aws(process.argv[3]) : await gcp(process.argv[3]);
 console.log(JSON.stringify(connection));
 for await (const line of createInterface(process.stdin)) {
   const [command, value] = line.split(" ");
@@ -14,14 +14,16 @@ for await (const line of createInterface(process.stdin)) {
 }
 process.exit();
 
-async function aws() {
+async function aws(spec = "ECC_NIST_P256") {
   const { awsKms } = await import("../test/emulators/aws-kms.js");
+  const { isSigningSpec } = await import("../test/emulators/aws-kms-specs.js");
+  if (!isSigningSpec(spec)) throw new Error(`AWS KMS doesn't sign with ${spec}.`);
   const { endpoint, region, credentials, keys, plan } = await awsKms();
-  return { connection: { endpoint, region, credentials, key: keys.add().arn }, plan };
+  return { connection: { endpoint, region, credentials, key: keys.add({ spec }).arn }, plan };
 }
 
-async function gcp() {
+async function gcp(algorithm = "EC_SIGN_P256_SHA256") {
   const { gcpKms } = await import("../test/emulators/gcp-kms.js");
   const { endpoint, store, plan } = await gcpKms();
-  return { connection: { endpoint, key: store.addVersion(store.addKey()).fields.name }, plan };
+  return { connection: { endpoint, key: store.addVersion(store.addKey({ algorithm })).fields.name }, plan };
 }

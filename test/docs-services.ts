@@ -29,6 +29,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
   ]);
   const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
   const arn = aws.keys.add().arn;
+  aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
   return {

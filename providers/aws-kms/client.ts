@@ -6,6 +6,7 @@ import type {
   KeyMetadata,
   KMSClient,
   KMSClientConfig,
+  SignCommandInput,
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
@@ -24,6 +25,9 @@ const MAX_SOCKETS = 500;
 const PROPAGATION_TIME = 15_000;
 /** Milliseconds between two attempts to find a new key. */
 const RETRY_PAUSE = 250;
+
+/** A request to sign, without the key. */
+export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm">;
 
 /** The caller's client, or the configuration for a new one. */
 export interface AwsKmsClientOptions {
@@ -68,14 +72,8 @@ export class AwsKmsClient {
     return this.#call("GetPublicKey", () => this.#client.send(command, { abortSignal: signal }));
   }
 
-  /** @param digest - SHA-256, 32 bytes. */
-  sign(keyArn: string, digest: Uint8Array, signal: AbortSignal): Promise<SignCommandOutput> {
-    const command = new this.#sdk.SignCommand({
-      KeyId: keyArn,
-      Message: digest,
-      MessageType: "DIGEST",
-      SigningAlgorithm: "ECDSA_SHA_256",
-    });
+  sign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<SignCommandOutput> {
+    const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
     return this.#call("Sign", () => this.#client.send(command, { abortSignal: signal }));
   }
 

@@ -1,6 +1,7 @@
 /** Maps the errors of AWS KMS, the SDK and the network to `SignerError`s. */
 import { SignerError } from "../../src/errors.js";
 import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
+import { KEY_SPECS, KEY_USAGE } from "./algorithms.js";
 
 /** An operation of AWS KMS. It needs the permission of the same name, such as `kms:Sign`. */
 export type Operation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
@@ -11,7 +12,7 @@ const SIGNATURE = "Check the secret access key, the region and the clock of this
 const NETWORK = "Check that this host can reach the endpoint.";
 const SERVER = "AWS KMS could not process the request, and the SDK's retries are used up. Try again later.";
 const RATE = "The SDK's retries are used up. Sign less often, or raise the account's quota.";
-const KEY_TYPE = "Use an ECC_NIST_P256 key for SIGN_VERIFY.";
+const KEY_TYPE = `Use a key for ${KEY_USAGE} with one of the key specs ${KEY_SPECS.join(", ")}.`;
 
 const ROWS: Readonly<Record<string, ErrorRow>> = {
   NotFoundException: ["key-not-found", "Check the name (it is case-sensitive), the region and the account."],

@@ -1,33 +1,41 @@
 /** Opens a key in AWS KMS: finds it by name, checks it, and then uses only the key ARN that KMS returned. */
 import { SignerError } from "../../src/errors.js";
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
+import { algorithmNamed } from "../../src/jose/find-algorithm.js";
+import { importPublicKey, type PublicJwk } from "../../src/jose/public-key.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
-import { AwsKmsClient, type AwsKmsClientOptions, type GetPublicKeyCommandOutput } from "./client.js";
+import { jwsAlgorithmsOf, KEY_SPECS, KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
+import { AwsKmsClient, type AwsKmsClientOptions, type GetPublicKeyCommandOutput, type SignRequest } from "./client.js";
 import { readFacts } from "./evidence.js";
 import { isArnOf, type KeyName } from "./key-name.js";
+import { signRequests } from "./sign-request.js";
 
-const KEY_SPEC = "ECC_NIST_P256";
-const KEY_USAGE = "SIGN_VERIFY";
-const ALGORITHM = "ECDSA_SHA_256";
+/** The options of the client, and the algorithm that the caller wants. */
+export interface OpenOptions extends AwsKmsClientOptions {
+  readonly algorithm?: AlgorithmName | undefined;
+}
 
 /**
  * Connects, and gets the ARN and the public key of the named key.
  *
- * @throws {SignerError} With code `wrong-key` if the key isn't a P-256 signing key, or as `toSignerError` maps the
- *   error.
+ * @throws {SignerError} With code `wrong-key` if the key can't sign with the algorithm; `misconfigured` if it can sign
+ *   with several and none was chosen; or as `toSignerError` maps the error.
  */
 export async function openKey(
   name: KeyName,
-  clientOptions: AwsKmsClientOptions,
+  { algorithm, ...clientOptions }: OpenOptions,
   { signal }: OpenKeyOptions,
 ): Promise<OpenKey> {
   const client = await AwsKmsClient.connect(clientOptions);
   try {
     const response = await client.getPublicKey(name.keyId, signal);
     const keyArn = checkKeyArn(name, response.KeyId);
+    const publicKey = checkPublicKey(keyArn, response, algorithm);
+    const toRequest = signRequests(publicKey);
     return {
-      publicKey: checkPublicKey(keyArn, response),
+      publicKey,
       keyRef: keyArn,
-      signDigest: (digest, options) => sign(client, keyArn, digest, options.signal),
+      signDigest: (input, options) => sign(client, keyArn, toRequest(input), options.signal),
       describe: async (options) => readFacts(await client.describeKey(keyArn, options.signal)),
       close: () => client.close(),
     };
@@ -40,17 +48,12 @@ export async function openKey(
 async function sign(
   client: AwsKmsClient,
   keyArn: string,
-  digest: Uint8Array,
+  request: SignRequest,
   signal: AbortSignal,
 ): Promise<StoreSignature> {
-  const { Signature, KeyId } = await client.sign(keyArn, digest, signal);
+  const { Signature, KeyId } = await client.sign(keyArn, request, signal);
   if (!Signature) throw new SignerError("integrity", "The Sign response doesn't contain a signature.");
   return { signature: Signature, form: "der", ...(KeyId !== undefined && { keyRef: KeyId }) };
-}
-
-/** Returns whether a key, as KMS describes it, can sign ES256. */
-export function canSign({ KeySpec, KeyUsage, SigningAlgorithms }: Partial<GetPublicKeyCommandOutput>): boolean {
-  return KeySpec === KEY_SPEC && KeyUsage === KEY_USAGE && SigningAlgorithms?.includes(ALGORITHM) === true;
 }
 
 /** An alias can be moved to another key at any time, so later requests use only the key ARN. */
@@ -59,10 +62,32 @@ function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
   throw new SignerError("integrity", `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}.`);
 }
 
-function checkPublicKey(keyArn: string, response: GetPublicKeyCommandOutput): Uint8Array {
-  if (canSign(response) && response.PublicKey) return response.PublicKey;
-  const { KeySpec, KeyUsage, SigningAlgorithms = [] } = response;
+/** Checks the key by AWS KMS's own words, and then by its public key. */
+function checkPublicKey(
+  keyArn: string,
+  response: GetPublicKeyCommandOutput,
+  requested: AlgorithmName | undefined,
+): PublicJwk {
+  const allowed = jwsAlgorithmsOf(response).map(({ alg }) => alg);
+  const algorithm = requested && algorithmNamed(requested).alg;
+  if (!response.PublicKey || !(algorithm ? allowed.includes(algorithm) : allowed.length > 0))
+    throw wrongKey(keyArn, response, algorithm);
+  // Without ML-DSA, Node can't import the public key. This error says which version has it.
+  for (const name of allowed) algorithmNamed(name);
+  return importPublicKey(response.PublicKey, { algorithm, allowed }).jwk;
+}
+
+function wrongKey(
+  keyArn: string,
+  { KeySpec, KeyUsage, SigningAlgorithms = [] }: GetPublicKeyCommandOutput,
+  algorithm: AlgorithmName | undefined,
+): SignerError {
   const found = `${KeySpec} for ${KeyUsage} with ${SigningAlgorithms.join(", ") || "no signing algorithm"}`;
-  const needed = `${KEY_SPEC} for ${KEY_USAGE} with ${ALGORITHM}`;
-  throw new SignerError("wrong-key", `${keyArn} is ${found}. ES256 needs ${needed}.`);
+  return new SignerError("wrong-key", `${keyArn} is ${found}. ${needed(algorithm)}`);
+}
+
+function needed(algorithm: AlgorithmName | undefined): string {
+  if (!algorithm) return `Use a key for ${KEY_USAGE} with one of the key specs ${KEY_SPECS.join(", ")}.`;
+  const { keySpecs, signingAlgorithm } = KMS_ALGORITHMS[algorithm];
+  return `${algorithm} needs ${keySpecs.join(" or ")} for ${KEY_USAGE} with ${signingAlgorithm}.`;
 }

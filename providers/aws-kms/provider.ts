@@ -1,15 +1,16 @@
 /** The provider for `awskms:` URIs. Opens, creates and lists keys. */
 import { SignerError } from "../../src/errors.js";
-import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
+import { type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
+import { algorithmNamed, findAlgorithm, isAvailable } from "../../src/jose/find-algorithm.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { jwsAlgorithmsOf, KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
 import { AwsKmsClient, type CreateKeyCommandInput, type KeyMetadata } from "./client.js";
 import { provesKeyExists } from "./errors.js";
 import { parseKeyName } from "./key-name.js";
-import { canSign } from "./open-key.js";
 import { KmsSigner, type KmsSignerOptions, keySource, toClientOptions, toUri } from "./signer.js";
 import { parseKmsUri } from "./uri.js";
 
@@ -25,7 +26,7 @@ export interface KmsProviderOptions extends KmsSignerOptions, SignOptions {
   policy?: string | undefined;
 }
 
-/** Keys in AWS KMS by URI: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
+/** Keys in AWS KMS by URI: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…&algorithm=…`. */
 export const provider: Provider<KmsProviderOptions> = {
   scheme: "awskms",
 
@@ -35,7 +36,7 @@ export const provider: Provider<KmsProviderOptions> = {
   },
 
   /**
-   * Creates a key and its alias.
+   * Creates a key for `algorithm` (default: ES256) and its alias.
    *
    * @param uri - `awskms:///alias/…`, or `awskms:///` for a key without an alias.
    * @returns A signer for the ARN of the new key. Its first use waits until the key is visible everywhere.
@@ -43,15 +44,15 @@ export const provider: Provider<KmsProviderOptions> = {
    *   created, the message names the new key.
    */
   async create(uri, options = {}) {
-    algorithmToCreate(options.algorithm, ["ES256"]);
     return runWithClient(mergeUri(uri, options), "creating the key (it may exist nevertheless: list the keys)", create);
   },
 
   /**
-   * Lists the enabled P-256 signing keys. Omits keys that the caller may not describe.
+   * Lists the enabled keys that can sign, by all algorithms or by `algorithm`. Omits keys that the caller may not
+   * describe.
    *
-   * @param uri - `awskms:///`, optionally with `region` and `endpoint`.
-   * @returns The URIs of the keys.
+   * @param uri - `awskms:///`, optionally with `region`, `endpoint` and `algorithm`.
+   * @returns The URIs of the keys, with their algorithm. An RSA key has one URI for each of its algorithms.
    * @throws {SignerError} With code `access-denied` if the caller may not describe any key.
    */
   async list(uri, options = {}) {
@@ -64,9 +65,9 @@ type Work<T> = (client: AwsKmsClient, options: MergedOptions, signal: AbortSigna
 
 /** The parts of the URI take precedence over the options. */
 function mergeUri(uri: string, options: KmsProviderOptions): MergedOptions {
-  const { keyId, region = options.region, endpoint } = parseKmsUri(uri);
+  const { keyId, region = options.region, endpoint, algorithm = options.algorithm } = parseKmsUri(uri);
   const clientConfig = endpoint === undefined ? options.clientConfig : { ...options.clientConfig, endpoint };
-  return { ...options, keyId, region, clientConfig };
+  return { ...options, keyId, region, clientConfig, algorithm };
 }
 
 /** Validates the options before the URI appears in an error, so that the error doesn't contain credentials. */
@@ -83,8 +84,9 @@ function runWithClient<T>(options: MergedOptions, operation: string, work: Work<
 
 async function create(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<Signer> {
   const { keyId: alias } = options;
+  const { alg } = algorithmNamed(options.algorithm ?? ES256.alg);
   if (alias !== "") await checkNewAlias(client, alias, signal);
-  const metadata = await client.createKey(newKey(options), signal);
+  const metadata = await client.createKey(newKey(alg, options), signal);
   if (!metadata?.Arn) throw new SignerError("integrity", "The CreateKey response doesn't contain an ARN.");
   if (alias !== "") await createAlias(client, alias, metadata.Arn, signal);
   return new KeySigner(keySource(metadata.Arn, options, client.retryNotFoundUntil), options);
@@ -115,10 +117,11 @@ async function aliasExists(client: AwsKmsClient, alias: string, signal: AbortSig
   }
 }
 
-function newKey({ description, multiRegion, tags = {}, policy }: KmsProviderOptions): CreateKeyCommandInput {
+function newKey(alg: AlgorithmName, options: KmsProviderOptions): CreateKeyCommandInput {
+  const { description, multiRegion, tags = {}, policy } = options;
   return {
-    KeySpec: "ECC_NIST_P256",
-    KeyUsage: "SIGN_VERIFY",
+    KeySpec: KMS_ALGORITHMS[alg].keySpecs[0],
+    KeyUsage: KEY_USAGE,
     Description: description ?? "DPoP proofs (hardproof)",
     Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
     MultiRegion: multiRegion,
@@ -146,9 +149,16 @@ async function list(client: AwsKmsClient, options: MergedOptions, signal: AbortS
   const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
   const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
   if (denied && keys.length === 0) throw denied;
-  return keys
-    .filter((key) => canSign(key) && key.KeyState === "Enabled")
-    .flatMap(({ Arn = "" }) => toUri(Arn, options, parseKeyName(Arn).region));
+  return keys.filter(({ KeyState }) => KeyState === "Enabled").flatMap((key) => urisOf(key, options));
+}
+
+/** Returns the URIs that open a key, one for each of its algorithms that this version of Node has. */
+function urisOf(key: KeyMetadata, options: MergedOptions): string[] {
+  const { Arn = "" } = key;
+  const requested = findAlgorithm(options.algorithm);
+  return jwsAlgorithmsOf(key)
+    .filter((row) => isAvailable(row) && (requested === undefined || row === requested))
+    .map(({ alg }) => toUri(Arn, { ...options, algorithm: alg }, parseKeyName(Arn).region));
 }
 
 /** Returns the error if the key's policy hides it, if it was deleted, or if it isn't visible everywhere yet. */

@@ -18,8 +18,9 @@ export interface KmsSignerOptions extends KeySignerOptions {
 }
 
 /**
- * Signs ES256 with a key in AWS KMS: `Sign` with `ECDSA_SHA_256` over the SHA-256 digest. Sends one `GetPublicKey` per
- * signer, and one `Sign` per signature.
+ * Signs with a key in AWS KMS. Its key spec decides the algorithm; an RSA key also needs the option `algorithm`. Sends
+ * one `GetPublicKey` per signer, and one `Sign` per signature: over the digest of the message, over its representative μ
+ * (ML-DSA), or over the message itself, which may then have 1 to 4,096 bytes (Ed25519).
  *
  * @example
  * ```ts
@@ -47,11 +48,12 @@ export class KmsSigner extends KeySigner {
  */
 export function keySource(keyId: string, options: KmsSignerOptions, retryNotFoundUntil?: number): KeySource {
   const name = parseKeyName(keyId);
-  const clientOptions = { ...toClientOptions(options, name.region), retryNotFoundUntil };
+  const { algorithm } = options;
+  const openOptions = { ...toClientOptions(options, name.region), retryNotFoundUntil, algorithm };
   return {
     provider: "awskms",
     uri: toUri(keyId, options, name.region),
-    open: (openOptions) => openKey(name, clientOptions, openOptions),
+    open: (call) => openKey(name, openOptions, call),
   };
 }
 
@@ -72,13 +74,17 @@ export function toClientOptions(options: KmsSignerOptions, arnRegion?: string): 
   return { client, config: { ...clientConfig, ...(region !== undefined && { region }) } };
 }
 
-/** Returns the URI of a key. It includes region and endpoint if they are strings, and aren't part of the ARN. */
+/**
+ * Returns the URI of a key. It includes the algorithm if it is an option, and region and endpoint if they are strings and
+ * aren't part of the ARN.
+ */
 export function toUri(keyId: string, options: KmsSignerOptions, arnRegion?: string): string {
-  const { region = options.clientConfig?.region, clientConfig } = options;
+  const { region = options.clientConfig?.region, clientConfig, algorithm } = options;
   return formatKmsUri({
     keyId,
     region: typeof region === "string" && region !== arnRegion ? region : undefined,
     endpoint: typeof clientConfig?.endpoint === "string" ? clientConfig.endpoint : undefined,
+    algorithm,
   });
 }
 

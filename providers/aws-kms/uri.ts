@@ -1,4 +1,5 @@
-/** URIs of keys in AWS KMS (RFC 3986): `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…`. */
+/** URIs of keys in AWS KMS (RFC 3986): `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…&algorithm=…`. */
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { formatAttributes, percentDecode, percentEncode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 
 /** The parts of an `awskms:` URI. */
@@ -9,6 +10,8 @@ export interface KmsLocation {
   readonly region?: string | undefined;
   /** The URL of a VPC endpoint or an emulator. */
   readonly endpoint?: string | undefined;
+  /** The JWS algorithm, which an RSA key needs. */
+  readonly algorithm?: AlgorithmName | undefined;
 }
 
 /**
@@ -19,16 +22,17 @@ export interface KmsLocation {
 export function parseKmsUri(uri: string): KmsLocation {
   const { path, query, fail } = splitUri(uri, "awskms");
   if (!path.text.startsWith("///")) throw fail("Expected /// after awskms:", path.at);
-  const attributes = readAttributes(query, "&", ["region", "endpoint"], fail);
+  const attributes = readAttributes(query, "&", ["region", "endpoint", "algorithm"], fail);
   return {
     keyId: percentDecode({ text: path.text.slice(3), at: path.at + 3 }, fail).toString(),
     region: attributes.text("region"),
     endpoint: attributes.text("endpoint"),
+    algorithm: attributes.algorithm(),
   };
 }
 
 /** Returns the URI that {@link parseKmsUri} parses. */
-export function formatKmsUri({ keyId, region, endpoint }: KmsLocation): string {
-  const query = formatAttributes({ region, endpoint }, "&", "/:");
+export function formatKmsUri({ keyId, region, endpoint, algorithm }: KmsLocation): string {
+  const query = formatAttributes({ region, endpoint, algorithm }, "&", "/:");
   return `awskms:///${percentEncode(keyId, "/:")}${query && `?${query}`}`;
 }

@@ -4,13 +4,14 @@ import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
-import { type CallContext, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
+import { type CallContext, isUnimplemented, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
 
 export type { KeyManagementServiceClient };
 /** The constructor options of `KeyManagementServiceClient`. */
 export type GcpKmsClientConfig = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
 
 // The requests and responses of the SDK.
+type PublicKeyRequest = protos.google.cloud.kms.v1.IGetPublicKeyRequest;
 export type PublicKeyResponse = protos.google.cloud.kms.v1.IPublicKey;
 export type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
 export type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
@@ -77,10 +78,17 @@ export class GcpKmsClient {
     return new GcpKmsClient(sdkClient, client === undefined, timeout);
   }
 
-  getPublicKey(name: string, signal: AbortSignal): Promise<PublicKeyResponse> {
-    return this.#call({ method: "GetPublicKey", name, role: SIGNER }, signal, (options) =>
-      this.#client.getPublicKey({ name }, options),
-    );
+  /**
+   * Gets the public key in PEM. A post-quantum key needs a format in the request, but Google's fakekms rejects a request
+   * that has one.
+   */
+  async getPublicKey(name: string, signal: AbortSignal): Promise<PublicKeyResponse> {
+    try {
+      return await this.#getPublicKey({ name, publicKeyFormat: "PEM" }, signal);
+    } catch (error) {
+      if (isUnimplemented(error)) return this.#getPublicKey({ name }, signal);
+      throw error;
+    }
   }
 
   asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<SignResponse> {
@@ -117,6 +125,12 @@ export class GcpKmsClient {
   /** Closes the connection, unless the client is the caller's. */
   async close(): Promise<void> {
     if (this.#ownsClient) await this.#client.close();
+  }
+
+  #getPublicKey(request: PublicKeyRequest & { name: string }, signal: AbortSignal): Promise<PublicKeyResponse> {
+    return this.#call({ method: "GetPublicKey", name: request.name, role: SIGNER }, signal, (options) =>
+      this.#client.getPublicKey(request, options),
+    );
   }
 
   async #call<T>(

@@ -28,6 +28,7 @@ const INVALID_ARGUMENT = 3;
 /** A quota is used up. The SDK retries it. */
 export const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
+const UNIMPLEMENTED = 12;
 /** The service can't be reached. The SDK retries it. */
 export const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
@@ -55,9 +56,19 @@ export function toSignerError(error: unknown, { method, name, role }: CallContex
 
 /** Returns whether the state or purpose of the key version can be the reason for the error. */
 export function mayDependOnVersionState(error: unknown): boolean {
-  if (!(error instanceof SignerError) || error.code === "integrity") return false;
-  const status = error.cause instanceof Error && "code" in error.cause && error.cause.code;
+  const status = statusOf(error);
   return status === FAILED_PRECONDITION || status === INVALID_ARGUMENT;
+}
+
+/** Returns whether the server doesn't know the method, or a field of the request. */
+export function isUnimplemented(error: unknown): boolean {
+  return statusOf(error) === UNIMPLEMENTED;
+}
+
+/** Returns the gRPC status of an error, unless the request or the response was damaged in transit. */
+function statusOf(error: unknown): unknown {
+  if (!(error instanceof SignerError) || error.code === "integrity") return undefined;
+  return error.cause instanceof Error && "code" in error.cause ? error.cause.code : undefined;
 }
 
 /**

@@ -1,14 +1,15 @@
 /** The provider for `gcpkms:` URIs. Opens, creates and lists keys. */
-import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
+import { findAlgorithm } from "../../src/jose/find-algorithm.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { withClient } from "../../src/keystore/store-call.js";
-import { GcpKmsClient } from "./client.js";
+import { findJwsAlgorithm, kmsAlgorithmFor } from "./algorithms.js";
+import { GcpKmsClient, type KeyVersion } from "./client.js";
 import { checkResourceName, idOf, parentOf } from "./resource-name.js";
 import { GcpKmsSigner, type GcpKmsSignerOptions, toClientOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
-import { ALGORITHM, ENABLED } from "./versions.js";
+import { ENABLED } from "./versions.js";
 
 /** Options of the provider: those of a signer, and those of a new key for `create`. */
 export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions {
@@ -18,23 +19,23 @@ export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions 
   cryptoKeyId?: string | undefined;
 }
 
-/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
+/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…]`. */
 export const provider = {
   /** The scheme of the URIs: `gcpkms`. */
   scheme: SCHEME,
   /** Returns a signer for a key or a key version. */
   open,
-  /** Creates a key with one version, and waits until it can sign. */
+  /** Creates a key for `algorithm` (default: ES256) with one version, and waits until it can sign. */
   create,
-  /** Lists the enabled versions that sign ES256, of a key ring or a key. */
+  /** Lists the enabled versions that can sign, by all algorithms or by `algorithm`, of a key ring or a key. */
   list,
 } satisfies Provider<GcpKmsProviderOptions>;
 
 const PURPOSE = "ASYMMETRIC_SIGN" as const;
 
 function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
-  const parsed = parseGcpKmsUri(uri);
-  return new GcpKmsSigner(parsed.name, withEndpoint(options, parsed));
+  const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
+  return new GcpKmsSigner(name, merged);
 }
 
 /**
@@ -42,15 +43,14 @@ function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
  *
  * @param uri - The URI of the new key, or of its key ring if `cryptoKeyId` is set.
  * @returns A signer that is pinned to version 1.
- * @throws {SignerError} With code `misconfigured` if the key exists.
+ * @throws {SignerError} With code `misconfigured` if the key exists, or Cloud KMS doesn't have the algorithm.
  */
 async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise<GcpKmsSigner> {
-  algorithmToCreate(options.algorithm, ["ES256"]);
-  const parsed = parseGcpKmsUri(uri);
-  const name = newKeyName(parsed, options);
+  const { name: uriName, kind, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
+  const name = newKeyName({ name: uriName, kind }, merged);
   checkResourceName(name, ["key"]);
-  const merged = withEndpoint(options, parsed);
-  const versionTemplate = { algorithm: ALGORITHM, protectionLevel: options.protectionLevel ?? "HSM" } as const;
+  const algorithm = kmsAlgorithmFor(merged.algorithm);
+  const versionTemplate = { algorithm, protectionLevel: merged.protectionLevel ?? "HSM" } as const;
   const request = { parent: parentOf(name), cryptoKeyId: idOf(name), cryptoKey: { purpose: PURPOSE, versionTemplate } };
   const operation = "creating the key (it may exist nevertheless: list the keys)";
   await runWithClient(uri, merged, operation, (client, signal) => client.createKey(name, request, signal));
@@ -64,27 +64,25 @@ async function create(uri: string, options: GcpKmsProviderOptions = {}): Promise
   }
 }
 
-function newKeyName({ kind, name }: KmsUri, { cryptoKeyId }: GcpKmsProviderOptions): string {
+function newKeyName({ kind, name }: Pick<KmsUri, "kind" | "name">, { cryptoKeyId }: GcpKmsProviderOptions): string {
   if (kind !== "key ring") return name;
   if (cryptoKeyId) return `${name}/cryptoKeys/${cryptoKeyId}`;
   throw misconfigured(`gcpkms: The URI names a key ring. Set cryptoKeyId, or use ${name}/cryptoKeys/NAME.`);
 }
 
 /**
- * Lists the enabled versions that sign ES256.
+ * Lists the enabled versions that can sign, by all algorithms or by `algorithm`.
  *
  * @param uri - The URI of a key ring or a key.
- * @returns The URIs of the versions.
+ * @returns The URIs of the versions, with their algorithms.
  */
 async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<string[]> {
-  const parsed = parseGcpKmsUri(uri);
-  const kind = checkResourceName(parsed.name, ["key ring", "key"]);
-  const merged = withEndpoint(options, parsed);
+  const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
+  const kind = checkResourceName(name, ["key ring", "key"]);
   return runWithClient(uri, merged, "listing the keys", async (client, signal) => {
     const uris: string[] = [];
-    for (const key of kind === "key" ? [parsed.name] : await signingKeys(client, parsed.name, signal))
-      for (const { name, state, algorithm } of await client.listVersions(key, signal))
-        if (name && state === ENABLED && algorithm === ALGORITHM) uris.push(formatGcpKmsUri(name, merged.endpoint));
+    for (const key of kind === "key" ? [name] : await signingKeys(client, name, signal))
+      for (const version of await client.listVersions(key, signal)) uris.push(...urisOf(version, merged));
     return uris;
   });
 }
@@ -94,9 +92,12 @@ async function signingKeys(client: GcpKmsClient, keyRing: string, signal: AbortS
   return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
 
-/** The endpoint of the URI takes precedence over the option. */
-function withEndpoint(options: GcpKmsProviderOptions, { endpoint }: KmsUri): GcpKmsProviderOptions {
-  return endpoint === undefined ? options : { ...options, endpoint };
+/** Returns the URI of a version that can sign, or nothing. */
+function urisOf({ name, state, algorithm }: KeyVersion, options: GcpKmsProviderOptions): string[] {
+  const row = findJwsAlgorithm(algorithm);
+  if (!name || !row || state !== ENABLED) return [];
+  if (options.algorithm !== undefined && findAlgorithm(options.algorithm) !== row) return [];
+  return [formatGcpKmsUri(name, { ...options, algorithm: row.alg })];
 }
 
 type Work<T> = (client: GcpKmsClient, signal: AbortSignal) => Promise<T>;

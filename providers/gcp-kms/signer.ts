@@ -24,8 +24,8 @@ export interface GcpKmsSignerOptions extends KeySignerOptions {
 }
 
 /**
- * Signs ES256 with a key in Cloud KMS: `AsymmetricSign` over the SHA-256 digest, with checksums for request and
- * response.
+ * Signs with a key in Cloud KMS: `AsymmetricSign` over the digest or, if the algorithm or an external key needs it, over
+ * the message, with checksums for request and response. The algorithm belongs to the key version.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export class GcpKmsSigner extends KeySigner {
    */
   constructor(name: string, options: GcpKmsSignerOptions = {}) {
     checkResourceName(name, ["key", "key version"]);
-    const uri = formatGcpKmsUri(name, options.endpoint);
+    const uri = formatGcpKmsUri(name, options);
     const clientOptions = toClientOptions(uri, options);
     super({ provider: SCHEME, uri, open: (openOptions) => openKey(name, clientOptions, openOptions) }, options);
   }

@@ -1,4 +1,5 @@
-/** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?endpoint=…]`. */
+/** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…]`. */
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { formatAttributes, percentDecode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkResourceName, type ResourceKind } from "./resource-name.js";
@@ -6,14 +7,20 @@ import { checkResourceName, type ResourceKind } from "./resource-name.js";
 /** The scheme of the URIs. */
 export const SCHEME = "gcpkms";
 
-/** The parts of a `gcpkms:` URI. */
-export interface KmsUri {
+/** The attributes of a `gcpkms:` URI. */
+export interface KmsUriAttributes {
+  /** The JWS algorithm that the key version must have. */
+  readonly algorithm?: AlgorithmName | undefined;
+  /** The endpoint, as {@link parseEndpoint} accepts it. */
+  readonly endpoint?: string | undefined;
+}
+
+/** The parts of a `gcpkms:` URI. An attribute that it doesn't have isn't a member. */
+export interface KmsUri extends KmsUriAttributes {
   /** The resource name. */
   readonly name: string;
   /** What the name stands for. */
   readonly kind: ResourceKind;
-  /** The endpoint, as {@link parseEndpoint} accepts it. */
-  readonly endpoint?: string;
 }
 
 /**
@@ -26,14 +33,15 @@ export function parseGcpKmsUri(uri: string): KmsUri {
   if (!path.text.startsWith("//")) throw fail("Expected //projects/… after gcpkms:", path.at);
   const name = percentDecode({ text: path.text.slice(2), at: path.at + 2 }, fail).toString();
   const kind = checkResourceName(name, ["key ring", "key", "key version"]);
-  const endpoint = readAttributes(query, "&", ["endpoint"], fail).text("endpoint");
-  if (endpoint === undefined) return { name, kind };
-  parseEndpoint(endpoint);
-  return { name, kind, endpoint };
+  const attributes = readAttributes(query, "&", ["algorithm", "endpoint"], fail);
+  const algorithm = attributes.algorithm();
+  const endpoint = attributes.text("endpoint");
+  if (endpoint !== undefined) parseEndpoint(endpoint);
+  return { name, kind, ...(algorithm && { algorithm }), ...(endpoint !== undefined && { endpoint }) };
 }
 
 /** Returns the URI that {@link parseGcpKmsUri} parses. It never contains credentials. */
-export function formatGcpKmsUri(name: string, endpoint?: string): string {
-  const query = formatAttributes({ endpoint }, "&", ":/[]");
+export function formatGcpKmsUri(name: string, { algorithm, endpoint }: KmsUriAttributes = {}): string {
+  const query = formatAttributes({ algorithm, endpoint }, "&", ":/[]");
   return `${SCHEME}://${name}${query && `?${query}`}`;
 }

@@ -2,12 +2,11 @@
 import { setTimeout } from "node:timers/promises";
 import { SignerError } from "../../src/errors.js";
 import type { ErrorRow } from "../../src/keystore/error-table.js";
+import { jwsAlgorithmOf } from "./algorithms.js";
 import type { GcpKmsClient, KeyVersion } from "./client.js";
 import { mayDependOnVersionState } from "./errors.js";
 import { idOf } from "./resource-name.js";
 
-/** Cloud KMS's name for ES256. */
-export const ALGORITHM = "EC_SIGN_P256_SHA256";
 /** The state of a version that can sign. */
 export const ENABLED = "ENABLED";
 const PENDING = "PENDING_GENERATION";
@@ -76,13 +75,6 @@ export async function withUsableVersion<T>(
   }
 }
 
-/** @throws {SignerError} With code `wrong-key` if the algorithm isn't ECDSA on P-256 with SHA-256. */
-export function checkAlgorithm(algorithm: unknown): void {
-  if (algorithm === ALGORITHM) return;
-  const message = `The key version has algorithm ${algorithm}, but ES256 needs ${ALGORITHM} (purpose ASYMMETRIC_SIGN).`;
-  throw new SignerError("wrong-key", message);
-}
-
 /** Waits until the version is generated. Rejects if the signal aborts. */
 async function waitUntilGenerated(client: GcpKmsClient, name: string, signal: AbortSignal): Promise<void> {
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, MAX_PAUSE)) {
@@ -94,7 +86,7 @@ async function waitUntilGenerated(client: GcpKmsClient, name: string, signal: Ab
 }
 
 function checkVersion(version: KeyVersion): void {
-  checkAlgorithm(version.algorithm);
+  jwsAlgorithmOf(version.algorithm);
   const row = STATES[String(version.state)];
   if (!row) return;
   const [code, remedy] = row;

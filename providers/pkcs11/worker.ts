@@ -44,6 +44,8 @@ const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
 const SPIN = availableParallelism() > 1 ? 0.2 : 0;
 const MAX_SKIP = 63;
 let [skip, skipped] = [0, 0];
+/** Milliseconds after which the parent thread may take a call for a stuck one. */
+const SLOW = 5;
 /** The event loop must run now and then: it frees the memory of the messages. */
 const MAX_POLLS = 32;
 
@@ -53,8 +55,10 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   let turn: Promise<unknown> = Promise.resolve();
   /** How many requests have been received, but haven't begun. */
   let waiting = 0;
-  let isSigning = false;
+  /** Whether answers may wait for those of the next signatures. */
+  let mayDelay = false;
   const answers: unknown[] = [];
+  let receive: (message: unknown) => void;
   const inTurn = <T>(work: () => T | Promise<T>): Promise<T> => {
     const result = turn.then(work);
     turn = result.catch(() => undefined);
@@ -62,9 +66,13 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   };
   const channel: Channel = {
     ...channelOn(port),
-    post: (message) => port.postMessage([...answers.splice(0), message]),
+    post(message) {
+      mayDelay = false; // Until the parent thread replies.
+      port.postMessage([...answers.splice(0), message]);
+    },
     // Waking the event loop takes as long as a signature, and a single caller soon sends its next request.
-    listen(receive) {
+    listen(listener) {
+      receive = listener;
       port.on("message", async (first: unknown[]) => {
         let messages: unknown[] | undefined = first;
         for (let count = 0; messages && count < MAX_POLLS; count++) {
@@ -78,10 +86,10 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
     // Each message wakes the parent thread, which takes as long as a signature. So it gets several of them together.
     answer(message) {
       answers.push(message);
-      if (waiting === 0 || !isSigning || answers.length === BATCH) port.postMessage(answers.splice(0));
+      if (waiting === 0 || !mayDelay || answers.length === BATCH) port.postMessage(answers.splice(0));
     },
   };
-  const keys = new OpenKeys({
+  const keys: OpenKeys = new OpenKeys({
     lib,
     restart: (reason) => parent.call("restart", reason),
     askForLogin: (question, login) => {
@@ -89,7 +97,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       return parent.call("login", question);
     },
   });
-  const parent = new Calls(channel, {
+  const parent: Calls = new Calls(channel, {
     initialize: (first: boolean) => initialize(lib, data, first),
     finalize: () => lib.C_Finalize(),
     closeAll: () => keys.closeAll(),
@@ -97,11 +105,19 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
     addKey: ({ key, spec }: { key: number; spec: KeySpec }) => keys.add(key, spec),
     run(request: Request, deadline: LazyDeadline) {
       waiting += 1;
-      return inTurn(() => {
+      return inTurn(async () => {
         waiting -= 1;
-        isSigning = request.name === "sign";
+        mayDelay = request.name === "sign";
         Atomics.add(data.shared, SHARED.BEGUN, 1);
-        return deadline.aborted ? undefined : run(lib, data.path, keys, request);
+        if (deadline.aborted) return undefined;
+        const start = performance.now();
+        const value = await run(lib, data.path, keys, request).finally(() => {
+          if (performance.now() - start < SLOW) return;
+          // During a slow call, the parent thread may have withdrawn the requests behind it.
+          for (const messages of received(port)) messages.forEach(receive);
+          mayDelay = false;
+        });
+        return { value, milliseconds: performance.now() - start } satisfies Result;
       });
     },
     closeKey: (key: number) => inTurn(() => keys.forget(key)),
@@ -116,11 +132,9 @@ function channelOn(port: MessagePort): Channel {
   };
 }
 
-async function run(lib: Cryptoki, path: string, keys: OpenKeys, request: Request): Promise<Result> {
-  const start = performance.now();
+async function run(lib: Cryptoki, path: string, keys: OpenKeys, request: Request): Promise<unknown> {
   try {
-    const value = await operate(lib, path, keys, request);
-    return { value, milliseconds: performance.now() - start };
+    return await operate(lib, path, keys, request);
   } catch (error) {
     const cause = error instanceof KeyError ? error.cause : error;
     const explained = toSignerError(cause, DESCRIPTIONS[request.name], hintFor(path, cause, "using"));
@@ -173,6 +187,10 @@ function returnValueOf(call: () => void): number {
     if (error instanceof Pkcs11Error) return error.code;
     throw error;
   }
+}
+
+function* received(port: MessagePort): Generator<unknown[]> {
+  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) yield next.message;
 }
 
 /** Polls less and less often while it finds nothing: on a busy machine it would take the core from the parent thread. */

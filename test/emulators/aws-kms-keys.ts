@@ -1,7 +1,8 @@
-/** The keys of one account and region in the AWS KMS emulator. The key pairs are real where Node can generate them. */
-import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
+/** The keys of one account and region in the AWS KMS emulator. */
+import { randomBytes, randomUUID } from "node:crypto";
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
+import { generateKeyMaterial, type KeyMaterial } from "./aws-kms-material.js";
 
 /** A key of the account. */
 export interface KmsKey {
@@ -14,7 +15,7 @@ export interface KmsKey {
   readonly description: string;
   readonly created: Date;
   /** Undefined for symmetric and HMAC keys. */
-  readonly pair: { publicKey: KeyObject; privateKey: KeyObject } | undefined;
+  readonly material: KeyMaterial | undefined;
   state: KeyState;
   /** How many more calls fail with NotFoundException, because the key was just created (eventual consistency). */
   callsUntilVisible: number;
@@ -49,7 +50,7 @@ export class KmsKeys {
       multiRegion,
       description: "",
       created: new Date(),
-      pair: generateKeyPair(spec),
+      material: generateKeyMaterial(spec),
       state: "Enabled",
       callsUntilVisible,
       tags: [],
@@ -96,20 +97,3 @@ export class KmsKeys {
 function notFoundMessage(arn: string, resource: string): string {
   return resource.startsWith("alias/") ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`;
 }
-
-/** Node 20 can't generate ML-DSA and ML-KEM keys. An Ed25519 key stands in: callers must reject the key by its spec. */
-function generateKeyPair(spec: KeySpec): KmsKey["pair"] {
-  const curve = CURVES[spec];
-  if (curve !== undefined) return generateKeyPairSync("ec", { namedCurve: curve });
-  if (spec.startsWith("RSA_")) return generateKeyPairSync("rsa", { modulusLength: Number(spec.slice(4)) });
-  if (spec === "SYMMETRIC_DEFAULT" || spec.startsWith("HMAC_")) return undefined;
-  return generateKeyPairSync("ed25519");
-}
-
-const CURVES: Partial<Record<KeySpec, string>> = {
-  ECC_NIST_P256: "prime256v1",
-  ECC_NIST_P384: "secp384r1",
-  ECC_NIST_P521: "secp521r1",
-  ECC_SECG_P256K1: "secp256k1",
-  SM2: "SM2",
-};

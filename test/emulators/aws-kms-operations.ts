@@ -1,9 +1,10 @@
 /** The operations of the AWS KMS emulator, after the API reference (version 2014-11-01). */
 import { randomBytes } from "node:crypto";
-import type { KeySpec, KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
+import type { KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
-import { signDigest } from "./ecdsa-digest.js";
+import type { KeyMaterial } from "./aws-kms-material.js";
+import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
 import type { Fault } from "./fault-plan.js";
 
 /** The operations that the emulator implements. */
@@ -20,10 +21,7 @@ const CALLS_UNTIL_VISIBLE = 2;
 export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
   GetPublicKey(keys, input, fault) {
     const key = enabled(keys.find(stringInput(input, "KeyId")));
-    if (!key.pair)
-      throw new AwsKmsError("UnsupportedOperationException", `${key.arn} key spec ${key.spec} is not valid.`);
-    const { publicKey } = fault === "other-key" ? (keys.add().pair ?? key.pair) : key.pair;
-    const spki = publicKey.export({ type: "spki", format: "der" });
+    const { spki } = materialOf(keys, key, fault);
     return {
       KeyId: reportedArn(keys, key, fault),
       PublicKey: (fault === "corrupt-signature" ? withFlippedBit(spki) : spki).toString("base64"),
@@ -35,22 +33,20 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
   },
 
   Sign(keys, input, fault) {
-    const key = enabled(keys.find(stringInput(input, "KeyId")));
-    const algorithm = stringInput(input, "SigningAlgorithm");
-    if (!algorithmsOf(key)?.some((supported) => supported === algorithm) || !key.pair)
-      throw new AwsKmsError(
-        "InvalidKeyUsageException",
-        `Algorithm ${algorithm} is incompatible with key spec ${key.spec}.`,
-      );
-    const digest = Buffer.from(stringInput(input, "Message"), "base64");
-    if (input.MessageType !== "DIGEST" || digest.length !== 32)
-      throw new AwsKmsError("ValidationException", `Digest is invalid length for algorithm ${algorithm}.`);
-    const { privateKey } = fault === "other-key" ? (keys.add().pair ?? key.pair) : key.pair;
-    const signature = Buffer.from(signDigest(privateKey, fault === "wrong-signature" ? randomBytes(32) : digest));
+    const request = {
+      algorithm: stringInput(input, "SigningAlgorithm"),
+      messageType: String(input.MessageType ?? "RAW"),
+      message: Buffer.from(stringInput(input, "Message"), "base64"),
+    };
+    checkSignRequest(request);
+    const key = enabled(forSigning(keys.find(stringInput(input, "KeyId"))));
+    checkSignRequestFor(key.spec, request);
+    const message = fault === "wrong-signature" ? randomBytes(request.message.length) : request.message;
+    const signature = Buffer.from(materialOf(keys, key, fault).sign({ ...request, message }));
     return {
       KeyId: reportedArn(keys, key, fault),
       Signature: (fault === "corrupt-signature" ? withFlippedBit(signature) : signature).toString("base64"),
-      SigningAlgorithm: algorithm,
+      SigningAlgorithm: request.algorithm,
     };
   },
 
@@ -59,10 +55,12 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
     return { KeyMetadata: { ...metadataOf(key), Arn: reportedArn(keys, key, fault) } };
   },
 
-  CreateKey(keys, { KeySpec, KeyUsage, Description, MultiRegion, Tags, Origin = "AWS_KMS" }) {
-    if (KeySpec !== "ECC_NIST_P256" || KeyUsage !== "SIGN_VERIFY" || Origin !== "AWS_KMS")
-      throw new AwsKmsError("ValidationException", "The emulator only creates ECC_NIST_P256 keys for SIGN_VERIFY.");
-    const options = { description: String(Description ?? ""), multiRegion: MultiRegion === true, tags: Tags };
+  CreateKey(keys, input) {
+    const { Description, MultiRegion, Tags, Origin = "AWS_KMS" } = input;
+    const spec = stringInput(input, "KeySpec");
+    if (!isSigningSpec(spec) || input.KeyUsage !== SIGN_VERIFY || Origin !== "AWS_KMS")
+      throw new AwsKmsError("ValidationException", `KeyUsage ${input.KeyUsage} is not compatible with KeySpec ${spec}`);
+    const options = { spec, description: String(Description ?? ""), multiRegion: MultiRegion === true, tags: Tags };
     return { KeyMetadata: metadataOf(keys.add(options, CALLS_UNTIL_VISIBLE)) };
   },
 
@@ -113,17 +111,24 @@ const STATES: Readonly<Record<KmsKey["state"], string | undefined>> = {
   Unavailable: "unavailable",
 };
 
-const ALGORITHMS: Partial<Record<KeySpec, SigningAlgorithmSpec[]>> = {
-  ECC_NIST_P256: ["ECDSA_SHA_256"],
-  ECC_SECG_P256K1: ["ECDSA_SHA_256"],
-  ECC_NIST_P384: ["ECDSA_SHA_384"],
-  ECC_NIST_P521: ["ECDSA_SHA_512"],
-  RSA_2048: ["RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PSS_SHA_256"],
-};
 const SIGN_VERIFY: KeyUsageType = "SIGN_VERIFY";
 
-function algorithmsOf({ usage, spec }: KmsKey): SigningAlgorithmSpec[] | undefined {
-  return usage === SIGN_VERIFY ? ALGORITHMS[spec] : undefined;
+function algorithmsOf({ usage, spec }: KmsKey): readonly SigningAlgorithmSpec[] | undefined {
+  return usage === SIGN_VERIFY ? SIGNING_ALGORITHMS[spec] : undefined;
+}
+
+/** Sign's error for a key with another usage. */
+function forSigning(key: KmsKey): KmsKey {
+  if (key.usage === SIGN_VERIFY) return key;
+  const message = `${key.arn} key usage is ${key.usage} which is not valid for Sign.`;
+  throw new AwsKmsError("InvalidKeyUsageException", message);
+}
+
+/** Returns the key's material, or that of another key of the same spec. */
+function materialOf(keys: KmsKeys, key: KmsKey, fault: Fault | undefined): KeyMaterial {
+  const { material } = fault === "other-key" ? keys.add({ spec: key.spec }) : key;
+  if (material) return material;
+  throw new AwsKmsError("UnsupportedOperationException", `${key.arn} key spec ${key.spec} is not valid.`);
 }
 
 function metadataOf(key: KmsKey): Record<string, unknown> {

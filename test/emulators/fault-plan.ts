@@ -1,6 +1,9 @@
 /** The faults that an emulator simulates, call by call, and a record of the calls that it received. */
 
-/** What goes wrong with one call. The faults about checksums (`-crc`) and digests apply only to Cloud KMS. */
+/**
+ * What goes wrong with one call. The faults about checksums (`-crc`), digests and forms of the public key apply only to
+ * Cloud KMS.
+ */
 export type Fault =
   | "throttle"
   | "5xx"
@@ -14,7 +17,9 @@ export type Fault =
   | "other-name"
   | "denied"
   | "corrupt-request"
-  | "unverified-digest";
+  | "unverified-digest"
+  | "no-formats"
+  | "other-algorithm";
 
 /** A call that the emulator received. */
 export interface Call<Operation extends string> {

@@ -1,16 +1,17 @@
 /** The faults of the Cloud KMS emulator. */
-import { createHash } from "node:crypto";
 import { status } from "@grpc/grpc-js";
-import { signDigest } from "./ecdsa-digest.js";
 import type { Fault } from "./fault-plan.js";
 import {
+  type ChecksummedData,
   checksum,
   type Operation,
   type PublicKeyResponse,
+  pemOf,
   type Requests,
   type SignResponse,
+  sign,
 } from "./gcp-kms-methods.js";
-import { GrpcError, type StoredVersion } from "./gcp-kms-store.js";
+import { GrpcError, KmsStore, type StoredVersion } from "./gcp-kms-store.js";
 
 const PERMISSIONS: Partial<Record<Operation, string>> = {
   GetPublicKey: "cloudkms.cryptoKeyVersions.viewPublicKey",
@@ -21,9 +22,11 @@ const PERMISSIONS: Partial<Record<Operation, string>> = {
   CreateCryptoKey: "cloudkms.cryptoKeys.create",
 };
 
+const NO_FORMAT = "PUBLIC_KEY_FORMAT_UNSPECIFIED";
+
 interface FaultContext {
   readonly request: object;
-  readonly otherKey: StoredVersion;
+  readonly store: KmsStore;
 }
 
 /** Throws if the fault is an error response. */
@@ -36,33 +39,42 @@ export function throwIfError(fault: Fault | undefined, operation: Operation): vo
   }
 }
 
+/** Throws as Google's fakekms does, which doesn't know the formats of public keys. */
+export function throwIfUnknown(fault: Fault | undefined, request: object): void {
+  if (fault === "no-formats" && "publicKeyFormat" in request && request.publicKeyFormat !== NO_FORMAT)
+    throw new GrpcError(status.UNIMPLEMENTED, "field not supported: public_key_format");
+}
+
 /** Damages a request as the network might, before the service reads it. */
 export function damageRequest(fault: Fault | undefined, request: object): void {
-  if (fault !== "corrupt-request" || !("digest" in request)) return;
-  const { sha256 } = request.digest as { sha256: Buffer };
-  flipBit(sha256);
+  if (fault === "corrupt-request" && "digest" in request) flipBit(signedBytes(request as SignRequest));
 }
 
 /** Damages a response after the service has produced it. */
 export function damageResponse(fault: Fault | undefined, response: unknown, context: FaultContext): unknown {
   if (fault === undefined || typeof response !== "object" || response === null) return response;
   if ("signature" in response) return damageSignature(fault, response as SignResponse, context);
-  if ("pem" in response) return damagePublicKey(fault, response as PublicKeyResponse, context);
+  if ("publicKey" in response) return damagePublicKey(fault, response as PublicKeyResponse, context);
   return fault === "other-name" ? { ...response, name: otherName(response as { name: string }) } : response;
 }
 
-function damageSignature(fault: Fault, response: SignResponse, { request, otherKey }: FaultContext): SignResponse {
+type SignRequest = Requests["AsymmetricSign"];
+
+function damageSignature(fault: Fault, response: SignResponse, context: FaultContext): SignResponse {
+  const { store } = context;
+  const request = context.request as SignRequest;
   const signature = Buffer.from(response.signature);
-  const signedByOther = (digest: Uint8Array) => {
-    if (!otherKey.privateKey) throw new Error("The other key doesn't have a private key.");
-    const other = signDigest(otherKey.privateKey, digest);
-    return { ...response, signature: other, signatureCrc32c: checksum(other) };
-  };
+  const { verifiedDigestCrc32c, verifiedDataCrc32c } = response;
   switch (fault) {
     case "other-key":
-      return signedByOther((request as Requests["AsymmetricSign"]).digest?.sha256 ?? Buffer.alloc(0));
+      return { ...sign(otherKey(store, request.name), request), name: response.name };
     case "wrong-signature":
-      return signedByOther(createHash("sha256").update("another message").digest());
+      flipBit(signedBytes(request));
+      return {
+        ...sign(store.version(request.name), { ...request, digestCrc32c: null, dataCrc32c: null }),
+        verifiedDigestCrc32c,
+        verifiedDataCrc32c,
+      };
     case "corrupt-signature":
       return { ...response, signature: flipBit(signature) };
     case "corrupt-crc":
@@ -70,7 +82,7 @@ function damageSignature(fault: Fault, response: SignResponse, { request, otherK
     case "missing-crc":
       return { ...response, signatureCrc32c: null };
     case "unverified-digest":
-      return { ...response, verifiedDigestCrc32c: false };
+      return { ...response, verifiedDigestCrc32c: false, verifiedDataCrc32c: false };
     case "other-name":
       return { ...response, name: otherName(response) };
     default:
@@ -78,24 +90,44 @@ function damageSignature(fault: Fault, response: SignResponse, { request, otherK
   }
 }
 
-function damagePublicKey(fault: Fault, response: PublicKeyResponse, { otherKey }: FaultContext): PublicKeyResponse {
-  const bytes = Buffer.from(response.pem);
+function damagePublicKey(fault: Fault, response: PublicKeyResponse, { store }: FaultContext): PublicKeyResponse {
+  const data = response.publicKey?.data ?? Buffer.alloc(0);
+  const withKey = (bytes: Buffer, crc32cChecksum: ChecksummedData["crc32cChecksum"]) => ({
+    ...response,
+    publicKey: { data: bytes, crc32cChecksum },
+  });
   switch (fault) {
     case "other-key": {
-      const pem = otherKey.publicKey?.export({ type: "spki", format: "pem" }).toString() ?? "";
-      return { ...response, pem, pemCrc32c: checksum(Buffer.from(pem)) };
+      const pem = Buffer.from(pemOf(otherKey(store, response.name).keyPair?.spki ?? Buffer.alloc(0)));
+      return withKey(pem, checksum(pem));
     }
     case "corrupt-signature":
-      return { ...response, pem: flipBit(bytes).toString("latin1") };
+      return withKey(flipBit(Buffer.from(data)), checksum(data));
     case "corrupt-crc":
-      return { ...response, pemCrc32c: wrongChecksum(bytes) };
+      return withKey(data, wrongChecksum(data));
     case "missing-crc":
-      return { ...response, pemCrc32c: null };
+      return withKey(data, null);
+    case "other-algorithm":
+      return { ...response, algorithm: "EC_SIGN_ED25519" };
     case "other-name":
       return { ...response, name: otherName(response) };
     default:
       return response;
   }
+}
+
+/** Returns a version of the same algorithm with another key. */
+function otherKey(store: KmsStore, name: string): StoredVersion {
+  const { fields, keyPair } = store.version(name);
+  const key = new KmsStore(store.keyRing).addKey({ algorithm: fields.algorithm });
+  for (;;) {
+    const version = store.addVersion(key);
+    if (!keyPair || !version.keyPair?.spki.equals(keyPair.spki)) return version;
+  }
+}
+
+function signedBytes({ digest, data }: SignRequest): Buffer {
+  return digest?.sha256 ?? digest?.sha384 ?? digest?.sha512 ?? data;
 }
 
 function flipBit(bytes: Buffer): Buffer {

@@ -2,11 +2,17 @@
 import { createHash } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { crc32c } from "./crc32c.js";
-import { signDigest } from "./ecdsa-digest.js";
+import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from "./gcp-kms-algorithms.js";
 import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
 
 interface Checksum {
   value: string | number;
+}
+
+/** `ChecksummedData`, the public key in the format of the request. */
+export interface ChecksummedData {
+  data: Buffer;
+  crc32cChecksum: Checksum | null;
 }
 
 interface Paged {
@@ -16,10 +22,10 @@ interface Paged {
 
 /** The request of each method, as proto-loader decodes it. */
 export interface Requests {
-  GetPublicKey: { name: string };
+  GetPublicKey: { name: string; publicKeyFormat: string };
   AsymmetricSign: {
     name: string;
-    digest: { sha256?: Buffer; sha384?: Buffer; sha512?: Buffer } | null;
+    digest: { digest?: string; sha256?: Buffer; sha384?: Buffer; sha512?: Buffer; externalMu?: Buffer } | null;
     digestCrc32c: Checksum | null;
     data: Buffer;
     dataCrc32c: Checksum | null;
@@ -40,11 +46,13 @@ export interface Requests {
 /** The methods that the emulator implements. */
 export type Operation = keyof Requests;
 
-/** The response of GetPublicKey. */
+/** The response of GetPublicKey: `pem`, or `publicKey` if the request chose a format. */
 export interface PublicKeyResponse {
   name: string;
-  pem: string;
-  pemCrc32c: Checksum | null;
+  pem?: string;
+  pemCrc32c?: Checksum | null;
+  publicKeyFormat?: string;
+  publicKey?: ChecksummedData | null;
   algorithm: string;
   protectionLevel: string;
 }
@@ -58,6 +66,12 @@ export interface SignResponse {
   verifiedDataCrc32c: boolean;
   protectionLevel: string;
 }
+
+/** Bytes of `data` that the service signs at most, as in Tink's Cloud KMS integration. */
+const MAX_DATA = 64 * 1024;
+
+/** Bytes before the key in the SubjectPublicKeyInfo of an ML-DSA key. */
+const SPKI_HEADER = 22;
 
 /** Items per page of a list: small, so that tests need several pages. */
 const PAGE_SIZE = 2;
@@ -74,16 +88,12 @@ export type Methods = { [Name in Operation]: (request: Requests[Name]) => unknow
 /** Returns the methods, which use the keys of this store. */
 export function methods(store: KmsStore) {
   return {
-    GetPublicKey: ({ name }): PublicKeyResponse => {
-      const { fields, publicKey } = enabled(store.version(name));
-      if (!publicKey)
-        throw new GrpcError(
-          status.FAILED_PRECONDITION,
-          `${name} has algorithm ${fields.algorithm}, which has no public key.`,
-        );
-      const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
+    GetPublicKey: ({ name, publicKeyFormat }): PublicKeyResponse => {
+      const { fields, keyPair } = enabled(store.version(name));
       const { algorithm, protectionLevel } = fields;
-      return { name, pem, pemCrc32c: checksum(Buffer.from(pem)), algorithm, protectionLevel };
+      if (!keyPair)
+        throw new GrpcError(status.FAILED_PRECONDITION, `${name} has algorithm ${algorithm}, which has no public key.`);
+      return { name, algorithm, protectionLevel, ...exportPublicKey(keyPair.spki, algorithm, publicKeyFormat) };
     },
     AsymmetricSign: (request): SignResponse => sign(enabled(store.version(request.name)), request),
     GetCryptoKeyVersion: ({ name }) => store.poll(store.version(name)),
@@ -116,14 +126,38 @@ function enabled(version: StoredVersion): StoredVersion {
   throw new GrpcError(status.FAILED_PRECONDITION, `${name} is not enabled, current state is: ${state}.`);
 }
 
-function sign({ fields, purpose, privateKey }: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
+/** The formats of `PublicKeyFormat`. Without a format, the response of a classical key has `pem`. */
+function exportPublicKey(spki: Buffer, algorithm: string, format: string): Partial<PublicKeyResponse> {
+  const formats = ASYMMETRIC_ALGORITHMS[algorithm]?.formats;
+  const pem = pemOf(spki);
+  if (format === "PUBLIC_KEY_FORMAT_UNSPECIFIED" && !formats) return { pem, pemCrc32c: checksum(Buffer.from(pem)) };
+  if (!(formats ?? ["PEM"]).some((allowed) => allowed === format)) throw invalid(formatError(formats, format));
+  const data = format === "PEM" ? Buffer.from(pem) : spki.subarray(SPKI_HEADER);
+  return { publicKeyFormat: format, publicKey: { data, crc32cChecksum: checksum(data) } };
+}
+
+function formatError(formats: AsymmetricAlgorithm["formats"], format: string): string {
+  if (!formats) return `The format ${format} is only supported for PQC algorithms.`;
+  return formats.includes("PEM")
+    ? "The public key format must be specified for PQC algorithms."
+    : "Only NIST_PQC format is supported for PQC algorithms.";
+}
+
+/** Returns the key in PEM (RFC 7468 §13). */
+export function pemOf(spki: Buffer): string {
+  const lines = spki.toString("base64").match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN PUBLIC KEY-----", ...lines, "-----END PUBLIC KEY-----", ""].join("\n");
+}
+
+/** Signs the digest or the data of a request with a version. */
+export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
+  const { fields, purpose, keyPair } = version;
   const { name, algorithm, protectionLevel } = fields;
-  if (purpose !== "ASYMMETRIC_SIGN" || !privateKey)
+  const row = ASYMMETRIC_ALGORITHMS[algorithm];
+  if (purpose !== "ASYMMETRIC_SIGN" || !row)
     throw new GrpcError(status.FAILED_PRECONDITION, `${name} has purpose ${purpose}, it can't be used for signing.`);
-  if (algorithm !== "EC_SIGN_P256_SHA256")
-    throw new GrpcError(status.UNIMPLEMENTED, `The emulator doesn't sign with ${algorithm}.`);
-  const digest = digestOf(request);
-  const signature = signDigest(privateKey, digest);
+  if (!keyPair?.sign) throw new GrpcError(status.UNIMPLEMENTED, `The emulator doesn't sign with ${algorithm}.`);
+  const signature = keyPair.sign(request.digest ? digestOf(version, request) : dataOf(row, request));
   return {
     name,
     signature,
@@ -134,14 +168,30 @@ function sign({ fields, purpose, privateKey }: StoredVersion, request: Requests[
   };
 }
 
-function digestOf({ digest, digestCrc32c, data, dataCrc32c }: Requests["AsymmetricSign"]): Uint8Array {
-  if (digest && data.length > 0) throw invalid("Only one of digest or data must be set.");
-  if (!digest && data.length === 0) throw invalid("One of digest or data must be set.");
-  const [bytes, crc] = digest ? [digest.sha256, digestCrc32c] : [data, dataCrc32c];
-  if (!bytes) throw invalid(`The digest is ${Object.keys(digest ?? {})[0]}, EC_SIGN_P256_SHA256 takes sha256.`);
-  if (digest && bytes.length !== 32) throw invalid(`The digest has ${bytes.length} bytes, sha256 has 32.`);
-  if (crc && Number(crc.value) !== crc32c(bytes)) throw invalid("The checksum in field digest_crc32c did not match.");
-  return digest ? bytes : createHash("sha256").update(bytes).digest();
+/** Tink's Cloud KMS integration sends the data to an external key, not its digest. */
+function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: Requests["AsymmetricSign"]): Buffer {
+  const { input = "data" } = ASYMMETRIC_ALGORITHMS[fields.algorithm] ?? {};
+  if (data.length > 0) throw invalid("Only one of digest or data must be set.");
+  if (input === "data" || fields.protectionLevel.startsWith("EXTERNAL"))
+    throw invalid("This key version signs data, not a digest.");
+  const bytes = input === "externalMu" ? undefined : digest?.[input];
+  if (!bytes) throw invalid(`The digest is ${digest?.digest}, ${fields.algorithm} takes ${input}.`);
+  const { length } = createHash(input).digest();
+  if (bytes.length !== length) throw invalid(`The digest has ${bytes.length} bytes, ${input} has ${length}.`);
+  checkChecksum("digest", bytes, digestCrc32c);
+  return bytes;
+}
+
+/** The service hashes the data if the algorithm signs a digest. Empty data is the same as none (proto3). */
+function dataOf({ input }: AsymmetricAlgorithm, { data, dataCrc32c }: Requests["AsymmetricSign"]): Uint8Array {
+  if (data.length === 0) throw invalid("One of digest or data must be set.");
+  if (data.length > MAX_DATA) throw invalid(`The data has ${data.length} bytes, the maximum is ${MAX_DATA}.`);
+  checkChecksum("data", data, dataCrc32c);
+  return input === "data" || input === "externalMu" ? data : createHash(input).update(data).digest();
+}
+
+function checkChecksum(field: "digest" | "data", bytes: Uint8Array, crc: Checksum | null): void {
+  if (crc && Number(crc.value) !== crc32c(bytes)) throw invalid(`The checksum in field ${field}_crc32c did not match.`);
 }
 
 function invalid(details: string): GrpcError {

@@ -1,6 +1,6 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { status } from "@grpc/grpc-js";
+import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
@@ -35,8 +35,8 @@ export interface VersionFields {
 export interface StoredVersion {
   readonly fields: VersionFields & { name: string };
   readonly purpose: string;
-  readonly privateKey: KeyObject | undefined;
-  readonly publicKey: KeyObject | undefined;
+  /** Missing for a symmetric key. */
+  readonly keyPair: KeyPair | undefined;
   /** While the state is PENDING_GENERATION: how many more reads return that state. */
   pollsUntilGenerated: number;
 }
@@ -59,15 +59,6 @@ const now = () => ({ seconds: String(Math.floor(Date.now() / 1000)) });
 
 /** A placeholder: only an HSM can issue a real attestation. */
 const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an attestation of the emulator") };
-
-const KEY_GENERATORS: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }>> = {
-  EC_SIGN_P256_SHA256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
-  EC_SIGN_P384_SHA384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
-  EC_SIGN_SECP256K1_SHA256: () => generateKeyPairSync("ec", { namedCurve: "secp256k1" }),
-  EC_SIGN_ED25519: () => generateKeyPairSync("ed25519"),
-  RSA_SIGN_PSS_2048_SHA256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  RSA_DECRYPT_OAEP_2048_SHA256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-};
 
 /** The keys of one key ring. */
 export class KmsStore {
@@ -100,12 +91,10 @@ export class KmsStore {
       ...options,
       name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
     };
-    const { privateKey, publicKey } = KEY_GENERATORS[fields.algorithm]?.() ?? {};
     const version = {
       fields,
       purpose: key.fields.purpose,
-      privateKey,
-      publicKey,
+      keyPair: ASYMMETRIC_ALGORITHMS[fields.algorithm]?.generate(),
       pollsUntilGenerated: POLLS_UNTIL_GENERATED,
     };
     key.versions.push(version);

@@ -12,7 +12,7 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { FaultPlan } from "./fault-plan.js";
-import { damageRequest, damageResponse, throwIfError } from "./gcp-kms-faults.js";
+import { damageRequest, damageResponse, throwIfError, throwIfUnknown } from "./gcp-kms-faults.js";
 import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore } from "./gcp-kms-store.js";
 import { resettableProxy } from "./resettable-proxy.js";
@@ -39,7 +39,6 @@ export async function gcpKms(): Promise<GcpKms> {
   const cancelled: Operation[] = [];
   const inFlight = { now: 0, max: 0 };
   const handlers: Methods = methods(store);
-  const otherKey = new KmsStore(KEY_RING).addVersion(new KmsStore(KEY_RING).addKey());
 
   const handle = async <Name extends Operation>(operation: Name, request: Requests[Name]): Promise<unknown> => {
     const fault = plan.take(operation, request);
@@ -47,8 +46,9 @@ export async function gcpKms(): Promise<GcpKms> {
     if (fault === "reset") proxy.reset();
     if (fault === "reset" || fault === "hang") return new Promise<never>(() => undefined);
     throwIfError(fault, operation);
+    throwIfUnknown(fault, request);
     damageRequest(fault, request);
-    return damageResponse(fault, handlers[operation](request), { request, otherKey });
+    return damageResponse(fault, handlers[operation](request), { request, store });
   };
   const serve = <Name extends Operation>(operation: Name): handleUnaryCall<Requests[Name], unknown> => {
     return (call, callback) => {

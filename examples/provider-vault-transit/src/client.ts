@@ -1,5 +1,6 @@
 /** The only file that talks to the server: four requests of the transit engine, and the mapping of its errors. */
-import { ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
+import { type ErrorRow, ErrorTable, misconfigured, readSecret, SignerError } from "hardproof/provider";
+import type { TransitAlgorithm } from "./algorithms.js";
 import type { TransitKeyName } from "./uri.js";
 
 /** A key, as the server describes it. */
@@ -8,7 +9,7 @@ export interface TransitKey {
   readonly type: string;
   /** The number of the newest version. */
   readonly latestVersion: number;
-  /** PEM by version. Empty for a symmetric key. */
+  /** PEM, or base64 for Ed25519, by version. Empty for a symmetric key. */
   readonly publicKeys: ReadonlyMap<number, string>;
   /** The whole response. */
   readonly data: Readonly<Record<string, unknown>>;
@@ -27,40 +28,44 @@ export async function readKey(key: TransitKeyName, signal: AbortSignal): Promise
 }
 
 /**
- * Signs a digest.
+ * Signs a digest or, with Ed25519, a message.
  *
- * @param digest - 32 bytes.
- * @returns 64 bytes r‖s, and the version that the server used.
+ * @returns The signature in JOSE's format, and the version that the server used.
  */
-export async function signDigest(
+export async function signInput(
   key: TransitKeyName,
-  version: number,
-  digest: Uint8Array,
+  { version, algorithm, input }: { version: number; algorithm: TransitAlgorithm; input: Uint8Array },
   signal: AbortSignal,
 ): Promise<{ signature: Uint8Array; version: number }> {
+  const { hash, signatureAlgorithm } = algorithm;
   const body = {
-    input: Buffer.from(digest).toString("base64"),
-    prehashed: true,
+    input: Buffer.from(input).toString("base64"),
     marshaling_algorithm: "jws",
     key_version: version,
+    ...(hash && { prehashed: true }),
+    ...(signatureAlgorithm && { signature_algorithm: signatureAlgorithm }),
+    // A JWS needs a salt as long as the hash (RFC 7518 §3.5). The server's default is the longest that the key allows.
+    ...(signatureAlgorithm === "pss" && { salt_length: "hash" }),
   };
-  const { data } = await request(key, "POST", `sign/${key.name}/sha2-256`, { body, signal });
+  const path = hash ? `sign/${key.name}/${hash}` : `sign/${key.name}`;
+  const { data } = await request(key, "POST", path, { body, signal });
   const [, used, signature] = /^vault:v(\d+):([\w-]+)$/.exec(String(data.signature)) ?? [];
   if (used === undefined || signature === undefined) throw unexpected("the signature");
   return { signature: Buffer.from(signature, "base64url"), version: Number(used) };
 }
 
 /**
- * Creates a P-256 key that can't be exported.
+ * Creates a key that can't be exported.
  *
+ * @param type - The server's name of the key type.
  * @throws {SignerError} With code `misconfigured` if the key already exists.
  */
-export async function createKey(key: TransitKeyName, signal: AbortSignal): Promise<void> {
+export async function createKey(key: TransitKeyName, type: string, signal: AbortSignal): Promise<void> {
   const existing = await readKey(key, signal).catch((error) => {
     if (error.code !== "key-not-found") throw error;
   });
   if (existing) throw misconfigured(`The key ${key.name} already exists. It was not changed.`);
-  const body = { type: "ecdsa-p256", exportable: false, allow_plaintext_backup: false };
+  const body = { type, exportable: false, allow_plaintext_backup: false };
   const { warnings } = await request(key, "POST", `keys/${key.name}`, { body, signal });
   // Another client has created it in the meantime, perhaps with a different type and settings.
   if (warnings.some((warning) => /already existed/.test(warning)))
@@ -125,15 +130,25 @@ const ERRORS = new ErrorTable(
   ["misconfigured", "The request failed."],
 );
 
+/** What the server says of requests that can't succeed. OpenBao responds to some of them with status 500. */
+const FINAL_ERRORS: readonly (readonly [RegExp, ErrorRow])[] = [
+  [/key not found/, ERRORS.get("404")],
+  [/soft-deleted/, ["access-denied", "The key is soft-deleted. Restore it, or use another key."]],
+  [
+    /requested version for signing|no such key version/,
+    ["key-not-found", "The key can't sign with this version. Use another version, or leave it out for the latest."],
+  ],
+];
+
 /** Maps an error response. The message quotes the server's errors. */
 function toSignerError(status: number, errors: unknown): SignerError {
   const details = Array.isArray(errors) ? errors.join("; ").replace(/\s+/g, " ") : "";
-  if (status === 400 && /key not found/.test(details)) return toSignerError(404, errors);
   if (status >= 300 && status < 400)
     return misconfigured(`HTTP ${status}: The server redirects. Use the address of the active node.`);
-  const [code, remedy] = ERRORS.get(String(status));
+  const final = FINAL_ERRORS.find(([pattern]) => pattern.test(details))?.[1];
+  const [code, remedy] = final ?? ERRORS.get(String(status));
   const message = `HTTP ${status}: ${remedy}${details && ` Server: ${details}`}`;
-  return new SignerError(status >= 500 ? "unavailable" : code, message);
+  return new SignerError(status >= 500 && !final ? "unavailable" : code, message);
 }
 
 function publicKeysOf(keys: unknown): Map<number, string> {

@@ -1,26 +1,34 @@
 /** A signer whose key is in a transit engine. `KeySigner` does everything that isn't specific to the store. */
 import { createPublicKey } from "node:crypto";
 import {
+  type AlgorithmName,
+  importPublicKey,
   type KeyFacts,
   KeySigner,
   type KeySignerOptions,
   type OpenKey,
+  type PublicJwk,
+  type PublicKeyMembers,
   SignerError,
   signerError,
 } from "hardproof/provider";
-import { readKey, signDigest, type TransitKey } from "./client.js";
+import { algorithmsOf, transitAlgorithm, wrongType } from "./algorithms.js";
+import { readKey, signInput, type TransitKey } from "./client.js";
 import { formatTransitUri, SCHEME, type TransitKeyName } from "./uri.js";
 
 /** Options of {@link VaultTransitSigner}. */
-export interface VaultTransitSignerOptions extends KeySignerOptions, TransitKeyName {}
+export interface VaultTransitSignerOptions extends Omit<KeySignerOptions, "algorithm">, TransitKeyName {}
 
-/** Signs ES256 with one version of a transit key, over HTTP. */
+/** Signs with one version of a transit key, over HTTP. */
 export class VaultTransitSigner extends KeySigner {
   /** @throws {SignerError} With code `misconfigured` if an option is invalid. */
-  constructor({ algorithm, verify, timeout, ...key }: VaultTransitSignerOptions) {
+  constructor({ verify, timeout, ...key }: VaultTransitSignerOptions) {
     const uri = formatTransitUri(key);
     if (!key.name) throw signerError(uri, "misconfigured", "The URI doesn't name a key.");
-    super({ provider: SCHEME, uri, open: ({ signal }) => openKey(key, signal) }, { algorithm, verify, timeout });
+    super(
+      { provider: SCHEME, uri, open: ({ signal }) => openKey(key, signal) },
+      { algorithm: key.algorithm, verify, timeout },
+    );
   }
 }
 
@@ -28,12 +36,14 @@ export class VaultTransitSigner extends KeySigner {
 async function openKey(location: TransitKeyName, signal: AbortSignal): Promise<OpenKey> {
   const key = await readKey(location, signal);
   const version = location.version ?? key.latestVersion;
+  const publicKey = publicKeyOf(key, version, location.algorithm);
+  const algorithm = transitAlgorithm(publicKey.alg);
   const keyRefOf = (number: number) => `${location.name}:v${number}`;
   return {
-    publicKey: publicKeyOf(key, version),
+    publicKey,
     keyRef: keyRefOf(version),
-    signDigest: async (digest, options) => {
-      const response = await signDigest(location, version, digest, options.signal);
+    signDigest: async (input, options) => {
+      const response = await signInput(location, { version, algorithm, input }, options.signal);
       return { signature: response.signature, form: "raw", keyRef: keyRefOf(response.version) };
     },
     describe: async (options) => factsOf(await readKey(location, options.signal), version),
@@ -41,13 +51,22 @@ async function openKey(location: TransitKeyName, signal: AbortSignal): Promise<O
   };
 }
 
-function publicKeyOf({ type, publicKeys }: TransitKey, version: number): Uint8Array {
-  if (type !== "ecdsa-p256")
-    throw new SignerError("wrong-key", `The key is ${type}; ES256 needs ecdsa-p256, an EC key on P-256.`);
-  const pem = publicKeys.get(version);
-  if (pem !== undefined) return createPublicKey(pem).export({ type: "spki", format: "der" });
+function publicKeyOf({ type, publicKeys, data }: TransitKey, version: number, algorithm?: AlgorithmName): PublicJwk {
+  const allowed = algorithmsOf(type);
+  if (allowed.length === 0) throw wrongType(type);
+  if (data.derived === true) throw new SignerError("wrong-key", "The key is derived. Use one with derived=false.");
+  if (data.soft_deleted === true)
+    throw new SignerError("access-denied", "The key is soft-deleted. Restore it, or use another key.");
+  const text = publicKeys.get(version);
+  if (text !== undefined) return importPublicKey(parsePublicKey(text), { algorithm, allowed }).jwk;
   const versions = [...publicKeys.keys()].join(", ") || "none";
   throw new SignerError("key-not-found", `The key doesn't have version ${version}. Its versions: ${versions}.`);
+}
+
+/** The server returns PEM or, for Ed25519, the 32 bytes of the key in base64. */
+function parsePublicKey(text: string): Uint8Array | PublicKeyMembers {
+  if (text.startsWith("-----BEGIN")) return createPublicKey(text).export({ type: "spki", format: "der" });
+  return { kty: "OKP", crv: "Ed25519", x: Buffer.from(text, "base64").toString("base64url") };
 }
 
 /**

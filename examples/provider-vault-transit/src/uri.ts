@@ -1,8 +1,9 @@
 /**
- * URIs of transit keys: `vault-transit://HOST[:PORT]/MOUNT/NAME?version=&namespace=&token-source=&tls=`. They never
+ * URIs of transit keys: `vault-transit://HOST[:PORT]/MOUNT/NAME?version=&algorithm=&namespace=&token-source=&tls=`. They never
  * contain the token.
  */
 import {
+  type AlgorithmName,
   formatAttributes,
   formatSecretSource,
   isLoopback,
@@ -21,6 +22,8 @@ export interface TransitKeyName {
   readonly name: string;
   /** The version that signs. Default: the latest one when the key is opened. */
   readonly version?: number | undefined;
+  /** The JWS algorithm, which an RSA key needs. */
+  readonly algorithm?: AlgorithmName | undefined;
   /** The value of `X-Vault-Namespace`. */
   readonly namespace?: string | undefined;
   /** Where the token is: an environment variable, or a file that an agent renews. */
@@ -43,13 +46,14 @@ export function parseTransitUri(uri: string): TransitKeyName {
   if (![...mount.split("/"), name || "-"].every((segment) => /^(?!\.\.?$)[\w.-]+$/.test(segment)))
     throw fail("The path must be MOUNT/NAME, of letters, digits, and the characters . _ -");
 
-  const attributes = readAttributes(query, "&", ["version", "namespace", "token-source", "tls"], fail);
+  const attributes = readAttributes(query, "&", ["version", "algorithm", "namespace", "token-source", "tls"], fail);
   const matching = (name: string, pattern: RegExp, expected: string) => {
     const text = attributes.text(name);
     if (text === undefined || pattern.test(text)) return text;
     throw fail(`${name} must be ${expected}`);
   };
   const version = matching("version", /^[1-9]\d{0,8}$/, "a positive integer");
+  const algorithm = attributes.algorithm();
   const tls = matching("tls", /^off$/, "`off`, or be omitted");
   // Every request contains the token, so a server on another machine needs TLS.
   if (tls && !isLoopback(new URL(`https://${host}`).hostname))
@@ -61,15 +65,19 @@ export function parseTransitUri(uri: string): TransitKeyName {
     version: version === undefined ? undefined : Number(version),
     namespace: matching("namespace", /^[\w./-]+$/, "letters, digits, and the characters . _ - /"),
     token: attributes.secretSource("token-source") ?? { env: "VAULT_TOKEN" },
+    // An attribute takes precedence over the option only if the URI has it.
+    ...(algorithm && { algorithm }),
   };
 }
 
 /** Returns the URI that {@link parseTransitUri} parses. */
-export function formatTransitUri({ origin, mount, name, version, namespace, token }: TransitKeyName): string {
+export function formatTransitUri(key: TransitKeyName): string {
+  const { origin, mount, name, version, algorithm, namespace, token } = key;
   const { host, protocol } = new URL(origin);
   const source = formatSecretSource(token);
   const attributes = {
     version,
+    algorithm,
     namespace,
     "token-source": source === "env:VAULT_TOKEN" ? undefined : source,
     tls: protocol === "http:" ? "off" : undefined,

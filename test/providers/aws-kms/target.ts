@@ -1,5 +1,6 @@
 /** The key for the AWS KMS tests: in the emulator, or in the service that the environment names (docs/aws-kms.md). */
 import type { KMSClientConfig } from "@aws-sdk/client-kms";
+import { type Algorithm, findAlgorithm } from "hardproof/provider";
 import { awsKms } from "../../emulators/aws-kms.js";
 
 /** A key in AWS KMS, and how to reach it. */
@@ -9,6 +10,8 @@ export interface KmsTarget {
   /** Every name of the key: ARN, key id, and its alias and alias ARN, if any. */
   readonly names: readonly string[];
   readonly clientConfig: KMSClientConfig;
+  /** The JWS algorithm, which an RSA key needs. */
+  readonly algorithm?: Algorithm["alg"] | undefined;
   /** Whether tests may create keys. In the real service a key costs money, and can't be deleted at once. */
   readonly canCreate: boolean;
   close(): Promise<void>;
@@ -25,12 +28,14 @@ function fromEnvironment(keyArn: string): KmsTarget {
   const [, region, id] = /^arn:[^:]+:kms:([^:]+):\d+:key\/(.+)$/.exec(keyArn) ?? [];
   if (!region || !id) throw new Error(`HARDPROOF_TEST_AWS_KEY must be a key ARN, but it is ${keyArn}.`);
   const { HARDPROOF_TEST_AWS_ALIAS: alias, HARDPROOF_TEST_AWS_ENDPOINT: endpoint } = process.env;
+  const algorithm = findAlgorithm(process.env.HARDPROOF_TEST_AWS_ALGORITHM)?.alg;
   const aliases = alias ? [alias, keyArn.replace(`key/${id}`, alias)] : [];
   return {
     region,
     keyArn,
     names: [keyArn, id, ...aliases],
     clientConfig: endpoint ? { endpoint } : {},
+    algorithm,
     canCreate: process.env.HARDPROOF_TEST_AWS_CREATE === "1",
     close: async () => undefined,
   };

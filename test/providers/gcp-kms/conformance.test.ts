@@ -1,35 +1,40 @@
-/** The conformance kit for GcpKmsSigner, with keys in the Cloud KMS emulator. */
+/** The conformance kit for GcpKmsSigner with each JWS algorithm, with keys in the Cloud KMS emulator. */
 import { conformance } from "hardproof/conformance";
 import { GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
-import { afterAll, afterEach, describe, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { gcpKms } from "../../emulators/gcp-kms.js";
 import type { KeyOptions } from "../../emulators/gcp-kms-store.js";
+import { testedAlgorithms } from "../../tested-algorithms.js";
+import { ONE_OF_EACH, SIGNS_DATA } from "./algorithms.js";
 
 const kms = await gcpKms();
 const versionOf = (options: KeyOptions) => `${kms.store.addKey(options).fields.name}/cryptoKeyVersions/1`;
-const name = versionOf({ id: "dpop" });
-const p384 = versionOf({ id: "p384", algorithm: "EC_SIGN_P384_SHA384" });
+const secp256k1 = versionOf({ algorithm: "EC_SIGN_SECP256K1_SHA256" });
 afterEach(() => kms.plan.always("AsymmetricSign", undefined));
 afterAll(() => kms.close());
 
-const open = (versionName = name, options: GcpKmsSignerOptions = {}) =>
-  new GcpKmsSigner(versionName, { endpoint: kms.endpoint, ...options });
+const open = (name: string, options: GcpKmsSignerOptions = {}) =>
+  new GcpKmsSigner(name, { endpoint: kms.endpoint, ...options });
 
-describe("the conformance kit", () => {
+describe.each(testedAlgorithms("gcp-kms"))("the conformance kit, for %s", (alg) => {
+  const [algorithm] = ONE_OF_EACH.find((row) => row[1] === alg) ?? expect.unreachable(`no row for ${alg}`);
+  const name = versionOf({ algorithm });
+  const signsData = SIGNS_DATA.some((row) => row[1] === alg);
   const cases = conformance({
-    open: () => open(),
+    open: () => open(name),
     secrets: "The emulator doesn't need credentials.",
     connections: () => kms.plan.count("GetPublicKey"),
-    wrongKey: { open: () => open(p384), found: "P384" },
+    wrongKey: { open: () => open(secp256k1), found: "SECP256K1" },
     failsFirst: () => {
       kms.plan.next("GetPublicKey", "denied");
-      return open();
+      return open(name);
     },
     hanging: (options) => {
       kms.plan.always("AsymmetricSign", "hang");
       return open(name, options);
     },
-    signatures: 200,
+    signatures: 100,
+    ...(signsData && { minMessageBytes: 1, maxMessageBytes: 65_536 }),
   });
   for (const { name, run, notApplicable } of cases)
     it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));

@@ -300,17 +300,17 @@ describe("key versions that can't sign", () => {
   });
 
   it.each([
-    "EC_SIGN_P384_SHA384",
     "EC_SIGN_SECP256K1_SHA256",
-    "EC_SIGN_ED25519",
-    "RSA_SIGN_PSS_2048_SHA256",
+    "RSA_SIGN_RAW_PKCS1_2048",
+    "PQ_SIGN_ML_DSA_65_EXTERNAL_MU",
+    "PQ_SIGN_SLH_DSA_SHA2_128S",
     "RSA_DECRYPT_OAEP_2048_SHA256",
     "GOOGLE_SYMMETRIC_ENCRYPTION",
     "HMAC_SHA256",
   ])("rejects a version with algorithm %s as wrong-key", async (algorithm) => {
     const error = await signingError(addVersion({ algorithm }));
     expect(error.code).toBe("wrong-key");
-    expect(error.message).toContain(`has algorithm ${algorithm}, but ES256 needs EC_SIGN_P256_SHA256`);
+    expect(error.message).toContain(`has algorithm ${algorithm}, which can't sign a JWS. Use a key of purpose`);
     expect(kms.plan.count("AsymmetricSign")).toBe(0);
   });
 

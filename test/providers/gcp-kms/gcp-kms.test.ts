@@ -5,9 +5,11 @@
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, provider } from "hardproof/gcp-kms";
-import { calculateJwkThumbprint } from "jose";
+import { calculateJwkThumbprint, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../emulators/crc32c.js";
+import { isSignedBy } from "../verify-jws.js";
+import { USABLE } from "./algorithms.js";
 import { type GcpKmsTarget, gcpKmsTarget } from "./target.js";
 
 let kms: GcpKmsTarget;
@@ -21,9 +23,10 @@ const P256 = {
   versionTemplate: { algorithm: "EC_SIGN_P256_SHA256", protectionLevel: "SOFTWARE" },
 } as const;
 const newSigner = (name: string) => new GcpKmsSigner(name, kms.options);
-const uriOf = (name: string) => {
+const uriOf = (name: string, algorithm = "") => {
   const { endpoint } = kms.options;
-  return `gcpkms://${name}${endpoint ? `?endpoint=${endpoint}` : ""}`;
+  const attributes = [algorithm && `algorithm=${algorithm}`, endpoint && `endpoint=${endpoint}`].filter(Boolean);
+  return `gcpkms://${name}${attributes.length > 0 ? "?" : ""}${attributes.join("&")}`;
 };
 const thumbprint = async (name: string) => {
   await using signer = newSigner(name);
@@ -72,6 +75,23 @@ describe("GcpKmsSigner", () => {
   });
 });
 
+describe("a proof", () => {
+  it.each(USABLE)("by %s is a valid %s proof, for node:crypto and for jose", async (algorithm, alg) => {
+    const versionTemplate = { algorithm, protectionLevel: "SOFTWARE" } as const;
+    await using signer = newSigner(
+      `${await kms.createKey({ purpose: "ASYMMETRIC_SIGN", versionTemplate })}/cryptoKeyVersions/1`,
+    );
+    const prover = await DPoPProver.create(signer);
+    const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example/" });
+    const { protectedHeader } = await jwtVerify(proof, await importJWK({ ...prover.publicJwk }, alg), {
+      typ: "dpop+jwt",
+    });
+    expect(protectedHeader).toMatchObject({ alg, jwk: prover.publicJwk });
+    expect(isSignedBy(proof, prover.publicJwk, alg)).toBe(true);
+    expect(isSignedBy(proof.replace(".", ".A"), prover.publicJwk, alg)).toBe(false);
+  });
+});
+
 describe("a key name without a version", () => {
   it("resolves to the newest enabled version once, at first use", async () => {
     const key = await kms.createKey(P256);
@@ -98,9 +118,11 @@ describe("provider", () => {
     await using created = await provider.create(uri, { protectionLevel: "SOFTWARE" });
     const version = `${kms.keyRing}/cryptoKeys/${id}/cryptoKeyVersions/1`;
     expect(created.uri).toBe(uriOf(version));
-    expect(await provider.list(uri)).toEqual([created.uri]);
-    expect(await provider.list(uriOf(kms.keyRing))).toContain(created.uri);
-    await using opened = provider.open(created.uri);
+    const listed = uriOf(version, "ES256");
+    expect(await provider.list(uri)).toEqual([listed]);
+    expect(await provider.list(uriOf(kms.keyRing))).toContain(listed);
+    await using opened = provider.open(listed);
+    expect(opened.uri).toBe(listed);
     expect(await opened.publicJwk()).toEqual(await created.publicJwk());
     await expect(provider.create(uri)).rejects.toMatchObject({ code: "misconfigured", uri });
     await kms.client.destroyCryptoKeyVersion({ name: version });
@@ -108,7 +130,7 @@ describe("provider", () => {
   });
 
   it("omits keys with another purpose or algorithm from list()", async () => {
-    const algorithm = "EC_SIGN_P384_SHA384";
+    const algorithm = "RSA_SIGN_RAW_PKCS1_2048";
     const other = await kms.createKey({ ...P256, versionTemplate: { algorithm, protectionLevel: "SOFTWARE" } });
     const symmetric = await kms.createKey({ purpose: "ENCRYPT_DECRYPT" });
     const listed = await provider.list(uriOf(kms.keyRing));
@@ -127,16 +149,16 @@ describe("unusable keys", () => {
     const key = await kms.createKey({ purpose: "ENCRYPT_DECRYPT" });
     const error = await signingError(`${key}/cryptoKeyVersions/1`);
     expect(error.code).toBe("wrong-key");
-    expect(error.message).toMatch(/GOOGLE_SYMMETRIC_ENCRYPTION.*needs EC_SIGN_P256_SHA256/);
+    expect(error.message).toMatch(/GOOGLE_SYMMETRIC_ENCRYPTION, which can't sign a JWS/);
   });
 
-  it("rejects a key on another curve at first use", async () => {
-    const algorithm = "EC_SIGN_P384_SHA384";
+  it("rejects a key with an algorithm that isn't a JWS algorithm at first use", async () => {
+    const algorithm = "RSA_SIGN_RAW_PKCS1_2048";
     const key = await kms.createKey({ ...P256, versionTemplate: { algorithm, protectionLevel: "SOFTWARE" } });
     await kms.waitUntilGenerated(`${key}/cryptoKeyVersions/1`);
     const error = await signingError(key);
     expect(error.code).toBe("wrong-key");
-    expect(error.message).toMatch(/EC_SIGN_P384_SHA384.*needs EC_SIGN_P256_SHA256/);
+    expect(error.message).toMatch(/RSA_SIGN_RAW_PKCS1_2048, which can't sign a JWS/);
   });
 
   it("rejects a version that is disabled or scheduled for destruction at first use", async () => {

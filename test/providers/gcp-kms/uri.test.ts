@@ -21,6 +21,7 @@ const id = fc.stringMatching(/^[\w-]{1,63}$/);
 const project = fc.stringMatching(/^([a-z]{1,9}\.[a-z]{2,3}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
 const location = fc.constantFrom("global", "europe-west3", "us", "nam-eur-asia1");
 const version = fc.integer({ min: 1, max: 1_000_000 });
+const algorithm = fc.constantFrom("ES384", "ML-DSA-44", undefined);
 const endpoint = fc.constantFrom(
   undefined,
   "cloudkms.europe-west3.rep.googleapis.com",
@@ -37,12 +38,13 @@ const name = fc.oneof(
 );
 
 describe("gcpkms: URIs", () => {
-  it("parses a formatted gcpkms: URI back to the same name and endpoint", () => {
+  it("parses a formatted gcpkms: URI back to the same name, algorithm and endpoint", () => {
     fc.assert(
-      fc.property(name, endpoint, (name, endpoint) => {
-        const parsed = parseGcpKmsUri(formatGcpKmsUri(name, endpoint));
-        expect(parsed).toMatchObject(endpoint === undefined ? { name } : { name, endpoint });
-        expect(formatGcpKmsUri(parsed.name, parsed.endpoint)).toBe(formatGcpKmsUri(name, endpoint));
+      fc.property(name, algorithm, endpoint, (name, algorithm, endpoint) => {
+        const attributes = { ...(algorithm && { algorithm }), ...(endpoint && { endpoint }) };
+        const parsed = parseGcpKmsUri(formatGcpKmsUri(name, attributes));
+        expect(parsed).toEqual({ name, kind: parsed.kind, ...attributes });
+        expect(formatGcpKmsUri(parsed.name, parsed)).toBe(formatGcpKmsUri(name, attributes));
       }),
     );
   });
@@ -75,7 +77,8 @@ describe("gcpkms: URIs", () => {
     ["kms:x", /must start with gcpkms:/],
     [`gcpkms:${NAME}`, /Expected \/\/projects\/… after gcpkms:/],
     [`gcpkms:///${NAME}`, /expected projects instead of ""/],
-    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: endpoint/],
+    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: algorithm, endpoint/],
+    [`gcpkms://${NAME}?algorithm=HS256`, /algorithm must be one of ES256/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
     [`gcpkms://${NAME}/..`, /".." can't follow the version/],
   ])("rejects the URI %s with the reason", (uri, reason) => {

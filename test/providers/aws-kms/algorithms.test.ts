@@ -1,0 +1,239 @@
+/** Every JWS algorithm with a key in AWS KMS: proofs, requests, creating, listing, and keys that don't fit. */
+import { constants, createPublicKey, type VerifyKeyObjectInput, verify } from "node:crypto";
+import type { KeySpec } from "@aws-sdk/client-kms";
+import { type AlgorithmName, DPoPProver, type SignerError } from "hardproof";
+import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
+import { compactVerify, importJWK } from "jose";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type AwsKms, awsKms, type KmsKey } from "../../emulators/aws-kms.js";
+import type { Fault } from "../../emulators/fault-plan.js";
+import { hasMlDsa } from "../../emulators/ml-dsa.js";
+import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
+
+let kms: AwsKms;
+beforeAll(async () => {
+  kms = await awsKms();
+});
+afterEach(() => kms.plan.clear());
+afterAll(() => kms.close());
+
+const config = () => ({ endpoint: kms.endpoint, credentials: kms.credentials, maxAttempts: 1 });
+const newSigner = ({ arn }: KmsKey, options: KmsSignerOptions = {}) =>
+  new KmsSigner(arn, { clientConfig: config(), ...options });
+const errorOf = (work: () => unknown): Promise<SignerError> =>
+  new Promise((resolve) => resolve(work())).then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+/** One key of each spec, since generating RSA keys takes long. */
+const keyOf = (spec: KeySpec) => [...kms.keys.all.values()].find((key) => key.spec === spec) ?? kms.keys.add({ spec });
+
+type Sent = [signingAlgorithm: string, messageType: string, bytes: number | undefined];
+/** The key spec, what a request contains, and the members of the proof's JWK. */
+const ROWS: [AlgorithmName, KeySpec, Sent, string][] = [
+  ["ES256", "ECC_NIST_P256", ["ECDSA_SHA_256", "DIGEST", 32], "crv kty x y"],
+  ["ES384", "ECC_NIST_P384", ["ECDSA_SHA_384", "DIGEST", 48], "crv kty x y"],
+  ["ES512", "ECC_NIST_P521", ["ECDSA_SHA_512", "DIGEST", 64], "crv kty x y"],
+  ["Ed25519", "ECC_NIST_EDWARDS25519", ["ED25519_SHA_512", "RAW", undefined], "crv kty x"],
+  ["RS256", "RSA_2048", ["RSASSA_PKCS1_V1_5_SHA_256", "DIGEST", 32], "e kty n"],
+  ["RS384", "RSA_2048", ["RSASSA_PKCS1_V1_5_SHA_384", "DIGEST", 48], "e kty n"],
+  ["RS512", "RSA_4096", ["RSASSA_PKCS1_V1_5_SHA_512", "DIGEST", 64], "e kty n"],
+  ["PS256", "RSA_2048", ["RSASSA_PSS_SHA_256", "DIGEST", 32], "e kty n"],
+  ["PS384", "RSA_2048", ["RSASSA_PSS_SHA_384", "DIGEST", 48], "e kty n"],
+  ["PS512", "RSA_3072", ["RSASSA_PSS_SHA_512", "DIGEST", 64], "e kty n"],
+  ["ML-DSA-44", "ML_DSA_44", ["ML_DSA_SHAKE_256", "EXTERNAL_MU", 64], "alg kty pub"],
+  ["ML-DSA-65", "ML_DSA_65", ["ML_DSA_SHAKE_256", "EXTERNAL_MU", 64], "alg kty pub"],
+  ["ML-DSA-87", "ML_DSA_87", ["ML_DSA_SHAKE_256", "EXTERNAL_MU", 64], "alg kty pub"],
+];
+const available = ROWS.filter(([alg]) => hasMlDsa || !alg.startsWith("ML-DSA"));
+
+/** Verifies with `node:crypto`, without the table under test. */
+function verifies(alg: string, spki: Buffer, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = createPublicKey({ key: spki, format: "der", type: "spki" });
+  const hash = /^(ES|RS|PS)/.test(alg) ? `sha${alg.slice(-3)}` : undefined;
+  return verify(hash, message, { key, ...optionsOf(alg) }, signature);
+}
+
+function optionsOf(alg: string): Omit<VerifyKeyObjectInput, "key"> {
+  if (alg.startsWith("ES")) return { dsaEncoding: "ieee-p1363" };
+  return alg.startsWith("PS")
+    ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: Number(alg.slice(-3)) / 8 }
+    : {};
+}
+
+describe.each(available)("%s", (alg, spec, [signingAlgorithm, messageType, bytes], members) => {
+  const isRsa = spec.startsWith("RSA");
+  const open = (options: KmsSignerOptions = {}) => newSigner(keyOf(spec), { algorithm: alg, ...options });
+  const spki = () => keyOf(spec).material?.spki ?? expect.unreachable();
+
+  it("makes proofs that node:crypto and jose verify", async () => {
+    await using signer = open();
+    const prover = await DPoPProver.create(signer);
+    for (let n = 0; n < 10; n += 1) {
+      const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/" });
+      const { protectedHeader } = await compactVerify(proof, await importJWK(await signer.publicJwk(), alg));
+      expect(protectedHeader.alg).toBe(alg);
+      expect(Object.keys(protectedHeader.jwk ?? {}).sort()).toEqual(members.split(" "));
+      const [header, payload, signature = ""] = proof.split(".");
+      const message = Buffer.from(`${header}.${payload}`);
+      expect(verifies(alg, spki(), message, Buffer.from(signature, "base64url"))).toBe(true);
+    }
+  });
+
+  it(`sends ${messageType} and ${signingAlgorithm} in one request`, async () => {
+    await using signer = open();
+    const message = Buffer.from("a message of 24 bytes...");
+    await signer.sign(message);
+    expect(kms.plan.calls.map(({ operation }) => operation)).toEqual(["GetPublicKey", "Sign"]);
+    const input: Record<string, string> = Object(kms.plan.calls[1]?.input);
+    const { MessageType, SigningAlgorithm, Message = "" } = input;
+    expect([SigningAlgorithm, MessageType]).toEqual([signingAlgorithm, messageType]);
+    expect(Buffer.from(Message, "base64")).toHaveLength(bytes ?? message.length);
+  });
+
+  it("signs without the option `algorithm` if the key has only one", async () => {
+    await using signer = open({ algorithm: undefined });
+    if (isRsa)
+      expect(await errorOf(() => signer.sign(Buffer.from("a")))).toMatchObject({
+        code: "misconfigured",
+        message: expect.stringMatching(/RS256, RS384, RS512, PS256, PS384, PS512/),
+      });
+    else expect(await signer.publicJwk()).toMatchObject({ alg });
+  });
+
+  it("describes the key with its algorithm", async () => {
+    await using signer = open();
+    expect(await signer.describe()).toMatchObject({ alg, protection: "hsm", evidence: { KeySpec: spec } });
+  });
+
+  it("has a URI that opens the same key", async () => {
+    await using signer = open();
+    await using reopened = provider.open(signer.uri, { clientConfig: config() });
+    expect(reopened.uri).toBe(signer.uri);
+    expect(await reopened.publicJwk()).toEqual(await signer.publicJwk());
+  });
+
+  it.each<Fault>(["wrong-signature", "corrupt-signature", "other-key", "other-name"])(
+    "reports Sign with the fault %s as an integrity error",
+    async (fault) => {
+      await using signer = open();
+      kms.plan.next("Sign", fault);
+      expect(await errorOf(() => signer.sign(Buffer.from("a")))).toMatchObject({ code: "integrity", retryable: false });
+    },
+  );
+
+  it("creates a key, which list() finds with its algorithm", async () => {
+    const account = await awsKms();
+    const options: KmsProviderOptions = {
+      region: account.region,
+      clientConfig: { ...config(), endpoint: account.endpoint },
+    };
+    const created = await provider.create?.("awskms:///alias/new", { ...options, algorithm: alg });
+    await using signer = created ?? expect.unreachable();
+    const jwk = await signer.publicJwk();
+    expect(jwk.alg).toBe(alg);
+    const [key] = account.keys.all.values();
+    expect(key?.spec).toBe(isRsa ? "RSA_3072" : spec);
+    const narrowed = `awskms:///?endpoint=${account.endpoint}&algorithm=${alg}`;
+    const uris = (await provider.list?.(narrowed, options)) ?? [];
+    expect(uris).toHaveLength(1);
+    await using listed = provider.open(uris[0] ?? "", options);
+    expect(await listed.publicJwk()).toEqual(jwk);
+    await account.close();
+  });
+});
+
+describe("servers", () => {
+  let signers: Map<AlgorithmName, KmsSigner>;
+  let servers: AlgorithmServers;
+  beforeAll(async () => {
+    signers = new Map(available.map(([alg, spec]) => [alg, newSigner(keyOf(spec), { algorithm: alg })]));
+    servers = await algorithmServers([...signers.values()]);
+  });
+  afterAll(async () => {
+    await servers.close();
+    await Promise.all([...signers.values()].map((signer) => signer.close()));
+  });
+
+  it.each(available)("accept %s proofs and client assertions (oidc-provider, oauth4webapi)", async (alg) => {
+    const { key, token, resource } = await servers.useKey(signers.get(alg) ?? expect.unreachable());
+    expect([token, resource]).toEqual([key, key]);
+  });
+});
+
+describe("the length of a message", () => {
+  it.each(available.filter(([alg]) => alg !== "Ed25519"))("isn't limited with %s", async (alg, spec) => {
+    await using signer = newSigner(keyOf(spec), { algorithm: alg });
+    const { spki = Buffer.alloc(0) } = keyOf(spec).material ?? {};
+    for (const length of [0, 4097, 100_000]) {
+      const message = Buffer.alloc(length, 7);
+      expect(verifies(alg, spki, message, await signer.sign(message))).toBe(true);
+    }
+  });
+
+  it("is 1 to 4,096 bytes with Ed25519, and any other is refused before a request", async () => {
+    await using signer = newSigner(keyOf("ECC_NIST_EDWARDS25519"));
+    for (const length of [1, 4096]) expect(await signer.sign(Buffer.alloc(length))).toHaveLength(64);
+    for (const length of [0, 4097])
+      expect(await errorOf(() => signer.sign(Buffer.alloc(length)))).toMatchObject({
+        code: "misconfigured",
+        uri: signer.uri,
+        message: expect.stringContaining(`1 to 4096 bytes with Ed25519, but this one has ${length}.`),
+      });
+    expect(kms.plan.count("Sign")).toBe(2);
+  });
+});
+
+describe("a key that doesn't fit the algorithm", () => {
+  it.each<[KeySpec, AlgorithmName, string]>([
+    ["ECC_NIST_P256", "ES384", "ES384 needs ECC_NIST_P384 for SIGN_VERIFY with ECDSA_SHA_384."],
+    ["ECC_NIST_P384", "ES256", "ES256 needs ECC_NIST_P256 for SIGN_VERIFY with ECDSA_SHA_256."],
+    ["ECC_NIST_EDWARDS25519", "RS256", "RS256 needs RSA_3072 or RSA_2048 or RSA_4096 for SIGN_VERIFY"],
+    ["RSA_2048", "Ed25519", "Ed25519 needs ECC_NIST_EDWARDS25519 for SIGN_VERIFY with ED25519_SHA_512."],
+  ])("is found to be %s when it is opened for %s, before any proof", async (spec, algorithm, needed) => {
+    await using signer = newSigner(keyOf(spec), { algorithm });
+    const error = await errorOf(() => DPoPProver.create(signer));
+    expect(error).toMatchObject({ code: "wrong-key", retryable: false, uri: signer.uri });
+    expect(error.message).toContain(`is ${spec} for SIGN_VERIFY with `);
+    expect(error.message).toContain(needed);
+    expect(kms.plan.count("Sign")).toBe(0);
+  });
+
+  it("isn't created", async () => {
+    const options = { region: kms.region, clientConfig: config(), algorithm: "ES256K" as AlgorithmName };
+    const error = await errorOf(() => provider.create?.("awskms:///alias/new", options));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("ES256K") });
+    expect(kms.plan.calls).toEqual([]);
+  });
+
+  const missing = ROWS.filter((row) => !available.includes(row));
+
+  it.each(missing)(
+    "is refused if it is for %s and Node doesn't have it, with the version that does",
+    async (alg, spec) => {
+      await using signer = newSigner(keyOf(spec));
+      const error = await errorOf(() => DPoPProver.create(signer));
+      expect(error).toMatchObject({ code: "misconfigured", message: expect.stringMatching(`${alg}.*Node 24`) });
+      const uris = await provider.list?.(`awskms:///?region=${kms.region}`, { clientConfig: config() });
+      expect(uris?.join()).not.toContain(keyOf(spec).arn);
+    },
+  );
+});
+
+describe("list()", () => {
+  const list = (options: KmsProviderOptions = {}) =>
+    provider.list?.(`awskms:///?region=${kms.region}`, { clientConfig: config(), ...options }) ?? expect.unreachable();
+  const uriOf = ({ arn }: KmsKey, algorithm: string) =>
+    `awskms:///${arn}?endpoint=${kms.endpoint}&algorithm=${algorithm}`;
+
+  it("names the algorithm of each key, and lists an RSA key once for each that it has", async () => {
+    kms.keys.all.clear();
+    const [rsa, p521, ed25519] = [keyOf("RSA_2048"), keyOf("ECC_NIST_P521"), keyOf("ECC_NIST_EDWARDS25519")];
+    kms.keys.add({ spec: "ECC_SECG_P256K1" });
+    const names = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+    const expected = [...names.map((name) => uriOf(rsa, name)), uriOf(p521, "ES512"), uriOf(ed25519, "Ed25519")];
+    expect((await list()).sort()).toEqual(expected.sort());
+    expect(await list({ algorithm: "PS256" })).toEqual([uriOf(rsa, "PS256")]);
+    expect(await list({ algorithm: "ES512" })).toEqual([uriOf(p521, "ES512")]);
+  });
+});
