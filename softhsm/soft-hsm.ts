@@ -33,8 +33,8 @@ export async function softHsm(options: TokenOptions): Promise<SoftHsm> {
   try {
     writeConfiguration(directory, env.SOFTHSM2_CONF);
     // By default, a SoftHSM private key may also decrypt and unwrap, and pkcs11-tool can't turn that off.
-    // Restricting the key to the mechanism ECDSA has the same effect.
-    const library = { tool: paths["pkcs11-tool"], module: paths.softhsm, env, mechanism: "ECDSA" };
+    // Restricting the key to the mechanisms that sign has the same effect.
+    const library = { tool: paths["pkcs11-tool"], module: paths.softhsm, env, restrictsMechanisms: true };
     return { ...(await createToken(library, options)), env, directory, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();

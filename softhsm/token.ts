@@ -12,14 +12,24 @@ export interface TokenOptions {
   log?: ((line: string) => void) | undefined;
 }
 
+/** A key type, as `pkcs11-tool --key-type` expects it. */
+export type KeyType =
+  | "EC:prime256v1"
+  | "EC:secp384r1"
+  | "EC:secp521r1"
+  | "EC:secp256k1"
+  | "EC:edwards25519"
+  | `rsa:${1024 | 2048 | 3072 | 4096}`;
+
 /** A key pair to generate on the token. Both keys have the same label and ID. */
 export interface KeyPair {
   /** `CKA_LABEL`. */
   label: string;
   /** `CKA_ID` in hexadecimal. */
   id: string;
-  /** The key type, as `pkcs11-tool --key-type` expects it. */
-  type: "EC:prime256v1" | "EC:secp384r1" | "rsa:2048";
+  type: KeyType;
+  /** `CKA_ALLOWED_MECHANISMS` of the private key, as `pkcs11-tool` names them. Default: those that sign, on SoftHSM. */
+  mechanisms?: string;
   /** `CKA_EXTRACTABLE` of the private key. Default: false. */
   extractable?: boolean;
   /** `CKA_ALWAYS_AUTHENTICATE` of the private key. Default: false. */
@@ -71,13 +81,13 @@ interface Library {
   readonly tool: string;
   readonly module: string;
   readonly env: Readonly<Record<string, string>>;
-  /** The only mechanism that EC keys may be used with, if the library supports such a restriction. */
-  readonly mechanism?: string;
+  /** Whether keys are restricted to the mechanisms that sign. Not every library supports that. */
+  readonly restrictsMechanisms?: boolean;
 }
 
 /** Creates a token in the library's first slot, with a PIN and a key pair. */
 export async function createToken(
-  { tool, module, env, mechanism }: Library,
+  { tool, module, env, restrictsMechanisms = false }: Library,
   { label, pin = randomPin() }: TokenOptions,
 ) {
   const soPin = randomPin();
@@ -93,7 +103,7 @@ export async function createToken(
     await asUser("--delete-object", "--type", type, "--id", id, ...(label === undefined ? [] : ["--label", label]));
   };
   const generateKey = async (pair: KeyPair) => {
-    await asUser("--keypairgen", ...keyArguments(pair, mechanism));
+    await asUser("--keypairgen", ...keyArguments(pair, restrictsMechanisms));
     if (pair.publicObject === false) await deleteObject({ type: "pubkey", id: pair.id, label: pair.label });
   };
 
@@ -106,12 +116,18 @@ export async function createToken(
   return { module, token: label, serial, pin, soPin, key: INITIAL_KEY, env, generateKey, deleteObject };
 }
 
-function keyArguments(pair: KeyPair, mechanism: string | undefined): string[] {
+function keyArguments(pair: KeyPair, restrictsMechanisms: boolean): string[] {
   const { label, id, type, extractable = false, alwaysAuthenticate = false } = pair;
   const required = ["--label", label, "--id", id, "--key-type", type, "--usage-sign", "--sensitive"];
-  const signOnly = mechanism && type.startsWith("EC:") ? ["--allowed-mechanisms", mechanism] : [];
+  const { mechanisms = restrictsMechanisms ? signingMechanisms(type) : undefined } = pair;
+  const signOnly = mechanisms === undefined ? [] : ["--allowed-mechanisms", mechanisms];
   const optional = [...(extractable ? ["--extractable"] : []), ...(alwaysAuthenticate ? ["--always-auth"] : [])];
   return [...required, ...signOnly, ...optional];
+}
+
+function signingMechanisms(type: KeyType): string {
+  if (type.startsWith("rsa")) return "RSA-PKCS,RSA-PKCS-PSS";
+  return type === "EC:edwards25519" ? "EDDSA" : "ECDSA";
 }
 
 /** Returns a random PIN of 24 hexadecimal digits. */

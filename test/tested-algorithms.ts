@@ -12,8 +12,8 @@ export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]
   // Cloud KMS doesn't have the others.
   "gcp-kms": ALL.filter((alg) => !["ES512", "RS384", "PS384"].includes(alg)),
   memory: ALL,
-  pkcs11: ["ES256"],
-  tpm: ["ES256"],
+  pkcs11: ALL,
+  tpm: ["ES256", "ES384", "RS256", "RS384", "RS512"],
 };
 
 /** Returns the algorithms that the tests of a store must run with on this version of Node. */

@@ -1,6 +1,6 @@
 /** Calls the PKCS#11 functions through pkcs11js, the native addon of graphene-pk11. */
 import type { Module } from "graphene-pk11";
-import { type Attribute, type Binding, type Cryptoki, fromUlong, ulong } from "./binding.js";
+import { type Attribute, type Binding, type Cryptoki, fromUlong, type Mechanism, ulong } from "./binding.js";
 import { resolveInstalled } from "./installed-package.js";
 import { Pkcs11Error } from "./return-values.js";
 
@@ -24,6 +24,11 @@ export function loadGraphene(): Binding {
 /** Encodes a handle: pkcs11js represents handles as buffers. */
 const encodeHandle = ulong;
 const template = (attributes: readonly Attribute[]) => attributes.map(({ type, value }) => ({ type, value }));
+const encodeMechanism = ({ type, parameter }: Mechanism) =>
+  parameter === undefined ? { mechanism: type } : { mechanism: type, parameter };
+/** An empty buffer of its own would be a null pointer, which SoftHSM rejects. */
+const EMPTY = Buffer.alloc(1).subarray(1);
+const encodeData = (data: Uint8Array) => (data.length === 0 ? EMPTY : Buffer.from(data));
 const version = ({ major, minor }: { major: number; minor: number }) => `${major}.${minor}`;
 
 function functionsOf(lib: Functions): Cryptoki {
@@ -65,12 +70,14 @@ function functionsOf(lib: Functions): Cryptoki {
       return values.map(({ value }) => (Buffer.isBuffer(value) ? value : undefined));
     },
     C_SignInit: (session, mechanism, key) =>
-      translateErrors(() => lib.C_SignInit(encodeHandle(session), { mechanism }, encodeHandle(key))),
+      translateErrors(() => lib.C_SignInit(encodeHandle(session), encodeMechanism(mechanism), encodeHandle(key))),
     C_Sign: (session, data, length) =>
-      translateErrors(() => lib.C_Sign(encodeHandle(session), Buffer.from(data), Buffer.alloc(length))),
+      translateErrors(() => lib.C_Sign(encodeHandle(session), encodeData(data), Buffer.alloc(length))),
     C_GenerateKeyPair(session, mechanism, publicKey, privateKey) {
       const templates = [template(publicKey), template(privateKey)] as const;
-      const pair = translateErrors(() => lib.C_GenerateKeyPair(encodeHandle(session), { mechanism }, ...templates));
+      const pair = translateErrors(() =>
+        lib.C_GenerateKeyPair(encodeHandle(session), encodeMechanism(mechanism), ...templates),
+      );
       return { publicKey: fromUlong(pair.publicKey), privateKey: fromUlong(pair.privateKey) };
     },
     C_DestroyObject: (session, object) =>

@@ -1,6 +1,15 @@
 /** Calls the PKCS#11 functions through koffi, which doesn't need a compiler. */
 import type { LibraryHandle } from "koffi";
-import { type Attribute, type Binding, type Cryptoki, fromUlong, type Handle, ULONG_BYTES, ulong } from "./binding.js";
+import {
+  type Attribute,
+  type Binding,
+  type Cryptoki,
+  fromUlong,
+  type Handle,
+  type Mechanism,
+  ULONG_BYTES,
+  ulong,
+} from "./binding.js";
 import { resolveInstalled } from "./installed-package.js";
 import { defineTypes, Fields, type Koffi, PARAMETERS } from "./koffi-types.js";
 import { Pkcs11Error } from "./return-values.js";
@@ -36,7 +45,7 @@ function requireKoffi(): Koffi {
 class KoffiCryptoki implements Cryptoki {
   readonly #koffi: Koffi;
   readonly #functions: Readonly<Record<string, KoffiFunction>>;
-  readonly #mechanisms = new Map<number, unknown>();
+  readonly #mechanisms = new Map<Mechanism, unknown>();
   readonly #length = ulong(0);
 
   constructor(koffi: Koffi, library: LibraryHandle) {
@@ -153,20 +162,22 @@ class KoffiCryptoki implements Cryptoki {
     }
   }
 
-  C_SignInit(session: Handle, mechanism: number, key: Handle): void {
+  C_SignInit(session: Handle, mechanism: Mechanism, key: Handle): void {
     this.#call("C_SignInit", session, this.#mechanism(mechanism), key);
   }
 
   C_Sign(session: Handle, data: Uint8Array, length: number): Buffer {
     const signature = Buffer.alloc(length);
     ulong(length).copy(this.#length);
-    this.#call("C_Sign", session, data, data.length, signature, this.#length);
+    // koffi passes an empty buffer as a null pointer, which SoftHSM rejects.
+    const pointer = data.length === 0 ? signature : data;
+    this.#call("C_Sign", session, pointer, data.length, signature, this.#length);
     return signature.subarray(0, Number(fromUlong(this.#length)));
   }
 
   C_GenerateKeyPair(
     session: Handle,
-    mechanism: number,
+    mechanism: Mechanism,
     publicKey: readonly Attribute[],
     privateKey: readonly Attribute[],
   ): { publicKey: Handle; privateKey: Handle } {
@@ -191,11 +202,16 @@ class KoffiCryptoki implements Cryptoki {
   }
 
   /** Returns the mechanism in C memory. It is allocated once, because every signature needs it. */
-  #mechanism(mechanism: number): unknown {
+  #mechanism(mechanism: Mechanism): unknown {
     const cached = this.#mechanisms.get(mechanism);
     if (cached) return cached;
     const allocated = this.#koffi.alloc("CK_MECHANISM", 1);
-    this.#koffi.encode(allocated, "CK_MECHANISM", { mechanism, pParameter: null, ulParameterLen: 0 });
+    this.#koffi.encode(allocated, "CK_MECHANISM", {
+      mechanism: mechanism.type,
+      // The map keeps the parameter's memory, to which this points.
+      pParameter: mechanism.parameter ?? null,
+      ulParameterLen: mechanism.parameter?.length ?? 0,
+    });
     this.#mechanisms.set(mechanism, allocated);
     return allocated;
   }

@@ -16,6 +16,13 @@ export interface Attribute {
   readonly value: Buffer;
 }
 
+/** `CK_MECHANISM`. */
+export interface Mechanism {
+  readonly type: number;
+  /** The mechanism's parameter: a C structure, as bytes. */
+  readonly parameter?: Buffer;
+}
+
 /** `CK_INFO`. Text fields contain their padding. */
 export interface LibraryInfo {
   readonly manufacturer: string;
@@ -58,12 +65,13 @@ export interface Cryptoki {
    * doesn't have one of them, because not every library fills in the others then.
    */
   C_GetAttributeValue(session: Handle, object: Handle, types: readonly number[]): (Buffer | undefined)[];
-  C_SignInit(session: Handle, mechanism: number, key: Handle): void;
+  /** @param mechanism - Always the same object for the same mechanism: it may be converted once. */
+  C_SignInit(session: Handle, mechanism: Mechanism, key: Handle): void;
   /** @param length - The most bytes that the signature can have. */
   C_Sign(session: Handle, data: Uint8Array, length: number): Buffer;
   C_GenerateKeyPair(
     session: Handle,
-    mechanism: number,
+    mechanism: Mechanism,
     publicKey: readonly Attribute[],
     privateKey: readonly Attribute[],
   ): { publicKey: Handle; privateKey: Handle };

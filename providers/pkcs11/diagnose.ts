@@ -1,9 +1,11 @@
 /** The checks of `hardproof doctor` for a PKCS#11 token, in this order: the addon, the library, the token, the PIN. */
 import { stat } from "node:fs/promises";
 import { SignerError } from "../../src/errors.js";
+import { ALGORITHM_NAMES, type AlgorithmName } from "../../src/jose/algorithms.js";
 import { pathWithMode } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
 import { importBinding } from "./bindings.js";
+import { mechanismNames } from "./key-algorithms.js";
 import type { TokenUse } from "./library-use.js";
 import { findModule } from "./module-path.js";
 import { checkPinSource, checkPinState } from "./pin-checks.js";
@@ -28,7 +30,7 @@ export async function* diagnoseToken(key: KeyOnToken): AsyncGenerator<Finding> {
   if (isLoadFailure(library)) yield { check: "module", ok: false, found: library.code, remedy: library.message };
   else yield* checkModule(path, mode);
   if (library instanceof Error) throw library;
-  yield* checkToken(library as TokenUse);
+  yield* checkToken(library as TokenUse, key.algorithm);
   yield await checkPinSource(key.pin);
 }
 
@@ -36,16 +38,23 @@ function isLoadFailure(error: unknown): error is SignerError {
   return error instanceof SignerError && error.code === "misconfigured";
 }
 
-async function* checkToken(library: TokenUse): AsyncGenerator<Finding> {
+async function* checkToken(library: TokenUse, algorithm: AlgorithmName | undefined): AsyncGenerator<Finding> {
   try {
     const token = (await library.run({ name: "inspect" })) as InspectedToken;
     const [label, serial, model] = [token.label, token.serial, token.model].map(printable);
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${token.firmware}` };
-    if (!token.signs) yield { check: "mechanism", ok: false, found: "the token doesn't support CKM_ECDSA" };
+    yield* checkMechanisms(token, algorithm);
     yield checkPinState(token.flags);
   } finally {
     await library.close();
   }
+}
+
+/** A token that can sign with the algorithm of the URI or, if it has none, with any isn't worth a line. */
+function* checkMechanisms({ algorithms }: InspectedToken, algorithm: AlgorithmName | undefined): Generator<Finding> {
+  if (algorithm ? algorithms.includes(algorithm) : algorithms.length > 0) return;
+  const found = `the token doesn't support ${mechanismNames(algorithm ? [algorithm] : ALGORITHM_NAMES)}`;
+  yield { check: "mechanism", ok: false, found };
 }
 
 function* checkModule(path: string, mode: number): Generator<Finding> {

@@ -9,8 +9,11 @@ import {
   CKA_NEVER_EXTRACTABLE,
   CKA_SENSITIVE,
   CKF_HW_SLOT,
+  CKM_EC_EDWARDS_KEY_PAIR_GEN,
+  CKM_EC_KEY_PAIR_GEN,
+  CKM_ML_DSA_KEY_PAIR_GEN,
+  CKM_RSA_PKCS_KEY_PAIR_GEN,
 } from "./constants.js";
-import { isRestricted } from "./keys.js";
 import { readAttributes } from "./objects.js";
 import type { OpenedKey } from "./open-keys.js";
 import { unpadded } from "./token.js";
@@ -51,7 +54,6 @@ export function readFacts(lib: Cryptoki, module: string, { session, handle, toke
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
-      ...(isRestricted(lib, session, handle) ? { CKA_ALLOWED_MECHANISMS: "without CKM_ECDSA" } : {}),
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
       library: {
@@ -92,8 +94,15 @@ function wasGeneratedOnToken({ CKA_LOCAL, CKA_KEY_GEN_MECHANISM }: Attributes): 
   return CKA_LOCAL === true && CKA_KEY_GEN_MECHANISM !== "unavailable";
 }
 
+/** Names of the mechanisms that generate key pairs. */
+const GENERATION_NAMES: Readonly<Record<number, string>> = {
+  [CKM_RSA_PKCS_KEY_PAIR_GEN]: "CKM_RSA_PKCS_KEY_PAIR_GEN",
+  [CKM_EC_KEY_PAIR_GEN]: "CKM_EC_KEY_PAIR_GEN",
+  [CKM_EC_EDWARDS_KEY_PAIR_GEN]: "CKM_EC_EDWARDS_KEY_PAIR_GEN",
+  [CKM_ML_DSA_KEY_PAIR_GEN]: "CKM_ML_DSA_KEY_PAIR_GEN",
+};
+
 /** `CK_UNAVAILABLE_INFORMATION`, of 32 or 64 bits, stands for a key that wasn't generated on the token. */
 function mechanismName(mechanism: number): string {
-  if (mechanism === 0x1040) return "CKM_EC_KEY_PAIR_GEN";
-  return mechanism > 0xfffffffe ? "unavailable" : `0x${mechanism.toString(16)}`;
+  return GENERATION_NAMES[mechanism] ?? (mechanism > 0xfffffffe ? "unavailable" : `0x${mechanism.toString(16)}`);
 }

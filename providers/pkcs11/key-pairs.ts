@@ -1,10 +1,11 @@
 /** Creates, lists and deletes key pairs on a token. Runs in a worker. */
 import { SignerError } from "../../src/errors.js";
+import { type Algorithm, type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
+import { algorithmNamed, isAvailable } from "../../src/jose/find-algorithm.js";
 import { type Attribute, bool, type Cryptoki, type Handle } from "./binding.js";
 import {
   CKA_DECRYPT,
   CKA_DERIVE,
-  CKA_EC_PARAMS,
   CKA_EXTRACTABLE,
   CKA_ID,
   CKA_LABEL,
@@ -15,27 +16,34 @@ import {
   CKA_TOKEN,
   CKA_UNWRAP,
   CKA_VERIFY,
-  CKM_EC_KEY_PAIR_GEN,
-  CKM_ECDSA,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
-  P256_PARAMS,
 } from "./constants.js";
 import { usesTpm } from "./evidence.js";
-import { findPrivateKey, findSigningKeys } from "./keys.js";
+import { algorithmsOfToken } from "./key-algorithms.js";
+import { findPrivateKey, findSigningKeys, type SigningKey } from "./keys.js";
+import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
 import type { KeySpec, ListedKey } from "./protocol.js";
 import { returnValue } from "./return-values.js";
 import type { Token } from "./token.js";
 
 /**
- * Creates a P-256 key pair: sensitive, never extractable, and only for signing. Both keys get the same label and id.
+ * Creates a key pair for the algorithm of the spec: sensitive, never extractable, and only for signing. Both keys get the
+ * same label and id.
  *
- * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
+ * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id;
+ *   `misconfigured` if the token can't create such a key or sign with it.
  */
-export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name }: KeySpec): void {
+export function generateKeyPair(
+  lib: Cryptoki,
+  session: Handle,
+  { selector: name, algorithm = ES256.alg }: KeySpec,
+  { slot }: Token,
+): void {
   rejectDuplicates(lib, session, name, 0);
-  const pair = generate(lib, session, name);
+  rejectUnsupported(algorithm, lib.C_GetMechanismList(slot));
+  const pair = generate(lib, session, name, algorithmNamed(algorithm));
   try {
     // Another program may have created a key pair with this name at the same time. Then each program deletes its own.
     rejectDuplicates(lib, session, name, 1);
@@ -46,14 +54,28 @@ export function generateKeyPair(lib: Cryptoki, session: Handle, { selector: name
   }
 }
 
-/** Returns the private keys on the token that can sign ES256. */
-export function listKeys(lib: Cryptoki, session: Handle, { selector }: KeySpec, token: Token): ListedKey[] {
-  const { label, serial, slot } = token;
-  if (!lib.C_GetMechanismList(slot).includes(CKM_ECDSA)) return [];
-  return findSigningKeys(lib, session, selector).map((key) => ({
-    token: { label, serial: serial || undefined },
-    key: { label: readableLabel(key), id: key.id.length > 0 ? key.id : undefined },
-  }));
+/** Returns the private keys on the token that can sign, once for each algorithm, or only for the spec's algorithm. */
+export function listKeys(lib: Cryptoki, session: Handle, spec: KeySpec, { label, serial, slot }: Token): ListedKey[] {
+  const keys = findSigningKeys(lib, session, spec.selector, lib.C_GetMechanismList(slot));
+  return keys.flatMap((signingKey) =>
+    algorithmsToList(signingKey, spec).map((algorithm) => ({
+      token: { label, serial: serial || undefined },
+      key: selectorOf(signingKey.key),
+      algorithm,
+    })),
+  );
+}
+
+/** `undefined` stands for the one algorithm of a key whose curve the token doesn't report. */
+function algorithmsToList({ algorithms }: SigningKey, { algorithm }: KeySpec): ListedKey["algorithm"][] {
+  const names = algorithms.filter(isAvailable).map(({ alg }) => alg);
+  const requested = names.filter((alg) => algorithm === undefined || alg === algorithm);
+  const isUnreported = algorithms.every(({ kty }) => kty !== "RSA") && requested.length > 1;
+  return isUnreported ? [undefined] : requested;
+}
+
+function selectorOf(key: FoundObject): KeySelector {
+  return { label: readableLabel(key), id: key.id.length > 0 ? key.id : undefined };
 }
 
 /** Returns the label; `undefined` if it is empty, or isn't UTF-8 so that a URI can't contain it. */
@@ -92,6 +114,15 @@ function rejectDuplicates(lib: Cryptoki, session: Handle, { label, id }: KeySele
     }
 }
 
+/** A key that the token can make, but not sign with, would be of no use. */
+function rejectUnsupported(algorithm: AlgorithmName, mechanisms: readonly number[]): void {
+  const { signing, name } = TOKEN_ALGORITHMS[algorithm];
+  if (mechanisms.includes(signing.type)) return;
+  const supported = algorithmsOfToken(mechanisms).join(", ") || "none";
+  const problem = `The token can't sign with ${algorithm}: it doesn't support ${name}.`;
+  throw new SignerError("misconfigured", `${problem} Algorithms that it supports: ${supported}.`);
+}
+
 /** What some tokens allow unless the template forbids it. Other tokens reject a template that contains these attributes. */
 const FORBIDDEN = [CKA_EXTRACTABLE, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE, CKA_SIGN_RECOVER];
 const REJECTED_TEMPLATE =
@@ -101,21 +132,22 @@ const VENDOR_TOOL =
   "Create the key with the vendor's tool (such as pkcs11-tool or ykman piv keys generate), then open it here.";
 
 /** Generates the key pair with the strictest template that the token accepts. */
-function generate(lib: Cryptoki, session: Handle, name: KeySelector) {
+function generate(lib: Cryptoki, session: Handle, name: KeySelector, algorithm: Algorithm) {
   const templates = usesTpm(lib.C_GetInfo()) ? [[]] : [FORBIDDEN, [CKA_EXTRACTABLE], []];
+  const row = TOKEN_ALGORITHMS[algorithm.alg];
   let lastError: unknown;
   for (const forbidden of templates)
     try {
-      const keys = [publicTemplate(name), privateTemplate(name, forbidden)] as const;
-      return lib.C_GenerateKeyPair(session, CKM_EC_KEY_PAIR_GEN, ...keys);
+      const keys = [publicTemplate(name, row), privateTemplate(name, forbidden)] as const;
+      return lib.C_GenerateKeyPair(session, row.generation, ...keys);
     } catch (error) {
       lastError = error;
       if (!REJECTED_TEMPLATE.test(returnValue(error) ?? "")) break;
     }
-  throw generationError(lastError);
+  throw generationError(lastError, algorithm);
 }
 
-function generationError(cause: unknown): unknown {
+function generationError(cause: unknown, algorithm: Algorithm): unknown {
   const value = returnValue(cause) ?? "";
   if (value === "CKR_USER_TYPE_INVALID")
     return new SignerError(
@@ -126,7 +158,7 @@ function generationError(cause: unknown): unknown {
   if (!REJECTED_TEMPLATE.test(value) && !UNSUPPORTED_KEY.test(value)) return cause;
   return new SignerError(
     "misconfigured",
-    `The token can't create a P-256 key pair that is only for signing (${value}). ${VENDOR_TOOL}`,
+    `The token can't create ${algorithm.needs} that is only for signing (${value}). ${VENDOR_TOOL}`,
     { cause },
   );
 }
@@ -138,12 +170,12 @@ function rejectExtractable(lib: Cryptoki, session: Handle, key: Handle): void {
   throw new SignerError("misconfigured", `${problem} ${VENDOR_TOOL}`);
 }
 
-function publicTemplate(name: KeySelector): Attribute[] {
+function publicTemplate(name: KeySelector, row: TokenAlgorithm): Attribute[] {
   return [
     ...nameTemplate(name),
     { type: CKA_TOKEN, value: bool(true) },
     { type: CKA_VERIFY, value: bool(true) },
-    { type: CKA_EC_PARAMS, value: Buffer.from(P256_PARAMS, "hex") },
+    ...row.publicTemplate,
   ];
 }
 

@@ -1,59 +1,101 @@
-/** Finds keys on a token by label and id, and the public key that belongs to each. */
+/** Finds keys on a token by label and id, with the algorithms that they can sign with. */
 import { SignerError } from "../../src/errors.js";
+import type { Algorithm } from "../../src/jose/algorithms.js";
+import { publicMembers } from "../../src/jose/public-key.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
-import { type Cryptoki, fromUlong, type Handle, ULONG_BYTES } from "./binding.js";
+import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
 import {
-  CKA_ALLOWED_MECHANISMS,
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
   CKA_EC_PARAMS,
   CKA_EC_POINT,
   CKA_KEY_TYPE,
+  CKA_MODULUS,
+  CKA_PARAMETER_SET,
+  CKA_PUBLIC_EXPONENT,
   CKA_SIGN,
-  CKK_EC,
-  CKM_ECDSA,
   CKO_PRIVATE_KEY,
-  CURVES,
-  KEY_TYPES,
-  P256_PARAMS,
 } from "./constants.js";
+import { algorithmsOf, checkAlgorithms } from "./key-algorithms.js";
+import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
-import { findPublicJwk } from "./public-key.js";
+import type { KeySpec } from "./protocol.js";
+import { findPublicKey, importKey } from "./public-key.js";
 
 /** A private key, in the session in which it was found. */
 export interface FoundKey extends FoundObject {
   readonly publicJwk: PublicJwk;
+  /** How the token signs with the key's algorithm. */
+  readonly algorithm: TokenAlgorithm;
+  /** The length of each signature, in bytes. */
+  readonly signatureBytes: number;
   /** `CKA_ALWAYS_AUTHENTICATE`: each signature needs the PIN. */
   readonly alwaysAuthenticate: boolean;
 }
 
-const PRIVATE = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_SIGN, CKA_ALWAYS_AUTHENTICATE];
-const PUBLIC = [CKA_CLASS, CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_EC_POINT];
+/** The attributes that tell the type of a key, and those of its public half: EC and Edwards, RSA, ML-DSA. */
+const TYPES = [
+  { both: [CKA_EC_PARAMS], inPublic: [CKA_EC_POINT] },
+  { both: [CKA_MODULUS, CKA_PUBLIC_EXPONENT], inPublic: [] },
+  { both: [CKA_PARAMETER_SET], inPublic: [] },
+];
+const inPrivate = ({ both }: { both: readonly number[] }) => [
+  ...[CKA_CLASS, CKA_KEY_TYPE, ...both],
+  ...[CKA_SIGN, CKA_ALWAYS_AUTHENTICATE],
+];
+const PRIVATE = TYPES.map(inPrivate);
+const PRIVATE_OR_PUBLIC = TYPES.flatMap((type) => [
+  inPrivate(type),
+  [CKA_CLASS, CKA_KEY_TYPE, ...type.both, ...type.inPublic],
+]);
 
 /**
  * Finds the private key and, with the same search, its public key.
  *
- * @param publicJwk - The public key, for a token that doesn't store it.
- * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`.
+ * @param mechanisms - What `C_GetMechanismList` returns for the token.
+ * @throws {SignerError} With code `key-not-found`, `ambiguous-key` or `wrong-key`; `misconfigured` if the key can sign
+ *   with several algorithms and none was chosen.
  */
-export function findKey(lib: Cryptoki, session: Handle, selector: KeySelector, publicJwk?: PublicJwk): FoundKey {
+export function findKey(
+  lib: Cryptoki,
+  session: Handle,
+  { selector, publicJwk, algorithm }: KeySpec,
+  mechanisms: readonly number[],
+): FoundKey {
   const { label, id } = selector;
-  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, PRIVATE, PUBLIC);
+  const objects = findObjects(lib, session, undefined, id ? { id } : { label }, ...PRIVATE_OR_PUBLIC);
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
-  const problem = signingProblem(key);
-  if (problem) throw new SignerError("wrong-key", `${nameOf(key)} ${problem}`);
+  const permitted = algorithmsOf(lib, session, key, mechanisms);
+  checkAlgorithms(key, algorithm, permitted, mechanisms);
+  const choice = { algorithm, permitted };
+  const { jwk, signatureBytes } = publicJwk
+    ? importKey(publicMembers(publicJwk), { ...choice, algorithm: algorithm ?? publicJwk.alg })
+    : findPublicKey(lib, session, key, objects, choice);
   return {
     ...key,
-    publicJwk: publicJwk ?? findPublicJwk(lib, session, key, objects),
+    publicJwk: jwk,
+    algorithm: TOKEN_ALGORITHMS[jwk.alg],
+    signatureBytes,
     alwaysAuthenticate: key.attributes.get(CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
   };
 }
 
-/** Returns the private keys that can sign ES256. */
-export function findSigningKeys(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject[] {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, PRIVATE);
-  return keys.filter((key) => signingProblem(key) === undefined && !isRestricted(lib, session, key.handle));
+/** A private key, and the algorithms that it can sign with. */
+export interface SigningKey {
+  readonly key: FoundObject;
+  readonly algorithms: readonly Algorithm[];
+}
+
+/** Returns the private keys, with the algorithms that each can sign with. */
+export function findSigningKeys(
+  lib: Cryptoki,
+  session: Handle,
+  selector: KeySelector,
+  mechanisms: readonly number[],
+): SigningKey[] {
+  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, ...PRIVATE);
+  return keys.map((key) => ({ key, algorithms: algorithmsOf(lib, session, key, mechanisms) }));
 }
 
 /**
@@ -85,45 +127,6 @@ function onlyKey(lib: Cryptoki, session: Handle, selector: KeySelector, keys: Fo
 function isPrivateKey({ attributes }: FoundObject): boolean {
   const objectClass = attributes.get(CKA_CLASS);
   return objectClass !== undefined && Number(fromUlong(objectClass)) === CKO_PRIVATE_KEY;
-}
-
-function signingProblem({ attributes }: FoundObject): string | undefined {
-  const keyType = attributes.get(CKA_KEY_TYPE);
-  const type = keyType && Number(fromUlong(keyType));
-  const found = type !== undefined && type !== CKK_EC ? typeName(type) : otherCurve(attributes.get(CKA_EC_PARAMS));
-  if (found !== undefined) return `is ${found}; ES256 needs an EC key on P-256.`;
-  return attributes.get(CKA_SIGN)?.[0] === 0 ? "isn't allowed to sign (CKA_SIGN)." : undefined;
-}
-
-/**
- * Returns whether the key's list of allowed mechanisms lacks `CKM_ECDSA`. The list is read in a separate call, because
- * p11-kit fails a whole call that contains it.
- */
-export function isRestricted(lib: Cryptoki, session: Handle, key: Handle): boolean {
-  const allowed = allowedMechanisms(lib, session, key);
-  return allowed.length > 0 && !allowed.includes(CKM_ECDSA);
-}
-
-function allowedMechanisms(lib: Cryptoki, session: Handle, key: Handle): number[] {
-  try {
-    const [bytes = Buffer.alloc(0)] = lib.C_GetAttributeValue(session, key, [CKA_ALLOWED_MECHANISMS]);
-    const count = Math.floor(bytes.length / ULONG_BYTES);
-    return Array.from({ length: count }, (_, index) =>
-      Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
-    );
-  } catch {
-    return [];
-  }
-}
-
-/** @returns The curve's description; `undefined` for P-256, and for a token that doesn't report the curve. */
-function otherCurve(parameters: Buffer | undefined): string | undefined {
-  const curve = parameters?.toString("hex") ?? P256_PARAMS;
-  return curve === P256_PARAMS ? undefined : `an EC key on ${CURVES[curve] ?? `curve ${curve}`}`;
-}
-
-function typeName(type: number): string {
-  return `an ${KEY_TYPES[type] ?? `unknown (CKK ${type})`} key`;
 }
 
 function describeSelector({ label, id }: KeySelector): string {

@@ -33,7 +33,7 @@ export class Pkcs11Key {
   /**
    * Signs when a worker is free.
    *
-   * @param digest - Returns the SHA-256 digest of the message, when the request is sent to the worker.
+   * @param digest - Returns the digest of the message, or the message itself, when the request is sent to the worker.
    */
   async signQueued(digest: () => Uint8Array, deadline: OpenKeyOptions): Promise<StoreSignature> {
     const signature = (await this.#token.run({ name: "sign", digest }, deadline)) as Uint8Array;

@@ -1,11 +1,11 @@
 /** The open keys of a worker, each in its own session, and the recovery of keys that were lost. */
 import { SignerError } from "../../src/errors.js";
+import { thumbprint } from "../../src/jose/jwk-thumbprint.js";
 import type { Cryptoki, Handle } from "./binding.js";
-import { CKF_SERIAL_SESSION, CKM_ECDSA } from "./constants.js";
+import { CKF_SERIAL_SESSION } from "./constants.js";
 import { KeyError } from "./failure.js";
-import { type FoundKey, findKey, isRestricted } from "./keys.js";
+import { type FoundKey, findKey } from "./keys.js";
 import { type AskForLogin, authenticate, logIn } from "./login.js";
-import { nameOf } from "./objects.js";
 import type { KeySpec, Request } from "./protocol.js";
 import { needsRestart, recoveryStepFor } from "./recovery.js";
 import { returnValue } from "./return-values.js";
@@ -33,7 +33,6 @@ interface Loss {
 
 /** Opening the key again, opening it in a restarted library, and once more if the library was lost again. */
 const MAX_RECOVERIES = 3;
-const SIGNATURE_BYTES = 64;
 
 /** Opens, uses and recovers the keys of one worker. */
 export class OpenKeys {
@@ -72,26 +71,17 @@ export class OpenKeys {
     }
   }
 
-  /** Signs the SHA-256 digest of a message with `CKM_ECDSA`. */
+  /** Signs the digest of a message, or the message itself, as the algorithm of the key needs it. */
   sign(request: Request, digest: Uint8Array): Promise<Uint8Array> {
     const { lib, askForLogin } = this.#context;
     return this.use(request, (key) => {
-      try {
-        lib.C_SignInit(key.session, CKM_ECDSA, key.handle);
-      } catch (error) {
-        throw this.#explainSignError(error, key);
-      }
-      const sign = () => lib.C_Sign(key.session, digest, SIGNATURE_BYTES);
+      const { signing, prefix } = key.algorithm;
+      lib.C_SignInit(key.session, signing, key.handle);
+      const data = prefix ? Buffer.concat([prefix, digest]) : digest;
+      const sign = () => lib.C_Sign(key.session, data, key.signatureBytes);
       if (!key.alwaysAuthenticate) return sign();
       return authenticate(lib, askForLogin, { ...key, spec: this.spec(request) }).then(sign);
     });
-  }
-
-  #explainSignError(error: unknown, key: OpenedKey): unknown {
-    if (returnValue(error) !== "CKR_MECHANISM_INVALID" || !isRestricted(this.#context.lib, key.session, key.handle))
-      return error;
-    const message = `${nameOf(key)} isn't allowed to sign with CKM_ECDSA (CKA_ALLOWED_MECHANISMS).`;
-    return new SignerError("wrong-key", message, { cause: error });
   }
 
   /** Returns the spec of the request's key. */
@@ -142,10 +132,11 @@ export class OpenKeys {
   }
 
   async #open(request: Request, lost: Loss | undefined): Promise<OpenedKey> {
+    const { lib } = this.#context;
     const spec = this.spec(request);
     const { session, token } = await this.#openSession(request, 0, lost);
     try {
-      const key = { ...findKey(this.#context.lib, session, spec.selector, spec.publicJwk), session, token };
+      const key = { ...findKey(lib, session, spec, lib.C_GetMechanismList(token.slot)), session, token };
       checkPublicKey(spec, key);
       this.#keys.set(request.key, key);
       this.#specs.set(request.key, { ...spec, expected: key.publicJwk });
@@ -205,7 +196,7 @@ export class OpenKeys {
 }
 
 function checkPublicKey({ expected }: KeySpec, { publicJwk }: OpenedKey): void {
-  if (!expected || (expected.x === publicJwk.x && expected.y === publicJwk.y)) return;
+  if (!expected || thumbprint(expected) === thumbprint(publicJwk)) return;
   const message = "The token has a different key with this label or id now. Create a new signer to use it.";
   throw new SignerError("integrity", message);
 }

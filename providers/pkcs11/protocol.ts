@@ -1,5 +1,5 @@
 /** What a library's workers and the thread that started them tell each other. */
-import type { PublicJwk } from "../../src/keystore/signer.js";
+import type { AlgorithmName, PublicJwk } from "../../src/keystore/signer.js";
 import type { BindingName } from "./binding.js";
 import type { KeySelector } from "./objects.js";
 import type { TokenSelector } from "./token.js";
@@ -23,6 +23,8 @@ export interface KeySpec {
   readonly token: TokenSelector;
   readonly selector: KeySelector;
   readonly publicJwk: PublicJwk | undefined;
+  /** The algorithm to sign with, to list keys for, or to create a key for. */
+  readonly algorithm: AlgorithmName | undefined;
   readonly hasPin: boolean;
   readonly forceLogin: boolean | undefined;
   /** The public key that the key must have. `undefined` before the key was first opened. */
@@ -32,7 +34,7 @@ export interface KeySpec {
 /** An operation that waits for a worker. */
 export interface Operation {
   readonly name: "sign" | "open" | "describe" | "generate" | "list" | "delete" | "inspect";
-  /** For `sign`: makes the SHA-256 digest of the message, when the operation leaves the queue. */
+  /** For `sign`: makes the digest of the message, or the message itself, when the operation leaves the queue. */
   readonly digest?: () => Uint8Array | Promise<Uint8Array>;
 }
 
@@ -40,7 +42,7 @@ export interface Operation {
 export interface Request {
   readonly key: number;
   readonly name: Operation["name"];
-  /** For `sign`: SHA-256. */
+  /** For `sign`: the digest of the message, or the message itself, as the algorithm needs it. */
   readonly digest: Uint8Array | undefined;
   /** Whether another worker has a session for the key. A session in this worker is then optional. */
   readonly hasOtherSession: boolean;
@@ -63,6 +65,8 @@ export interface Opened {
 export interface ListedKey {
   readonly token: TokenSelector;
   readonly key: KeySelector;
+  /** `undefined` if the token doesn't report the key's curve. */
+  readonly algorithm: AlgorithmName | undefined;
 }
 
 /** The result of initialising the library. */

@@ -1,5 +1,6 @@
 /** The provider for `pkcs11:` URIs (RFC 7512): opens, creates and lists keys. Also deletes a key. */
 import { SignerError } from "../../src/errors.js";
+import { ALGORITHM_NAMES } from "../../src/jose/algorithms.js";
 import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
@@ -27,7 +28,7 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
   open: (uri, options) => new Pkcs11Signer(mergeUri(uri, options)),
   async create(uri, options) {
     const merged = mergeUri(uri, options);
-    algorithmToCreate(merged.algorithm, ["ES256"]);
+    algorithmToCreate(merged.algorithm, ALGORITHM_NAMES);
     return new Pkcs11Signer({ ...merged, key: await createKeyPair(taskOn(merged)) });
   },
   async list(uri, options) {
@@ -56,13 +57,14 @@ export async function deleteKey(
 function taskOn(options: Pkcs11SignerOptions & SignOptions): TokenTask {
   const key = checkOptions(options);
   const { timeout, signal } = options;
-  return { ...key, timeout, signal, uriOf: (token, selector) => formatPkcs11Uri(key.module, token, selector) };
+  return { ...key, timeout, signal, uriOf: (token, ...rest) => formatPkcs11Uri(key.module, token, ...rest) };
 }
 
 function mergeUri(uri: string, options: Pkcs11ProviderOptions = {}): MergedOptions {
-  const { module = options.module, token, key, pin, showsPin, sessions = options.sessions } = parsePkcs11Uri(uri);
+  const { module = options.module, token, key, pin, showsPin, ...parts } = parsePkcs11Uri(uri);
+  const { sessions = options.sessions, algorithm = options.algorithm } = parts;
   if (module === undefined)
     throw new SignerError("misconfigured", "pkcs11: The URI needs module-path or module-name, or the option module.");
   if (showsPin) warnOfShownPin("pkcs11");
-  return { ...options, module, token, key, sessions, pin: options.pin ?? pin };
+  return { ...options, module, token, key, sessions, algorithm, pin: options.pin ?? pin };
 }

@@ -58,7 +58,7 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
 const DEFAULT_MAX_WAITING = 10_000;
 
 /**
- * Signs ES256 by `CKM_ECDSA` over the SHA-256 digest, on worker threads.
+ * Signs with a key on a token, on worker threads, by the mechanism of the algorithm: such as `CKM_ECDSA` for ES256.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ export class Pkcs11Signer extends KeySigner {
    */
   constructor(options: Pkcs11SignerOptions) {
     const key = checkOptions(options);
-    const uri = formatPkcs11Uri(key.module, key.token, key.key);
+    const uri = formatPkcs11Uri(key.module, key.token, key.key, key.algorithm);
     super({ provider: "pkcs11", uri, open: (deadline) => Pkcs11Key.open(key, deadline) }, options);
   }
 }
@@ -106,6 +106,7 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
     token,
     key,
     publicJwk,
+    algorithm: options.algorithm,
     pin,
     forceLogin,
     sessions,

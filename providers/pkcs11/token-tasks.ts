@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import type { TokenUse } from "./library-use.js";
 import { idBytes, type KeySelector } from "./objects.js";
@@ -12,7 +13,7 @@ import { type KeyOnToken, useToken } from "./token-use.js";
 /** The token and key of a task, and how long to wait for them. */
 export interface TokenTask extends KeyOnToken {
   /** Returns the URI of a key, in the provider's scheme. */
-  uriOf(token: TokenSelector, key: KeySelector): string;
+  uriOf(token: TokenSelector, key: KeySelector, algorithm?: AlgorithmName): string;
   /** Milliseconds. Default: 30,000. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -22,7 +23,7 @@ export interface TokenTask extends KeyOnToken {
 const ID_BYTES = 16;
 
 /**
- * Creates a P-256 key pair on the token: sensitive, never extractable, and only for signing.
+ * Creates a key pair for the algorithm of the task on the token: sensitive, never extractable, and only for signing.
  *
  * @returns The label and id of the new key.
  * @throws {SignerError} With code `ambiguous-key` if the token already has an object with that label or id.
@@ -38,11 +39,11 @@ export function createKeyPair(task: TokenTask): Promise<KeySelector> {
   });
 }
 
-/** Returns the URIs of the private keys on the token that can sign ES256, by label and id. */
+/** Returns the URIs of the private keys that can sign, by label, id and algorithm. An RSA key has one for each algorithm. */
 export function listKeyUris(task: TokenTask): Promise<string[]> {
   return withToken(task, "listing keys", task.key, async (token, deadline) => {
     const keys = (await token.run({ name: "list" }, deadline)) as ListedKey[];
-    return keys.map((listed) => task.uriOf(listed.token, listed.key));
+    return keys.map((listed) => task.uriOf(listed.token, listed.key, listed.algorithm));
   });
 }
 

@@ -1,5 +1,6 @@
 /** Parses PKCS #11 URIs (RFC 7512), and formats them without a PIN. */
 import { isAbsolute } from "node:path";
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import {
   type Attributes,
   formatAttributes,
@@ -17,6 +18,8 @@ export interface KeyUri {
   readonly token: TokenSelector;
   readonly key: KeySelector;
   readonly pin: PinSource | undefined;
+  /** The JWS algorithm (`algorithm`, an attribute that Hardproof defines), which an RSA key needs. */
+  readonly algorithm: AlgorithmName | undefined;
   /** Whether the URI contains the PIN itself. */
   readonly showsPin: boolean;
 }
@@ -37,7 +40,8 @@ const IGNORED = [
   "slot-manufacturer",
 ];
 const PATH = ["token", "serial", "manufacturer", "model", "slot-id", "object", "id", "type", ...IGNORED];
-const PIN = ["pin-source", "pin-value"];
+/** Query attributes of every scheme. */
+const QUERY = ["pin-source", "pin-value", "algorithm"];
 /** Characters, in addition to the unreserved ones, that aren't encoded in the query (RFC 7512 §2.3, `pk11-qchar`). */
 const PLAIN_IN_QUERY = "/:,";
 
@@ -54,8 +58,14 @@ export function parsePkcs11Uri(uri: string): Pkcs11Uri {
 }
 
 /** Returns a URI such as `pkcs11:token=agents;object=dpop?module-path=/usr/lib/softhsm/libsofthsm2.so`. */
-export function formatPkcs11Uri(module: string, token: TokenSelector, key: KeySelector): string {
-  return formatKeyUri("pkcs11", token, key, { [isModuleName(module) ? "module-name" : "module-path"]: module });
+export function formatPkcs11Uri(
+  module: string,
+  token: TokenSelector,
+  key: KeySelector,
+  algorithm?: AlgorithmName | undefined,
+): string {
+  const library = isModuleName(module) ? "module-name" : "module-path";
+  return formatKeyUri("pkcs11", token, key, { [library]: module, algorithm });
 }
 
 /**
@@ -68,7 +78,7 @@ export function formatPkcs11Uri(module: string, token: TokenSelector, key: KeySe
 export function readKeyUri(uri: string, scheme: string, more: readonly string[]) {
   const { path, query, fail } = splitUri(uri.replace(/^[A-Za-z][\w+.-]*(?=:)/, lowerCase), scheme);
   const object = readAttributes(path, ";", PATH, fail);
-  const inQuery = readAttributes(query, "&", [...more, ...PIN], fail);
+  const inQuery = readAttributes(query, "&", [...more, ...QUERY], fail);
   const access = (name: string) => nonEmpty(inQuery.text(name), name, fail);
   if ((object.text("type") ?? "private") !== "private") throw fail("type must be private: the private key signs.");
   const [source, value] = [inQuery.secretSource("pin-source"), access("pin-value")];
@@ -86,6 +96,7 @@ export function readKeyUri(uri: string, scheme: string, more: readonly string[])
       id: nonEmpty(object.bytes("id"), "id", fail),
     },
     pin: source ?? value,
+    algorithm: inQuery.algorithm(),
     showsPin: value !== undefined,
   };
   return { key, access, fail };

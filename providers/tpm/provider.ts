@@ -1,4 +1,5 @@
 /** The provider for `tpm:` URIs: opens, creates and lists keys with the PKCS#11 code. */
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
@@ -13,6 +14,15 @@ import { formatTpmUri, parseTpmUri } from "./uri.js";
 /** Options that complete a URI. The parts of the URI take precedence, except for the PIN. */
 export type TpmProviderOptions = Omit<TpmSignerOptions, "token" | "key"> & SignOptions;
 
+/**
+ * The algorithms of which tpm2-pkcs11 can create keys, if the TPM has the curve. It has PSS only for a TPM whose salts are
+ * as long as the digest (FIPS 140), and fails to sign with P-521.
+ */
+const TPM_ALGORITHMS: readonly AlgorithmName[] = [
+  ...(["ES256", "ES384"] as const),
+  ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
+];
+
 /** Passes the validation of options where no key is needed. */
 const ANY_KEY = { label: "any" };
 
@@ -22,7 +32,7 @@ export const provider: Provider<TpmProviderOptions> = {
   open: (uri, options) => new TpmSigner(mergeUri(uri, options)),
   async create(uri, options) {
     const merged = mergeUri(uri, options);
-    algorithmToCreate(merged.algorithm, ["ES256"]);
+    algorithmToCreate(merged.algorithm, TPM_ALGORITHMS);
     return new TpmSigner({ ...merged, key: await createKeyPair(taskOn(merged)).catch(rethrowWithRemedy) });
   },
   async list(uri, options) {
@@ -36,12 +46,12 @@ type MergedOptions = TpmSignerOptions & SignOptions & { key: KeySelector };
 
 function taskOn(options: TpmSignerOptions & SignOptions): TokenTask {
   const { timeout, signal } = options;
-  return { ...checkTpmOptions(options), timeout, signal, uriOf: (token, key) => formatTpmUri(options, token, key) };
+  return { ...checkTpmOptions(options), timeout, signal, uriOf: (...key) => formatTpmUri(options, ...key) };
 }
 
 /** The parts of the URI take precedence over the options, except for the PIN. */
 function mergeUri(uri: string, options: TpmProviderOptions = {}): MergedOptions {
-  const { token, key, pin, showsPin, store, tcti, module } = parseTpmUri(uri);
+  const { token, key, pin, showsPin, store, tcti, module, algorithm } = parseTpmUri(uri);
   if (showsPin) warnOfShownPin("tpm");
   return {
     ...options,
@@ -51,5 +61,6 @@ function mergeUri(uri: string, options: TpmProviderOptions = {}): MergedOptions 
     store: store ?? options.store,
     tcti: tcti ?? options.tcti,
     module: module ?? options.module,
+    algorithm: algorithm ?? options.algorithm,
   };
 }

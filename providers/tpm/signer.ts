@@ -14,7 +14,7 @@ export interface TpmSignerOptions
     TpmAccess {}
 
 /**
- * Signs ES256 with a key in a TPM: `CKM_ECDSA` over the SHA-256 digest, on a worker thread.
+ * Signs with a key in a TPM, on a worker thread.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export class TpmSigner extends KeySigner {
    */
   constructor(options: TpmSignerOptions) {
     const key = checkTpmOptions(options);
-    const uri = formatTpmUri(options, key.token, key.key);
+    const uri = formatTpmUri(options, key.token, key.key, key.algorithm);
     super({ provider: "tpm", uri, open: (deadline) => openTpmKey(key, deadline).catch(rethrowWithRemedy) }, options);
   }
 }

@@ -1,4 +1,5 @@
 /** `tpm:` URIs of keys in a TPM: the attributes of RFC 7512, and the store and TCTI of tpm2-pkcs11. */
+import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import type { UriFailure } from "../../src/keystore/uri.js";
 import type { KeySelector, TokenSelector } from "../pkcs11/index.js";
 import { formatKeyUri, type KeyUri, readKeyUri } from "../pkcs11/uri.js";
@@ -30,8 +31,13 @@ export function parseTpmUri(uri: string): KeyUri & TpmAccess {
 }
 
 /** Returns the URI without a PIN, such as `tpm:token=agents;object=dpop?tcti=device:/dev/tpmrm0`. */
-export function formatTpmUri({ store, tcti, module }: TpmAccess, token: TokenSelector, key: KeySelector): string {
-  return formatKeyUri("tpm", token, key, { store, tcti, "module-path": module });
+export function formatTpmUri(
+  { store, tcti, module }: TpmAccess,
+  token: TokenSelector,
+  key: KeySelector,
+  algorithm?: AlgorithmName | undefined,
+): string {
+  return formatKeyUri("tpm", token, key, { store, tcti, "module-path": module, algorithm });
 }
 
 function checkTcti(tcti: string | undefined, fail: UriFailure): string | undefined {

@@ -1,9 +1,8 @@
 /** Compiles and controls the C shim, which injects faults into the calls of a PKCS#11 library. */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { compileLibrary } from "./compile.js";
 
 const FUNCTIONS = [
   "C_Initialize",
@@ -98,22 +97,7 @@ export function faultShim(library: string): FaultShim {
     string,
     string,
   ];
-  const source = fileURLToPath(new URL("pkcs11-shim.c", import.meta.url));
-  const headers = fileURLToPath(new URL("../../node_modules/pkcs11js/includes/pkcs11", import.meta.url));
-  execFileSync("cc", [
-    "-shared",
-    "-fPIC",
-    "-O2",
-    "-Wall",
-    "-Werror",
-    "-I",
-    headers,
-    "-o",
-    module,
-    source,
-    "-ldl",
-    "-lpthread",
-  ]);
+  compileLibrary("pkcs11-shim.c", module);
   writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 2)));
   const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
   Object.assign(process.env, {

@@ -1,14 +1,14 @@
-/** The conformance kit for SoftHSM behind the fault shim. */
-import { createKey, type KeySignerOptions, listKeys } from "hardproof";
+/** The conformance kit for SoftHSM behind the fault shim, with a key for each algorithm. */
+import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { softHsm } from "../../../softhsm/index.js";
 import { faultShim } from "../../shim/fault-shim.js";
+import { tokenWithKeys } from "../../shim/token-keys.js";
+import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const CKR_SESSION_COUNT = 0xb1;
-const hsm = await softHsm({ label: "conformance" });
-await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
+const hsm = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
 const shim = faultShim(hsm.module);
 afterEach(() => shim.order());
 afterAll(async () => {
@@ -68,10 +68,20 @@ function slowStore(variant: Partial<Pkcs11SignerOptions>) {
   };
 }
 
-describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const)(
-  "the conformance kit, with %o",
-  (variant) => {
-    const open = (more: Partial<Pkcs11SignerOptions> = {}) => openSigner({ ...variant, ...more });
+const VARIANTS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const;
+const [FIRST, SECOND] = VARIANTS;
+/** The algorithms that don't run with each variant run with one of the two bindings, in turn. */
+const variantsFor = (algorithm: AlgorithmName, index: number) =>
+  ["ES256", "PS256", "Ed25519"].includes(algorithm) ? VARIANTS : [index % 2 === 0 ? FIRST : SECOND];
+const runs = testedAlgorithms("pkcs11").flatMap((algorithm, index) =>
+  variantsFor(algorithm, index).map((variant) => ({ algorithm, variant })),
+);
+
+describe.each(testedAlgorithms("pkcs11"))("the conformance kit, for %s", (algorithm) => {
+  const variants = runs.filter((one) => one.algorithm === algorithm).map(({ variant }) => variant);
+  describe.each(variants)("with %o", (variant) => {
+    const open = (more: Partial<Pkcs11SignerOptions> = {}) =>
+      openSigner({ ...variant, algorithm, key: algorithm, ...more });
     // The shim counts an order's calls per process: this signer keeps the isolated process running.
     const keepAlive = open();
     afterAll(async () => {
@@ -81,23 +91,25 @@ describe.each([{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: tr
       const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
       await vi.waitFor(() => expect(initialized()).toBe(0), { timeout: 20_000 });
     });
+    const wrong = algorithm === "ES384" ? { key: "ES256", found: "P-256" } : { key: "ES384", found: "P-384" };
     const cases = conformance({
       open,
       secrets: [hsm.pin],
       connections: () => shim.count("C_Login"),
-      wrongKey: { open: () => open({ key: "p384" }), found: "P-384" },
+      wrongKey: { open: () => open({ key: wrong.key }), found: wrong.found },
       failsFirst: async () => {
         await keepAlive.publicJwk();
         shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });
         return open();
       },
-      slow: slowStore(variant),
+      slow: algorithm === "ES256" ? slowStore(variant) : "The event loop is free with ES256, whose calls are the same.",
       hanging: (options) => {
         shim.order({ on: "C_Sign", act: "hang" });
         return open(options);
       },
+      ...(algorithm !== "ES256" && { signatures: 50 }),
     });
     for (const { name, run, notApplicable } of cases)
       it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
-  },
-);
+  });
+});

@@ -166,16 +166,25 @@ describe("creating a key", () => {
 });
 
 describe("listing keys", () => {
-  it("lists the URI of each key that can sign ES256, and each URI opens its key", async () => {
+  it("lists each key that can sign, an RSA key with each of its algorithms, and each URI opens its key", async () => {
     await hsm.generateKey({ label: "p384", id: "c0", type: "EC:secp384r1" });
     await hsm.generateKey({ label: "rsa", id: "c1", type: "rsa:2048" });
     const uris = await list(`pkcs11:token=keys?module-path=${shim.module}&pin-source=env:HARDPROOF_TEST_PIN`);
-    expect(uris).toContain(`pkcs11:token=keys;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}`);
-    expect(uris.join()).not.toMatch(/p384|rsa|PIN/);
+    const uriWith = (path: string, algorithm: string) =>
+      `pkcs11:token=keys;serial=${hsm.serial};${path}?module-path=${shim.module}&algorithm=${algorithm}`;
+    expect(uris).toContain(uriWith("object=dpop;id=%01", "ES256"));
+    expect(uris).toContain(uriWith("object=p384;id=%C0", "ES384"));
+    for (const algorithm of ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+      expect(uris).toContain(uriWith("object=rsa;id=%C1", algorithm));
+    expect(uris.filter((uri) => uri.includes("object=rsa"))).toHaveLength(6);
+    expect(uris.join()).not.toMatch(/PIN/);
     for (const uri of uris) {
       await using signer = provider.open(uri, { pin: hsm.pin });
-      await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+      await expect(signer.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      expect(uri.endsWith(`algorithm=${(await signer.publicJwk()).alg}`)).toBe(true);
     }
+    expect(await list(`${uriOf("object=rsa")}&algorithm=PS384`)).toEqual([uriWith("object=rsa;id=%C1", "PS384")]);
+    expect(await list(`${uriOf("object=p384")}&algorithm=ES256`)).toEqual([]);
     expect(await list(uriOf("object=dpop"))).toHaveLength(1);
     expect(await list(uriOf("object=missing"))).toEqual([]);
   });

@@ -27,8 +27,8 @@ const CKO_PRIVATE_KEY = 3;
 
 // pkcs11js calls C_GetSlotList and C_GetAttributeValue twice: the first time for the length.
 it.each([
-  ["koffi", 10],
-  ["graphene-pk11", 13],
+  ["koffi", 11],
+  ["graphene-pk11", 15],
 ] as const)("opening a key with %s takes at most %i calls", async (binding, maxCalls) => {
   await using other = newSignerOf({ binding });
   await other.publicJwk();
@@ -131,7 +131,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
 
   it("a search that returns the same object in each call ends at the first call that isn't full", async () => {
     shim.order({ on: "C_FindObjects", act: { endless: 1 } });
-    const uri = `pkcs11:token=modules;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}`;
+    const uri = `pkcs11:token=modules;serial=${hsm.serial};object=dpop;id=%01?module-path=${shim.module}&algorithm=ES256`;
     await expect(listKeys(uriOf("object=dpop"), { binding })).resolves.toEqual([uri]);
   });
 
@@ -258,7 +258,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     lib.C_CloseSession(session);
   });
 
-  it("doesn't list a key that isn't allowed to sign with CKM_ECDSA, and the error names the key", async () => {
+  it("neither lists nor opens a key that isn't allowed to sign with CKM_ECDSA, and the error names the key", async () => {
     const label = `restricted ${binding}`;
     const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", hsm.pin];
     const allowed = ["--allowed-mechanisms", "RSA-PKCS"];
@@ -273,12 +273,9 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     ];
     execFileSync("pkcs11-tool", [...tool, ...generate, ...allowed], { stdio: "pipe" });
     await using signer = newSigner({ key: label });
-    await expect(signer.describe()).resolves.toMatchObject({
-      evidence: { CKA_ALLOWED_MECHANISMS: "without CKM_ECDSA" },
-    });
-    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({
+    await expect(signer.publicJwk()).rejects.toMatchObject({
       code: "wrong-key",
-      message: expect.stringMatching(new RegExp(`"${label}".*CKA_ALLOWED_MECHANISMS`)),
+      message: expect.stringMatching(new RegExp(`"${label}".*can't sign with CKM_ECDSA.*CKA_ALLOWED_MECHANISMS`)),
     });
     expect((await listKeys(uriOf("type=private"), { binding })).join()).not.toContain("restricted");
   });

@@ -1,0 +1,17 @@
+/** Compiles the PKCS#11 libraries of the tests. */
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const HEADERS = fileURLToPath(new URL("../../node_modules/pkcs11js/includes/pkcs11", import.meta.url));
+const FLAGS = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-I", HEADERS];
+
+/**
+ * Compiles a library.
+ *
+ * @param source - The name of a C file in this directory.
+ * @param output - The path of the library.
+ */
+export function compileLibrary(source: string, output: string): void {
+  const path = fileURLToPath(new URL(source, import.meta.url));
+  execFileSync("cc", [...FLAGS, "-o", output, path, "-ldl", "-lpthread"]);
+}
