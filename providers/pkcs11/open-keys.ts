@@ -136,7 +136,7 @@ export class OpenKeys {
     const spec = this.spec(request);
     const { session, token } = await this.#openSession(request, 0, lost);
     try {
-      const key = { ...findKey(lib, session, spec, lib.C_GetMechanismList(token.slot)), session, token };
+      const key = { ...findKey(lib, session, spec, token.mechanisms), session, token };
       checkPublicKey(spec, key);
       this.#keys.set(request.key, key);
       this.#specs.set(request.key, { ...spec, expected: key.publicJwk });

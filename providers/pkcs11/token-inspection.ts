@@ -13,6 +13,6 @@ export interface InspectedToken extends Pick<Token, "label" | "serial" | "model"
 
 /** Finds the token and reads its description. Doesn't open a session. */
 export function inspectToken(lib: Cryptoki, spec: KeySpec): InspectedToken {
-  const { slot, label, serial, model, firmware, flags } = findToken(lib, spec.token);
-  return { label, serial, model, firmware, flags, algorithms: algorithmsOfToken(lib.C_GetMechanismList(slot)) };
+  const { mechanisms, label, serial, model, firmware, flags } = findToken(lib, spec.token);
+  return { label, serial, model, firmware, flags, algorithms: algorithmsOfToken(mechanisms) };
 }

@@ -27,6 +27,8 @@ export interface Token extends Omit<TokenInfo, "maxSessionCount"> {
   readonly slotId: number;
   /** The most sessions. `undefined` if the token doesn't set or doesn't report a limit. */
   readonly maxSessions: number | undefined;
+  /** What `C_GetMechanismList` returned when the library's slots were read. Empty if the token isn't initialised. */
+  readonly mechanisms: readonly number[];
 }
 
 const NO_SLOT = "no token. Check that the token is connected and that its reader's service (such as pcscd) is running.";
@@ -51,7 +53,7 @@ export function readSlots(lib: Cryptoki): (Token | Pkcs11Error)[] {
 export function findToken(lib: Cryptoki, selector: TokenSelector): Token {
   const known = knownTokens.get(lib)?.filter((token) => isMatch(token, selector)) ?? [];
   const [only] = known;
-  const current = only && known.length === 1 ? readToken(lib, only.slot) : undefined;
+  const current = only && known.length === 1 ? readToken(lib, only.slot, only.mechanisms) : undefined;
   if (current && isInitialized(current) && isMatch(current, selector)) return current;
   // The token may have been connected since.
   return onlyToken(readSlots(lib), selector);
@@ -84,7 +86,7 @@ export function printable(text: string): string {
   return text.replace(/[\0-\x1f\x7f-\x9f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-function readToken(lib: Cryptoki, slot: Handle): Token | Pkcs11Error {
+function readToken(lib: Cryptoki, slot: Handle, mechanisms?: readonly number[]): Token | Pkcs11Error {
   try {
     const { label, serial, manufacturer, model, firmware, flags, maxSessionCount } = lib.C_GetTokenInfo(slot);
     return {
@@ -97,6 +99,7 @@ function readToken(lib: Cryptoki, slot: Handle): Token | Pkcs11Error {
       firmware,
       flags,
       maxSessions: sessionLimit(maxSessionCount),
+      mechanisms: mechanisms ?? ((flags & CKF_TOKEN_INITIALIZED) === 0 ? [] : lib.C_GetMechanismList(slot)),
     };
   } catch (error) {
     if (error instanceof Pkcs11Error) return error;
