@@ -2,7 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { ALGORITHMS, type Algorithm, type AlgorithmName } from "../../src/jose/algorithms.js";
 import { algorithmNamed } from "../../src/jose/find-algorithm.js";
-import { fromUlong, ULONG_BYTES } from "./binding.js";
+import { type Cryptoki, fromUlong, type Handle, ULONG_BYTES } from "./binding.js";
 import { CKA_ALLOWED_MECHANISMS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKA_SIGN } from "./constants.js";
 import { TOKEN_ALGORITHMS } from "./mechanisms.js";
 import { type FoundObject, nameOf } from "./objects.js";
@@ -12,9 +12,14 @@ import { type FoundObject, nameOf } from "./objects.js";
  *
  * @param mechanisms - What `C_GetMechanismList` returns for the token.
  */
-export function algorithmsOf(key: FoundObject, mechanisms: readonly number[]): Algorithm[] {
+export function algorithmsOf(
+  lib: Cryptoki,
+  session: Handle,
+  key: FoundObject,
+  mechanisms: readonly number[],
+): Algorithm[] {
   if (!maySign(key)) return [];
-  const allowed = allowedMechanisms(key);
+  const allowed = allowedMechanisms(lib, session, key.handle);
   return algorithmsOfType(key).filter(({ alg }) => {
     const { type } = TOKEN_ALGORITHMS[alg].signing;
     return mechanisms.includes(type) && (allowed.length === 0 || allowed.includes(type));
@@ -94,12 +99,17 @@ function keyTypeOf(attributes: FoundObject["attributes"]): number | undefined {
   return keyType && Number(fromUlong(keyType));
 }
 
-function allowedMechanisms({ attributes }: FoundObject): number[] {
-  const bytes = attributes.get(CKA_ALLOWED_MECHANISMS) ?? Buffer.alloc(0);
-  const count = Math.floor(bytes.length / ULONG_BYTES);
-  return Array.from({ length: count }, (_, index) =>
-    Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
-  );
+/** The list is read in a separate call, because p11-kit fails a whole call that contains it. */
+function allowedMechanisms(lib: Cryptoki, session: Handle, key: Handle): number[] {
+  try {
+    const [bytes = Buffer.alloc(0)] = lib.C_GetAttributeValue(session, key, [CKA_ALLOWED_MECHANISMS]);
+    const count = Math.floor(bytes.length / ULONG_BYTES);
+    return Array.from({ length: count }, (_, index) =>
+      Number(fromUlong(bytes.subarray(index * ULONG_BYTES, (index + 1) * ULONG_BYTES))),
+    );
+  } catch {
+    return [];
+  }
 }
 
 /** Key types by their `CKA_KEY_TYPE`. */

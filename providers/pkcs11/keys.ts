@@ -5,7 +5,6 @@ import { publicMembers } from "../../src/jose/public-key.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
 import {
-  CKA_ALLOWED_MECHANISMS,
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
   CKA_EC_PARAMS,
@@ -40,16 +39,14 @@ const TYPES = [
   { both: [CKA_MODULUS, CKA_PUBLIC_EXPONENT], inPublic: [] },
   { both: [CKA_PARAMETER_SET], inPublic: [] },
 ];
-const inPrivate = ({ both }: { both: readonly number[] }, ...others: number[]) => [
+const inPrivate = ({ both }: { both: readonly number[] }) => [
   ...[CKA_CLASS, CKA_KEY_TYPE, ...both],
-  ...[CKA_SIGN, CKA_ALWAYS_AUTHENTICATE, ...others],
+  ...[CKA_SIGN, CKA_ALWAYS_AUTHENTICATE],
 ];
-/** Many tokens don't have the list of allowed mechanisms, and p11-kit fails a whole call that contains it. */
-const PRIVATE = TYPES.flatMap((type) => [inPrivate(type, CKA_ALLOWED_MECHANISMS), inPrivate(type)]);
+const PRIVATE = TYPES.map(inPrivate);
 const PRIVATE_OR_PUBLIC = TYPES.flatMap((type) => [
-  inPrivate(type, CKA_ALLOWED_MECHANISMS),
-  [CKA_CLASS, CKA_KEY_TYPE, ...type.both, ...type.inPublic],
   inPrivate(type),
+  [CKA_CLASS, CKA_KEY_TYPE, ...type.both, ...type.inPublic],
 ]);
 
 /**
@@ -69,7 +66,7 @@ export function findKey(
   const objects = findObjects(lib, session, undefined, id ? { id } : { label }, ...PRIVATE_OR_PUBLIC);
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
-  const permitted = algorithmsOf(key, mechanisms);
+  const permitted = algorithmsOf(lib, session, key, mechanisms);
   checkAlgorithms(key, algorithm, permitted, mechanisms);
   const choice = { algorithm, permitted };
   const { jwk, signatureBytes } = publicJwk
@@ -98,7 +95,7 @@ export function findSigningKeys(
   mechanisms: readonly number[],
 ): SigningKey[] {
   const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, ...PRIVATE);
-  return keys.map((key) => ({ key, algorithms: algorithmsOf(key, mechanisms) }));
+  return keys.map((key) => ({ key, algorithms: algorithmsOf(lib, session, key, mechanisms) }));
 }
 
 /**

@@ -44,7 +44,7 @@ export async function useRemotely(channel: Channel, options: TokenUseOptions, re
  */
 export function serveUse(
   channel: Channel,
-  beginUse: (options: TokenUseOptions, readPin: ReadPin) => Promise<TokenUse>,
+  beginUse: (options: TokenUseOptions, readPin: ReadPin, signal: AbortSignal) => Promise<TokenUse>,
 ): () => Promise<void> {
   let use: Promise<TokenUse> | undefined;
   const close = async () => {
@@ -53,8 +53,8 @@ export function serveUse(
     await (await closing)?.close();
   };
   const calls: Calls = new Calls(channel, {
-    begin: async (options: TokenUseOptions) => {
-      use = beginUse(options, () => calls.call<string>("readPin"));
+    begin: async (options: TokenUseOptions, { signal }) => {
+      use = beginUse(options, () => calls.call<string>("readPin"), signal);
       await use;
     },
     run: async ({ name, digest }: RemoteOperation, deadline) =>
