@@ -7,6 +7,7 @@ import { expect, it, vi } from "vitest";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { CKR } from "../../shim/return-values.js";
+import { startThread } from "../../soak/threads.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -81,6 +82,22 @@ it("a library that hangs while it is initialised leaves no process behind after 
   await expect.poll(childProcesses, { timeout: 5_000 }).toEqual([]);
   shim.order();
   await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
+});
+
+it("a thread that ends while the library hangs leaves no process behind", async () => {
+  const location = JSON.stringify({ module: shim.module, token: hsm.token, isolate: true });
+  const env = {
+    ...environmentFor({ module: shim.module, token: hsm.token }, hsm.pin),
+    HARDPROOF_TEST_SIGNER: location,
+  };
+  const initialized = shim.count("C_Initialize");
+  shim.order({ on: "C_Initialize", act: "hang" });
+  const thread = startThread(new URL("../../processes/signing-thread.ts", import.meta.url), env);
+  thread.postMessage(1);
+  await expect.poll(() => shim.count("C_Initialize"), { timeout: 20_000 }).toBe(initialized + 1);
+  await thread.terminate();
+  await expect.poll(childProcesses, { timeout: 5_000 }).toEqual([]);
+  shim.order();
 });
 
 it("calls before the process's end is noticed are rejected with unavailable, and the next ones start a new process", async () => {
