@@ -339,41 +339,73 @@ describe("a server's list of algorithms", () => {
       prover.signer,
     );
     expect((await tokenWith(client, prover)).cnfJkt).toBe(prover.jkt);
-    const { headers, form } = lastTokenRequest();
+    const { headers, form } = lastRequest();
     expect(jose.decodeProtectedHeader(headers)).toMatchObject({ alg: "EdDSA", jwk: prover.publicJwk });
     expect(jose.decodeProtectedHeader(form)).toMatchObject({ alg: "EdDSA", kid: prover.jkt });
   });
 
+  type Call = (client: OAuthClient, dpopProver: DPoPProver) => Promise<unknown>;
+  const redirectUri = "https://client.example/callback";
+  const calls: Record<string, Call> = {
+    token: tokenWith,
+    refresh: (client, dpopProver) => client.refresh({ clientId, dpopProver, refreshToken: "r" }),
+    "JWT bearer": (client, dpopProver) => client.jwtBearer({ clientId, dpopProver, assertion: "a.b.c" }),
+    "device authorization": (client, dpopProver) => client.deviceAuthorization({ clientId, dpopProver }),
+    "pushed authorization": (client, dpopProver) =>
+      client.authorizationUrl({ clientId, dpopProver, redirectUri, pushed: true }),
+    authorization: (client, dpopProver) => client.authorizationUrl({ clientId, dpopProver, redirectUri }),
+    revocation: (client) => client.revoke({ clientId, token: "t" }),
+    introspection: (client) => client.introspect({ clientId, token: "t" }),
+  };
+  const endpoints = (issuer: string) => ({
+    authorization_endpoint: `${issuer}/auth`,
+    device_authorization_endpoint: `${issuer}/device/auth`,
+    pushed_authorization_request_endpoint: `${issuer}/request`,
+    revocation_endpoint: `${issuer}/token/revocation`,
+    introspection_endpoint: `${issuer}/token/introspection`,
+  });
+
   it.each([
-    ["dpop_signing_alg_values_supported", "DPoP proofs"],
-    ["token_endpoint_auth_signing_alg_values_supported", "client assertions"],
-  ])("sends nothing if %s lacks the key's algorithm", async (list, what) => {
+    ["token", "dpop", "DPoP proofs"],
+    ["refresh", "dpop", "DPoP proofs"],
+    ["JWT bearer", "dpop", "DPoP proofs"],
+    ["device authorization", "dpop", "DPoP proofs"],
+    ["pushed authorization", "dpop", "DPoP proofs"],
+    ["authorization", "dpop", "DPoP proofs"],
+    ["token", "token_endpoint_auth", "client assertions"],
+    ["refresh", "token_endpoint_auth", "client assertions"],
+    ["JWT bearer", "token_endpoint_auth", "client assertions"],
+    ["device authorization", "token_endpoint_auth", "client assertions"],
+    ["pushed authorization", "token_endpoint_auth", "client assertions"],
+    ["revocation", "revocation_endpoint_auth", "client assertions"],
+    ["introspection", "introspection_endpoint_auth", "client assertions"],
+  ])("%s: isn't sent a request if its list for %s lacks the key's algorithm", async (name, list, what) => {
     const prover = proverOf("ES384");
+    const lists = { ...endpoints(as.issuer), [`${list}_signing_alg_values_supported`]: ["ES256", "PS256"] };
     const before = as.requests.length;
-    const error = await errorOf(tokenWith(clientOf({ [list]: ["ES256", "PS256"] }, prover.signer), prover));
-    const message = `The server doesn't support ${what} with ES384. It supports: ES256, PS256.`;
+    const error = await errorOf(calls[name]?.(clientOf(lists, prover.signer), prover) ?? expect.unreachable());
     expect(error).toMatchObject({
       name: "OAuthError",
       code: "misconfigured",
-      message: expect.stringContaining(message),
+      message: expect.stringContaining(`The server doesn't support ${what} with ES384. It supports: ES256, PS256.`),
     });
     expect(as.requests).toHaveLength(before);
   });
 
-  it("uses the lists of the revocation and introspection endpoints for assertions there", async () => {
-    const prover = proverOf("ES384");
-    const client = clientOf(
-      {
-        revocation_endpoint: `${as.issuer}/revoke`,
-        revocation_endpoint_auth_signing_alg_values_supported: ["ES256"],
-        introspection_endpoint: `${as.issuer}/introspect`,
-        introspection_endpoint_auth_signing_alg_values_supported: ["RS256"],
-      },
-      prover.signer,
-    );
-    expect((await errorOf(client.revoke({ clientId, token: "t" }))).message).toContain("It supports: ES256.");
-    expect((await errorOf(client.introspect({ clientId, token: "t" }))).message).toContain("It supports: RS256.");
-  });
+  it.each(["pushed authorization", "device authorization", "revocation", "introspection"])(
+    "%s: gets EdDSA if it lists only the older name",
+    async (name) => {
+      const prover = proverOf("Ed25519");
+      const auth = ["token", "revocation", "introspection"].map((endpoint) => `${endpoint}_endpoint_auth`);
+      const lists = ["dpop", ...auth].map((list) => [`${list}_signing_alg_values_supported`, ["ES256", "EdDSA"]]);
+      const metadata = { ...endpoints(as.issuer), ...Object.fromEntries(lists) };
+      await calls[name]?.(clientOf(metadata, prover.signer), prover).catch(() => undefined);
+      const { headers, form } = lastRequest();
+      expect(jose.decodeProtectedHeader(form)).toMatchObject({ alg: "EdDSA", kid: prover.jkt });
+      if (headers !== "undefined") expect(jose.decodeProtectedHeader(headers)).toMatchObject({ alg: "EdDSA" });
+      expect(headers !== "undefined").toBe(name === "pushed authorization");
+    },
+  );
 
   it("rejects a proof for a server whose list lacks the algorithm", async () => {
     const work = proverOf("PS256").makeProof({ htm: "GET", htu, supportedAlgorithms: ["ES256"] });
@@ -384,7 +416,7 @@ describe("a server's list of algorithms", () => {
     });
   });
 
-  function lastTokenRequest(): { headers: string; form: string } {
+  function lastRequest(): { headers: string; form: string } {
     const request = as.requests.at(-1) ?? expect.unreachable();
     const form = new URLSearchParams(String(request.body));
     return { headers: String(request.headers.dpop), form: form.get("client_assertion") ?? "" };
