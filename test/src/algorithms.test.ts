@@ -255,7 +255,7 @@ describe("a key that doesn't fit the algorithm", () => {
       rsa2048,
       undefined,
       "misconfigured",
-      "Set algorithm, as an option or in the URI, to one of RS256, RS384, RS512, PS256, PS384, PS512.",
+      "Set algorithm (in a URI: ?algorithm=…) to one of RS256, RS384, RS512, PS256, PS384, PS512.",
     ],
     [
       "an unknown algorithm",
