@@ -123,11 +123,11 @@ export class LibraryWorker {
     return !this.busy || this.isFast || !(mayGrow && key.canGrow);
   }
 
-  /** Takes back the jobs that the worker hasn't begun, if a call is stuck in it. */
+  /** Takes back the jobs that the worker hasn't begun, if a call is stuck in it, or it has become slow. */
   withdrawIfStuck(): Job[] {
     const patience = Number.isFinite(this.#milliseconds) ? PATIENCE * this.#milliseconds : 0;
     this.isStuck = this.busy && performance.now() - this.#progressAt > Math.max(patience, STUCK);
-    return this.isStuck ? this.withdraw() : [];
+    return this.isStuck || (!this.isFast && this.#sent.length > 2) ? this.withdraw() : [];
   }
 
   /** Calls a function of the worker's program. */
@@ -194,7 +194,7 @@ export class LibraryWorker {
       const response = await result;
       // A busy machine can delay one signature, so a single slow one counts only in part.
       if (response && operation.name === "sign")
-        this.#milliseconds = Math.min(response.milliseconds, 2 * this.#milliseconds);
+        this.#milliseconds = Math.min(response.milliseconds, 4 * this.#milliseconds);
       return sent.isWithdrawn ? undefined : response;
     } catch (error) {
       if (sent.isWithdrawn) return undefined;

@@ -51,7 +51,7 @@ export function serveUse(
     use = undefined;
     await (await closing)?.close();
   };
-  const calls = new Calls(channel, {
+  const calls: Calls = new Calls(channel, {
     begin: async (options: TokenUseOptions) => {
       use = beginUse(options, () => calls.call<string>("readPin"));
       await use;

@@ -55,7 +55,8 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   let turn: Promise<unknown> = Promise.resolve();
   /** How many requests have been received, but haven't begun. */
   let waiting = 0;
-  let isSigning = false;
+  /** Whether answers may wait for those of the next signatures. */
+  let mayDelay = false;
   const answers: unknown[] = [];
   let receive: (message: unknown) => void;
   const inTurn = <T>(work: () => T | Promise<T>): Promise<T> => {
@@ -66,7 +67,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
   const channel: Channel = {
     ...channelOn(port),
     post(message) {
-      isSigning = false; // Until the parent thread replies.
+      mayDelay = false; // Until the parent thread replies.
       port.postMessage([...answers.splice(0), message]);
     },
     // Waking the event loop takes as long as a signature, and a single caller soon sends its next request.
@@ -85,10 +86,10 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
     // Each message wakes the parent thread, which takes as long as a signature. So it gets several of them together.
     answer(message) {
       answers.push(message);
-      if (waiting === 0 || !isSigning || answers.length === BATCH) port.postMessage(answers.splice(0));
+      if (waiting === 0 || !mayDelay || answers.length === BATCH) port.postMessage(answers.splice(0));
     },
   };
-  const keys = new OpenKeys({
+  const keys: OpenKeys = new OpenKeys({
     lib,
     restart: (reason) => parent.call("restart", reason),
     askForLogin: (question, login) => {
@@ -96,7 +97,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       return parent.call("login", question);
     },
   });
-  const parent = new Calls(channel, {
+  const parent: Calls = new Calls(channel, {
     initialize: (first: boolean) => initialize(lib, data, first),
     finalize: () => lib.C_Finalize(),
     closeAll: () => keys.closeAll(),
@@ -106,13 +107,15 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       waiting += 1;
       return inTurn(async () => {
         waiting -= 1;
-        isSigning = request.name === "sign";
+        mayDelay = request.name === "sign";
         Atomics.add(data.shared, SHARED.BEGUN, 1);
         if (deadline.aborted) return undefined;
         const start = performance.now();
         const value = await run(lib, data.path, keys, request).finally(() => {
+          if (performance.now() - start < SLOW) return;
           // During a slow call, the parent thread may have withdrawn the requests behind it.
-          if (performance.now() - start > SLOW) for (const messages of received(port)) messages.forEach(receive);
+          for (const messages of received(port)) messages.forEach(receive);
+          mayDelay = false;
         });
         return { value, milliseconds: performance.now() - start } satisfies Result;
       });

@@ -5,7 +5,7 @@ const [proofs = 1_000_000, minutes = 20] = process.argv.slice(2).map(Number);
 const report = await soak({ proofs, minutes, log: console.log });
 console.log(report);
 const { sessions, handles, growth } = report;
-const clean = sessions.max <= 4 && sessions.remaining === 0 && handles <= 0 && growth.heap < 4 && growth.resident < 64;
+const clean = sessions.max <= 4 && sessions.remaining === 0 && handles <= 0 && growth.heap < 4 && growth.native < 64;
 if (!clean) process.exitCode = 1;
 console.log(clean ? "No leak found." : "Leak found: see the figures above.");
 

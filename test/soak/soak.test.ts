@@ -9,5 +9,5 @@ it("makes 20,000 proofs without leaking sessions, handles or memory", { timeout:
   expect(report.sessions.remaining).toBe(0);
   expect(report.handles).toBeLessThanOrEqual(0);
   expect(report.growth.heap).toBeLessThan(4);
-  expect(report.growth.resident).toBeLessThan(64);
+  expect(report.growth.native).toBeLessThan(64);
 });
