@@ -30,7 +30,7 @@ export function checkSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint
  * name, not from the package's table, so that a mistake in the table fails a case.
  */
 function isSignature(jwk: PublicJwk, data: Uint8Array, signature: Uint8Array): boolean {
-  const [, kind, hashBits] = /^([EPR]S)(\d{3})$/.exec(jwk.alg) ?? [];
+  const [, kind, hashBits] = /^([EPR]S)(\d{3})/.exec(jwk.alg) ?? [];
   const padding = kind === "PS" ? constants.RSA_PKCS1_PSS_PADDING : constants.RSA_PKCS1_PADDING;
   const key = createPublicKey({ key: { ...jwk }, format: "jwk" });
   const options = { key, dsaEncoding: "ieee-p1363", saltLength: constants.RSA_PSS_SALTLEN_DIGEST } as const;

@@ -104,7 +104,7 @@ describe.each(folders)("providers/%s", (folder) => {
 /** Returns `ES256/384, Ed25519` for `ES256`, `ES384`, `Ed25519`. */
 function shortNames(algorithms: readonly string[]): string {
   const groups = new Map<string, string[]>();
-  for (const [, prefix = "", suffix = ""] of algorithms.map((alg) => /^(.*?)(\d+)$/.exec(alg) ?? []))
+  for (const [, prefix = "", suffix = ""] of algorithms.map((alg) => /^(.*?)(\d+\w*)$/.exec(alg) ?? []))
     groups.set(prefix, [...(groups.get(prefix) ?? []), suffix]);
   return [...groups].map(([prefix, suffixes]) => prefix + suffixes.join("/")).join(", ");
 }

@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { openSigner, type PublicJwk, type Signer } from "../index.js";
+import { importPublicKey, openSigner, type PublicKeyMembers, type Signer, SignerError } from "../index.js";
 import { errorCode, UsageError } from "./exit-codes.js";
 
 /** The value of the option that {@link withPublicKeyOption} adds: the path of a file. */
@@ -20,31 +20,51 @@ export function withPublicKeyOption(command: Command): Command {
  * Opens a key.
  *
  * @param option - The option that names the file with the public key, for errors.
- * @throws {UsageError} If that file doesn't contain a P-256 public key.
+ * @throws {UsageError} If that file doesn't contain a public key for an algorithm that Hardproof has.
  */
 export async function openKey(uri: string, { publicKey }: PublicKeyOption, option = "--public-key"): Promise<Signer> {
-  return openSigner(uri, publicKey === undefined ? {} : { publicJwk: await readPublicJwk(publicKey, option) });
+  return openSigner(uri, publicKey === undefined ? {} : { publicJwk: await readPublicKey(publicKey, option) });
 }
 
-async function readPublicJwk(path: string, option: string): Promise<PublicJwk> {
-  const text = await readFile(path, "utf8").catch((cause) => {
-    throw new UsageError(`${option}: the file can't be read (${errorCode(cause)}).`, cause);
-  });
-  return toPublicJwk(option, text);
-}
-
-function toPublicJwk(option: string, text: string): PublicJwk {
+async function readPublicKey(path: string, option: string): Promise<PublicKeyMembers> {
   const fail = (problem: string, cause?: unknown) => new UsageError(`${option}: ${problem}`, cause);
-  if (/PRIVATE KEY-----|"d"\s*:/.test(text)) throw fail("the file contains a private key. Pass only the public key.");
-  const { crv, x, y } = parsePublicKey(text, fail).export({ format: "jwk" });
-  if (crv !== "P-256" || !x || !y) throw fail("ES256 needs a P-256 key, and the file contains another type of key.");
-  return { kty: "EC", crv, x, y, alg: "ES256" };
+  const text = await readFile(path, "utf8").catch((cause) => {
+    throw fail(`the file can't be read (${errorCode(cause)}).`, cause);
+  });
+  if (PRIVATE_KEY.test(text)) throw fail("the file contains a private key. Pass only the public key.");
+  return membersOf(parsePublicKey(text, fail), fail);
 }
 
-function parsePublicKey(text: string, fail: (problem: string, cause: unknown) => UsageError): KeyObject {
+/** A private key in PEM, or a JWK with the private member of its type (RFC 7518 §6, RFC 8037 §2, RFC 9964). */
+const PRIVATE_KEY = /PRIVATE KEY-----|"(?:d|priv)"\s*:/;
+
+type Failure = (problem: string, cause?: unknown) => UsageError;
+
+interface ParsedKey {
+  readonly key: KeyObject;
+  /** The `alg` of a JWK, which restricts the key to this algorithm. */
+  readonly allowed?: readonly string[];
+}
+
+/** Returns the public key with its algorithm, unless it is an RSA key without one: then the key's URI decides. */
+function membersOf({ key, allowed }: ParsedKey, fail: Failure): PublicKeyMembers {
   try {
-    return createPublicKey(text.trimStart().startsWith("{") ? { key: JSON.parse(text), format: "jwk" } : text);
+    return importPublicKey(key.export({ type: "spki", format: "der" }), { allowed }).jwk;
+  } catch (error) {
+    if (!(error instanceof SignerError)) throw error;
+    if (error.code === "misconfigured") return key.export({ format: "jwk" }) as unknown as PublicKeyMembers;
+    throw fail(error.message, error);
+  }
+}
+
+function parsePublicKey(text: string, fail: Failure): ParsedKey {
+  try {
+    if (!text.trimStart().startsWith("{")) return { key: createPublicKey(text) };
+    const jwk: { alg?: string } = JSON.parse(text);
+    const key = createPublicKey({ key: { ...jwk }, format: "jwk" });
+    return jwk.alg === undefined ? { key } : { key, allowed: [jwk.alg] };
   } catch (cause) {
-    throw fail("the file must contain a public key or a certificate in PEM, or a JWK.", cause);
+    const expected = "a public key or a certificate in PEM, or a JWK";
+    throw fail(`the file must contain ${expected}, that Node ${process.versions.node} can read.`, cause);
   }
 }

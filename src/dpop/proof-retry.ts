@@ -1,5 +1,6 @@
 /** The proofs of one call: a fresh one for each request, and when to retry after a rejected proof (RFC 9449 §8, §9). */
 
+import { algorithmNamed, nameFor } from "../jose/find-algorithm.js";
 import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
 
@@ -9,6 +10,16 @@ export interface ProofRejection {
   readonly nonce: boolean;
   /** Whether the proof's `iat` may be wrong. */
   readonly clock: boolean;
+  /** The JWS algorithms that the response lists for proofs, if it does. */
+  readonly algorithms?: readonly string[] | undefined;
+}
+
+interface LastProof {
+  readonly url: URL;
+  readonly nonce: string | undefined;
+  readonly clockOffset: number;
+  /** The name of the algorithm in its header. */
+  readonly alg: string | undefined;
 }
 
 /** Makes the proofs of one call, and allows one retry for each reason in {@link ProofRejection}. */
@@ -16,7 +27,7 @@ export class ProofRetry {
   readonly #prover: DPoPProver;
   readonly #nonces: NonceCache;
   readonly #retried = new Set<keyof ProofRejection>();
-  #last: { url: URL; nonce: string | undefined; clockOffset: number } | undefined;
+  #last: LastProof | undefined;
 
   constructor(prover: DPoPProver, nonces: NonceCache) {
     this.#prover = prover;
@@ -30,20 +41,24 @@ export class ProofRetry {
    */
   next(target: ProofOptions & { htu: URL }): Promise<string> {
     const nonce = this.#nonces.get(target.htu);
-    this.#last = { url: target.htu, nonce, clockOffset: this.#prover.clockOffset };
+    const { clockOffset } = this.#prover;
+    this.#last = { url: target.htu, nonce, clockOffset, alg: this.#nameFor(target.supportedAlgorithms) };
     return this.#prover.makeProof({ ...target, nonce });
   }
 
   /**
-   * Decides whether a new proof can succeed where the last one was rejected: `use_dpop_nonce`, or a wrong clock. Compares
-   * the current nonce and clock with those of the last proof, since a concurrent call may already have updated them.
+   * Decides whether a new proof can succeed where the last one was rejected: `use_dpop_nonce`, a wrong clock, or a name
+   * of the algorithm that the server doesn't list. Compares the current values with those of the last proof, since a
+   * concurrent call may already have updated them.
    *
    * @param headers - The response's headers. Their nonce must be in the cache already.
    * @returns Whether the next proof will differ in what was rejected. True at most once for each reason.
    */
-  canRetry(headers: Headers, { nonce, clock }: ProofRejection): boolean {
+  canRetry(headers: Headers, { nonce, clock, algorithms }: ProofRejection): boolean {
     return (
-      (nonce && this.#once("nonce", this.#hasNewNonce())) || (clock && this.#once("clock", this.#hasNewTime(headers)))
+      (nonce && this.#once("nonce", this.#hasNewNonce())) ||
+      (clock && this.#once("clock", this.#hasNewTime(headers))) ||
+      this.#once("algorithms", this.#hasNewName(algorithms))
     );
   }
 
@@ -55,6 +70,15 @@ export class ProofRetry {
   #hasNewTime(headers: Headers): boolean {
     this.#prover.adjustClock(headers.get("date"));
     return this.#prover.clockOffset !== this.#last?.clockOffset;
+  }
+
+  #hasNewName(supported: readonly string[] | undefined): boolean {
+    const name = this.#nameFor(supported);
+    return supported !== undefined && name !== undefined && name !== this.#last?.alg;
+  }
+
+  #nameFor(supported: readonly string[] | undefined): string | undefined {
+    return nameFor(algorithmNamed(this.#prover.alg), supported);
   }
 
   #once(reason: keyof ProofRejection, hasChanged: boolean): boolean {

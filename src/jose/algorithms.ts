@@ -112,18 +112,6 @@ export const ES256 = ecdsa("ES256", "P-256", {
   order: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
 });
 
-const ES384 = ecdsa("ES384", "P-384", {
-  namedCurve: "secp384r1",
-  hash: "sha384",
-  order: `${"ff".repeat(24)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
-});
-
-const ES512 = ecdsa("ES512", "P-521", {
-  namedCurve: "secp521r1",
-  hash: "sha512",
-  order: `01${"ff".repeat(32)}fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
-});
-
 const Ed25519: OkpAlgorithm = {
   alg: "Ed25519",
   olderName: "EdDSA",
@@ -146,8 +134,16 @@ const RSA = {
 /** The rows, in the order in which errors list them. */
 export const ALGORITHMS: readonly Algorithm[] = [
   ES256,
-  ES384,
-  ES512,
+  ecdsa("ES384", "P-384", {
+    namedCurve: "secp384r1",
+    hash: "sha384",
+    order: `${"ff".repeat(24)}c7634d81f4372ddf581a0db248b0a77aecec196accc52973`,
+  }),
+  ecdsa("ES512", "P-521", {
+    namedCurve: "secp521r1",
+    hash: "sha512",
+    order: `01${"ff".repeat(32)}fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409`,
+  }),
   Ed25519,
   pkcs1("RS256", "sha256"),
   pkcs1("RS384", "sha384"),

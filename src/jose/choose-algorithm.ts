@@ -57,6 +57,9 @@ function permittedOf(fitting: readonly Algorithm[], allowed: readonly string[] |
   return fitting.filter((row) => rows.includes(row));
 }
 
+/** Names the option for programmers, and the attribute for users of the command. */
+const SET_ALGORITHM = "Set algorithm (in a URI: ?algorithm=…)";
+
 interface Problem {
   readonly found: string;
   readonly requested: Algorithm | undefined;
@@ -74,14 +77,11 @@ function problemOf({ found, requested, fitting, permitted, allowed = [] }: Probl
   }
   if (permitted.length > 1 && !requested) {
     const message = `This key is ${found}, which can sign with several algorithms.`;
-    return new SignerError(
-      "misconfigured",
-      `${message} Set algorithm, as an option or in the URI, to one of ${namesOf(permitted)}.`,
-    );
+    return new SignerError("misconfigured", `${message} ${SET_ALGORITHM} to one of ${namesOf(permitted)}.`);
   }
   const restriction = `This key is ${found}, and may only sign with ${allowed.join(", ") || "no algorithm"}`;
   const remedy =
-    permitted.length > 0 ? `Set algorithm to one of ${namesOf(permitted)}, or use another key` : "Use another key";
+    permitted.length > 0 ? `${SET_ALGORITHM} to one of ${namesOf(permitted)}, or use another key` : "Use another key";
   const request = requested?.alg ?? namesOf(fitting);
   return new SignerError("wrong-key", `${restriction}, not with ${request}. ${remedy}.`);
 }

@@ -27,7 +27,7 @@ export function algorithmNamed(name: string): Algorithm {
   if (algorithm === undefined)
     throw new SignerError("misconfigured", `algorithm must be one of ${namesOf(ALGORITHMS)}; it is ${name}.`);
   if (isAvailable(algorithm)) return algorithm;
-  const remedy = "It needs Node 24.8 or later, with OpenSSL 3.5 or later.";
+  const remedy = "It needs Node 24.7 or later, with OpenSSL 3.5 or later.";
   throw new SignerError("misconfigured", `Node ${process.versions.node} can't verify ${algorithm.alg}. ${remedy}`);
 }
 

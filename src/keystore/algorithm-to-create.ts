@@ -16,6 +16,6 @@ export function algorithmToCreate(
 ): Algorithm {
   const row = algorithmNamed(algorithm ?? ES256.alg);
   if (supported.includes(row.alg)) return row;
-  const remedy = `Set algorithm to one of ${supported.join(", ")}, or create the key with the store's own tool.`;
+  const remedy = `Set algorithm (in the command: --alg) to one of ${supported.join(", ")}, or create the key with the store's own tool.`;
   throw misconfigured(`This provider can't create keys for ${row.alg}. ${remedy}`);
 }

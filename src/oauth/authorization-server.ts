@@ -111,7 +111,7 @@ export class AuthorizationServer {
     assertString(request.client.clientId, "clientId");
     const { metadata } = this.#options;
     const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);
-    if (request.prover) supportedName(request.prover.alg, metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+    if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
     const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
@@ -122,6 +122,15 @@ export class AuthorizationServer {
     });
     if (!result.response.ok) throw errorResponse(url, result, redact);
     return { ...result, url, body: parseObject(result.text) };
+  }
+
+  /**
+   * Checks that the server accepts the prover's proofs.
+   *
+   * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
+   */
+  assertSupported({ alg }: DPoPProver): void {
+    supportedName(alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {

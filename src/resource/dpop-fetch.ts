@@ -6,6 +6,7 @@ import { DPoPError } from "../errors.js";
 import { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
+import { ListedAlgorithms } from "./listed-algorithms.js";
 import { type CallContext, isRequest, ProtectedRequest } from "./protected-request.js";
 
 /** Options of {@link dpopFetch}. */
@@ -30,11 +31,11 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
 /**
  * Creates a drop-in replacement for `fetch` that calls resource servers with a bound token.
  *
- * Retries a call with a new proof after a nonce challenge, after a proof that was rejected because of the clock, and
- * after a rejected token that the source could renew, once each. Follows redirects only within the same origin.
+ * Retries a call with a new proof after a nonce challenge, after a proof that was rejected because of the clock or of
+ * the name `Ed25519`, and after a rejected token that the source could renew, once each. Follows redirects only within the same origin.
  *
  * The function throws what `fetch` throws, including the signal's reason for an aborted call. It also throws
- * {@link DPoPError} for a call that isn't allowed, {@link SignerError} if the key can't sign, and what the token source
+ * {@link DPoPError} for a call that isn't allowed, or a server that doesn't list the key's algorithm, {@link SignerError} if the key can't sign, and what the token source
  * throws.
  *
  * @example
@@ -55,6 +56,7 @@ export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
     fetch: options.fetch ?? ((input: string | Request, init: RequestInit) => fetch(input, init)),
     assertAllowedOrigin: originCheck(options),
     nonces: new NonceCache(),
+    algorithms: new ListedAlgorithms(prover.alg),
     maxBufferedBody,
     adjustClock,
   };

@@ -12,9 +12,10 @@ import { displayUrl } from "../oauth/http.js";
 import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import type { AssertAllowedOrigin } from "./allowed-origins.js";
+import { readChallenge } from "./dpop-challenge.js";
+import type { ListedAlgorithms } from "./listed-algorithms.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
 import { type Body, bufferUpTo, type RequestBody, requestBody } from "./replayable-body.js";
-import { parseChallenges } from "./www-authenticate.js";
 
 /** What all calls of one `dpopFetch` share. */
 export interface CallContext {
@@ -24,6 +25,7 @@ export interface CallContext {
   readonly assertAllowedOrigin: AssertAllowedOrigin;
   /** Separate from the authorization server's nonces (RFC 9449 §9). */
   readonly nonces: NonceCache;
+  readonly algorithms: ListedAlgorithms;
   readonly maxBufferedBody: number;
   readonly adjustClock: boolean;
 }
@@ -134,8 +136,9 @@ export class ProtectedRequest {
   }
 
   async #sendOnce(accessToken: string): Promise<Response> {
-    const { nonces, fetch } = this.#context;
-    const target = { htm: this.#method, htu: this.#url, accessToken, signal: this.#signal };
+    const { nonces, algorithms, fetch } = this.#context;
+    const supportedAlgorithms = algorithms.get(this.#url);
+    const target = { htm: this.#method, htu: this.#url, accessToken, supportedAlgorithms, signal: this.#signal };
     this.#headers.set("dpop", await this.#proofs.next(target));
     this.#headers.set("authorization", `DPoP ${accessToken}`);
     this.#signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
@@ -156,14 +159,27 @@ export class ProtectedRequest {
     };
   }
 
-  /** Whether another request can answer the challenge, with a new nonce, time or token. True once for each of them. */
+  /**
+   * Whether another request can answer the challenge, with a new nonce, time, name of the algorithm, or token. True once
+   * for each of them.
+   *
+   * @throws {DPoPError} With code `misconfigured` if the server doesn't list the key's algorithm.
+   */
   async #canRetry(response: Response, accessToken: string): Promise<boolean> {
-    const { source, adjustClock } = this.#context;
-    const errors = challengeErrors(response);
+    const { algorithms: listed, adjustClock } = this.#context;
+    const { errors, algorithms } = readChallenge(response);
+    const isListed = listed.remember(this.#url, algorithms);
     const clock = adjustClock && errors.includes("invalid_dpop_proof");
-    if (this.#proofs.canRetry(response.headers, { nonce: errors.includes("use_dpop_nonce"), clock })) return true;
-    if (!errors.includes("invalid_token") || this.#hasRenewedToken) return false;
-    const next = await source.renew(accessToken, { signal: this.#signal });
+    const rejection = { nonce: errors.includes("use_dpop_nonce"), clock, algorithms };
+    if (this.#proofs.canRetry(response.headers, rejection)) return true;
+    if (errors.includes("invalid_token")) return this.#renewToken(accessToken);
+    if (!isListed) throw listed.unsupported(this.#url, algorithms);
+    return false;
+  }
+
+  async #renewToken(accessToken: string): Promise<boolean> {
+    if (this.#hasRenewedToken) return false;
+    const next = await this.#context.source.renew(accessToken, { signal: this.#signal });
     this.#hasRenewedToken = next.accessToken !== accessToken;
     return this.#hasRenewedToken;
   }
@@ -189,14 +205,6 @@ export class ProtectedRequest {
 /** Whether the input is a `Request`, of any `fetch` implementation. */
 export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === "object" && "url" in input;
-}
-
-/** Errors of DPoP challenges, and `invalid_token` of Bearer challenges, for servers that accept both schemes. */
-function challengeErrors({ headers }: Response): (string | undefined)[] {
-  return parseChallenges(headers.get("www-authenticate") ?? "")
-    .map(({ scheme, parameters }) => ({ scheme, error: parameters.get("error") }))
-    .filter(({ scheme, error }) => scheme === "dpop" || (scheme === "bearer" && error === "invalid_token"))
-    .map(({ error }) => error);
 }
 
 /** Cancels the body, so that the connection can be reused. */

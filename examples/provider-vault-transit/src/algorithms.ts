@@ -25,7 +25,8 @@ const ALGORITHMS: Readonly<Partial<Record<AlgorithmName, TransitAlgorithm>>> = {
   RS512: { types: RSA, hash: "sha2-512", signatureAlgorithm: "pkcs1v15" },
 };
 
-const NAMES = Object.keys(ALGORITHMS) as AlgorithmName[];
+/** The JWS algorithms that the engine signs with. */
+export const SUPPORTED = Object.keys(ALGORITHMS) as AlgorithmName[];
 
 /** @throws {SignerError} With code `wrong-key` if the engine doesn't have the algorithm. */
 export function transitAlgorithm(name: AlgorithmName): TransitAlgorithm {
@@ -36,12 +37,12 @@ export function transitAlgorithm(name: AlgorithmName): TransitAlgorithm {
 
 /** Returns the algorithms that a key of this type can sign with. Empty if it can't sign a JWS. */
 export function algorithmsOf(type: string): AlgorithmName[] {
-  return NAMES.filter((name) => transitAlgorithm(name).types.includes(type));
+  return SUPPORTED.filter((name) => transitAlgorithm(name).types.includes(type));
 }
 
 /** Returns the error for a key that can't sign a JWS. */
 export function wrongType(type: string): SignerError {
-  const types = new Set(NAMES.flatMap((name) => transitAlgorithm(name).types));
+  const types = new Set(SUPPORTED.flatMap((name) => transitAlgorithm(name).types));
   const remedy = `Use a key of one of the types ${[...types].join(", ")}.`;
   return new SignerError("wrong-key", `The key's type is ${type}, which can't sign a JWS. ${remedy}`);
 }
@@ -52,5 +53,5 @@ export function wrongType(type: string): SignerError {
  * @throws {SignerError} With code `misconfigured` if the engine doesn't have the algorithm.
  */
 export function typeFor(algorithm: AlgorithmName | undefined): string {
-  return transitAlgorithm(algorithmToCreate(algorithm, NAMES).alg).types[0];
+  return transitAlgorithm(algorithmToCreate(algorithm, SUPPORTED).alg).types[0];
 }

@@ -8,21 +8,10 @@ import { conformance } from "hardproof/conformance";
 import type { AlgorithmName } from "hardproof/provider";
 import { importJWK, jwtVerify } from "jose";
 import { isSignedBy } from "../../../test/providers/verify-jws.js";
+import { SUPPORTED } from "../src/algorithms.js";
 import { provider } from "../src/index.js";
 import { formatTransitUri, parseTransitUri } from "../src/uri.js";
 
-const ALGORITHMS: AlgorithmName[] = [
-  "ES256",
-  "ES384",
-  "ES512",
-  "Ed25519",
-  "PS256",
-  "PS384",
-  "PS512",
-  "RS256",
-  "RS384",
-  "RS512",
-];
 const PROOFS = 50;
 const SIGNATURES = 200;
 
@@ -31,7 +20,7 @@ if (engine === undefined)
   throw new Error("Pass the URI of the engine: vault-transit://127.0.0.1:8200/transit/?tls=off");
 registerProvider(provider);
 const started = Date.now();
-for (const algorithm of ALGORITHMS) await tryAlgorithm(algorithm);
+for (const algorithm of SUPPORTED) await tryAlgorithm(algorithm);
 
 async function tryAlgorithm(algorithm: AlgorithmName): Promise<void> {
   const name = `hardproof-${algorithm.toLowerCase()}-${started}`;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { ALGORITHM_NAMES, type AlgorithmName, createKey } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
+import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
 
 const ALGORITHM_HELP = `what the key signs with: ${ALGORITHM_NAMES.join(", ")} (default: ES256, which every store has)`;
@@ -12,7 +13,9 @@ export function keygen({ io, output }: Context): Command {
     .argument("[uri]", "URI of the new key, which must not exist yet (or HARDPROOF_KEY)")
     .option("--alg <algorithm>", ALGORITHM_HELP, oneOf("--alg", ALGORITHM_NAMES))
     .action(async (argument: string | undefined, { alg: algorithm }: { alg?: AlgorithmName }) => {
-      await using signer = await createKey(keyUri(argument, io), { algorithm, signal: io.signal });
+      const newUri = keyUri(argument, io);
+      if (algorithm) checkUri(newUri, algorithm);
+      await using signer = await createKey(newUri, { algorithm, signal: io.signal });
       const { uri, alg, jkt, protection, exportable } = await signer.describe({ signal: io.signal });
       output.document({ uri, alg, jkt, protection, exportable });
       output.line(uri);
@@ -20,4 +23,12 @@ export function keygen({ io, output }: Context): Command {
       output.note(`thumbprint ${jkt}`);
       output.note(`protection ${protection}, exportable: ${String(exportable)}`);
     });
+}
+
+/** The URI would take precedence over the option. A value that isn't an algorithm's name isn't printed. */
+function checkUri(uri: string, algorithm: AlgorithmName): void {
+  const inUri = new URLSearchParams(uri.split("?")[1]).get("algorithm");
+  if (inUri === null || inUri === algorithm) return;
+  const value = ALGORITHM_NAMES.find((name) => name === inUri) ?? "another value";
+  throw new UsageError(`--alg is ${algorithm}, but the URI's attribute algorithm is ${value}. Use only one of them.`);
 }

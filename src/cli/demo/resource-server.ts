@@ -1,5 +1,6 @@
 /** The demo's resource server on loopback: one resource that accepts only DPoP-bound tokens (RFC 9449 §7.1 and §9). */
 import { type CryptoKey, type JWTPayload, jwtVerify } from "jose";
+import { ALGORITHM_NAMES } from "../../index.js";
 import { type DemoServer, type JsonResponse, startServer } from "./json-server.js";
 import { ProofVerifier } from "./proof-verifier.js";
 
@@ -47,7 +48,7 @@ function boundKey(claims: JWTPayload | undefined): string | undefined {
 
 function challenge(error: string, error_description: string, nonce?: string): JsonResponse {
   const description = error_description.replace(/["\\]/g, "");
-  const wwwAuthenticate = `DPoP error="${error}", error_description="${description}", algs="ES256"`;
+  const wwwAuthenticate = `DPoP error="${error}", error_description="${description}", algs="${ALGORITHM_NAMES.join(" ")}"`;
   const nonceHeader = nonce === undefined ? undefined : { "dpop-nonce": nonce };
   const headers = { "www-authenticate": wwwAuthenticate, ...nonceHeader };
   return { status: 401, body: { error, error_description }, headers };

@@ -62,6 +62,7 @@ export async function authorizationUrl(
   request: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
   const { clientId, dpopProver, redirectUri, scope, extra } = request;
+  server.assertSupported(assertProver(dpopProver));
   const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
   const parameters = withResource(
     {
@@ -73,7 +74,7 @@ export async function authorizationUrl(
       state: assertString(state, "state"),
       code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
-      dpop_jkt: assertProver(dpopProver).jkt,
+      dpop_jkt: dpopProver.jkt,
     },
     request.resource,
   );

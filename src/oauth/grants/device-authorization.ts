@@ -95,7 +95,8 @@ export async function deviceAuthorization(
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
   const { scope, resource, extra, signal } = request;
-  assertProver(request.dpopProver); // used only after the user has entered the code, but a missing one must fail now
+  // Proofs are made only after the user has entered the code, but an unusable prover must fail now.
+  server.assertSupported(assertProver(request.dpopProver));
   const fields = withResource({ scope }, resource);
   const response = await server.post({
     endpoint: "deviceAuthorization",

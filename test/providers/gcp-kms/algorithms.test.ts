@@ -166,7 +166,10 @@ describe("a new key", () => {
     "isn't requested for %s, which Cloud KMS doesn't have",
     async (algorithm) => {
       const error = await errorOf(provider.create(keyRingUri, { algorithm, cryptoKeyId: "never" }));
-      expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining(algorithm) });
+      expect(error).toMatchObject({
+        code: "misconfigured",
+        message: expect.stringContaining(`for ${algorithm}. Set algorithm (in the command: --alg) to one of ES256, `),
+      });
       expect(kms.plan.calls).toEqual([]);
     },
   );

@@ -1,6 +1,6 @@
 /** `hardproof keygen`, `keys`, `show` and `proof` with keys in SoftHSM, in a file and in memory. */
 import { createPublicKey } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ALGORITHM_NAMES, openSigner } from "hardproof";
@@ -205,15 +205,34 @@ describe("keygen --alg", () => {
   it("says how to choose the algorithm of an RSA key", async () => {
     const { code, err } = await run(["show", `file://${directory}/rsa.pem`]);
     expect(code).toBe(3);
-    expect(err).toContain(
-      "Set algorithm, as an option or in the URI, to one of RS256, RS384, RS512, PS256, PS384, PS512.",
-    );
+    expect(err).toContain("Set algorithm (in a URI: ?algorithm=…) to one of RS256, RS384, RS512, PS256, PS384, PS512.");
+  });
+
+  it.each([
+    ["Ed25519", "algorithm=Ed25519", undefined],
+    [
+      "ES256",
+      "passphrase-source=env:P&algorithm=Ed25519",
+      "--alg is ES256, but the URI's attribute algorithm is Ed25519.",
+    ],
+    ["Ed25519", "algorithm=EdDSA", "--alg is Ed25519, but the URI's attribute algorithm is another value."],
+    ["ES256", "algorithm=hunter2", "--alg is ES256, but the URI's attribute algorithm is another value."],
+  ])("with --alg %s and a URI with %s: %s", async (alg, query, problem) => {
+    const file = `${directory}/both-${alg}.pem`;
+    const { code, err } = await run(["keygen", "--alg", alg, `file://${file}?${query}`]);
+    expect(code).toBe(problem === undefined ? 0 : 2);
+    expect(err).toContain(problem ?? `algorithm  ${alg}`);
+    expect(err).not.toContain("hunter2");
+    expect(existsSync(file)).toBe(problem === undefined);
+    rmSync(file, { force: true });
   });
 
   it("rejects an algorithm that it doesn't know, or that the store can't make", async () => {
     expect(await run(["keygen", "--alg", "HS256", `file://${directory}/k.pem`])).toMatchObject({ code: 2 });
-    const { code, err } = await run(["keygen", "--alg", "PS512", key]);
-    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining("can't create keys for PS512") });
+    const keyInGcp = "gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k";
+    const { code, err } = await run(["keygen", "--alg", "ES512", keyInGcp]);
+    const problem = "can't create keys for ES512. Set algorithm (in the command: --alg) to one of ES256, ES384, ";
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining(problem) });
   });
 });
 

@@ -6,7 +6,6 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 export const provider = {
   scheme: "thirdparty",
   open: (uri) => ({
-    alg: "ES256",
     uri,
     publicJwk: async () => (uri.endsWith("locked") ? refuse() : publicKey.export({ format: "jwk" })),
     sign: async (data) => sign("sha256", data, { key: privateKey, dsaEncoding: "ieee-p1363" }),

@@ -1,8 +1,8 @@
 /** Which challenges `dpopFetch` retries after, and how often. */
 import { DPoPProver } from "hardproof";
-import { decodeJwt } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
-import { challenge, ok, respond, stubResource } from "../../servers/stub-resource.js";
+import { challenge, errorOf, ok, respond, stubResource } from "../../servers/stub-resource.js";
 
 const stub = await stubResource();
 const { server, elsewhere, url, inTurn, caller, proofs } = stub;
@@ -133,5 +133,95 @@ describe("clock skew", () => {
     inTurn(nonce("n1"), rejectedAt(100), nonce("n2"), ok);
     expect((await caller()(url)).status).toBe(401);
     expect(server.requests).toHaveLength(3);
+  });
+});
+
+describe("the algorithms that a challenge lists (RFC 9449 §7.1)", () => {
+  const rejected = (error: string, algs: string) =>
+    respond(401, { "www-authenticate": `DPoP ${error && `error="${error}", `}algs="${algs}"`, "dpop-nonce": "n" });
+  const names = () => server.requests.map(({ headers }) => decodeProtectedHeader(String(headers.dpop)).alg);
+
+  it("says EdDSA to a server that lists only the older name, also in later calls, and only to that server", async () => {
+    stub.prover = await DPoPProver.generate("Ed25519");
+    inTurn(rejected("invalid_dpop_proof", "ES256 EdDSA"), ok);
+    elsewhere.respondWith(ok);
+    const call = caller();
+    expect((await call(url)).status).toBe(200);
+    await call(url);
+    await call(elsewhere.origin);
+    expect(names()).toEqual(["Ed25519", "EdDSA", "EdDSA"]);
+    expect(decodeProtectedHeader(String(elsewhere.requests[0]?.headers.dpop)).alg).toBe("Ed25519");
+  });
+
+  it("changes the name in the retry after a nonce challenge", async () => {
+    stub.prover = await DPoPProver.generate("Ed25519");
+    inTurn(rejected("use_dpop_nonce", "EdDSA"), ok);
+    expect((await caller()(url)).status).toBe(200);
+    expect(names()).toEqual(["Ed25519", "EdDSA"]);
+  });
+
+  it("changes the name of two concurrent calls", async () => {
+    stub.prover = await DPoPProver.generate("Ed25519");
+    inTurn(rejected("invalid_dpop_proof", "EdDSA"), rejected("invalid_dpop_proof", "EdDSA"), ok);
+    const call = caller();
+    const both = await Promise.all([call(url), call(url)]);
+    expect(both.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it("changes the name once per call, whatever the server lists next", async () => {
+    stub.prover = await DPoPProver.generate("Ed25519");
+    server.respondWith((response, request, turn) =>
+      rejected("invalid_dpop_proof", turn % 2 ? "EdDSA" : "Ed25519")(response, request, turn),
+    );
+    expect((await caller()(url)).status).toBe(401);
+    expect(names()).toEqual(["Ed25519", "EdDSA"]);
+  });
+
+  it("keeps the current name for a server that lists both", async () => {
+    stub.prover = await DPoPProver.generate("Ed25519");
+    inTurn(rejected("invalid_dpop_proof", "EdDSA Ed25519"), ok);
+    expect((await caller()(url)).status).toBe(401);
+    expect(names()).toEqual(["Ed25519"]);
+  });
+
+  it.each(["invalid_dpop_proof", ""])(
+    "rejects with an error that names both if the list lacks the key's algorithm (error %o)",
+    async (error) => {
+      stub.prover = await DPoPProver.generate("ES384");
+      inTurn(rejected(error, "ES256 PS256"));
+      expect(await errorOf(caller()(url))).toMatchObject({
+        name: "DPoPError",
+        code: "misconfigured",
+        message: `${url} doesn't support proofs with ES384. It supports: ES256, PS256. Use a key for one of them.`,
+      });
+      expect(server.requests).toHaveLength(1);
+    },
+  );
+
+  it("tries the nonce first, since a list may be incomplete, and rejects after the second challenge", async () => {
+    stub.prover = await DPoPProver.generate("ES384");
+    inTurn(rejected("use_dpop_nonce", "ES256"), ok);
+    expect((await caller()(url)).status).toBe(200);
+    inTurn(rejected("use_dpop_nonce", "ES256"), rejected("invalid_dpop_proof", "ES256"));
+    expect(await errorOf(caller()(url))).toMatchObject({ code: "misconfigured" });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("returns the response if the token is invalid, which a list doesn't explain", async () => {
+    stub.prover = await DPoPProver.generate("ES384");
+    inTurn(rejected("invalid_token", "ES256"));
+    expect((await caller()(url)).status).toBe(401);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("ignores an empty list, and the parameters of other schemes", async () => {
+    stub.prover = await DPoPProver.generate("ES384");
+    inTurn(
+      rejected("invalid_dpop_proof", ""),
+      respond(401, { "www-authenticate": 'Bearer algs="ES256", DPoP error="invalid_dpop_proof"' }),
+    );
+    expect((await caller()(url)).status).toBe(401);
+    expect((await caller()(url)).status).toBe(401);
+    expect(server.requests).toHaveLength(2);
   });
 });
