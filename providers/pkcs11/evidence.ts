@@ -14,6 +14,7 @@ import {
   CKM_ML_DSA_KEY_PAIR_GEN,
   CKM_RSA_PKCS_KEY_PAIR_GEN,
 } from "./constants.js";
+import { algorithmsOf } from "./key-algorithms.js";
 import { readAttributes } from "./objects.js";
 import type { OpenedKey } from "./open-keys.js";
 import { unpadded } from "./token.js";
@@ -31,7 +32,9 @@ const FLAGS = {
  *
  * @param module - The library's path.
  */
-export function readFacts(lib: Cryptoki, module: string, { session, handle, token }: OpenedKey): KeyFacts {
+export function readFacts(lib: Cryptoki, module: string, key: OpenedKey): KeyFacts {
+  const { session, handle, token } = key;
+  const isRestricted = !algorithmsOf(lib, session, key, token.mechanisms).some(({ alg }) => alg === key.publicJwk.alg);
   const values = readAttributes(lib, session, handle, [[...Object.values(FLAGS), CKA_KEY_GEN_MECHANISM]]);
   const flag = (type: number) => {
     const value = values.get(type)?.[0];
@@ -54,6 +57,7 @@ export function readFacts(lib: Cryptoki, module: string, { session, handle, toke
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
+      ...(isRestricted ? { CKA_ALLOWED_MECHANISMS: `without ${key.algorithm.name}` } : {}),
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
       library: {

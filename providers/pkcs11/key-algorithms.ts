@@ -8,22 +8,20 @@ import { TOKEN_ALGORITHMS } from "./mechanisms.js";
 import { type FoundObject, nameOf } from "./objects.js";
 
 /**
- * Returns the algorithms that the key may sign with.
+ * Returns the algorithms that a key of this type can sign with on the token.
  *
  * @param mechanisms - What `C_GetMechanismList` returns for the token.
  */
-export function algorithmsOf(
-  lib: Cryptoki,
-  session: Handle,
-  key: FoundObject,
-  mechanisms: readonly number[],
-): Algorithm[] {
+export function candidatesFor(key: FoundObject, mechanisms: readonly number[]): Algorithm[] {
   if (!maySign(key)) return [];
-  const allowed = allowedMechanisms(lib, session, key.handle);
-  return algorithmsOfType(key).filter(({ alg }) => {
-    const { type } = TOKEN_ALGORITHMS[alg].signing;
-    return mechanisms.includes(type) && (allowed.length === 0 || allowed.includes(type));
-  });
+  return algorithmsOfType(key).filter(({ alg }) => mechanisms.includes(TOKEN_ALGORITHMS[alg].signing.type));
+}
+
+/** Returns the algorithms that the key itself permits: its list of mechanisms takes another call to read. */
+export function algorithmsOf(lib: Cryptoki, session: Handle, key: FoundObject, mechanisms: readonly number[]) {
+  const candidates = candidatesFor(key, mechanisms);
+  const allowed = candidates.length === 0 ? [] : allowedMechanisms(lib, session, key.handle);
+  return candidates.filter(({ alg }) => allowed.length === 0 || allowed.includes(TOKEN_ALGORITHMS[alg].signing.type));
 }
 
 /** Returns the algorithms that a token can sign with, if it has the keys. */
@@ -39,7 +37,7 @@ export function mechanismNames(algorithms: readonly AlgorithmName[]): string {
 /**
  * Checks that the key can sign with the requested algorithm, or with any.
  *
- * @param permitted - The result of {@link algorithmsOf}.
+ * @param permitted - The result of {@link candidatesFor} or {@link algorithmsOf}.
  * @param mechanisms - What `C_GetMechanismList` returns for the token.
  * @throws {SignerError} With code `wrong-key`: what the key is, and what is needed.
  */

@@ -16,7 +16,7 @@ import {
   CKA_SIGN,
   CKO_PRIVATE_KEY,
 } from "./constants.js";
-import { algorithmsOf, checkAlgorithms } from "./key-algorithms.js";
+import { algorithmsOf, candidatesFor, checkAlgorithms } from "./key-algorithms.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
 import type { KeySpec } from "./protocol.js";
@@ -66,7 +66,9 @@ export function findKey(
   const objects = findObjects(lib, session, undefined, id ? { id } : { label }, ...PRIVATE_OR_PUBLIC);
   const keys = objects.filter((object) => isPrivateKey(object) && (label === undefined || object.label === label));
   const key = onlyKey(lib, session, selector, keys);
-  const permitted = algorithmsOf(lib, session, key, mechanisms);
+  const candidates = candidatesFor(key, mechanisms);
+  // A key with one algorithm needs no choice. If its list of mechanisms lacks it, the token refuses to sign.
+  const permitted = candidates.length > 1 ? algorithmsOf(lib, session, key, mechanisms) : candidates;
   checkAlgorithms(key, algorithm, permitted, mechanisms);
   const choice = { algorithm, permitted };
   const { jwk, signatureBytes } = publicJwk

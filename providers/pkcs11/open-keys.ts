@@ -4,6 +4,7 @@ import { thumbprint } from "../../src/jose/jwk-thumbprint.js";
 import type { Cryptoki, Handle } from "./binding.js";
 import { CKF_SERIAL_SESSION } from "./constants.js";
 import { KeyError } from "./failure.js";
+import { algorithmsOf, checkAlgorithms } from "./key-algorithms.js";
 import { type FoundKey, findKey } from "./keys.js";
 import { type AskForLogin, authenticate, logIn } from "./login.js";
 import type { KeySpec, Request } from "./protocol.js";
@@ -76,7 +77,12 @@ export class OpenKeys {
     const { lib, askForLogin } = this.#context;
     return this.use(request, (key) => {
       const { signing, prefix } = key.algorithm;
-      lib.C_SignInit(key.session, signing, key.handle);
+      try {
+        lib.C_SignInit(key.session, signing, key.handle);
+      } catch (error) {
+        if (returnValue(error) === "CKR_MECHANISM_INVALID") checkMechanism(lib, key);
+        throw error;
+      }
       const data = prefix ? Buffer.concat([prefix, digest]) : digest;
       const sign = () => lib.C_Sign(key.session, data, key.signatureBytes);
       if (!key.alwaysAuthenticate) return sign();
@@ -193,6 +199,12 @@ export class OpenKeys {
       // The session is lost already, or its token is.
     }
   }
+}
+
+/** @throws {SignerError} With code `wrong-key` if the key's list of mechanisms lacks that of its algorithm. */
+function checkMechanism(lib: Cryptoki, key: OpenedKey): void {
+  const { mechanisms } = key.token;
+  checkAlgorithms(key, key.publicJwk.alg, algorithmsOf(lib, key.session, key, mechanisms), mechanisms);
 }
 
 function checkPublicKey({ expected }: KeySpec, { publicJwk }: OpenedKey): void {

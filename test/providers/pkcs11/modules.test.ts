@@ -273,10 +273,11 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     ];
     execFileSync("pkcs11-tool", [...tool, ...generate, ...allowed], { stdio: "pipe" });
     await using signer = newSigner({ key: label });
-    await expect(signer.publicJwk()).rejects.toMatchObject({
+    await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({
       code: "wrong-key",
       message: expect.stringMatching(new RegExp(`"${label}".*can't sign with CKM_ECDSA.*CKA_ALLOWED_MECHANISMS`)),
     });
+    expect((await signer.describe()).evidence).toMatchObject({ CKA_ALLOWED_MECHANISMS: "without CKM_ECDSA" });
     expect((await listKeys(uriOf("type=private"), { binding })).join()).not.toContain("restricted");
   });
 });
