@@ -19,6 +19,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
     // One process per file: a PKCS#11 library can be initialised only once per process, and reads the process's environment.
     pool: "forks",
+    maxWorkers: 2,
     globalSetup: ["test/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

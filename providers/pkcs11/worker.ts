@@ -42,8 +42,9 @@ const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
 
 /** Milliseconds to poll for a message. On a single core, polling would block the parent's event loop. */
 const SPIN = availableParallelism() > 1 ? 0.2 : 0;
-const MAX_SKIP = 63;
+/** How many polls to leave out after some that found nothing: twice as many each time, up to `MAX_SKIP`. */
 let [skip, skipped] = [0, 0];
+const MAX_SKIP = 63;
 /** Milliseconds after which the parent thread may take a call for a stuck one. */
 const SLOW = 5;
 /** The event loop must run now and then: it frees the memory of the messages. */

@@ -2,7 +2,7 @@
 import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { faultShim } from "../../shim/fault-shim.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
@@ -72,7 +72,7 @@ const VARIANTS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate:
 const [FIRST, SECOND] = VARIANTS;
 /** The algorithms that don't run with each variant run with one of the two bindings, in turn. */
 const variantsFor = (algorithm: AlgorithmName, index: number) =>
-  ["ES256", "PS256", "Ed25519"].includes(algorithm) ? VARIANTS : [index % 2 === 0 ? FIRST : SECOND];
+  ["ES256", "PS256"].includes(algorithm) ? VARIANTS : [index % 2 === 0 ? FIRST : SECOND];
 const runs = testedAlgorithms("pkcs11").flatMap((algorithm, index) =>
   variantsFor(algorithm, index).map((variant) => ({ algorithm, variant })),
 );
@@ -84,12 +84,16 @@ describe.each(testedAlgorithms("pkcs11"))("the conformance kit, for %s", (algori
       openSigner({ ...variant, algorithm, key: algorithm, ...more });
     // The shim counts an order's calls per process: this signer keeps the isolated process running.
     const keepAlive = open();
+    const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
+    let before = 0;
+    beforeAll(() => {
+      before = initialized(); // An isolated process that hung was killed, and never called C_Finalize.
+    });
     afterAll(async () => {
       await keepAlive.close();
       // Calls that timed out on the slow store end later.
       if ("isolate" in variant) return;
-      const initialized = () => shim.count("C_Initialize") - shim.count("C_Finalize");
-      await vi.waitFor(() => expect(initialized()).toBe(0), { timeout: 20_000 });
+      await vi.waitFor(() => expect(initialized()).toBe(before), { timeout: 20_000 });
     });
     const wrong = algorithm === "ES384" ? { key: "ES256", found: "P-256" } : { key: "ES384", found: "P-384" };
     const cases = conformance({
