@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { compileLibrary } from "./compile.js";
 
 /** The library, and what signs for it. */
@@ -45,13 +44,17 @@ export async function mlDsaToken(library: string): Promise<MlDsaToken> {
     writeFileSync(join(directory, `${name}.pub`), publicKey.export({ type: "spki", format: "der" }).subarray(-bytes));
     keys.set(name, privateKey);
   }
-  const answer = async (socket: Socket) => {
-    const request = await buffer(socket);
-    const key = keys.get(request.toString("latin1", 0, NAME_BYTES));
-    if (key) socket.write(sign(null, request.subarray(NAME_BYTES), key));
-    socket.end();
+  // `buffer` of node:stream/consumers isn't used: on Node 26 it destroys the socket before the answer is written.
+  const answer = (socket: Socket) => {
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.once("end", () => {
+      const request = Buffer.concat(chunks);
+      const key = keys.get(request.toString("latin1", 0, NAME_BYTES));
+      socket.end(key ? sign(null, request.subarray(NAME_BYTES), key) : "");
+    });
   };
-  const server = createServer({ allowHalfOpen: true }, (socket) => void answer(socket));
+  const server = createServer({ allowHalfOpen: true }, answer);
   await new Promise<void>((resolve) => server.listen(join(directory, "signer"), resolve));
   Object.assign(process.env, { HARDPROOF_ML_DSA_MODULE: library, HARDPROOF_ML_DSA_DIRECTORY: directory });
   const close = () => {
