@@ -74,7 +74,7 @@ export class WorkerPool {
     await this.#starting?.catch(() => undefined);
   }
 
-  /** Ends the workers, which are idle, and rejects the requests that nobody waits for. */
+  /** Ends the workers, which are idle, and rejects the requests that are still queued. */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
     for (const { reject } of this.#queue.splice(0)) reject(new SignerError("aborted", "The signer was closed."));

@@ -13,17 +13,6 @@ export interface MlDsaToken {
   close(): void;
 }
 
-/** Whether this version of Node has ML-DSA, and so whether Hardproof can use a key. */
-export const hasMlDsa = nodeHasMlDsa();
-
-function nodeHasMlDsa(): boolean {
-  try {
-    return generateKeyPairSync("ml-dsa-44" as "ed25519") !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 /** The algorithms, and the bytes of their public keys (FIPS 204 §4). */
 const PUBLIC_KEY_BYTES = { "ML-DSA-44": 1312, "ML-DSA-65": 1952, "ML-DSA-87": 2592 };
 const NAME_BYTES = 9;
