@@ -51,7 +51,7 @@ await build({
 // would read more files.
 await build({
   ...options,
-  entryPoints: ["src/cli/main.ts", "conformance/index.ts"],
+  entryPoints: ["src/cli/main.ts", "src/webcrypto/index.ts", "src/x509/index.ts", "conformance/index.ts"],
   plugins: [withoutDocstrings, packageByName],
 });
 

@@ -37,6 +37,7 @@ export { loadProviders } from "./keystore/load-providers.js";
 export type { Provider, ProviderOptions } from "./keystore/provider.js";
 export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
+export { type JwtOptions, signJwt } from "./keystore/sign-jwt.js";
 export type {
   AlgorithmName,
   KeyDescription,

@@ -1,24 +1,85 @@
-/** Compact JWS (RFC 7515 §7.1) with any signer, for proofs and client assertions. */
-import type { Signer, SignOptions } from "./signer.js";
+/** JWTs in compact form (RFC 7515 §7.1, RFC 7519) by any signer: proofs, client assertions, and the application's own. */
 
-/** Encodes a protected header. The result can be reused for every JWT with this header. */
-export function encodeHeader(header: object): string {
-  return encode(JSON.stringify(header));
+import { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
+import type { Signer, SignOptions } from "./signer.js";
+import { misconfigured } from "./signer-error.js";
+
+/** Options of {@link signJwt}. */
+export interface JwtOptions extends SignOptions {
+  /**
+   * Header parameters, such as `kid`, `x5c` or `x5t#S256` (RFC 7515 §4.1). `alg` is that of the key: it may be left out,
+   * but must not be another one.
+   */
+  header?: Readonly<Record<string, unknown>> | undefined;
+  /** The header parameter `typ`. Default: that of `header`, otherwise `JWT`. `null`: none. */
+  typ?: string | null | undefined;
 }
 
 /**
- * Signs a JWT.
+ * Signs a JWT. Adds no claim: set `iat`, `exp` and `jti` yourself.
+ *
+ * @example
+ * ```ts
+ * const jwt = await signJwt(signer, { iss: "agent-7", exp: now + 60 }, { header: { kid: "agent-7-key" } });
+ * ```
+ * @param claims - The claims, as a JSON object. Members that are `undefined` are left out. A function is called once,
+ *   when the request is handed to the store, so that `iat` can be the time of signing.
+ * @returns A compact JWS: `header.claims.signature`, each in base64url.
+ * @throws {SignerError} If the key can't sign. With code `misconfigured` if `claims` isn't an object, or `header` has
+ *   the `alg` of another key, or `b64` (RFC 7797).
+ */
+export async function signJwt(
+  signer: Signer,
+  claims: object | (() => object),
+  { header = {}, typ, signal }: JwtOptions = {},
+): Promise<string> {
+  const { alg } = await signer.publicJwk({ signal });
+  const parameters = { typ: "JWT", ...header, alg: headerAlgorithm(alg, header.alg) };
+  if (typ !== undefined) Object.assign(parameters, { typ: typ ?? undefined });
+  if ("b64" in header) throw misconfigured("A JWT can't have the header parameter b64 (RFC 7797 §7).");
+  return signCompact(encodeHeader(parameters), claims, signer, { signal });
+}
+
+/** Returns the requested name of the key's algorithm: `Ed25519` may also be called `EdDSA`. */
+function headerAlgorithm(alg: string, requested: unknown): unknown {
+  if (requested === undefined) return alg;
+  if (findAlgorithm(requested) === algorithmNamed(alg)) return requested;
+  throw misconfigured(`The key signs with ${alg}, but the header has alg ${String(requested)}.`);
+}
+
+/** Encodes a protected header. The result can be reused for every JWT with this header. */
+export function encodeHeader(header: object): string {
+  return encode(header);
+}
+
+/**
+ * Signs a JWT whose header is complete.
  *
  * @param header - The result of {@link encodeHeader}.
+ * @param claims - As for {@link signJwt}.
  * @returns `header.claims.signature`.
- * @throws {SignerError} If the key doesn't sign.
+ * @throws {SignerError} If the key can't sign.
  */
-export async function signCompact(header: string, claims: object, signer: Signer, options: SignOptions) {
-  const input = `${header}.${encode(JSON.stringify(claims))}`;
-  const signature = await signer.sign(Buffer.from(input, "latin1"), options);
+export async function signCompact(
+  header: string,
+  claims: object | (() => object),
+  signer: Signer,
+  options: SignOptions,
+): Promise<string> {
+  let input = "";
+  const message = (payload: object) => {
+    input = `${header}.${encode(payload)}`;
+    return Buffer.from(input, "latin1");
+  };
+  const signature = await signer.sign(
+    typeof claims === "function" ? () => message(claims()) : message(claims),
+    options,
+  );
   return `${input}.${Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString("base64url")}`;
 }
 
-function encode(text: string): string {
-  return Buffer.from(text).toString("base64url");
+function encode(value: object): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw misconfigured("The claims of a JWT must be a JSON object.");
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
