@@ -40,12 +40,13 @@ it("a client needs only the URL of its server", () => {
   expectTypeOf(OAuthClient.discover).returns.resolves.toEqualTypeOf<OAuthClient>();
 });
 
-it("a client can authenticate by five methods", () => {
+it("a client can authenticate by six methods", () => {
   expectTypeOf<{ method: "private_key_jwt"; signer: Signer }>().toExtend<ClientAuth>();
   expectTypeOf<"private_key_jwt">().not.toExtend<ClientAuth>();
   expectTypeOf<"client_secret_jwt">().not.toExtend<ClientAuth>();
-  type Names = "client_secret_post" | "client_secret_basic" | "none" | "tls_client_auth";
-  expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names>();
+  type Names = "client_secret_post" | "client_secret_basic" | "none";
+  type ByCertificate = "tls_client_auth" | "self_signed_tls_client_auth";
+  expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names | ByCertificate>();
 });
 
 it("every grant accepts the client and its key, and returns a token", () => {

@@ -6,7 +6,10 @@ import { errorText } from "../error-response.js";
 import type { GrantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.authorizationCode}: the members of the {@link PendingAuthorization} and the client. */
-export interface AuthorizationCodeRequest extends GrantRequest {
+export type AuthorizationCodeRequest = GrantRequest & PendingRequest;
+
+/** The members of a {@link PendingAuthorization} that its token request needs. */
+export interface PendingRequest {
   /** The `redirectUri` of the authorization request. */
   redirectUri: string;
   /** The `state` of the authorization request. */

@@ -5,11 +5,21 @@ import { OAuthError } from "../../errors.js";
 import { assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
-import { assertProver, createForm, type ExtraFields, type GrantRequest, withResource } from "../token/token-request.js";
+import {
+  assertBinding,
+  createForm,
+  type ExtraFields,
+  type GrantOptions,
+  type TokenBinding,
+  withResource,
+} from "../token/token-request.js";
 import { codeChallengeOf, pkcePair } from "./pkce.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
-export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBinding"> {
+export type AuthorizationUrlRequest = AuthorizationUrlOptions & TokenBinding;
+
+/** Options of an authorization request, except for the binding of its token. */
+export interface AuthorizationUrlOptions extends Omit<GrantOptions, "requireBinding"> {
   /** The callback URL that the server redirects the browser to. */
   redirectUri: string;
   /** The `state` parameter. Default: 22 random characters. */
@@ -54,15 +64,15 @@ export class PendingAuthorization {
 }
 
 /**
- * Creates an authorization request. Its code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this
- * request by PKCE and `state`.
+ * Creates an authorization request. Its code is bound to the prover's key, if there is one, by `dpop_jkt` (RFC 9449
+ * §10), and to this request by PKCE and `state`.
  */
 export async function authorizationUrl(
   server: AuthorizationServer,
   request: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
-  const { clientId, dpopProver, redirectUri, scope, extra } = request;
-  server.assertSupported(assertProver(dpopProver));
+  const { clientId, redirectUri, scope, extra } = request;
+  const { dpopProver } = server.assertUsable(assertBinding(request));
   const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
   const parameters = withResource(
     {
@@ -74,7 +84,7 @@ export async function authorizationUrl(
       state: assertString(state, "state"),
       code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
-      dpop_jkt: dpopProver.jkt,
+      dpop_jkt: dpopProver?.jkt,
     },
     request.resource,
   );

@@ -2,10 +2,13 @@
 import { assertString } from "../assert.js";
 import type { FormContext } from "../authorization-server.js";
 import { type AssertionKey, signAssertion } from "../client-auth/client-assertion.js";
-import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
+import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
-export interface JwtBearerRequest extends GrantRequest {
+export type JwtBearerRequest = GrantRequest & JwtBearerOptions;
+
+/** What the grant needs in addition to the client and the binding. */
+export interface JwtBearerOptions {
   /** A signed JWT, or the claims and key of an assertion to sign. */
   assertion: string | AssertionToSign;
 }
@@ -26,7 +29,7 @@ export interface AssertionToSign extends AssertionKey {
 export type AppendAssertion = (form: URLSearchParams, context: FormContext) => Promise<void>;
 
 /** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
-export function jwtBearer(request: JwtBearerRequest): { request: TokenRequest; appendAssertion?: AppendAssertion } {
+export function jwtBearer(request: JwtBearerRequest): { request: AnyTokenRequest; appendAssertion?: AppendAssertion } {
   const { assertion, clientId } = request;
   const withFields = (fields: { assertion?: string }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);

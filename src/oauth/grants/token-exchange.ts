@@ -1,6 +1,6 @@
 /** Token exchange (RFC 8693): for delegation, a different audience or a smaller scope. */
 import { assertString } from "../assert.js";
-import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
+import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
 
@@ -13,7 +13,10 @@ export type TokenType =
   | (string & {});
 
 /** Options of {@link OAuthClient.exchangeToken}. */
-export interface TokenExchangeRequest extends GrantRequest {
+export type TokenExchangeRequest = GrantRequest & TokenExchangeOptions;
+
+/** What a token exchange needs in addition to the client and the binding. */
+export interface TokenExchangeOptions {
   /** The token of the party that the new token is for. */
   subjectToken: string;
   /** The type of the subject token. Default: an access token. */
@@ -29,7 +32,7 @@ export interface TokenExchangeRequest extends GrantRequest {
 }
 
 /** Creates the token request of a token exchange. */
-export function tokenExchange(request: TokenExchangeRequest): TokenRequest {
+export function tokenExchange(request: TokenExchangeRequest): AnyTokenRequest {
   const { subjectToken, actorToken, audience } = request;
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;
   const accessToken = `${TYPE}access_token`;
