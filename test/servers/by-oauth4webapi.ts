@@ -8,27 +8,19 @@ interface Expected {
   readonly audience: string;
   /** The resource server's origin. `htu` is compared with it, not with the `Host` header. */
   readonly origin: string;
-  /** Whether to reject tokens without a proof. Default: true. */
-  readonly requireDPoP?: boolean;
-  /** For an issuer with a self-signed certificate. */
-  readonly fetch?: typeof fetch;
 }
 
 const overLoopback = { [oauth.allowInsecureRequests]: true };
 
 /** Fetches the metadata of an authorization server. */
-export async function issuerMetadata(issuer: string, by?: typeof fetch): Promise<oauth.AuthorizationServer> {
+export async function issuerMetadata(issuer: string): Promise<oauth.AuthorizationServer> {
   const url = new URL(issuer);
-  return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { ...overLoopback, ...custom(by) }));
-}
-
-function custom(by: typeof fetch | undefined) {
-  return by && { [oauth.customFetch]: by as never };
+  return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, overLoopback));
 }
 
 /** Returns the middleware. */
-export function byOauth4webapi({ metadata, audience, origin, requireDPoP = true, fetch }: Expected): RequestHandler {
-  const options = { ...overLoopback, ...custom(fetch), requireDPoP };
+export function byOauth4webapi({ metadata, audience, origin }: Expected): RequestHandler {
+  const options = { ...overLoopback, requireDPoP: true };
   return async (req, _res, next) => {
     const request = new Request(origin + req.originalUrl, { method: req.method, headers: credentials(req.headers) });
     const payload = await oauth.validateJwtAccessToken(metadata, request, audience, options).catch(reject);

@@ -1,7 +1,10 @@
-/** A resource server on loopback that accepts a token only from the client with its certificate (RFC 8705 §3). */
+/**
+ * A resource server on loopback that accepts a token only from the client with its certificate (RFC 8705 §3). Verifies the
+ * token with jose, since oauth4webapi rejects this confirmation method.
+ */
 import express, { type RequestHandler } from "express";
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { AccessError, sendAccessError } from "./access-error.js";
-import { byOauth4webapi, issuerMetadata } from "./by-oauth4webapi.js";
 import { loopbackServer, type RecordedRequest } from "./loopback-server.js";
 import { type Certificate, fetchWith, peerCertificate, thumbprintOf } from "./mutual-tls.js";
 
@@ -24,32 +27,37 @@ export interface CertificateResource extends AsyncDisposable {
 /** Starts a resource server. It accepts any certificate, as §3 allows, since only the token's thumbprint counts. */
 export async function certificateResource(options: CertificateResourceOptions): Promise<CertificateResource> {
   const { issuer, audience, own } = options;
-  const fetch = fetchWith(undefined, own);
-  const metadata = await issuerMetadata(issuer, fetch);
-  const { origin, http, requests, close } = await loopbackServer({
-    ...own,
-    requestCert: true,
-    rejectUnauthorized: false,
-  });
+  const keys = createLocalJWKSet(await issuerKeys(issuer, fetchWith(undefined, own)));
+  const tls = { ...own, requestCert: true, rejectUnauthorized: false };
+  const { origin, http, requests, close } = await loopbackServer(tls);
+  const verify = (token: string) => jwtVerify(token, keys, { issuer, audience, typ: "at+jwt" });
   const app = express().disable("x-powered-by");
-  app.get(
-    "/resource",
-    byOauth4webapi({ metadata, audience, origin, requireDPoP: false, fetch }),
-    ownCertificate,
-    hello,
-  );
+  app.get("/resource", ownCertificate(verify));
   app.use(sendAccessError);
   http.on("request", app);
   return { url: `${origin}/resource`, requests, close, [Symbol.asyncDispose]: close };
 }
 
-const ownCertificate: RequestHandler = (req, _res, next) => {
-  const bound = (req.auth?.payload.cnf as { "x5t#S256"?: string } | undefined)?.["x5t#S256"];
-  const peer = peerCertificate(req.socket);
-  if (bound !== undefined && peer && bound === thumbprintOf(peer.certificate)) return next();
-  throw new AccessError("invalid_token", "the token isn't bound to this client's certificate", "Bearer");
-};
+async function issuerKeys(issuer: string, fetch: typeof globalThis.fetch): Promise<JSONWebKeySet> {
+  const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  return (await fetch((metadata as { jwks_uri: string }).jwks_uri)).json() as Promise<JSONWebKeySet>;
+}
 
-const hello: RequestHandler = (req, res) => {
-  res.json({ hello: req.auth?.payload.client_id });
-};
+function ownCertificate(verify: (token: string) => Promise<{ payload: JWTPayload }>): RequestHandler {
+  return async (req, res) => {
+    const [, token = ""] = /^Bearer (.+)$/i.exec(req.get("authorization") ?? "") ?? [];
+    const { payload } = await verify(token).catch(reject);
+    const bound = (payload.cnf as { "x5t#S256"?: string } | undefined)?.["x5t#S256"];
+    const peer = peerCertificate(req.socket);
+    if (bound === undefined || !peer || bound !== thumbprintOf(peer.certificate))
+      throw new AccessError("invalid_token", "the token isn't bound to this client's certificate", CHALLENGE);
+    res.json({ hello: payload.client_id });
+  };
+}
+
+const CHALLENGE = 'Bearer error="invalid_token"';
+
+function reject(reason: unknown): never {
+  if (!(reason instanceof errors.JOSEError)) throw reason;
+  throw new AccessError("invalid_token", reason.message, CHALLENGE);
+}
