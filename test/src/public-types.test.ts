@@ -1,6 +1,7 @@
 /** The public types of the token client, checked by `npm run types`. */
 import {
   type AuthorizationCodeRequest,
+  type CertificateTokenRequest,
   type ClientAuth,
   type DeviceAuthorization,
   type DPoPProver,
@@ -13,6 +14,7 @@ import {
   type Token,
   type TokenExchangeRequest,
   type TokenRequest,
+  type TokenSourceOptions,
 } from "hardproof";
 import { expectTypeOf, it } from "vitest";
 
@@ -31,6 +33,21 @@ it("a token request has the documented shape", () => {
   expectTypeOf<Omit<Contract, "dpopProver">>().not.toExtend<TokenRequest>();
   expectTypeOf<Parameters<OAuthClient["getTokenWithDPoP"]>>().toEqualTypeOf<[request: TokenRequest]>();
   expectTypeOf<ReturnType<OAuthClient["getTokenWithDPoP"]>>().resolves.toEqualTypeOf<Token>();
+});
+
+it("a token request has a prover, or is bound to the certificate, or both", () => {
+  type Agent = { clientId: string };
+  expectTypeOf<Agent>().not.toExtend<GrantRequest>();
+  expectTypeOf<Agent & { dpopProver: DPoPProver }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "certificate" }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "certificate"; dpopProver: DPoPProver }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "mtls"; dpopProver: DPoPProver }>().not.toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "certificate"; grantType: string }>().toExtend<CertificateTokenRequest>();
+  expectTypeOf<Agent & { grantType: string }>().not.toExtend<Parameters<OAuthClient["getToken"]>[0]>();
+  type Source = Agent & { client: OAuthClient; grantType: string };
+  expectTypeOf<Source>().not.toExtend<TokenSourceOptions>();
+  expectTypeOf<Source & { prover: DPoPProver }>().toExtend<TokenSourceOptions>();
+  expectTypeOf<Source & { binding: "certificate" }>().toExtend<TokenSourceOptions>();
 });
 
 it("a client needs only the URL of its server", () => {

@@ -25,8 +25,9 @@ export function bindingProblem(token: Token, expected: ExpectedBinding): string 
 
 function keyProblem(token: Token, { jkt }: ExpectedBinding): string | undefined {
   const otherKey = boundKeys(token.raw, token.accessToken).find((key) => key !== jkt);
-  if (jkt === undefined && isBound(token)) return `is bound to key ${otherKey ?? "by DPoP"}, but no proof was sent`;
-  return otherKey === undefined ? undefined : `is bound to key ${otherKey}, not to the prover's key ${jkt}`;
+  const key = otherKey === undefined ? "a key by DPoP" : `key ${otherKey}`;
+  if (jkt === undefined) return isBound(token) ? `is bound to ${key}, but no proof was sent` : undefined;
+  return otherKey === undefined ? undefined : `is bound to ${key}, not to the prover's key ${jkt}`;
 }
 
 function certificateProblem(token: Token, { x5t }: ExpectedBinding): string | undefined {
