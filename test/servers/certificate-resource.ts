@@ -21,6 +21,8 @@ export interface CertificateResourceOptions {
 export interface CertificateResource extends AsyncDisposable {
   readonly url: string;
   readonly requests: readonly RecordedRequest[];
+  /** Rejects the next valid token once, as if it had been revoked. */
+  rejectNext(): void;
   close(): Promise<void>;
 }
 
@@ -31,11 +33,15 @@ export async function certificateResource(options: CertificateResourceOptions): 
   const tls = { ...own, requestCert: true, rejectUnauthorized: false };
   const { origin, http, requests, close } = await loopbackServer(tls);
   const verify = (token: string) => jwtVerify(token, keys, { issuer, audience, typ: "at+jwt" });
+  const state = { rejectsNext: false };
   const app = express().disable("x-powered-by");
-  app.get("/resource", ownCertificate(verify));
+  app.get("/resource", ownCertificate(verify, state));
   app.use(sendAccessError);
   http.on("request", app);
-  return { url: `${origin}/resource`, requests, close, [Symbol.asyncDispose]: close };
+  const rejectNext = () => {
+    state.rejectsNext = true;
+  };
+  return { url: `${origin}/resource`, requests, rejectNext, close, [Symbol.asyncDispose]: close };
 }
 
 async function issuerKeys(issuer: string, fetch: typeof globalThis.fetch): Promise<JSONWebKeySet> {
@@ -43,7 +49,10 @@ async function issuerKeys(issuer: string, fetch: typeof globalThis.fetch): Promi
   return (await fetch((metadata as { jwks_uri: string }).jwks_uri)).json() as Promise<JSONWebKeySet>;
 }
 
-function ownCertificate(verify: (token: string) => Promise<{ payload: JWTPayload }>): RequestHandler {
+function ownCertificate(
+  verify: (token: string) => Promise<{ payload: JWTPayload }>,
+  state: { rejectsNext: boolean },
+): RequestHandler {
   return async (req, res) => {
     const [, token = ""] = /^Bearer (.+)$/i.exec(req.get("authorization") ?? "") ?? [];
     const { payload } = await verify(token).catch(reject);
@@ -51,6 +60,9 @@ function ownCertificate(verify: (token: string) => Promise<{ payload: JWTPayload
     const peer = peerCertificate(req.socket);
     if (bound === undefined || !peer || bound !== thumbprintOf(peer.certificate))
       throw new AccessError("invalid_token", "the token isn't bound to this client's certificate", CHALLENGE);
+    const isRejected = state.rejectsNext;
+    state.rejectsNext = false;
+    if (isRejected) throw new AccessError("invalid_token", "the token was revoked", CHALLENGE);
     res.json({ hello: payload.client_id });
   };
 }
