@@ -34,8 +34,8 @@ export interface Bank extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** @param paths - The paths of this machine, by those of the page. */
-export async function bank(paths: (hsm: SoftHsm) => Record<string, string>): Promise<Bank> {
+/** @param paths - The paths of this machine, by those of the page. Paths can be added later. */
+export async function bank(paths: Readonly<Record<string, string>>): Promise<Bank> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.generateKey({ label: "tls", id: "02", type: "EC:prime256v1" });
   const [ca, own] = [newCertificate("ca"), newCertificate("server")];
@@ -49,7 +49,7 @@ export async function bank(paths: (hsm: SoftHsm) => Record<string, string>): Pro
   const directory = mkdtempSync(fileURLToPath(new URL("../.mtls-", import.meta.url)));
   const file = (name: string) => join(directory, name);
   const names = (client: BankClient): Record<string, string> => ({
-    ...paths(hsm),
+    ...paths,
     "https://auth.bank.example": issuer,
     "https://api.bank.example/accounts": client === "bound-agent" ? api.url : dpopApi.url,
     '"my-agent"': JSON.stringify(client),
