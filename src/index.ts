@@ -66,9 +66,10 @@ export {
 export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
 export type {
-  CertificateTokenRequest,
+  AnyTokenRequest,
   ExtraFields,
   FormValue,
+  GrantOptions,
   GrantRequest,
   TokenBinding,
   TokenRequest,
@@ -78,6 +79,12 @@ export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";
-export { type GetTokenOptions, type TokenSource, type TokenSourceOptions, tokenSource } from "./tokens/token-source.js";
+export {
+  type GetTokenOptions,
+  type SourceOptions,
+  type TokenSource,
+  type TokenSourceOptions,
+  tokenSource,
+} from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

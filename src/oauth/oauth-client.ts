@@ -41,22 +41,16 @@ export interface OAuthClientOptions extends ServerOptions {
 export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | "issuer"> & SignOptions;
 
 /** Options of {@link OAuthClient.refresh}. */
-export type RefreshRequest = GrantRequest & RefreshOptions;
-
-/** What refreshing needs in addition to the client and the binding. */
-export interface RefreshOptions {
+export type RefreshRequest = GrantRequest & {
   /** The current refresh token. */
   refreshToken: string;
-}
+};
 
 /** Options of {@link OAuthClient.deviceCode}. */
-export type DeviceCodeRequest = GrantRequest & DeviceCodeOptions;
-
-/** What device authorization needs in addition to the client and the binding. */
-export interface DeviceCodeOptions {
+export type DeviceCodeRequest = GrantRequest & {
   /** Shows the code to the user. Polling starts when it returns. */
   show: (device: DeviceAuthorization) => void | Promise<void>;
-}
+};
 
 /**
  * Requests, introspects and revokes tokens that are bound to a key by DPoP, to the client's certificate, or to both.

@@ -1,7 +1,7 @@
 /** The public types of the token client, checked by `npm run types`. */
 import {
+  type AnyTokenRequest,
   type AuthorizationCodeRequest,
-  type CertificateTokenRequest,
   type ClientAuth,
   type DeviceAuthorization,
   type DPoPProver,
@@ -42,8 +42,10 @@ it("a token request has a prover, or is bound to the certificate, or both", () =
   expectTypeOf<Agent & { binding: "certificate" }>().toExtend<GrantRequest>();
   expectTypeOf<Agent & { binding: "certificate"; dpopProver: DPoPProver }>().toExtend<GrantRequest>();
   expectTypeOf<Agent & { binding: "mtls"; dpopProver: DPoPProver }>().not.toExtend<GrantRequest>();
-  expectTypeOf<Agent & { binding: "certificate"; grantType: string }>().toExtend<CertificateTokenRequest>();
-  expectTypeOf<Agent & { grantType: string }>().not.toExtend<Parameters<OAuthClient["getToken"]>[0]>();
+  expectTypeOf<Parameters<OAuthClient["getToken"]>>().toEqualTypeOf<[request: AnyTokenRequest]>();
+  expectTypeOf<Agent & { binding: "certificate"; grantType: string }>().toExtend<AnyTokenRequest>();
+  expectTypeOf<TokenRequest>().toExtend<AnyTokenRequest>();
+  expectTypeOf<Agent & { grantType: string }>().not.toExtend<AnyTokenRequest>();
   type Source = Agent & { client: OAuthClient; grantType: string };
   expectTypeOf<Source>().not.toExtend<TokenSourceOptions>();
   expectTypeOf<Source & { prover: DPoPProver }>().toExtend<TokenSourceOptions>();

@@ -16,24 +16,22 @@ import {
 import { codeChallengeOf, pkcePair } from "./pkce.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
-export type AuthorizationUrlRequest = AuthorizationUrlOptions & TokenBinding;
-
-/** Options of an authorization request, except for the binding of its token. */
-export interface AuthorizationUrlOptions extends Omit<GrantOptions, "requireBinding"> {
-  /** The callback URL that the server redirects the browser to. */
-  redirectUri: string;
-  /** The `state` parameter. Default: 22 random characters. */
-  state?: string | undefined;
-  /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
-  codeVerifier?: string | undefined;
-  /**
-   * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to
-   * it (RFC 9126). Default: whether the server's metadata requires it.
-   */
-  pushed?: boolean | undefined;
-  /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
-  extra?: ExtraFields | undefined;
-}
+export type AuthorizationUrlRequest = TokenBinding &
+  Omit<GrantOptions, "requireBinding" | "extra"> & {
+    /** The callback URL that the server redirects the browser to. */
+    redirectUri: string;
+    /** The `state` parameter. Default: 22 random characters. */
+    state?: string | undefined;
+    /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
+    codeVerifier?: string | undefined;
+    /**
+     * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to
+     * it (RFC 9126). Default: whether the server's metadata requires it.
+     */
+    pushed?: boolean | undefined;
+    /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
+    extra?: ExtraFields | undefined;
+  };
 
 /**
  * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON

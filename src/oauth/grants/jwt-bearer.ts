@@ -5,13 +5,10 @@ import { type AssertionKey, signAssertion } from "../client-auth/client-assertio
 import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
-export type JwtBearerRequest = GrantRequest & JwtBearerOptions;
-
-/** What the grant needs in addition to the client and the binding. */
-export interface JwtBearerOptions {
+export type JwtBearerRequest = GrantRequest & {
   /** A signed JWT, or the claims and key of an assertion to sign. */
   assertion: string | AssertionToSign;
-}
+};
 
 /** An assertion that is signed for each request. */
 export interface AssertionToSign extends AssertionKey {

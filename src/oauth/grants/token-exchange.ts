@@ -13,10 +13,7 @@ export type TokenType =
   | (string & {});
 
 /** Options of {@link OAuthClient.exchangeToken}. */
-export type TokenExchangeRequest = GrantRequest & TokenExchangeOptions;
-
-/** What a token exchange needs in addition to the client and the binding. */
-export interface TokenExchangeOptions {
+export type TokenExchangeRequest = GrantRequest & {
   /** The token of the party that the new token is for. */
   subjectToken: string;
   /** The type of the subject token. Default: an access token. */
@@ -29,7 +26,7 @@ export interface TokenExchangeOptions {
   requestedTokenType?: TokenType | undefined;
   /** The logical name of the service that the new token is for. */
   audience?: string | readonly string[] | undefined;
-}
+};
 
 /** Creates the token request of a token exchange. */
 export function tokenExchange(request: TokenExchangeRequest): AnyTokenRequest {

@@ -11,23 +11,19 @@ export type ExtraFields = Readonly<Record<string, FormValue | readonly FormValue
 export type FormValue = string | number | boolean;
 
 /** What the token is bound to: the prover's key (RFC 9449), the client's certificate (RFC 8705 §3), or both. */
-export type TokenBinding = DPoPBinding | CertificateBinding;
-
-/** Binds the token to a key. */
-export interface DPoPBinding {
-  /** Makes the proof of each attempt. The token is bound to its key. */
-  dpopProver: DPoPProver;
-  /** `"certificate"` expects a token that is bound to the client's certificate too. Needs the client's `certificate`. */
-  binding?: "certificate" | undefined;
-}
-
-/** Binds the token to the client's certificate. Without a prover, no proof is sent. */
-export interface CertificateBinding {
-  /** The token is bound to the certificate that the client's `fetch` presents. Needs the client's `certificate`. */
-  binding: "certificate";
-  /** Binds the token to a key too. */
-  dpopProver?: DPoPProver | undefined;
-}
+export type TokenBinding =
+  | {
+      /** Makes the proof of each attempt. The token is bound to its key. */
+      dpopProver: DPoPProver;
+      /** `"certificate"`: the token is bound to the client's certificate too. Needs the client's `certificate`. */
+      binding?: "certificate" | undefined;
+    }
+  | {
+      /** The token is bound to the certificate that the client's `fetch` presents. Needs the client's `certificate`. */
+      binding: "certificate";
+      /** Binds the token to a key too. Without it, no proof is sent. */
+      dpopProver?: DPoPProver | undefined;
+    };
 
 /** Options that all token requests have in common. */
 export interface CommonRequest extends ClientCredentials {
@@ -48,13 +44,15 @@ export interface AnyGrant {
 }
 
 /** Options of {@link OAuthClient.getTokenWithDPoP}. */
-export interface TokenRequest extends CommonRequest, AnyGrant, DPoPBinding {}
-
-/** Options of {@link OAuthClient.getToken} for a token that is bound to the client's certificate. */
-export interface CertificateTokenRequest extends CommonRequest, AnyGrant, CertificateBinding {}
+export interface TokenRequest extends CommonRequest, AnyGrant {
+  /** Makes the proof of each attempt. The token is bound to its key. */
+  dpopProver: DPoPProver;
+  /** `"certificate"`: the token is bound to the client's certificate too. Needs the client's `certificate`. */
+  binding?: "certificate" | undefined;
+}
 
 /** Options of {@link OAuthClient.getToken}. */
-export type AnyTokenRequest = TokenRequest | CertificateTokenRequest;
+export type AnyTokenRequest = Omit<TokenRequest, "dpopProver" | "binding"> & TokenBinding;
 
 /** Options that every grant has in common. */
 export type GrantRequest = GrantOptions & TokenBinding;
