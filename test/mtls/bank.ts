@@ -16,6 +16,9 @@ import { resourceServer } from "../servers/resource-server.js";
 /** A client of the bank whose tokens are bound to its certificate, and one whose tokens are bound by DPoP. */
 export type BankClient = "bound-agent" | "dpop-agent";
 
+/** The types of the TLS key. */
+export type TlsKeyType = "EC:prime256v1" | "rsa:2048";
+
 /** A running bank. */
 export interface Bank extends AsyncDisposable {
   readonly hsm: SoftHsm;
@@ -34,12 +37,17 @@ export interface Bank extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** @param paths - The paths of this machine, by those of the page. Paths can be added later. */
-export async function bank(paths: Readonly<Record<string, string>>): Promise<Bank> {
+/**
+ * Starts a bank.
+ *
+ * @param paths - The paths of this machine, by those of the page. Paths can be added later.
+ * @param type - The type of the TLS key.
+ */
+export async function bank(paths: Readonly<Record<string, string>>, type: TlsKeyType): Promise<Bank> {
   const hsm = await softHsm({ label: "agents" });
-  await hsm.generateKey({ label: "tls", id: "02", type: "EC:prime256v1" });
+  await hsm.generateKey({ label: "tls", id: "02", type });
   const [ca, own] = [newCertificate("ca"), newCertificate("server")];
-  const certificate = issueCertificate(ca, await publicKeyOf(hsm), "agent");
+  const certificate = issueCertificate(ca, await publicKeyOf(hsm, type), "agent");
   const as = await authorizationServer({ clients: registrations(), mutualTls: { own, client: ca } });
   const fetch = fetchWith(undefined, own);
   const { issuer, audience } = as;
@@ -82,8 +90,9 @@ export async function bank(paths: Readonly<Record<string, string>>): Promise<Ban
   }
 }
 
-async function publicKeyOf(hsm: SoftHsm): Promise<string> {
-  await using signer = new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: "tls", pin: hsm.pin });
+async function publicKeyOf({ module, token, pin }: SoftHsm, type: TlsKeyType): Promise<string> {
+  const algorithm = type === "rsa:2048" ? "PS256" : "ES256";
+  await using signer = new Pkcs11Signer({ module, token, key: "tls", pin, algorithm });
   const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
   return key.export({ type: "spki", format: "pem" }).toString();
 }

@@ -58,7 +58,11 @@ const ALL = ["https 401", "tls 404", "https 401", "undici 401"];
 
 const spy = libraryPath("pkcs11-spy.so");
 
-describe.each([ENGINE, PROVIDER])("%s", (heading) => {
+const ways = [ENGINE, PROVIDER].flatMap((heading) =>
+  (["EC:prime256v1", "rsa:2048"] as const).map((type) => ({ heading, type })),
+);
+
+describe.each(ways)("$heading, with a key of type $type", ({ heading, type }) => {
   const why = missing[heading] ?? (spy ? undefined : "OpenSC's pkcs11-spy isn't installed.");
   const keyOf = keyFrom[heading] ?? expect.unreachable();
   const directory = makeTempDirectory("hardproof-spy-");
@@ -67,7 +71,7 @@ describe.each([ENGINE, PROVIDER])("%s", (heading) => {
   beforeAll(async () => {
     if (why || !spy) return;
     const env = (module: string) => ({ PKCS11SPY: module, PKCS11SPY_OUTPUT: log });
-    server = await bankWith(heading, (module) => ({ module: spy, env: env(module) }));
+    server = await bankWith(heading, { type, wrap: (module) => ({ module: spy, env: env(module) }) });
     server.write("wrong-pin", "not the PIN");
   });
   afterAll(async () => {
