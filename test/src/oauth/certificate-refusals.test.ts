@@ -229,7 +229,28 @@ describe("a store of certificate-bound tokens", () => {
     const both = await accessToken(store, certificate, { prover });
     const keyOnly = await accessToken(store, certificate, { prover, binding: undefined });
     expect([both, keyOnly, await accessToken(store)]).toEqual(["t1", "t2", "t3"]);
+    expect(server.requests.map(({ headers }) => "dpop" in headers)).toEqual([true, true, false]);
     expect(await accessToken(store, certificate, { prover })).toBe("t1");
+  });
+
+  it("gets refreshed tokens with the same binding", async () => {
+    server.respondWith((response, request, turn) => {
+      const cnf = { "x5t#S256": turn < 3 ? x5t : otherX5t };
+      json(200, { access_token: `t${turn}`, token_type: "Bearer", expires_in: 0, refresh_token: "r", cnf })(
+        response,
+        request,
+        turn,
+      );
+    });
+    const source = tokenSource({ ...grant, client: newClient(), store: memoryTokenStore() });
+    expect([(await source.token()).accessToken, (await source.token()).accessToken]).toEqual(["t1", "t2"]);
+    await expect(source.token()).rejects.toMatchObject({ code: "binding" });
+    expect(server.requests.map(({ form }) => form.get("grant_type"))).toEqual([
+      "client_credentials",
+      "refresh_token",
+      "refresh_token",
+    ]);
+    expect(server.requests.filter(({ headers }) => "dpop" in headers)).toEqual([]);
   });
 
   it.each([
