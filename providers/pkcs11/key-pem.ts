@@ -12,7 +12,8 @@ const DESCRIPTION = "PKCS#11 Provider URI v1.0";
 /**
  * Returns the PEM that names a key on a PKCS#11 token, for the option `key` of `tls`, `https` or undici's `Agent`. It
  * doesn't contain the key. OpenSSL must have loaded pkcs11-provider by its configuration (`node --openssl-config`), which
- * also names the library: `module-path`, `sessions` and `algorithm` of the URI are dropped.
+ * also names the library: `module-path`, `sessions` and `algorithm` of the URI are dropped. Load the PEM once, by
+ * `tls.createSecureContext`, and pass the context to each connection.
  *
  * Don't pass a `passphrase` beside this PEM: Node tries it as the PIN, and a wrong one costs seven tries for each call, so
  * that the first call locks the token. A wrong PIN in the URI's `pin-source` costs one.
