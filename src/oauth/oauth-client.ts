@@ -1,5 +1,6 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key by DPoP (RFC 9449 §5). */
 
+import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
 import { assertString } from "./assert.js";
@@ -11,9 +12,15 @@ import {
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
+import { type AuthorizationCallback, callbackParameters } from "./grants/callback-parameters.js";
 import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
 import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { isSignedMode, responseParameters } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
+import { withTimeLimit } from "./http.js";
+import { type ExpectedIdToken, expectedIdToken, hasOpenId } from "./server-jwt/expected-id-token.js";
+import { type IdTokenClaims, verifyIdToken } from "./server-jwt/id-token.js";
+import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import { Token } from "./token/token.js";
 import {
@@ -27,7 +34,7 @@ import { parseTokenResponse } from "./token/token-response.js";
 import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 /** Options of {@link OAuthClient}. */
-export interface OAuthClientOptions extends ServerOptions {
+export interface OAuthClientOptions extends ServerOptions, ServerJwtOptions {
   /** Rejects a token that isn't bound to any key. A token that is bound to a different key is always rejected. */
   requireBinding?: boolean | undefined;
 }
@@ -39,6 +46,8 @@ export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | 
 export interface RefreshRequest extends GrantRequest {
   /** The current refresh token. */
   refreshToken: string;
+  /** The `idTokenClaims` of the current token. A new ID token must be for the same user (OpenID Connect Core §12.2). */
+  idTokenClaims?: IdTokenClaims | null | undefined;
 }
 
 /** Options of {@link OAuthClient.deviceCode}. */
@@ -61,11 +70,13 @@ export interface DeviceCodeRequest extends GrantRequest {
 export class OAuthClient {
   readonly #server: AuthorizationServer;
   readonly #options: OAuthClientOptions;
+  readonly #jwts: ServerJwts;
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
     this.#server = new AuthorizationServer(options);
     this.#options = options;
+    this.#jwts = new ServerJwts(options);
   }
 
   /**
@@ -112,42 +123,50 @@ export class OAuthClient {
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
     const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
-    return authorizationUrl(this.#server, { ...request, pushed });
+    if (hasOpenId(request.scope)) this.#jwts.assertVerifiable("idToken");
+    if (isSignedMode(request.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
+    return authorizationUrl(this.#server, { ...request, pushed }, this.metadata);
   }
 
   /**
    * Completes the authorization code grant (RFC 6749 §4.1): validates the callback and exchanges its code for a token.
    *
-   * @param callbackUrl - The complete URL that the server redirected the browser to.
+   * @param callback - The complete URL that the server redirected the browser to, or the form that was posted to it.
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
-  async authorizationCode(callbackUrl: string | URL, request: AuthorizationCodeRequest): Promise<Token> {
-    const { issuer } = this.#server;
-    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
-    const state = assertString(request.state, "state");
-    const code = parseCallback(callbackUrl, { state, issuer, issuerRequired });
+  async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
+    const { nonce = null, maxAge } = request;
     const fields = {
-      code,
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
-    return this.#getToken(grantRequest("authorization_code", request, fields));
+    return this.#withTimeLimit(request.signal, async (signal) => {
+      const code = await this.#codeOf(callback, { ...request, signal });
+      const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
+      return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
+    });
   }
 
   /**
-   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one.
+   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token or ID token, the result has the
+   * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
     const refreshToken = assertString(request.refreshToken, "refreshToken");
-    const token = await this.#getToken(grantRequest("refresh_token", request, { refresh_token: refreshToken }));
-    return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
+    const previous = request.idTokenClaims ?? undefined;
+    const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
+    const token = await this.#getToken(tokenRequest, { idToken: { required: false, previous } });
+    const idTokenClaims = token.idTokenClaims ?? previous;
+    return new Token(token.raw, token.accessToken, token.refreshToken ?? refreshToken, idTokenClaims);
   }
 
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
   async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest));
+    const idToken = { required: hasOpenId(request.scope) };
+    if (idToken.required) this.#jwts.assertVerifiable("idToken");
+    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest, { idToken }));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
@@ -165,7 +184,7 @@ export class OAuthClient {
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
-    return this.#getToken(tokenRequest, appendAssertion);
+    return this.#getToken(tokenRequest, { appendAssertion });
   }
 
   /** Revokes a token (RFC 7009). Succeeds for a token that the server doesn't know. */
@@ -178,29 +197,86 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
-  async #getToken(request: TokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
+  async #getToken(request: TokenRequest, details: TokenDetails = {}): Promise<Token> {
     assertTokenRequest(request);
     const trace = () => this.#trace(request);
     return traced(tokenChannel, trace, async (message) => {
-      const response = await this.#server.post({
-        endpoint: "token",
-        client: request,
-        prover: request.dpopProver,
-        form: async (clientFields, context) => {
-          const form = tokenForm(request, clientFields);
-          await appendAssertion?.(form, context);
-          return form;
-        },
-        signal: request.signal,
-        onStatus: (statusCode) => Object.assign(message ?? {}, { statusCode }),
-      });
-      const required = request.requireBinding ?? this.requireBinding;
-      return parseTokenResponse(response, { jkt: request.dpopProver.jkt, required });
+      const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
+      return this.#withTimeLimit(request.signal, (signal) =>
+        this.#requestToken({ ...request, signal }, { ...details, onStatus }),
+      );
     });
+  }
+
+  async #requestToken(request: TokenRequest, details: TokenDetails): Promise<Token> {
+    const { appendAssertion, onStatus } = details;
+    const { dpopProver: prover, signal } = request;
+    const idToken = this.#verifiable(details.idToken ?? expectedIdToken(request));
+    // A code or refresh token can be used only once, so it isn't sent before an ID token could be verified.
+    if (idToken?.required || idToken?.previous) await this.#jwts.loadKeys("idToken", signal);
+    const response = await this.#server.post({
+      endpoint: "token",
+      client: request,
+      prover,
+      form: async (clientFields, context) => {
+        const form = tokenForm(request, clientFields);
+        await appendAssertion?.(form, context);
+        return form;
+      },
+      signal,
+      onStatus,
+    });
+    const required = request.requireBinding ?? this.requireBinding;
+    const token = parseTokenResponse(response, { jkt: prover.jkt, required });
+    return idToken ? this.#withIdToken(token, request, { ...idToken, response: response.response }) : token;
+  }
+
+  /** Without the server's keys, an ID token that isn't required is ignored. */
+  #verifiable(idToken: ExpectedIdToken | undefined): ExpectedIdToken | undefined {
+    return idToken?.required || this.#jwts.canVerify ? idToken : undefined;
+  }
+
+  /** Verifies the ID token of the response. */
+  async #withIdToken(token: Token, request: TokenRequest, idToken: ExpectedIdToken & { response: Response }) {
+    const { raw, accessToken, refreshToken } = token;
+    const { clientId, dpopProver, signal } = request;
+    const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver), signal };
+    return new Token(raw, accessToken, refreshToken, await verifyIdToken(this.#jwts, raw.id_token, context));
+  }
+
+  /** Validates a callback and returns its code. */
+  async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
+    const { clientId, dpopProver, responseMode, signal } = request;
+    const state = assertString(request.state, "state");
+    const context = { clientId, now: correctedTime(dpopProver), signal };
+    const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);
+    const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
+    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
+    return parseCallback(parameters, { state, issuer: this.#server.issuer, issuerRequired });
+  }
+
+  /** Limits the time of one call to the token endpoint, including the server's keys. */
+  #withTimeLimit<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeout = DEFAULT_TIMEOUT } = this.#options;
+    const url = this.#server.endpoints.url("token");
+    return withTimeLimit({ url, timeout, signal }, (deadline) => work(deadline.signal));
   }
 
   #trace({ grantType, clientId, dpopProver }: TokenRequest): TokenTrace {
     const { jkt, signer } = dpopProver;
     return { url: this.#server.endpoints.url("token").href, grantType, clientId, jkt, uri: signer.uri };
   }
+}
+
+/** What a token request needs besides its form. */
+interface TokenDetails {
+  appendAssertion?: AppendAssertion | undefined;
+  /** Default: what the grant and the scope imply. */
+  idToken?: ExpectedIdToken | undefined;
+  onStatus?: ((status: number) => void) | undefined;
+}
+
+/** Seconds since 1970, by the corrected clock. */
+function correctedTime({ clockOffset }: DPoPProver): number {
+  return Math.floor(Date.now() / 1000) + clockOffset;
 }

@@ -1,5 +1,6 @@
 /** Tokens (RFC 6749 §5.1), and the key that they are bound to (RFC 9449 §6). */
 import { inspect } from "node:util";
+import type { IdTokenClaims } from "../server-jwt/id-token.js";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
@@ -18,6 +19,11 @@ export class Token {
    * whose signature isn't verified. `null` if neither contains one.
    */
   readonly cnfJkt: string | null;
+  /**
+   * The claims of the ID token, which was verified (OpenID Connect Core §3.1.3.7). `null` if there isn't one, or it
+   * wasn't verified.
+   */
+  readonly idTokenClaims: IdTokenClaims | null;
   /** The response's JSON object. */
   readonly raw: Readonly<Record<string, unknown>>;
 
@@ -25,11 +31,13 @@ export class Token {
    * @param raw - The response's JSON object.
    * @param accessToken - Its `access_token`.
    * @param refreshToken - The current refresh token. Default: that of the response.
+   * @param idTokenClaims - The claims of the verified ID token.
    */
   constructor(
     raw: Readonly<Record<string, unknown>>,
     accessToken: string,
     refreshToken: string | null = stringOrNull(raw.refresh_token) || null,
+    idTokenClaims: IdTokenClaims | null = null,
   ) {
     this.accessToken = accessToken;
     this.tokenType = stringOrNull(raw.token_type) ?? "DPoP";
@@ -37,13 +45,15 @@ export class Token {
     this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
     this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
+    this.idTokenClaims = idTokenClaims;
     this.raw = raw;
   }
 
   /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
-    const { tokenType, expiresIn, scope, cnfJkt } = this;
-    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt })}`;
+    const { tokenType, expiresIn, scope, cnfJkt, idTokenClaims } = this;
+    const user = idTokenClaims && { sub: idTokenClaims.sub };
+    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt, ...user })}`;
   }
 }
 
