@@ -1,10 +1,10 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key by DPoP (RFC 9449 §5). */
 
-import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
 import { assertString } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
+import { correctedTime } from "./corrected-time.js";
 import { discoverMetadata } from "./discovery.js";
 import { type AuthorizationCodeRequest, parseCallback } from "./grants/authorization-callback.js";
 import {
@@ -14,23 +14,17 @@ import {
 } from "./grants/authorization-request.js";
 import { type AuthorizationCallback, callbackParameters } from "./grants/callback-parameters.js";
 import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
-import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { isSignedMode, responseParameters } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import { withTimeLimit } from "./http.js";
-import { type ExpectedIdToken, expectedIdToken, hasOpenId } from "./server-jwt/expected-id-token.js";
-import { type IdTokenClaims, verifyIdToken } from "./server-jwt/id-token.js";
+import { hasOpenId } from "./server-jwt/expected-id-token.js";
+import type { IdTokenClaims } from "./server-jwt/id-token.js";
 import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
+import { requestToken, type TokenDetails } from "./token/request-token.js";
 import { Token } from "./token/token.js";
-import {
-  assertTokenRequest,
-  type GrantRequest,
-  grantRequest,
-  type TokenRequest,
-  tokenForm,
-} from "./token/token-request.js";
-import { parseTokenResponse } from "./token/token-response.js";
+import { assertTokenRequest, type GrantRequest, grantRequest, type TokenRequest } from "./token/token-request.js";
 import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 /** Options of {@link OAuthClient}. */
@@ -197,51 +191,17 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
-  async #getToken(request: TokenRequest, details: TokenDetails = {}): Promise<Token> {
+  async #getToken(request: TokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
     const trace = () => this.#trace(request);
+    const required = request.requireBinding ?? this.requireBinding;
+    const binding = { jkt: request.dpopProver.jkt, required };
     return traced(tokenChannel, trace, async (message) => {
       const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
       return this.#withTimeLimit(request.signal, (signal) =>
-        this.#requestToken({ ...request, signal }, { ...details, onStatus }),
+        requestToken(this.#server, this.#jwts, { ...request, signal }, { ...details, binding, onStatus }),
       );
     });
-  }
-
-  async #requestToken(request: TokenRequest, details: TokenDetails): Promise<Token> {
-    const { appendAssertion, onStatus } = details;
-    const { dpopProver: prover, signal } = request;
-    const idToken = this.#verifiable(details.idToken ?? expectedIdToken(request));
-    // A code or refresh token can be used only once, so it isn't sent before an ID token could be verified.
-    if (idToken?.required || idToken?.previous) await this.#jwts.loadKeys("idToken", signal);
-    const response = await this.#server.post({
-      endpoint: "token",
-      client: request,
-      prover,
-      form: async (clientFields, context) => {
-        const form = tokenForm(request, clientFields);
-        await appendAssertion?.(form, context);
-        return form;
-      },
-      signal,
-      onStatus,
-    });
-    const required = request.requireBinding ?? this.requireBinding;
-    const token = parseTokenResponse(response, { jkt: prover.jkt, required });
-    return idToken ? this.#withIdToken(token, request, { ...idToken, response: response.response }) : token;
-  }
-
-  /** Without the server's keys, an ID token that isn't required is ignored. */
-  #verifiable(idToken: ExpectedIdToken | undefined): ExpectedIdToken | undefined {
-    return idToken?.required || this.#jwts.canVerify ? idToken : undefined;
-  }
-
-  /** Verifies the ID token of the response. */
-  async #withIdToken(token: Token, request: TokenRequest, idToken: ExpectedIdToken & { response: Response }) {
-    const { raw, accessToken, refreshToken } = token;
-    const { clientId, dpopProver, signal } = request;
-    const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver), signal };
-    return new Token(raw, accessToken, refreshToken, await verifyIdToken(this.#jwts, raw.id_token, context));
   }
 
   /** Validates a callback and returns its code. */
@@ -266,17 +226,4 @@ export class OAuthClient {
     const { jkt, signer } = dpopProver;
     return { url: this.#server.endpoints.url("token").href, grantType, clientId, jkt, uri: signer.uri };
   }
-}
-
-/** What a token request needs besides its form. */
-interface TokenDetails {
-  appendAssertion?: AppendAssertion | undefined;
-  /** Default: what the grant and the scope imply. */
-  idToken?: ExpectedIdToken | undefined;
-  onStatus?: ((status: number) => void) | undefined;
-}
-
-/** Seconds since 1970, by the corrected clock. */
-function correctedTime({ clockOffset }: DPoPProver): number {
-  return Math.floor(Date.now() / 1000) + clockOffset;
 }

@@ -5,6 +5,7 @@ import { OAuthError } from "../../errors.js";
 import { assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import type { AssertionKey } from "../client-auth/client-assertion.js";
+import { correctedTime } from "../corrected-time.js";
 import { displayUrl } from "../http.js";
 import { hasOpenId } from "../server-jwt/expected-id-token.js";
 import type { ServerMetadata } from "../server-metadata.js";
@@ -150,7 +151,7 @@ function requestObjectSigner(
     if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
-  const now = () => Math.floor(Date.now() / 1000) + dpopProver.clockOffset;
+  const now = () => correctedTime(dpopProver);
   const { issuer } = server;
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
 }
