@@ -1,17 +1,16 @@
 /** The authorization request, for the user's browser (RFC 6749 §4.1.1), optionally pushed to the server (RFC 9126). */
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
-import { OAuthError } from "../../errors.js";
 import { assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import type { AssertionKey } from "../client-auth/client-assertion.js";
 import { correctedTime } from "../corrected-time.js";
-import { displayUrl } from "../http.js";
 import { hasOpenId } from "../server-jwt/expected-id-token.js";
 import type { ServerMetadata } from "../server-metadata.js";
 import { assertProver, createForm, type ExtraFields, type GrantRequest, withResource } from "../token/token-request.js";
 import { codeChallengeOf, pkcePair } from "./pkce.js";
-import { ownRequestObject, requestObjectForm, signRequestObject } from "./request-object.js";
+import { pushRequest, type SignObject } from "./pushed-request.js";
+import { signRequestObject } from "./request-object.js";
 import type { ResponseMode } from "./response-mode.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
@@ -110,7 +109,7 @@ export async function authorizationUrl(
       response_mode: responseMode,
       scope,
       state: assertString(state, "state"),
-      nonce,
+      nonce: nonce === undefined ? undefined : assertString(nonce, "nonce"),
       max_age: assertSeconds(maxAge),
       code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
@@ -121,7 +120,7 @@ export async function authorizationUrl(
   const signObject = requestObjectSigner(server, request, parameters, metadata);
   const url = server.endpoints.url("authorization");
   const form = request.pushed
-    ? createForm({ client_id: clientId, request_uri: await push(server, request, parameters, signObject) })
+    ? createForm({ client_id: clientId, request_uri: await pushRequest(server, request, parameters, signObject) })
     : await queryParameters(request, parameters, signObject);
   for (const [name, value] of form) url.searchParams.append(name, value);
   return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier, nonce, maxAge, responseMode });
@@ -136,8 +135,6 @@ async function queryParameters(
   if (signObject) return createForm({ client_id: clientId, request: await signObject(signal) });
   return createForm(parameters, extra);
 }
-
-type SignObject = (signal: AbortSignal | undefined) => Promise<string>;
 
 /** Returns the function that signs the request object, if the request has one. */
 function requestObjectSigner(
@@ -154,30 +151,6 @@ function requestObjectSigner(
   const now = () => correctedTime(dpopProver);
   const { issuer } = server;
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
-}
-
-/** Pushes the request and returns its `request_uri` (RFC 9126 §2.2). */
-async function push(
-  server: AuthorizationServer,
-  request: AuthorizationUrlRequest,
-  parameters: ExtraFields,
-  signObject: SignObject | undefined,
-) {
-  const { dpopProver: prover, extra, signal } = request;
-  const ownObject = signObject ? undefined : ownRequestObject(extra);
-  const { url, body, response } = await server.post({
-    endpoint: "pushedAuthorizationRequest",
-    client: request,
-    prover,
-    form: async (clientFields, context) => {
-      const object = signObject ? await signObject(context.signal) : ownObject;
-      if (object !== undefined) return requestObjectForm(clientFields, object);
-      return createForm({ ...clientFields, ...parameters }, extra); // always with `client_id` (§2.1)
-    },
-    signal,
-  });
-  if (typeof body?.request_uri === "string" && body.request_uri !== "") return body.request_uri;
-  throw new OAuthError("invalid-response", `The response of ${displayUrl(url)} lacks request_uri.`, { response });
 }
 
 function randomText(): string {

@@ -6,7 +6,6 @@ import type { SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { misconfigured } from "../assert.js";
 import type { AssertionKey } from "../client-auth/client-assertion.js";
-import type { ClientFields } from "../client-auth/client-auth.js";
 import { type ServerMetadata, supportedName } from "../server-metadata.js";
 import { createForm, type ExtraFields } from "../token/token-request.js";
 
@@ -53,30 +52,6 @@ export async function signRequestObject({ signer, keyId }: AssertionKey, object:
   };
   const trace = () => ({ kind: "request_object" as const, jti, jkt, uri: signer.uri, aud });
   return traced(signatureChannel, trace, () => signJwt(signer, withTime, { header: { alg, kid }, typ: TYPE, signal }));
-}
-
-/**
- * Creates the form that pushes a request object: the object and the client's authentication, nothing else (RFC 9126 §3).
- * An assertion identifies the client by itself.
- */
-export function requestObjectForm(clientFields: ClientFields, request: string): URLSearchParams {
-  const { client_id, ...authentication } = clientFields;
-  const hasAssertion = authentication.client_assertion !== undefined;
-  return createForm({ ...authentication, client_id: hasAssertion ? undefined : client_id, request });
-}
-
-/**
- * Returns the caller's own request object, if `extra` has one.
- *
- * @throws {OAuthError} With code `misconfigured` if `extra` has other parameters: they would be lost.
- */
-export function ownRequestObject({ request, ...others }: ExtraFields = {}): string | undefined {
-  if (request == null) return undefined;
-  const lost = Object.keys(others).find((name) => others[name] != null);
-  if (lost !== undefined)
-    throw misconfigured(`extra.${lost} can't be sent beside extra.request. Make it a claim of the request object.`);
-  if (typeof request === "string") return request;
-  throw misconfigured("extra.request must be a string.");
 }
 
 /** Claims of the JWT itself, which a parameter must not replace. `sub` would make it a client assertion (§10.8). */

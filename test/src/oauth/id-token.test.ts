@@ -448,8 +448,8 @@ describe("the authorization request with the scope openid", () => {
     expect(pendingWithout.nonce).toBeUndefined();
   });
 
-  it.each([-1, 1.5, Number.NaN])("rejects the maxAge %d", async (maxAge) => {
-    const request = clientOf().authorizationUrl({ ...agent(), redirectUri, maxAge });
+  it.each([{ maxAge: -1 }, { maxAge: 1.5 }, { maxAge: Number.NaN }, { nonce: "" }])("rejects %o", async (more) => {
+    const request = clientOf().authorizationUrl({ ...agent(), redirectUri, ...more });
     expect(await errorOf(request)).toMatchObject({ code: "misconfigured" });
   });
 });
