@@ -135,7 +135,7 @@ export class OAuthClient {
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
     return this.#withTimeLimit(request.signal, async (signal) => {
-      const code = await this.#codeOf(callback, { ...request, signal });
+      const code = await this.#codeOf(callback, request);
       const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
       return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
     });
@@ -206,9 +206,9 @@ export class OAuthClient {
 
   /** Validates a callback and returns its code. */
   async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
-    const { clientId, dpopProver, responseMode, signal } = request;
+    const { clientId, dpopProver, responseMode } = request;
     const state = assertString(request.state, "state");
-    const context = { clientId, now: correctedTime(dpopProver), signal };
+    const context = { clientId, now: correctedTime(dpopProver) };
     const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);
     const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
     const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;

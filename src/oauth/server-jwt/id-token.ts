@@ -1,5 +1,6 @@
 /** ID tokens (OpenID Connect Core §2) and their validation, in addition to that of every JWT (§3.1.3.7, §12.2). */
 import { createHash } from "node:crypto";
+import { OAuthError } from "../../errors.js";
 import type { Algorithm } from "../../jose/algorithms.js";
 import { algorithmNamed } from "../../jose/find-algorithm.js";
 import type { ExpectedIdToken } from "./expected-id-token.js";
@@ -31,7 +32,6 @@ export interface IdTokenContext extends ExpectedIdToken {
   accessToken: string;
   /** Seconds since 1970. */
   now: number;
-  signal?: AbortSignal | undefined;
   response: Response;
 }
 
@@ -50,17 +50,23 @@ export async function verifyIdToken(
   idToken: unknown,
   context: IdTokenContext,
 ): Promise<IdTokenClaims | null> {
-  const { required, clientId, now, signal, response } = context;
+  const { required, clientId, now, response } = context;
   const error = { what: "The ID token", response };
   if (idToken === undefined && !required) return null;
-  if (typeof idToken !== "string") throw invalidJwt(error, "is missing, although the scope contains openid");
+  if (idToken === undefined) throw missing(response);
+  if (typeof idToken !== "string") throw invalidJwt(error, "isn't a string");
   const requiredClaims = ["sub", "iat"];
-  const { claims, alg } = await jwts.verify("idToken", idToken, { clientId, requiredClaims, now, signal, response });
+  const { claims, alg } = await jwts.verify("idToken", idToken, { clientId, requiredClaims, now, response });
   for (const [claim, check] of Object.entries(CHECKS)) {
     const expected = check(claims, context, alg);
     if (expected !== undefined) throw wrongClaim(error, claim, expected);
   }
   return claims as IdTokenClaims; // the typed members were checked above
+}
+
+function missing(response: Response): OAuthError {
+  const message = "The token response lacks an ID token, which the scope openid requires. Its token was not accepted.";
+  return new OAuthError("invalid-response", message, { response });
 }
 
 /** Returns what is expected if the claim doesn't have that value. */

@@ -1,6 +1,5 @@
 /** The server's public keys (RFC 7517 §5) from its `jwks_uri`: cached, and fetched again when a key isn't among them. */
 import type { createLocalJWKSet, JSONWebKeySet } from "jose";
-import { untilAborted } from "../../deadline.js";
 import { OAuthError } from "../../errors.js";
 import { LruMap } from "../../lru-map.js";
 import { errorResponse } from "../error-response.js";
@@ -13,7 +12,7 @@ export type KeySet = ReturnType<typeof createLocalJWKSet>;
 export interface KeySetSource {
   readonly url: URL;
   readonly fetch: typeof fetch;
-  /** Milliseconds. The time limit of the request. */
+  /** Milliseconds. The time limit of the request, which isn't aborted when a caller stops waiting. */
   readonly timeout: number;
 }
 
@@ -41,24 +40,23 @@ const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
  */
 export async function withKeySet<T>(
   source: KeySetSource,
-  signal: AbortSignal | undefined,
   verify: (keys: KeySet) => Promise<T>,
   isKeyError: (error: unknown) => boolean,
 ): Promise<T> {
   const cached = keySet(source, LIFETIME);
-  const keys = await untilAborted(signal, () => cached.keys);
+  const keys = await cached.keys;
   try {
     return await verify(keys);
   } catch (error) {
     const current = isKeyError(error) ? keySet(source, MIN_INTERVAL) : cached;
     if (current === cached) throw error;
-    return verify(await untilAborted(signal, () => current.keys));
+    return verify(await current.keys);
   }
 }
 
 /** Fetches the keys if they aren't cached, so that a later verification doesn't fail because of the network. */
-export async function loadKeySet(source: KeySetSource, signal: AbortSignal | undefined): Promise<void> {
-  await untilAborted(signal, () => keySet(source, LIFETIME).keys);
+export async function loadKeySet(source: KeySetSource): Promise<void> {
+  await keySet(source, LIFETIME).keys;
 }
 
 /**

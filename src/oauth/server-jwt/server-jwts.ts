@@ -25,7 +25,7 @@ export interface ServerJwtOptions {
 export type JwtKind = "idToken" | "authorizationResponse";
 
 /** What the caller knows about a JWT. */
-export type JwtContext = Pick<ExpectedJwt, "clientId" | "requiredClaims" | "now" | "signal" | "response">;
+export type JwtContext = Pick<ExpectedJwt, "clientId" | "requiredClaims" | "now" | "response">;
 
 const KINDS = {
   idToken: {
@@ -43,7 +43,7 @@ const KINDS = {
 /** The algorithm if neither the client nor the server names one (OpenID Connect Registration §2, JARM §3). */
 const DEFAULT_ALGORITHM = "RS256";
 
-/** Verifies the JWTs of one server. */
+/** Verifies the JWTs of one server. The caller limits the time. */
 export class ServerJwts {
   readonly #options: ServerOptions & ServerJwtOptions;
   readonly #issuer: string | undefined;
@@ -73,9 +73,9 @@ export class ServerJwts {
    *
    * @throws {OAuthError} As {@link ServerJwts.assertVerifiable} does, and if the keys can't be fetched.
    */
-  async loadKeys(kind: JwtKind, signal: AbortSignal | undefined): Promise<void> {
+  async loadKeys(kind: JwtKind): Promise<void> {
     this.assertVerifiable(kind);
-    await loadKeySet(this.#known().source, signal);
+    await loadKeySet(this.#known().source);
   }
 
   /**

@@ -20,7 +20,6 @@ export interface ExpectedJwt {
   requiredClaims?: readonly string[];
   /** Seconds since 1970. */
   now: number;
-  signal?: AbortSignal | undefined;
   /** The response that contains the JWT, for errors. */
   response?: Response | undefined;
 }
@@ -43,7 +42,7 @@ export const CLOCK_TOLERANCE = 60;
  *   what was expected, but doesn't contain any part of the JWT except `alg`.
  */
 export async function verifyJwt(jwt: string, source: KeySetSource, expected: ExpectedJwt): Promise<VerifiedJwt> {
-  const { issuer, clientId: audience, algorithms, requiredClaims = [], now, signal } = expected;
+  const { issuer, clientId: audience, algorithms, requiredClaims = [], now } = expected;
   const options: JWTVerifyOptions = {
     issuer,
     audience,
@@ -54,7 +53,7 @@ export async function verifyJwt(jwt: string, source: KeySetSource, expected: Exp
   };
   try {
     const verify = (keys: KeySet) => verifyByAnyKey(jwt, keys, options);
-    const { payload, protectedHeader } = await withKeySet(source, signal, verify, isKeyError);
+    const { payload, protectedHeader } = await withKeySet(source, verify, isKeyError);
     const hasOtherAudience = Array.isArray(payload.aud) && payload.aud.some((value) => value !== audience);
     if (hasOtherAudience) throw wrongClaim(expected, "aud", `only ${audience}`);
     return { claims: payload, alg: protectedHeader.alg };

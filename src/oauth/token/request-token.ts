@@ -19,7 +19,7 @@ export interface TokenDetails {
 }
 
 /**
- * Requests a token.
+ * Requests a token. The caller limits the time.
  *
  * @throws {OAuthError} If the request fails, or anything in the response isn't valid.
  * @throws {SignerError} If a key can't sign.
@@ -34,7 +34,7 @@ export async function requestToken(
   const { dpopProver: prover, signal } = request;
   const idToken = verifiable(details.idToken ?? expectedIdToken(request), jwts);
   // A code or refresh token can be used only once, so it isn't sent before an ID token could be verified.
-  if (idToken?.required || idToken?.previous) await jwts.loadKeys("idToken", signal);
+  if (idToken?.required || idToken?.previous) await jwts.loadKeys("idToken");
   const response = await server.post({
     endpoint: "token",
     client: request,
@@ -60,9 +60,9 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 async function withIdToken(
   { raw, accessToken, refreshToken }: Token,
   jwts: ServerJwts,
-  { clientId, dpopProver, signal }: TokenRequest,
+  { clientId, dpopProver }: TokenRequest,
   idToken: ExpectedIdToken & { response: Response },
 ): Promise<Token> {
-  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver), signal };
+  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver) };
   return new Token(raw, accessToken, refreshToken, await verifyIdToken(jwts, raw.id_token, context));
 }

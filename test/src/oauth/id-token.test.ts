@@ -13,11 +13,13 @@ import {
 } from "hardproof";
 import { UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hasMlDsa } from "../../emulators/ml-dsa.js";
 import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
 
 const clientId = "my-agent";
 const redirectUri = "https://app.example.com/callback";
-const accessToken = "the-access-token";
+/** An example of OpenID Connect Core, Appendix A.3, which also has its hash. */
+const accessToken = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
 let server: StubOpenId;
 let prover: DPoPProver;
 let key: ProviderKey;
@@ -48,6 +50,13 @@ const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
 const seconds = () => Math.floor(Date.now() / 1000);
 const hashOf = (algorithm: string, bytes: number, options = {}) =>
   createHash(algorithm, options).update(accessToken).digest().subarray(0, bytes).toString("base64url");
+const hashes = new Map([
+  ["ES384", hashOf("sha384", 24)],
+  ["ES512", hashOf("sha512", 32)],
+  ["EdDSA", hashOf("sha512", 32)],
+  ["PS256", hashOf("sha256", 16)],
+  ...(hasMlDsa ? [["ML-DSA-44", hashOf("shake256", 32, { outputLength: 64 })] as const] : []),
+]);
 const claimsOf = (more: object = {}) => ({
   iss: server.origin,
   sub: "alice",
@@ -55,7 +64,7 @@ const claimsOf = (more: object = {}) => ({
   exp: seconds() + 300,
   iat: seconds(),
   nonce: "the-nonce",
-  at_hash: hashOf("sha256", 16),
+  at_hash: "77QmUPtjPfzWtF2AnpK9RQ",
   ...more,
 });
 const respondWith = (id_token: unknown) => server.respondToToken({ access_token: accessToken, id_token });
@@ -213,16 +222,11 @@ describe("the signature of an ID token", () => {
     }
   });
 
-  it.each([
-    ["ES384", () => hashOf("sha384", 24)],
-    ["ES512", () => hashOf("sha512", 32)],
-    ["EdDSA", () => hashOf("sha512", 32)],
-    ["PS256", () => hashOf("sha256", 16)],
-  ])("can be by %s, whose hash is that of at_hash (§3.1.3.6)", async (alg, hash) => {
+  it.each([...hashes])("can be by %s, whose hash is that of at_hash (§3.1.3.6)", async (alg, at_hash) => {
     const { jwk, sign } = await providerKey(alg);
     server.publish(jwk);
     const client = () => clientOf({ id_token_signing_alg_values_supported: [alg] });
-    respondWith(await sign(claimsOf({ at_hash: hash() })));
+    respondWith(await sign(claimsOf({ at_hash })));
     expect((await login(client())).idTokenClaims).toMatchObject({ sub: "alice" });
     respondWith(await sign(claimsOf({ at_hash: "x" })));
     expect((await errorOf(login(client()))).message).toContain("wrong at_hash");
@@ -251,8 +255,8 @@ describe("the signature of an ID token", () => {
 
 describe("a response", () => {
   it.each([
-    ["is missing", undefined, "is missing, although the scope contains openid"],
-    ["isn't text", { s3cret: 1 }, "is missing, although the scope contains openid"],
+    ["is missing", undefined, "lacks an ID token, which the scope openid requires"],
+    ["isn't text", { s3cret: 1 }, "The ID token isn't a string"],
     ["isn't a JWT", "s3cret", "isn't a signed JWT"],
     ["is encrypted", "eyJhbGciOiJSU0EtT0FFUCJ9.s3cret.a.b.c", "is encrypted. Register the client"],
     ["isn't a JSON object", null, "isn't a signed JWT"],
@@ -319,7 +323,7 @@ describe("which grants check an ID token", () => {
     server.respondToToken({ access_token: accessToken });
     const request = { ...agent(), scope: "openid" };
     const loginRequest = clientOf().getTokenWithDPoP({ ...request, grantType: "authorization_code" });
-    expect((await errorOf(loginRequest)).message).toContain("is missing");
+    expect((await errorOf(loginRequest)).message).toContain("lacks an ID token");
     await clientOf().getTokenWithDPoP({ ...request, grantType: "refresh_token" });
     await clientOf().clientCredentials(request);
   });
@@ -334,7 +338,7 @@ describe("which grants check an ID token", () => {
       interval: 0,
     });
     const device = await clientOf().deviceAuthorization({ ...agent(), scope: "openid" });
-    expect((await errorOf(device.token())).message).toContain("The ID token is missing");
+    expect((await errorOf(device.token())).message).toContain("lacks an ID token");
     const withoutOpenId = await clientOf().deviceAuthorization({ ...agent(), scope: "read" });
     expect((await withoutOpenId.token()).accessToken).toBe(accessToken);
   });
