@@ -365,6 +365,15 @@ describe("a refreshed ID token", () => {
     expect((await refreshWith(claims, null)).idTokenClaims).toMatchObject(claims);
   });
 
+  it("must be for the user of the current token of a token source", async () => {
+    server.respondToToken({ access_token: accessToken, refresh_token: "r", id_token: await key.sign(claimsOf()) });
+    const token = await login();
+    const source = tokenSource({ clientId, client: clientOf(), prover, grantType: "refresh_token", token });
+    await source.token();
+    respondWith(await key.sign(claimsOf({ sub: "mallory" })));
+    expect((await errorOf(source.renew(token))).message).toContain("wrong sub");
+  });
+
   it("must be for the user of a stored token, after a restart too", async () => {
     const store = memoryTokenStore();
     const sourceOf = (token?: Token) =>
