@@ -2,7 +2,7 @@
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import fc from "fast-check";
-import { type AuthorizationUrlRequest, DPoPProver, OAuthClient, type OAuthError, type SignatureTrace } from "hardproof";
+import { DPoPProver, OAuthClient, type OAuthError, type SignatureTrace } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -23,7 +23,7 @@ afterAll(() => server.close());
 
 const clientOf = (metadata: object = {}, options: object = {}) =>
   new OAuthClient({ baseUrl: server.origin, metadata: server.metadata(metadata), ...options });
-const requestOf = (more: Partial<AuthorizationUrlRequest> = {}): AuthorizationUrlRequest => ({
+const requestOf = (more: object = {}) => ({
   clientId,
   dpopProver: prover,
   redirectUri,
@@ -31,10 +31,9 @@ const requestOf = (more: Partial<AuthorizationUrlRequest> = {}): AuthorizationUr
   requestObject: { signer },
   ...more,
 });
-const urlOf = async (more: Partial<AuthorizationUrlRequest> = {}, client = clientOf()) =>
+const urlOf = async (more: object = {}, client = clientOf()) =>
   new URL((await client.authorizationUrl(requestOf(more))).url).searchParams;
-const objectOf = async (more?: Partial<AuthorizationUrlRequest>, client?: OAuthClient) =>
-  (await urlOf(more, client)).get("request") ?? "";
+const objectOf = async (more?: object, client?: OAuthClient) => (await urlOf(more, client)).get("request") ?? "";
 const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
   work.then(
     () => expect.unreachable(),
@@ -177,7 +176,7 @@ describe("the server's metadata", () => {
 });
 
 describe("a pushed request object", () => {
-  const push = async (options: object, more: Partial<AuthorizationUrlRequest> = {}) => {
+  const push = async (options: object, more: object = {}) => {
     const parameters = await urlOf({ pushed: true, ...more }, clientOf({}, options));
     expect(Object.fromEntries(parameters)).toEqual({ client_id: clientId, request_uri: "urn:request:1" });
     return server.requests.at(-1);
