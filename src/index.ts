@@ -52,9 +52,11 @@ export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
+export type { AuthorizationCallback } from "./oauth/grants/callback-parameters.js";
 export type { DeviceAuthorization } from "./oauth/grants/device-authorization.js";
 export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
 export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
+export type { ResponseMode } from "./oauth/grants/response-mode.js";
 export type { TokenExchangeRequest, TokenType } from "./oauth/grants/token-exchange.js";
 export {
   type DeviceCodeRequest,
@@ -63,6 +65,8 @@ export {
   type OAuthClientOptions,
   type RefreshRequest,
 } from "./oauth/oauth-client.js";
+export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
+export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
 export type {

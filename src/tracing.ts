@@ -2,7 +2,7 @@
  * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key;
  * they never contain a proof, a token or a secret.
  *
- * - `hardproof.signature`: One DPoP proof or client assertion; {@link SignatureTrace}.
+ * - `hardproof.signature`: One DPoP proof, client assertion or request object; {@link SignatureTrace}.
  * - `hardproof.token`: One call that requests a token, including its retries; {@link TokenTrace}.
  *
  * Each has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
@@ -22,18 +22,18 @@ interface Outcome {
 /** Message of the channel `hardproof.signature`. */
 export interface SignatureTrace extends Outcome {
   /** What was signed. */
-  readonly kind: "dpop" | "client_assertion";
+  readonly kind: "dpop" | "client_assertion" | "request_object";
   /** The JWT's `jti` claim. */
   readonly jti: string;
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
   /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
   readonly uri: string | undefined;
-  /** The proof's HTTP method. Not set for a client assertion. */
+  /** The proof's HTTP method. Set only for a proof. */
   readonly htm?: string;
-  /** The proof's URL, without query and fragment. Not set for a client assertion. */
+  /** The proof's URL, without query and fragment. Set only for a proof. */
   readonly htu?: string;
-  /** The audience of a client assertion. Not set for a proof. */
+  /** The audience of a client assertion or request object. Not set for a proof. */
   readonly aud?: string;
 }
 
@@ -55,7 +55,7 @@ export interface TokenTrace extends Outcome {
   statusCode?: number;
 }
 
-/** Publishes each DPoP proof and client assertion. */
+/** Publishes each DPoP proof, client assertion and request object. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
 /** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");

@@ -4,6 +4,7 @@ import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
 import { assertString } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
+import { correctedTime } from "./corrected-time.js";
 import { discoverMetadata } from "./discovery.js";
 import { type AuthorizationCodeRequest, parseCallback } from "./grants/authorization-callback.js";
 import {
@@ -11,11 +12,18 @@ import {
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
+import { type AuthorizationCallback, callbackParameters } from "./grants/callback-parameters.js";
 import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
-import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { isSignedMode, responseParameters } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
+import { withTimeLimit } from "./http.js";
+import { hasOpenId } from "./server-jwt/expected-id-token.js";
+import type { IdTokenClaims } from "./server-jwt/id-token.js";
+import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import type { ExpectedBinding } from "./token/binding.js";
+import { requestToken, type TokenDetails } from "./token/request-token.js";
 import { Token } from "./token/token.js";
 import {
   type AnyTokenRequest,
@@ -23,13 +31,11 @@ import {
   type GrantRequest,
   grantRequest,
   type TokenRequest,
-  tokenForm,
 } from "./token/token-request.js";
-import { parseTokenResponse } from "./token/token-response.js";
 import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 /** Options of {@link OAuthClient}. */
-export interface OAuthClientOptions extends ServerOptions {
+export interface OAuthClientOptions extends ServerOptions, ServerJwtOptions {
   /**
    * Rejects a token unless the response, or a JWT access token, confirms that it is bound to the key or certificate of the
    * request. A token that is bound to a different one is always rejected.
@@ -44,6 +50,8 @@ export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | 
 export type RefreshRequest = GrantRequest & {
   /** The current refresh token. */
   refreshToken: string;
+  /** The `idTokenClaims` of the current token. A new ID token must be for the same user (OpenID Connect Core §12.2). */
+  idTokenClaims?: IdTokenClaims | null | undefined;
 };
 
 /** Options of {@link OAuthClient.deviceCode}. */
@@ -66,11 +74,13 @@ export type DeviceCodeRequest = GrantRequest & {
 export class OAuthClient {
   readonly #server: AuthorizationServer;
   readonly #options: OAuthClientOptions;
+  readonly #jwts: ServerJwts;
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
     this.#server = new AuthorizationServer(options);
     this.#options = options;
+    this.#jwts = new ServerJwts(options);
   }
 
   /**
@@ -130,42 +140,50 @@ export class OAuthClient {
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
     const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
-    return authorizationUrl(this.#server, { ...request, pushed });
+    if (hasOpenId(request.scope)) this.#jwts.assertVerifiable("idToken");
+    if (isSignedMode(request.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
+    return authorizationUrl(this.#server, { ...request, pushed }, this.metadata);
   }
 
   /**
    * Completes the authorization code grant (RFC 6749 §4.1): validates the callback and exchanges its code for a token.
    *
-   * @param callbackUrl - The complete URL that the server redirected the browser to.
+   * @param callback - The complete URL that the server redirected the browser to, or the form that was posted to it.
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
-  async authorizationCode(callbackUrl: string | URL, request: AuthorizationCodeRequest): Promise<Token> {
-    const { issuer } = this.#server;
-    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
-    const state = assertString(request.state, "state");
-    const code = parseCallback(callbackUrl, { state, issuer, issuerRequired });
+  async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
+    const { nonce = null, maxAge } = request;
     const fields = {
-      code,
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
-    return this.#getToken(grantRequest("authorization_code", request, fields));
+    return this.#withTimeLimit(request.signal, async (signal) => {
+      const code = await this.#codeOf(callback, request);
+      const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
+      return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
+    });
   }
 
   /**
-   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one.
+   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token or ID token, the result has the
+   * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
     const refreshToken = assertString(request.refreshToken, "refreshToken");
-    const token = await this.#getToken(grantRequest("refresh_token", request, { refresh_token: refreshToken }));
-    return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
+    const previous = request.idTokenClaims ?? undefined;
+    const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
+    const token = await this.#getToken(tokenRequest, { idToken: { required: false, previous } });
+    const idTokenClaims = token.idTokenClaims ?? previous;
+    return new Token(token.raw, token.accessToken, token.refreshToken ?? refreshToken, idTokenClaims);
   }
 
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
   async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest));
+    const idToken = { required: hasOpenId(request.scope) };
+    if (idToken.required) this.#jwts.assertVerifiable("idToken");
+    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest, { idToken }));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
@@ -183,7 +201,7 @@ export class OAuthClient {
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
-    return this.#getToken(tokenRequest, appendAssertion);
+    return this.#getToken(tokenRequest, { appendAssertion });
   }
 
   /** Revokes a token (RFC 7009). Succeeds for a token that the server doesn't know. */
@@ -196,25 +214,35 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
-  async #getToken(request: AnyTokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
+  async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
     this.#server.assertUsable(request);
     const trace = () => this.#trace(request);
+    const binding = this.#expectedBinding(request);
     return traced(tokenChannel, trace, async (message) => {
-      const response = await this.#server.post({
-        endpoint: "token",
-        client: request,
-        prover: request.dpopProver,
-        form: async (clientFields, context) => {
-          const form = tokenForm(request, clientFields);
-          await appendAssertion?.(form, context);
-          return form;
-        },
-        signal: request.signal,
-        onStatus: (statusCode) => Object.assign(message ?? {}, { statusCode }),
-      });
-      return parseTokenResponse(response, this.#expectedBinding(request));
+      const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
+      return this.#withTimeLimit(request.signal, (signal) =>
+        requestToken(this.#server, this.#jwts, { ...request, signal }, { ...details, binding, onStatus }),
+      );
     });
+  }
+
+  /** Validates a callback and returns its code. */
+  async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
+    const { clientId, dpopProver, responseMode } = request;
+    const state = assertString(request.state, "state");
+    const context = { clientId, now: correctedTime(dpopProver) };
+    const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);
+    const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
+    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
+    return parseCallback(parameters, { state, issuer: this.#server.issuer, issuerRequired });
+  }
+
+  /** Limits the time of one call to the token endpoint, including the server's keys. */
+  #withTimeLimit<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeout = DEFAULT_TIMEOUT } = this.#options;
+    const url = this.#server.endpoints.url("token");
+    return withTimeLimit({ url, timeout, signal }, (deadline) => work(deadline.signal));
   }
 
   #expectedBinding({ dpopProver, binding, requireBinding }: AnyTokenRequest): ExpectedBinding {

@@ -55,6 +55,8 @@ export class TokenRenewal {
   /** The caller's token, until its first use. Its lifetime counts from the creation of the source. */
   #initial: { token: Token; receivedAt: number } | undefined;
   #refreshToken: string | null;
+  /** Of the latest ID token. */
+  #idTokenClaims: Token["idTokenClaims"] = null;
   /** Whether the grant was sent, so that its code may be spent. */
   #isGrantUsed: boolean;
 
@@ -117,7 +119,7 @@ export class TokenRenewal {
    */
   #refreshRequest(refreshToken: string): RefreshRequest {
     const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
-    const request = { ...grant, ...this.#binding, refreshToken };
+    const request = { ...grant, ...this.#binding, refreshToken, idTokenClaims: this.#idTokenClaims };
     if (grant.grantType === "refresh_token") return { ...request, extra: { ...extra, resource } };
     return { ...request, scope: null, extra: { resource } };
   }
@@ -158,16 +160,19 @@ export class TokenRenewal {
 
   /** @param issuedAt - The earliest time at which the token's lifetime may have begun. */
   async #save(token: Token, issuedAt: number): Promise<ExpiringToken> {
-    const { raw, refreshToken, expiresIn } = token;
+    const { raw, refreshToken, expiresIn, idTokenClaims } = token;
     const expiresAt = expiresIn === null ? null : issuedAt + expiresIn * 1000;
     this.#refreshToken = refreshToken;
-    await this.#updateStore((store) => store.set(this.#storeKey, { raw, refreshToken, expiresAt }));
+    this.#idTokenClaims = idTokenClaims;
+    const stored = { raw, refreshToken, expiresAt, ...(idTokenClaims && { idTokenClaims }) };
+    await this.#updateStore((store) => store.set(this.#storeKey, stored));
     return { token, expiresAt };
   }
 
   async #load(): Promise<ExpiringToken | undefined> {
     const stored = restoreToken(await this.#store?.get(this.#storeKey), this.#expectedBinding());
     this.#refreshToken = stored?.token.refreshToken ?? this.#refreshToken;
+    this.#idTokenClaims = stored?.token.idTokenClaims ?? this.#idTokenClaims;
     return stored;
   }
 
@@ -197,7 +202,7 @@ export class TokenRenewal {
 function restoreToken(stored: StoredToken | undefined, expected: ExpectedBinding): ExpiringToken | undefined {
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
-  const token = new Token(stored.raw, accessToken, stored.refreshToken);
+  const token = new Token(stored.raw, accessToken, stored.refreshToken, stored.idTokenClaims);
   return bindingProblem(token, expected) === undefined ? { token, expiresAt: stored.expiresAt } : undefined;
 }
 
@@ -211,5 +216,6 @@ function wasNotSent(reason: unknown): boolean {
 }
 
 function withRefreshToken(token: Token, refreshToken: string | null): Token {
-  return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
+  const { raw, accessToken, idTokenClaims } = token;
+  return token.refreshToken === null ? new Token(raw, accessToken, refreshToken, idTokenClaims) : token;
 }

@@ -9,6 +9,8 @@ export interface StoredToken {
   readonly refreshToken: string | null;
   /** Milliseconds since 1970. `null` if the server doesn't report a lifetime. */
   readonly expiresAt: number | null;
+  /** The claims of the latest ID token, if there was one. */
+  readonly idTokenClaims?: Token["idTokenClaims"];
 }
 
 /**

@@ -25,7 +25,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
-    clientDefaults: { id_token_signed_response_alg: "ES256" },
+    clientDefaults: { id_token_signed_response_alg: "ES256", authorization_signed_response_alg: "ES256" },
     ttl: {
       AccessToken: 10 * minute,
       AuthorizationCode: minute,
@@ -76,6 +76,8 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
         successSource: (ctx) => page(ctx, "done"),
       },
       pushedAuthorizationRequests: { enabled: true },
+      requestObjects: { enabled: true },
+      jwtResponseModes: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,

@@ -1,5 +1,6 @@
 /** Tokens (RFC 6749 §5.1), and the key or certificate that they are bound to (RFC 9449 §6, RFC 8705 §3.1). */
 import { inspect } from "node:util";
+import type { IdTokenClaims } from "../server-jwt/id-token.js";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
@@ -23,6 +24,11 @@ export class Token {
   readonly cnfJkt: string | null;
   /** The same for the certificate that the token is bound to: `cnf["x5t#S256"]` (RFC 8705 §3.1). */
   readonly cnfX5t: string | null;
+  /**
+   * The claims of the ID token, which was verified (OpenID Connect Core §3.1.3.7). `null` if there isn't one, or it
+   * wasn't verified.
+   */
+  readonly idTokenClaims: IdTokenClaims | null;
   /** The response's JSON object. */
   readonly raw: Readonly<Record<string, unknown>>;
 
@@ -30,11 +36,13 @@ export class Token {
    * @param raw - The response's JSON object.
    * @param accessToken - Its `access_token`.
    * @param refreshToken - The current refresh token. Default: that of the response.
+   * @param idTokenClaims - The claims of the verified ID token.
    */
   constructor(
     raw: Readonly<Record<string, unknown>>,
     accessToken: string,
     refreshToken: string | null = stringOrNull(raw.refresh_token) || null,
+    idTokenClaims: IdTokenClaims | null = null,
   ) {
     this.accessToken = accessToken;
     this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
@@ -44,13 +52,15 @@ export class Token {
     this.expiresIn = seconds(raw.expires_in);
     this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
+    this.idTokenClaims = idTokenClaims;
     this.raw = raw;
   }
 
   /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
-    const { tokenType, expiresIn, scope, cnfJkt, cnfX5t } = this;
-    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt, cnfX5t })}`;
+    const { tokenType, expiresIn, scope, cnfJkt, cnfX5t, idTokenClaims } = this;
+    const user = idTokenClaims && { sub: idTokenClaims.sub };
+    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt, cnfX5t, ...user })}`;
   }
 }
 

@@ -136,6 +136,7 @@ describe("token responses", () => {
       expiresIn: 300,
       scope: "read",
       refreshToken: "r",
+      idTokenClaims: null,
       cnfJkt: prover.jkt,
       cnfX5t: null,
       raw: body,
@@ -282,7 +283,8 @@ describe("error responses", () => {
       clientId: "my-agent",
       redirectUri: "http://127.0.0.1/callback",
       pushed: true,
-      extra: shortValues,
+      maxAge: 1,
+      extra: { ...shortValues, max_age: undefined },
     });
     for (const request of [pushed, requestToken({ extra: shortValues })])
       expect(await errorOf(request)).toMatchObject({

@@ -1,0 +1,7 @@
+/** The time by the corrected clock of a prover. */
+import type { DPoPProver } from "../dpop/prover.js";
+
+/** Returns the seconds since 1970, by the clock that the prover's proofs have (RFC 9449 §11.1), or the system's. */
+export function correctedTime(prover: DPoPProver | undefined): number {
+  return Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0);
+}
