@@ -17,6 +17,7 @@ import {
   type DpopAlg,
   type DpopSession,
   StaticPrivateKeyJwtProvider,
+  type StoredOAuthTokens,
 } from "@modelcontextprotocol/client";
 import { type DPoPProver, type JwtOptions, OAuthError, type Signer, signJwt } from "hardproof";
 
@@ -109,21 +110,37 @@ export interface HardwareKeyProviderOptions extends ClientAssertionOptions, Dpop
   scope?: string | undefined;
   /** Makes the proofs. Tokens are bound to its key. */
   prover: DPoPProver;
+  /** Rejects a token that isn't bound to a key. The SDK sends such a token as `Bearer`. Default: true. */
+  requireBinding?: boolean | undefined;
 }
 
 /** Tokens for the client itself (`client_credentials`), with `private_key_jwt` and DPoP by keys in hardware. */
 export class HardwareKeyProvider extends StaticPrivateKeyJwtProvider {
   readonly #session: DpopSession;
+  readonly #requireBinding: boolean;
 
-  constructor({ issuer, clientId, scope, prover, supportedAlgorithms, ...assertion }: HardwareKeyProviderOptions) {
+  constructor(options: HardwareKeyProviderOptions) {
+    const { issuer, clientId, scope, prover, supportedAlgorithms, requireBinding = true } = options;
     // The SDK's provider sends one fixed assertion. It is replaced by one that is signed for each request.
     super({ clientId, expectedIssuer: issuer, jwtBearerAssertion: "", ...(scope !== undefined && { scope }) });
-    this.addClientAuthentication = privateKeyJwt({ issuer, clientId, ...assertion });
+    this.addClientAuthentication = privateKeyJwt(options);
     this.#session = dpopSession(prover, { supportedAlgorithms });
+    this.#requireBinding = requireBinding;
   }
 
-  /** The same session for every request. */
+  /** Returns the same session for every request. */
   dpop(): DpopSession {
     return this.#session;
   }
+
+  /** @throws {OAuthError} With code `binding` if the token isn't bound to a key, although that is required. */
+  override saveTokens(tokens: StoredOAuthTokens): void {
+    if (this.#requireBinding && tokens.token_type.toLowerCase() !== "dpop") throw notBound(tokens.token_type);
+    super.saveTokens(tokens);
+  }
+}
+
+function notBound(type: string): OAuthError {
+  const message = `The authorization server issued a token of type ${type}, which isn't bound to the key.`;
+  return new OAuthError("binding", `${message} Enable DPoP for this client at the authorization server.`);
 }

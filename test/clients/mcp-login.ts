@@ -20,9 +20,8 @@ export class LoginProvider implements OAuthClientProvider {
   readonly redirectUrl: string;
   readonly clientMetadata: OAuthClientMetadata;
   readonly stored: LoginState;
-  /** The parameters of the last callback, which `finishAuth` takes. */
-  callback: URLSearchParams | undefined;
   readonly #session: DpopSession;
+  #callback: URLSearchParams | undefined;
   #verifier = "";
   #discovery: OAuthDiscoveryState | undefined;
 
@@ -37,6 +36,18 @@ export class LoginProvider implements OAuthClientProvider {
       response_types: ["code"],
       token_endpoint_auth_method: "none",
     };
+  }
+
+  /**
+   * Returns the parameters of the last callback, which `finishAuth` takes. Each callback is returned once.
+   *
+   * @throws If the user wasn't asked to log in since then.
+   */
+  takeCallback(): URLSearchParams {
+    const callback = this.#callback;
+    this.#callback = undefined;
+    if (!callback) throw new Error("The SDK didn't ask the user to log in.");
+    return callback;
   }
 
   dpop(): DpopSession {
@@ -60,7 +71,7 @@ export class LoginProvider implements OAuthClientProvider {
   }
 
   async redirectToAuthorization(url: URL): Promise<void> {
-    this.callback = new URL(await authorizeInBrowser(url.href, this.redirectUrl)).searchParams;
+    this.#callback = new URL(await authorizeInBrowser(url.href, this.redirectUrl)).searchParams;
   }
 
   saveCodeVerifier(verifier: string): void {

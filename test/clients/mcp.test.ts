@@ -184,7 +184,7 @@ describe("version 2 with the login of a user", () => {
     const provider = login({ client: client() });
     await expect(connectV2(server.url, { authProvider: provider })).rejects.toThrow(UnauthorizedError);
     const transport = new StreamableHTTPClientTransport(new URL(server.url), { authProvider: provider });
-    await transport.finishAuth(provider.callback ?? expect.unreachable());
+    await transport.finishAuth(provider.takeCallback());
     const first = await open(() => connectV2(server.url, { authProvider: provider }));
     expect(await first.call("whoami")).toBe(CLIENT_ID);
     expect(decodeJwt(latestToken())).toMatchObject({ sub: "alice", cnf: { jkt: prover.jkt } });
@@ -196,7 +196,7 @@ describe("version 2 with the login of a user", () => {
     const second = await open(() => connectV2(server.url, { authProvider: restarted }));
     expect(await second.call("whoami")).toBe(CLIENT_ID);
     expect(requests.token().map(({ body }) => new URLSearchParams(body).get("grant_type"))).toContain("refresh_token");
-    expect(restarted.callback).toBeUndefined();
+    expect(() => restarted.takeCallback()).toThrow("log in");
   });
 });
 
@@ -213,6 +213,24 @@ describe("an MCP server that refers to another authorization server", () => {
     expect(error).toBeInstanceOf(OAuthError);
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining(other.issuer) });
     expect(other.requests.filter(({ method }) => method === "POST")).toEqual([]);
+  });
+});
+
+describe("HardwareKeyProvider", () => {
+  const unbound = { access_token: "unbound", token_type: "Bearer" };
+
+  it("rejects a token that isn't bound to a key, which the SDK would send as Bearer", () => {
+    const provider = new HardwareKeyProvider(options());
+    expect(() => provider.saveTokens(unbound)).toThrow(expect.objectContaining({ code: "binding" }));
+    expect(provider.tokens()).toBeUndefined();
+    provider.saveTokens({ ...unbound, token_type: "dpop" });
+    expect(provider.tokens()).toBeDefined();
+  });
+
+  it("accepts such a token if requireBinding is false", () => {
+    const provider = new HardwareKeyProvider({ ...options(), requireBinding: false });
+    provider.saveTokens(unbound);
+    expect(provider.tokens()).toEqual(unbound);
   });
 });
 
