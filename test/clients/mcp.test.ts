@@ -12,7 +12,7 @@ import { type AuthorizationServer, authorizationServer, confidential } from "../
 import type { RecordedRequest } from "../servers/loopback-server.js";
 import { mcpServer, type RunningMcpServer } from "../servers/mcp-server.js";
 import { type Agent, agentV1, connectV2 } from "./mcp-agents.js";
-import { LoginProvider } from "./mcp-login.js";
+import { LoginProvider, type LoginState } from "./mcp-login.js";
 
 const CLIENT_ID = "mcp-agent";
 const REDIRECT_URI = "http://127.0.0.1/callback";
@@ -128,11 +128,11 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
 
   it("continues its session when the MCP server rotates its nonce", async () => {
     const agent = await open(connect);
+    const requests = recorder();
     await agent.call("whoami");
     server.rotateNonce();
-    const requests = recorder();
     expect(await agent.call("whoami")).toBe(CLIENT_ID);
-    expect(requests.mcp().map(({ status }) => status)).toEqual([401, 200]);
+    expect(requests.mcp().map(({ status }) => status)).toEqual([200, 401, 200]);
     expect(requests.token()).toEqual([]);
   });
 
@@ -160,6 +160,13 @@ describe.each(Object.entries(clients))("%s", (_, connect) => {
   });
 });
 
+describe("mcpFetch", () => {
+  it("sends nothing to another origin than that of the MCP server", async () => {
+    const call = await mcpFetch(options());
+    await expect(call(`${as.issuer}/mcp`)).rejects.toMatchObject({ code: "forbidden-origin" });
+  });
+});
+
 describe("a thief with the token and another key", () => {
   it("is rejected by the MCP server, whichever nonce it uses", async () => {
     const agent = await open(async () => connectV2(server.url, { fetch: await mcpFetch(options()) }));
@@ -174,28 +181,45 @@ describe("a thief with the token and another key", () => {
 });
 
 describe("version 2 with the login of a user", () => {
-  const login = (stored = {}) =>
-    Object.assign(new LoginProvider(dpopSession(prover), REDIRECT_URI, stored), {
-      addClientAuthentication: privateKeyJwt({ issuer: as.issuer, clientId: CLIENT_ID, signer }),
-    });
-  const client = () => ({ client_id: CLIENT_ID, issuer: as.issuer });
+  const stored = (clientId: string) => ({ client: { client_id: clientId, issuer: as.issuer } });
+  const login = (by: DPoPProver, state: LoginState) => new LoginProvider(dpopSession(by), REDIRECT_URI, state);
+  const connect = (authProvider: LoginProvider) => open(() => connectV2(server.url, { authProvider }));
 
-  it("binds the token of an authorization code, and after a restart refreshes it with the same key", async () => {
-    const provider = login({ client: client() });
+  async function logIn(provider: LoginProvider): Promise<Agent> {
     await expect(connectV2(server.url, { authProvider: provider })).rejects.toThrow(UnauthorizedError);
     const transport = new StreamableHTTPClientTransport(new URL(server.url), { authProvider: provider });
     await transport.finishAuth(provider.takeCallback());
-    const first = await open(() => connectV2(server.url, { authProvider: provider }));
-    expect(await first.call("whoami")).toBe(CLIENT_ID);
-    expect(decodeJwt(latestToken())).toMatchObject({ sub: "alice", cnf: { jkt: prover.jkt } });
+    return connect(provider);
+  }
 
+  it("binds the token of an authorization code to the key, with client authentication by another key", async () => {
+    const requests = recorder();
+    const authentication = {
+      addClientAuthentication: privateKeyJwt({ issuer: as.issuer, clientId: CLIENT_ID, signer }),
+    };
+    const agent = await logIn(Object.assign(login(prover, stored(CLIENT_ID)), authentication));
+    expect(await agent.call("whoami")).toBe(CLIENT_ID);
+    expect(decodeJwt(latestToken())).toMatchObject({ sub: "alice", cnf: { jkt: prover.jkt } });
+    expect(requests.token().map(assertionOf)).toContainEqual(
+      expect.objectContaining({ iss: CLIENT_ID, aud: as.issuer }),
+    );
+  });
+
+  it("refreshes the token of a public client after a restart, with the same key only", async () => {
+    const { clientId } = as.clients.public;
+    const provider = login(prover, stored(clientId));
+    await logIn(provider);
     await agents.pop()?.close();
     server.revokeTokens();
-    const requests = recorder();
-    const restarted = login({ client: client(), tokens: provider.stored.tokens });
-    const second = await open(() => connectV2(server.url, { authProvider: restarted }));
-    expect(await second.call("whoami")).toBe(CLIENT_ID);
-    expect(requests.token().map(({ body }) => new URLSearchParams(body).get("grant_type"))).toContain("refresh_token");
+
+    const { tokens } = provider.stored;
+    const warnings = vi.spyOn(console, "warn").mockReturnValue(undefined);
+    const thief = login(await DPoPProver.generate(), { ...stored(clientId), tokens });
+    await expect(connectV2(server.url, { authProvider: thief })).rejects.toMatchObject({ code: "invalid_grant" });
+    expect(warnings).toHaveBeenCalled();
+    warnings.mockRestore();
+    const restarted = login(prover, { ...stored(clientId), tokens });
+    expect(await (await connect(restarted)).call("whoami")).toBe(clientId);
     expect(() => restarted.takeCallback()).toThrow("log in");
   });
 });
@@ -213,24 +237,6 @@ describe("an MCP server that refers to another authorization server", () => {
     expect(error).toBeInstanceOf(OAuthError);
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining(other.issuer) });
     expect(other.requests.filter(({ method }) => method === "POST")).toEqual([]);
-  });
-});
-
-describe("HardwareKeyProvider", () => {
-  const unbound = { access_token: "unbound", token_type: "Bearer" };
-
-  it("rejects a token that isn't bound to a key, which the SDK would send as Bearer", () => {
-    const provider = new HardwareKeyProvider(options());
-    expect(() => provider.saveTokens(unbound)).toThrow(expect.objectContaining({ code: "binding" }));
-    expect(provider.tokens()).toBeUndefined();
-    provider.saveTokens({ ...unbound, token_type: "dpop" });
-    expect(provider.tokens()).toBeDefined();
-  });
-
-  it("accepts such a token if requireBinding is false", () => {
-    const provider = new HardwareKeyProvider({ ...options(), requireBinding: false });
-    provider.saveTokens(unbound);
-    expect(provider.tokens()).toEqual(unbound);
   });
 });
 

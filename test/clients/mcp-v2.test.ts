@@ -1,10 +1,10 @@
-/** The session that version 2 of the MCP SDK gets: its members, its proofs and its nonces. */
+/** What version 2 of the MCP SDK gets: the session with its proofs and nonces, and the provider. */
 import { DpopSession } from "@modelcontextprotocol/client";
 import fc from "fast-check";
 import { DPoPProver, verifyProof } from "hardproof";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { describe, expect, it } from "vitest";
-import { dpopSession } from "../../examples/clients/mcp-v2.js";
+import { dpopSession, HardwareKeyProvider } from "../../examples/clients/mcp-v2.js";
 import { testedAlgorithms } from "../tested-algorithms.js";
 
 const SERVER = "https://mcp.example.com/mcp";
@@ -59,5 +59,28 @@ describe("dpopSession", () => {
         expect(decodeJwt(await session.buildProof({ htm: "GET", htu: SERVER })).nonce).toBe("valid");
       }),
     );
+  });
+});
+
+describe("HardwareKeyProvider", () => {
+  const unbound = { access_token: "unbound", token_type: "Bearer" };
+
+  async function options() {
+    const prover = await DPoPProver.generate();
+    return { issuer: "https://auth.example.com", clientId: "agent-7", prover, signer: prover.signer };
+  }
+
+  it("rejects a token that isn't bound to a key, which the SDK would send as Bearer", async () => {
+    const provider = new HardwareKeyProvider(await options());
+    expect(() => provider.saveTokens(unbound)).toThrow(expect.objectContaining({ code: "binding" }));
+    expect(provider.tokens()).toBeUndefined();
+    provider.saveTokens({ ...unbound, token_type: "dpop" });
+    expect(provider.tokens()).toBeDefined();
+  });
+
+  it("accepts such a token if requireBinding is false", async () => {
+    const provider = new HardwareKeyProvider({ ...(await options()), requireBinding: false });
+    provider.saveTokens(unbound);
+    expect(provider.tokens()).toEqual(unbound);
   });
 });
