@@ -83,4 +83,10 @@ describe("HardwareKeyProvider", () => {
     provider.saveTokens(unbound);
     expect(provider.tokens()).toEqual(unbound);
   });
+
+  it("asks for its scope where the MCP server doesn't name one, and returns one session for all requests", async () => {
+    const provider = new HardwareKeyProvider({ ...(await options()), scope: "read" });
+    expect(provider.clientMetadata.scope).toBe("read");
+    expect(provider.dpop()).toBe(provider.dpop());
+  });
 });

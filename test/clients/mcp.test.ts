@@ -168,7 +168,7 @@ describe("mcpFetch", () => {
 });
 
 describe("a thief with the token and another key", () => {
-  it("is rejected by the MCP server, whichever nonce it uses", async () => {
+  it("is rejected by the MCP server, even with its current nonce", async () => {
     const agent = await open(async () => connectV2(server.url, { fetch: await mcpFetch(options()) }));
     await agent.call("whoami");
     const stolen = latestToken();
