@@ -37,6 +37,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
+        .replaceAll('"./examples/', '"../../examples/')
         .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
