@@ -33,7 +33,9 @@ export interface CertificateOptions extends CsrOptions {
 
 /** A request or a certificate in both encodings. */
 export interface Encoded {
+  /** In PEM (RFC 7468), with a line break at the end. */
   readonly pem: string;
+  /** In DER. */
   readonly der: Uint8Array;
 }
 
