@@ -141,8 +141,17 @@ it("an error of the key is thrown as it is", async () => {
   await expect(createCsr(signer, { subject })).rejects.toMatchObject({ code: "key-not-found" });
 });
 
-it("an aborted signal stops the request", async () => {
-  const created = createCsr(MemorySigner.generate(), { subject, signal: AbortSignal.abort() });
+it("an aborted signal stops the request, because each call of the signer has it", async () => {
+  const memory = MemorySigner.generate();
+  const signals: unknown[] = [];
+  const recording: Partial<Signer> = {
+    publicJwk: (options) => memory.publicJwk(options).finally(() => signals.push(options?.signal)),
+    sign: (data, options) => memory.sign(data, options).finally(() => signals.push(options?.signal)),
+  };
+  const { signal } = new AbortController();
+  await createCsr(recording as Signer, { subject, signal });
+  expect(signals).toEqual([signal, signal]);
+  const created = createCsr(memory, { subject, signal: AbortSignal.abort() });
   await expect(created).rejects.toMatchObject({ code: "aborted" });
 });
 
