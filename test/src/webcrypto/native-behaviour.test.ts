@@ -1,8 +1,9 @@
 /** `crypto.subtle.sign` with the private half of a pair, compared with the same call with the real key. */
 import { webcrypto } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { type AlgorithmName, verifySignature } from "hardproof";
+import { type AlgorithmName, type Signer, verifySignature } from "hardproof";
 import { toCryptoKeyPair } from "hardproof/webcrypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { algorithms, outcome, type RealKey, realKey, sign, signParameters } from "./real-keys.js";
@@ -162,9 +163,13 @@ describe("signs as WebCrypto does", () => {
     expect(await verifies("ES256", signature, new Uint8Array(24).fill(7))).toBe(true);
   });
 
-  it("the bytes at the time of the call, whatever the caller does to the buffer afterwards", async () => {
+  it("the bytes at the time of the call, whatever the caller does to the buffer while the key store is busy", async () => {
+    const { signer } = keys.ES256;
+    const sign = async (message: Uint8Array) => setImmediate().then(() => signer.sign(message));
+    const busy = { publicJwk: () => signer.publicJwk(), sign } as unknown as Signer;
+    const { privateKey } = await toCryptoKeyPair(busy);
     const source = bytes.slice();
-    const signing = sign(ecdsa, keys.ES256.pair.privateKey, source);
+    const signing = subtle.sign(ecdsa, privateKey, source);
     source.fill(0xff);
     expect(await verifies("ES256", await signing, bytes)).toBe(true);
   });

@@ -55,11 +55,13 @@ describe("the patch", () => {
   });
 
   it("is made once, also by concurrent calls", async () => {
-    const { toCryptoKeyPair } = await newCopy();
+    const { restoreSubtleCrypto, toCryptoKeyPair } = await newCopy();
     await Promise.all([toCryptoKeyPair(signer), toCryptoKeyPair(signer)]);
     const patched = prototype.sign;
     await toCryptoKeyPair(signer);
     expect(prototype.sign).toBe(patched);
+    restoreSubtleCrypto();
+    expect(prototype.sign).toBe(native.sign);
   });
 
   it("has the name, the length and the attributes of the native function", async () => {
