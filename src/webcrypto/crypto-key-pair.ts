@@ -15,8 +15,8 @@ const { subtle } = webcrypto;
  *   the patch of `SubtleCrypto.prototype.sign` is missing: in another thread, in `node:crypto`, and after
  *   {@link restoreSubtleCrypto}. Such a signature never verifies.
  *
- * Each call returns another pair. The signer stays open as long as its owner wants: closing it isn't part of the pair.
- * A pair for an RSA key takes as long as generating an RSA key of the same length.
+ * Each call returns another pair. A pair for an RSA key takes as long as generating an RSA key of the same length. The
+ * pair doesn't close the signer.
  *
  * @example
  * ```ts
