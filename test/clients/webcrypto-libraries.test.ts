@@ -13,7 +13,7 @@ import { ACCOUNT } from "../servers/automatic-user.js";
 import { authorizeInBrowser } from "../servers/browser.js";
 import { type ResourceServer, resourceServer } from "../servers/resource-server.js";
 import { algorithms, realKey } from "../src/webcrypto/real-keys.js";
-import { signIn } from "./auth-js.mjs";
+import { signIn } from "./auth-js.js";
 
 type KeyPair = Awaited<ReturnType<typeof toCryptoKeyPair>>;
 

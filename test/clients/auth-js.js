@@ -1,7 +1,7 @@
 /** Sign-in through Auth.js. Not TypeScript: its types load those of the DOM, which conflict with Node's in all files. */
 import { Auth, skipCSRFCheck } from "@auth/core";
 
-/** Signs a user in. See auth-js.d.mts. */
+/** Signs a user in. See auth-js-types.d.ts. */
 export async function signIn({ origin, provider, secret, browse }) {
   const accounts = [];
   const jwt = ({ token, account }) => {
