@@ -43,6 +43,8 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll('"./examples/', '"../../examples/')
+        // Only this server has no TLS.
+        .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
         .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
