@@ -4,8 +4,9 @@ import { types } from "node:util";
 import { SignerError } from "../errors.js";
 import { type ImportedPublicKey, importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
 import { cryptoKey } from "./crypto-key.js";
+import { inTurn } from "./in-turn.js";
 import { KeySigner, type KeySignerOptions } from "./key-signer.js";
-import type { OpenKey, StoreSignature } from "./key-source.js";
+import type { OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 import { keyObject, type NodeKey } from "./node-key.js";
 import { misconfigured, withKeyUri } from "./signer-error.js";
 import { splitUri } from "./uri.js";
@@ -22,6 +23,12 @@ export interface KeyObjectSignerOptions extends KeySignerOptions {
    * must not contain a secret. Default: `keyobject:`.
    */
   uri?: string | undefined;
+  /**
+   * Whether several signatures may be made at the same time. `false` for a key whose OpenSSL provider isn't thread-safe, such
+   * as tpm2-openssl 1.1: all signers with `false` then take turns, each until its signature has been verified, which may
+   * also happen in the provider. Default: `true`.
+   */
+  concurrent?: boolean | undefined;
 }
 
 const SCHEME = "keyobject";
@@ -46,10 +53,10 @@ const SCHEME = "keyobject";
  */
 export function keyObjectSigner(
   key: KeyObject | webcrypto.CryptoKey,
-  { publicKey, uri = `${SCHEME}:`, ...options }: KeyObjectSignerOptions = {},
+  { publicKey, uri = `${SCHEME}:`, concurrent = true, ...options }: KeyObjectSignerOptions = {},
 ): KeySigner {
   checkUri(uri);
-  const nodeKey = nodeKeyOf(key, uri);
+  const nodeKey = concurrent ? nodeKeyOf(key, uri) : inTurn(nodeKeyOf(key, uri));
   const open = () => openNodeKey(nodeKey, { publicKey, algorithm: options.algorithm });
   return new KeySigner({ provider: SCHEME, uri, open }, options);
 }
@@ -71,13 +78,14 @@ function nodeKeyOf(key: KeyObject | webcrypto.CryptoKey, uri: string): NodeKey {
   }
 }
 
+type SignMessage = (message: Uint8Array, options: OpenKeyOptions) => Promise<StoreSignature>;
 type OpenOptions = Pick<KeyObjectSignerOptions, "publicKey" | "algorithm">;
 
 async function openNodeKey(key: NodeKey, { publicKey, algorithm }: OpenOptions): Promise<OpenKey> {
   const encoded = publicKey === undefined ? await derivePublicKey(key) : encodePublicKey(publicKey);
   const imported = importPublicKey(encoded, { algorithm, allowed: key.allowed });
   checkKeyType(key, imported);
-  const sign = (message: Uint8Array) => key.sign(message, imported);
+  const sign: SignMessage = (message, options) => key.sign(message, imported, options);
   return {
     publicKey: imported.jwk,
     signMessage: publicKey === undefined ? sign : checkFirst(sign, imported),
@@ -123,15 +131,12 @@ function checkKeyType({ keyType = "unknown" }: NodeKey, { algorithm: { alg, ...a
 }
 
 /** Verifies the first signature, because a wrong `publicKey` is more probable than a store that signs wrongly. */
-function checkFirst(
-  sign: (message: Uint8Array) => Promise<StoreSignature>,
-  { algorithm, verifyKey }: ImportedPublicKey,
-) {
+function checkFirst(sign: SignMessage, { algorithm, verifyKey }: ImportedPublicKey): SignMessage {
   let isVerified = false;
-  return async (message: Uint8Array): Promise<StoreSignature> => {
-    const { signature, form } = await sign(message);
-    const options = form === "der" ? { ...verifyKey, dsaEncoding: form } : verifyKey;
-    isVerified ||= verify(algorithm.hash, message, options, signature);
+  return async (message, options) => {
+    const { signature, form } = await sign(message, options);
+    const key = form === "der" ? { ...verifyKey, dsaEncoding: form } : verifyKey;
+    isVerified ||= verify(algorithm.hash, message, key, signature);
     if (isVerified) return { signature, form };
     throw new SignerError("integrity", "The private key doesn't belong to the option publicKey. Correct the option.");
   };

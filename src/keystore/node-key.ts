@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { SignerError } from "../errors.js";
 import type { AlgorithmName } from "../jose/algorithms.js";
 import type { ImportedPublicKey } from "../jose/public-key.js";
-import type { StoreSignature } from "./key-source.js";
+import type { OpenKeyOptions, StoreSignature } from "./key-source.js";
 import type { KeyFacts } from "./signer.js";
 
 /** A private key. */
@@ -23,7 +23,7 @@ export interface NodeKey {
   /** Returns the public key that belongs to the private key. */
   derivePublicKey(): KeyObject | Promise<KeyObject>;
   /** Signs outside the event loop. */
-  sign(message: Uint8Array, key: ImportedPublicKey): Promise<StoreSignature>;
+  sign(message: Uint8Array, publicKey: ImportedPublicKey, options: OpenKeyOptions): Promise<StoreSignature>;
 }
 
 const signInThreadPool = promisify(sign);

@@ -127,6 +127,6 @@ function startResourceManager(
       () => true,
       () => false,
     );
-  const args = ["--session", "--allow-root", `--tcti=swtpm:path=${join(directory, "tpm")}`];
+  const args = ["--session", "--allow-root", "--max-transients=100", `--tcti=swtpm:path=${join(directory, "tpm")}`];
   return startDaemon(paths["tpm2-abrmd"], args, { env, log: join(directory, "abrmd.log"), ready: listsSlots });
 }
