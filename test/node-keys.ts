@@ -4,6 +4,14 @@ import type { AlgorithmName } from "hardproof";
 
 const WEBCRYPTO_NAMES: Readonly<Record<string, string>> = { RS: "RSASSA-PKCS1-v1_5", PS: "RSA-PSS" };
 const CURVES: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+
+/** Why this version of Node can't open a private key by the URL of an OpenSSL STORE loader. */
+export const noStore =
+  major > 26 || (major === 26 && minor >= 7) || (major === 24 && minor >= 21)
+    ? undefined
+    : `Node ${process.versions.node} doesn't open private keys by URL`;
+
 let rsa: KeyObject | undefined;
 
 /** Returns a new key. All RSA algorithms share one key, because generating one takes long. */
