@@ -10,7 +10,7 @@ import {
   type SignerError,
   verifySignature,
 } from "hardproof";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { pem, privateKeyFor, toCryptoKey } from "../../node-keys.js";
 import { newCertificate } from "../../servers/mutual-tls.js";
 
@@ -88,6 +88,20 @@ describe("the public key", () => {
     const error = await rejected(keyObjectSigner(privateKey, { publicKey: option() }).publicJwk());
     expect(error).toMatchObject({ code, uri: "keyobject:", message: expect.stringMatching(message) });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pem(privateKey).split("\n")[1]);
+  });
+
+  it("must be an option if Node can't derive it", async () => {
+    const cryptoKey = await toCryptoKey(privateKey, "ES256");
+    // Every key of Node's own provider can be derived.
+    const getPublicKey = () => Promise.reject(new Error("unsupported"));
+    Object.defineProperty(subtle, "getPublicKey", { value: getPublicKey, configurable: true });
+    onTestFinished(() => Reflect.deleteProperty(subtle, "getPublicKey") as never);
+    const error = await rejected(keyObjectSigner(cryptoKey).publicJwk());
+    expect(error).toMatchObject({
+      code: "misconfigured",
+      message: expect.stringContaining("Set the option publicKey"),
+    });
+    expect(await keyObjectSigner(cryptoKey, { publicKey }).publicJwk()).toEqual(jwk);
   });
 
   it("is read with explicit curve parameters, as some OpenSSL providers write it", async () => {
