@@ -165,7 +165,7 @@ describe("the key", () => {
     expect(error).toMatchObject({ code: "wrong-key", message: expect.stringContaining(`This key is ${type}`) });
   });
 
-  it("must name its algorithm if it is an RSA type KeyObject, which can sign with several", async () => {
+  it("must name its algorithm if it is an RSA KeyObject, which can sign with several", async () => {
     const key = privateKeyFor("RS256");
     await expect(keyObjectSigner(key).publicJwk()).rejects.toThrow("Set algorithm");
     expect(await keyObjectSigner(key, { algorithm: "PS384" }).publicJwk()).toMatchObject({ alg: "PS384" });
@@ -226,7 +226,7 @@ describe("a handle: a CryptoKey whose signatures another key makes, as in hardpr
 describe("the description", () => {
   const key = privateKeyFor("ES256");
 
-  it("says that nothing is known of a type KeyObject, so that requireNonExportable rejects it", async () => {
+  it("says that nothing is known of a KeyObject, so that requireNonExportable rejects it", async () => {
     const signer = keyObjectSigner(key, { uri: "keyobject:agents/dpop" });
     expect(await signer.describe()).toEqual({
       provider: "keyobject",
