@@ -1,5 +1,4 @@
 /** Private keys that sign one at a time, for OpenSSL providers that aren't thread-safe. */
-import { setImmediate } from "node:timers/promises";
 import type { NodeKey } from "./node-key.js";
 
 /** Ends when the last call in the queue has. There is one queue for all keys: they may belong to the same provider. */
@@ -31,6 +30,8 @@ function takeTurn<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-function nextTurn(): Promise<unknown> {
-  return setImmediate();
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
