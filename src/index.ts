@@ -31,6 +31,7 @@ export { ALGORITHM_NAMES } from "./jose/algorithms.js";
 export { type ImportedPublicKey, importPublicKey } from "./jose/public-key.js";
 export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
+export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-object-signer.js";
 export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";
 export { loadProviders } from "./keystore/load-providers.js";

@@ -1,5 +1,11 @@
 /** Throw-away tokens of other libraries: a software TPM, NSS, and a token that p11-kit serves. */
-export { NSS_DEPENDENCIES, P11_KIT_DEPENDENCIES, SOFT_TPM_DEPENDENCIES } from "./dependencies.js";
+export {
+  NSS_DEPENDENCIES,
+  P11_KIT_DEPENDENCIES,
+  SOFT_TPM_DEPENDENCIES,
+  TPM2_OPENSSL_DEPENDENCIES,
+} from "./dependencies.js";
 export { nssToken } from "./nss-token.js";
 export { type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { type SoftTpm, softTpm } from "./soft-tpm.js";
+export { type Tpm2OpenSsl, tpm2OpenSsl } from "./tpm2-openssl.js";
