@@ -1,7 +1,7 @@
 /** Private keys of WebCrypto. Their algorithm, including the hash, is part of the key. */
 import { createPublicKey, KeyObject, webcrypto } from "node:crypto";
 import { SignerError } from "../errors.js";
-import { ALGORITHMS, type Algorithm } from "../jose/algorithms.js";
+import { ALGORITHMS, type WebCryptoAlgorithm } from "../jose/algorithms.js";
 import { namesOf } from "../jose/find-algorithm.js";
 import type { NodeKey } from "./node-key.js";
 
@@ -25,12 +25,11 @@ export function cryptoKey(key: webcrypto.CryptoKey): NodeKey {
     throw new SignerError("wrong-key", `This CryptoKey is a ${type} key. Only a private key can sign.`);
   if (!usages.includes("sign"))
     throw new SignerError("wrong-key", `This CryptoKey (${description}) lacks the usage sign. Its usages: ${usages}.`);
-  const row = ALGORITHMS.find((algorithm) => describeAlgorithm(keyAlgorithmOf(algorithm)) === description);
+  const row = ALGORITHMS.find(({ webCrypto }) => describeAlgorithm(keyAlgorithm(webCrypto)) === description);
   if (row === undefined) {
     const message = `This CryptoKey is for ${description}. Use a key for ${namesOf(ALGORITHMS)}.`;
     throw new SignerError("wrong-key", message);
   }
-  const parameters = signParameters(row);
   const evidence = { object: "CryptoKey", algorithm: description, extractable, usages: [...usages] };
   return {
     allowed: [row.alg],
@@ -38,28 +37,16 @@ export function cryptoKey(key: webcrypto.CryptoKey): NodeKey {
     facts: { protection: "unknown", exportable: extractable || "unknown", evidence },
     derivePublicKey: () => derivePublicKey(key),
     sign: async (message) => ({
-      signature: new Uint8Array(await webcrypto.subtle.sign(parameters, key, message)),
+      signature: new Uint8Array(await webcrypto.subtle.sign(row.webCrypto, key, message)),
       form: "raw",
     }),
   };
 }
 
-/** The WebCrypto names of a JWS algorithm (Web Cryptography API §23 to §25). */
-function keyAlgorithmOf(row: Algorithm): KeyAlgorithm {
-  if (row.kty === "EC") return { name: "ECDSA", namedCurve: row.crv };
-  if (row.kty !== "RSA") return { name: row.alg };
-  const name = row.saltLength === undefined ? "RSASSA-PKCS1-v1_5" : "RSA-PSS";
-  return { name, hash: { name: hashName(row.hash) } };
-}
-
-function signParameters(row: Algorithm): webcrypto.EcdsaParams | webcrypto.RsaPssParams | webcrypto.Algorithm {
-  const { name } = keyAlgorithmOf(row);
-  if (row.kty === "EC") return { name, hash: hashName(row.hash) };
-  return row.kty === "RSA" && row.saltLength !== undefined ? { name, saltLength: row.saltLength } : { name };
-}
-
-function hashName(hash: string): string {
-  return hash.replace("sha", "SHA-");
+/** Returns the members that belong to a key. The hash of ECDSA belongs to a signature. */
+function keyAlgorithm({ name, namedCurve, hash }: WebCryptoAlgorithm): KeyAlgorithm {
+  if (namedCurve !== undefined) return { name, namedCurve };
+  return hash === undefined ? { name } : { name, hash: { name: hash } };
 }
 
 /** Returns `ECDSA P-256`, `RSA-PSS SHA-256` or `Ed25519`. */

@@ -1,7 +1,7 @@
 /** A CryptoKeyPair that stands for a signer. */
 import { webcrypto } from "node:crypto";
 import { type ImportedPublicKey, importPublicKey, type Signer, SignerError, type SignOptions } from "../index.js";
-import { keyParameters, signParameters } from "./parameters.js";
+import { signParameters } from "./parameters.js";
 import { connect } from "./subtle-sign.js";
 
 const { subtle } = webcrypto;
@@ -42,7 +42,7 @@ export async function toCryptoKeyPair(signer: Signer, { signal }: SignOptions = 
 /** Returns the signer's public key with a private key that isn't its own, but has the same type and parameters. */
 async function throwAwayPair({ key, algorithm }: ImportedPublicKey): Promise<webcrypto.CryptoKeyPair> {
   const spki = key.export({ type: "spki", format: "der" });
-  const publicKey = await subtle.importKey("spki", spki, keyParameters(algorithm), true, ["verify"]);
+  const publicKey = await subtle.importKey("spki", spki, algorithm.webCrypto, true, ["verify"]);
   // An imported key reports everything that generating one needs, such as the length and the exponent of an RSA key.
   const parameters = publicKey.algorithm as webcrypto.RsaHashedKeyGenParams;
   const { privateKey } = await subtle.generateKey(parameters, false, ["sign"]);

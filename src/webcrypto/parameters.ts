@@ -1,15 +1,8 @@
-/** What WebCrypto calls the algorithms: the parameters of a key, and those of a signature. */
+/** The `algorithm` argument of `crypto.subtle.sign`: what a key signs with, and whether a call asks for that. */
 import type { ImportedPublicKey } from "../index.js";
 import { copyBytes } from "./buffer-source.js";
 
 type Algorithm = ImportedPublicKey["algorithm"];
-
-/** The `algorithm` argument of `crypto.subtle.importKey`. */
-export interface KeyParameters {
-  readonly name: string;
-  readonly namedCurve?: string;
-  readonly hash?: string;
-}
 
 /** The `algorithm` argument of `crypto.subtle.sign`. */
 export interface SignParameters {
@@ -18,19 +11,9 @@ export interface SignParameters {
   readonly saltLength?: number;
 }
 
-/** Returns the parameters that a key for the algorithm is imported with. */
-export function keyParameters(algorithm: Algorithm): KeyParameters {
-  const name = nameOf(algorithm);
-  if (algorithm.kty === "EC") return { name, namedCurve: algorithm.crv };
-  return algorithm.kty === "RSA" ? { name, hash: hashName(algorithm.hash) } : { name };
-}
-
 /** Returns the parameters that make `sign` compute a signature of the algorithm. The hash belongs to an RSA key. */
-export function signParameters(algorithm: Algorithm): SignParameters {
-  const name = nameOf(algorithm);
-  if (algorithm.kty === "EC") return { name, hash: hashName(algorithm.hash) };
-  const { saltLength } = algorithm.options;
-  return saltLength === undefined ? { name } : { name, saltLength };
+export function signParameters({ webCrypto: { name, namedCurve, hash, saltLength } }: Algorithm): SignParameters {
+  return { name, ...(namedCurve !== undefined && { hash }), ...(saltLength !== undefined && { saltLength }) };
 }
 
 /**
@@ -47,17 +30,6 @@ export function requestsParameters(argument: unknown, { name, hash, saltLength }
     // ML-DSA: a JWS is signed without one (RFC 9964).
     (requested.context === undefined || copyBytes(requested.context)?.length === 0)
   );
-}
-
-function nameOf(algorithm: Algorithm): string {
-  if (algorithm.kty === "EC") return "ECDSA";
-  if (algorithm.kty === "RSA") return algorithm.saltLength === undefined ? "RSASSA-PKCS1-v1_5" : "RSA-PSS";
-  return algorithm.kty === "OKP" ? algorithm.crv : algorithm.alg;
-}
-
-/** Returns `SHA-256` for `sha256`. */
-function hashName(hash: string): string {
-  return hash.replace("sha", "SHA-");
 }
 
 function isName(value: unknown, name: string): boolean {

@@ -3,13 +3,13 @@
  * call, so that nothing global changes and the process's own WebCrypto never sees the key.
  */
 import { getRandomValues } from "node:crypto";
-import { importPublicKey, type Signer } from "../index.js";
-import { WEB_ALGORITHMS, type WebAlgorithm } from "./algorithms.js";
+import { type ImportedPublicKey, importPublicKey, type Signer } from "../index.js";
 
 /** A key, as far as @peculiar/x509 reads it. */
 interface KeyHandle {
   readonly type: "public" | "private";
-  readonly algorithm: WebAlgorithm;
+  /** `@peculiar/x509` chooses the OIDs from it (RFC 5758 §3.2, RFC 4055, RFC 8410, RFC 9881). */
+  readonly algorithm: ImportedPublicKey["algorithm"]["webCrypto"];
   readonly extractable: boolean;
   readonly usages: readonly string[];
 }
@@ -27,9 +27,9 @@ type EcdsaParams = import("node:crypto").webcrypto.EcdsaParams;
 
 /** Reads the public key, and returns the arguments for it. */
 export async function signerCrypto(signer: Signer, signal: AbortSignal | undefined): Promise<SignerCrypto> {
-  const jwk = await signer.publicJwk({ signal });
-  const spki = importPublicKey(jwk).key.export({ type: "spki", format: "der" });
-  const algorithm = WEB_ALGORITHMS[jwk.alg];
+  const { key, algorithm: row } = importPublicKey(await signer.publicJwk({ signal }));
+  const spki = key.export({ type: "spki", format: "der" });
+  const algorithm = row.webCrypto;
   const publicKey: KeyHandle = { type: "public", algorithm, extractable: true, usages: ["verify"] };
   const privateKey: KeyHandle = { type: "private", algorithm, extractable: false, usages: ["sign"] };
   const subtle = {
