@@ -77,6 +77,16 @@ export type { Introspection, TokenStatusRequest } from "./oauth/token/token-stat
 export type { ClientAssertion } from "./resource/assertion-client.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export { type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
+export {
+  type ProofAttempt,
+  type ProofHeaders,
+  type ProofSession,
+  type ProofSessionOptions,
+  proofSession,
+  type SessionRequest,
+  type SessionResponse,
+} from "./resource/proof-session.js";
+export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { TokenClient } from "./tokens/token-renewal.js";
