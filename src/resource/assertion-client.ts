@@ -107,7 +107,7 @@ export class AssertionClient {
 
 function assertIssuer(audience: string | undefined, trust: UrlTrust): void {
   if (audience === undefined) throw misconfigured("clientAssertion needs audience, the server's issuer, or endpoints.");
-  if (URL.canParse(audience)) parseBaseUrl(audience, "clientAssertion.audience", trust);
+  if (/^https?:/i.test(audience)) parseBaseUrl(audience, "clientAssertion.audience", trust);
   else throw misconfigured("clientAssertion.audience isn't an issuer's URL: also set clientAssertion.endpoints.");
 }
 
