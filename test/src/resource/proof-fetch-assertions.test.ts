@@ -1,9 +1,11 @@
 /** Which requests get a client assertion from `proofFetch`, and what it rejects. */
 import { inspect } from "node:util";
-import { DPoPProver, OAuthError, type ServerMetadata } from "hardproof";
+import { type ClientAssertion, DPoPProver, OAuthError, type ServerMetadata } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { compactVerify, importJWK } from "jose";
-import { afterAll, describe, expect, it, vi } from "vitest";
+import type * as oauth from "oauth4webapi";
+import type * as openid from "openid-client";
+import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
 import {
   assertionHeader,
   CLIENT,
@@ -152,6 +154,14 @@ describe("the endpoints", () => {
     for (const other of Object.values(others)) await call(other, tokenRequest());
     expect([server.requests.length, assertions()]).toEqual([3, []]);
     expect(proofs()).toHaveLength(3);
+  });
+
+  it("can be the metadata object of openid-client and oauth4webapi", () => {
+    expectTypeOf<oauth.AuthorizationServer>().toExtend<ClientAssertion["endpoints"]>();
+    expectTypeOf<openid.ServerMetadata>().toExtend<ClientAssertion["endpoints"]>();
+    expectTypeOf<Readonly<openid.ServerMetadata> & openid.ServerMetadataHelpers>().toExtend<
+      ClientAssertion["endpoints"]
+    >();
   });
 
   it("can be URLs, with an audience", async () => {
