@@ -76,7 +76,7 @@ export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
 export type { ClientAssertion } from "./resource/assertion-client.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
-export { type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
+export { type ProofFetch, type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
 export {
   type ProofAttempt,
   type ProofHeaders,

@@ -1,8 +1,9 @@
 /** The servers and keys that the snippets of the docs run against. */
-import { softHsm } from "../softhsm/index.js";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
-import { authorizationServer } from "./servers/authorization-server.js";
+import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
@@ -19,9 +20,9 @@ export interface Services {
  * @param missing - Why a token is not available on this machine. The snippets that use it are not run.
  */
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
-  const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
-    softHsm({ label: "agents" }),
-    authorizationServer(),
+  const hsm = await softHsm({ label: "agents" });
+  const [as, aws, gcp, tpm, nss] = await Promise.all([
+    authorizationServer({ clients: [await hardwareClient(hsm)] }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
@@ -37,6 +38,8 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
+        // Only this server has no TLS.
+        .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
         .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
@@ -50,5 +53,17 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
     close: async () => {
       await Promise.all([rs, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
     },
+  };
+}
+
+/** The client that authenticates with the token's key. */
+async function hardwareClient({ module, token, key, pin }: SoftHsm) {
+  await using signer = new Pkcs11Signer({ module, token, key: key.label, pin });
+  return {
+    ...confidential,
+    client_id: "hsm-agent",
+    token_endpoint_auth_method: "private_key_jwt" as const,
+    token_endpoint_auth_signing_alg: "ES256" as const,
+    jwks: { keys: [{ ...(await signer.publicJwk()), use: "sig" }] },
   };
 }

@@ -16,6 +16,15 @@ export interface ProofFetchOptions extends CallOptions {
   clientAssertion?: ClientAssertion | undefined;
 }
 
+/**
+ * A `fetch`. Its type also allows options that are `undefined`, which OAuth libraries pass, under TypeScript's
+ * `exactOptionalPropertyTypes`.
+ */
+export type ProofFetch = (
+  input: string | URL | Request,
+  init?: { [Option in keyof RequestInit]: RequestInit[Option] | undefined },
+) => Promise<Response>;
+
 const TOKEN = /^(?:Bearer|DPoP)[ \t]+(.+)$/i;
 
 /**
@@ -41,7 +50,7 @@ const TOKEN = /^(?:Bearer|DPoP)[ \t]+(.+)$/i;
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  * @throws {OAuthError} With code `misconfigured` if an option of `clientAssertion` is invalid.
  */
-export function proofFetch(options: ProofFetchOptions): typeof fetch {
+export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const context = callContext(options);
   const { prover, maxBufferedBody } = context;
   const { clientAssertion } = options;
@@ -59,12 +68,13 @@ export function proofFetch(options: ProofFetchOptions): typeof fetch {
     return new ProtectedRequest(context, authorizationServers, call.credentials, call.request);
   };
 
-  return async (...args: Parameters<typeof fetch>) => {
+  const send: typeof fetch = async (...args) => {
     const request = outgoingRequest(args[0], args[1] ?? {});
     const accessToken = tokenOf(request.headers);
     if (accessToken === undefined && !isForm(request)) return (options.fetch ?? fetch)(...args);
     return untilAborted(request.signal, async () => (await newCall(request, accessToken)).send());
   };
+  return send as ProofFetch; // fetch treats undefined as a missing option
 }
 
 function tokenOf(headers: Headers): string | undefined {

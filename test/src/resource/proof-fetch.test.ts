@@ -4,6 +4,8 @@ import { Readable } from "node:stream";
 import { DPoPProver, type ProofFetchOptions, proofFetch } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { SignJWT } from "jose";
+import type * as oauth from "oauth4webapi";
+import type * as openid from "openid-client";
 import { Request as UndiciRequest, fetch as undiciFetch } from "undici";
 import { afterAll, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { stubProofClient, tokenRequest, withToken } from "../../servers/stub-proof-client.js";
@@ -15,8 +17,12 @@ afterAll(() => stub.close());
 
 const FORM = "application/x-www-form-urlencoded";
 
-it("has the type of fetch", () => {
-  expectTypeOf(proofFetch).returns.toEqualTypeOf<typeof fetch>();
+it("has a type that is a fetch's, and fits the libraries", () => {
+  expectTypeOf(proofFetch).returns.toExtend<typeof fetch>();
+  expectTypeOf(proofFetch).returns.toExtend<openid.CustomFetch>();
+  expectTypeOf(proofFetch).returns.toExtend<
+    (url: string, options: oauth.CustomFetchOptions<"POST", URLSearchParams>) => Promise<Response>
+  >();
 });
 
 describe("requests with an access token", () => {
