@@ -1,4 +1,5 @@
 /** The servers and keys that the snippets of the docs run against. */
+import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
@@ -59,11 +60,12 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
 /** The client that authenticates with the token's key. */
 async function hardwareClient({ module, token, key, pin }: SoftHsm) {
   await using signer = new Pkcs11Signer({ module, token, key: key.label, pin });
+  const { jkt: kid } = await DPoPProver.create(signer);
   return {
     ...confidential,
     client_id: "hsm-agent",
     token_endpoint_auth_method: "private_key_jwt" as const,
     token_endpoint_auth_signing_alg: "ES256" as const,
-    jwks: { keys: [{ ...(await signer.publicJwk()), use: "sig" }] },
+    jwks: { keys: [{ ...(await signer.publicJwk()), kid, use: "sig" }] },
   };
 }

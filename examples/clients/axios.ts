@@ -25,7 +25,7 @@ export function dpopAdapter(options: { prover: DPoPProver; token: string | Token
     const { method = "get", data } = config;
     const attempt = session.request({ method, url: axios.getUri(config), token });
     for (;;) {
-      config.headers.set({ ...(await attempt.headers()) });
+      config.headers.set(await attempt.headers());
       const sent = send({ ...config, maxRedirects: 0 });
       const response = await sent.catch(responseOf);
       if (!(await attempt.canRetry(response)) || isStream(data)) return sent;

@@ -46,12 +46,12 @@ export interface SessionResponse {
 }
 
 /** The headers that a request needs. The name of each is in lower case. */
-export interface ProofHeaders {
+export type ProofHeaders = {
   /** The proof. */
   dpop: string;
   /** `DPoP` and the access token, if the request has one. */
   authorization?: string;
-}
+};
 
 /** One request of a {@link ProofSession}, with its retries. */
 export interface ProofAttempt {
