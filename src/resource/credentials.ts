@@ -5,7 +5,10 @@ import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { ListedAlgorithms } from "./listed-algorithms.js";
 
-/** What is cached about the servers of one role. An authorization server and a resource server may share an origin, but not their nonces (RFC 9449 §9). */
+/**
+ * What is cached about the servers of one role. An authorization server and a resource server may share an origin, but
+ * not their nonces (RFC 9449 §9).
+ */
 export interface ServerCache {
   readonly nonces: NonceCache;
   readonly algorithms: ListedAlgorithms;

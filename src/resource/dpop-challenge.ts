@@ -2,7 +2,10 @@
 import type { Rejection } from "./credentials.js";
 import { type Challenge, parseChallenges } from "./www-authenticate.js";
 
-/** Reads the DPoP challenges of a response with status 401, and `invalid_token` of Bearer challenges, for servers that accept both schemes. */
+/**
+ * Reads the DPoP challenges of a response with status 401, and `invalid_token` of Bearer challenges, for servers that
+ * accept both schemes.
+ */
 export function readChallenge(headers: Headers): Rejection {
   const challenges = parseChallenges(headers.get("www-authenticate") ?? "");
   const errors = challenges.filter(isRelevant).map(errorOf);

