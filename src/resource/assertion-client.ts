@@ -56,7 +56,7 @@ export class AssertionClient {
     assertString(client.clientId, "clientAssertion.clientId");
     if (audience !== undefined) assertString(audience, "clientAssertion.audience");
     this.#client = { ...client };
-    this.#options = options;
+    this.#options = { allowInsecure: options.allowInsecure, fetch: options.fetch };
     if (endpoints !== undefined) this.#endpoints = assertionEndpoints(endpoints, { ...options, audience });
     else assertIssuer(audience, options);
   }
@@ -89,7 +89,6 @@ export class AssertionClient {
       const metadata = await discoverMetadata(audience, { ...this.#options, timeout: DEFAULT_TIMEOUT, signal });
       return assertionEndpoints(metadata, { ...this.#options, audience });
     } catch (cause) {
-      signal?.throwIfAborted();
       throw cause instanceof OAuthError ? notDiscovered(audience, cause) : cause;
     }
   }

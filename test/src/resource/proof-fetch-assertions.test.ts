@@ -190,7 +190,11 @@ describe("the endpoints", () => {
 describe("discovery by the audience", () => {
   const discovered = (metadata: () => object) =>
     server.respondWith((response, request, turn) =>
-      (request.path.startsWith("/.well-known/") ? json(200, metadata()) : granted)(response, request, turn),
+      (request.path.startsWith("/.well-known/") ? json(200, metadata(), { "cache-control": "no-store" }) : granted)(
+        response,
+        request,
+        turn,
+      ),
     );
   const paths = () => server.requests.map(({ path }) => path);
   const discovering = (options = {}) => {
@@ -198,14 +202,14 @@ describe("discovery by the audience", () => {
     return caller({ endpoints: undefined, audience: server.origin }, { fetch, ...options });
   };
 
-  it("happens once, by the inner fetch, for all concurrent forms", async () => {
+  it("happens once, by the inner fetch, for all forms, also for concurrent ones", async () => {
     discovered(stub.metadata);
     const call = discovering();
     await Promise.all(Array.from({ length: 3 }, () => call(endpoints.token, tokenRequest())));
-    await call(endpoints.par, tokenRequest());
-    expect(paths()).toEqual(["/.well-known/oauth-authorization-server", "/token", "/token", "/token", "/par"]);
+    for (let turn = 0; turn < 2; turn++) await call(endpoints.par, tokenRequest());
+    expect(paths()).toEqual(["/.well-known/oauth-authorization-server", "/token", "/token", "/token", "/par", "/par"]);
     expect(server.requests[0]?.headers).not.toHaveProperty("dpop");
-    expect(assertions().map(({ aud }) => aud)).toEqual(Array(4).fill(server.origin));
+    expect(assertions().map(({ aud }) => aud)).toEqual(Array(5).fill(server.origin));
   });
 
   it("doesn't happen for other requests", async () => {

@@ -12,21 +12,26 @@ const ENDPOINTS = [`${ORIGIN}/oauth/token`, `${ORIGIN}/par?tenant=a`];
 const prover = await DPoPProver.generate();
 const signer = MemorySigner.generate();
 
-/** Parts of URLs that are equal to, or nearly equal to, those of the endpoints. */
+/** Returns the value of an endpoint in half of the cases, otherwise one that is equal, or nearly equal, to it. */
+const near = (exact: string, ...others: string[]) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(exact) }, { weight: 1, arbitrary: fc.constantFrom(...others) });
+
 const part = {
-  scheme: fc.constantFrom("https:", "HTTPS:", "http:", "wss:", "ftp:"),
-  user: fc.constantFrom("", "", "", "auth.example.com@", "u:p@", "@"),
-  host: fc.constantFrom(
-    ...["auth.example.com", "auth.example.com", "AUTH.Example.com", "auth.example.com.", "auth.example.com.evil.com"],
-    ...["evil.com", "auth%2eexample.com", "аuth.example.com", "auth.example.com\\@evil.com", "127.0.0.1"],
+  scheme: near("https:", "HTTPS:", "http:", "wss:", "ftp:"),
+  user: near("", "auth.example.com@", "u:p@", "@"),
+  host: near(
+    "auth.example.com",
+    ...["AUTH.Example.com", "auth.example.com.", "auth.example.com.evil.com", "evil.com", "auth%2eexample.com"],
+    ...["аuth.example.com", "auth.example.com\\@evil.com", "127.0.0.1"],
   ),
-  port: fc.constantFrom("", "", ":443", ":0443", ":8443", ":80"),
-  path: fc.constantFrom(
-    ...["/oauth/token", "/oauth/token/", "/oauth/./token", "/x/../oauth/token", "/oauth/%74oken", "/oauth/token%2f"],
-    ...["/OAUTH/token", "//oauth/token", "/oauth\\token", "/oauth/token;a", "/par", "/", "/oauth/%2e%2e/oauth/token"],
+  port: near("", ":443", ":0443", ":8443", ":80"),
+  path: near(
+    "/oauth/token",
+    ...["/oauth/token/", "/oauth/./token", "/x/../oauth/token", "/oauth/%74oken", "/oauth/token%2f", "/OAUTH/token"],
+    ...["//oauth/token", "/oauth\\token", "/oauth/token;a", "/oauth/%2e%2e/oauth/token", "/", "/par", "/par"],
   ),
-  query: fc.constantFrom("", "", "?", "?tenant=a", "?tenant=A", "?tenant=a&b", "?TENANT=a", "?tenant=%61"),
-  fragment: fc.constantFrom("", "#", "#/oauth/token"),
+  query: near("", "?", "?tenant=a", "?tenant=a", "?tenant=A", "?tenant=a&b", "?TENANT=a", "?tenant=%61"),
+  fragment: near("", "#", "#/oauth/token"),
 };
 const url = fc
   .record(part)
@@ -100,7 +105,7 @@ it("sends assertions only to the endpoints, and proofs only to allowed origins, 
       if (sent.length > 1) seen.followed++;
       if (rejected) seen.rejected++;
     }),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20);
 });
