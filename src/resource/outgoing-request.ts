@@ -24,10 +24,11 @@ export interface OutgoingRequest {
  */
 export function outgoingRequest(input: string | URL | Request, init: RequestInit): OutgoingRequest {
   const request = isRequest(input) ? input : undefined;
+  const target = request ?? String(input); // read once: an object could become another URL when it is read again
   return {
-    input: isRequest(input) ? input : String(input),
+    input: target,
     init,
-    url: new URL(request?.url ?? String(input)),
+    url: new URL(typeof target === "string" ? target : target.url),
     method: normalizeMethod(init.method ?? request?.method ?? "GET"),
     headers: new Headers(init.headers ?? request?.headers),
     body: init.body ?? request?.body ?? undefined,

@@ -136,7 +136,8 @@ function newAttempt(
 }
 
 function parseUrl(url: string | URL): URL {
-  if (URL.canParse(String(url))) return new URL(url);
+  const text = String(url);
+  if (URL.canParse(text)) return new URL(text);
   throw new DPoPError("invalid-htu", "url must be the request's absolute http: or https: URL.");
 }
 

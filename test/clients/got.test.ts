@@ -1,6 +1,7 @@
 /** `examples/clients/got.ts` with got, at a resource server that requires nonces. */
 import { Readable } from "node:stream";
 import got, { HTTPError } from "got";
+import { decodeJwt } from "jose";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { dpopForGot } from "../../examples/clients/got.js";
 import { respond } from "../servers/stub-resource.js";
@@ -36,7 +37,7 @@ it("succeeds at the first call, and after the nonce was rotated", async () => {
 it("succeeds in concurrent calls, each with its own proofs", async () => {
   const api = newApi();
   statuses();
-  const urls = Array.from({ length: 6 }, (_, index) => `${rs.url}?${index}`);
+  const urls = Array.from({ length: 6 }, (_, index) => `${index % 2 ? rs.url : rs.expressUrl}?${index}`);
   expect(await Promise.all(urls.map((url) => api.put(url, { body: url }).json()))).toEqual(Array(6).fill(hello));
   expect(statuses().filter((status) => status === 200)).toHaveLength(6);
 });
@@ -55,9 +56,13 @@ it("uses the nonce of the response to its retry, and stops after the second chal
   const stub = await stubServer();
   const nonce = (value: string) => ({ "dpop-nonce": value, "www-authenticate": 'DPoP error="use_dpop_nonce"' });
   stub.respondWith((response, request, turn) => respond(401, nonce(`n${turn}`))(response, request, turn));
-  const error = await newApi()(stub.origin).catch((reason: unknown) => reason);
+  const api = newApi();
+  const error = await api(stub.origin).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ response: { statusCode: 401 } });
   expect(stub.requests).toHaveLength(2);
+  await api(stub.origin).catch(() => undefined);
+  const nonces = stub.requests.map(({ headers }) => decodeJwt(String(headers.dpop)).nonce);
+  expect(nonces).toEqual([undefined, "n1", "n2", "n3"]);
   await stub.close();
 });
 

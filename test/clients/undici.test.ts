@@ -50,8 +50,9 @@ it("succeeds at the first call, and after the nonce was rotated", async () => {
 it("succeeds in concurrent calls, each with its own proofs", async () => {
   const dispatcher = newDispatcher();
   statuses();
+  const put = (body: string): Options => ({ method: "PUT", body: Buffer.from(body) });
   const all = Array.from({ length: 6 }, (_, index) =>
-    call(dispatcher, { method: "PUT", body: Buffer.from(`${index}`) }),
+    call(dispatcher, put(`${index}`), index % 2 ? rs.url : rs.expressUrl),
   );
   expect(await Promise.all(all)).toEqual(Array(6).fill(hello));
   expect(statuses().filter((status) => status === 200)).toHaveLength(6);

@@ -164,6 +164,16 @@ describe("the endpoints", () => {
     >();
   });
 
+  it("have the algorithms of the token endpoint if they share its URL", async () => {
+    inTurn(granted);
+    const lists = {
+      token_endpoint_auth_signing_alg_values_supported: ["ES256"],
+      introspection_endpoint_auth_signing_alg_values_supported: ["RS256"],
+    };
+    const shared = stub.metadata({ introspection_endpoint: endpoints.token, ...lists });
+    expect((await caller({ endpoints: shared })(endpoints.token, tokenRequest())).status).toBe(200);
+  });
+
   it("can be URLs, with an audience", async () => {
     inTurn(granted);
     const call = caller({ endpoints: [endpoints.token, new URL(`${endpoints.par}?tenant=1`)], audience: "urn:as" });

@@ -220,6 +220,15 @@ describe("requests that are rejected", () => {
     },
   );
 
+  it("sends an object to the URL that was checked, even if it becomes another one", async () => {
+    inTurn(ok);
+    const urls = [endpoints.token, elsewhere.origin, elsewhere.origin];
+    const changing = { toString: () => urls.shift() ?? elsewhere.origin } as URL;
+    await caller({ allowedOrigins: [server.origin] })(changing, tokenRequest());
+    expect([server.requests.length, elsewhere.requests]).toEqual([1, []]);
+    expect(proofs()).toMatchObject([{ htu: endpoints.token }]);
+  });
+
   it("rejects a Request whose body was read before", async () => {
     const request = new Request(endpoints.token, tokenRequest());
     await request.text();
