@@ -34,6 +34,7 @@ export function dpopInterceptor(options: {
   return (dispatch) => (request, handler) => {
     const url = new URL(request.origin ?? "").origin + request.path;
     const attempt = session.request({ method: request.method, url, token });
+    // Before the request starts, there isn't a controller, and undici's own handlers don't need one.
     const fail = (error: Error) => handler.onResponseError?.(null as unknown as Controller, error);
     const send = () => {
       attempt

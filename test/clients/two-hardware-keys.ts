@@ -150,8 +150,7 @@ export function describeTwoHardwareKeys(
   });
 }
 
-function registration({ signer, publicJwk, jkt, alg }: DPoPProver) {
-  expect(signer).toBeInstanceOf(Pkcs11Signer);
+function registration({ publicJwk, jkt, alg }: DPoPProver) {
   return {
     ...confidential,
     client_id: CLIENT_ID,
