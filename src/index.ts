@@ -50,6 +50,13 @@ export type {
 } from "./keystore/signer.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
 export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export {
+  type AuthenticatedClient,
+  type AuthenticatedServer,
+  type ClientAuthFunction,
+  type PrivateKeyJwtOptions,
+  privateKeyJwt,
+} from "./oauth/client-auth/private-key-jwt.js";
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
@@ -68,7 +75,19 @@ export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
 export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
+export type { ClientAssertion } from "./resource/assertion-client.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
+export { type ProofFetch, type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
+export {
+  type ProofAttempt,
+  type ProofHeaders,
+  type ProofSession,
+  type ProofSessionOptions,
+  proofSession,
+  type SessionRequest,
+  type SessionResponse,
+} from "./resource/proof-session.js";
+export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { TokenClient } from "./tokens/token-renewal.js";
