@@ -3,7 +3,7 @@
  * SDK discovers the authorization server, requests tokens and calls the MCP server, and the key signs.
  *
  * An `OAuthClientProvider` of your own needs two members: `dpop()`, which returns the session of {@link dpopSession}, and
- * `addClientAuthentication`, which is {@link privateKeyJwt}. {@link HardwareKeyProvider} has both, for an agent without a
+ * `addClientAuthentication`, which is {@link addPrivateKeyJwt}. {@link HardwareKeyProvider} has both, for an agent without a
  * user:
  *
  * ```ts
@@ -62,7 +62,7 @@ function algorithmOf({ alg }: DPoPProver): DpopAlg {
   return (alg === "Ed25519" ? "EdDSA" : alg) as DpopAlg;
 }
 
-/** Options of {@link privateKeyJwt}. */
+/** Options of {@link addPrivateKeyJwt}. */
 export interface ClientAssertionOptions {
   /** The issuer identifier of the authorization server that the client is registered with. */
   issuer: string;
@@ -85,7 +85,12 @@ const LIFETIME = 60; // seconds
  * The MCP server's metadata chooses the authorization server. An assertion that reached another server could be used by
  * it at `issuer`, so the function refuses any other server.
  */
-export function privateKeyJwt({ issuer, clientId, signer, header }: ClientAssertionOptions): AddClientAuthentication {
+export function addPrivateKeyJwt({
+  issuer,
+  clientId,
+  signer,
+  header,
+}: ClientAssertionOptions): AddClientAuthentication {
   return async (_headers, form, url, metadata) => {
     if (metadata?.issuer !== issuer) throw otherServer(metadata?.issuer ?? String(url), issuer);
     const claims = () => assertionClaims(clientId, issuer);
@@ -123,7 +128,7 @@ export class HardwareKeyProvider extends StaticPrivateKeyJwtProvider {
     const { issuer, clientId, scope, prover, supportedAlgorithms, requireBinding = true } = options;
     // The SDK's provider sends one fixed assertion. It is replaced by one that is signed for each request.
     super({ clientId, expectedIssuer: issuer, jwtBearerAssertion: "", ...(scope !== undefined && { scope }) });
-    this.addClientAuthentication = privateKeyJwt(options);
+    this.addClientAuthentication = addPrivateKeyJwt(options);
     this.#session = dpopSession(prover, { supportedAlgorithms });
     this.#requireBinding = requireBinding;
   }

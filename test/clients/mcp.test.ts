@@ -6,7 +6,7 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { connectMcp, type McpAgent, mcpFetch } from "../../examples/clients/mcp-v1.js";
-import { dpopSession, HardwareKeyProvider, privateKeyJwt } from "../../examples/clients/mcp-v2.js";
+import { addPrivateKeyJwt, dpopSession, HardwareKeyProvider } from "../../examples/clients/mcp-v2.js";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../servers/authorization-server.js";
 import type { RecordedRequest } from "../servers/loopback-server.js";
@@ -195,7 +195,7 @@ describe("version 2 with the login of a user", () => {
   it("binds the token of an authorization code to the key, with client authentication by another key", async () => {
     const requests = recorder();
     const authentication = {
-      addClientAuthentication: privateKeyJwt({ issuer: as.issuer, clientId: CLIENT_ID, signer }),
+      addClientAuthentication: addPrivateKeyJwt({ issuer: as.issuer, clientId: CLIENT_ID, signer }),
     };
     const agent = await logIn(Object.assign(login(prover, stored(CLIENT_ID)), authentication));
     expect(await agent.call("whoami")).toBe(CLIENT_ID);
