@@ -113,7 +113,8 @@ export class DPoPError extends HardproofError {
  * - `invalid-response`: The response or the callback doesn't match the request, or isn't valid.
  * - `too-large`: The response exceeds 1 MiB.
  * - `redirect`: The server responded with a redirect, which is never followed.
- * - `binding`: The token is bound to another key, or isn't bound to any key although `requireBinding` is set.
+ * - `binding`: The token is bound to another key or certificate, or the response doesn't confirm its binding although
+ *   `requireBinding` is set.
  * - `unreachable`: The server didn't send a complete response.
  * - `timeout`: The server didn't respond in time, or the user didn't enter the device code in time.
  * - `aborted`: The caller's signal aborted.

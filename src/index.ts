@@ -49,7 +49,7 @@ export type {
   SignOptions,
 } from "./keystore/signer.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
-export type { ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
 export {
   type AuthenticatedClient,
   type AuthenticatedServer,
@@ -73,7 +73,15 @@ export {
 } from "./oauth/oauth-client.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
-export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token/token-request.js";
+export type {
+  AnyTokenRequest,
+  ExtraFields,
+  FormValue,
+  GrantOptions,
+  GrantRequest,
+  TokenBinding,
+  TokenRequest,
+} from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
 export type { ClientAssertion } from "./resource/assertion-client.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
@@ -90,7 +98,13 @@ export {
 export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
-export type { TokenClient } from "./tokens/token-renewal.js";
-export { type GetTokenOptions, type TokenSource, type TokenSourceOptions, tokenSource } from "./tokens/token-source.js";
+export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";
+export {
+  type GetTokenOptions,
+  type SourceOptions,
+  type TokenSource,
+  type TokenSourceOptions,
+  tokenSource,
+} from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { SignatureTrace, TokenTrace } from "./tracing.js";

@@ -45,17 +45,19 @@ export interface TokenTrace extends Outcome {
   readonly grantType: string;
   /** The client that the token was requested for. */
   readonly clientId: string;
-  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
-  readonly jkt: string;
+  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. `undefined` if the request doesn't have a proof. */
+  readonly jkt: string | undefined;
   /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
   readonly uri: string | undefined;
+  /** SHA-256 thumbprint of the client's certificate (RFC 8705 §3.1), base64url. Set for `binding: "certificate"`. */
+  readonly x5t?: string;
   /** The HTTP status of the last response. */
   statusCode?: number;
 }
 
 /** Publishes each DPoP proof and client assertion. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
-/** Publishes each call of `getTokenWithDPoP` or of a method for a specific grant. */
+/** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");
 
 /**

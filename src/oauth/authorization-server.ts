@@ -8,12 +8,14 @@ import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
+import { certificateThumbprint } from "./certificate.js";
 import {
   authenticate,
   type ClientAuth,
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
+  usesCertificate,
 } from "./client-auth/client-auth.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
@@ -21,6 +23,7 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
+import type { TokenBinding } from "./token/token-request.js";
 
 /** Options of an {@link AuthorizationServer}. */
 export interface ServerOptions extends EndpointOptions {
@@ -38,6 +41,12 @@ export interface ServerOptions extends EndpointOptions {
   timeout?: number | undefined;
   /** A custom `fetch`, for example for a proxy, mutual TLS or tests. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
+  /**
+   * The client's certificate, in PEM or DER, that `fetch` presents. Of several certificates in PEM, the first. A token
+   * that is bound to another certificate is rejected (RFC 8705 §3.1), and requests are sent to the server's
+   * `mtls_endpoint_aliases` (§5).
+   */
+  certificate?: string | Uint8Array | undefined;
 }
 
 /** One form request. */
@@ -83,18 +92,21 @@ export class AuthorizationServer {
   readonly endpoints: Endpoints;
   /** The server's issuer identifier, if it is known. */
   readonly issuer: string | undefined;
+  /** The thumbprint of the client's certificate (`x5t#S256`, RFC 8705 §3.1), if it is known. */
+  readonly certificateThumbprint: string | undefined;
   readonly #options: ServerOptions;
   readonly #timeout: number;
   readonly #nonces = new NonceCache();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata } = options;
+    const { clientAuth, metadata, certificate } = options;
     if (metadata) assertMetadata(metadata);
-    const mutualTls = clientAuth === "tls_client_auth";
-    if (mutualTls && !options.fetch)
-      throw misconfigured("tls_client_auth needs the option fetch: one that presents the client's certificate.");
-    this.endpoints = new Endpoints(options, { mutualTls });
+    this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
+    const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
+    if (needsFetch !== undefined && !options.fetch)
+      throw misconfigured(`${needsFetch} needs the option fetch: one that presents the client's certificate.`);
+    this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
@@ -123,6 +135,20 @@ export class AuthorizationServer {
     });
     if (!result.response.ok) throw errorResponse(url, result, redact);
     return { ...result, url, body: parseObject(result.text) };
+  }
+
+  /**
+   * Checks that the server accepts the prover's proofs, and that the certificate that a token is bound to is known.
+   *
+   * @returns The binding.
+   * @throws {OAuthError} With code `misconfigured`.
+   */
+  assertUsable(binding: TokenBinding): TokenBinding {
+    if (binding.dpopProver) this.assertSupported(binding.dpopProver);
+    if (binding.binding !== "certificate" || this.certificateThumbprint !== undefined) return binding;
+    throw misconfigured(
+      'binding "certificate" needs the client\'s option certificate: the one that its fetch presents.',
+    );
   }
 
   /**

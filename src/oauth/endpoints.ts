@@ -77,7 +77,9 @@ export class Endpoints {
     const { metadata } = this.#options;
     if (metadata === undefined) return new URL(this.base + DEFAULT_PATHS[name]);
     const key = METADATA_NAMES[name];
-    const url = (this.#mutualTls ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
+    // The user's browser opens the authorization endpoint, without the client's certificate.
+    const usesAlias = this.#mutualTls && name !== "authorization";
+    const url = (usesAlias ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
     return url === undefined ? undefined : parseServerUrl(url, key, this.#options);
   }
 }

@@ -1,4 +1,4 @@
-/** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key by DPoP (RFC 9449 §5). */
+/** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key (RFC 9449 §5), or to its certificate (RFC 8705 §3). */
 
 import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
@@ -15,8 +15,10 @@ import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-a
 import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import type { ServerMetadata } from "./server-metadata.js";
+import type { ExpectedBinding } from "./token/binding.js";
 import { Token } from "./token/token.js";
 import {
+  type AnyTokenRequest,
   assertTokenRequest,
   type GrantRequest,
   grantRequest,
@@ -28,7 +30,10 @@ import { type Introspection, introspect, revoke, type TokenStatusRequest } from 
 
 /** Options of {@link OAuthClient}. */
 export interface OAuthClientOptions extends ServerOptions {
-  /** Rejects a token that isn't bound to any key. A token that is bound to a different key is always rejected. */
+  /**
+   * Rejects a token unless the response, or a JWT access token, confirms that it is bound to the key or certificate of the
+   * request. A token that is bound to a different one is always rejected.
+   */
   requireBinding?: boolean | undefined;
 }
 
@@ -36,19 +41,19 @@ export interface OAuthClientOptions extends ServerOptions {
 export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | "issuer"> & SignOptions;
 
 /** Options of {@link OAuthClient.refresh}. */
-export interface RefreshRequest extends GrantRequest {
+export type RefreshRequest = GrantRequest & {
   /** The current refresh token. */
   refreshToken: string;
-}
+};
 
 /** Options of {@link OAuthClient.deviceCode}. */
-export interface DeviceCodeRequest extends GrantRequest {
+export type DeviceCodeRequest = GrantRequest & {
   /** Shows the code to the user. Polling starts when it returns. */
   show: (device: DeviceAuthorization) => void | Promise<void>;
-}
+};
 
 /**
- * Requests, introspects and revokes DPoP-bound tokens.
+ * Requests, introspects and revokes tokens that are bound to a key by DPoP, to the client's certificate, or to both.
  *
  * Every method throws {@link OAuthError} if the request fails, and {@link SignerError} if a key can't sign.
  *
@@ -86,7 +91,7 @@ export class OAuthClient {
     return this.#server.issuer ?? this.#server.endpoints.base;
   }
 
-  /** Whether tokens must be bound to a key. A request can override it. */
+  /** Whether a token's binding must be confirmed. A request can override it. */
   get requireBinding(): boolean {
     return this.#options.requireBinding ?? false;
   }
@@ -94,6 +99,19 @@ export class OAuthClient {
   /** The server's metadata, from `discover` or the options. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;
+  }
+
+  /** The thumbprint of the option `certificate` (`x5t#S256`, RFC 8705 §3.1). */
+  get certificateThumbprint(): string | undefined {
+    return this.#server.certificateThumbprint;
+  }
+
+  /**
+   * Requests a token by any grant, bound to the prover's key, or to the client's certificate, or to both. Otherwise like
+   * {@link OAuthClient.getTokenWithDPoP}.
+   */
+  async getToken(request: AnyTokenRequest): Promise<Token> {
+    return this.#getToken(request);
   }
 
   /**
@@ -178,8 +196,9 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
-  async #getToken(request: TokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
+  async #getToken(request: AnyTokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
     assertTokenRequest(request);
+    this.#server.assertUsable(request);
     const trace = () => this.#trace(request);
     return traced(tokenChannel, trace, async (message) => {
       const response = await this.#server.post({
@@ -194,13 +213,22 @@ export class OAuthClient {
         signal: request.signal,
         onStatus: (statusCode) => Object.assign(message ?? {}, { statusCode }),
       });
-      const required = request.requireBinding ?? this.requireBinding;
-      return parseTokenResponse(response, { jkt: request.dpopProver.jkt, required });
+      return parseTokenResponse(response, this.#expectedBinding(request));
     });
   }
 
-  #trace({ grantType, clientId, dpopProver }: TokenRequest): TokenTrace {
-    const { jkt, signer } = dpopProver;
-    return { url: this.#server.endpoints.url("token").href, grantType, clientId, jkt, uri: signer.uri };
+  #expectedBinding({ dpopProver, binding, requireBinding }: AnyTokenRequest): ExpectedBinding {
+    return {
+      jkt: dpopProver?.jkt,
+      x5t: this.certificateThumbprint,
+      toCertificate: binding === "certificate",
+      required: requireBinding ?? this.requireBinding,
+    };
+  }
+
+  #trace({ grantType, clientId, dpopProver, binding }: AnyTokenRequest): TokenTrace {
+    const x5t = binding === "certificate" ? this.certificateThumbprint : undefined;
+    const url = this.#server.endpoints.url("token").href;
+    return { url, grantType, clientId, jkt: dpopProver?.jkt, uri: dpopProver?.signer.uri, ...(x5t && { x5t }) };
   }
 }

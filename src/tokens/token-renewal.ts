@@ -2,25 +2,22 @@
  * Gets the next token: from the store, by the refresh token (`OAuthClient.refresh`, RFC 6749 §6), or by repeating the
  * grant.
  */
-import { hash } from "node:crypto";
-import type { DPoPProver } from "../dpop/prover.js";
 import { OAuthError, SignerError } from "../errors.js";
-import type { OAuthClient, RefreshRequest } from "../oauth/oauth-client.js";
-import { boundKeys, isBound, Token } from "../oauth/token/token.js";
-import type { TokenRequest } from "../oauth/token/token-request.js";
-import type { Binding } from "../oauth/token/token-response.js";
+import type { RefreshRequest } from "../oauth/oauth-client.js";
+import { bindingProblem, type ExpectedBinding } from "../oauth/token/binding.js";
+import { Token } from "../oauth/token/token.js";
+import type { AnyGrant, CommonRequest, TokenBinding } from "../oauth/token/token-request.js";
+import { type SourceBinding, sourceBinding, type TokenClient } from "./source-binding.js";
+import { storeKey } from "./store-key.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
-/** The part of {@link OAuthClient} that a token source uses. */
-export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
-  Partial<Pick<OAuthClient, "requireBinding">>;
-
 /** Options of {@link TokenRenewal}. */
-export interface TokenRenewalOptions extends Omit<TokenRequest, "dpopProver" | "signal"> {
+export type TokenRenewalOptions = RenewalOptions & SourceBinding;
+
+/** Options of {@link TokenRenewal}, except for the binding. */
+export interface RenewalOptions extends AnyGrant, Omit<CommonRequest, "signal"> {
   /** Sends the token requests. */
   client: TokenClient;
-  /** Makes the proofs. Tokens are bound to its key. */
-  prover: DPoPProver;
   /** A token that the caller has just received, for example by a login. It takes precedence over the store. */
   token?: Token | undefined;
   /** Whether the grant can be requested again. Default: only `client_credentials`. */
@@ -45,12 +42,12 @@ export interface ExpiringToken {
 /** Errors that mean the client can't use the refresh token grant at all (RFC 6749 §5.2). */
 const REFRESH_NOT_ALLOWED = ["unauthorized_client", "unsupported_grant_type", "invalid_request"];
 
-type Grant = Omit<TokenRequest, "dpopProver" | "signal">;
+type Grant = AnyGrant & Omit<CommonRequest, "signal">;
 
 /** Renews one token, in the order: the caller's token, the store, the refresh token, the grant. */
 export class TokenRenewal {
   readonly #client: TokenClient;
-  readonly #prover: DPoPProver;
+  readonly #binding: TokenBinding;
   readonly #grant: Grant;
   readonly #repeatable: boolean;
   readonly #store: TokenStore | undefined;
@@ -61,11 +58,12 @@ export class TokenRenewal {
   /** Whether the grant was sent, so that its code may be spent. */
   #isGrantUsed: boolean;
 
+  /** @throws {OAuthError} With code `misconfigured` if the client can't request tokens with this binding. */
   constructor(options: TokenRenewalOptions) {
-    const { client, prover, token, repeatable, store, subject, ...grant } = options;
+    const { client, prover, binding, token, repeatable, store, subject, ...grant } = options;
     const refreshToken = grant.grantType === "refresh_token" ? grant.extra?.refresh_token : undefined;
     this.#client = client;
-    this.#prover = prover;
+    this.#binding = sourceBinding(options);
     this.#grant = grant;
     this.#repeatable = repeatable ?? grant.grantType === "client_credentials";
     this.#store = store;
@@ -119,7 +117,7 @@ export class TokenRenewal {
    */
   #refreshRequest(refreshToken: string): RefreshRequest {
     const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
-    const request = { ...grant, dpopProver: this.#prover, refreshToken };
+    const request = { ...grant, ...this.#binding, refreshToken };
     if (grant.grantType === "refresh_token") return { ...request, extra: { ...extra, resource } };
     return { ...request, scope: null, extra: { resource } };
   }
@@ -138,13 +136,19 @@ export class TokenRenewal {
     }
     this.#isGrantUsed = true;
     try {
-      const request = { ...this.#grant, dpopProver: this.#prover };
-      return await this.#request(() => this.#client.getTokenWithDPoP(request));
+      return await this.#request(() => this.#getToken());
     } catch (reason) {
       // Once the grant was sent, its code may be spent, even if the server responded with an error or not at all.
       if (wasNotSent(reason)) this.#isGrantUsed = false;
       throw reason;
     }
+  }
+
+  #getToken(): Promise<Token> {
+    const { dpopProver, binding } = this.#binding;
+    if (dpopProver) return this.#client.getTokenWithDPoP({ ...this.#grant, dpopProver, binding });
+    if (this.#client.getToken) return this.#client.getToken({ ...this.#grant, binding: "certificate" });
+    throw new OAuthError("misconfigured", "A token source without a prover needs a client with the method getToken.");
   }
 
   async #request(getToken: () => Promise<Token>): Promise<ExpiringToken> {
@@ -162,10 +166,19 @@ export class TokenRenewal {
   }
 
   async #load(): Promise<ExpiringToken | undefined> {
-    const required = this.#grant.requireBinding ?? this.#client.requireBinding ?? false;
-    const stored = restoreToken(await this.#store?.get(this.#storeKey), { jkt: this.#prover.jkt, required });
+    const stored = restoreToken(await this.#store?.get(this.#storeKey), this.#expectedBinding());
     this.#refreshToken = stored?.token.refreshToken ?? this.#refreshToken;
     return stored;
+  }
+
+  #expectedBinding(): ExpectedBinding {
+    const { dpopProver, binding } = this.#binding;
+    return {
+      jkt: dpopProver?.jkt,
+      x5t: this.#client.certificateThumbprint,
+      toCertificate: binding === "certificate",
+      required: this.#grant.requireBinding ?? this.#client.requireBinding ?? false,
+    };
   }
 
   /** Emits a warning if the store fails, since the token in memory is still valid. */
@@ -180,29 +193,12 @@ export class TokenRenewal {
   }
 }
 
-/**
- * Identifies the same token request after a restart, and no other: a different code or subject token may belong to a
- * different user. Fields that may be secret are hashed. A password isn't included at all, since a hash of it could be
- * guessed.
- */
-function storeKey({ client, prover, grantType, clientId, scope, subject, extra = {} }: TokenRenewalOptions): string {
-  const { resource, audience, password, ...others } = extra;
-  const fields = Object.entries(others).filter(([, value]) => value != null);
-  const extraHash = fields.length === 0 ? undefined : hash("sha256", JSON.stringify(fields.sort()), "base64url");
-  const grant = { grant_type: grantType, scope, subject, resource, audience, extra_hash: extraHash };
-  const key = new URLSearchParams({ jkt: prover.jkt, client_id: clientId });
-  for (const [name, values] of Object.entries({ issuer: client.issuer, ...grant }))
-    for (const value of [values ?? []].flat()) key.append(name, String(value));
-  return key.toString();
-}
-
-/** Ignores a stored token that is bound to a different key, or isn't bound although that is required. */
-function restoreToken(stored: StoredToken | undefined, { jkt, required }: Binding): ExpiringToken | undefined {
+/** Ignores a stored token that is bound to a different key or certificate, or isn't bound although that is required. */
+function restoreToken(stored: StoredToken | undefined, expected: ExpectedBinding): ExpiringToken | undefined {
   const accessToken = stored?.raw.access_token;
   if (!stored || typeof accessToken !== "string") return undefined;
-  if (boundKeys(stored.raw, accessToken).some((key) => key !== jkt)) return undefined;
   const token = new Token(stored.raw, accessToken, stored.refreshToken);
-  return required && !isBound(token) ? undefined : { token, expiresAt: stored.expiresAt };
+  return bindingProblem(token, expected) === undefined ? { token, expiresAt: stored.expiresAt } : undefined;
 }
 
 function isFresh(next: ExpiringToken | undefined, stale: string | undefined): next is ExpiringToken {

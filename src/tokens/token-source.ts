@@ -7,10 +7,14 @@ import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
-import { type ExpiringToken, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
+import type { SourceBinding } from "./source-binding.js";
+import { type ExpiringToken, type RenewalOptions, TokenRenewal } from "./token-renewal.js";
 
 /** Options of {@link tokenSource}. */
-export interface TokenSourceOptions extends TokenRenewalOptions {
+export type TokenSourceOptions = SourceOptions & SourceBinding;
+
+/** Options of {@link tokenSource}, except for the binding. */
+export interface SourceOptions extends RenewalOptions {
   /** Seconds before expiry at which a token is renewed, at most a quarter of its lifetime. Default: 60. */
   margin?: number | undefined;
   /**

@@ -12,8 +12,8 @@ export interface StoredToken {
 }
 
 /**
- * Stores tokens by key. A key contains the proof key's thumbprint, the client, the server and the grant, but no
- * secrets. See {@link encryptedTokenStore} and {@link memoryTokenStore}.
+ * Stores tokens by key. A key contains the thumbprint of the proof key or the certificate, the client, the server and
+ * the grant, but no secrets. See {@link encryptedTokenStore} and {@link memoryTokenStore}.
  */
 export interface TokenStore {
   /** Returns the stored token, or `undefined` if there is none. */

@@ -42,7 +42,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
       "client_secret_post",
       "private_key_jwt",
       "none",
-      ...(mutualTls ? ["tls_client_auth" as const] : []),
+      ...(mutualTls ? (["tls_client_auth", "self_signed_tls_client_auth"] as const) : []),
     ],
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -57,6 +57,8 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
       mTLS: {
         enabled: mutualTls,
         tlsClientAuth: mutualTls,
+        selfSignedTlsClientAuth: mutualTls,
+        certificateBoundAccessTokens: mutualTls,
         getCertificate: (ctx) => peerCertificate(ctx.socket)?.certificate,
         certificateAuthorized: (ctx) => peerCertificate(ctx.socket)?.authorized ?? false,
         certificateSubjectMatches: (ctx, _property, expected) =>

@@ -19,7 +19,7 @@ export interface AuthorizationServerOptions {
   offerNonces?: boolean;
   /** The audience of access tokens for requests without a `resource`. */
   audience?: string;
-  /** Serves TLS with client certificates (`tls_client_auth`): the server's certificate, and the trusted client's. */
+  /** Serves TLS with client certificates (RFC 8705): the server's certificate, and the trusted client's. */
   mutualTls?: { own: Certificate; client: Certificate };
   /** The JWS algorithms of proofs and client assertions. Default: those of oidc-provider. */
   algorithms?: readonly string[];

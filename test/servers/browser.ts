@@ -2,11 +2,13 @@
 interface Visit {
   /** Whether the user consents. Default: yes. */
   answer?: "yes" | "no";
+  /** For a server with a self-signed certificate. Default: the global `fetch`. */
+  fetch?: typeof fetch;
 }
 
 /** Follows the redirects of an authorization request and returns the callback's URL without fetching it. */
-export async function authorizeInBrowser(url: string, redirectUri: string, { answer = "yes" }: Visit = {}) {
-  const browse = browser(answer);
+export async function authorizeInBrowser(url: string, redirectUri: string, visit: Visit = {}) {
+  const browse = browser(visit);
   let next = url;
   while (!next.startsWith(redirectUri)) {
     const { location, page } = await browse(next);
@@ -17,8 +19,9 @@ export async function authorizeInBrowser(url: string, redirectUri: string, { ans
 }
 
 /** Enters a user code on the verification page (RFC 8628 §3.3). */
-export async function confirmDevice(verificationUri: string, userCode: string, { answer = "yes" }: Visit = {}) {
-  const browse = browser(answer);
+export async function confirmDevice(verificationUri: string, userCode: string, visit: Visit = {}) {
+  const { answer = "yes" } = visit;
+  const browse = browser(visit);
   const { page } = await browse(verificationUri);
   const xsrf = /name="xsrf" value="(\w+)"/.exec(page)?.[1] ?? "";
   const decision = answer === "yes" ? { confirm: "yes" } : { abort: "yes" };
@@ -27,7 +30,7 @@ export async function confirmDevice(verificationUri: string, userCode: string, {
   while (location !== undefined) ({ location } = await browse(location));
 }
 
-function browser(answer: "yes" | "no") {
+function browser({ answer = "yes", fetch = globalThis.fetch }: Visit) {
   const cookies = new Map<string, string>();
   return async (url: string, init: RequestInit = {}) => {
     const target = answer === "no" && url.includes("/interaction/") ? `${url}?answer=no` : url;

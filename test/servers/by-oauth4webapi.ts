@@ -8,19 +8,25 @@ interface Expected {
   readonly audience: string;
   /** The resource server's origin. `htu` is compared with it, not with the `Host` header. */
   readonly origin: string;
+  /** For an issuer with a self-signed certificate. Default: the global `fetch`. */
+  readonly fetch?: typeof fetch | undefined;
 }
 
 const overLoopback = { [oauth.allowInsecureRequests]: true };
 
 /** Fetches the metadata of an authorization server. */
-export async function issuerMetadata(issuer: string): Promise<oauth.AuthorizationServer> {
+export async function issuerMetadata(issuer: string, fetch?: typeof globalThis.fetch) {
   const url = new URL(issuer);
-  return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, overLoopback));
+  return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { ...overLoopback, ...by(fetch) }));
+}
+
+function by(fetch: typeof globalThis.fetch | undefined) {
+  return fetch && { [oauth.customFetch]: (url: string, init: object) => fetch(url, init) };
 }
 
 /** Returns the middleware. */
-export function byOauth4webapi({ metadata, audience, origin }: Expected): RequestHandler {
-  const options = { ...overLoopback, requireDPoP: true };
+export function byOauth4webapi({ metadata, audience, origin, fetch }: Expected): RequestHandler {
+  const options = { ...overLoopback, ...by(fetch), requireDPoP: true };
   return async (req, _res, next) => {
     const request = new Request(origin + req.originalUrl, { method: req.method, headers: credentials(req.headers) });
     const payload = await oauth.validateJwtAccessToken(metadata, request, audience, options).catch(reject);

@@ -3,6 +3,7 @@ import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify 
 import type { Provider, TokenEndpointGrantContext } from "oidc-provider";
 import { checkDpopReplay, validateDpop } from "oidc-provider/lib/helpers/grants.js";
 import { resourceServerInfo } from "./authorization-policy.js";
+import { peerCertificate } from "./mutual-tls.js";
 import { errors } from "./oidc-provider.js";
 
 /** The grant type of token exchange (RFC 8693 §2.1). */
@@ -66,6 +67,8 @@ async function issue(ctx: Context, grant: { resource: string; scope: string | un
   const token = new provider.ClientCredentials({ client, scope: grant.scope });
   token.resourceServer = new provider.ResourceServer(grant.resource, resourceServerInfo(grant.resource));
   if (proof) token.setThumbprint("jkt", proof.thumbprint);
+  if (client.tlsClientCertificateBoundAccessTokens)
+    token.setThumbprint("x5t", peerCertificate(ctx.socket)?.certificate ?? "");
   ctx.state.claims = grant.claims;
   ctx.body = {
     access_token: await token.save(),

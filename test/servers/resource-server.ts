@@ -15,6 +15,8 @@ export interface ResourceServerOptions {
   audience: string;
   /** Whether to reject proofs without this server's nonce. Default: true. */
   requireNonce?: boolean;
+  /** For an issuer with a self-signed certificate. Only the first path uses it. Default: the global `fetch`. */
+  fetch?: typeof fetch;
 }
 
 /** The response of both paths to a valid request of any method. An invalid one gets 401 and `{ error, error_description }`. */
@@ -39,8 +41,8 @@ export interface ResourceServer extends AsyncDisposable {
 
 /** Starts a resource server. */
 export async function resourceServer(options: ResourceServerOptions): Promise<ResourceServer> {
-  const { issuer, audience, requireNonce = true } = options;
-  const metadata = await issuerMetadata(issuer);
+  const { issuer, audience, requireNonce = true, fetch } = options;
+  const metadata = await issuerMetadata(issuer, fetch);
   const { origin, http, requests, close } = await loopbackServer();
   const nonce = { current: newNonce() };
   const rejectReplays = replayDetector();
@@ -48,7 +50,7 @@ export async function resourceServer(options: ResourceServerOptions): Promise<Re
   const app = express().disable("x-powered-by");
   app.use(readBody);
   if (requireNonce) app.use(challengeNonce(nonce));
-  app.all("/resource", byOauth4webapi({ metadata, audience, origin }), rejectReplays, hello("oauth4webapi"));
+  app.all("/resource", byOauth4webapi({ metadata, audience, origin, fetch }), rejectReplays, hello("oauth4webapi"));
   const byExpress = auth({ issuerBaseURL: issuer, audience, dpop: { enabled: true, required: true } });
   app.all("/express", byExpress, rejectReplays, hello("express-oauth2-jwt-bearer"));
   app.use(sendAccessError);

@@ -1,5 +1,6 @@
 /** The public types of the token client, checked by `npm run types`. */
 import {
+  type AnyTokenRequest,
   type AuthorizationCodeRequest,
   type ClientAuth,
   type DeviceAuthorization,
@@ -13,6 +14,7 @@ import {
   type Token,
   type TokenExchangeRequest,
   type TokenRequest,
+  type TokenSourceOptions,
 } from "hardproof";
 import { expectTypeOf, it } from "vitest";
 
@@ -33,6 +35,23 @@ it("a token request has the documented shape", () => {
   expectTypeOf<ReturnType<OAuthClient["getTokenWithDPoP"]>>().resolves.toEqualTypeOf<Token>();
 });
 
+it("a token request has a prover, or is bound to the certificate, or both", () => {
+  type Agent = { clientId: string };
+  expectTypeOf<Agent>().not.toExtend<GrantRequest>();
+  expectTypeOf<Agent & { dpopProver: DPoPProver }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "certificate" }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "certificate"; dpopProver: DPoPProver }>().toExtend<GrantRequest>();
+  expectTypeOf<Agent & { binding: "mtls"; dpopProver: DPoPProver }>().not.toExtend<GrantRequest>();
+  expectTypeOf<Parameters<OAuthClient["getToken"]>>().toEqualTypeOf<[request: AnyTokenRequest]>();
+  expectTypeOf<Agent & { binding: "certificate"; grantType: string }>().toExtend<AnyTokenRequest>();
+  expectTypeOf<TokenRequest>().toExtend<AnyTokenRequest>();
+  expectTypeOf<Agent & { grantType: string }>().not.toExtend<AnyTokenRequest>();
+  type Source = Agent & { client: OAuthClient; grantType: string };
+  expectTypeOf<Source>().not.toExtend<TokenSourceOptions>();
+  expectTypeOf<Source & { prover: DPoPProver }>().toExtend<TokenSourceOptions>();
+  expectTypeOf<Source & { binding: "certificate" }>().toExtend<TokenSourceOptions>();
+});
+
 it("a client needs only the URL of its server", () => {
   expectTypeOf<{ baseUrl: string }>().toExtend<OAuthClientOptions>();
   expectTypeOf<{ baseUrl: URL; endpoints: { token: "/token" } }>().toExtend<OAuthClientOptions>();
@@ -40,12 +59,13 @@ it("a client needs only the URL of its server", () => {
   expectTypeOf(OAuthClient.discover).returns.resolves.toEqualTypeOf<OAuthClient>();
 });
 
-it("a client can authenticate by five methods", () => {
+it("a client can authenticate by six methods", () => {
   expectTypeOf<{ method: "private_key_jwt"; signer: Signer }>().toExtend<ClientAuth>();
   expectTypeOf<"private_key_jwt">().not.toExtend<ClientAuth>();
   expectTypeOf<"client_secret_jwt">().not.toExtend<ClientAuth>();
-  type Names = "client_secret_post" | "client_secret_basic" | "none" | "tls_client_auth";
-  expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names>();
+  type Names = "client_secret_post" | "client_secret_basic" | "none";
+  type ByCertificate = "tls_client_auth" | "self_signed_tls_client_auth";
+  expectTypeOf<Exclude<ClientAuth, object>>().toEqualTypeOf<Names | ByCertificate>();
 });
 
 it("every grant accepts the client and its key, and returns a token", () => {

@@ -1,4 +1,7 @@
 /** The dependencies of the other tokens. Only Debian's packages are tested; the other names come from their distributions. */
+import { statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { commandPath } from "../../softhsm/command.js";
 import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
 
@@ -73,3 +76,23 @@ export const P11_KIT_DEPENDENCIES = {
     packages: { "apt-get": "p11-kit-modules", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
   },
 } satisfies Record<string, Dependency>;
+
+/** OpenSSL's engine for PKCS#11, by which Node's TLS uses a token's key. */
+export const ENGINE_DEPENDENCIES = {
+  engine: {
+    title: "OpenSSL's engine for PKCS#11",
+    find: () => libraryPath("engines-3/pkcs11.so"),
+    packages: { "apt-get": "libengine-pkcs11-openssl", dnf: "openssl-pkcs11", apk: "libp11" },
+  },
+} satisfies Record<string, Dependency>;
+
+/**
+ * Returns the path of pkcs11-provider, OpenSSL's provider for PKCS#11, or `undefined` if it isn't installed. It isn't
+ * installed by the tests, because Debian 12 doesn't have the package; the cache is for one that was built from source.
+ */
+export function pkcs11ProviderPath(): string | undefined {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  const built = join(cache, "hardproof/pkcs11-provider/build/src/pkcs11.so");
+  const isBuilt = statSync(built, { throwIfNoEntry: false })?.isFile() ?? false;
+  return libraryPath("ossl-modules/pkcs11.so") ?? (isBuilt ? built : undefined);
+}

@@ -1,7 +1,9 @@
 /** Throw-away tokens of other libraries: a software TPM, NSS, and a token that p11-kit serves. */
 export {
+  ENGINE_DEPENDENCIES,
   NSS_DEPENDENCIES,
   P11_KIT_DEPENDENCIES,
+  pkcs11ProviderPath,
   SOFT_TPM_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
 } from "./dependencies.js";

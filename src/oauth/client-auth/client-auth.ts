@@ -1,10 +1,16 @@
-/** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1. */
+/** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 import { type AssertionKey, signAssertion } from "./client-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
-export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | "tls_client_auth" | PrivateKeyJwt;
+export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | CertificateAuth | PrivateKeyJwt;
+
+/**
+ * Authentication by the certificate that `fetch` presents: one that a CA has issued (RFC 8705 §2.1), or a self-signed one
+ * that is registered with the server (§2.2).
+ */
+export type CertificateAuth = "tls_client_auth" | "self_signed_tls_client_auth";
 
 /** Authentication by a JWT that is signed for each request, instead of a secret (RFC 7523 §2.2). */
 export interface PrivateKeyJwt extends AssertionKey {
@@ -47,7 +53,8 @@ interface AssertionTarget extends SignOptions {
   now: number;
 }
 
-const NAMED_METHODS = ["client_secret_post", "client_secret_basic", "none", "tls_client_auth"];
+const CERTIFICATE_METHODS: readonly string[] = ["tls_client_auth", "self_signed_tls_client_auth"];
+const NAMED_METHODS = ["client_secret_post", "client_secret_basic", "none", ...CERTIFICATE_METHODS];
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
@@ -101,6 +108,11 @@ export async function authenticate(
     return { fields: none, headers: { authorization: basicCredentials(clientId, clientSecret) }, secrets };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
+}
+
+/** Whether the client authenticates by the certificate of its TLS connection. */
+export function usesCertificate(auth: ClientAuth | undefined): auth is CertificateAuth {
+  return typeof auth === "string" && CERTIFICATE_METHODS.includes(auth);
 }
 
 function methodOf(auth: ClientAuth): string {

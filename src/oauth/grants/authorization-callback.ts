@@ -6,14 +6,14 @@ import { errorText } from "../error-response.js";
 import type { GrantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.authorizationCode}: the members of the {@link PendingAuthorization} and the client. */
-export interface AuthorizationCodeRequest extends GrantRequest {
+export type AuthorizationCodeRequest = GrantRequest & {
   /** The `redirectUri` of the authorization request. */
   redirectUri: string;
   /** The `state` of the authorization request. */
   state: string;
   /** The `codeVerifier` of the authorization request. */
   codeVerifier: string;
-}
+};
 
 interface ExpectedCallback {
   state: string;

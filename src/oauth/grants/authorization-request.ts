@@ -5,25 +5,33 @@ import { OAuthError } from "../../errors.js";
 import { assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
-import { assertProver, createForm, type ExtraFields, type GrantRequest, withResource } from "../token/token-request.js";
+import {
+  assertBinding,
+  createForm,
+  type ExtraFields,
+  type GrantOptions,
+  type TokenBinding,
+  withResource,
+} from "../token/token-request.js";
 import { codeChallengeOf, pkcePair } from "./pkce.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
-export interface AuthorizationUrlRequest extends Omit<GrantRequest, "requireBinding"> {
-  /** The callback URL that the server redirects the browser to. */
-  redirectUri: string;
-  /** The `state` parameter. Default: 22 random characters. */
-  state?: string | undefined;
-  /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
-  codeVerifier?: string | undefined;
-  /**
-   * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to
-   * it (RFC 9126). Default: whether the server's metadata requires it.
-   */
-  pushed?: boolean | undefined;
-  /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
-  extra?: ExtraFields | undefined;
-}
+export type AuthorizationUrlRequest = TokenBinding &
+  Omit<GrantOptions, "requireBinding" | "extra"> & {
+    /** The callback URL that the server redirects the browser to. */
+    redirectUri: string;
+    /** The `state` parameter. Default: 22 random characters. */
+    state?: string | undefined;
+    /** The PKCE code verifier. Default: that of a new {@link pkcePair}. */
+    codeVerifier?: string | undefined;
+    /**
+     * Sends the request to the server first, authenticated and with a proof, so that the URL contains only a reference to
+     * it (RFC 9126). Default: whether the server's metadata requires it.
+     */
+    pushed?: boolean | undefined;
+    /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
+    extra?: ExtraFields | undefined;
+  };
 
 /**
  * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON
@@ -54,15 +62,15 @@ export class PendingAuthorization {
 }
 
 /**
- * Creates an authorization request. Its code is bound to the prover's key by `dpop_jkt` (RFC 9449 §10), and to this
- * request by PKCE and `state`.
+ * Creates an authorization request. Its code is bound to the prover's key, if there is one, by `dpop_jkt` (RFC 9449
+ * §10), and to this request by PKCE and `state`.
  */
 export async function authorizationUrl(
   server: AuthorizationServer,
   request: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
-  const { clientId, dpopProver, redirectUri, scope, extra } = request;
-  server.assertSupported(assertProver(dpopProver));
+  const { clientId, redirectUri, scope, extra } = request;
+  const { dpopProver } = server.assertUsable(assertBinding(request));
   const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
   const parameters = withResource(
     {
@@ -74,7 +82,7 @@ export async function authorizationUrl(
       state: assertString(state, "state"),
       code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
-      dpop_jkt: dpopProver.jkt,
+      dpop_jkt: dpopProver?.jkt,
     },
     request.resource,
   );

@@ -6,15 +6,15 @@ import type { AuthorizationServer, SuccessResponse } from "../authorization-serv
 import { displayUrl } from "../http.js";
 import type { Token } from "../token/token.js";
 import {
-  assertProver,
+  type AnyTokenRequest,
+  assertBinding,
   createForm,
   type GrantRequest,
   grantRequest,
-  type TokenRequest,
   withResource,
 } from "../token/token-request.js";
 
-type GetToken = (request: TokenRequest) => Promise<Token>;
+type GetToken = (request: AnyTokenRequest) => Promise<Token>;
 
 /** A code to show to the user, and the wait for the token. `inspect` doesn't print the device code. */
 export class DeviceAuthorization {
@@ -26,7 +26,7 @@ export class DeviceAuthorization {
   readonly verificationUriComplete: string | null;
   /** Lifetime of the code in seconds from the time of the response. */
   readonly expiresIn: number;
-  readonly #request: TokenRequest;
+  readonly #request: AnyTokenRequest;
   readonly #getToken: GetToken;
   readonly #deadline: number; // monotonic time, from performance.now()
   #interval: number; // seconds
@@ -95,8 +95,8 @@ export async function deviceAuthorization(
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
   const { scope, resource, extra, signal } = request;
-  // Proofs are made only after the user has entered the code, but an unusable prover must fail now.
-  server.assertSupported(assertProver(request.dpopProver));
+  // The token is requested only after the user has entered the code, but an unusable binding must fail now.
+  server.assertUsable(assertBinding(request));
   const fields = withResource({ scope }, resource);
   const response = await server.post({
     endpoint: "deviceAuthorization",

@@ -2,13 +2,13 @@
 import { assertString } from "../assert.js";
 import type { FormContext } from "../authorization-server.js";
 import { type AssertionKey, signAssertion } from "../client-auth/client-assertion.js";
-import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
+import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
-export interface JwtBearerRequest extends GrantRequest {
+export type JwtBearerRequest = GrantRequest & {
   /** A signed JWT, or the claims and key of an assertion to sign. */
   assertion: string | AssertionToSign;
-}
+};
 
 /** An assertion that is signed for each request. */
 export interface AssertionToSign extends AssertionKey {
@@ -26,7 +26,7 @@ export interface AssertionToSign extends AssertionKey {
 export type AppendAssertion = (form: URLSearchParams, context: FormContext) => Promise<void>;
 
 /** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
-export function jwtBearer(request: JwtBearerRequest): { request: TokenRequest; appendAssertion?: AppendAssertion } {
+export function jwtBearer(request: JwtBearerRequest): { request: AnyTokenRequest; appendAssertion?: AppendAssertion } {
   const { assertion, clientId } = request;
   const withFields = (fields: { assertion?: string }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);

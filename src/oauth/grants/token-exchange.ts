@@ -1,6 +1,6 @@
 /** Token exchange (RFC 8693): for delegation, a different audience or a smaller scope. */
 import { assertString } from "../assert.js";
-import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
+import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
 
@@ -13,7 +13,7 @@ export type TokenType =
   | (string & {});
 
 /** Options of {@link OAuthClient.exchangeToken}. */
-export interface TokenExchangeRequest extends GrantRequest {
+export type TokenExchangeRequest = GrantRequest & {
   /** The token of the party that the new token is for. */
   subjectToken: string;
   /** The type of the subject token. Default: an access token. */
@@ -26,10 +26,10 @@ export interface TokenExchangeRequest extends GrantRequest {
   requestedTokenType?: TokenType | undefined;
   /** The logical name of the service that the new token is for. */
   audience?: string | readonly string[] | undefined;
-}
+};
 
 /** Creates the token request of a token exchange. */
-export function tokenExchange(request: TokenExchangeRequest): TokenRequest {
+export function tokenExchange(request: TokenExchangeRequest): AnyTokenRequest {
   const { subjectToken, actorToken, audience } = request;
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;
   const accessToken = `${TYPE}access_token`;

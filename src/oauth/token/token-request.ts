@@ -10,12 +10,23 @@ export type ExtraFields = Readonly<Record<string, FormValue | readonly FormValue
 /** The value of a form field. */
 export type FormValue = string | number | boolean;
 
-/** Options of {@link OAuthClient.getTokenWithDPoP}. */
-export interface TokenRequest extends ClientCredentials {
-  /** The `grant_type`: any name or URN. */
-  grantType: "client_credentials" | "authorization_code" | "refresh_token" | (string & {});
-  /** Makes the proof of each attempt. The token is bound to its key. */
-  dpopProver: DPoPProver;
+/** What the token is bound to: the prover's key (RFC 9449), the client's certificate (RFC 8705 §3), or both. */
+export type TokenBinding =
+  | {
+      /** Makes the proof of each attempt. The token is bound to its key. */
+      dpopProver: DPoPProver;
+      /** `"certificate"`: the token is bound to the client's certificate too. Needs the client's `certificate`. */
+      binding?: "certificate" | undefined;
+    }
+  | {
+      /** The token is bound to the certificate that the client's `fetch` presents. Needs the client's `certificate`. */
+      binding: "certificate";
+      /** Binds the token to a key too. Without it, no proof is sent. */
+      dpopProver?: DPoPProver | undefined;
+    };
+
+/** Options that all token requests have in common. */
+export interface CommonRequest extends ClientCredentials {
   /** Scopes, separated by spaces. */
   scope?: string | null | undefined;
   /** Additional fields, such as `code`, `redirect_uri`, `refresh_token` or `resource`. */
@@ -26,8 +37,28 @@ export interface TokenRequest extends ClientCredentials {
   signal?: AbortSignal | undefined;
 }
 
+/** The grant type of a token request. */
+export interface AnyGrant {
+  /** The `grant_type`: any name or URN. */
+  grantType: "client_credentials" | "authorization_code" | "refresh_token" | (string & {});
+}
+
+/** Options of {@link OAuthClient.getTokenWithDPoP}. */
+export interface TokenRequest extends CommonRequest, AnyGrant {
+  /** Makes the proof of each attempt. The token is bound to its key. */
+  dpopProver: DPoPProver;
+  /** `"certificate"`: the token is bound to the client's certificate too. Needs the client's `certificate`. */
+  binding?: "certificate" | undefined;
+}
+
+/** Options of {@link OAuthClient.getToken}. */
+export type AnyTokenRequest = Omit<TokenRequest, "dpopProver" | "binding"> & TokenBinding;
+
 /** Options that every grant has in common. */
-export interface GrantRequest extends Omit<TokenRequest, "grantType"> {
+export type GrantRequest = GrantOptions & TokenBinding;
+
+/** Options that every grant has in common, except for the binding. */
+export interface GrantOptions extends CommonRequest {
   /** The resource servers that the token is for: absolute URIs without a fragment (RFC 8707 §2). */
   resource?: string | readonly string[] | undefined;
 }
@@ -36,15 +67,15 @@ export interface GrantRequest extends Omit<TokenRequest, "grantType"> {
  * Creates the token request of a specific grant. Its fields are sent as `extra`, and the caller's `extra` can't
  * override them.
  */
-export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): TokenRequest {
-  const { clientId, clientSecret, dpopProver, scope, extra = {}, requireBinding, signal } = request;
+export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): AnyTokenRequest {
+  const { clientId, clientSecret, scope, extra = {}, requireBinding, signal } = request;
   const grantFields = withResource(fields, request.resource);
   assertNoOverride(extra, grantFields);
   return {
     grantType,
     clientId,
     clientSecret,
-    dpopProver,
+    ...assertBinding(request),
     scope,
     requireBinding,
     signal,
@@ -65,24 +96,26 @@ export function withResource(fields: ExtraFields, resource: string | readonly st
   return { ...fields, resource };
 }
 
-/** @throws {OAuthError} With code `misconfigured` if the request lacks a grant type or a prover. */
-export function assertTokenRequest(request: TokenRequest): void {
+/** @throws {OAuthError} With code `misconfigured` if the request lacks a grant type or a binding. */
+export function assertTokenRequest(request: AnyTokenRequest): void {
   assertString(request.grantType, "grantType");
-  assertProver(request.dpopProver);
+  assertBinding(request);
 }
 
 /**
- * Returns the prover.
+ * Returns the members that bind the token.
  *
- * @throws {OAuthError} With code `misconfigured` if it isn't a prover.
+ * @throws {OAuthError} With code `misconfigured` if there is neither a prover nor `binding: "certificate"`.
  */
-export function assertProver(prover: DPoPProver): DPoPProver {
-  if (typeof prover?.makeProof === "function") return prover;
-  throw misconfigured("dpopProver must be a DPoPProver.");
+export function assertBinding({ dpopProver, binding }: TokenBinding): TokenBinding {
+  if (binding !== undefined && binding !== "certificate") throw misconfigured('binding must be "certificate".');
+  if (dpopProver === undefined && binding === "certificate") return { binding };
+  if (typeof dpopProver?.makeProof === "function") return { dpopProver, binding };
+  throw misconfigured('dpopProver must be a DPoPProver, unless binding is "certificate".');
 }
 
 /** Creates the form of a token request. The order is fixed: `grant_type`, client authentication, `scope`, `extra`. */
-export function tokenForm(request: TokenRequest, clientFields: ClientFields): URLSearchParams {
+export function tokenForm(request: AnyTokenRequest, clientFields: ClientFields): URLSearchParams {
   const { grantType: grant_type, scope, extra } = request;
   return createForm({ grant_type, ...clientFields, scope }, extra);
 }

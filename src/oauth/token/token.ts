@@ -1,11 +1,14 @@
-/** Tokens (RFC 6749 §5.1), and the key that they are bound to (RFC 9449 §6). */
+/** Tokens (RFC 6749 §5.1), and the key or certificate that they are bound to (RFC 9449 §6, RFC 8705 §3.1). */
 import { inspect } from "node:util";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
   /** The access token. */
   readonly accessToken: string;
-  /** The response's `token_type`. Default: `DPoP`. Some servers return `bearer` for a bound token: see `cnfJkt`. */
+  /**
+   * The response's `token_type`. Default: `DPoP`, or `Bearer` if the token is bound only to a certificate. Some servers
+   * return `bearer` for a token that is bound to a key: see `cnfJkt`.
+   */
   readonly tokenType: string;
   /** Lifetime in seconds from the time of the response. `null` if the server doesn't report it. */
   readonly expiresIn: number | null;
@@ -18,6 +21,8 @@ export class Token {
    * whose signature isn't verified. `null` if neither contains one.
    */
   readonly cnfJkt: string | null;
+  /** The same for the certificate that the token is bound to: `cnf["x5t#S256"]` (RFC 8705 §3.1). */
+  readonly cnfX5t: string | null;
   /** The response's JSON object. */
   readonly raw: Readonly<Record<string, unknown>>;
 
@@ -32,29 +37,43 @@ export class Token {
     refreshToken: string | null = stringOrNull(raw.refresh_token) || null,
   ) {
     this.accessToken = accessToken;
-    this.tokenType = stringOrNull(raw.token_type) ?? "DPoP";
+    this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
+    this.cnfX5t = boundCertificates(raw, accessToken)[0] ?? null;
+    const isBearer = this.cnfX5t !== null && this.cnfJkt === null;
+    this.tokenType = stringOrNull(raw.token_type) ?? (isBearer ? "Bearer" : "DPoP");
     this.expiresIn = seconds(raw.expires_in);
     this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
-    this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
     this.raw = raw;
   }
 
   /** Returns the text for `inspect`, without secrets. */
   [inspect.custom](): string {
-    const { tokenType, expiresIn, scope, cnfJkt } = this;
-    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt })}`;
+    const { tokenType, expiresIn, scope, cnfJkt, cnfX5t } = this;
+    return `Token ${inspect({ tokenType, expiresIn, scope, cnfJkt, cnfX5t })}`;
   }
 }
 
-/** Returns all thumbprints in a token response: its `cnf.jkt` first, then that of a JWT access token. */
+/** Returns all thumbprints of keys in a token response: its `cnf.jkt` first, then that of a JWT access token. */
 export function boundKeys(raw: Readonly<Record<string, unknown>>, accessToken: string): string[] {
-  return [jktOf(raw), jktOf(payloadOf(accessToken))].filter((jkt) => jkt !== null);
+  return confirmations("jkt", raw, accessToken);
+}
+
+/** The same for certificates: `cnf["x5t#S256"]`. */
+export function boundCertificates(raw: Readonly<Record<string, unknown>>, accessToken: string): string[] {
+  return confirmations("x5t#S256", raw, accessToken);
 }
 
 /** Whether the response states that the token is bound to a key. A missing token type isn't such a statement. */
 export function isBound({ cnfJkt, raw }: Token): boolean {
   return cnfJkt !== null || stringOrNull(raw.token_type)?.toLowerCase() === "dpop";
+}
+
+/** The names of `cnf` members: a key's thumbprint (RFC 9449 §6.1), and a certificate's (RFC 8705 §3.1). */
+type Confirmation = "jkt" | "x5t#S256";
+
+function confirmations(name: Confirmation, raw: Readonly<Record<string, unknown>>, accessToken: string): string[] {
+  return [confirmation(name, raw), confirmation(name, payloadOf(accessToken))].filter((value) => value !== null);
 }
 
 function stringOrNull(value: unknown): string | null {
@@ -67,9 +86,8 @@ function seconds(value: unknown): number | null {
   return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
 }
 
-function jktOf(claims: Readonly<Record<string, unknown>>): string | null {
-  const { cnf } = claims;
-  return typeof cnf === "object" && cnf !== null && "jkt" in cnf ? stringOrNull(cnf.jkt) : null;
+function confirmation(name: Confirmation, { cnf }: Readonly<Record<string, unknown>>): string | null {
+  return typeof cnf === "object" && cnf !== null ? stringOrNull((cnf as Record<string, unknown>)[name]) : null;
 }
 
 /**

@@ -137,6 +137,7 @@ describe("token responses", () => {
       scope: "read",
       refreshToken: "r",
       cnfJkt: prover.jkt,
+      cnfX5t: null,
       raw: body,
     });
   });

@@ -1,9 +1,9 @@
 /** `dpopFetch` with a token source: when a rejected token is renewed. */
-import { dpopFetch, type TokenSourceOptions } from "hardproof";
+import { dpopFetch } from "hardproof";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { challenge, errorOf, ok, respond, type StubResource, stubResource } from "../../servers/stub-resource.js";
 import { json } from "../../servers/stub-server.js";
-import { type StubSource, stubSource } from "../tokens/stub-source.js";
+import { type SourceOptions, type StubSource, stubSource } from "../tokens/stub-source.js";
 
 let rs: StubResource;
 let as: StubSource;
@@ -12,8 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([rs.close(), as.close()]));
 
-const caller = (options: Partial<TokenSourceOptions> = {}) =>
-  dpopFetch({ prover: as.prover, token: as.source(options) });
+const caller = (options: SourceOptions = {}) => dpopFetch({ prover: as.prover, token: as.source(options) });
 const tokens = () => rs.server.requests.map(({ headers }) => headers.authorization);
 const invalid = challenge("invalid_token");
 

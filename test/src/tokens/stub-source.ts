@@ -4,11 +4,14 @@ import { DPoPProver, OAuthClient, type TokenSource, type TokenSourceOptions, tok
 import { vi } from "vitest";
 import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
+/** Options of a source whose tokens are bound to a key. */
+export type SourceOptions = Partial<Omit<TokenSourceOptions, "prover" | "binding">> & { prover?: DPoPProver };
+
 /** A stub authorization server, and token sources that use it. */
 export interface StubSource {
   readonly server: StubServer;
   readonly prover: DPoPProver;
-  source(options?: Partial<TokenSourceOptions>): TokenSource;
+  source(options?: SourceOptions): TokenSource;
   /** Responds to each request with a new token `t1`, `t2`, … and these fields. */
   issueTokens(fields?: Record<string, unknown>): void;
   close(): Promise<void>;

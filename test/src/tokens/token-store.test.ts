@@ -9,13 +9,12 @@ import {
   memoryTokenStore,
   OAuthClient,
   type StoredToken,
-  type TokenSourceOptions,
   type TokenStore,
   TokenStoreError,
 } from "hardproof";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { json } from "../../servers/stub-server.js";
-import { EPOCH, setTime, stubSource, tokenResponse } from "./stub-source.js";
+import { EPOCH, type SourceOptions, setTime, stubSource, tokenResponse } from "./stub-source.js";
 
 const { server, source, issueTokens, close } = await stubSource();
 let directory: string;
@@ -143,7 +142,7 @@ describe("an encrypted file", () => {
 
 describe("a source with a store", () => {
   beforeEach(() => setTime(0));
-  const accessTokenWith = async (options: Partial<TokenSourceOptions>) => (await source(options).token()).accessToken;
+  const accessTokenWith = async (options: SourceOptions) => (await source(options).token()).accessToken;
 
   it("uses the stored token after a restart without a request", async () => {
     issueTokens({ expires_in: 600, refresh_token: "r1" });
@@ -159,7 +158,7 @@ describe("a source with a store", () => {
     issueTokens();
     const store = memoryTokenStore();
     const prover = await DPoPProver.generate();
-    const different: Partial<TokenSourceOptions>[] = [
+    const different: SourceOptions[] = [
       {},
       { prover },
       { clientId: "other" },

@@ -1,0 +1,55 @@
+/** The PEM that names a token's key for OpenSSL's pkcs11-provider, and so for `tls`, `https` and undici. */
+import { Sequence, Utf8String, VisibleString } from "asn1js";
+import type { SecretReference } from "../../src/keystore/secret-source.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { percentEncode } from "../../src/keystore/uri.js";
+import { formatKeyUri, parsePkcs11Uri } from "./uri.js";
+
+/** The label of the PEM, and the content's first member: pkcs11-provider's `pk11_uri.h` defines both. */
+const LABEL = "PKCS#11 PROVIDER URI";
+const DESCRIPTION = "PKCS#11 Provider URI v1.0";
+
+/**
+ * Returns the PEM that names a key on a PKCS#11 token, for the option `key` of `tls`, `https` or undici's `Agent`. It
+ * doesn't contain the key. OpenSSL must have loaded pkcs11-provider by its configuration (`node --openssl-config`), which
+ * also names the library: `module-path`, `sessions` and `algorithm` of the URI are dropped. Load the PEM once, by
+ * `tls.createSecureContext`, and pass the context to each connection.
+ *
+ * Don't pass a `passphrase` beside this PEM: Node tries it as the PIN, and a wrong one costs seven tries for each call, so
+ * that the first call locks the token. A wrong PIN in the URI's `pin-source` costs one.
+ *
+ * @param uri - The key's URI, with `token` or `serial`, with `object` or `id`, and with the PIN as `pin-source=/path`, such as
+ *   `pkcs11:token=agents;object=tls?pin-source=/run/secrets/hsm-pin`. OpenSSL reads the file's first line each time it
+ *   loads the key.
+ * @throws {SignerError} With code `misconfigured` if the URI is invalid, selects every token or key, or has a PIN that
+ *   OpenSSL can't read from a file.
+ */
+export function pkcs11KeyPem(uri: string): string {
+  const openSslUri = openSslKeyUri(uri);
+  const value = [new VisibleString({ value: DESCRIPTION }), new Utf8String({ value: openSslUri })];
+  const der = Buffer.from(new Sequence({ value }).toBER());
+  const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${LABEL}-----`, ...lines, `-----END ${LABEL}-----`, ""].join("\n");
+}
+
+function openSslKeyUri(uri: string): string {
+  const { token, key, pin, showsPin } = parsePkcs11Uri(uri);
+  if (token.label === undefined && token.serial === undefined)
+    throw unusable("Add token or serial to the URI: OpenSSL would try the PIN on every token.");
+  if (key.label === undefined && key.id === undefined)
+    throw unusable("Add object or id to the URI: OpenSSL would use the first key of the token.");
+  if (showsPin) throw unusable(`The URI contains the PIN itself (pin-value), and a PEM ends up in files. ${USE_FILE}`);
+  const selection = `${formatKeyUri("pkcs11", token, key, {})};type=private`;
+  return pin === undefined ? selection : `${selection}?pin-source=file:${percentEncode(pinFile(pin), "/")}`;
+}
+
+const USE_FILE = "Write the PIN to a file that only this user can read, and use pin-source=/path/of/the/file.";
+
+function pinFile(pin: string | SecretReference | (() => unknown)): string {
+  if (typeof pin === "object" && "file" in pin) return pin.file;
+  throw unusable(`OpenSSL can't read a PIN from an environment variable. ${USE_FILE}`);
+}
+
+function unusable(problem: string) {
+  return misconfigured(`pkcs11KeyPem: ${problem}`);
+}
