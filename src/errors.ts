@@ -77,9 +77,9 @@ export class SignerError extends HardproofError {
  * Why a proof could not be made, or a request could not be sent with one.
  *
  * - `invalid-htm`, `invalid-htu`, `invalid-nonce`, `invalid-access-token`: The argument can't be part of a proof.
- * - `forbidden-origin`: The token must not be sent to this URL.
- * - `forbidden-header`: The request already has a header that `dpopFetch` sets.
- * - `redirect`: The redirect can't be followed with a token.
+ * - `forbidden-origin`: The token or the proof must not be sent to this URL.
+ * - `forbidden-header`: The request already has a header that `dpopFetch` or `proofFetch` sets.
+ * - `redirect`: The redirect can't be followed with a token or a client assertion.
  * - `body-spent`: The request must be repeated, but its body was a stream that has been read. Repeat the call.
  * - `misconfigured`: An option is invalid.
  */

@@ -31,6 +31,7 @@ export { ALGORITHM_NAMES } from "./jose/algorithms.js";
 export { type ImportedPublicKey, importPublicKey } from "./jose/public-key.js";
 export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
+export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-object-signer.js";
 export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";
 export { loadProviders } from "./keystore/load-providers.js";
@@ -49,6 +50,13 @@ export type {
 } from "./keystore/signer.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
 export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export {
+  type AuthenticatedClient,
+  type AuthenticatedServer,
+  type ClientAuthFunction,
+  type PrivateKeyJwtOptions,
+  privateKeyJwt,
+} from "./oauth/client-auth/private-key-jwt.js";
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
@@ -79,7 +87,19 @@ export type {
   TokenRequest,
 } from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
+export type { ClientAssertion } from "./resource/assertion-client.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
+export { type ProofFetch, type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
+export {
+  type ProofAttempt,
+  type ProofHeaders,
+  type ProofSession,
+  type ProofSessionOptions,
+  proofSession,
+  type SessionRequest,
+  type SessionResponse,
+} from "./resource/proof-session.js";
+export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";

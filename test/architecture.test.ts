@@ -34,9 +34,9 @@ const exported = new Map(
   ),
 );
 
-/** Returns the packages that a provider loads at the first use of a key. */
-function peersOf(folder: string): string[] {
-  const files = list(`providers/${folder}`).map(({ name }) => read(`providers/${folder}/${name}`));
+/** Returns the packages that a folder's files load when they are first needed. */
+function peersOf(path: string): string[] {
+  const files = list(path).map(({ name }) => read(`${path}/${name}`));
   return files.flatMap((text) =>
     [...text.matchAll(/(?:await import|resolveInstalled)\("([^"]+)"\)/g)].map(([, name = ""]) => name),
   );
@@ -66,15 +66,10 @@ describe.each(folders)("providers/%s", (folder) => {
 
   it("is a row of the README's table that names the packages to install", () => {
     expect([...rows.keys()]).toContain(folder);
-    for (const peer of peersOf(folder)) expect(rows.get(folder)).toContain(`\`${peer}\``);
+    for (const peer of peersOf(`providers/${folder}`)) expect(rows.get(folder)).toContain(`\`${peer}\``);
   });
 
-  it("loads only packages that are optional peers", () => {
-    for (const peer of peersOf(folder)) {
-      expect(Object.keys(packageJson.peerDependencies)).toContain(peer);
-      expect(packageJson.peerDependenciesMeta).toMatchObject({ [peer]: { optional: true } });
-    }
-  });
+  it("loads only packages that are optional peers", () => expectOptional(peersOf(`providers/${folder}`)));
 
   it("runs the conformance kit in test/providers/<name>/", () => {
     const tests = existsSync(new URL(`providers/${folder}`, import.meta.url)) ? list(`test/providers/${folder}`) : [];
@@ -101,6 +96,20 @@ describe.each(folders)("providers/%s", (folder) => {
   });
 });
 
+describe("src/x509", () => {
+  it("loads @peculiar/x509 and the package that it needs, which are optional peers", () => {
+    expect(peersOf("src/x509").sort()).toEqual(["@peculiar/x509", "reflect-metadata"]);
+    expectOptional(peersOf("src/x509"));
+  });
+});
+
+function expectOptional(peers: readonly string[]): void {
+  for (const peer of peers) {
+    expect(Object.keys(packageJson.peerDependencies)).toContain(peer);
+    expect(packageJson.peerDependenciesMeta).toMatchObject({ [peer]: { optional: true } });
+  }
+}
+
 /** Returns `ES256/384, Ed25519` for `ES256`, `ES384`, `Ed25519`. */
 function shortNames(algorithms: readonly string[]): string {
   const groups = new Map<string, string[]>();
@@ -126,8 +135,8 @@ describe("the lists of providers", () => {
     expect([...rows.keys()].filter((folder) => !folders.includes(folder))).toEqual([]);
   });
 
-  it("name only peer dependencies that a provider loads", () => {
-    const loaded = folders.flatMap(peersOf);
+  it("name only peer dependencies that a provider or hardproof/x509 loads", () => {
+    const loaded = ["src/x509", ...folders.map((folder) => `providers/${folder}`)].flatMap(peersOf);
     expect(Object.keys(packageJson.peerDependencies).filter((peer) => !loaded.includes(peer))).toEqual([]);
   });
 });

@@ -1,8 +1,11 @@
 /** The servers and keys that the snippets of the docs run against. */
-import { softHsm } from "../softhsm/index.js";
+import { DPoPProver } from "hardproof";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
-import { authorizationServer } from "./servers/authorization-server.js";
+import { authorizationServer, confidential } from "./servers/authorization-server.js";
+import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
@@ -19,15 +22,16 @@ export interface Services {
  * @param missing - Why a token is not available on this machine. The snippets that use it are not run.
  */
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
-  const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
-    softHsm({ label: "agents" }),
-    authorizationServer(),
+  const hsm = await softHsm({ label: "agents" });
+  const [as, aws, gcp, tpm, nss] = await Promise.all([
+    authorizationServer({ clients: [await keyClient(hsm)] }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
   ]);
   const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
+  const mcp = await mcpServer({ issuer: as.issuer });
   const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
@@ -37,6 +41,10 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
+        .replaceAll("https://mcp.example.com/mcp", mcp.url)
+        .replaceAll('"./examples/', '"../../examples/')
+        // Only this server has no TLS.
+        .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
         .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
@@ -48,7 +56,19 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
-      await Promise.all([rs, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
+      await Promise.all([rs, mcp, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
     },
+  };
+}
+
+/** The registration of a client that authenticates with the key on the token. */
+async function keyClient({ module, token, key, pin }: SoftHsm) {
+  await using signer = new Pkcs11Signer({ module, token, key: key.label, pin });
+  const { jkt } = await DPoPProver.create(signer);
+  return {
+    ...confidential,
+    client_id: "agent-7",
+    token_endpoint_auth_method: "private_key_jwt" as const,
+    jwks: { keys: [{ ...(await signer.publicJwk()), kid: jkt, use: "sig" }] },
   };
 }

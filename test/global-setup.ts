@@ -4,12 +4,19 @@ import type { TestProject } from "vitest/node";
 import type { Dependency } from "../softhsm/dependencies.js";
 import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
 import { packTarball } from "./tarball.js";
-import { ENGINE_DEPENDENCIES, NSS_DEPENDENCIES, P11_KIT_DEPENDENCIES, SOFT_TPM_DEPENDENCIES } from "./tokens/index.js";
+import {
+  ENGINE_DEPENDENCIES,
+  NSS_DEPENDENCIES,
+  P11_KIT_DEPENDENCIES,
+  SOFT_TPM_DEPENDENCIES,
+  TPM2_OPENSSL_DEPENDENCIES,
+} from "./tokens/index.js";
 
 const OTHERS = {
   TPM: SOFT_TPM_DEPENDENCIES,
   NSS: NSS_DEPENDENCIES,
   "p11-kit": P11_KIT_DEPENDENCIES,
+  "tpm2-openssl": { ...SOFT_TPM_DEPENDENCIES, ...TPM2_OPENSSL_DEPENDENCIES },
   engine: ENGINE_DEPENDENCIES,
 };
 

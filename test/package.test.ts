@@ -121,6 +121,31 @@ describe("without its peers", () => {
     expect(bare.run(script)).toMatch(new RegExp(`^misconfigured .*Install it beside hardproof: npm install ${peer}`));
   });
 
+  it("the first certificate request names the missing packages", () => {
+    const script = `
+      import { MemorySigner } from "hardproof/memory";
+      import { createCsr } from "hardproof/x509";
+      await createCsr(MemorySigner.generate(), { subject: "CN=a" }).catch(({ code, message }) => console.log(code, message));`;
+    const command = "npm install @peculiar/x509 reflect-metadata";
+    for (const peers of [[], ["@peculiar/x509"]]) {
+      const installed = installTarball(inject("tarball"), peers);
+      expect(installed.run(script)).toMatch(
+        new RegExp(`^misconfigured .*Install them beside hardproof: ${command}\\.`),
+      );
+      installed.remove();
+    }
+  });
+
+  it("certificate requests work with both packages, and leave the global WebCrypto unchanged", () => {
+    const script = `
+      const { sign, importKey } = SubtleCrypto.prototype;
+      const { MemorySigner } = await import("hardproof/memory");
+      const { createCsr } = await import("hardproof/x509");
+      const { pem } = await createCsr(MemorySigner.generate(), { subject: "CN=a" });
+      console.log(pem.split("\\n")[0], sign === SubtleCrypto.prototype.sign, importKey === SubtleCrypto.prototype.importKey);`;
+    expect(all.run(script)).toBe("-----BEGIN CERTIFICATE REQUEST----- true true\n");
+  });
+
   it.each([
     ["", ["graphene-pk11", "koffi"]],
     ["graphene-pk11", ["graphene-pk11"]],

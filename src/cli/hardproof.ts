@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { cliError } from "./cli-error.js";
 import { bench } from "./commands/bench.js";
+import { csr } from "./commands/csr.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
 import { fetchCommand } from "./commands/fetch.js";
@@ -18,7 +19,7 @@ import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
 import { Output } from "./output.js";
 
-const COMMANDS = [keygen, keys, show, proof, verify, token, fetchCommand, doctor, bench, demo];
+const COMMANDS = [keygen, keys, show, csr, proof, verify, token, fetchCommand, doctor, bench, demo];
 
 const ENVIRONMENT_HELP = `
 Environment:

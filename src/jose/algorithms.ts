@@ -38,6 +38,20 @@ interface Row {
   readonly hash?: "sha256" | "sha384" | "sha512";
   /** Options of `sign` and `verify` in `node:crypto`. */
   readonly options: SigningOptions;
+  /** The `algorithm` argument of `importKey`, `sign` and `verify` in WebCrypto. */
+  readonly webCrypto: WebCryptoAlgorithm;
+}
+
+/** An algorithm by its WebCrypto names. Each function of WebCrypto ignores the members that it doesn't need. */
+export interface WebCryptoAlgorithm {
+  /** Such as `ECDSA`. */
+  readonly name: string;
+  /** ECDSA: the curve, which belongs to the key. */
+  readonly namedCurve?: string;
+  /** ECDSA: the hash, which belongs to a signature. RSA: the hash, which belongs to the key. Such as `SHA-256`. */
+  readonly hash?: string;
+  /** RSA-PSS: bytes of the salt. */
+  readonly saltLength?: number;
 }
 
 /** ECDSA (RFC 7518 §3.4). A signature is r‖s. */
@@ -121,6 +135,7 @@ const Ed25519: OkpAlgorithm = {
   crv: "Ed25519",
   signatureBytes: 64,
   options: {},
+  webCrypto: { name: "Ed25519" },
 };
 
 const RSA = {
@@ -177,15 +192,25 @@ function ecdsa(
     signatureBytes: 2 * order.length,
     order,
     options: { dsaEncoding: "ieee-p1363" },
+    webCrypto: { name: "ECDSA", namedCurve: crv, hash: webCryptoHash(hash) },
   };
 }
 
 function pkcs1(alg: AlgorithmName, hash: RsaAlgorithm["hash"]): RsaAlgorithm {
-  return { ...RSA, alg, hash, options: { padding: constants.RSA_PKCS1_PADDING } };
+  const webCrypto = { name: "RSASSA-PKCS1-v1_5", hash: webCryptoHash(hash) };
+  return { ...RSA, alg, hash, options: { padding: constants.RSA_PKCS1_PADDING }, webCrypto };
 }
 
 function pss(alg: AlgorithmName, hash: RsaAlgorithm["hash"], saltLength: number): RsaAlgorithm {
-  return { ...RSA, alg, hash, saltLength, options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength } };
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
+  return {
+    ...RSA,
+    alg,
+    hash,
+    saltLength,
+    options,
+    webCrypto: { name: "RSA-PSS", hash: webCryptoHash(hash), saltLength },
+  };
 }
 
 function mlDsa(
@@ -193,5 +218,11 @@ function mlDsa(
   { publicKeyBytes, signatureBytes }: Pick<AkpAlgorithm, "publicKeyBytes" | "signatureBytes">,
 ): AkpAlgorithm {
   const keyType = alg.toLowerCase();
-  return { alg, needs: `an ${alg} key`, kty: "AKP", keyType, publicKeyBytes, signatureBytes, options: {} };
+  const webCrypto = { name: alg };
+  return { alg, needs: `an ${alg} key`, kty: "AKP", keyType, publicKeyBytes, signatureBytes, options: {}, webCrypto };
+}
+
+/** Returns `SHA-256` for `sha256`. */
+function webCryptoHash(hash: string): string {
+  return hash.replace("sha", "SHA-");
 }

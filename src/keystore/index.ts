@@ -14,6 +14,7 @@ export {
   type KeyType,
   type OkpAlgorithm,
   type RsaAlgorithm,
+  type WebCryptoAlgorithm,
 } from "../jose/algorithms.js";
 export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
 export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";

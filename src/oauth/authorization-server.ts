@@ -20,6 +20,7 @@ import {
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 import type { TokenBinding } from "./token/token-request.js";
@@ -180,14 +181,7 @@ export class AuthorizationServer {
   }
 }
 
-/**
- * RFC 9449 §8 requires status 400 for a nonce challenge, but some servers respond with 401. The clock may be wrong if
- * the error code is that of an invalid proof, or if the client's assertion, which was signed at the same time, was
- * rejected.
- */
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  const isRejected = response.status === 400 || response.status === 401;
-  const error = isRejected ? parseObject(text)?.error : undefined;
-  const isAssertionRejected = typeof auth === "object" && error === "invalid_client";
-  return { nonce: error === "use_dpop_nonce", clock: error === "invalid_dpop_proof" || isAssertionRejected };
+  const error = mayRejectProof(response.status) ? parseObject(text)?.error : undefined;
+  return formRejection(error, typeof auth === "object");
 }

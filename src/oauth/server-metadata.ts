@@ -50,6 +50,14 @@ export interface ServerMetadata {
   readonly [name: string]: unknown;
 }
 
+/** The members that list the algorithms of client assertions. */
+type AssertionMetadata = Pick<
+  ServerMetadata,
+  | "token_endpoint_auth_signing_alg_values_supported"
+  | "revocation_endpoint_auth_signing_alg_values_supported"
+  | "introspection_endpoint_auth_signing_alg_values_supported"
+>;
+
 /**
  * Validates metadata from a server. The result is deeply frozen, since several clients share it.
  *
@@ -97,9 +105,9 @@ export function supportedName(alg: AlgorithmName, supported: readonly string[] |
 }
 
 /** Returns the algorithms of client assertions at an endpoint. Most have no list of their own (RFC 8414 §2, RFC 9126 §5). */
-export function assertionAlgorithms(metadata: ServerMetadata | undefined, endpoint: string) {
-  const own = { revocation: "revocation", introspection: "introspection" }[endpoint] ?? "token";
-  return metadata?.[`${own}_endpoint_auth_signing_alg_values_supported`] as readonly string[] | undefined;
+export function assertionAlgorithms(metadata: AssertionMetadata | undefined, endpoint: string) {
+  const own = endpoint === "revocation" || endpoint === "introspection" ? endpoint : "token";
+  return metadata?.[`${own}_endpoint_auth_signing_alg_values_supported`];
 }
 
 /** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */

@@ -1,68 +1,51 @@
 /**
- * One call to a resource server: its requests, retries and redirects, until there is a final response (RFC 9449 §7,
- * §9).
+ * One call: its requests, retries and redirects, until there is a final response (RFC 9449 §7, §9).
  */
 
-import { normalizeMethod } from "../dpop/http-method.js";
-import type { NonceCache } from "../dpop/nonce-cache.js";
-import { ProofRetry } from "../dpop/proof-retry.js";
-import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
 import { displayUrl } from "../oauth/http.js";
-import type { Token } from "../oauth/token/token.js";
-import type { TokenSource } from "../tokens/token-source.js";
 import type { AssertAllowedOrigin } from "./allowed-origins.js";
-import { readChallenge } from "./dpop-challenge.js";
-import type { ListedAlgorithms } from "./listed-algorithms.js";
+import { type AttemptContext, Attempts } from "./attempts.js";
+import type { Credentials, ServerCache } from "./credentials.js";
+import type { OutgoingRequest } from "./outgoing-request.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
-import { type Body, bufferUpTo, type RequestBody, requestBody } from "./replayable-body.js";
+import { type Body, bufferedBody, type RequestBody, requestBody } from "./replayable-body.js";
+import { responseHead } from "./response-head.js";
 
-/** What all calls of one `dpopFetch` share. */
-export interface CallContext {
-  readonly prover: DPoPProver;
-  readonly source: TokenSource;
+/** What all calls of one `dpopFetch` or `proofFetch` share. */
+export interface CallContext extends AttemptContext {
   readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
   readonly assertAllowedOrigin: AssertAllowedOrigin;
-  /** Separate from the authorization server's nonces (RFC 9449 §9). */
-  readonly nonces: NonceCache;
-  readonly algorithms: ListedAlgorithms;
+  /** Bytes. */
   readonly maxBufferedBody: number;
-  readonly adjustClock: boolean;
 }
 
 const MAX_REDIRECTS = 20;
+const NOT_SENT = "A client assertion is never sent to the target of a redirect. Configure the endpoint's final URL.";
 
-/** One call of a `dpopFetch` function. Can be sent once. */
+/** One call with proofs. Can be sent once. */
 export class ProtectedRequest {
   readonly #context: CallContext;
-  readonly #init: RequestInit;
-  readonly #signal: AbortSignal | undefined;
+  readonly #credentials: Credentials;
+  readonly #attempts: Attempts;
+  readonly #request: OutgoingRequest;
   readonly #headers: Headers;
-  readonly #proofs: ProofRetry;
-  readonly #redirect: NonNullable<RequestInit["redirect"]>;
   #input: string | Request;
   #url: URL;
   #method: string;
   #body: RequestBody | undefined;
   #response: Response | undefined;
-  #hasRenewedToken = false;
 
-  /** @throws {DPoPError} With code `forbidden-origin`, `forbidden-header` or `invalid-htm`. */
-  constructor(context: CallContext, input: string | URL | Request, init: RequestInit, signal: AbortSignal | undefined) {
-    const request = isRequest(input) ? input : undefined;
+  /** @param request - Its origin must have been checked. Its headers are changed. */
+  constructor(context: CallContext, servers: ServerCache, credentials: Credentials, request: OutgoingRequest) {
     this.#context = context;
-    this.#proofs = new ProofRetry(context.prover, context.nonces);
-    this.#init = init;
-    this.#signal = signal;
-    this.#input = isRequest(input) ? input : String(input);
-    this.#url = new URL(request?.url ?? String(input));
-    this.#method = normalizeMethod(init.method ?? request?.method ?? "GET");
-    this.#headers = new Headers(init.headers ?? request?.headers);
-    this.#redirect = init.redirect ?? request?.redirect ?? "follow";
-    context.assertAllowedOrigin(this.#url);
-    for (const name of ["authorization", "dpop"])
-      if (this.#headers.has(name))
-        throw new DPoPError("forbidden-header", `Remove the ${name} header: dpopFetch sets it for each request.`);
+    this.#credentials = credentials;
+    this.#attempts = new Attempts(context, servers, credentials);
+    this.#request = request;
+    this.#headers = request.headers;
+    this.#input = request.input;
+    this.#url = request.url;
+    this.#method = request.method;
   }
 
   /** Sends the request, with retries and redirects, and returns the final response. */
@@ -81,15 +64,14 @@ export class ProtectedRequest {
 
   async #openInput(): Promise<RequestBody | undefined> {
     const { maxBufferedBody } = this.#context;
-    if (this.#init.body != null) return requestBody(this.#init.body, maxBufferedBody);
-    if (!isRequest(this.#input) || this.#input.body === null) return undefined;
-    if (this.#input.bodyUsed) throw new TypeError("The Request's body has already been used.");
-    return requestBody(await bufferUpTo(this.#input.body, maxBufferedBody), maxBufferedBody);
+    const { init } = this.#request;
+    const body = init.body ?? (await bufferedBody(this.#request, maxBufferedBody));
+    return body === undefined ? undefined : requestBody(body, maxBufferedBody);
   }
 
   async #followRedirects(first: Response): Promise<Response> {
     let response = first;
-    for (let remaining = MAX_REDIRECTS; this.#redirect === "follow"; remaining--) {
+    for (let remaining = MAX_REDIRECTS; this.#request.redirect === "follow"; remaining--) {
       const redirect = redirectOf({ url: this.#url, method: this.#method }, response);
       if (!redirect) break;
       discard(response);
@@ -103,6 +85,8 @@ export class ProtectedRequest {
   }
 
   #followRedirect({ url, dropsBody }: Redirect): void {
+    if (this.#credentials.forbidsRedirect)
+      throw new DPoPError("redirect", `${displayUrl(this.#url)} redirects to ${displayUrl(url)}. ${NOT_SENT}`);
     this.#url = url;
     this.#input = url.href;
     if (dropsBody) this.#dropBody();
@@ -118,70 +102,37 @@ export class ProtectedRequest {
 
   /** Sends the request, and retries it after each challenge that a new request can answer. */
   async #sendWithRetries(): Promise<Response> {
+    const { signal } = this.#request;
     for (;;) {
-      const { accessToken } = await this.#token();
-      const response = await this.#sendOnce(accessToken);
-      if (response.status !== 401 || !(await this.#canRetry(response, accessToken))) return response;
+      const response = await this.#sendOnce();
+      if (!(await this.#attempts.canRetry(this.#url, responseHead(response), { signal }))) return response;
       discard(response);
       this.#rewindBody();
     }
   }
 
-  async #token(): Promise<Token> {
-    const { prover, source } = this.#context;
-    const token = await source.token({ signal: this.#signal });
-    if (token.cnfJkt === null || token.cnfJkt === prover.jkt) return token;
-    const message = `The token is bound to key ${token.cnfJkt}, not to the prover's key ${prover.jkt}.`;
-    throw new DPoPError("invalid-access-token", message);
-  }
-
-  async #sendOnce(accessToken: string): Promise<Response> {
-    const { nonces, algorithms, fetch } = this.#context;
-    const supportedAlgorithms = algorithms.get(this.#url);
-    const target = { htm: this.#method, htu: this.#url, accessToken, supportedAlgorithms, signal: this.#signal };
-    this.#headers.set("dpop", await this.#proofs.next(target));
-    this.#headers.set("authorization", `DPoP ${accessToken}`);
-    this.#signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
-    this.#response = await fetch(this.#input, this.#requestInit());
-    nonces.remember(this.#url, this.#response.headers);
+  async #sendOnce(): Promise<Response> {
+    const { signal } = this.#request;
+    const target = { method: this.#method, url: this.#url, signal };
+    const { proof, accessToken, form } = await this.#attempts.next(target);
+    this.#headers.set("dpop", proof);
+    if (accessToken !== undefined) this.#headers.set("authorization", `DPoP ${accessToken}`);
+    signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
+    this.#response = await this.#context.fetch(this.#input, this.#requestInit(form));
     return this.#response;
   }
 
-  #requestInit(): RequestInit {
+  #requestInit(form: URLSearchParams | undefined): RequestInit {
+    const { init, redirect, signal } = this.#request;
     return {
-      ...this.#init,
+      ...init,
       method: this.#method,
       headers: this.#headers,
-      body: this.#openBody() ?? null,
+      body: form ?? this.#openBody() ?? null,
       ...(this.#body && { duplex: "half" }),
-      redirect: this.#redirect === "follow" ? "manual" : this.#redirect,
-      signal: this.#signal ?? null,
+      redirect: redirect === "follow" ? "manual" : redirect,
+      signal: signal ?? null,
     };
-  }
-
-  /**
-   * Whether another request can answer the challenge, with a new nonce, time, name of the algorithm, or token. True once
-   * for each of them.
-   *
-   * @throws {DPoPError} With code `misconfigured` if the server doesn't list the key's algorithm.
-   */
-  async #canRetry(response: Response, accessToken: string): Promise<boolean> {
-    const { algorithms: listed, adjustClock } = this.#context;
-    const { errors, algorithms } = readChallenge(response);
-    const isListed = listed.remember(this.#url, algorithms);
-    const clock = adjustClock && errors.includes("invalid_dpop_proof");
-    const rejection = { nonce: errors.includes("use_dpop_nonce"), clock, algorithms };
-    if (this.#proofs.canRetry(response.headers, rejection)) return true;
-    if (errors.includes("invalid_token")) return this.#renewToken(accessToken);
-    if (!isListed) throw listed.unsupported(this.#url, algorithms);
-    return false;
-  }
-
-  async #renewToken(accessToken: string): Promise<boolean> {
-    if (this.#hasRenewedToken) return false;
-    const next = await this.#context.source.renew(accessToken, { signal: this.#signal });
-    this.#hasRenewedToken = next.accessToken !== accessToken;
-    return this.#hasRenewedToken;
   }
 
   /** Stops the previous attempt, which must not read more of a stream while the next proof is signed. */
@@ -200,11 +151,6 @@ export class ProtectedRequest {
     const problem = `The request to ${displayUrl(this.#url)} must be sent again, but its body is a stream that was already sent`;
     throw new DPoPError("body-spent", `${problem}. Make the call again with a new stream, or raise maxBufferedBody.`);
   }
-}
-
-/** Whether the input is a `Request`, of any `fetch` implementation. */
-export function isRequest(input: string | URL | Request): input is Request {
-  return typeof input === "object" && "url" in input;
 }
 
 /** Cancels the body, so that the connection can be reused. */

@@ -46,6 +46,6 @@ function dropsBody(status: number, method: string): boolean {
 }
 
 function notFollowed(url: URL, target: string): DPoPError {
-  const remedy = 'The token was not sent there. Call the final URL, or use redirect: "manual".';
+  const remedy = 'Nothing was sent there. Call the final URL, or use redirect: "manual".';
   return new DPoPError("redirect", `${displayUrl(url)} redirects to ${target}. ${remedy}`);
 }

@@ -16,6 +16,11 @@ export interface RequestBody {
   release(reason?: unknown): void;
 }
 
+interface RequestWithBody {
+  readonly input: string | Request;
+  readonly body: Body | undefined;
+}
+
 /**
  * Creates a replayable body. Copies mutable bodies, as `fetch` does, so that changes while the key signs have no
  * effect.
@@ -23,10 +28,25 @@ export interface RequestBody {
  * @param limit - Bytes of a stream to buffer for another attempt.
  */
 export function requestBody(body: Body, limit: number): RequestBody {
-  if (body instanceof ReadableStream) return new StreamBody(body, limit);
-  if (isAsyncIterable(body)) return new StreamBody(ReadableStream.from(body), limit);
+  const stream = streamOf(body);
+  if (stream) return new StreamBody(stream, limit);
   const copy = copyOf(body);
   return { replayable: true, open: () => copy, stop: () => undefined, release: () => undefined };
+}
+
+/**
+ * Returns a copy of the body of a request. That of a stream is a buffer: the body of a `Request` is a stream even if it
+ * was created from a string.
+ *
+ * @param limit - Bytes. A longer stream is returned as a stream.
+ * @throws {TypeError} If the body of the `Request` was read before.
+ */
+export async function bufferedBody({ input, body }: RequestWithBody, limit: number): Promise<Body | undefined> {
+  if (body === undefined) return undefined;
+  if (typeof input === "object" && input.body === body && input.bodyUsed)
+    throw new TypeError("The Request's body has already been used.");
+  const stream = streamOf(body);
+  return stream ? bufferUpTo(stream, limit) : copyOf(body);
 }
 
 /** A string or a Blob is immutable and isn't copied. */
@@ -172,6 +192,7 @@ class StreamBody implements RequestBody {
   }
 }
 
-function isAsyncIterable(body: Body): body is AsyncIterable<Uint8Array> & Body {
-  return typeof body === "object" && Symbol.asyncIterator in body;
+function streamOf(body: Body): ReadableStream<Uint8Array> | undefined {
+  if (body instanceof ReadableStream) return body;
+  return typeof body === "object" && Symbol.asyncIterator in body ? ReadableStream.from(body) : undefined;
 }

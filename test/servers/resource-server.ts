@@ -69,7 +69,8 @@ export async function resourceServer(options: ResourceServerOptions): Promise<Re
   };
 }
 
-const newNonce = () => `rs-${randomBytes(16).toString("base64url")}`;
+/** Creates a nonce of the resource server. */
+export const newNonce = () => `rs-${randomBytes(16).toString("base64url")}`;
 
 /** Reads the body before the response is sent: Node discards an unread one, and it would be missing in `requests`. */
 const readBody: RequestHandler = async (req, _res, next) => {
@@ -78,7 +79,7 @@ const readBody: RequestHandler = async (req, _res, next) => {
 };
 
 /** RFC 9449 §9. Leaves a request without a readable proof to the verifier, whose error is more specific. */
-function challengeNonce(nonce: { readonly current: string }): RequestHandler {
+export function challengeNonce(nonce: { readonly current: string }): RequestHandler {
   return (req, res, next) => {
     res.set("DPoP-Nonce", nonce.current);
     const proof = proofClaims(req.get("DPoP"));
@@ -88,7 +89,7 @@ function challengeNonce(nonce: { readonly current: string }): RequestHandler {
 }
 
 /** Neither verifier detects replays. Runs after them, so that a forged proof can't use up the `jti` of a valid one. */
-function replayDetector(): RequestHandler {
+export function replayDetector(): RequestHandler {
   const seen = new Set<string>();
   return (req, _res, next) => {
     const jti = proofClaims(req.get("DPoP"))?.jti ?? "";

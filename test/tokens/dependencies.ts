@@ -35,6 +35,20 @@ export const SOFT_TPM_DEPENDENCIES = {
   "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
 } satisfies Record<string, Dependency>;
 
+/** The dependencies of keys that OpenSSL uses in a software TPM. */
+export const TPM2_OPENSSL_DEPENDENCIES = {
+  "tpm2-openssl": {
+    title: "tpm2-openssl",
+    find: () => libraryPath("ossl-modules/tpm2.so"),
+    packages: { "apt-get": "tpm2-openssl", dnf: "tpm2-openssl" },
+  },
+  openssl: {
+    title: "openssl",
+    find: () => commandPath("openssl"),
+    packages: { "apt-get": "openssl", dnf: "openssl" },
+  },
+} satisfies Record<string, Dependency>;
+
 /** The dependencies of an NSS token. */
 export const NSS_DEPENDENCIES = {
   nss: {

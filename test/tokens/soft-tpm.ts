@@ -127,6 +127,7 @@ function startResourceManager(
       () => true,
       () => false,
     );
-  const args = ["--session", "--allow-root", `--tcti=swtpm:path=${join(directory, "tpm")}`];
+  // By default, one program may have 27 objects in the TPM. OpenSSL creates one for each public key.
+  const args = ["--session", "--allow-root", "--max-transients=100", `--tcti=swtpm:path=${join(directory, "tpm")}`];
   return startDaemon(paths["tpm2-abrmd"], args, { env, log: join(directory, "abrmd.log"), ready: listsSlots });
 }

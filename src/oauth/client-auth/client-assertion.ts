@@ -4,6 +4,7 @@ import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
+import { misconfigured } from "../assert.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -32,6 +33,16 @@ export interface AssertionOptions extends SignOptions {
 }
 
 const LIFETIME = 60; // seconds
+
+/**
+ * Checks an option.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it isn't a signer.
+ */
+export function assertSigner(signer: Signer, name: string): void {
+  if (typeof signer?.sign !== "function" || typeof signer.publicJwk !== "function")
+    throw misconfigured(`${name} must be a Signer.`);
+}
 
 /**
  * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds.

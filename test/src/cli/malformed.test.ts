@@ -36,7 +36,7 @@ const malformedUri = fc.oneof(
   value.map((rest) => `x${rest}`),
 );
 
-const commands = ["keygen", "keys", "show", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
+const commands = ["keygen", "keys", "show", "csr", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
 const command = fc.constantFrom(...commands);
 const secretOption = fc.constantFrom("--client-secret", "--pin", "--password", "--refresh-token", "-p", "--tokn", "-u");
 const malformedLine = fc.oneof(
@@ -53,6 +53,11 @@ const malformedLine = fc.oneof(
     .tuple(fc.constantFrom("--seconds", "--concurrency"), value)
     .map(([option, secret]) => ["bench", "memory:", option, secret]),
   value.map((secret) => ["show", "memory:", "--only", secret]),
+  value.map((secret) => ["csr", "memory:", "--subject", `CM=${secret}`]),
+  value.map((secret) => ["csr", "memory:", "--subject", `CN=a,${secret}`]),
+  fc
+    .tuple(fc.constantFrom("--uri", "--ip", "--usage"), value)
+    .map(([option, secret]) => ["csr", "memory:", "--subject", "CN=a", option, secret]),
   value.map((secret) => ["verify", secret, "--max-age", secret]),
   value.map((secret) => ["token", "--grant", secret]),
   value.map((secret) => ["token", "--client-auth", secret]),

@@ -72,6 +72,7 @@ describe("a private key without its public key", () => {
   const byKey = ["--client-id", "by-key", "--client-auth", "private_key_jwt"];
   it.each<[name: string, args: () => string[]]>([
     ["proof", () => ["proof", uri, "GET", "https://a.example", ...option()]],
+    ["csr", () => ["csr", uri, "--subject", "CN=a", ...option()]],
     ["doctor", () => ["doctor", uri, ...option()]],
     ["bench", () => ["bench", uri, "--seconds", "0.1", "--concurrency", "1", ...option()]],
     ["demo", () => ["demo", uri, ...option()]],

@@ -1,0 +1,37 @@
+/** Private keys that sign one at a time, for OpenSSL providers that aren't thread-safe. */
+import type { NodeKey } from "./node-key.js";
+
+/** Ends when the last call in the queue has. There is one queue for all keys: they may belong to the same provider. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** Returns the key, which signs only when no other key of this function does. */
+export function inTurn(key: NodeKey): NodeKey {
+  return {
+    ...key,
+    derivePublicKey: () => takeTurn(async () => key.derivePublicKey()),
+    sign: (message, publicKey, options) =>
+      takeTurn(async () => {
+        options.signal.throwIfAborted();
+        const { signature, form } = await key.sign(message, publicKey, options);
+        if (form !== "der" || publicKey.algorithm.kty !== "EC") return { signature, form };
+        const { derToRaw } = await import("../jose/ecdsa-der.js");
+        return { signature: derToRaw(signature, publicKey.algorithm), form: "raw" };
+      }),
+  };
+}
+
+/**
+ * A turn ends in a later turn of the event loop than its work, because the signature is verified right after it, and the
+ * provider may do that too. This is why the work also converts the signature: `KeySigner` would load the module first.
+ */
+function takeTurn<T>(work: () => Promise<T>): Promise<T> {
+  const result = last.then(work);
+  last = result.then(nextTurn, nextTurn);
+  return result;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

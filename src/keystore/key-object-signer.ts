@@ -1,0 +1,143 @@
+/** A signer over any private key that Node has: a `KeyObject` or a `CryptoKey`, wherever the key itself is stored. */
+import { createPublicKey, KeyObject, verify, type webcrypto } from "node:crypto";
+import { types } from "node:util";
+import { SignerError } from "../errors.js";
+import { type ImportedPublicKey, importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
+import { cryptoKey } from "./crypto-key.js";
+import { inTurn } from "./in-turn.js";
+import { KeySigner, type KeySignerOptions } from "./key-signer.js";
+import type { OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+import { keyObject, type NodeKey } from "./node-key.js";
+import { misconfigured, withKeyUri } from "./signer-error.js";
+import { splitUri } from "./uri.js";
+
+/** Options of {@link keyObjectSigner}. */
+export interface KeyObjectSignerOptions extends KeySignerOptions {
+  /**
+   * The public key: a `KeyObject`, a `CryptoKey`, a JWK, SubjectPublicKeyInfo in DER, or PEM (of the key, or of an X.509
+   * certificate for it). Default: what Node derives from the private key, which not every OpenSSL provider allows.
+   */
+  publicKey?: KeyObject | webcrypto.CryptoKey | PublicKeyMembers | Uint8Array | string | undefined;
+  /**
+   * Names the key in errors, logs and descriptions: `keyobject:` and then any text, percent-encoded as in any URI. It
+   * must not contain a secret. Default: `keyobject:`.
+   */
+  uri?: string | undefined;
+  /**
+   * Whether several signatures may be made at the same time. `false` for a key whose OpenSSL provider isn't thread-safe, such
+   * as tpm2-openssl 1.1: all signers with `false` then take turns, each until its signature has been verified, which may
+   * also happen in the provider. Default: `true`.
+   */
+  concurrent?: boolean | undefined;
+}
+
+const SCHEME = "keyobject";
+
+/**
+ * Returns a signer over a private `KeyObject` or `CryptoKey`: from PEM, from WebCrypto, or from an OpenSSL provider
+ * (`createPrivateKey` with a URL, Node 24.21 and 26.7), whose key may be in hardware. Signatures are made by a thread of
+ * libuv's pool.
+ *
+ * Node doesn't know where the key is stored. `describe()` returns `unknown`, so that {@link requireNonExportable} rejects
+ * the key; a `CryptoKey` with `extractable: true` is exportable.
+ *
+ * @example
+ * ```ts
+ * const signer = keyObjectSigner(createPrivateKey(pem));
+ * ```
+ * @param key - The private key. An RSA `KeyObject` needs the option `algorithm`; a `CryptoKey` has its own. Give a
+ *   `CryptoKey` that isn't extractable together with the option `publicKey`: otherwise, Node 24 and later print a warning.
+ * @throws {SignerError} With code `wrong-key` if it isn't a private key that may sign; `misconfigured` if `timeout`,
+ *   `algorithm` or `uri` isn't valid. The first use fails with `wrong-key` or `misconfigured` if the key can't sign with the
+ *   algorithm, or its public key can't be read; and with `integrity` if `publicKey` belongs to another key.
+ */
+export function keyObjectSigner(
+  key: KeyObject | webcrypto.CryptoKey,
+  { publicKey, uri = `${SCHEME}:`, concurrent = true, ...options }: KeyObjectSignerOptions = {},
+): KeySigner {
+  checkUri(uri);
+  const nodeKey = concurrent ? nodeKeyOf(key, uri) : inTurn(nodeKeyOf(key, uri));
+  const open = () => openNodeKey(nodeKey, { publicKey, algorithm: options.algorithm });
+  return new KeySigner({ provider: SCHEME, uri, open }, options);
+}
+
+/** The URI appears in every error, and RFC 7512 allows a PIN in the URI of a STORE loader. */
+function checkUri(uri: string): void {
+  const { fail } = splitUri(uri, SCHEME);
+  if (/pin-value=/i.test(uri)) throw fail("The URI is part of logs and errors, so it must not contain a pin-value");
+}
+
+function nodeKeyOf(key: KeyObject | webcrypto.CryptoKey, uri: string): NodeKey {
+  try {
+    // Unlike `instanceof`, these functions also recognise the keys of another realm.
+    if (types.isCryptoKey(key)) return cryptoKey(key);
+    if (types.isKeyObject(key)) return keyObject(key);
+    throw misconfigured("The key must be a private KeyObject or CryptoKey of Node.");
+  } catch (error) {
+    throw withKeyUri(uri, error);
+  }
+}
+
+type SignMessage = (message: Uint8Array, options: OpenKeyOptions) => Promise<StoreSignature>;
+type OpenOptions = Pick<KeyObjectSignerOptions, "publicKey" | "algorithm">;
+
+async function openNodeKey(key: NodeKey, { publicKey, algorithm }: OpenOptions): Promise<OpenKey> {
+  const encoded = publicKey === undefined ? await derivePublicKey(key) : encodePublicKey(publicKey);
+  const imported = importPublicKey(encoded, { algorithm, allowed: key.allowed });
+  checkKeyType(key, imported);
+  const sign: SignMessage = (message, options) => key.sign(message, imported, options);
+  return {
+    publicKey: imported.jwk,
+    signMessage: publicKey === undefined ? sign : checkFirst(sign, imported),
+    describe: () => key.facts,
+    close: () => undefined,
+  };
+}
+
+async function derivePublicKey(key: NodeKey): Promise<Uint8Array> {
+  try {
+    return spkiOf(await key.derivePublicKey());
+  } catch (cause) {
+    throw misconfigured("Node can't derive the public key from this private key. Set the option publicKey.", { cause });
+  }
+}
+
+function encodePublicKey(publicKey: NonNullable<OpenOptions["publicKey"]>): Uint8Array | PublicKeyMembers {
+  if (typeof publicKey === "string") return spkiOf(parsePem(publicKey));
+  if (types.isKeyObject(publicKey)) return spkiOf(publicKey);
+  return types.isCryptoKey(publicKey) ? spkiOf(KeyObject.from(publicKey)) : publicKey;
+}
+
+function parsePem(pem: string): KeyObject {
+  // Node would derive the public key from it.
+  if (pem.includes("PRIVATE KEY-----")) throw misconfigured("The option publicKey contains a private key.");
+  try {
+    return createPublicKey(pem);
+  } catch (cause) {
+    throw new SignerError("wrong-key", "The option publicKey isn't the PEM of a public key or a certificate.", {
+      cause,
+    });
+  }
+}
+
+function spkiOf(key: KeyObject): Uint8Array {
+  if (key.type === "public") return key.export({ type: "spki", format: "der" });
+  throw misconfigured(`The option publicKey is a ${key.type} key.`);
+}
+
+function checkKeyType({ keyType = "unknown" }: NodeKey, { algorithm: { alg, ...algorithm } }: ImportedPublicKey): void {
+  if (keyType === "unknown" || keyType === algorithm.keyType) return;
+  throw new SignerError("wrong-key", `${alg} needs ${algorithm.needs}, but this private key is ${keyType}.`);
+}
+
+/** Verifies the first signature, because a wrong `publicKey` is more probable than a store that signs wrongly. */
+function checkFirst(sign: SignMessage, { algorithm, verifyKey }: ImportedPublicKey): SignMessage {
+  let isVerified = false;
+  return async (message, options) => {
+    const { signature, form } = await sign(message, options);
+    const key = form === "der" ? { ...verifyKey, dsaEncoding: form } : verifyKey;
+    isVerified ||= verify(algorithm.hash, message, key, signature);
+    if (isVerified) return { signature, form };
+    throw new SignerError("integrity", "The private key doesn't belong to the option publicKey. Correct the option.");
+  };
+}

@@ -1,0 +1,77 @@
+/** The attempts of one call: the headers of each, and whether a response is worth another (RFC 9449 §8, §9). */
+import { ProofRetry } from "../dpop/proof-retry.js";
+import type { DPoPProver } from "../dpop/prover.js";
+import type { SignOptions } from "../keystore/signer.js";
+import type { Credentials, ResponseHead, ServerCache } from "./credentials.js";
+
+/** What the attempts of all calls share. */
+export interface AttemptContext {
+  readonly prover: DPoPProver;
+  readonly adjustClock: boolean;
+}
+
+/** The request of one attempt. */
+export interface AttemptTarget extends SignOptions {
+  readonly method: string;
+  readonly url: URL;
+}
+
+/** What one attempt sends. */
+export interface Attempt {
+  readonly proof: string;
+  readonly accessToken: string | undefined;
+  /** A form that replaces the body. */
+  readonly form: URLSearchParams | undefined;
+}
+
+/** Makes a new proof for each attempt, and allows one more attempt for each reason that a new one can remove. */
+export class Attempts {
+  readonly #context: AttemptContext;
+  readonly #servers: ServerCache;
+  readonly #credentials: Credentials;
+  readonly #proofs: ProofRetry;
+  #accessToken: string | undefined;
+
+  constructor(context: AttemptContext, servers: ServerCache, credentials: Credentials) {
+    this.#context = context;
+    this.#servers = servers;
+    this.#credentials = credentials;
+    this.#proofs = new ProofRetry(context.prover, servers.nonces);
+  }
+
+  /**
+   * Makes what the next attempt sends.
+   *
+   * @throws {DPoPError} As {@link DPoPProver.makeProof} does, and with code `invalid-access-token`.
+   * @throws {SignerError} If a key can't sign.
+   */
+  async next({ method, url, signal }: AttemptTarget): Promise<Attempt> {
+    const { accessToken, form, proofAlgorithms } = await this.#credentials.next({ signal });
+    const supportedAlgorithms = proofAlgorithms ?? this.#servers.algorithms.get(url);
+    const proof = await this.#proofs.next({ htm: method, htu: url, accessToken, supportedAlgorithms, signal });
+    this.#accessToken = accessToken;
+    return { proof, accessToken, form };
+  }
+
+  /**
+   * Caches the response's nonce, and decides whether another attempt can answer it, with a new nonce, time, name of the
+   * algorithm, or token.
+   *
+   * @param url - The URL of the last attempt.
+   * @returns True once for each of these reasons.
+   * @throws {DPoPError} With code `misconfigured` if the server doesn't list the key's algorithm.
+   */
+  async canRetry(url: URL, response: ResponseHead, { signal }: SignOptions): Promise<boolean> {
+    const { nonces, algorithms: listed } = this.#servers;
+    nonces.remember(url, response.headers);
+    const rejection = await this.#credentials.rejectionOf(response);
+    if (rejection === undefined) return false;
+    const { nonce, token, algorithms } = rejection;
+    const isListed = listed.remember(url, algorithms);
+    const clock = this.#context.adjustClock && rejection.clock;
+    if (this.#proofs.canRetry(response.headers, { nonce, clock, algorithms })) return !this.#credentials.singleUse;
+    if (token && this.#accessToken !== undefined) return this.#credentials.renewToken(this.#accessToken, { signal });
+    if (!isListed) throw listed.unsupported(url, algorithms);
+    return false;
+  }
+}

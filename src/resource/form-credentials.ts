@@ -1,0 +1,92 @@
+/**
+ * The credentials of a form to an authorization server: those that the calling library put into it, or a client
+ * assertion that is signed here.
+ */
+import type { DPoPProver } from "../dpop/prover.js";
+import type { SignOptions } from "../keystore/signer.js";
+import type { AssertionEndpoint } from "../oauth/client-auth/assertion-endpoints.js";
+import type { AssertionKey } from "../oauth/client-auth/client-assertion.js";
+import { addAssertion } from "../oauth/client-auth/private-key-jwt.js";
+import { formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
+import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
+import { readChallenge } from "./dpop-challenge.js";
+
+/** The client that {@link AssertedForm} signs assertions for. */
+export interface AssertedClient extends AssertionKey {
+  /** The `client_id`. */
+  readonly clientId: string;
+}
+
+/** A form that is sent as it is. */
+export class FormCredentials implements Credentials {
+  readonly singleUse: boolean;
+  readonly forbidsRedirect: boolean;
+
+  /**
+   * @param hasAssertion - Whether the form contains, or may contain, a client assertion, whose `jti` a server accepts
+   *   only once.
+   */
+  constructor(hasAssertion: boolean) {
+    this.singleUse = hasAssertion;
+    this.forbidsRedirect = hasAssertion;
+  }
+
+  async next(): Promise<AttemptCredentials> {
+    return {};
+  }
+
+  rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
+    return readRejection(response, false);
+  }
+
+  async renewToken(): Promise<boolean> {
+    return false;
+  }
+}
+
+/** A form that gets a new client assertion for each attempt. */
+export class AssertedForm implements Credentials {
+  readonly singleUse = false;
+  readonly forbidsRedirect = true;
+  readonly #client: AssertedClient;
+  readonly #endpoint: AssertionEndpoint;
+  readonly #prover: DPoPProver;
+  readonly #form: URLSearchParams;
+
+  /** @param prover - Its corrected clock is that of the assertion. */
+  constructor(client: AssertedClient, endpoint: AssertionEndpoint, prover: DPoPProver, form: URLSearchParams) {
+    this.#client = client;
+    this.#endpoint = endpoint;
+    this.#prover = prover;
+    this.#form = form;
+  }
+
+  /** @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm. */
+  async next({ signal }: SignOptions): Promise<AttemptCredentials> {
+    const { clientId } = this.#client;
+    const { audience, algorithms, proofAlgorithms } = this.#endpoint;
+    const now = Math.floor(Date.now() / 1000) + this.#prover.clockOffset;
+    const form = new URLSearchParams(this.#form);
+    await addAssertion(this.#client, form, { clientId, audience, algorithms, now, signal });
+    return { form, proofAlgorithms };
+  }
+
+  rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
+    return readRejection(response, true);
+  }
+
+  async renewToken(): Promise<boolean> {
+    return false;
+  }
+}
+
+/**
+ * An authorization server responds with JSON (RFC 9449 §8). Some endpoints respond with a challenge, as a resource server
+ * does.
+ */
+async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
+  if (!mayRejectProof(response.status)) return undefined;
+  const challenge = readChallenge(response.headers);
+  const body = formRejection((await response.json())?.error, isSignedForCall);
+  return { ...challenge, nonce: challenge.nonce || body.nonce, clock: challenge.clock || body.clock, token: false };
+}
