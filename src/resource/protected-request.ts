@@ -54,8 +54,8 @@ export class ProtectedRequest {
     this.#proofs = new ProofRetry(context.prover, context.nonces);
     this.#init = init;
     this.#signal = signal;
-    this.#input = isRequest(input) ? input : String(input);
-    this.#url = new URL(request?.url ?? String(input));
+    this.#input = request ?? String(input);
+    this.#url = new URL(typeof this.#input === "string" ? this.#input : this.#input.url);
     this.#method = normalizeMethod(init.method ?? request?.method ?? "GET");
     this.#headers = new Headers(init.headers ?? request?.headers);
     this.#redirect = init.redirect ?? request?.redirect ?? "follow";
