@@ -67,7 +67,17 @@ export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
 export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
+export {
+  type DiscoveredResource,
+  type DiscoverResourceOptions,
+  discoverResource,
+} from "./resource/discover-resource.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
+export {
+  fetchResourceMetadata,
+  type ResourceMetadata,
+  type ResourceMetadataOptions,
+} from "./resource/resource-metadata.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
 export type { TokenClient } from "./tokens/token-renewal.js";
