@@ -63,6 +63,13 @@ export {
   type OAuthClientOptions,
   type RefreshRequest,
 } from "./oauth/oauth-client.js";
+export { type ClientJwk, type ClientJwks, clientJwks } from "./oauth/registration/client-jwks.js";
+export type {
+  ClientMetadata,
+  ClientRegistration,
+  RegistrationAccess,
+} from "./oauth/registration/client-registration.js";
+export type { RegistrationRequest, RegistrationUpdate } from "./oauth/registration/register-client.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
 export { Token } from "./oauth/token/token.js";
 export type { ExtraFields, FormValue, GrantRequest, TokenRequest } from "./oauth/token/token-request.js";

@@ -15,3 +15,13 @@ export function assertString(value: unknown, name: string): string {
   if (typeof value === "string" && value !== "") return value;
   throw misconfigured(`${name} must be a non-empty string.`);
 }
+
+/**
+ * Returns the value if it is an object, such as the options of a call that JavaScript could omit.
+ *
+ * @throws {OAuthError} With code `misconfigured`.
+ */
+export function assertObject<T>(value: T, name: string): T {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw misconfigured(`${name} must be an object.`);
+}

@@ -18,6 +18,8 @@ import {
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type JsonRequest, sendJsonRequest } from "./json-request.js";
+import { parseMetadataUrl } from "./metadata-url.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 
@@ -131,6 +133,26 @@ export class AuthorizationServer {
    */
   assertSupported({ alg }: DPoPProver): void {
     supportedName(alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+  }
+
+  /**
+   * Sends a JSON request that a bearer token authorizes, instead of the client's authentication.
+   *
+   * @throws {OAuthError} If there is no response with status 2xx.
+   */
+  async sendJson(request: JsonRequest): Promise<SuccessResponse> {
+    const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };
+    const result = await sendJsonRequest(request, transport);
+    return { ...result, url: request.url, body: parseObject(result.text) };
+  }
+
+  /**
+   * Parses a URL from a response of this server.
+   *
+   * @throws {OAuthError} As {@link parseMetadataUrl} does.
+   */
+  parseUrl(value: string, name: string): URL {
+    return parseMetadataUrl(value, name, this.issuer ?? this.endpoints.base, this.#options);
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {

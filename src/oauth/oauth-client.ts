@@ -14,6 +14,15 @@ import {
 import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
 import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
+import type { ClientRegistration, RegistrationAccess } from "./registration/client-registration.js";
+import {
+  deleteRegistration,
+  type RegistrationRequest,
+  type RegistrationUpdate,
+  readRegistration,
+  register,
+  updateRegistration,
+} from "./registration/register-client.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import { Token } from "./token/token.js";
 import {
@@ -176,6 +185,29 @@ export class OAuthClient {
   /** Introspects a token (RFC 7662). */
   async introspect(request: TokenStatusRequest): Promise<Introspection> {
     return introspect(this.#server, request);
+  }
+
+  /**
+   * Registers a client (RFC 7591), with the public keys of its signers. The default of `token_endpoint_auth_method` is
+   * `private_key_jwt` with a signer, and that of `dpop_bound_access_tokens` is true (RFC 9449 §5.2).
+   */
+  async register(request: RegistrationRequest): Promise<ClientRegistration> {
+    return register(this.#server, request);
+  }
+
+  /** Reads a registration (RFC 7592 §2.1). The server may replace the token for it. */
+  async readRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<ClientRegistration> {
+    return readRegistration(this.#server, access, options);
+  }
+
+  /** Replaces a registration (RFC 7592 §2.2): what the update doesn't contain is deleted. */
+  async updateRegistration(access: RegistrationAccess, update: RegistrationUpdate): Promise<ClientRegistration> {
+    return updateRegistration(this.#server, access, update);
+  }
+
+  /** Deletes a registration (RFC 7592 §2.3). */
+  async deleteRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<void> {
+    await deleteRegistration(this.#server, access, options);
   }
 
   async #getToken(request: TokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
