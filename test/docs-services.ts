@@ -21,13 +21,14 @@ export interface Services {
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const [hsm, as, aws, gcp, tpm, nss] = await Promise.all([
     softHsm({ label: "agents" }),
-    authorizationServer(),
+    authorizationServer({ registration: {} }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
   ]);
-  const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
+  const { issuer, audience } = as;
+  const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
   const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
