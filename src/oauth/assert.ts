@@ -25,3 +25,12 @@ export function assertObject<T>(value: T, name: string): T {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw misconfigured(`${name} must be an object.`);
 }
+
+/**
+ * Checks the option `fetch`.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it isn't a function.
+ */
+export function assertFetch(fetch: unknown): void {
+  if (fetch !== undefined && typeof fetch !== "function") throw misconfigured("fetch must be a function.");
+}

@@ -7,8 +7,9 @@ import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertString, misconfigured } from "./assert.js";
+import { assertFetch, assertObject, assertString, misconfigured } from "./assert.js";
 import {
+  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
@@ -90,8 +91,10 @@ export class AuthorizationServer {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata } = options;
-    if (metadata) assertMetadata(metadata);
+    const { clientAuth, metadata } = assertObject(options, "The options of the client");
+    if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
+    if (clientAuth !== undefined) assertClientAuth(clientAuth);
+    assertFetch(options.fetch);
     const mutualTls = clientAuth === "tls_client_auth";
     if (mutualTls && !options.fetch)
       throw misconfigured("tls_client_auth needs the option fetch: one that presents the client's certificate.");
@@ -152,7 +155,8 @@ export class AuthorizationServer {
    * @throws {OAuthError} As {@link parseMetadataUrl} does.
    */
   parseUrl(value: string, name: string): URL {
-    return parseMetadataUrl(value, name, this.issuer ?? this.endpoints.base, this.#options);
+    const { allowInsecure, allowPrivateEndpoints = false } = this.#options;
+    return parseMetadataUrl(value, name, this.issuer ?? this.endpoints.base, { allowInsecure, allowPrivateEndpoints });
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {

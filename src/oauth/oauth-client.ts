@@ -2,7 +2,7 @@
 
 import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
-import { assertString } from "./assert.js";
+import { assertObject, assertString, misconfigured } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
 import { discoverMetadata } from "./discovery.js";
 import { type AuthorizationCodeRequest, parseCallback } from "./grants/authorization-callback.js";
@@ -84,10 +84,10 @@ export class OAuthClient {
    * @param issuer - The server's issuer identifier, exactly as in its metadata.
    */
   static async discover(issuer: string, options: DiscoverOptions = {}): Promise<OAuthClient> {
-    const { signal, ...rest } = options;
-    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure } = options;
+    const { signal, ...rest } = assertObject(options, "The options of discover");
+    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure, allowPrivateEndpoints = false } = options;
     const metadata = await discoverMetadata(assertString(issuer, "issuer"), { timeout, signal, fetch, allowInsecure });
-    return new OAuthClient({ ...rest, baseUrl: issuer, metadata });
+    return new OAuthClient({ ...rest, baseUrl: issuer, metadata, allowPrivateEndpoints });
   }
 
   /** The server's issuer identifier, or its base URL if the issuer isn't known. */
@@ -120,7 +120,8 @@ export class OAuthClient {
 
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
-    const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
+    const { require_pushed_authorization_requests: isRequired } = this.metadata ?? {};
+    const { pushed = isRequired === true } = assertObject(request, "The request");
     return authorizationUrl(this.#server, { ...request, pushed });
   }
 
@@ -133,7 +134,7 @@ export class OAuthClient {
   async authorizationCode(callbackUrl: string | URL, request: AuthorizationCodeRequest): Promise<Token> {
     const { issuer } = this.#server;
     const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
-    const state = assertString(request.state, "state");
+    const state = assertString(assertObject(request, "The request").state, "state");
     const code = parseCallback(callbackUrl, { state, issuer, issuerRequired });
     const fields = {
       code,
@@ -147,7 +148,7 @@ export class OAuthClient {
    * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
-    const refreshToken = assertString(request.refreshToken, "refreshToken");
+    const refreshToken = assertString(assertObject(request, "The request").refreshToken, "refreshToken");
     const token = await this.#getToken(grantRequest("refresh_token", request, { refresh_token: refreshToken }));
     return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
   }
@@ -160,7 +161,9 @@ export class OAuthClient {
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
-  async deviceCode({ show, ...request }: DeviceCodeRequest): Promise<Token> {
+  async deviceCode(options: DeviceCodeRequest): Promise<Token> {
+    const { show, ...request } = assertObject(options, "The request");
+    if (typeof show !== "function") throw misconfigured("show must be a function that shows the code to the user.");
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();

@@ -1,6 +1,6 @@
 /** From a protected resource to a client of its authorization server (RFC 9728 §5). */
 import { OAuthError } from "../errors.js";
-import { misconfigured } from "../oauth/assert.js";
+import { assertObject, misconfigured } from "../oauth/assert.js";
 import { parseMetadataUrl } from "../oauth/metadata-url.js";
 import { type DiscoverOptions, OAuthClient } from "../oauth/oauth-client.js";
 import { fetchResourceMetadata, type ResourceMetadata, type ResourceMetadataOptions } from "./resource-metadata.js";
@@ -42,11 +42,12 @@ export async function discoverResource(
   target: string | URL | Response,
   options: DiscoverResourceOptions = {},
 ): Promise<DiscoveredResource> {
-  const { issuer: choice, resource: identifier, ...clientOptions } = options;
+  const { issuer: choice, resource: identifier, ...clientOptions } = assertObject(options, "The options");
   const metadata = await fetchResourceMetadata(target, options);
   const { resource, dpop_bound_access_tokens_required: isBindingRequired } = metadata;
   const issuer = chooseIssuer(metadata, choice);
-  parseMetadataUrl(issuer, "authorization_servers", resource, options);
+  const { allowInsecure, allowPrivateEndpoints = false } = options;
+  parseMetadataUrl(issuer, "authorization_servers", resource, { allowInsecure, allowPrivateEndpoints });
   const requireBinding = options.requireBinding ?? isBindingRequired;
   const client = await OAuthClient.discover(issuer, { ...clientOptions, requireBinding });
   return { resource, metadata, issuer, client };

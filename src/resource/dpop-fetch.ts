@@ -46,8 +46,12 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  */
 export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
+  if (typeof options !== "object" || options === null)
+    throw new DPoPError("misconfigured", "The options of dpopFetch must be an object.");
   const { prover, token, maxBufferedBody = DEFAULT_MAX_BUFFERED, adjustClock = true } = options;
   if (typeof prover?.makeProof !== "function") throw new DPoPError("misconfigured", "prover must be a DPoPProver.");
+  if (options.fetch !== undefined && typeof options.fetch !== "function")
+    throw new DPoPError("misconfigured", "fetch must be a function.");
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
   const context: CallContext = {

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
+import { assertObject } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
 import type { Token } from "../token/token.js";
@@ -94,7 +95,7 @@ export async function deviceAuthorization(
   request: GrantRequest,
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
-  const { scope, resource, extra, signal } = request;
+  const { scope, resource, extra, signal } = assertObject(request, "The request");
   // Proofs are made only after the user has entered the code, but an unusable prover must fail now.
   server.assertSupported(assertProver(request.dpopProver));
   const fields = withResource({ scope }, resource);

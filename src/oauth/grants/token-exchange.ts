@@ -1,5 +1,5 @@
 /** Token exchange (RFC 8693): for delegation, a different audience or a smaller scope. */
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import { type GrantRequest, grantRequest, type TokenRequest } from "../token/token-request.js";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
@@ -30,7 +30,7 @@ export interface TokenExchangeRequest extends GrantRequest {
 
 /** Creates the token request of a token exchange. */
 export function tokenExchange(request: TokenExchangeRequest): TokenRequest {
-  const { subjectToken, actorToken, audience } = request;
+  const { subjectToken, actorToken, audience } = assertObject(request, "The request");
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;
   const accessToken = `${TYPE}access_token`;
   return grantRequest("urn:ietf:params:oauth:grant-type:token-exchange", request, {

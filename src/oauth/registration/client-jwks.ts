@@ -1,6 +1,7 @@
 /** The public keys of a client as its registration takes them (RFC 7591 §2, RFC 7517 §5). */
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicJwk } from "../../jose/public-key.js";
+import { isSigner } from "../../keystore/assert.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
 
@@ -27,7 +28,7 @@ export interface ClientJwks {
  */
 export async function clientJwks(signers: Signer | readonly Signer[], options: SignOptions = {}): Promise<ClientJwks> {
   const list: readonly Signer[] = Array.isArray(signers) ? signers : [signers];
-  if (list.length === 0 || !list.every((signer) => typeof signer?.publicJwk === "function"))
+  if (list.length === 0 || !list.every(isSigner))
     throw misconfigured("signer must be a Signer, or an array of at least one.");
   return { keys: await Promise.all(list.map((signer) => clientJwk(signer, options))) };
 }

@@ -68,8 +68,9 @@ export async function register(server: AuthorizationServer, request: Registratio
 export async function readRegistration(
   server: AuthorizationServer,
   access: RegistrationAccess,
-  { signal }: SignOptions,
+  options: SignOptions,
 ): Promise<ClientRegistration> {
+  const { signal } = assertObject(options, "The options");
   return parseRegistration(await server.sendJson({ ...accessOf(server, access), method: "GET", signal }), access);
 }
 
@@ -92,8 +93,9 @@ export async function updateRegistration(
 export async function deleteRegistration(
   server: AuthorizationServer,
   access: RegistrationAccess,
-  { signal }: SignOptions,
+  options: SignOptions,
 ): Promise<void> {
+  const { signal } = assertObject(options, "The options");
   await server.sendJson({ ...accessOf(server, access), method: "DELETE", signal });
 }
 

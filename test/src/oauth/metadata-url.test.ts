@@ -103,10 +103,11 @@ describe("metadata of a public issuer", () => {
     expect(error).toMatchObject({ code: "misconfigured" });
   });
 
-  it("is rejected as an option too", () => {
+  it("is accepted as an option, since it is the caller's, unless allowPrivateEndpoints is false", () => {
     const metadata: ServerMetadata = { issuer, token_endpoint: "https://localhost/token" };
-    expect(() => new OAuthClient({ baseUrl: issuer, metadata })).toThrow("allowPrivateEndpoints");
-    expect(new OAuthClient({ baseUrl: issuer, metadata, allowPrivateEndpoints: true })).toBeInstanceOf(OAuthClient);
+    const options = { baseUrl: issuer, metadata };
+    expect(new OAuthClient(options)).toBeInstanceOf(OAuthClient);
+    expect(() => new OAuthClient({ ...options, allowPrivateEndpoints: false })).toThrow("allowPrivateEndpoints");
   });
 
   it("is rejected if it names an http: endpoint elsewhere, unless allowInsecure is set", async () => {

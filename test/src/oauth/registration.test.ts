@@ -141,7 +141,10 @@ describe("the request", () => {
 
   it("contains only public keys, with kid, alg and use, whatever a signer returns", async () => {
     const jwk = await signer.publicJwk();
-    const leaky = { ...signer, publicJwk: async () => ({ ...jwk, d: "c2VjcmV0", key_ops: ["sign"] }) } as never;
+    const leaky = {
+      sign: () => undefined,
+      publicJwk: async () => ({ ...jwk, d: "c2VjcmV0", key_ops: ["sign"] }),
+    } as never;
     const kid = await calculateJwkThumbprint({ ...jwk });
     const { body } = await sent({ signer: [signer, leaky] });
     const registered = { ...jwk, kid, use: "sig" };
