@@ -1,7 +1,10 @@
 /** Options that JavaScript lets a caller forget: each missing or wrong one is an error that names it. */
 import * as hardproof from "hardproof";
 import { DPoPProver, dpopFetch, OAuthClient, OAuthError, signJwt, tokenSource } from "hardproof";
+import { FileSigner } from "hardproof/file";
 import { MemorySigner } from "hardproof/memory";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { TpmSigner } from "hardproof/tpm";
 import { afterAll, describe, expect, it, vi } from "vitest";
 
 // biome-ignore lint/suspicious/noExplicitAny: what JavaScript may pass
@@ -98,6 +101,9 @@ const calls: Record<string, [options: object, call: (options: Anything) => unkno
   clientJwks: [signer, (value) => hardproof.clientJwks(value)],
   openSigner: [{}, (options) => hardproof.openSigner("memory:", options)],
   loadProviders: [[], (names) => hardproof.loadProviders(names)],
+  FileSigner: [{ path: "/nowhere" }, (options) => void new FileSigner(options)],
+  Pkcs11Signer: [{ module: "/nowhere", token: "t", key: "k" }, (options) => void new Pkcs11Signer(options)],
+  TpmSigner: [{ token: "t", key: "k" }, (options) => void new TpmSigner(options)],
   importPublicKey: [{ kty: "EC" }, (jwk) => hardproof.importPublicKey(jwk)],
 };
 const names = Object.keys(calls);

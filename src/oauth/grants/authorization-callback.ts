@@ -32,8 +32,9 @@ const SINGLE_PARAMETERS = ["code", "state", "iss", "error", "error_description"]
  *   if it contains the server's error response.
  */
 export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallback): string {
-  if (!URL.canParse(String(callbackUrl))) throw misconfigured("callbackUrl must be the callback's complete URL.");
-  const { searchParams: parameters } = new URL(callbackUrl);
+  const text = String(callbackUrl);
+  if (!URL.canParse(text)) throw misconfigured("callbackUrl must be the callback's complete URL.");
+  const { searchParams: parameters } = new URL(text);
   const repeated = SINGLE_PARAMETERS.find((name) => parameters.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidCallback(`contains ${repeated} more than once`);
   if (parameters.get("state") !== expected.state) throw invalidCallback("doesn't have this request's state");

@@ -5,6 +5,7 @@ import type { SignOptions } from "../../keystore/signer.js";
 import { assertObject } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
+import { parseSeconds } from "../seconds.js";
 import type { Token } from "../token/token.js";
 import {
   assertProver,
@@ -109,8 +110,11 @@ export async function deviceAuthorization(
 }
 
 function parseDeviceResponse({ url, body, response }: SuccessResponse) {
-  const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval } = body ?? {};
-  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || !isSeconds(expires_in)) {
+  const { device_code, user_code, verification_uri_complete } = body ?? {};
+  const verification_uri = body?.verification_uri ?? body?.verification_url; // drafts of RFC 8628 had the latter name
+  const expiresIn = parseSeconds(body?.expires_in);
+  const interval = parseSeconds(body?.interval);
+  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || expiresIn === null) {
     const required = "device_code, user_code, verification_uri or expires_in";
     const message = `The response of ${displayUrl(url)} lacks a valid ${required}.`;
     throw new OAuthError("invalid-response", message, { response });
@@ -120,8 +124,8 @@ function parseDeviceResponse({ url, body, response }: SuccessResponse) {
     userCode: user_code,
     verificationUri: verification_uri,
     verificationUriComplete: isWebUrl(verification_uri_complete) ? verification_uri_complete : null,
-    expiresIn: Math.min(expires_in, MAX_SECONDS),
-    interval: isSeconds(interval) ? Math.max(interval, MIN_INTERVAL) : DEFAULT_INTERVAL,
+    expiresIn: Math.min(expiresIn, MAX_SECONDS),
+    interval: interval === null ? DEFAULT_INTERVAL : Math.max(interval, MIN_INTERVAL),
   };
 }
 
@@ -164,8 +168,4 @@ function isPrintable(value: unknown): value is string {
 
 function isWebUrl(value: unknown): value is string {
   return isPrintable(value) && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-function isSeconds(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }

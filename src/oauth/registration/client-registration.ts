@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
+import { parseSeconds } from "../seconds.js";
 
 /**
  * Client metadata (RFC 7591 §2), such as `client_name`, `redirect_uris`, `grant_types` and
@@ -51,8 +52,8 @@ export class ClientRegistration implements RegistrationAccess {
    */
   constructor(raw: Readonly<Record<string, unknown>>, clientId: string, access?: RegistrationAccess) {
     this.clientId = clientId;
-    this.clientIdIssuedAt = seconds(raw.client_id_issued_at);
-    this.clientSecretExpiresAt = seconds(raw.client_secret_expires_at) || null;
+    this.clientIdIssuedAt = parseSeconds(raw.client_id_issued_at);
+    this.clientSecretExpiresAt = parseSeconds(raw.client_secret_expires_at) || null;
     this.registrationClientUri = text(raw.registration_client_uri) ?? access?.registrationClientUri ?? null;
     this.metadata = Object.freeze(registeredMetadata(raw));
     const registrationAccessToken = text(raw.registration_access_token) ?? access?.registrationAccessToken ?? null;
@@ -102,10 +103,4 @@ function registeredMetadata(raw: Readonly<Record<string, unknown>>): Record<stri
 
 function text(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
-}
-
-/** Some servers send a number as a string. */
-function seconds(value: unknown): number | null {
-  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
 }

@@ -1,5 +1,6 @@
 /** Tokens (RFC 6749 §5.1), and the key that they are bound to (RFC 9449 §6). */
 import { inspect } from "node:util";
+import { parseSeconds } from "../seconds.js";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
 export class Token {
@@ -33,7 +34,7 @@ export class Token {
   ) {
     this.accessToken = accessToken;
     this.tokenType = stringOrNull(raw.token_type) ?? "DPoP";
-    this.expiresIn = seconds(raw.expires_in);
+    this.expiresIn = parseSeconds(raw.expires_in);
     this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
     this.cnfJkt = boundKeys(raw, accessToken)[0] ?? null;
@@ -59,12 +60,6 @@ export function isBound({ cnfJkt, raw }: Token): boolean {
 
 function stringOrNull(value: unknown): string | null {
   return typeof value === "string" ? value : null;
-}
-
-/** Some servers send the number of seconds as a string. */
-function seconds(value: unknown): number | null {
-  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
 }
 
 function jktOf(claims: Readonly<Record<string, unknown>>): string | null {
