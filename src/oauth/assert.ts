@@ -34,3 +34,13 @@ export function assertObject<T>(value: T, name: string): T {
 export function assertFetch(fetch: unknown): void {
   if (fetch !== undefined && typeof fetch !== "function") throw misconfigured("fetch must be a function.");
 }
+
+/**
+ * Returns the option `timeout`.
+ *
+ * @throws {OAuthError} With code `misconfigured` if it isn't a number of milliseconds greater than 0.
+ */
+export function assertTimeout(timeout: unknown): number {
+  if (typeof timeout === "number" && timeout > 0) return timeout;
+  throw misconfigured("timeout must be a number of milliseconds greater than 0.");
+}

@@ -7,7 +7,7 @@ import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertFetch, assertObject, assertString, misconfigured } from "./assert.js";
+import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
 import {
   assertClientAuth,
   authenticate,
@@ -101,8 +101,7 @@ export class AuthorizationServer {
     this.endpoints = new Endpoints(options, { mutualTls });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
-    this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds greater than 0.");
+    this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
   }
 
   /**

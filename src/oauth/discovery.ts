@@ -1,7 +1,7 @@
 /** Discovers a server's metadata by its issuer: RFC 8414 §3, OpenID Connect Discovery §4. */
 import { untilAborted } from "../deadline.js";
 import { LruMap } from "../lru-map.js";
-import { assertFetch } from "./assert.js";
+import { assertFetch, assertTimeout } from "./assert.js";
 import { withTimeLimit } from "./http.js";
 import { parseMetadata, type ServerMetadata } from "./server-metadata.js";
 import { parseBaseUrl, type UrlTrust } from "./server-url.js";
@@ -44,6 +44,7 @@ const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
 export async function discoverMetadata(issuer: string, options: DiscoveryOptions): Promise<ServerMetadata> {
   const { timeout, signal, fetch = globalThis.fetch } = options;
   assertFetch(fetch);
+  assertTimeout(timeout);
   const url = new URL(parseBaseUrl(issuer, "issuer", options));
   return withTimeLimit({ url, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
 }

@@ -1,7 +1,7 @@
 /** Metadata of protected resources (RFC 9728): where it is, and whether it is that of the expected resource. */
 import { OAuthError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertFetch, assertObject, misconfigured } from "../oauth/assert.js";
+import { assertFetch, assertObject, assertTimeout, misconfigured } from "../oauth/assert.js";
 import { DEFAULT_TIMEOUT } from "../oauth/authorization-server.js";
 import { displayUrl, withTimeLimit } from "../oauth/http.js";
 import { deepFreeze } from "../oauth/server-metadata.js";
@@ -67,6 +67,7 @@ export async function fetchResourceMetadata(
 ): Promise<ResourceMetadata> {
   const { timeout = DEFAULT_TIMEOUT, signal, fetch = globalThis.fetch } = assertObject(options, "The options");
   assertFetch(fetch);
+  assertTimeout(timeout);
   const { resource, url, identifiers } = locate(target, options);
   const what = `The resource metadata of ${displayUrl(resource)}`;
   const isDocument = (object: Record<string, unknown>) => "resource" in object;

@@ -158,6 +158,36 @@ describe("an option that is missing", () => {
   });
 });
 
+describe("an option of the wrong type", () => {
+  it.each([
+    ["new OAuthClient", "metadata", null],
+    ["new OAuthClient", "timeout", "5"],
+    ["new OAuthClient", "fetch", {}],
+    ["discover", "fetch", 7],
+    ["discover", "timeout", "x"],
+    ["clientCredentials", "extra", 7],
+    ["clientCredentials", "resource", 7],
+    ["clientCredentials", "resource", ["x#y"]],
+    ["getTokenWithDPoP", "extra", "x"],
+    ["deviceCode", "show", "x"],
+    ["register", "metadata", []],
+    ["dpopFetch", "allowedOrigins", baseUrl],
+    ["dpopFetch", "fetch", 7],
+    ["tokenSource", "store", {}],
+    ["tokenSource", "token", {}],
+    ["tokenSource", "backoff", 7],
+    ["tokenSource", "extra", null],
+    ["fetchResourceMetadata", "timeout", Number.NaN],
+    ["makeProof", "supportedAlgorithms", "ES256"],
+    ["requireNonExportable", "protection", "hsm"],
+    ["signJwt", "header", 7],
+  ])("of %s is named: %s = %j", async (name, option, value) => {
+    const [options = {}, call] = calls[name] ?? expect.unreachable();
+    const error = await errorOf(() => call({ ...options, [option]: value }));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining(option) });
+  });
+});
+
 describe("options that are wrong", () => {
   const wrong: Anything[] = [undefined, null, 0, 7, "", "x", true, {}, [], [null], show];
 

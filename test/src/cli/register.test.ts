@@ -152,6 +152,8 @@ describe("hardproof fetch without --issuer", () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ jkt });
     expect(err).toContain(`authorization server ${as.issuer}, named by ${rs[route]}`);
+    const { body = "" } = as.requests.findLast(({ url }) => url === "/oauth/token") ?? {};
+    expect(new URLSearchParams(body).get("resource")).toBe(rs[route]);
   });
 
   it("asks for the resource of --resource", async () => {
