@@ -49,15 +49,6 @@ function recordingFetch(requested: string[]): typeof fetch {
 }
 
 describe.each([changingUrl, changingObject])("a URL that changes, made by %o", (changing) => {
-  it("is read once as the URL of a callback", async () => {
-    const fetch = recordingFetch([]);
-    const client = new OAuthClient({ baseUrl: HONEST, fetch });
-    const request = { clientId: "agent", dpopProver: await DPoPProver.generate(), redirectUri: HONEST, state: "s" };
-    const url = changing(`${HONEST}/?code=x&state=s`, `${HONEST}/?code=y&state=t`);
-    const token = await client.authorizationCode(url, { ...request, codeVerifier: "v".repeat(43) });
-    expect(token.accessToken).toBe("opaque");
-  });
-
   it("is read once as baseUrl", async () => {
     const requested: string[] = [];
     const client = new OAuthClient({ baseUrl: changing(HONEST, EVIL), fetch: recordingFetch(requested) });
@@ -85,6 +76,15 @@ describe.each([changingUrl, changingObject])("a URL that changes, made by %o", (
     await expect(call(changing(`${EVIL}/x`, `${HONEST}/x`))).rejects.toMatchObject({ code: "forbidden-origin" });
     expect(requested).toHaveLength(1);
   });
+});
+
+it("the URL of a callback is read once", async () => {
+  const fetch = recordingFetch([]);
+  const client = new OAuthClient({ baseUrl: HONEST, fetch });
+  const request = { clientId: "agent", dpopProver: await DPoPProver.generate(), redirectUri: HONEST, state: "s" };
+  const url = changingUrl(`${HONEST}/?code=x&state=s`, `${HONEST}/?code=y&state=t`);
+  const token = await client.authorizationCode(url, { ...request, codeVerifier: "v".repeat(43) });
+  expect(token.accessToken).toBe("opaque");
 });
 
 it("an endpoint isn't changed by the requests that are made with it", async () => {
