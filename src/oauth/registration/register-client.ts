@@ -34,34 +34,29 @@ export interface RegistrationRequest extends RegistrationUpdate {
  * `dpop_bound_access_tokens` is true (RFC 9449 §5.2).
  */
 export async function register(server: AuthorizationServer, request: RegistrationRequest): Promise<ClientRegistration> {
-  const {
-    metadata = {},
-    signer,
-    softwareStatement,
-    initialAccessToken,
-    signal,
-  } = assertObject(request, "The argument of register");
-  if (signer !== undefined && (metadata?.jwks !== undefined || metadata?.jwks_uri !== undefined))
-    throw misconfigured("Pass either signer, or jwks or jwks_uri in metadata, not both.");
-  const defaults = {
-    ...(signer && { token_endpoint_auth_method: "private_key_jwt" }),
-    dpop_bound_access_tokens: true,
-  };
-  const statement = optionalString(softwareStatement, "softwareStatement");
-  const body = {
-    ...defaults,
-    ...(await withKeys(metadata, request)),
-    ...(statement !== undefined && { software_statement: statement }),
-  };
+  const { softwareStatement, initialAccessToken, signal } = assertObject(request, "The argument of register");
   const response = await server.sendJson({
     url: server.endpoints.url("registration"),
     method: "POST",
     token: optionalString(initialAccessToken, "initialAccessToken"),
-    body,
-    secrets: [statement ?? ""],
+    body: await registrationBody(request),
+    secrets: [softwareStatement ?? ""],
     signal,
   });
   return parseRegistration(response);
+}
+
+async function registrationBody(request: RegistrationRequest): Promise<ClientMetadata> {
+  const { metadata = {}, signer } = request;
+  if (signer !== undefined && (metadata?.jwks !== undefined || metadata?.jwks_uri !== undefined))
+    throw misconfigured("Pass either signer, or jwks or jwks_uri in metadata, not both.");
+  const statement = optionalString(request.softwareStatement, "softwareStatement");
+  return {
+    ...(signer && { token_endpoint_auth_method: "private_key_jwt" }),
+    dpop_bound_access_tokens: true,
+    ...(await withKeys(metadata, request)),
+    ...(statement !== undefined && { software_statement: statement }),
+  };
 }
 
 /** Reads a registration (RFC 7592 §2.1). */
