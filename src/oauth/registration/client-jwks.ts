@@ -1,6 +1,6 @@
 /** The public keys of a client as its registration takes them (RFC 7591 §2, RFC 7517 §5). */
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
-import { importPublicKey, type PublicJwk } from "../../jose/public-key.js";
+import { importPublicKey, type PublicJwk, publicMembers } from "../../jose/public-key.js";
 import { isSigner } from "../../keystore/assert.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
@@ -34,7 +34,8 @@ export async function clientJwks(signers: Signer | readonly Signer[], options: S
 }
 
 async function clientJwk(signer: Signer, options: SignOptions): Promise<ClientJwk> {
-  const { jwk } = importPublicKey(await signer.publicJwk(options));
+  const { alg, ...members } = await signer.publicJwk(options);
+  const { jwk } = importPublicKey({ ...publicMembers(members), alg });
   return { ...jwk, kid: thumbprint(jwk), use: "sig" };
 }
 

@@ -17,6 +17,7 @@ import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { errorOf } from "../../servers/stub-resource.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const INITIAL = "an-initial-access-token";
 const METADATA = { grant_types: ["client_credentials"], response_types: [], redirect_uris: [], client_name: "Agent 7" };
@@ -108,6 +109,13 @@ describe("with oidc-provider", () => {
     expect(error).toMatchObject({ code: "refused", statusCode: 401 });
     expect(error.message).not.toContain("a-wrong-initial");
   });
+});
+
+it.each(testedAlgorithms("memory"))("clientJwks describes a key for %s by kid, alg and use", async (algorithm) => {
+  const key = MemorySigner.generate({ algorithm });
+  const jwk = await key.publicJwk();
+  const { jkt } = await DPoPProver.create(key);
+  expect(await clientJwks(key)).toEqual({ keys: [{ ...jwk, alg: algorithm, kid: jkt, use: "sig" }] });
 });
 
 describe("the request", () => {
