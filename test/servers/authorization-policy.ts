@@ -10,6 +10,7 @@ export const routes = {
   introspection: "/oauth/introspect",
   pushed_authorization_request: "/oauth/par",
   device_authorization: "/oauth/device",
+  registration: "/oauth/register",
 };
 
 const minute = 60;
@@ -18,10 +19,12 @@ interface PolicyOptions {
   requireNonce: boolean;
   audience: string;
   mutualTls: boolean;
+  /** Allows clients to register themselves, with the token if there is one. */
+  registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
+export function agentPolicy({ requireNonce, audience, mutualTls, registration }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -78,6 +81,11 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
+      registration: {
+        enabled: registration !== undefined,
+        initialAccessToken: registration?.initialAccessToken ?? false,
+      },
+      registrationManagement: { enabled: registration !== undefined, rotateRegistrationAccessToken: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
