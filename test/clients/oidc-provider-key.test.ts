@@ -58,7 +58,8 @@ async function issuer(keys: SigningKey[], algorithms: string[], existing?: Loopb
   const externalSigningSupport = { enabled: true, ack: "experimental-01" };
   const provider = new Provider(server.origin, {
     ...policy,
-    features: { ...policy.features, resourceIndicators, externalSigningSupport },
+    // The default algorithm of signed responses isn't that of every key.
+    features: { ...policy.features, resourceIndicators, externalSigningSupport, jwtResponseModes: { enabled: false } },
     clients: algorithms.map(client),
     enabledJWA: { idTokenSigningAlgValues: algorithms },
     jwks: { keys },
