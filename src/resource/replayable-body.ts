@@ -71,19 +71,31 @@ function copyOfForm(original: FormData): FormData {
  * @param limit - Bytes. A longer body is returned as a stream.
  */
 export async function bufferUpTo(stream: ReadableStream<Uint8Array>, limit: number): Promise<Body> {
+  const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream.values({ preventCancel: true })) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size > limit) return ReadableStream.from(concat(chunks, stream));
+  for (let size = 0; size <= limit; ) {
+    const { value, done } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    chunks.push(value);
+    size += value.byteLength;
   }
-  return Buffer.concat(chunks);
+  return concat(chunks, reader);
 }
 
-async function* concat(chunks: Uint8Array[], rest: ReadableStream<Uint8Array>) {
-  yield* chunks;
-  yield* rest;
+/** Not an async generator: one that hasn't started doesn't cancel the rest. */
+function concat(chunks: Uint8Array[], rest: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {
+  const next = async () => chunks.shift() ?? (await rest.read()).value;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const chunk = await next();
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel: (reason) => rest.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /**
