@@ -13,14 +13,14 @@
  */
 import type { Readable } from "node:stream";
 import axios, { AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from "axios";
-import { type DPoPProver, proofSession, type Token, type TokenSource } from "hardproof";
+import { type ProofSessionOptions, proofSession, type Token, type TokenSource } from "hardproof";
 
 type Adapter = (config: InternalAxiosRequestConfig) => Promise<AxiosResponse>;
 
 /** Returns the adapter for `axios.create`. */
-export function dpopAdapter(options: { prover: DPoPProver; token: string | Token | TokenSource }): Adapter {
-  const { prover, token } = options;
-  const session = proofSession({ prover });
+export function dpopAdapter(options: ProofSessionOptions & { token: string | Token | TokenSource }): Adapter {
+  const { token, ...sessionOptions } = options;
+  const session = proofSession(sessionOptions);
   const send = axios.getAdapter("http");
   return async (config) => {
     const { method = "get", data } = config;

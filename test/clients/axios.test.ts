@@ -60,6 +60,15 @@ it("releases the connection of a challenge whose response is a stream", async ()
   httpAgent.destroy();
 });
 
+it("sends the token only to allowedOrigins", async () => {
+  const stub = await stubServer();
+  const api = axios.create({ adapter: dpopAdapter({ prover, token, allowedOrigins: [rs.origin] }) });
+  expect((await api.get(rs.url)).status).toBe(200);
+  expect(await errorOf(api.get(stub.origin))).toMatchObject({ code: "forbidden-origin" });
+  expect(stub.requests).toEqual([]);
+  await stub.close();
+});
+
 it("succeeds if the instance accepts the status 401 of a challenge", async () => {
   expect(await newApi().get("/resource", { validateStatus: () => true })).toMatchObject({ status: 200, data: hello });
 });
