@@ -314,6 +314,13 @@ describe("requests that are rejected", () => {
   const metadata: ServerMetadata = { issuer: "https://auth.example.com", token_endpoint: "https://auth.example.com/t" };
   it.each([
     ["a signer", { signer: {} as never }, "clientAssertion.signer"],
+    ["a key id that is a string", { keyId: 1 as never }, "clientAssertion.keyId"],
+    [
+      "a list of endpoints, or metadata",
+      { endpoints: "https://a.example/t" as never, audience: "urn:as" },
+      "endpoints",
+    ],
+    ["endpoints that aren't null", { endpoints: null as never, audience: "urn:as" }, "endpoints"],
     ["a client id", { clientId: "" }, "clientAssertion.clientId"],
     ["an audience", { audience: "" }, "clientAssertion.audience"],
     ["an audience or endpoints", { endpoints: undefined }, "audience"],

@@ -1,7 +1,8 @@
 /** Which requests of another library `proofFetch` changes, and which it passes on or rejects. */
 import { hash } from "node:crypto";
 import { Readable } from "node:stream";
-import { DPoPProver, type ProofFetchOptions, proofFetch } from "hardproof";
+import { inspect } from "node:util";
+import { DPoPProver, dpopFetch, type ProofFetchOptions, proofFetch, proofSession } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { SignJWT } from "jose";
 import type * as oauth from "oauth4webapi";
@@ -213,12 +214,28 @@ describe("requests that are rejected", () => {
     expect(fetch).toHaveBeenCalledTimes(2);
   });
 
-  it.each([{ prover: {} as never }, { maxBufferedBody: -1 }, { allowedOrigins: ["https://a.example/path"] }])(
-    "rejects the options %j",
-    (options) => {
-      expect(() => caller(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
-    },
-  );
+  it.each([
+    { prover: {} as never },
+    { maxBufferedBody: -1 },
+    { allowedOrigins: ["https://a.example/path"] },
+    { allowedOrigins: "https://a.example" as never },
+    { allowedOrigins: null as never },
+    { fetch: {} as never },
+  ])("rejects the options %j", (options) => {
+    expect(() => caller(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  });
+
+  it("rejects missing options", () => {
+    for (const create of [proofFetch, dpopFetch, proofSession] as ((options?: unknown) => unknown)[])
+      for (const options of [undefined, null, {}])
+        expect(() => create(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  });
+
+  it("doesn't show a token with a line break in the error", async () => {
+    const error = await errorOf(caller()(url, { headers: { authorization: `Bearer ${TOKEN}\n${TOKEN}` } }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(TOKEN);
+  });
 
   it("sends an object to the URL that was checked, even if it becomes another one", async () => {
     inTurn(ok);
