@@ -70,7 +70,10 @@ export class AssertionClient {
   async authenticate({ request, text }: FormRequest, prover: DPoPProver): Promise<AssertedRequest | undefined> {
     const endpoint = await this.#find(request);
     if (endpoint === undefined) return undefined;
-    if (text === undefined) throw tooLong(request);
+    if (text === undefined) {
+      if (request.body instanceof ReadableStream) request.body.cancel().catch(() => undefined);
+      throw tooLong(request);
+    }
     const form = new URLSearchParams(text);
     this.#assertUnauthenticated(form, request);
     request.headers.delete("content-length"); // the library's, of the form without the assertion

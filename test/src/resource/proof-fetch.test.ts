@@ -125,6 +125,22 @@ describe("POSTed forms without a token", () => {
     expect(proofs()).toHaveLength(1);
   });
 
+  it("cancels a stream that is still read when the caller aborts, and sends no part of it", async () => {
+    inTurn(ok);
+    const cancel = vi.fn();
+    const controller = new AbortController();
+    const reason = new Error("stopped by the caller");
+    const pull = (stream: ReadableStreamDefaultController) => {
+      if (cancel.mock.calls.length === 0) stream.enqueue(Buffer.from("a=1&"));
+      return new Promise<void>(() => controller.abort(reason));
+    };
+    const body = new ReadableStream({ pull, cancel }, { highWaterMark: 0 });
+    const init = { method: "POST", body, headers: typed, duplex: "half", signal: controller.signal } as const;
+    expect(await errorOf(caller()(endpoints.token, init))).toBe(reason);
+    expect(cancel).toHaveBeenCalledExactlyOnceWith(reason);
+    expect(server.requests).toEqual([]);
+  });
+
   it("sends a stream of any length once", async () => {
     inTurn(ok);
     const body = () => new Blob([Buffer.alloc(3000, "a")]).stream();
