@@ -19,6 +19,8 @@ export type AssertAllowedOrigin = (url: URL) => void;
  * @throws {DPoPError} With code `misconfigured` if an allowed origin isn't an origin.
  */
 export function originCheck({ allowedOrigins, allowInsecure = false }: AllowedOrigins): AssertAllowedOrigin {
+  if (allowedOrigins !== undefined && !Array.isArray(allowedOrigins))
+    throw new DPoPError("misconfigured", "allowedOrigins must be a list of origins.");
   const allowed = allowedOrigins && new Set(allowedOrigins.map(parseOrigin));
   return ({ protocol, hostname, origin }) => {
     if (protocol !== "https:" && protocol !== "http:")

@@ -9,7 +9,7 @@ import {
   assertionEndpoints,
   endpointKey,
 } from "../oauth/client-auth/assertion-endpoints.js";
-import { type AssertionKey, assertSigner } from "../oauth/client-auth/client-assertion.js";
+import { type AssertionKey, assertAssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { discoverMetadata } from "../oauth/discovery.js";
 import { displayUrl } from "../oauth/http.js";
 import type { ServerMetadata } from "../oauth/server-metadata.js";
@@ -52,7 +52,7 @@ export class AssertionClient {
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(client: ClientAssertion, options: AssertionClientOptions) {
     const { audience, endpoints } = client;
-    assertSigner(client.signer, "clientAssertion.signer");
+    assertAssertionKey(client, "clientAssertion.");
     assertString(client.clientId, "clientAssertion.clientId");
     if (audience !== undefined) assertString(audience, "clientAssertion.audience");
     this.#client = { ...client };
@@ -70,7 +70,10 @@ export class AssertionClient {
   async authenticate({ request, text }: FormRequest, prover: DPoPProver): Promise<AssertedRequest | undefined> {
     const endpoint = await this.#find(request);
     if (endpoint === undefined) return undefined;
-    if (text === undefined) throw tooLong(request);
+    if (text === undefined) {
+      if (request.body instanceof ReadableStream) request.body.cancel().catch(() => undefined);
+      throw tooLong(request);
+    }
     const form = new URLSearchParams(text);
     this.#assertUnauthenticated(form, request);
     request.headers.delete("content-length"); // the library's, of the form without the assertion

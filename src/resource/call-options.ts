@@ -28,15 +28,18 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
  * @throws {DPoPError} With code `misconfigured` if one is invalid.
  */
 export function callContext(options: CallOptions): CallContext {
+  assertProver(options);
   const { prover, maxBufferedBody = DEFAULT_MAX_BUFFERED, adjustClock = true } = options;
-  assertProver(prover);
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
+  if (options.fetch != null && typeof options.fetch !== "function")
+    throw new DPoPError("misconfigured", "fetch must be a function.");
   const assertAllowedOrigin = originCheck(options);
   return { prover, fetch: options.fetch ?? globalFetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
 }
 
-/** @throws {DPoPError} With code `misconfigured` if the option isn't a prover. */
-export function assertProver(prover: DPoPProver): void {
-  if (typeof prover?.makeProof !== "function") throw new DPoPError("misconfigured", "prover must be a DPoPProver.");
+/** @throws {DPoPError} With code `misconfigured` if the options don't have a prover. */
+export function assertProver(options: { prover: DPoPProver }): void {
+  if (typeof options?.prover?.makeProof !== "function")
+    throw new DPoPError("misconfigured", "prover must be a DPoPProver.");
 }

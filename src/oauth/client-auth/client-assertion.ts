@@ -4,7 +4,7 @@ import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
-import { misconfigured } from "../assert.js";
+import { assertString, misconfigured } from "../assert.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -35,13 +35,16 @@ export interface AssertionOptions extends SignOptions {
 const LIFETIME = 60; // seconds
 
 /**
- * Checks an option.
+ * Checks the options.
  *
- * @throws {OAuthError} With code `misconfigured` if it isn't a signer.
+ * @param prefix - The name of the object in the error, with a dot, or an empty string.
+ * @throws {OAuthError} With code `misconfigured` if one is invalid.
  */
-export function assertSigner(signer: Signer, name: string): void {
+export function assertAssertionKey(key: AssertionKey, prefix: string): void {
+  const { signer, keyId } = key ?? {};
   if (typeof signer?.sign !== "function" || typeof signer.publicJwk !== "function")
-    throw misconfigured(`${name} must be a Signer.`);
+    throw misconfigured(`${prefix}signer must be a Signer.`);
+  if (keyId != null) assertString(keyId, `${prefix}keyId`);
 }
 
 /**

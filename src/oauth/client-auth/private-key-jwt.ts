@@ -2,7 +2,7 @@
 import type { SignOptions } from "../../keystore/signer.js";
 import { assertString } from "../assert.js";
 import { assertionAlgorithms } from "../server-metadata.js";
-import { type AssertionKey, assertSigner } from "./client-assertion.js";
+import { type AssertionKey, assertAssertionKey } from "./client-assertion.js";
 import { authenticate, type ClientFields } from "./client-auth.js";
 
 /** Options of {@link privateKeyJwt}. */
@@ -59,8 +59,8 @@ export interface FormAssertion extends SignOptions {
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction {
+  assertAssertionKey(options, "");
   const { audience, ...key } = options;
-  assertSigner(key.signer, "signer");
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {
     const algorithms = assertionAlgorithms(as, "token");
