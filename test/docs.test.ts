@@ -1,18 +1,10 @@
 /** Runs every TypeScript snippet of the README and of docs/, after replacing the names of servers, clients and keys. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { type Services, startServices } from "./docs-services.js";
+import { pages, readPage } from "./docs-snippets.js";
 
-const root = new URL("..", import.meta.url);
-/** Run by provider-authors.test.ts, from the packed package. */
-const RUN_ELSEWHERE = "provider-authors.md";
-const pages = [
-  "README.md",
-  ...readdirSync(new URL("docs", root))
-    .filter((name) => name.endsWith(".md") && name !== RUN_ELSEWHERE)
-    .map((name) => `docs/${name}`),
-];
 /** Why the tokens of a page are not available on this machine. */
 const missing = inject("unavailable");
 const unavailable: Record<string, string | undefined> = {
@@ -32,10 +24,7 @@ afterAll(async () => {
 });
 
 describe.each(pages)("%s", (page) => {
-  const text = readFileSync(new URL(page, root), "utf8");
-  const snippets = [...text.matchAll(/^### (.+)\n(?:(?!^#)[\s\S])*?^```ts\n([\s\S]*?)^```$/gm)].map(
-    ([, title = "", code = ""]) => ({ title, code }),
-  );
+  const { text, snippets } = readPage(page);
 
   it("has one snippet under each ### heading, and no others, which would not be run", () => {
     expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
@@ -43,14 +32,15 @@ describe.each(pages)("%s", (page) => {
 
   it("links only to files that exist", () => {
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
-    for (const target of links) expect(() => readFileSync(new URL(target, new URL(page, root))), target).not.toThrow();
+    for (const target of links)
+      expect(() => readFileSync(new URL(target, new URL(`../${page}`, import.meta.url))), target).not.toThrow();
   });
 
-  for (const { title, code } of snippets)
+  for (const { title, code, name } of snippets)
     it(title, async (test) => {
       if (unavailable[page]) test.skip(unavailable[page]);
       const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
-      const file = `${directory}${`${page} ${title}`.replace(/\W+/g, "-")}.ts`;
+      const file = `${directory}${name}.ts`;
       const exports = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name);
       writeFileSync(file, `${services.withRunningNames(code)}\nexport { ${exports.join(", ")} };\n`);
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);
