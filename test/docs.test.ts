@@ -23,6 +23,17 @@ afterAll(async () => {
   await services.close();
 });
 
+/** The anchors of a page's headings, as GitHub makes them. */
+function headingsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
 describe.each(pages)("%s", (page) => {
   const { text, snippets } = readPage(page);
 
@@ -30,10 +41,13 @@ describe.each(pages)("%s", (page) => {
     expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
   });
 
-  it("links only to files that exist", () => {
-    const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
-    for (const target of links)
-      expect(() => readFileSync(new URL(target, new URL(`../${page}`, import.meta.url))), target).not.toThrow();
+  it("links only to files and headings that exist", () => {
+    for (const [, target = "", heading] of text.matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const read = () =>
+        target === "" ? text : readFileSync(new URL(`../${page}/../${target}`, import.meta.url), "utf8");
+      expect(read, target).not.toThrow();
+      if (heading !== undefined) expect(headingsOf(read()), target).toContain(heading);
+    }
   });
 
   for (const { title, code, name } of snippets)
