@@ -60,6 +60,22 @@ describe("pkcs11KeyPem", () => {
     ]);
   });
 
+  it("has the encoding of a DER library, for every length of the URI", () => {
+    const overhead = "pkcs11:token=a;object=;type=private".length;
+    const lengths = fc.oneof(
+      fc.constantFrom(0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000),
+      fc.integer({ min: 40, max: 70_000 }),
+    );
+    fc.assert(
+      fc.property(lengths, (length) => {
+        const uri = `pkcs11:token=a;object=${"o".repeat(length - overhead)};type=private`;
+        const value = [new VisibleString({ value: "PKCS#11 Provider URI v1.0" }), new Utf8String({ value: uri })];
+        expect(derOf(pkcs11KeyPem(uri)).equals(Buffer.from(new Sequence({ value }).toBER()))).toBe(true);
+        expect(uri).toHaveLength(length);
+      }),
+    );
+  });
+
   it("carries every label, id and path so that the provider decodes the same value", () => {
     const text = (maxLength: number) =>
       fc.string({ unit: "grapheme", minLength: 1, maxLength }).filter((value) => /^[^\0]*[^ \0]$/.test(value));
