@@ -50,6 +50,10 @@ function openSslKeyUri(uri: string): string {
     throw unusable("Add token or serial to the URI: OpenSSL would try the PIN on every token.");
   if (key.label === undefined && key.id === undefined)
     throw unusable("Add object or id to the URI: OpenSSL would use the first key of the token.");
+  if ([token.label, token.serial, token.manufacturer, token.model, key.label].some((text) => text?.includes("\0")))
+    throw unusable(
+      "An attribute of the URI contains a NUL (%00). It ends a text in OpenSSL, and could select another key.",
+    );
   if (showsPin) throw unusable(`The URI contains the PIN itself (pin-value), and a PEM ends up in files. ${USE_FILE}`);
   const selection = `${formatKeyUri("pkcs11", token, key, {})};type=private`;
   return pin === undefined ? selection : `${selection}?pin-source=file:${percentEncode(pinFile(pin), "/")}`;

@@ -104,6 +104,8 @@ describe("pkcs11KeyPem", () => {
     ["token=agents", "Add object or id"],
     ["token=agents;object=tls?pin-value=s3cret", "pin-value"],
     ["token=agents;object=tls?pin-source=env:HSM_PIN", "environment variable"],
+    ["token=agents%00x;object=tls", "contains a NUL"],
+    ["token=agents;object=tls%00", "contains a NUL"],
     ["token=agents;object=tls;type=cert", "type must be private"],
     ["token=agents;object=tls;x-vendor=1", "Unknown attribute"],
   ])("rejects pkcs11:%s", (rest, reason) => {
