@@ -114,6 +114,11 @@ describe("pkcs11KeyPem", () => {
     expect(() => pkcs11KeyPem(`pkcs11:${rest}`)).not.toThrow("s3cret");
   });
 
+  it("rejects a value that isn't a string", () => {
+    for (const value of [undefined, null, 5, new URL("pkcs11:token=agents;object=tls")])
+      expect(() => pkcs11KeyPem(value as string)).toThrow("pkcs11: A key's URI must be a string");
+  });
+
   it("says what to do about a PIN that OpenSSL can't read", () => {
     for (const query of ["pin-value=s3cret", "pin-source=env:HSM_PIN"])
       expect(() => pkcs11KeyPem(`pkcs11:token=agents;object=tls?${query}`)).toThrow("use pin-source=/path/of/the/file");
