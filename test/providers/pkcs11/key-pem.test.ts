@@ -116,7 +116,7 @@ describe("pkcs11KeyPem", () => {
 
   it("rejects a value that isn't a string", () => {
     for (const value of [undefined, null, 5, new URL("pkcs11:token=agents;object=tls")])
-      expect(() => pkcs11KeyPem(value as string)).toThrow("pkcs11: A key's URI must be a string");
+      expect(() => pkcs11KeyPem(value as unknown as string)).toThrow("pkcs11: A key's URI must be a string");
   });
 
   it("says what to do about a PIN that OpenSSL can't read", () => {
