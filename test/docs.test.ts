@@ -1,18 +1,10 @@
 /** Runs every TypeScript snippet of the README and of docs/, after replacing the names of servers, clients and keys. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { type Services, startServices } from "./docs-services.js";
+import { pages, readPage } from "./docs-snippets.js";
 
-const root = new URL("..", import.meta.url);
-/** Run by provider-authors.test.ts, from the packed package. */
-const RUN_ELSEWHERE = "provider-authors.md";
-const pages = [
-  "README.md",
-  ...readdirSync(new URL("docs", root))
-    .filter((name) => name.endsWith(".md") && name !== RUN_ELSEWHERE)
-    .map((name) => `docs/${name}`),
-];
 /** Why the tokens of a page are not available on this machine. */
 const missing = inject("unavailable");
 const unavailable: Record<string, string | undefined> = {
@@ -31,26 +23,38 @@ afterAll(async () => {
   await services.close();
 });
 
-describe.each(pages)("%s", (page) => {
-  const text = readFileSync(new URL(page, root), "utf8");
-  const snippets = [...text.matchAll(/^### (.+)\n(?:(?!^#)[\s\S])*?^```ts\n([\s\S]*?)^```$/gm)].map(
-    ([, title = "", code = ""]) => ({ title, code }),
+/** The anchors of a page's headings, as GitHub makes them. */
+function headingsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
   );
+}
+
+describe.each(pages)("%s", (page) => {
+  const { text, snippets } = readPage(page);
 
   it("has one snippet under each ### heading, and no others, which would not be run", () => {
     expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
   });
 
-  it("links only to files that exist", () => {
-    const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
-    for (const target of links) expect(() => readFileSync(new URL(target, new URL(page, root))), target).not.toThrow();
+  it("links only to files and headings that exist", () => {
+    for (const [, target = "", heading] of text.matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const read = () =>
+        target === "" ? text : readFileSync(new URL(`../${page}/../${target}`, import.meta.url), "utf8");
+      expect(read, target).not.toThrow();
+      if (heading !== undefined) expect(headingsOf(read()), target).toContain(heading);
+    }
   });
 
-  for (const { title, code } of snippets)
+  for (const { title, code, name } of snippets)
     it(title, async (test) => {
       if (unavailable[page]) test.skip(unavailable[page]);
       const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
-      const file = `${directory}${`${page} ${title}`.replace(/\W+/g, "-")}.ts`;
+      const file = `${directory}${name}.ts`;
       const exports = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name);
       writeFileSync(file, `${services.withRunningNames(code)}\nexport { ${exports.join(", ")} };\n`);
       const result = await import(/* @vite-ignore */ pathToFileURL(file).href);

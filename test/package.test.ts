@@ -22,7 +22,7 @@ describe("the tarball", () => {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
-  it("contains the sources, their types, the entry points and shared chunks, and the docs, and nothing else", () => {
+  it("contains the sources, their types, the entry points and shared chunks, the docs and the examples, and nothing else", () => {
     const sources = files.filter((file) => /^(src|providers|conformance)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
@@ -36,7 +36,23 @@ describe("the tarball", () => {
     const built = [...entries, worker, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
-    expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, "package.json"].sort());
+    const examples = ["examples", "examples/clients"].flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => `${folder}/${name}`),
+    );
+    expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, ...examples, "package.json"].sort());
+  });
+
+  it("contains each file that a page links to, except those for contributors and a whole package", () => {
+    const pages = files.filter((file) => file.endsWith(".md"));
+    const links = pages.flatMap((page) =>
+      [...readFileSync(join(bare.path, page), "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) =>
+        join(page, "..", target),
+      ),
+    );
+    const outside = new Set(links.filter((target) => !files.includes(target)));
+    expect([...outside].sort()).toEqual(["CONTRIBUTING.md", "examples/provider-vault-transit"]);
   });
 
   it("contains the files of each subpath and of the command", () => {

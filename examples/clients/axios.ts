@@ -11,24 +11,27 @@
  * A body that is a stream isn't sent again: the call then rejects with the challenge (401), and the next call has the
  * nonce. Redirects aren't followed, since axios would send the proof for another URL.
  */
+import type { Readable } from "node:stream";
 import axios, { AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from "axios";
-import { type DPoPProver, proofSession, type Token, type TokenSource } from "hardproof";
+import { type ProofSessionOptions, proofSession, type Token, type TokenSource } from "hardproof";
 
 type Adapter = (config: InternalAxiosRequestConfig) => Promise<AxiosResponse>;
 
 /** Returns the adapter for `axios.create`. */
-export function dpopAdapter(options: { prover: DPoPProver; token: string | Token | TokenSource }): Adapter {
-  const { prover, token } = options;
-  const session = proofSession({ prover });
+export function dpopAdapter(options: ProofSessionOptions & { token: string | Token | TokenSource }): Adapter {
+  const { token, ...sessionOptions } = options;
+  const session = proofSession(sessionOptions);
   const send = axios.getAdapter("http");
   return async (config) => {
     const { method = "get", data } = config;
-    const attempt = session.request({ method, url: axios.getUri(config), token });
+    // axios has the method in lower case, and sends it in upper case.
+    const attempt = session.request({ method: method.toUpperCase(), url: axios.getUri(config), token });
     for (;;) {
       config.headers.set(await attempt.headers());
       const sent = send({ ...config, maxRedirects: 0 });
       const response = await sent.catch(responseOf);
       if (!(await attempt.canRetry(response)) || isStream(data)) return sent;
+      if (isStream(response.data)) response.data.destroy(); // otherwise it keeps the connection
     }
   };
 }
@@ -39,6 +42,6 @@ function responseOf(error: unknown): AxiosResponse {
   throw error;
 }
 
-function isStream(data: unknown): boolean {
+function isStream(data: unknown): data is Readable {
   return typeof data === "object" && data !== null && "pipe" in data;
 }

@@ -6,21 +6,21 @@
  * const accounts = await api("https://api.example.com/accounts").json();
  * ```
  *
- * A body that is a stream isn't sent again: the call then rejects with the challenge (401), and the next call has the
+ * A body that is a stream or a `FormData` isn't sent again: the call then rejects with the challenge (401), and the next call has the
  * nonce. Hooks don't run for the responses of `got.stream`, so it doesn't cache nonces either. Redirects aren't
  * followed, since got would send the proof for another URL.
  */
 import type { ExtendOptions } from "got";
-import { type DPoPProver, type ProofAttempt, proofSession, type Token, type TokenSource } from "hardproof";
+import { type ProofAttempt, type ProofSessionOptions, proofSession, type Token, type TokenSource } from "hardproof";
 
 interface DPoPContext {
   dpopAttempt?: ProofAttempt;
 }
 
 /** Returns the options for `got.extend`. */
-export function dpopForGot(options: { prover: DPoPProver; token: string | Token | TokenSource }): ExtendOptions {
-  const { prover, token } = options;
-  const session = proofSession({ prover });
+export function dpopForGot(options: ProofSessionOptions & { token: string | Token | TokenSource }): ExtendOptions {
+  const { token, ...sessionOptions } = options;
+  const session = proofSession(sessionOptions);
   return {
     followRedirect: false,
     hooks: {

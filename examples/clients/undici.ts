@@ -7,13 +7,15 @@
  * ```
  *
  * A body that is a stream isn't sent again: the caller gets the challenge (401), and the next request has the nonce.
- * Compose it after the interceptor for redirects, so that each request gets its own proof. For undici's `fetch`, use
- * `dpopFetch({ prover, token, fetch })` instead.
+ * Compose undici's interceptor for redirects after this one, so that each request gets its own proof. A redirect to
+ * another origin is an error. Composing other interceptors between the two can hide such a redirect: set
+ * `allowedOrigins` then. For undici's `fetch`, use `dpopFetch({ prover, token, fetch })` instead.
  */
 import {
-  type DPoPProver,
+  DPoPError,
   type ProofAttempt,
   type ProofHeaders,
+  type ProofSessionOptions,
   proofSession,
   type Token,
   type TokenSource,
@@ -25,17 +27,22 @@ type Handler = Dispatcher.DispatchHandler;
 type ResponseHeaders = Parameters<NonNullable<Handler["onResponseStart"]>>[2];
 
 /** Returns the interceptor for `dispatcher.compose`. */
-export function dpopInterceptor(options: {
-  prover: DPoPProver;
-  token: string | Token | TokenSource;
-}): Dispatcher.DispatcherComposeInterceptor {
-  const { prover, token } = options;
-  const session = proofSession({ prover });
+export function dpopInterceptor(
+  options: ProofSessionOptions & { token: string | Token | TokenSource },
+): Dispatcher.DispatcherComposeInterceptor {
+  const { token, ...sessionOptions } = options;
+  const session = proofSession(sessionOptions);
+  const origins = new WeakMap<Handler, string>(); // of the first request of each call
   return (dispatch) => (request, handler) => {
-    const url = new URL(request.origin ?? "").origin + request.path;
-    const attempt = session.request({ method: request.method, url, token });
+    const origin = originOf(request);
     // Before the request starts, there isn't a controller, and undici's own handlers don't need one.
     const fail = (error: Error) => handler.onResponseError?.(null as unknown as Controller, error);
+    if ((origins.get(handler) ?? origin) !== origin) {
+      fail(new DPoPError("redirect", `The request was redirected to ${origin}. Nothing was sent there.`));
+      return true;
+    }
+    origins.set(handler, origin);
+    const attempt = session.request({ method: request.method, url: origin + request.path, token });
     const send = () => {
       attempt
         .headers()
@@ -113,11 +120,16 @@ class RetryHandler implements Handler {
   }
 }
 
+function originOf({ origin }: Dispatcher.DispatchOptions): string {
+  if (origin !== undefined) return new URL(origin).origin;
+  throw new TypeError("Use an Agent, or set the request's origin: a Client or Pool doesn't tell its origin.");
+}
+
 function isReplayable(body: Dispatcher.DispatchOptions["body"]): boolean {
   return body == null || typeof body === "string" || ArrayBuffer.isView(body) || body instanceof FormData;
 }
 
-/** undici accepts headers as an object, as pairs, and as a flat list. */
+/** undici accepts headers as an object, as pairs, and as a flat list. Replaces those of the caller. */
 function withProof(headers: Dispatcher.DispatchOptions["headers"], proof: ProofHeaders): string[] {
   const list = headers ?? [];
   const pairs = Symbol.iterator in list ? [...list] : Object.entries(list);
@@ -126,5 +138,6 @@ function withProof(headers: Dispatcher.DispatchOptions["headers"], proof: ProofH
     const [name, value] = pair;
     return [value ?? []].flat().flatMap((line) => [name, line]);
   });
-  return [...flat, ...Object.entries(proof).flat()];
+  const others = flat.filter((_, index) => !Object.hasOwn(proof, String(flat[index - (index % 2)]).toLowerCase()));
+  return [...others, ...Object.entries(proof).flat()];
 }

@@ -76,7 +76,8 @@ export function formatPkcs11Uri(
  * @throws {SignerError} With code `misconfigured`.
  */
 export function readKeyUri(uri: string, scheme: string, more: readonly string[]) {
-  const { path, query, fail } = splitUri(uri.replace(/^[A-Za-z][\w+.-]*(?=:)/, lowerCase), scheme);
+  const lowerCased = typeof uri === "string" ? uri.replace(/^[A-Za-z][\w+.-]*(?=:)/, lowerCase) : uri;
+  const { path, query, fail } = splitUri(lowerCased, scheme);
   const object = readAttributes(path, ";", PATH, fail);
   const inQuery = readAttributes(query, "&", [...more, ...QUERY], fail);
   const access = (name: string) => nonEmpty(inQuery.text(name), name, fail);

@@ -1,10 +1,10 @@
 /**
  * Conversion of ECDSA signatures between DER (RFC 3279 §2.2.3) and JOSE's format, raw r‖s (RFC 7518 §3.4).
  *
- * This is the only module that parses ASN.1. It is loaded when a store first returns DER, because its ASN.1 library
- * takes longer to load than the rest of the package.
+ * This is the only module that parses ASN.1. The library for it is loaded when a store first returns DER, because that
+ * takes longer than loading the rest of the package.
  */
-import { type AsnType, fromBER, Integer, Sequence } from "asn1js";
+import type { AsnType, Integer } from "asn1js";
 import { SignerError } from "../errors.js";
 import type { EcAlgorithm } from "./algorithms.js";
 import { checkRaw, outOfRange } from "./ecdsa.js";
@@ -14,21 +14,31 @@ const SEQUENCE = 0x30;
 /** From this length on, DER has a byte that counts the bytes of the length (X.690 §8.1.3.5). */
 const LONG_FORM = 0x80;
 
+type Asn1 = typeof import("asn1js");
+
+/** Converts a signature from DER to raw r‖s. See {@link loadDerToRaw}. */
+export type DerToRaw = (der: Uint8Array, algorithm: EcAlgorithm) => Uint8Array;
+
 /**
- * Converts a signature from DER to raw r‖s.
+ * Loads the parser, and returns the function that converts a signature from DER to raw r‖s.
  *
  * Only the one DER encoding is accepted. BER would allow others (long or indefinite lengths, padding), so that anyone
  * could change the bytes of a signature without invalidating it.
  *
- * @param der - `SEQUENCE { r INTEGER, s INTEGER }`.
- * @returns r and s, each big-endian and padded to the curve's `coordinateBytes`.
- * @throws {SignerError} With code `integrity` if it isn't the DER encoding of two integers in [1, n-1].
+ * The function takes `SEQUENCE { r INTEGER, s INTEGER }`, and returns r and s, each big-endian and padded to the curve's
+ * `coordinateBytes`. It throws {@link SignerError} with code `integrity` if it isn't the DER encoding of two integers in
+ * [1, n-1].
  */
-export function derToRaw(der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
-  const sequence = parse(der);
-  const values = sequence instanceof Sequence ? sequence.valueBlock.value : [];
+export async function loadDerToRaw(): Promise<DerToRaw> {
+  const asn1 = await import("asn1js");
+  return (der, algorithm) => derToRaw(asn1, der, algorithm);
+}
+
+function derToRaw(asn1: Asn1, der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
+  const sequence = parse(asn1, der);
+  const values = sequence instanceof asn1.Sequence ? sequence.valueBlock.value : [];
   const [r, s] = values;
-  if (values.length !== 2 || !(r instanceof Integer) || !(s instanceof Integer))
+  if (values.length !== 2 || !(r instanceof asn1.Integer) || !(s instanceof asn1.Integer))
     throw new SignerError("integrity", "The signature is not a DER sequence of two integers.");
   const raw = Buffer.concat([scalar(r, algorithm), scalar(s, algorithm)]);
   if (Buffer.compare(rawToDer(raw, algorithm), der) !== 0)
@@ -59,9 +69,9 @@ function integer(scalar: Uint8Array): Buffer {
 }
 
 /** Trailing bytes and BER are detected later, by comparing with the encoded result. */
-function parse(der: Uint8Array): AsnType | undefined {
+function parse(asn1: Asn1, der: Uint8Array): AsnType | undefined {
   try {
-    return fromBER(der).result;
+    return asn1.fromBER(der).result;
   } catch {
     return undefined;
   }

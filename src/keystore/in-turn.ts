@@ -1,4 +1,5 @@
 /** Private keys that sign one at a time, for OpenSSL providers that aren't thread-safe. */
+import { loadDerToRaw } from "../jose/ecdsa-der.js";
 import type { NodeKey } from "./node-key.js";
 
 /** Ends when the last call in the queue has. There is one queue for all keys: they may belong to the same provider. */
@@ -14,7 +15,7 @@ export function inTurn(key: NodeKey): NodeKey {
         options.signal.throwIfAborted();
         const { signature, form } = await key.sign(message, publicKey, options);
         if (form !== "der" || publicKey.algorithm.kty !== "EC") return { signature, form };
-        const { derToRaw } = await import("../jose/ecdsa-der.js");
+        const derToRaw = await loadDerToRaw();
         return { signature: derToRaw(signature, publicKey.algorithm), form: "raw" };
       }),
   };

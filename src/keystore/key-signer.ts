@@ -5,6 +5,7 @@
 import { withDeadline } from "../deadline.js";
 import type { SignerError } from "../errors.js";
 import type { Algorithm } from "../jose/algorithms.js";
+import { type DerToRaw, loadDerToRaw } from "../jose/ecdsa-der.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "../jose/public-key.js";
@@ -225,12 +226,11 @@ function startSigning(
   return key.signMessage(message.bytes, options);
 }
 
-let derToRaw: typeof import("../jose/ecdsa-der.js").derToRaw | undefined;
+let derToRaw: DerToRaw | undefined;
 
-/** The DER parser takes longer to load than the rest of the package, so it is loaded when a store first returns DER. */
 async function fromDer(der: Uint8Array, algorithm: Algorithm): Promise<Uint8Array> {
   if (algorithm.kty !== "EC") return der;
-  derToRaw ??= (await import("../jose/ecdsa-der.js")).derToRaw;
+  derToRaw ??= await loadDerToRaw();
   return derToRaw(der, algorithm);
 }
 

@@ -26,8 +26,8 @@ export interface JwtOptions extends SignOptions {
  * @param claims - The claims, as a JSON object. Members that are `undefined` are left out. A function is called once,
  *   when the request is handed to the store, so that `iat` can be the time of signing.
  * @returns A compact JWS: `header.claims.signature`, each in base64url.
- * @throws {SignerError} If the key can't sign. With code `misconfigured` if `claims` isn't an object, or `header` has
- *   the `alg` of another key, or `b64` (RFC 7797).
+ * @throws {SignerError} If the key can't sign. With code `misconfigured` if `signer` isn't a signer, `claims` or `header`
+ *   isn't an object that JSON can represent, or `header` has the `alg` of another key, or `b64` (RFC 7797).
  */
 export async function signJwt(
   signer: Signer,
@@ -35,7 +35,7 @@ export async function signJwt(
   options: JwtOptions = {},
 ): Promise<string> {
   const { header = {}, typ, signal } = assertObject(options, "The options of signJwt");
-  assertObject(header, "header");
+  assertJsonObject(header, "header");
   const { alg } = await assertSigner(signer).publicJwk({ signal });
   const parameters = { typ: "JWT", ...header, alg: headerAlgorithm(alg, header.alg) };
   if (typ !== undefined) Object.assign(parameters, { typ: typ ?? undefined });
@@ -45,7 +45,7 @@ export async function signJwt(
 
 /** Returns the requested name of the key's algorithm: `Ed25519` may also be called `EdDSA`. */
 function headerAlgorithm(alg: string, requested: unknown): unknown {
-  if (requested === undefined) return alg;
+  if (requested === undefined) return algorithmNamed(alg).alg;
   if (findAlgorithm(requested) === algorithmNamed(alg)) return requested;
   throw misconfigured(`The key signs with ${alg}, but the header has alg ${String(requested)}.`);
 }
@@ -82,7 +82,27 @@ export async function signCompact(
 }
 
 function encode(value: object): string {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw misconfigured("The claims of a JWT must be a JSON object.");
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
+  assertJsonObject(value, "claims");
+  return Buffer.from(toJson(value)).toString("base64url");
+}
+
+/** A promise, whose JSON is `{}`, comes from an async function for the claims. */
+function assertJsonObject(value: object, name: string): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || "then" in value)
+    throw misconfigured(`The ${name} of a JWT must be a JSON object.`);
+}
+
+/** Some objects can't be represented, and a `toJSON`, as that of a `Date`, can return something else. */
+function toJson(value: object): string {
+  const json = stringify(value);
+  if (json?.startsWith("{")) return json;
+  throw misconfigured("The claims and the header of a JWT must be JSON objects.");
+}
+
+function stringify(value: object): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw misconfigured("The claims and the header of a JWT must contain only what JSON can represent.", { cause });
+  }
 }

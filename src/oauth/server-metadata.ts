@@ -129,7 +129,9 @@ function hasRightType(name: string, value: unknown): boolean {
   if (name.endsWith("_endpoint") || name === "jwks_uri") return typeof value === "string";
   if (/_(methods|values)_supported$/.test(name)) return Array.isArray(value) && value.every(isString);
   if (name === "mtls_endpoint_aliases")
-    return typeof value === "object" && value !== null && Object.values(value).every(isString);
+    return (
+      typeof value === "object" && value !== null && Object.values(value).every((url) => url == null || isString(url))
+    );
   return true;
 }
 

@@ -9,7 +9,7 @@ import {
   assertionEndpoints,
   endpointKey,
 } from "../oauth/client-auth/assertion-endpoints.js";
-import { type AssertionKey, assertSigner } from "../oauth/client-auth/client-assertion.js";
+import { type AssertionKey, assertAssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { discoverMetadata } from "../oauth/discovery.js";
 import { displayUrl } from "../oauth/http.js";
 import type { MetadataTrust } from "../oauth/metadata-url.js";
@@ -53,7 +53,7 @@ export class AssertionClient {
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(client: ClientAssertion, options: AssertionClientOptions) {
     const { audience, endpoints } = assertObject(client, "clientAssertion");
-    assertSigner(client.signer, "clientAssertion.signer");
+    assertAssertionKey(client, "clientAssertion.");
     assertString(client.clientId, "clientAssertion.clientId");
     if (audience !== undefined) assertString(audience, "clientAssertion.audience");
     this.#client = { ...client };
@@ -72,7 +72,10 @@ export class AssertionClient {
   async authenticate({ request, text }: FormRequest, prover: DPoPProver): Promise<AssertedRequest | undefined> {
     const endpoint = await this.#find(request);
     if (endpoint === undefined) return undefined;
-    if (text === undefined) throw tooLong(request);
+    if (text === undefined) {
+      if (request.body instanceof ReadableStream) request.body.cancel().catch(() => undefined);
+      throw tooLong(request);
+    }
     const form = new URLSearchParams(text);
     this.#assertUnauthenticated(form, request);
     request.headers.delete("content-length"); // the library's, of the form without the assertion

@@ -20,7 +20,7 @@ export interface OutgoingRequest {
  * Reads the arguments, as `fetch` does: the members of `init` take precedence over those of a `Request`.
  *
  * @throws {DPoPError} With code `invalid-htm` if the method isn't an HTTP token.
- * @throws {TypeError} If the URL isn't absolute.
+ * @throws {TypeError} If the URL isn't absolute, or a header is invalid.
  */
 export function outgoingRequest(input: string | URL | Request, init: RequestInit): OutgoingRequest {
   const request = isRequest(input) ? input : undefined;
@@ -30,11 +30,20 @@ export function outgoingRequest(input: string | URL | Request, init: RequestInit
     init,
     url: new URL(typeof target === "string" ? target : target.url),
     method: normalizeMethod(init.method ?? request?.method ?? "GET"),
-    headers: new Headers(init.headers ?? request?.headers),
+    headers: copyOfHeaders(init.headers ?? request?.headers),
     body: init.body ?? request?.body ?? undefined,
     redirect: init.redirect ?? request?.redirect ?? "follow",
     signal: signalOf(input, init),
   };
+}
+
+/** The error of `Headers` shows the value, which may be a token with a line break. */
+function copyOfHeaders(headers: RequestInit["headers"]): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new TypeError("The request has an invalid header. It isn't shown, because it may contain a secret.");
+  }
 }
 
 /** Returns the request with another body. `undefined`: without one. */

@@ -25,12 +25,14 @@ export interface ProofFetchOptions extends CallOptions {
 }
 
 /**
- * A `fetch`. Its type also allows options that are `undefined`, which OAuth libraries pass, under TypeScript's
- * `exactOptionalPropertyTypes`.
+ * A `fetch`. Its type also allows what the types of OAuth libraries pass: options that are `undefined`, under TypeScript's
+ * `exactOptionalPropertyTypes`, and any `Uint8Array` as the body, which TypeScript's types of the DOM don't.
  */
 export type ProofFetch = (
   input: string | URL | Request,
-  init?: { [Option in keyof RequestInit]: RequestInit[Option] | undefined },
+  init?: {
+    [Option in keyof RequestInit]: RequestInit[Option] | (Option extends "body" ? Uint8Array : never) | undefined;
+  },
 ) => Promise<Response>;
 
 const TOKEN = /^(?:Bearer|DPoP)[ \t]+(.+)$/i;

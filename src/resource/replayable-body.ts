@@ -19,6 +19,7 @@ export interface RequestBody {
 interface RequestWithBody {
   readonly input: string | Request;
   readonly body: Body | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -41,12 +42,12 @@ export function requestBody(body: Body, limit: number): RequestBody {
  * @param limit - Bytes. A longer stream is returned as a stream.
  * @throws {TypeError} If the body of the `Request` was read before.
  */
-export async function bufferedBody({ input, body }: RequestWithBody, limit: number): Promise<Body | undefined> {
+export async function bufferedBody({ input, body, signal }: RequestWithBody, limit: number): Promise<Body | undefined> {
   if (body === undefined) return undefined;
   if (typeof input === "object" && input.body === body && input.bodyUsed)
     throw new TypeError("The Request's body has already been used.");
   const stream = streamOf(body);
-  return stream ? bufferUpTo(stream, limit) : copyOf(body);
+  return stream ? bufferUpTo(stream, limit, signal) : copyOf(body);
 }
 
 /** A string or a Blob is immutable and isn't copied. */
@@ -69,21 +70,51 @@ function copyOfForm(original: FormData): FormData {
  * its `Content-Length`.
  *
  * @param limit - Bytes. A longer body is returned as a stream.
+ * @param signal - Cancels the stream when it aborts. The result can then be a part of the body, and must not be sent.
  */
-export async function bufferUpTo(stream: ReadableStream<Uint8Array>, limit: number): Promise<Body> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream.values({ preventCancel: true })) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size > limit) return ReadableStream.from(concat(chunks, stream));
+export async function bufferUpTo(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<Body> {
+  const reader = stream.getReader();
+  const cancel = () => {
+    reader.cancel(signal?.reason).catch(() => undefined);
+  };
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return await readUpTo(reader, limit);
+  } finally {
+    signal?.removeEventListener("abort", cancel);
   }
-  return Buffer.concat(chunks);
 }
 
-async function* concat(chunks: Uint8Array[], rest: ReadableStream<Uint8Array>) {
-  yield* chunks;
-  yield* rest;
+async function readUpTo(reader: ReadableStreamDefaultReader<Uint8Array>, limit: number): Promise<Body> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    chunks.push(value);
+    size += value.byteLength;
+    if (size > limit) return concat(chunks, reader);
+  }
+}
+
+/** Not an async generator: one that hasn't started doesn't cancel the rest. */
+function concat(chunks: Uint8Array[], rest: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {
+  const next = async () => chunks.shift() ?? (await rest.read()).value;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const chunk = await next();
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel: (reason) => rest.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /**

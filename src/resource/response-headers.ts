@@ -24,11 +24,11 @@ export function relevantHeaders(headers: ResponseHeaders): Headers {
 }
 
 function pairsOf(headers: ResponseHeaders): Iterable<readonly [name: string, value: unknown]> {
-  return isIterable(headers) ? headers : Object.entries(headers);
+  return isIterable(headers) ? headers : Object.entries(headers ?? {});
 }
 
 function isIterable(headers: ResponseHeaders): headers is Headers | Iterable<readonly [name: string, value: unknown]> {
-  return Symbol.iterator in headers;
+  return typeof headers === "object" && headers !== null && Symbol.iterator in headers;
 }
 
 /** A value outside Latin-1, or with a line break, can't come from a server. */

@@ -26,10 +26,12 @@ const { subtle } = webcrypto;
  * @param options - `signal` aborts fetching the public key.
  * @returns The pair. `sign` rejects with the `SignerError` of the signer; otherwise with the errors of WebCrypto, such as
  *   `InvalidAccessError` for another algorithm than the key's.
- * @throws {SignerError} If the signer can't open the key. With code `misconfigured` if WebCrypto of this Node doesn't
- *   have the algorithm, or `crypto.subtle.sign` can't be patched.
+ * @throws {SignerError} If the signer can't open the key. With code `misconfigured` if it isn't a signer, WebCrypto of this
+ *   Node doesn't have the algorithm, or `crypto.subtle.sign` can't be patched.
  */
 export async function toCryptoKeyPair(signer: Signer, { signal }: SignOptions = {}): Promise<webcrypto.CryptoKeyPair> {
+  if (typeof signer?.publicJwk !== "function")
+    throw new SignerError("misconfigured", "toCryptoKeyPair needs a signer, such as the signer of a DPoPProver.");
   const publicKey = importPublicKey(await signer.publicJwk({ signal }));
   const pair = await throwAwayPair(publicKey).catch((cause) => {
     throw unsupported(publicKey.algorithm.alg, signer.uri, cause);

@@ -54,8 +54,11 @@ async function isReached(key: webcrypto.CryptoKey, parameters: SignParameters): 
     return new Uint8Array();
   };
   connections.set(key, { parameters, sign });
-  // Another library's patch may reject the call, which is no reason to fail if this patch then lies above it.
-  await subtle.sign(parameters, key, new Uint8Array()).catch(() => undefined);
+  try {
+    await subtle.sign(parameters, key, new Uint8Array());
+  } catch {
+    // Another library's patch may reject the call, or throw, which is no reason to fail if this patch then lies above it.
+  }
   return reached;
 }
 

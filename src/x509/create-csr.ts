@@ -1,5 +1,5 @@
 /** Certificate requests (PKCS #10, RFC 2986) and self-signed certificates (RFC 5280) by any signer. */
-import type { Signer, SignOptions } from "../index.js";
+import { type Signer, SignerError, type SignOptions } from "../index.js";
 import { parseSubject } from "./distinguished-name.js";
 import { usageOids } from "./extended-key-usage.js";
 import { loadX509, type X509 } from "./load-x509.js";
@@ -64,11 +64,22 @@ export async function createCsr(signer: Signer, options: CsrOptions): Promise<En
  * @throws {SignerError} As for {@link createCsr}.
  */
 export async function selfSignedCertificate(signer: Signer, options: CertificateOptions): Promise<Encoded> {
+  const { notBefore, notAfter } = validity(options);
   const { x509, crypto, parameters } = await prepare(signer, options);
-  const { notBefore = new Date(), notAfter = new Date(notBefore.getTime() + 365 * DAYS) } = options;
   const extensions = [new x509.BasicConstraintsExtension(false, undefined, true), ...parameters.extensions];
   const certificate = { ...parameters, extensions, notBefore, notAfter };
   return encoded(await x509.X509CertificateGenerator.createSelfSigned(certificate, crypto));
+}
+
+/** @peculiar/x509 would encode any other times wrongly (RFC 5280 §4.1.2.5). */
+function validity({
+  notBefore = new Date(),
+  notAfter = new Date(notBefore.getTime() + 365 * DAYS),
+}: CertificateOptions) {
+  const isValid = notBefore.getUTCFullYear() >= 1950 && notAfter.getUTCFullYear() <= 9999 && notBefore < notAfter;
+  if (isValid) return { notBefore, notAfter };
+  const problem = "notBefore and notAfter must be dates between 1950 and 9999, and notAfter the later one.";
+  throw new SignerError("misconfigured", problem);
 }
 
 /** Checks the options before the key is opened, and returns the arguments of @peculiar/x509. */

@@ -3,6 +3,7 @@
  * recognise, so a name that it accepts isn't always the one that was written.
  */
 import { SignerError } from "../index.js";
+import { isObjectIdentifier } from "./object-identifier.js";
 
 /** The string type of a value: PrintableString, IA5String or UTF8String (RFC 5280 §4.1.2.4). */
 type StringType = "printableString" | "ia5String" | "utf8String";
@@ -32,6 +33,10 @@ const ATTRIBUTE_TYPES: ReadonlyMap<string, AttributeType> = new Map([
   ["EMAILADDRESS", { oid: "1.2.840.113549.1.9.1", type: "ia5String" }],
 ]);
 
+const BY_OID: ReadonlyMap<string, AttributeType> = new Map(
+  [...ATTRIBUTE_TYPES.values()].map((type) => [type.oid, type]),
+);
+
 const ALLOWED: Readonly<Record<StringType, RegExp>> = {
   printableString: /^[A-Za-z0-9 '()+,./:=?-]+$/,
   ia5String: /^[ -~]+$/,
@@ -59,14 +64,21 @@ export function parseSubject(subject: string | Readonly<Record<string, string>>)
 }
 
 function encodeAttribute(name: string, value: string): NameAttribute {
-  const known = ATTRIBUTE_TYPES.get(name.toUpperCase()) ?? (/^\d/.test(name) ? utf8(name) : undefined);
-  if (!known) {
-    const names = [...ATTRIBUTE_TYPES.keys()].join(", ");
-    throw misnamed(`The type of an attribute isn't known. Use one of ${names}, or an OID.`);
-  }
+  const known = attributeType(name);
   if (typeof value !== "string" || !ALLOWED[known.type].test(value))
     throw misnamed(`The value of ${name.toUpperCase()} is empty, or has a character that it can't contain.`);
+  if (known === ATTRIBUTE_TYPES.get("C") && !/^[A-Z]{2}$/i.test(value))
+    throw misnamed(`The value of ${name.toUpperCase()} must be the two letters of a country, such as DE.`);
   return { [known.oid]: [{ [known.type]: value }] };
+}
+
+/** An attribute has the same string type, whether it is given by its name or its OID. */
+function attributeType(name: string): AttributeType {
+  const known = ATTRIBUTE_TYPES.get(name.toUpperCase()) ?? BY_OID.get(name);
+  if (known) return known;
+  if (isObjectIdentifier(name)) return utf8(name);
+  const names = [...ATTRIBUTE_TYPES.keys()].join(", ");
+  throw misnamed(`The type of an attribute isn't known. Use one of ${names}, or an OID.`);
 }
 
 function parseString(text: string): [name: string, value: string][] {

@@ -1,5 +1,6 @@
 /** The purposes that a certificate may be used for (RFC 5280 §4.2.1.12). */
 import { SignerError } from "../index.js";
+import { isObjectIdentifier } from "./object-identifier.js";
 
 const OIDS: ReadonlyMap<string, string> = new Map([
   ["clientAuth", "1.3.6.1.5.5.7.3.2"],
@@ -17,7 +18,7 @@ const OIDS: ReadonlyMap<string, string> = new Map([
  */
 export function usageOids(usages: readonly string[]): string[] {
   return usages.map((usage) => {
-    const oid = OIDS.get(usage) ?? (/^[0-2](?:\.(?:0|[1-9]\d*))+$/.test(usage) ? usage : undefined);
+    const oid = OIDS.get(usage) ?? (isObjectIdentifier(usage) ? usage : undefined);
     if (oid !== undefined) return oid;
     const names = [...OIDS.keys()].join(", ");
     throw new SignerError("misconfigured", `extendedKeyUsage: Expected one of ${names}, or an OID.`);

@@ -11,6 +11,9 @@ declare module "*/auth-js.js" {
     browse: (url: string) => Promise<string>;
   }
 
+  /** A provider that Auth.js has built in. */
+  export function Keycloak(options: Record<string, unknown>): SignIn["provider"];
+
   /**
    * Signs a user in.
    *

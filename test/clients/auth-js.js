@@ -1,5 +1,8 @@
 /** Sign-in through Auth.js. Not TypeScript: its types load those of the DOM, which conflict with Node's in all files. */
 import { Auth, skipCSRFCheck } from "@auth/core";
+import Keycloak from "@auth/core/providers/keycloak";
+
+export { Keycloak };
 
 /** Signs a user in. See auth-js-types.d.ts. */
 export async function signIn({ origin, provider, secret, browse }) {

@@ -1,6 +1,9 @@
 /** `examples/clients/axios.ts` with axios's `http` adapter, at a resource server that requires nonces. */
+import { Agent } from "node:http";
 import { Readable } from "node:stream";
+import { json } from "node:stream/consumers";
 import axios, { AxiosError } from "axios";
+import { decodeJwt } from "jose";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { dpopAdapter } from "../../examples/clients/axios.js";
 import { errorOf, respond } from "../servers/stub-resource.js";
@@ -39,6 +42,31 @@ it("succeeds in concurrent calls, each with its own proofs", async () => {
   const calls = Array.from({ length: 6 }, (_, index) => api.put(index % 2 ? rs.url : rs.expressUrl, `${index}`));
   expect((await Promise.all(calls)).map(({ data }) => data)).toEqual(Array(6).fill(hello));
   expect(statuses().filter((status) => status === 200)).toHaveLength(6);
+});
+
+it.each(["patch", "PATCH", "query"])("signs the method in upper case, as axios sends it: %s", async (method) => {
+  const stub = await stubServer();
+  stub.respondWith(respond(200));
+  await newApi().request({ method, url: stub.origin });
+  const [{ method: sent, headers } = expect.unreachable()] = stub.requests;
+  expect([sent, decodeJwt(String(headers.dpop)).htm]).toEqual([method.toUpperCase(), method.toUpperCase()]);
+  await stub.close();
+});
+
+it("releases the connection of a challenge whose response is a stream", async () => {
+  const httpAgent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const { status, data } = await newApi().get("/resource", { responseType: "stream", httpAgent });
+  expect([status, await json(data)]).toEqual([200, hello]);
+  httpAgent.destroy();
+});
+
+it("sends the token only to allowedOrigins", async () => {
+  const stub = await stubServer();
+  const api = axios.create({ adapter: dpopAdapter({ prover, token, allowedOrigins: [rs.origin] }) });
+  expect((await api.get(rs.url)).status).toBe(200);
+  expect(await errorOf(api.get(stub.origin))).toMatchObject({ code: "forbidden-origin" });
+  expect(stub.requests).toEqual([]);
+  await stub.close();
 });
 
 it("succeeds if the instance accepts the status 401 of a challenge", async () => {

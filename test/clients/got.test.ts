@@ -66,6 +66,16 @@ it("uses the nonce of the response to its retry, and stops after the second chal
   await stub.close();
 });
 
+it("sends the token only to allowedOrigins", async () => {
+  const stub = await stubServer();
+  const api = got.extend(dpopForGot({ prover, token, allowedOrigins: [rs.origin] }), { retry: { limit: 0 } });
+  expect((await api(rs.url)).statusCode).toBe(200);
+  const error = await api(stub.origin).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ message: expect.stringContaining("allowedOrigins") });
+  expect(stub.requests).toEqual([]);
+  await stub.close();
+});
+
 it("doesn't follow redirects", async () => {
   const [stub, elsewhere] = await Promise.all([stubServer(), stubServer()]);
   stub.respondWith(respond(302, { location: elsewhere.origin }));

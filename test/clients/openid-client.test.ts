@@ -34,6 +34,17 @@ async function connect(keys: HardwareKeys): Promise<ClientUnderTest> {
 
 describeTwoHardwareKeys("openid-client by proofFetch", connect);
 
+it("openid-client reports an error of proofFetch as the cause of its own error", async () => {
+  const endpoints = { issuer: "https://auth.example", token_endpoint: "https://auth.example/token" };
+  const config = new client.Configuration(endpoints, "agent", undefined, client.None());
+  config[client.customFetch] = proofFetch({
+    prover: await DPoPProver.generate(),
+    allowedOrigins: ["https://a.example"],
+  });
+  const error = await errorOf(client.clientCredentialsGrant(config, {}));
+  expect(error).toMatchObject({ name: "ClientError", cause: { name: "DPoPError", code: "forbidden-origin" } });
+});
+
 describe("openid-client with privateKeyJwt", () => {
   const signer = MemorySigner.generate();
   let as: AuthorizationServer;

@@ -1,6 +1,6 @@
 /** `examples/clients/undici.ts` with undici's `request`, at a resource server that requires nonces. */
 import { Readable } from "node:stream";
-import { Agent, type Dispatcher, fetch, interceptors, request } from "undici";
+import { Agent, type Dispatcher, fetch, interceptors, Pool, request } from "undici";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { dpopInterceptor } from "../../examples/clients/undici.js";
 import { errorOf, respond } from "../servers/stub-resource.js";
@@ -112,6 +112,49 @@ it("signs a proof for the target of a redirect that an outer interceptor follows
   expect(proofs.map(([path]) => path)).toEqual(["/", "/next"]);
   expect(proofs[0]?.[1]).not.toBe(proofs[1]?.[1]);
   await stub.close();
+});
+
+it("doesn't send the token or a proof to another origin that an outer interceptor follows a redirect to", async () => {
+  const [stub, elsewhere] = await Promise.all([stubServer(), stubServer()]);
+  elsewhere.respondWith(respond(200));
+  stub.respondWith(respond(307, { location: elsewhere.origin }));
+  const dispatcher = newDispatcher(interceptors.redirect({ maxRedirections: 1 }));
+  expect(await errorOf(call(dispatcher, {}, stub.origin))).toMatchObject({
+    code: "redirect",
+    message: expect.stringContaining(elsewhere.origin),
+  });
+  expect(elsewhere.requests).toEqual([]);
+  const agent = new Agent().compose(dpopInterceptor({ prover, token, allowedOrigins: [stub.origin] }));
+  expect(await errorOf(call(agent, {}, elsewhere.origin))).toMatchObject({ code: "forbidden-origin" });
+  expect(elsewhere.requests).toEqual([]);
+  await Promise.all([stub.close(), elsewhere.close()]);
+});
+
+it.each<[string, Dispatcher.DispatchOptions["headers"]]>([
+  ["an object", { Authorization: "Bearer x", "x-own": "authorization", DPoP: "y" }],
+  ["a flat list", ["Authorization", "Bearer x", "x-own", "authorization", "DPoP", "y"]],
+])("replaces an Authorization and a DPoP header of the caller in %s", async (_, headers) => {
+  const stub = await stubServer();
+  stub.respondWith(respond(200));
+  await call(newDispatcher(), { headers } as Options, stub.origin);
+  const { authorization, dpop, "x-own": own } = stub.requests[0]?.headers ?? {};
+  const { accessToken } = await token.token();
+  expect([authorization, dpop, own]).toEqual([
+    `DPoP ${accessToken}`,
+    expect.stringMatching(/^ey[^,]+$/),
+    "authorization",
+  ]);
+  await stub.close();
+});
+
+it("needs the origin of the request, which a Pool doesn't tell", async () => {
+  const pool = new Pool(rs.origin).compose(dpopInterceptor({ prover, token }));
+  const options = { path: "/resource", method: "GET" } as const;
+  const send = (more: { origin?: string }) => (pool as unknown as Pool).request({ ...options, ...more });
+  expect(await errorOf(send({}))).toMatchObject({ message: expect.stringContaining("origin") });
+  const { statusCode, body } = await send({ origin: rs.origin });
+  await body.dump();
+  expect(statusCode).toBe(200);
 });
 
 it("rejects with the error of the network, of the key, of the origin, and of an abort", async () => {

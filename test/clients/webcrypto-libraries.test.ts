@@ -13,11 +13,11 @@ import { ACCOUNT } from "../servers/automatic-user.js";
 import { authorizeInBrowser } from "../servers/browser.js";
 import { type ResourceServer, resourceServer } from "../servers/resource-server.js";
 import { algorithms, realKey } from "../src/webcrypto/real-keys.js";
-import { signIn } from "./auth-js.js";
+import { Keycloak, signIn } from "./auth-js.js";
 
 type KeyPair = Awaited<ReturnType<typeof toCryptoKeyPair>>;
 
-const callbackUrl = "http://127.0.0.1/auth/callback/hsm";
+const callbackUrl = (provider: string) => `http://127.0.0.1/auth/callback/${provider}`;
 
 let hsm: SoftHsm;
 let prover: DPoPProver;
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const authJs = {
     ...confidential,
     client_id: "auth-js",
-    redirect_uris: [callbackUrl],
+    redirect_uris: ["hsm", "keycloak"].map(callbackUrl),
     token_endpoint_auth_method: "private_key_jwt" as const,
     token_endpoint_auth_signing_alg: "ES256" as const,
     jwks: { keys: [{ ...prover.publicJwk, alg: "ES256", use: "sig" }] },
@@ -120,26 +120,36 @@ describe("the DpopSession of the MCP client", () => {
   });
 });
 
-it("Auth.js signs a user in with private_key_jwt", async () => {
-  const { accounts, cookies } = await signIn({
-    origin: "http://127.0.0.1",
-    secret: randomUUID(),
-    provider: {
-      id: "hsm",
-      name: "HSM",
-      type: "oidc",
-      issuer: as.issuer,
-      clientId: "auth-js",
-      client: { token_endpoint_auth_method: "private_key_jwt", id_token_signed_response_alg: "ES256" },
-      authorization: { params: { scope: "openid read" } },
-      token: { clientPrivateKey: pair.privateKey },
-    },
-    browse: (url) => authorizeInBrowser(url, callbackUrl),
-  });
-  expect(cookies.join()).toContain("session-token=");
-  expect(accounts).toEqual([expect.objectContaining({ provider: "hsm", providerAccountId: ACCOUNT })]);
-  const tokenRequest = as.requests.findLast(({ method }) => method === "POST") ?? expect.unreachable();
-  const assertion = new URLSearchParams(tokenRequest.body).get("client_assertion") ?? "";
-  const key = await jose.importJWK({ ...prover.publicJwk }, "ES256");
-  await expect(jose.jwtVerify(assertion, key)).resolves.toMatchObject({ payload: { sub: "auth-js" } });
+const authJsOptions = () => ({
+  issuer: as.issuer,
+  clientId: "auth-js",
+  client: { token_endpoint_auth_method: "private_key_jwt", id_token_signed_response_alg: "ES256" },
+  authorization: { params: { scope: "openid read" } },
 });
+const authJsProviders = {
+  hsm: (clientPrivateKey: KeyPair["privateKey"]) => {
+    return { id: "hsm", name: "HSM", type: "oidc", ...authJsOptions(), token: { clientPrivateKey } };
+  },
+  keycloak: (clientPrivateKey: KeyPair["privateKey"]) => ({
+    ...Keycloak(authJsOptions()),
+    token: { clientPrivateKey },
+  }),
+};
+
+it.each(["hsm", "keycloak"] as const)(
+  "Auth.js signs a user in with private_key_jwt, by the provider %s",
+  async (id) => {
+    const { accounts, cookies } = await signIn({
+      origin: "http://127.0.0.1",
+      secret: randomUUID(),
+      provider: authJsProviders[id](pair.privateKey),
+      browse: (url) => authorizeInBrowser(url, callbackUrl(id)),
+    });
+    expect(cookies.join()).toContain("session-token=");
+    expect(accounts).toEqual([expect.objectContaining({ provider: id, providerAccountId: ACCOUNT })]);
+    const tokenRequest = as.requests.findLast(({ method }) => method === "POST") ?? expect.unreachable();
+    const assertion = new URLSearchParams(tokenRequest.body).get("client_assertion") ?? "";
+    const key = await jose.importJWK({ ...prover.publicJwk }, "ES256");
+    await expect(jose.jwtVerify(assertion, key)).resolves.toMatchObject({ payload: { sub: "auth-js" } });
+  },
+);

@@ -42,6 +42,8 @@ export function assertionEndpoints(
   endpoints: readonly (string | URL)[] | ServerMetadata,
   terms: EndpointTerms,
 ): AssertionEndpoints {
+  if (typeof endpoints !== "object" || endpoints === null || endpoints instanceof URL)
+    throw misconfigured("endpoints must be the server's metadata, or a list of URLs.");
   const list = isList(endpoints) ? listedEndpoints(endpoints, terms) : metadataEndpoints(endpoints, terms);
   if (list.length === 0) throw misconfigured("endpoints contains no endpoint at which a client authenticates.");
   return new Map(list.reverse()); // so that the first of two endpoints with one URL counts, as the token endpoint

@@ -5,7 +5,7 @@ import { isSigner } from "../../keystore/assert.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
-import { misconfigured } from "../assert.js";
+import { assertString, misconfigured } from "../assert.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -36,11 +36,23 @@ export interface AssertionOptions extends SignOptions {
 const LIFETIME = 60; // seconds
 
 /**
+ * Checks the options.
+ *
+ * @param prefix - The name of the object in the error, with a dot, or an empty string.
+ * @throws {OAuthError} With code `misconfigured` if one is invalid.
+ */
+export function assertAssertionKey(key: AssertionKey, prefix: string): void {
+  const { signer, keyId } = key ?? {};
+  assertSigner(signer, `${prefix}signer`);
+  if (keyId != null) assertString(keyId, `${prefix}keyId`);
+}
+
+/**
  * Checks an option.
  *
  * @throws {OAuthError} With code `misconfigured` if it isn't a signer.
  */
-export function assertSigner(signer: Signer, name: string): void {
+export function assertSigner(signer: Signer | undefined, name: string): void {
   if (!isSigner(signer)) throw misconfigured(`${name} must be a Signer.`);
 }
 

@@ -2,7 +2,7 @@
 import type { SignOptions } from "../../keystore/signer.js";
 import { assertObject, assertString } from "../assert.js";
 import { assertionAlgorithms } from "../server-metadata.js";
-import { type AssertionKey, assertSigner } from "./client-assertion.js";
+import { type AssertionKey, assertAssertionKey } from "./client-assertion.js";
 import { authenticate, type ClientFields } from "./client-auth.js";
 
 /** Options of {@link privateKeyJwt}. */
@@ -60,7 +60,7 @@ export interface FormAssertion extends SignOptions {
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction {
   const { audience, ...key } = assertObject(options, "The options of privateKeyJwt");
-  assertSigner(key.signer, "signer");
+  assertAssertionKey(key, "");
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {
     const algorithms = assertionAlgorithms(as, "token");

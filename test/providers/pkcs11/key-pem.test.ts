@@ -60,6 +60,22 @@ describe("pkcs11KeyPem", () => {
     ]);
   });
 
+  it("has the encoding of a DER library, for every length of the URI", () => {
+    const overhead = "pkcs11:token=a;object=;type=private".length;
+    const lengths = fc.oneof(
+      fc.constantFrom(0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000),
+      fc.integer({ min: 40, max: 70_000 }),
+    );
+    fc.assert(
+      fc.property(lengths, (length) => {
+        const uri = `pkcs11:token=a;object=${"o".repeat(length - overhead)};type=private`;
+        const value = [new VisibleString({ value: "PKCS#11 Provider URI v1.0" }), new Utf8String({ value: uri })];
+        expect(derOf(pkcs11KeyPem(uri)).equals(Buffer.from(new Sequence({ value }).toBER()))).toBe(true);
+        expect(uri).toHaveLength(length);
+      }),
+    );
+  });
+
   it("carries every label, id and path so that the provider decodes the same value", () => {
     const text = (maxLength: number) =>
       fc.string({ unit: "grapheme", minLength: 1, maxLength }).filter((value) => /^[^\0]*[^ \0]$/.test(value));
@@ -88,12 +104,19 @@ describe("pkcs11KeyPem", () => {
     ["token=agents", "Add object or id"],
     ["token=agents;object=tls?pin-value=s3cret", "pin-value"],
     ["token=agents;object=tls?pin-source=env:HSM_PIN", "environment variable"],
+    ["token=agents%00x;object=tls", "contains a NUL"],
+    ["token=agents;object=tls%00", "contains a NUL"],
     ["token=agents;object=tls;type=cert", "type must be private"],
     ["token=agents;object=tls;x-vendor=1", "Unknown attribute"],
   ])("rejects pkcs11:%s", (rest, reason) => {
     const error = { code: "misconfigured", message: expect.stringContaining(reason) };
     expect(() => pkcs11KeyPem(`pkcs11:${rest}`)).toThrow(expect.objectContaining(error));
     expect(() => pkcs11KeyPem(`pkcs11:${rest}`)).not.toThrow("s3cret");
+  });
+
+  it("rejects a value that isn't a string", () => {
+    for (const value of [undefined, null, 5, new URL("pkcs11:token=agents;object=tls")])
+      expect(() => pkcs11KeyPem(value as unknown as string)).toThrow("pkcs11: A key's URI must be a string");
   });
 
   it("says what to do about a PIN that OpenSSL can't read", () => {

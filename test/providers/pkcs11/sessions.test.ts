@@ -30,18 +30,20 @@ describe("stuck calls", () => {
 
 describe("sessions", () => {
   it("opens 4 sessions by default for a slow token, or as many as the token supports", async () => {
-    const openSessions = async (orders: Parameters<typeof shim.order>, options = {}) => {
+    const expectSessions = async (expected: number, orders: Parameters<typeof shim.order>, options = {}) => {
       shim.order(...orders, SLOW);
       await using signer = newSigner(options);
       const prover = await DPoPProver.create(signer);
-      expect(codesOf(await proofs(prover, 80))).toEqual(new Set(["proof"]));
-      return shim.openSessions();
+      // A busy machine may sign the first proofs before it has started all workers.
+      for (let round = 0; round < 10 && (round < 1 || shim.openSessions() < expected); round++)
+        expect(codesOf(await proofs(prover, 80))).toEqual(new Set(["proof"]));
+      expect(shim.openSessions()).toBe(expected);
     };
-    expect(await openSessions([])).toBe(4);
-    expect(await openSessions([{ on: "C_GetTokenInfo", act: { most: 2 } }])).toBe(2);
-    expect(await openSessions([{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 })).toBe(2);
-    expect(await openSessions([{ on: "C_OpenSession", act: { limit: 3 } }])).toBe(3);
-    expect(await openSessions([], { sessions: 8 })).toBe(8);
+    await expectSessions(4, []);
+    await expectSessions(2, [{ on: "C_GetTokenInfo", act: { most: 2 } }]);
+    await expectSessions(2, [{ on: "C_GetTokenInfo", act: { most: 2 } }], { sessions: 8 });
+    await expectSessions(3, [{ on: "C_OpenSession", act: { limit: 3 } }]);
+    await expectSessions(8, [], { sessions: 8 });
     expect(shim.openSessions()).toBe(0);
   });
 

@@ -44,6 +44,30 @@ describe("signJwt", () => {
     await expect(signing).rejects.toMatchObject({ name: "SignerError", code: "misconfigured" });
   });
 
+  const cyclic = { self: {} };
+  cyclic.self = cyclic;
+  it.each<[string, unknown]>([
+    ["an async function", async () => ({ iss: "a" })],
+    ["a promise", Promise.resolve({ iss: "a" })],
+    ["a Date", new Date()],
+    ["a bigint", { exp: 1n }],
+    ["a cycle", cyclic],
+  ])("rejects claims that JSON can't represent as an object: %s", async (_, claims) => {
+    const signing = signJwt(MemorySigner.generate(), claims as object);
+    await expect(signing).rejects.toMatchObject({ name: "SignerError", code: "misconfigured" });
+  });
+
+  it.each([null, "kid", ["kid"]])("rejects a header that isn't an object: %j", async (header) => {
+    const signing = signJwt(MemorySigner.generate(), {}, { header: header as never });
+    await expect(signing).rejects.toMatchObject({ code: "misconfigured", message: expect.stringContaining("header") });
+  });
+
+  it("rejects a first argument that isn't a signer, and a signer without an algorithm", async () => {
+    const withoutAlg = { publicJwk: async () => ({ kty: "EC" }), sign: async () => new Uint8Array(64) };
+    for (const signer of [undefined, null, {}, withoutAlg])
+      await expect(signJwt(signer as never, {})).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
   it("calls a function for the claims once, when the store signs", async () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const { sign } = await import("node:crypto");

@@ -127,6 +127,19 @@ describe("tls_client_auth (RFC 8705 §2.1)", () => {
     await expect(requestWith(other)).rejects.toMatchObject({ error: "invalid_client" });
   });
 
+  it.each([null, undefined])("sends the request to the endpoint itself if its alias is %s", async (alias) => {
+    server.respondWith(json(200, { access_token: "at" }));
+    const aliases = { token_endpoint: alias as undefined };
+    const metadata = {
+      issuer: server.origin,
+      token_endpoint: `${server.origin}/token`,
+      mtls_endpoint_aliases: aliases,
+    };
+    const options = { baseUrl: server.origin, metadata, clientAuth: "tls_client_auth", fetch } as const;
+    await new OAuthClient(options).clientCredentials({ dpopProver: prover, clientId: "my-agent" });
+    expect(server.requests.map(({ path }) => path)).toEqual(["/token"]);
+  });
+
   it("sends the request to the server's mtls_endpoint_aliases (§5)", async () => {
     const metadata = {
       issuer: server.origin,

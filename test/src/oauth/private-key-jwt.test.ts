@@ -65,9 +65,12 @@ it("throws the key's error", async () => {
   expect(await errorOf(sign(privateKeyJwt({ signer: closed })))).toMatchObject({ name: "SignerError" });
 });
 
-it.each([{ signer: {} as never }, { signer: undefined as never }, { signer, audience: "" }])(
-  "rejects the options %#",
-  (options) => {
-    expect(() => privateKeyJwt(options)).toThrow(OAuthError);
-  },
-);
+it.each([
+  { signer: {} as never },
+  { signer: undefined as never },
+  { signer, audience: "" },
+  { signer, keyId: 1 as never },
+  undefined as never,
+])("rejects the options %#", (options) => {
+  expect(() => privateKeyJwt(options)).toThrow(OAuthError);
+});

@@ -303,12 +303,15 @@ describe("requests that are rejected", () => {
 
   it("are forms in a stream that is longer than maxBufferedBody", async () => {
     const headers = { "content-type": "application/x-www-form-urlencoded" };
-    const body = new Blob(["a=".padEnd(3000, "b")]).stream();
+    const cancel = vi.fn();
+    const pull = (stream: ReadableStreamDefaultController) => stream.enqueue(Buffer.from("a=".padEnd(3000, "b")));
+    const body = new ReadableStream({ pull, cancel });
     const call = caller({}, { maxBufferedBody: 1000 });
     inTurn(granted);
     const error = await errorOf(call(endpoints.token, { method: "POST", headers, body, duplex: "half" }));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("maxBufferedBody") });
     expect(server.requests).toEqual([]);
+    expect(cancel).toHaveBeenCalledOnce();
   });
 
   it("are forms that can't be signed, with the key's error", async () => {
@@ -339,6 +342,13 @@ describe("requests that are rejected", () => {
   const metadata: ServerMetadata = { issuer: "https://auth.example.com", token_endpoint: "https://auth.example.com/t" };
   it.each([
     ["a signer", { signer: {} as never }, "clientAssertion.signer"],
+    ["a key id that is a string", { keyId: 1 as never }, "clientAssertion.keyId"],
+    [
+      "a list of endpoints, or metadata",
+      { endpoints: "https://a.example/t" as never, audience: "urn:as" },
+      "endpoints",
+    ],
+    ["endpoints that aren't null", { endpoints: null as never, audience: "urn:as" }, "endpoints"],
     ["a client id", { clientId: "" }, "clientAssertion.clientId"],
     ["an audience", { audience: "" }, "clientAssertion.audience"],
     ["an audience or endpoints", { endpoints: undefined }, "audience"],

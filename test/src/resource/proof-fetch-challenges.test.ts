@@ -141,6 +141,41 @@ describe("a form with an assertion of the library", () => {
   });
 });
 
+describe("the body of an error", () => {
+  /** Responds with JSON that doesn't end, and resolves when the connection is closed. */
+  const endless = (headers: Record<string, string> = {}) => {
+    let resolve = () => {};
+    const closed = new Promise<void>((settle) => {
+      resolve = settle;
+    });
+    const responder: Responder = (response) => {
+      response.writeHead(400, { "content-type": "application/json", ...headers }).on("close", () => resolve());
+      const write = () => response.write("x".repeat(100_000));
+      response.on("drain", write);
+      write();
+    };
+    return { closed, responder };
+  };
+
+  it("isn't read to its end, and its connection is closed before the next attempt", async () => {
+    const nonce = { "dpop-nonce": "n1", "www-authenticate": 'DPoP error="use_dpop_nonce"' };
+    const { closed, responder } = endless(nonce);
+    inTurn(responder, granted);
+    expect((await send(caller(), "form")).status).toBe(200);
+    await closed;
+  });
+
+  it("can be cancelled by the library, and read from its start", async () => {
+    const { closed, responder } = endless();
+    inTurn(responder);
+    const { body } = await send(caller(), "form");
+    const reader = body?.getReader();
+    expect(Buffer.from((await reader?.read())?.value ?? []).subarray(0, 3)).toEqual(Buffer.from("xxx"));
+    await reader?.cancel();
+    await closed;
+  });
+});
+
 describe("clock skew", () => {
   const at = (seconds: number) => ({ date: new Date(Date.now() + seconds * 1000).toUTCString() });
   const minutesAhead = (claims: { iat?: number | undefined }[]) =>

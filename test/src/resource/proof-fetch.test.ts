@@ -1,7 +1,8 @@
 /** Which requests of another library `proofFetch` changes, and which it passes on or rejects. */
 import { hash } from "node:crypto";
 import { Readable } from "node:stream";
-import { DPoPProver, type ProofFetchOptions, proofFetch } from "hardproof";
+import { inspect } from "node:util";
+import { DPoPProver, dpopFetch, type ProofFetchOptions, proofFetch, proofSession } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { SignJWT } from "jose";
 import type * as oauth from "oauth4webapi";
@@ -124,6 +125,22 @@ describe("POSTed forms without a token", () => {
     expect(proofs()).toHaveLength(1);
   });
 
+  it("cancels a stream that is still read when the caller aborts, and sends no part of it", async () => {
+    inTurn(ok);
+    const cancel = vi.fn();
+    const controller = new AbortController();
+    const reason = new Error("stopped by the caller");
+    const pull = (stream: ReadableStreamDefaultController) => {
+      if (cancel.mock.calls.length === 0) stream.enqueue(Buffer.from("a=1&"));
+      return new Promise<void>(() => controller.abort(reason));
+    };
+    const body = new ReadableStream({ pull, cancel }, { highWaterMark: 0 });
+    const init = { method: "POST", body, headers: typed, duplex: "half", signal: controller.signal } as const;
+    expect(await errorOf(caller()(endpoints.token, init))).toBe(reason);
+    expect(cancel).toHaveBeenCalledExactlyOnceWith(reason);
+    expect(server.requests).toEqual([]);
+  });
+
   it("sends a stream of any length once", async () => {
     inTurn(ok);
     const body = () => new Blob([Buffer.alloc(3000, "a")]).stream();
@@ -213,12 +230,28 @@ describe("requests that are rejected", () => {
     expect(fetch).toHaveBeenCalledTimes(2);
   });
 
-  it.each([{ prover: {} as never }, { maxBufferedBody: -1 }, { allowedOrigins: ["https://a.example/path"] }])(
-    "rejects the options %j",
-    (options) => {
-      expect(() => caller(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
-    },
-  );
+  it.each([
+    { prover: {} as never },
+    { maxBufferedBody: -1 },
+    { allowedOrigins: ["https://a.example/path"] },
+    { allowedOrigins: "https://a.example" as never },
+    { allowedOrigins: null as never },
+    { fetch: {} as never },
+  ])("rejects the options %j", (options) => {
+    expect(() => caller(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  });
+
+  it("rejects missing options", () => {
+    for (const create of [proofFetch, dpopFetch, proofSession] as ((options?: unknown) => unknown)[])
+      for (const options of [undefined, null, {}])
+        expect(() => create(options)).toThrow(expect.objectContaining({ code: "misconfigured" }));
+  });
+
+  it("doesn't show a token with a line break in the error", async () => {
+    const error = await errorOf(caller()(url, { headers: { authorization: `Bearer ${TOKEN}\n${TOKEN}` } }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(TOKEN);
+  });
 
   it("sends an object to the URL that was checked, even if it becomes another one", async () => {
     inTurn(ok);

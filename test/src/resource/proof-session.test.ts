@@ -194,6 +194,12 @@ describe("requests and options that are rejected", () => {
     expect(() => session.request({ method: "POST", url })).toThrow(expect.objectContaining({ code }));
   });
 
+  it("ignores a response without headers", async () => {
+    const { session } = await newSession();
+    for (const headers of [undefined, null] as never[])
+      expect(await session.request(get).canRetry({ status: 401, headers })).toBe(false);
+  });
+
   it("rejects an invalid method, token or option, without showing the token", async () => {
     const { session, prover } = await newSession();
     expect(() => session.request({ ...get, method: "G T" })).toThrow(expect.objectContaining({ code: "invalid-htm" }));

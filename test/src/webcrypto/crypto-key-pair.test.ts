@@ -97,6 +97,15 @@ describe("an algorithm that this version of Node doesn't have", () => {
 });
 
 describe("the signer", () => {
+  it.each([undefined, null, {}, "pkcs11:token=agents"])("can't be %j", async (signer) => {
+    const error = {
+      name: "SignerError",
+      code: "misconfigured",
+      message: expect.stringMatching(/^toCryptoKeyPair needs/),
+    };
+    await expect(toCryptoKeyPair(signer as unknown as Signer)).rejects.toMatchObject(error);
+  });
+
   it("is asked once for each signature, with the data", async () => {
     const signer = MemorySigner.generate();
     const signing = vi.spyOn(signer, "sign");

@@ -176,6 +176,15 @@ describe("with another library's patch", () => {
     await expect(sign(ecdsa, own, data)).rejects.toThrow("Which key is this?");
   });
 
+  it("works over one that throws instead of rejecting", async () => {
+    const fail = () => {
+      throw new Error("Which key is this?");
+    };
+    prototype.sign = fail;
+    expect(await works(await (await newCopy()).toCryptoKeyPair(signer))).toBe(true);
+    expect(() => sign(ecdsa, own, data)).toThrow("Which key is this?");
+  });
+
   it("rejects the pair if the other library has replaced sign of crypto.subtle itself", async () => {
     const { toCryptoKeyPair } = await newCopy();
     const bound = native.sign.bind(subtle);

@@ -179,6 +179,24 @@ describe("a self-signed certificate", () => {
     expect(serialNumber).not.toBe(new X509Certificate(two?.pem ?? "").serialNumber);
   });
 
+  it("contains its first and last second, from 1950 to the end of 9999", async () => {
+    const [notBefore, notAfter] = [new Date("1950-01-01T00:00:00Z"), new Date("9999-12-31T23:59:59Z")];
+    const { pem } = await selfSignedCertificate(MemorySigner.generate(), { subject, notBefore, notAfter });
+    const { validFrom, validTo } = new X509Certificate(pem);
+    expect([validFrom, validTo]).toEqual(["Jan  1 00:00:00 1950 GMT", "Dec 31 23:59:59 9999 GMT"]);
+  });
+
+  it.each([
+    ["before 1950", { notBefore: new Date("1949-12-31T23:59:59Z") }],
+    ["after 9999", { notAfter: new Date("+010000-01-01") }],
+    ["that end before they begin", { notBefore: new Date("2030-01-02"), notAfter: new Date("2030-01-01") }],
+    ["that aren't dates", { notBefore: new Date("tomorrow") }],
+    ["whose end isn't a date", { notAfter: new Date("tomorrow") }],
+  ])("isn't made for times %s, and the key isn't opened", async (_, times) => {
+    const error = { code: "misconfigured", message: expect.stringMatching(/^notBefore and notAfter must be dates/) };
+    await expect(selfSignedCertificate({} as Signer, { subject, ...times })).rejects.toMatchObject(error);
+  });
+
   function verifiedByOpenssl(pem: string): string {
     const directory = mkdtempSync(join(tmpdir(), "hardproof-x509-"));
     try {

@@ -106,10 +106,25 @@ describe("parseSubject", () => {
     ["CN=a\\00", "The value of CN is empty, or has a character that it can't contain."],
     ["C=Ä", "The value of C is empty, or has a character"],
     ["DC=ä", "The value of DC is empty, or has a character"],
+    ["C=Germany", "The value of C must be the two letters of a country"],
+    ["2.5.4.6=Germany", "The value of 2.5.4.6 must be the two letters of a country"],
+    ["1.40.1=a", "The type of an attribute isn't known."],
+    ["2.25.4294967296=a", "The type of an attribute isn't known."],
     ["CM=a", "The type of an attribute isn't known."],
   ])("rejects %j", (text, problem) => {
     expect(() => parseSubject(text)).toThrow(problem.split(" (at")[0]);
     expect(() => parseSubject(text)).toThrow(/^subject: /);
+  });
+
+  it("rejects an object's name that only begins like an OID", () => {
+    for (const name of ["1abc", "3.1", "1", "2.5.", "2.05"])
+      expect(() => parseSubject({ [name]: "a" })).toThrow("The type of an attribute isn't known.");
+  });
+
+  it("uses the string type of an attribute that is given by its OID", () => {
+    expect(parseSubject("2.5.4.6=DE,2.5.4.5=7,0.9.2342.19200300.100.1.25=example")).toEqual(
+      parseSubject("C=DE,SERIALNUMBER=7,DC=example"),
+    );
   });
 
   it("rejects an object without attributes", () => {
