@@ -73,6 +73,7 @@ export {
   type OAuthClientOptions,
   type RefreshRequest,
 } from "./oauth/oauth-client.js";
+export type { Profile } from "./oauth/profile.js";
 export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
 export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";

@@ -18,6 +18,13 @@ import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { isSignedMode, responseParameters } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import { withTimeLimit } from "./http.js";
+import {
+  assertProfiledSigner,
+  assertProfiledToken,
+  profiledAuthorization,
+  profiledResponseMode,
+  withProfile,
+} from "./profile.js";
 import { hasOpenId } from "./server-jwt/expected-id-token.js";
 import type { IdTokenClaims } from "./server-jwt/id-token.js";
 import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
@@ -78,9 +85,9 @@ export class OAuthClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
-    this.#server = new AuthorizationServer(options);
-    this.#options = options;
-    this.#jwts = new ServerJwts(options);
+    this.#options = withProfile(options);
+    this.#server = new AuthorizationServer(this.#options);
+    this.#jwts = new ServerJwts(this.#options);
   }
 
   /**
@@ -106,7 +113,7 @@ export class OAuthClient {
     return this.#options.requireBinding ?? false;
   }
 
-  /** The server's metadata, from `discover` or the options. */
+  /** The server's metadata, from `discover` or the options. With a profile, it is restricted to what that allows. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;
   }
@@ -140,9 +147,10 @@ export class OAuthClient {
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
     const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
-    if (hasOpenId(request.scope)) this.#jwts.assertVerifiable("idToken");
-    if (isSignedMode(request.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
-    return authorizationUrl(this.#server, { ...request, pushed }, this.metadata);
+    const profiled = await profiledAuthorization(this.#options.profile, { ...request, pushed }, this.metadata);
+    if (hasOpenId(profiled.scope)) this.#jwts.assertVerifiable("idToken");
+    if (isSignedMode(profiled.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
+    return authorizationUrl(this.#server, profiled, this.metadata);
   }
 
   /**
@@ -200,6 +208,9 @@ export class OAuthClient {
 
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
+    const { assertion, signal } = request;
+    if (typeof assertion === "object")
+      await assertProfiledSigner(this.#options.profile, assertion.signer, "assertions (assertion)", signal);
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
     return this.#getToken(tokenRequest, { appendAssertion });
   }
@@ -216,6 +227,7 @@ export class OAuthClient {
 
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
+    assertProfiledToken(this.#options.profile, request);
     this.#server.assertUsable(request);
     const trace = () => this.#trace(request);
     const binding = this.#expectedBinding(request);
@@ -229,7 +241,8 @@ export class OAuthClient {
 
   /** Validates a callback and returns its code. */
   async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
-    const { clientId, dpopProver, responseMode } = request;
+    const { clientId, dpopProver } = request;
+    const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
     const state = assertString(request.state, "state");
     const context = { clientId, now: correctedTime(dpopProver) };
     const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);

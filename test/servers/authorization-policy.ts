@@ -18,10 +18,12 @@ interface PolicyOptions {
   requireNonce: boolean;
   audience: string;
   mutualTls: boolean;
+  /** Whether to enforce the FAPI 2.0 Security Profile. */
+  fapi?: boolean;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
+export function agentPolicy({ requireNonce, audience, mutualTls, fapi = false }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -75,7 +77,8 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
         userCodeConfirmSource: page,
         successSource: (ctx) => page(ctx, "done"),
       },
-      pushedAuthorizationRequests: { enabled: true },
+      fapi: { enabled: fapi, profile: "2.0" },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: fapi },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
       devInteractions: { enabled: false },
