@@ -1,5 +1,5 @@
 /** Every grant, signed requests and responses, userinfo, and a token that ended at the admin API. */
-import { type AuthorizationUrlRequest, dpopFetch, OAuthClient, type Token, tokenSource } from "hardproof";
+import { type AssertionKey, dpopFetch, OAuthClient, type ResponseMode, type Token, tokenSource } from "hardproof";
 import type { Setting } from "../keycloak.js";
 import { check } from "../scenario.js";
 import { createRealm } from "./realms.js";
@@ -8,6 +8,12 @@ import { confirmDevice, logIn } from "./user.js";
 
 const clientId = "agent";
 const scope = "openid profile";
+
+interface LoginOptions {
+  pushed?: boolean;
+  requestObject?: AssertionKey;
+  responseMode?: ResponseMode;
+}
 
 /** Runs the scenarios in a realm of their own. */
 export async function grantScenarios({ scenario, server, signer, prover }: Setting): Promise<void> {
@@ -23,7 +29,7 @@ export async function grantScenarios({ scenario, server, signer, prover }: Setti
     check(token.cnfJkt === prover.jkt, `the token is bound to ${token.cnfJkt}, the key is ${prover.jkt}`);
     return `a token bound to the key on the token, for ${token.expiresIn} s`;
   };
-  const login = async (more: Partial<AuthorizationUrlRequest>) => {
+  const login = async (more: LoginOptions) => {
     const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, scope, ...more });
     const callback = await logIn(pending.url, REDIRECT_URI);
     return { url: new URL(pending.url), callback: new URL(callback), pending };

@@ -41,7 +41,7 @@ function formOf(page: string): { action: string; fields: URLSearchParams } | und
   const action = /<form[^>]*\saction="([^"]+)"/.exec(page)?.[1]?.replaceAll("&amp;", "&");
   if (action === undefined) return undefined;
   if (page.includes('name="password"')) return { action, fields: new URLSearchParams(USER) };
-  const hidden = [...page.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([input]) => [
+  const hidden = [...page.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([input]): [string, string] => [
     /name="([^"]*)"/.exec(input)?.[1] ?? "",
     /value="([^"]*)"/.exec(input)?.[1] ?? "",
   ]);
