@@ -4,6 +4,7 @@ import {
   ALGORITHM_NAMES,
   type AlgorithmName,
   DPoPProver,
+  keyObjectSigner,
   OAuthClient,
   type OAuthClientOptions,
   type OAuthError,
@@ -11,6 +12,7 @@ import {
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { privateKeyFor } from "../../node-keys.js";
 import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
@@ -131,7 +133,7 @@ describe("with the profile fapi2, a key", () => {
   const others = testedAlgorithms("memory").filter((algorithm) => !allowed.includes(algorithm));
 
   it.each(others)("for %s is refused, whatever it signs", async (algorithm) => {
-    const other = MemorySigner.generate({ algorithm });
+    const other = keyObjectSigner(privateKeyFor(algorithm), { algorithm });
     const dpopProver = await DPoPProver.create(other);
     for (const work of [
       () => clientOf().clientCredentials({ clientId, dpopProver }),
@@ -149,7 +151,7 @@ describe("with the profile fapi2, a key", () => {
   });
 
   it.each(allowed as AlgorithmName[])("for %s is accepted", async (algorithm) => {
-    const other = MemorySigner.generate({ algorithm });
+    const other = keyObjectSigner(privateKeyFor(algorithm), { algorithm });
     const client = clientOf({ clientAuth: { ...clientAuth, signer: other } });
     const token = await client.clientCredentials({ clientId, dpopProver: await DPoPProver.create(other) });
     expect(token.accessToken).toBe("opaque");
