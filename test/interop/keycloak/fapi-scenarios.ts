@@ -12,7 +12,7 @@ const POLICIES: readonly { profile: Profile; clientProfile: string; attributes: 
   {
     profile: "fapi2-message-signing",
     clientProfile: "fapi-2-dpop-message-signing",
-    attributes: { "request.object.required": "request only" },
+    attributes: { "request.object.required": "request or request_uri" },
   },
 ];
 
@@ -50,6 +50,15 @@ async function profileScenarios(
     check(refreshed.cnfJkt === prover.jkt, `the refreshed token is bound to ${refreshed.cnfJkt}`);
     return `callback ${[...new URL(callback).searchParams.keys()].join(", ")}, a bound token, refreshed`;
   });
+
+  if (profile === "fapi2-message-signing")
+    await scenario(`the policy ${clientProfile} refuses a pushed request that isn't signed`, async () => {
+      const plain = await OAuthClient.discover(issuer, { clientAuth });
+      const request = plain.authorizationUrl({ ...login, requestObject: undefined, pushed: true });
+      const seen = await request.then(({ url }) => logIn(url, REDIRECT_URI)).catch((error: Error) => error.message);
+      check(!seen.includes("code="), seen);
+      return seen;
+    });
 
   await scenario(`the policy ${clientProfile} refuses a request that isn't pushed`, async () => {
     const plain = await OAuthClient.discover(issuer, { clientAuth });
