@@ -99,6 +99,7 @@ export class OAuthClient {
   static async discover(issuer: string, options: DiscoverOptions = {}): Promise<OAuthClient> {
     const { signal, ...rest } = options;
     const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure } = options;
+    withProfile({ ...rest, baseUrl: issuer, metadata: { issuer } }); // rejects options before the request
     const metadata = await discoverMetadata(assertString(issuer, "issuer"), { timeout, signal, fetch, allowInsecure });
     return new OAuthClient({ ...rest, baseUrl: issuer, metadata });
   }

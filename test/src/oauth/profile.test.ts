@@ -90,6 +90,12 @@ describe("a client with the profile fapi2 is refused", () => {
   });
 });
 
+it.each([{ clientAuth: "none" }, { clientAuth, allowInsecure: true }] as const)(
+  "doesn't fetch the metadata for options that the profile forbids, such as %o",
+  (options) =>
+    expectRefusal(() => OAuthClient.discover(server.origin, { profile: "fapi2", ...options }), "fapi2", "option"),
+);
+
 it.each(["tls_client_auth", "self_signed_tls_client_auth"] as const)("accepts %s", (method) => {
   expect(clientOf({ clientAuth: method }).requireBinding).toBe(true);
 });
