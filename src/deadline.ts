@@ -1,5 +1,7 @@
 /** Time limits: an operation ends when its time is up or its caller aborts, even if its work never ends. */
 
+import { HardproofError } from "./errors.js";
+
 /** The time limit, as its work sees it. */
 export interface Deadline {
   /**
@@ -29,6 +31,7 @@ export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 export function withDeadline<Result>(limit: Limit, work: (deadline: Deadline) => Result): Result;
 export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
   const { signal, toError } = limit;
+  assertSignal(signal);
   if (signal?.aborted) throw toError("aborted", signal.reason);
   const deadline = new LazyDeadline();
   const result = work(deadline);
@@ -43,9 +46,16 @@ export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | 
  * @throws The signal's reason when it aborts, as `fetch` does; otherwise what the work throws.
  */
 export function untilAborted<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
-  if (!signal) return work();
+  if (signal === undefined || signal === null) return work();
+  assertSignal(signal);
   if (signal.aborted) return Promise.reject(signal.reason);
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
+}
+
+/** Checks an option of the caller. A listener that can't be added or removed would otherwise throw in a timer. */
+function assertSignal(signal: AbortSignal | null | undefined): void {
+  if (signal === undefined || signal === null || typeof signal.addEventListener === "function") return;
+  throw new HardproofError("misconfigured", "signal must be an AbortSignal.");
 }
 
 /** A {@link Deadline} that creates its signal on first access. */

@@ -61,19 +61,21 @@ export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
 export type { AuthorizationCallback } from "./oauth/grants/callback-parameters.js";
-export type { DeviceAuthorization } from "./oauth/grants/device-authorization.js";
+export type { DeviceAuthorization, DeviceCodeRequest } from "./oauth/grants/device-authorization.js";
 export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
 export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
+export type { RefreshRequest } from "./oauth/grants/refresh.js";
 export type { ResponseMode } from "./oauth/grants/response-mode.js";
 export type { TokenExchangeRequest, TokenType } from "./oauth/grants/token-exchange.js";
-export {
-  type DeviceCodeRequest,
-  type DiscoverOptions,
-  OAuthClient,
-  type OAuthClientOptions,
-  type RefreshRequest,
-} from "./oauth/oauth-client.js";
+export { type DiscoverOptions, OAuthClient, type OAuthClientOptions } from "./oauth/oauth-client.js";
 export type { Profile } from "./oauth/profile.js";
+export { type ClientJwk, type ClientJwks, clientJwks } from "./oauth/registration/client-jwks.js";
+export type {
+  ClientMetadata,
+  ClientRegistration,
+  RegistrationAccess,
+} from "./oauth/registration/client-registration.js";
+export type { RegistrationRequest, RegistrationUpdate } from "./oauth/registration/register-client.js";
 export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
 export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
@@ -89,6 +91,11 @@ export type {
 } from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
 export type { ClientAssertion } from "./resource/assertion-client.js";
+export {
+  type DiscoveredResource,
+  type DiscoverResourceOptions,
+  discoverResource,
+} from "./resource/discover-resource.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export { type ProofFetch, type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
 export {
@@ -100,6 +107,11 @@ export {
   type SessionRequest,
   type SessionResponse,
 } from "./resource/proof-session.js";
+export {
+  fetchResourceMetadata,
+  type ResourceMetadata,
+  type ResourceMetadataOptions,
+} from "./resource/resource-metadata.js";
 export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";

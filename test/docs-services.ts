@@ -24,14 +24,15 @@ export interface Services {
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   const [as, aws, gcp, tpm, nss] = await Promise.all([
-    authorizationServer({ clients: [await keyClient(hsm)] }),
+    authorizationServer({ clients: [await keyClient(hsm)], registration: {} }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
   ]);
-  const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
-  const mcp = await mcpServer({ issuer: as.issuer });
+  const { issuer, audience } = as;
+  const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
+  const mcp = await mcpServer({ issuer });
   const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });

@@ -6,6 +6,7 @@ import { nameFor } from "../jose/find-algorithm.js";
 import { newJti } from "../jose/jti.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicKeyMembers, publicMembers } from "../jose/public-key.js";
+import { assertObject, assertSigner } from "../keystore/assert.js";
 import { memory } from "../keystore/built-in-providers.js";
 import { type KeyRequirement, requireNonExportable } from "../keystore/require-non-exportable.js";
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
@@ -96,7 +97,8 @@ export class DPoPProver {
    * @throws {SignerError} If the key can't be opened, or doesn't meet `require`.
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
-    const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = options;
+    const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = assertObject(options, "The options of the prover");
+    assertSigner(signer);
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { jwk, algorithm } = importPublicKey(await signer.publicJwk({ signal }));
     return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, maxClockSkew);
@@ -134,7 +136,8 @@ export class DPoPProver {
    * @throws {DPoPError} With a code that names the invalid option, such as `invalid-htu`.
    * @throws {SignerError} If the key can't sign.
    */
-  async makeProof({ htm, htu, accessToken, nonce, supportedAlgorithms, signal }: ProofOptions): Promise<string> {
+  async makeProof(options: ProofOptions): Promise<string> {
+    const { htm, htu, accessToken, nonce, supportedAlgorithms, signal } = assertProofOptions(options);
     const header = this.#headerFor(supportedAlgorithms);
     const claims = {
       jti: newJti(),
@@ -196,6 +199,15 @@ export class DPoPProver {
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
     return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
   }
+}
+
+/** @throws {DPoPError} With code `misconfigured` for an option that no other code names. */
+function assertProofOptions(options: ProofOptions): ProofOptions {
+  if (typeof options !== "object" || options === null)
+    throw new DPoPError("misconfigured", "The options of makeProof must be an object with htm and htu.");
+  const { supportedAlgorithms } = options;
+  if (supportedAlgorithms === undefined || Array.isArray(supportedAlgorithms)) return options;
+  throw new DPoPError("misconfigured", "supportedAlgorithms must be an array of algorithm names.");
 }
 
 function targetUri(htu: string | URL): string {

@@ -1,6 +1,7 @@
 /** JWTs in compact form (RFC 7515 §7.1, RFC 7519) by any signer: proofs, client assertions, and the application's own. */
 
 import { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
+import { assertObject, assertSigner } from "./assert.js";
 import type { Signer, SignOptions } from "./signer.js";
 import { misconfigured } from "./signer-error.js";
 
@@ -31,9 +32,11 @@ export interface JwtOptions extends SignOptions {
 export async function signJwt(
   signer: Signer,
   claims: object | (() => object),
-  { header = {}, typ, signal }: JwtOptions = {},
+  options: JwtOptions = {},
 ): Promise<string> {
-  const { alg } = await signer.publicJwk({ signal });
+  const { header = {}, typ, signal } = assertObject(options, "The options of signJwt");
+  assertObject(header, "header");
+  const { alg } = await assertSigner(signer).publicJwk({ signal });
   const parameters = { typ: "JWT", ...header, alg: headerAlgorithm(alg, header.alg) };
   if (typ !== undefined) Object.assign(parameters, { typ: typ ?? undefined });
   if ("b64" in header) throw misconfigured("A JWT can't have the header parameter b64 (RFC 7797 §7).");

@@ -7,9 +7,10 @@ import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertString, misconfigured } from "./assert.js";
+import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
+  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
@@ -20,6 +21,8 @@ import {
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type JsonRequest, sendJsonRequest } from "./json-request.js";
+import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
@@ -103,8 +106,10 @@ export class AuthorizationServer {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata, certificate } = options;
-    if (metadata) assertMetadata(metadata);
+    const { clientAuth, metadata, certificate } = assertObject(options, "The options of the client");
+    if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
+    if (clientAuth !== undefined) assertClientAuth(clientAuth);
+    assertFetch(options.fetch);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
     if (needsFetch !== undefined && !options.fetch)
@@ -112,8 +117,7 @@ export class AuthorizationServer {
     this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
-    this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds greater than 0.");
+    this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
   }
 
   /**
@@ -163,6 +167,27 @@ export class AuthorizationServer {
   assertSupported(prover: DPoPProver): void {
     assertProfiledProver(this.#options.profile, prover);
     supportedName(prover.alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+  }
+
+  /**
+   * Sends a JSON request that a bearer token authorizes, instead of the client's authentication.
+   *
+   * @throws {OAuthError} If there is no response with status 2xx.
+   */
+  async sendJson(request: JsonRequest): Promise<SuccessResponse> {
+    const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };
+    const result = await sendJsonRequest(request, transport);
+    return { ...result, url: request.url, body: parseObject(result.text) };
+  }
+
+  /**
+   * Parses a URL from a response of this server.
+   *
+   * @throws {OAuthError} As {@link parseMetadataUrl} does.
+   */
+  parseUrl(value: string, name: string): URL {
+    const { allowInsecure, allowPrivateEndpoints = false } = this.#options;
+    return parseMetadataUrl(value, name, this.issuer ?? this.endpoints.base, { allowInsecure, allowPrivateEndpoints });
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {

@@ -1,21 +1,26 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key (RFC 9449 §5), or to its certificate (RFC 8705 §3). */
 
 import type { SignOptions } from "../keystore/signer.js";
-import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
-import { assertString } from "./assert.js";
+import { tokenChannel, traced } from "../tracing.js";
+import { assertObject, assertString, misconfigured } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
-import { correctedTime } from "./corrected-time.js";
 import { discoverMetadata } from "./discovery.js";
-import { type AuthorizationCodeRequest, parseCallback } from "./grants/authorization-callback.js";
+import type { AuthorizationCodeRequest } from "./grants/authorization-callback.js";
 import {
   type AuthorizationUrlRequest,
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
-import { type AuthorizationCallback, callbackParameters } from "./grants/callback-parameters.js";
-import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
+import { callbackCode } from "./grants/callback-code.js";
+import type { AuthorizationCallback } from "./grants/callback-parameters.js";
+import {
+  type DeviceAuthorization,
+  type DeviceCodeRequest,
+  deviceAuthorization,
+} from "./grants/device-authorization.js";
 import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
-import { isSignedMode, responseParameters } from "./grants/response-mode.js";
+import { type RefreshRequest, refresh } from "./grants/refresh.js";
+import { isSignedMode } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import { withTimeLimit } from "./http.js";
 import {
@@ -25,13 +30,21 @@ import {
   profiledResponseMode,
   withProfile,
 } from "./profile.js";
+import type { ClientRegistration, RegistrationAccess } from "./registration/client-registration.js";
+import {
+  deleteRegistration,
+  type RegistrationRequest,
+  type RegistrationUpdate,
+  readRegistration,
+  register,
+  updateRegistration,
+} from "./registration/register-client.js";
 import { hasOpenId } from "./server-jwt/expected-id-token.js";
-import type { IdTokenClaims } from "./server-jwt/id-token.js";
 import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import type { ExpectedBinding } from "./token/binding.js";
-import { requestToken, type TokenDetails } from "./token/request-token.js";
-import { Token } from "./token/token.js";
+import { expectedBinding } from "./token/binding.js";
+import { requestToken, type TokenDetails, tokenTrace } from "./token/request-token.js";
+import type { Token } from "./token/token.js";
 import {
   type AnyTokenRequest,
   assertTokenRequest,
@@ -52,20 +65,6 @@ export interface OAuthClientOptions extends ServerOptions, ServerJwtOptions {
 
 /** Options of {@link OAuthClient.discover}. */
 export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | "issuer"> & SignOptions;
-
-/** Options of {@link OAuthClient.refresh}. */
-export type RefreshRequest = GrantRequest & {
-  /** The current refresh token. */
-  refreshToken: string;
-  /** The `idTokenClaims` of the current token. A new ID token must be for the same user (OpenID Connect Core §12.2). */
-  idTokenClaims?: IdTokenClaims | null | undefined;
-};
-
-/** Options of {@link OAuthClient.deviceCode}. */
-export type DeviceCodeRequest = GrantRequest & {
-  /** Shows the code to the user. Polling starts when it returns. */
-  show: (device: DeviceAuthorization) => void | Promise<void>;
-};
 
 /**
  * Requests, introspects and revokes tokens that are bound to a key by DPoP, to the client's certificate, or to both.
@@ -97,11 +96,11 @@ export class OAuthClient {
    * @param issuer - The server's issuer identifier, exactly as in its metadata.
    */
   static async discover(issuer: string, options: DiscoverOptions = {}): Promise<OAuthClient> {
-    const { signal, ...rest } = options;
-    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure } = options;
+    const { signal, ...rest } = assertObject(options, "The options of discover");
+    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure, allowPrivateEndpoints = false } = options;
     withProfile({ ...rest, baseUrl: issuer, metadata: { issuer } }); // rejects options before the request
     const metadata = await discoverMetadata(assertString(issuer, "issuer"), { timeout, signal, fetch, allowInsecure });
-    return new OAuthClient({ ...rest, baseUrl: issuer, metadata });
+    return new OAuthClient({ ...rest, baseUrl: issuer, metadata, allowPrivateEndpoints });
   }
 
   /** The server's issuer identifier, or its base URL if the issuer isn't known. */
@@ -147,7 +146,8 @@ export class OAuthClient {
 
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
-    const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
+    const { require_pushed_authorization_requests: isRequired } = this.metadata ?? {};
+    const { pushed = isRequired === true } = assertObject(request, "The request");
     const profiled = await profiledAuthorization(this.#options.profile, { ...request, pushed }, this.metadata);
     if (hasOpenId(profiled.scope)) this.#jwts.assertVerifiable("idToken");
     if (isSignedMode(profiled.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
@@ -161,13 +161,19 @@ export class OAuthClient {
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
   async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
-    const { nonce = null, maxAge } = request;
+    const { nonce = null, maxAge } = assertObject(request, "The request");
     const fields = {
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
     return this.#withTimeLimit(request.signal, async (signal) => {
-      const code = await this.#codeOf(callback, request);
+      const { metadata } = this;
+      const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
+      const code = await callbackCode(
+        callback,
+        { ...request, responseMode },
+        { server: this.#server, jwts: this.#jwts, metadata },
+      );
       const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
       return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
     });
@@ -178,25 +184,22 @@ export class OAuthClient {
    * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
-    const refreshToken = assertString(request.refreshToken, "refreshToken");
-    const previous = request.idTokenClaims ?? undefined;
-    const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
-    const token = await this.#getToken(tokenRequest, { idToken: { required: false, previous } });
-    const idTokenClaims = token.idTokenClaims ?? previous;
-    return new Token(token.raw, token.accessToken, token.refreshToken ?? refreshToken, idTokenClaims);
+    return refresh(request, (tokenRequest, details) => this.#getToken(tokenRequest, details));
   }
 
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
   async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    const idToken = { required: hasOpenId(request.scope) };
+    const idToken = { required: hasOpenId(assertObject(request, "The request").scope) };
     if (idToken.required) this.#jwts.assertVerifiable("idToken");
     return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest, { idToken }));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
-  async deviceCode({ show, ...request }: DeviceCodeRequest): Promise<Token> {
+  async deviceCode(options: DeviceCodeRequest): Promise<Token> {
+    const { show, ...request } = assertObject(options, "The request");
+    if (typeof show !== "function") throw misconfigured("show must be a function that shows the code to the user.");
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();
@@ -226,12 +229,35 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
+  /**
+   * Registers a client (RFC 7591), with the public keys of its signers. The default of `token_endpoint_auth_method` is
+   * `private_key_jwt` with a signer, and that of `dpop_bound_access_tokens` is true (RFC 9449 §5.2).
+   */
+  async register(request: RegistrationRequest): Promise<ClientRegistration> {
+    return register(this.#server, request);
+  }
+
+  /** Reads a registration (RFC 7592 §2.1). The server may replace the token for it. */
+  async readRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<ClientRegistration> {
+    return readRegistration(this.#server, access, options);
+  }
+
+  /** Replaces a registration (RFC 7592 §2.2): what the update doesn't contain is deleted. */
+  async updateRegistration(access: RegistrationAccess, update: RegistrationUpdate): Promise<ClientRegistration> {
+    return updateRegistration(this.#server, access, update);
+  }
+
+  /** Deletes a registration (RFC 7592 §2.3). */
+  async deleteRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<void> {
+    await deleteRegistration(this.#server, access, options);
+  }
+
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
     assertProfiledToken(this.#options.profile, request);
     this.#server.assertUsable(request);
-    const trace = () => this.#trace(request);
-    const binding = this.#expectedBinding(request);
+    const trace = () => tokenTrace(this.#server, request);
+    const binding = expectedBinding(request, this);
     return traced(tokenChannel, trace, async (message) => {
       const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
       return this.#withTimeLimit(request.signal, (signal) =>
@@ -240,37 +266,10 @@ export class OAuthClient {
     });
   }
 
-  /** Validates a callback and returns its code. */
-  async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
-    const { clientId, dpopProver } = request;
-    const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
-    const state = assertString(request.state, "state");
-    const context = { clientId, now: correctedTime(dpopProver) };
-    const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);
-    const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
-    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
-    return parseCallback(parameters, { state, issuer: this.#server.issuer, issuerRequired });
-  }
-
   /** Limits the time of one call to the token endpoint, including the server's keys. */
   #withTimeLimit<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { timeout = DEFAULT_TIMEOUT } = this.#options;
     const url = this.#server.endpoints.url("token");
     return withTimeLimit({ url, timeout, signal }, (deadline) => work(deadline.signal));
-  }
-
-  #expectedBinding({ dpopProver, binding, requireBinding }: AnyTokenRequest): ExpectedBinding {
-    return {
-      jkt: dpopProver?.jkt,
-      x5t: this.certificateThumbprint,
-      toCertificate: binding === "certificate",
-      required: requireBinding ?? this.requireBinding,
-    };
-  }
-
-  #trace({ grantType, clientId, dpopProver, binding }: AnyTokenRequest): TokenTrace {
-    const x5t = binding === "certificate" ? this.certificateThumbprint : undefined;
-    const url = this.#server.endpoints.url("token").href;
-    return { url, grantType, clientId, jkt: dpopProver?.jkt, uri: dpopProver?.signer.uri, ...(x5t && { x5t }) };
   }
 }

@@ -23,6 +23,8 @@ export interface ServerMetadata {
   readonly device_authorization_endpoint?: string | undefined;
   /** The URL of the server's public keys (RFC 7517 §5). */
   readonly jwks_uri?: string | undefined;
+  /** The URL of the client registration endpoint (RFC 7591 §3). */
+  readonly registration_endpoint?: string | undefined;
   /** The URLs of endpoints for mutual TLS, by the names above (RFC 8705 §5). */
   readonly mtls_endpoint_aliases?: Readonly<Record<string, string | undefined>> | undefined;
   /** The client authentication methods that the token endpoint supports. */
@@ -111,7 +113,7 @@ export function assertionAlgorithms(metadata: AssertionMetadata | undefined, end
 }
 
 /** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */
-function deepFreeze<T extends object>(document: T): T {
+export function deepFreeze<T extends object>(document: T): T {
   const pending: object[] = [document];
   for (let next = pending.pop(); next !== undefined; next = pending.pop())
     for (const member of Object.values(Object.freeze(next)))

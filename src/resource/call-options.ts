@@ -28,12 +28,21 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
  * @throws {DPoPError} With code `misconfigured` if one is invalid.
  */
 export function callContext(options: CallOptions): CallContext {
+  assertOptions(options, "options");
   const { prover, maxBufferedBody = DEFAULT_MAX_BUFFERED, adjustClock = true } = options;
   assertProver(prover);
+  if (options.fetch !== undefined && typeof options.fetch !== "function")
+    throw new DPoPError("misconfigured", "fetch must be a function.");
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
   const assertAllowedOrigin = originCheck(options);
   return { prover, fetch: options.fetch ?? globalFetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
+}
+
+/** @throws {DPoPError} With code `misconfigured` if the options aren't an object. */
+export function assertOptions(options: object, name: string): void {
+  if (typeof options !== "object" || options === null)
+    throw new DPoPError("misconfigured", `The ${name} must be an object.`);
 }
 
 /** @throws {DPoPError} With code `misconfigured` if the option isn't a prover. */

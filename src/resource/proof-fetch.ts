@@ -17,6 +17,11 @@ import { sourceOf, TokenCredentials } from "./token-credentials.js";
 export interface ProofFetchOptions extends CallOptions {
   /** Signs a client assertion for each form to the server's endpoints. Configure the library without authentication. */
   clientAssertion?: ClientAssertion | undefined;
+  /**
+   * Accepts metadata that names endpoints closer to this machine than the issuer, such as `localhost` for a public server.
+   * They get client assertions. Default: false for discovered metadata, true for `clientAssertion.endpoints`.
+   */
+  allowPrivateEndpoints?: boolean | undefined;
 }
 
 /**
@@ -57,7 +62,7 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const context = callContext(options);
   const { prover, maxBufferedBody } = context;
   const { clientAssertion } = options;
-  const client = clientAssertion && new AssertionClient(clientAssertion, options);
+  const client = clientAssertion === undefined ? undefined : new AssertionClient(clientAssertion, options);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
 
   const newCall = async (request: OutgoingRequest, accessToken: string | undefined) => {

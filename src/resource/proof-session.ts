@@ -11,7 +11,7 @@ import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
-import { assertProver } from "./call-options.js";
+import { assertOptions, assertProver } from "./call-options.js";
 import { type Credentials, type ResponseHead, type ServerCache, serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
 import { type ResponseHeaders, relevantHeaders } from "./response-headers.js";
@@ -103,13 +103,17 @@ export interface ProofSession {
  * ```
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  */
-export function proofSession({ prover, adjustClock = true, ...origins }: ProofSessionOptions): ProofSession {
+export function proofSession(options: ProofSessionOptions): ProofSession {
+  assertOptions(options, "options");
+  const { prover, adjustClock = true, ...origins } = options;
   assertProver(prover);
   const context = { prover, adjustClock };
   const assertAllowedOrigin = originCheck(origins);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
   return {
-    request({ method, url, token }) {
+    request(request) {
+      assertOptions(request, "request");
+      const { method, url, token } = request;
       const target = { method: normalizeMethod(method), url: parseUrl(url) };
       assertAllowedOrigin(target.url);
       return token === undefined

@@ -3,8 +3,8 @@
  * grant.
  */
 import { OAuthError, SignerError } from "../errors.js";
-import type { RefreshRequest } from "../oauth/oauth-client.js";
-import { bindingProblem, type ExpectedBinding } from "../oauth/token/binding.js";
+import type { RefreshRequest } from "../oauth/grants/refresh.js";
+import { bindingProblem, type ExpectedBinding, expectedBinding } from "../oauth/token/binding.js";
 import { Token } from "../oauth/token/token.js";
 import type { AnyGrant, CommonRequest, TokenBinding } from "../oauth/token/token-request.js";
 import { type SourceBinding, sourceBinding, type TokenClient } from "./source-binding.js";
@@ -170,20 +170,11 @@ export class TokenRenewal {
   }
 
   async #load(): Promise<ExpiringToken | undefined> {
-    const stored = restoreToken(await this.#store?.get(this.#storeKey), this.#expectedBinding());
+    const binding = { ...this.#binding, requireBinding: this.#grant.requireBinding };
+    const stored = restoreToken(await this.#store?.get(this.#storeKey), expectedBinding(binding, this.#client));
     this.#refreshToken = stored?.token.refreshToken ?? this.#refreshToken;
     this.#idTokenClaims = stored?.token.idTokenClaims ?? this.#idTokenClaims;
     return stored;
-  }
-
-  #expectedBinding(): ExpectedBinding {
-    const { dpopProver, binding } = this.#binding;
-    return {
-      jkt: dpopProver?.jkt,
-      x5t: this.#client.certificateThumbprint,
-      toCertificate: binding === "certificate",
-      required: this.#grant.requireBinding ?? this.#client.requireBinding ?? false,
-    };
   }
 
   /** Emits a warning if the store fails, since the token in memory is still valid. */

@@ -5,6 +5,7 @@
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
+import { assertObject, misconfigured } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
 import type { SourceBinding } from "./source-binding.js";
@@ -73,10 +74,23 @@ const DEFAULT_JITTER = 0.5;
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = options;
+  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = assertSourceOptions(options);
   if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
   return new CachingTokenSource(new TokenRenewal(options), margin, jitter, options.backoff);
+}
+
+/** Checks what the source needs later, since its first token may be requested much later than it is created. */
+function assertSourceOptions(options: TokenSourceOptions): TokenSourceOptions {
+  const { client, token, store, backoff = {}, extra } = assertObject(options, "The options of tokenSource");
+  if (typeof client?.getTokenWithDPoP !== "function" || typeof client.refresh !== "function")
+    throw misconfigured("client must be an OAuthClient.");
+  if (token !== undefined && typeof token?.raw !== "object") throw misconfigured("token must be a Token.");
+  if (store !== undefined && ![store?.get, store?.set, store?.del].every((method) => typeof method === "function"))
+    throw misconfigured("store must be a token store, with the methods get, set and del.");
+  assertObject(backoff, "backoff");
+  assertObject(extra === undefined ? {} : extra, "extra");
+  return options;
 }
 
 class CachingTokenSource implements TokenSource {

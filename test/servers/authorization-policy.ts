@@ -10,6 +10,7 @@ export const routes = {
   introspection: "/oauth/introspect",
   pushed_authorization_request: "/oauth/par",
   device_authorization: "/oauth/device",
+  registration: "/oauth/register",
 };
 
 const minute = 60;
@@ -20,10 +21,12 @@ interface PolicyOptions {
   mutualTls: boolean;
   /** Whether to enforce the FAPI 2.0 Security Profile. */
   fapi?: boolean;
+  /** Allows clients to register themselves, with the token if there is one. */
+  registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls, fapi = false }: PolicyOptions) {
+export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -81,6 +84,11 @@ export function agentPolicy({ requireNonce, audience, mutualTls, fapi = false }:
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: fapi },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
+      registration: {
+        enabled: registration !== undefined,
+        initialAccessToken: registration?.initialAccessToken ?? false,
+      },
+      registrationManagement: { enabled: registration !== undefined, rotateRegistrationAccessToken: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,

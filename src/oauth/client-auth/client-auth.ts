@@ -1,7 +1,7 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
-import { type AssertionKey, signAssertion } from "./client-assertion.js";
+import { type AssertionKey, assertSigner, signAssertion } from "./client-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
 export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | CertificateAuth | PrivateKeyJwt;
@@ -74,15 +74,25 @@ export function chooseAuth(
   const hasSecret = clientSecret != null;
   const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
   const method = methodOf(chosen);
-  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : NAMED_METHODS.includes(chosen);
-  if (!isKnown)
-    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  assertClientAuth(chosen);
   const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
   if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!needsSecret && hasSecret)
     throw misconfigured(`clientAuth ${method} doesn't use a secret, but clientSecret is set. Remove one of them.`);
   assertSupported(method, supported);
   return chosen;
+}
+
+/**
+ * Checks the option before it is used.
+ *
+ * @throws {OAuthError} With code `misconfigured` if the method is unknown, or an object lacks its key.
+ */
+export function assertClientAuth(auth: ClientAuth): void {
+  const isKnown = typeof auth === "object" ? auth?.method === "private_key_jwt" : NAMED_METHODS.includes(auth);
+  if (!isKnown)
+    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  if (typeof auth === "object") assertSigner(auth.signer, "clientAuth.signer");
 }
 
 /**

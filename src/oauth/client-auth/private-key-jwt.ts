@@ -1,6 +1,6 @@
 /** Client authentication by a `Signer`, for openid-client and oauth4webapi. */
 import type { SignOptions } from "../../keystore/signer.js";
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import { assertionAlgorithms } from "../server-metadata.js";
 import { type AssertionKey, assertSigner } from "./client-assertion.js";
 import { authenticate, type ClientFields } from "./client-auth.js";
@@ -59,7 +59,7 @@ export interface FormAssertion extends SignOptions {
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction {
-  const { audience, ...key } = options;
+  const { audience, ...key } = assertObject(options, "The options of privateKeyJwt");
   assertSigner(key.signer, "signer");
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {

@@ -31,8 +31,9 @@ export function callbackParameters(callback: AuthorizationCallback): CallbackPar
 
 /** A fragment counts only if the query doesn't contain a response: an application may use fragments for itself. */
 function parametersOfUrl(callback: string | URL): CallbackParameters {
-  if (!URL.canParse(String(callback))) throw notACallback();
-  const { searchParams, hash } = new URL(callback);
+  const text = String(callback); // read once: a URL object could become another one when it is read again
+  if (!URL.canParse(text)) throw notACallback();
+  const { searchParams, hash } = new URL(text);
   const query = parametersOf((name) => searchParams.getAll(name));
   if (query.state !== undefined || query.response !== undefined) return query;
   const fragmentParameters = new URLSearchParams(hash.slice(1));

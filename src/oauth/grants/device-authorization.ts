@@ -2,8 +2,10 @@
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
+import { assertObject } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
+import { parseSeconds } from "../seconds.js";
 import type { Token } from "../token/token.js";
 import {
   type AnyTokenRequest,
@@ -13,6 +15,12 @@ import {
   grantRequest,
   withResource,
 } from "../token/token-request.js";
+
+/** Options of {@link OAuthClient.deviceCode}. */
+export type DeviceCodeRequest = GrantRequest & {
+  /** Shows the code to the user. Polling starts when it returns. */
+  show: (device: DeviceAuthorization) => void | Promise<void>;
+};
 
 type GetToken = (request: AnyTokenRequest) => Promise<Token>;
 
@@ -94,7 +102,7 @@ export async function deviceAuthorization(
   request: GrantRequest,
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
-  const { scope, resource, extra, signal } = request;
+  const { scope, resource, extra, signal } = assertObject(request, "The request");
   // The token is requested only after the user has entered the code, but an unusable binding must fail now.
   server.assertUsable(assertBinding(request));
   const fields = withResource({ scope }, resource);
@@ -108,8 +116,11 @@ export async function deviceAuthorization(
 }
 
 function parseDeviceResponse({ url, body, response }: SuccessResponse) {
-  const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval } = body ?? {};
-  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || !isSeconds(expires_in)) {
+  const { device_code, user_code, verification_uri_complete } = body ?? {};
+  const verification_uri = body?.verification_uri ?? body?.verification_url; // drafts of RFC 8628 had the latter name
+  const expiresIn = parseSeconds(body?.expires_in);
+  const interval = parseSeconds(body?.interval);
+  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || expiresIn === null) {
     const required = "device_code, user_code, verification_uri or expires_in";
     const message = `The response of ${displayUrl(url)} lacks a valid ${required}.`;
     throw new OAuthError("invalid-response", message, { response });
@@ -119,8 +130,8 @@ function parseDeviceResponse({ url, body, response }: SuccessResponse) {
     userCode: user_code,
     verificationUri: verification_uri,
     verificationUriComplete: isWebUrl(verification_uri_complete) ? verification_uri_complete : null,
-    expiresIn: Math.min(expires_in, MAX_SECONDS),
-    interval: isSeconds(interval) ? Math.max(interval, MIN_INTERVAL) : DEFAULT_INTERVAL,
+    expiresIn: Math.min(expiresIn, MAX_SECONDS),
+    interval: interval === null ? DEFAULT_INTERVAL : Math.max(interval, MIN_INTERVAL),
   };
 }
 
@@ -163,8 +174,4 @@ function isPrintable(value: unknown): value is string {
 
 function isWebUrl(value: unknown): value is string {
   return isPrintable(value) && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-function isSeconds(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }

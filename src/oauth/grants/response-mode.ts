@@ -1,4 +1,5 @@
 /** Response modes (OAuth 2.0 Multiple Response Types §2.1, Form Post) and signed authorization responses (JARM). */
+import { assertString } from "../assert.js";
 import type { VerifiedJwt } from "../server-jwt/verify-jwt.js";
 import { type CallbackParameters, callbackParameters } from "./callback-parameters.js";
 import { invalidCallback } from "./invalid-callback.js";
@@ -17,9 +18,14 @@ export type ResponseMode =
   | "form_post.jwt"
   | (string & {});
 
-/** Whether the mode requests a signed response. */
-export function isSignedMode(mode: ResponseMode | undefined): boolean {
-  return mode === "jwt" || mode?.endsWith(".jwt") === true;
+/**
+ * Whether the mode requests a signed response.
+ *
+ * @throws {OAuthError} With code `misconfigured` if the mode isn't a string.
+ */
+export function isSignedMode(mode: ResponseMode | null | undefined): boolean {
+  if (mode == null) return false;
+  return assertString(mode, "responseMode") === "jwt" || mode.endsWith(".jwt");
 }
 
 /**

@@ -3,7 +3,7 @@ import type { AlgorithmName } from "../../jose/algorithms.js";
 import { findAlgorithm, isAvailable } from "../../jose/find-algorithm.js";
 import { misconfigured } from "../assert.js";
 import { DEFAULT_TIMEOUT, type ServerOptions } from "../authorization-server.js";
-import { parseServerUrl } from "../server-url.js";
+import { parseMetadataUrl } from "../metadata-url.js";
 import { type KeySetSource, loadKeySet } from "./key-set.js";
 import { type ExpectedJwt, type VerifiedJwt, verifyJwt } from "./verify-jwt.js";
 
@@ -96,7 +96,7 @@ export class ServerJwts {
       throw misconfigured(
         "ID tokens and signed authorization responses can't be verified without the server's issuer and jwks_uri. Use discover() or the option metadata.",
       );
-    const url = parseServerUrl(metadata.jwks_uri, "jwks_uri", this.#options);
+    const url = parseMetadataUrl(metadata.jwks_uri, "jwks_uri", issuer, this.#options);
     // Half the time of a call, so that the error of a call names the URL that doesn't respond.
     return { issuer, source: { url, fetch, timeout: timeout / 2 } };
   }

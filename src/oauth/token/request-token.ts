@@ -1,4 +1,5 @@
 /** Sends a token request and validates its response: the token, its binding and its ID token. */
+import type { TokenTrace } from "../../tracing.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { correctedTime } from "../corrected-time.js";
 import type { AppendAssertion } from "../grants/jwt-bearer.js";
@@ -50,6 +51,16 @@ export async function requestToken(
   });
   const token = parseTokenResponse(response, binding);
   return idToken ? withIdToken(token, jwts, request, { ...idToken, response: response.response }) : token;
+}
+
+/** Describes a token request for the tracing channel. */
+export function tokenTrace(
+  { endpoints, certificateThumbprint }: AuthorizationServer,
+  { grantType, clientId, dpopProver, binding }: AnyTokenRequest,
+): TokenTrace {
+  const x5t = binding === "certificate" ? certificateThumbprint : undefined;
+  const { href: url } = endpoints.url("token");
+  return { url, grantType, clientId, jkt: dpopProver?.jkt, uri: dpopProver?.signer.uri, ...(x5t && { x5t }) };
 }
 
 /** Without the server's keys, an ID token that isn't required is ignored. */

@@ -1,7 +1,7 @@
 /** Token requests (RFC 6749 §4, RFC 8707) and the forms that they are sent as. */
 
 import type { DPoPProver } from "../../dpop/prover.js";
-import { assertString, misconfigured } from "../assert.js";
+import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { ClientCredentials, ClientFields } from "../client-auth/client-auth.js";
 
 /** Additional form fields. `undefined` and `null` aren't sent. An array is sent as one field for each element. */
@@ -68,7 +68,8 @@ export interface GrantOptions extends CommonRequest {
  * override them.
  */
 export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): AnyTokenRequest {
-  const { clientId, clientSecret, scope, extra = {}, requireBinding, signal } = request;
+  const { clientId, clientSecret, scope, requireBinding, signal } = assertObject(request, "The request");
+  const extra = assertObject(request.extra ?? {}, "extra");
   const grantFields = withResource(fields, request.resource);
   assertNoOverride(extra, grantFields);
   return {
@@ -90,16 +91,28 @@ export function grantRequest(grantType: string, request: GrantRequest, fields: E
  */
 export function withResource(fields: ExtraFields, resource: string | readonly string[] | undefined): ExtraFields {
   if (resource === undefined) return fields;
-  for (const uri of typeof resource === "string" ? [resource] : resource)
-    if (!URL.canParse(uri) || uri.includes("#"))
-      throw misconfigured("resource must be an absolute URI without a fragment.");
+  const uris: unknown = typeof resource === "string" ? [resource] : resource;
+  if (!Array.isArray(uris) || !uris.every(isResource))
+    throw misconfigured("resource must be an absolute URI without a fragment, or an array of them.");
   return { ...fields, resource };
+}
+
+function isResource(uri: unknown): boolean {
+  return typeof uri === "string" && URL.canParse(uri) && !uri.includes("#");
 }
 
 /** @throws {OAuthError} With code `misconfigured` if the request lacks a grant type or a binding. */
 export function assertTokenRequest(request: AnyTokenRequest): void {
+  assertObject(request, "The request");
   assertString(request.grantType, "grantType");
+  assertScope(request.scope);
   assertBinding(request);
+}
+
+/** @throws {OAuthError} With code `misconfigured` if the scope isn't a string: `openid` in a list wouldn't be recognised. */
+export function assertScope(scope: string | null | undefined): void {
+  if (scope != null && typeof scope !== "string")
+    throw misconfigured("scope must be a string: the scopes, separated by spaces.");
 }
 
 /**
@@ -125,10 +138,11 @@ export function tokenForm(request: AnyTokenRequest, clientFields: ClientFields):
  *
  * @throws {OAuthError} With code `misconfigured` if `extra` would override a field, or a value has the wrong type.
  */
-export function createForm(fields: ExtraFields, extra: ExtraFields = {}): URLSearchParams {
-  assertNoOverride(extra, fields);
+export function createForm(fields: ExtraFields, extra?: ExtraFields): URLSearchParams {
+  const more = assertObject(extra ?? {}, "extra");
+  assertNoOverride(more, fields);
   const form = new URLSearchParams();
-  for (const [name, values] of [...Object.entries(fields), ...Object.entries(extra)]) {
+  for (const [name, values] of [...Object.entries(fields), ...Object.entries(more)]) {
     if (values == null) continue;
     for (const value of Array.isArray(values) ? values : [values]) form.append(name, fieldText(name, value));
   }

@@ -1,5 +1,6 @@
 /** Tokens (RFC 6749 §5.1), and the key or certificate that they are bound to (RFC 9449 §6, RFC 8705 §3.1). */
 import { inspect } from "node:util";
+import { parseSeconds } from "../seconds.js";
 import type { IdTokenClaims } from "../server-jwt/id-token.js";
 
 /** A token response. `inspect` doesn't print its secrets, but `JSON.stringify` includes them. */
@@ -49,7 +50,7 @@ export class Token {
     this.cnfX5t = boundCertificates(raw, accessToken)[0] ?? null;
     const isBearer = this.cnfX5t !== null && this.cnfJkt === null;
     this.tokenType = stringOrNull(raw.token_type) ?? (isBearer ? "Bearer" : "DPoP");
-    this.expiresIn = seconds(raw.expires_in);
+    this.expiresIn = parseSeconds(raw.expires_in);
     this.scope = stringOrNull(raw.scope);
     this.refreshToken = refreshToken;
     this.idTokenClaims = idTokenClaims;
@@ -88,12 +89,6 @@ function confirmations(name: Confirmation, raw: Readonly<Record<string, unknown>
 
 function stringOrNull(value: unknown): string | null {
   return typeof value === "string" ? value : null;
-}
-
-/** Some servers send the number of seconds as a string. */
-function seconds(value: unknown): number | null {
-  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
 }
 
 function confirmation(name: Confirmation, { cnf }: Readonly<Record<string, unknown>>): string | null {

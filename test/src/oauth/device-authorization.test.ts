@@ -105,6 +105,15 @@ it("polls at the server's interval and adds five seconds after each slow_down", 
   expect(waits()).toEqual([2, 2, 7, 7, 12]);
 });
 
+it("reads numbers that the server sends as strings, and the older name verification_url", async () => {
+  const { verification_uri, ...others } = codes;
+  const strings = { verification_url: verification_uri, expires_in: "1800", interval: "7" };
+  const { device, waits } = await start([pending, token], { ...others, ...strings });
+  expect(device).toMatchObject({ expiresIn: 1800, verificationUri: verification_uri });
+  await settled(device.token());
+  expect(waits()).toEqual([7, 7]);
+});
+
 it("doubles the interval after each network error or 5xx", async () => {
   const { device, waits } = await start(["broken", 503, pending, token]);
   await settled(device.token());

@@ -15,6 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const baseUrl = "https://auth.example.com";
 const newClient = (options: Partial<OAuthClientOptions> = {}) =>
   new OAuthClient({ baseUrl: server.origin, certificate: certificate.cert, fetch, ...options });
 const byCertificate = { clientId: "my-agent", binding: "certificate" } as const;
@@ -86,6 +87,20 @@ describe("a source of certificate-bound tokens", () => {
     const store = { ...memoryTokenStore(), get: async () => ({ raw, refreshToken: null, expiresAt: null }) };
     expect(await accessToken(store, certificate, { requireBinding: true })).toBe("t1");
     expect(await accessToken(store)).toBe("stored");
+  });
+
+  it.each([
+    ["an unknown binding", { prover: undefined, binding: "key" }, "binding"],
+    ["an unknown binding with a prover", { binding: "key" }, "binding"],
+    ["a prover of the wrong type", { prover: 7 }, "prover"],
+    ["neither a prover nor a binding", { prover: undefined }, "prover"],
+    ["a client without a certificate", { binding: "certificate", client: new OAuthClient({ baseUrl }) }, "certificate"],
+  ])("isn't created with %s", (_, options, message) => {
+    const create = () =>
+      tokenSource({ client: newClient(), clientId: "my-agent", grantType: "x", prover, ...options } as never);
+    expect(create).toThrow(
+      expect.objectContaining({ code: "misconfigured", message: expect.stringContaining(message) }),
+    );
   });
 
   it("needs a client with getToken if there is no prover", async () => {
