@@ -8,7 +8,7 @@ import type { Signer, SignOptions } from "../keystore/signer.js";
 import { isLoopback } from "../keystore/uri.js";
 import { misconfigured } from "./assert.js";
 import type { ClientAuth, ClientCredentials } from "./client-auth/client-auth.js";
-import type { ServerMetadata } from "./server-metadata.js";
+import { assertMetadata, type ServerMetadata } from "./server-metadata.js";
 
 /**
  * `fapi2` is the FAPI 2.0 Security Profile. `fapi2-message-signing` also signs authorization requests, and requires
@@ -62,6 +62,7 @@ export function withProfile<T extends ProfiledClient>(options: T): T {
   const { profile, metadata } = options;
   if (profile === undefined) return options;
   if (!PROFILES.includes(profile)) throw misconfigured(`profile must be ${PROFILES.join(" or ")}.`);
+  if (typeof metadata === "object" && metadata !== null) assertMetadata(metadata);
   const violation = clientViolation(options);
   if (violation !== undefined) throw forbidden(profile, violation);
   return { ...options, requireBinding: true, metadata: metadata && restrictedMetadata(metadata) };
@@ -69,10 +70,11 @@ export function withProfile<T extends ProfiledClient>(options: T): T {
 
 /** Returns what the profile requires, as the end of a sentence, if the options differ from it. */
 function clientViolation(options: ProfiledClient): string | undefined {
-  const { metadata, clientAuth, allowInsecure, requireBinding, endpoints = {} } = options;
+  const { metadata, clientAuth, allowInsecure, requireBinding, endpoints } = options;
   if (allowInsecure) return "requires https:. Remove the option allowInsecure";
-  if (metadata === undefined) return "requires the server's metadata. Use discover() or the option metadata";
-  if (Object.values(endpoints).some((endpoint) => endpoint !== undefined))
+  if (typeof metadata !== "object" || metadata === null)
+    return "requires the server's metadata. Use discover() or the option metadata";
+  if (Object.values(endpoints ?? {}).some((endpoint) => endpoint !== undefined))
     return "uses only the endpoints of the server's metadata. Remove the option endpoints";
   if (options.issuer !== undefined && options.issuer !== metadata.issuer)
     return `requires the issuer of the server's metadata, ${metadata.issuer}. Remove the option issuer`;
@@ -82,9 +84,9 @@ function clientViolation(options: ProfiledClient): string | undefined {
 
 /** FAPI 2.0 Security Profile §5.3.3.1. */
 function authViolation(auth: ClientAuth | undefined, issuer: string): string | undefined {
-  const method = typeof auth === "object" ? auth.method : auth;
+  const method = typeof auth === "object" ? auth?.method : auth;
   if (method === undefined || !AUTH_METHODS.includes(method))
-    return `requires the option clientAuth to be ${AUTH_METHODS.join(", ")}, not ${method ?? "undefined"}`;
+    return `requires the option clientAuth to be ${AUTH_METHODS.join(", ")}`;
   if (typeof auth === "object" && auth.audience !== undefined && auth.audience !== issuer)
     return `requires the issuer, ${issuer}, as the audience of client assertions. Remove the option clientAuth.audience`;
   return undefined;
@@ -94,7 +96,7 @@ function algorithmViolation(options: ProfiledClient): string | undefined {
   for (const option of ["idTokenSignedResponseAlg", "authorizationSignedResponseAlg"] as const) {
     const algorithm = options[option];
     if (algorithm !== undefined && !ALGORITHMS.includes(algorithm))
-      return `allows only ${ALGORITHMS.join(", ")}. The option ${option} is ${algorithm}`;
+      return `allows only ${ALGORITHMS.join(", ")}. The option ${option} is another one`;
   }
   return undefined;
 }

@@ -71,11 +71,11 @@ describe("a client with the profile fapi2 is refused", () => {
     ["without requiring bound tokens", { requireBinding: false }, "Remove the option requireBinding"],
     ["without client authentication", { clientAuth: undefined }, "the option clientAuth"],
     ["as a public client", { clientAuth: "none" }, "the option clientAuth"],
-    ["with client_secret_post", { clientAuth: "client_secret_post" }, "not client_secret_post"],
-    ["with client_secret_basic", { clientAuth: "client_secret_basic" }, "not client_secret_basic"],
+    ["with client_secret_post", { clientAuth: "client_secret_post" }, "the option clientAuth"],
+    ["with client_secret_basic", { clientAuth: "client_secret_basic" }, "the option clientAuth"],
     ["with another audience", { clientAuth: { ...clientAuth, audience: "https://a.example" } }, "clientAuth.audience"],
-    ["with ID tokens by RS256", { idTokenSignedResponseAlg: "RS256" }, "The option idTokenSignedResponseAlg is RS256"],
-    ["with JARM by ES384", { authorizationSignedResponseAlg: "ES384" }, "authorizationSignedResponseAlg is ES384"],
+    ["with ID tokens by RS256", { idTokenSignedResponseAlg: "RS256" }, "The option idTokenSignedResponseAlg is"],
+    ["with JARM by ES384", { authorizationSignedResponseAlg: "ES384" }, "The option authorizationSignedResponseAlg is"],
   ])("%s", async (_, options, text) => {
     await expectRefusal(() => clientOf(options), "fapi2", text);
     await expectRefusal(() => clientOf({ ...options, ...signing }), "fapi2-message-signing", text);
@@ -100,8 +100,29 @@ it.each(["tls_client_auth", "self_signed_tls_client_auth"] as const)("accepts %s
   expect(clientOf({ clientAuth: method }).requireBinding).toBe(true);
 });
 
+it("doesn't repeat an option in its error that could be a secret by mistake", async () => {
+  const { message } = await errorOf(() => clientOf({ clientAuth: "s3cr3t" }));
+  expect(message).not.toContain("s3cr3t");
+});
+
 it("accepts the issuer as the audience of assertions", () => {
   expect(clientOf({ clientAuth: { ...clientAuth, audience: server.origin } }).issuer).toBe(server.origin);
+});
+
+it("is refused with a typed error for options of any wrong type", () => {
+  const options = ["metadata", "endpoints", "clientAuth", "issuer", "idTokenSignedResponseAlg", "requireBinding"];
+  const list = "id_token_signing_alg_values_supported";
+  const anything = fc.anything({ withNullPrototype: true });
+  fc.assert(
+    fc.property(fc.constantFrom(...options), anything, anything, (option, value, listed) => {
+      for (const create of [() => clientOf({ [option]: value }), () => clientOf({}, { [list]: listed })])
+        try {
+          create();
+        } catch (error) {
+          expect(error).toMatchObject({ code: "misconfigured" });
+        }
+    }),
+  );
 });
 
 describe("a request with the profile fapi2 is refused", () => {
