@@ -84,7 +84,7 @@ export class OAuthClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
-    this.#options = withProfile(options);
+    this.#options = withProfile(assertObject(options, "The options of the client"));
     this.#server = new AuthorizationServer(this.#options);
     this.#jwts = new ServerJwts(this.#options);
   }
