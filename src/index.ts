@@ -68,6 +68,7 @@ export type { RefreshRequest } from "./oauth/grants/refresh.js";
 export type { ResponseMode } from "./oauth/grants/response-mode.js";
 export type { TokenExchangeRequest, TokenType } from "./oauth/grants/token-exchange.js";
 export { type DiscoverOptions, OAuthClient, type OAuthClientOptions } from "./oauth/oauth-client.js";
+export type { Profile } from "./oauth/profile.js";
 export { type ClientJwk, type ClientJwks, clientJwks } from "./oauth/registration/client-jwks.js";
 export type {
   ClientMetadata,

@@ -23,6 +23,7 @@ import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
+import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
@@ -50,6 +51,8 @@ export interface ServerOptions extends EndpointOptions {
    * `mtls_endpoint_aliases` (§5).
    */
   certificate?: string | Uint8Array | undefined;
+  /** A security profile: sets the options that it implies, and rejects those that it forbids. See docs/fapi2.md. */
+  profile?: Profile | undefined;
 }
 
 /** One form request. */
@@ -126,11 +129,12 @@ export class AuthorizationServer {
   async post(request: EndpointRequest): Promise<SuccessResponse> {
     const url = this.endpoints.url(request.endpoint);
     assertString(request.client.clientId, "clientId");
-    const { metadata } = this.#options;
-    const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);
+    const { metadata, profile, clientAuth } = this.#options;
     if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
     const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
+      await assertProfiledRequest(profile, clientAuth, { ...request, signal });
+      const auth = chooseAuth(clientAuth, request.client, metadata);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
@@ -156,12 +160,13 @@ export class AuthorizationServer {
   }
 
   /**
-   * Checks that the server accepts the prover's proofs.
+   * Checks that the server and the profile accept the prover's proofs.
    *
-   * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
+   * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm.
    */
-  assertSupported({ alg }: DPoPProver): void {
-    supportedName(alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+  assertSupported(prover: DPoPProver): void {
+    assertProfiledProver(this.#options.profile, prover);
+    supportedName(prover.alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
   }
 
   /**

@@ -23,6 +23,13 @@ import { type RefreshRequest, refresh } from "./grants/refresh.js";
 import { isSignedMode } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
 import { withTimeLimit } from "./http.js";
+import {
+  assertProfiledSigner,
+  assertProfiledToken,
+  profiledAuthorization,
+  profiledResponseMode,
+  withProfile,
+} from "./profile.js";
 import type { ClientRegistration, RegistrationAccess } from "./registration/client-registration.js";
 import {
   deleteRegistration,
@@ -77,9 +84,9 @@ export class OAuthClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
-    this.#server = new AuthorizationServer(options);
-    this.#options = options;
-    this.#jwts = new ServerJwts(options);
+    this.#options = withProfile(assertObject(options, "The options of the client"));
+    this.#server = new AuthorizationServer(this.#options);
+    this.#jwts = new ServerJwts(this.#options);
   }
 
   /**
@@ -91,6 +98,7 @@ export class OAuthClient {
   static async discover(issuer: string, options: DiscoverOptions = {}): Promise<OAuthClient> {
     const { signal, ...rest } = assertObject(options, "The options of discover");
     const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure, allowPrivateEndpoints = false } = options;
+    withProfile({ ...rest, baseUrl: issuer, metadata: { issuer } }); // rejects options before the request
     const metadata = await discoverMetadata(assertString(issuer, "issuer"), { timeout, signal, fetch, allowInsecure });
     return new OAuthClient({ ...rest, baseUrl: issuer, metadata, allowPrivateEndpoints });
   }
@@ -105,7 +113,7 @@ export class OAuthClient {
     return this.#options.requireBinding ?? false;
   }
 
-  /** The server's metadata, from `discover` or the options. */
+  /** The server's metadata, from `discover` or the options. With a profile, it is restricted to what that allows. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;
   }
@@ -140,9 +148,10 @@ export class OAuthClient {
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
     const { require_pushed_authorization_requests: isRequired } = this.metadata ?? {};
     const { pushed = isRequired === true } = assertObject(request, "The request");
-    if (hasOpenId(request.scope)) this.#jwts.assertVerifiable("idToken");
-    if (isSignedMode(request.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
-    return authorizationUrl(this.#server, { ...request, pushed }, this.metadata);
+    const profiled = await profiledAuthorization(this.#options.profile, { ...request, pushed }, this.metadata);
+    if (hasOpenId(profiled.scope)) this.#jwts.assertVerifiable("idToken");
+    if (isSignedMode(profiled.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
+    return authorizationUrl(this.#server, profiled, this.metadata);
   }
 
   /**
@@ -159,7 +168,12 @@ export class OAuthClient {
     };
     return this.#withTimeLimit(request.signal, async (signal) => {
       const { metadata } = this;
-      const code = await callbackCode(callback, request, { server: this.#server, jwts: this.#jwts, metadata });
+      const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
+      const code = await callbackCode(
+        callback,
+        { ...request, responseMode },
+        { server: this.#server, jwts: this.#jwts, metadata },
+      );
       const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
       return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
     });
@@ -198,6 +212,9 @@ export class OAuthClient {
 
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
+    const { assertion, signal } = request;
+    if (typeof assertion === "object")
+      await assertProfiledSigner(this.#options.profile, assertion.signer, "assertions (assertion)", signal);
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
     return this.#getToken(tokenRequest, { appendAssertion });
   }
@@ -237,6 +254,7 @@ export class OAuthClient {
 
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
+    assertProfiledToken(this.#options.profile, request);
     this.#server.assertUsable(request);
     const trace = () => tokenTrace(this.#server, request);
     const binding = expectedBinding(request, this);

@@ -19,12 +19,14 @@ interface PolicyOptions {
   requireNonce: boolean;
   audience: string;
   mutualTls: boolean;
+  /** Whether to enforce the FAPI 2.0 Security Profile. */
+  fapi?: boolean;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls, registration }: PolicyOptions) {
+export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -78,7 +80,8 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration }:
         userCodeConfirmSource: page,
         successSource: (ctx) => page(ctx, "done"),
       },
-      pushedAuthorizationRequests: { enabled: true },
+      fapi: { enabled: fapi, profile: "2.0" },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: fapi },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
       registration: {

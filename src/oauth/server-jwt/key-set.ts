@@ -20,11 +20,13 @@ interface CacheEntry {
   readonly keys: Promise<KeySet>;
   /** Milliseconds since 1970. */
   readonly requestedAt: number;
+  /** Whether the keys were fetched because of an unknown key. */
+  readonly isRefetch: boolean;
 }
 
 /** Milliseconds. A key that the server withdraws is accepted this long. */
 const LIFETIME = 10 * 60 * 1000;
-/** Milliseconds between two requests. Without it, every JWT with an unknown key would cause a request. */
+/** Milliseconds between two requests for unknown keys. Without it, every JWT with an unknown key would cause a request. */
 const MIN_INTERVAL = 5000;
 const MAX_SETS = 256;
 
@@ -43,12 +45,12 @@ export async function withKeySet<T>(
   verify: (keys: KeySet) => Promise<T>,
   isKeyError: (error: unknown) => boolean,
 ): Promise<T> {
-  const cached = keySet(source, LIFETIME);
+  const cached = keySet(source);
   const keys = await cached.keys;
   try {
     return await verify(keys);
   } catch (error) {
-    const current = isKeyError(error) ? keySet(source, MIN_INTERVAL) : cached;
+    const current = isKeyError(error) ? keySet(source, { isRefetch: true }) : cached;
     if (current === cached) throw error;
     return verify(await current.keys);
   }
@@ -56,21 +58,22 @@ export async function withKeySet<T>(
 
 /** Fetches the keys if they aren't cached, so that a later verification doesn't fail because of the network. */
 export async function loadKeySet(source: KeySetSource): Promise<void> {
-  await keySet(source, LIFETIME).keys;
+  await keySet(source).keys;
 }
 
 /**
  * Returns the keys. Concurrent callers share one request. A failed request is replaced by the keys before it.
  *
- * @param maxAge - Milliseconds. Older keys are fetched again.
+ * @param isRefetch - Whether the cached keys lack the one of a JWT. They are fetched again even if they are new: the
+ *   server may have made the key a moment ago, because of the request that returned the JWT.
  */
-function keySet(source: KeySetSource, maxAge: number): CacheEntry {
+function keySet(source: KeySetSource, { isRefetch } = { isRefetch: false }): CacheEntry {
   const sets = cache.get(source.fetch) ?? new LruMap<string, CacheEntry>(MAX_SETS);
   cache.set(source.fetch, sets);
   const { href } = source.url;
   const cached = sets.get(href);
-  if (cached !== undefined && Math.abs(Date.now() - cached.requestedAt) < maxAge) return cached;
-  const entry: CacheEntry = { keys: fetchKeySet(source), requestedAt: Date.now() };
+  if (cached !== undefined && isCurrent(cached, isRefetch)) return cached;
+  const entry: CacheEntry = { keys: fetchKeySet(source), requestedAt: Date.now(), isRefetch };
   sets.set(href, entry);
   entry.keys.catch(() => {
     if (sets.get(href) !== entry) return;
@@ -78,6 +81,11 @@ function keySet(source: KeySetSource, maxAge: number): CacheEntry {
     if (cached !== undefined) sets.set(href, cached);
   });
   return entry;
+}
+
+function isCurrent(cached: CacheEntry, isRefetch: boolean): boolean {
+  const age = Math.abs(Date.now() - cached.requestedAt);
+  return isRefetch ? cached.isRefetch && age < MIN_INTERVAL : age < LIFETIME;
 }
 
 async function fetchKeySet({ url, fetch, timeout }: KeySetSource): Promise<KeySet> {
