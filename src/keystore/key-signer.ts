@@ -13,6 +13,7 @@ import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-s
 import { Message } from "./message.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
+import { SigningQueue } from "./signing-queue.js";
 import { callStore, checkTimeout } from "./store-call.js";
 
 /** Options of every signer. */
@@ -33,6 +34,7 @@ export interface KeySignerOptions {
 
 interface OpenedKey extends ImportedPublicKey {
   readonly openKey: OpenKey;
+  readonly queue: SigningQueue;
   verified: boolean;
 }
 
@@ -137,7 +139,7 @@ export class KeySigner implements Signer {
     try {
       options.signal.throwIfAborted();
       const publicKey = importPublicKey(openKey.publicKey, { algorithm: this.#algorithm });
-      this.#opened = { openKey, ...publicKey, verified: false };
+      this.#opened = { openKey, ...publicKey, queue: new SigningQueue(openKey.maxInFlight), verified: false };
       return this.#opened;
     } catch (error) {
       await openKey.close();
@@ -216,13 +218,13 @@ function checkAlgorithm(uri: string, algorithm: AlgorithmName | undefined): Algo
 }
 
 function startSigning(
-  { openKey: key, algorithm }: OpenedKey,
+  { openKey: key, algorithm, queue }: OpenedKey,
   message: Message,
   options: OpenKeyOptions,
 ): StoreSignature | Promise<StoreSignature> {
   if ("signQueued" in key) return key.signQueued(() => message.inputOf(algorithm), options);
-  if ("signDigest" in key) return key.signDigest(message.inputOf(algorithm), options);
-  return key.signMessage(message.bytes, options);
+  if ("signDigest" in key) return queue.run(() => key.signDigest(message.inputOf(algorithm), options), options);
+  return queue.run(() => key.signMessage(message.bytes, options), options);
 }
 
 let derToRaw: typeof import("../jose/ecdsa-der.js").derToRaw | undefined;

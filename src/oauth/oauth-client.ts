@@ -231,7 +231,7 @@ export class OAuthClient {
   async #codeOf(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<string> {
     const { clientId, dpopProver, responseMode } = request;
     const state = assertString(request.state, "state");
-    const context = { clientId, now: correctedTime(dpopProver) };
+    const context = { clientId, now: correctedTime(dpopProver, this.#server.endpoints.url("token")) };
     const verify = (jwt: string) => this.#jwts.verify("authorizationResponse", jwt, context);
     const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
     const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;

@@ -156,7 +156,7 @@ function requestObjectSigner(
     if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
-  const now = () => correctedTime(dpopProver);
+  const now = () => correctedTime(dpopProver, server.endpoints.url("token"));
   const { issuer } = server;
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
 }
