@@ -96,12 +96,15 @@ export class SigningQueue {
   /** Requests that have exceeded their limit may never end, so they don't keep their place. */
   #checkLater(): void {
     if (this.#waiting.length === 0 || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#window.check();
-      this.#advance();
-    }, CHECK_PERIOD);
+    // The responses that have arrived are read before the check.
+    this.#timer = setTimeout(() => setImmediate(() => this.#check()), CHECK_PERIOD);
     this.#timer.unref();
+  }
+
+  #check(): void {
+    this.#timer = undefined;
+    this.#window.check();
+    this.#advance();
   }
 }
 
