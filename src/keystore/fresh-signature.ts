@@ -28,6 +28,6 @@ export async function signFresh<T>(sign: TimedSigning<T>, maxAge: number, uri = 
   }
   const message =
     `${uri}: The JWT was ${ages.join(" s old, and then ")} s old when the store returned its signature. ` +
-    `It must be at most ${maxAge} s old, so nothing was sent. Check why the key signs so slowly.`;
+    `It must be at most ${maxAge} s old, so it was discarded. Check why the key signs so slowly.`;
   throw new SignerError("timeout", message, { uri });
 }

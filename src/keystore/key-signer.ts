@@ -28,7 +28,10 @@ export interface KeySignerOptions {
    * Default: `always`; `first` for keys in memory and in files.
    */
   verify?: "always" | "first" | undefined;
-  /** Milliseconds that opening the key, or one signature, may take. Default: 30,000. */
+  /**
+   * Milliseconds that opening the key, or one signature with its wait for the key, may take. A signature that can't be made by
+   * then is refused at once, with code `throttled`. Default: 30,000.
+   */
   timeout?: number | undefined;
 }
 

@@ -2,7 +2,7 @@
 import { SignerError } from "../errors.js";
 
 /** Estimates are rough, so a request is refused only if it would wait clearly longer than it has time. */
-const MARGIN = 1.25;
+const MARGIN = 1.5;
 
 /**
  * Returns whether a request may wait.

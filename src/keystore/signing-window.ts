@@ -1,4 +1,5 @@
 /** How many requests a store can have in flight without letting any of them wait for long, by its response times. */
+import { ResponseRate } from "./response-rate.js";
 
 /** Requests in flight before the store's capacity is known. One signature after the other, they take 3.2 s at 100 ms. */
 const FIRST_WINDOW = 32;
@@ -10,8 +11,11 @@ const TARGET = 1_000;
 const MAX_TARGET = 3_000;
 /** A response that took this many times as long as from an idle store has waited there for others. */
 const QUEUED = 1.5;
-/** Milliseconds. A new store that doesn't respond for this long may wait for more requests. Its first response can be slow. */
-const SILENCE = 2_000;
+/**
+ * Milliseconds. A store that hasn't responded for this long may wait for more requests. The first response can be slow, since
+ * the store's client connects.
+ */
+const SILENCE = 5_000;
 /** How much the last signature counts in the average time. */
 const WEIGHT = 0.2;
 
@@ -46,8 +50,9 @@ export class SigningWindow {
   #idle: number | undefined;
   /** Milliseconds of the last response. */
   #latency = 0;
-  /** Milliseconds from one response to the next while the store works at its limit. 0 if that isn't known. */
-  #interval = 0;
+  /** Milliseconds of a response, divided among the requests in flight, while the store is at its limit. Otherwise 0. */
+  #share = 0;
+  readonly #rate = new ResponseRate();
 
   constructor(limit = MAX_WINDOW) {
     this.#limit = limit;
@@ -61,7 +66,9 @@ export class SigningWindow {
 
   /** Returns the milliseconds until the signature of a request that waits behind others; 0 if that isn't known. */
   waitBehind(ahead: number): number {
-    return this.#interval === 0 ? 0 : ahead * this.#interval + this.#latency;
+    // The share is too long after a slow start, and the interval if the store answers many requests together.
+    const interval = Math.min(this.#share, this.#rate.interval);
+    return interval === 0 ? 0 : ahead * interval + this.#latency;
   }
 
   begin(timeLeft = Number.POSITIVE_INFINITY): PendingRequest {
@@ -80,6 +87,7 @@ export class SigningWindow {
     const idle = request.position === 1 ? latency : Math.min(latency, this.#idle ?? latency);
     this.#idle = idle;
     this.#latency = latency;
+    this.#rate.responded(now(), isFull);
     const isQueued = latency >= Math.min(QUEUED * idle, MAX_TARGET);
     // Requests of a smaller window don't show what the store can take.
     const isRelevant = request.position > this.#size / 2;
@@ -95,7 +103,7 @@ export class SigningWindow {
   check(): void {
     for (const request of this.#pending) if (request.expiresAt < now()) this.#pending.delete(request);
     if (this.#idle !== undefined || now() - (this.#begunAt ?? now()) < SILENCE) return;
-    this.#size = Math.min(this.#limit, 4 * this.#size);
+    this.#size = this.#limit;
   }
 
   #shrink(size: number): void {
@@ -109,8 +117,8 @@ export class SigningWindow {
   }
 
   /** @param isAtLimit - A store with capacity left doesn't show how many requests it can take. */
-  #measure(interval: number, isAtLimit: boolean): void {
-    if (!isAtLimit) this.#interval = 0;
-    else this.#interval = this.#interval === 0 ? interval : this.#interval + WEIGHT * (interval - this.#interval);
+  #measure(share: number, isAtLimit: boolean): void {
+    if (!isAtLimit) this.#share = 0;
+    else this.#share = this.#share === 0 ? share : this.#share + WEIGHT * (share - this.#share);
   }
 }

@@ -3,24 +3,30 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { proofBurst } from "./proof-burst.js";
 import { SLOW_STORES, type SlowStore } from "./slow-stores.js";
 
-/** `npm run soak` sends 600 requests, which takes 15 s for each store. */
-const [REQUESTS, MAX_AGE] = process.env.HARDPROOF_LONG_BURST ? [600, 5] : [160, 3];
+/** With the environment variable HARDPROOF_LONG_BURST, 600 requests are sent, which takes 15 s for each store. */
+const LONG = process.env.HARDPROOF_LONG_BURST !== undefined;
+const [REQUESTS, MAX_AGE] = LONG ? [600, 5] : [160, 3];
 
-describe.each(Object.entries(SLOW_STORES))("%s", (_, start) => {
+describe.each(Object.entries(SLOW_STORES))("%s", (name, start) => {
   let store: SlowStore;
   beforeAll(async () => {
     store = await start();
   });
   afterAll(() => store.close());
 
-  it(`serves ${REQUESTS} requests at once with proofs that aren't older than ${MAX_AGE} s`, {
-    timeout: 60_000,
-  }, async () => {
-    await using signer = store.newSigner();
-    const { outcomes, oldest } = await proofBurst(signer, { requests: REQUESTS, maxAge: MAX_AGE });
-    expect(outcomes).toEqual({ 200: REQUESTS });
-    expect(oldest).toBeLessThan(MAX_AGE);
-  });
+  // In a separate process, the queue and the workers are the same.
+  it.skipIf(!LONG && name.includes("separate"))(
+    `serves ${REQUESTS} requests at once with proofs that aren't older than ${MAX_AGE} s`,
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      await using signer = store.newSigner();
+      const { outcomes, oldest } = await proofBurst(signer, { requests: REQUESTS, maxAge: MAX_AGE });
+      expect(outcomes).toEqual({ 200: REQUESTS });
+      expect(oldest).toBeLessThan(MAX_AGE);
+    },
+  );
 
   it("refuses requests at once that can't be signed inside their time limit", async () => {
     await using signer = store.newSigner({ timeout: 2_000 });
