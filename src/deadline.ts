@@ -8,6 +8,8 @@ export interface Deadline {
    * Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it.
    */
   readonly signal: AbortSignal;
+  /** Milliseconds until the time is up. `Infinity` without a time limit. */
+  readonly timeLeft: number;
 }
 
 interface Limit {
@@ -33,7 +35,7 @@ export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | 
   const { signal, toError } = limit;
   assertSignal(signal);
   if (signal?.aborted) throw toError("aborted", signal.reason);
-  const deadline = new LazyDeadline();
+  const deadline = new LazyDeadline(limit.timeout);
   const result = work(deadline);
   return result instanceof Promise ? race(result, limit, deadline) : result;
 }
@@ -62,6 +64,25 @@ function assertSignal(signal: AbortSignal | null | undefined): void {
 export class LazyDeadline implements Deadline {
   #controller: AbortController | undefined;
   #reason: unknown;
+  #until = Number.POSITIVE_INFINITY;
+
+  /** @param timeLeft - As for {@link expireIn}. */
+  constructor(timeLeft?: number) {
+    this.expireIn(timeLeft);
+  }
+
+  /**
+   * Sets `timeLeft`. The deadline doesn't abort by itself.
+   *
+   * @param timeLeft - Milliseconds. Default: no time limit.
+   */
+  expireIn(timeLeft = Number.POSITIVE_INFINITY): void {
+    this.#until = timeLeft === Number.POSITIVE_INFINITY ? timeLeft : performance.now() + timeLeft;
+  }
+
+  get timeLeft(): number {
+    return this.#until - performance.now();
+  }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -52,7 +52,10 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
   publicJwk?: PublicJwk | undefined;
   /** The most sessions to open. Default: 4, or fewer if the token allows fewer. */
   sessions?: number | undefined;
-  /** How many signatures may wait for a session. Further ones are rejected with `throttled`. Default: 10,000. */
+  /**
+   * How many signatures may wait for a session. Further ones are rejected with `throttled`, as are those that can't be signed
+   * within `timeout`. Default: 10,000.
+   */
   maxWaiting?: number | undefined;
 }
 

@@ -91,6 +91,7 @@ async function openNodeKey(key: NodeKey, { publicKey, algorithm }: OpenOptions):
   const sign: SignMessage = (message, options) => key.sign(message, imported, options);
   return {
     publicKey: imported.jwk,
+    ...(key.maxInFlight !== undefined && { maxInFlight: key.maxInFlight }),
     signMessage: publicKey === undefined ? sign : checkFirst(sign, imported),
     describe: () => key.facts,
     close: () => undefined,

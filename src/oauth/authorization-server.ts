@@ -18,6 +18,7 @@ import {
   chooseAuth,
   usesCertificate,
 } from "./client-auth/client-auth.js";
+import { correctedTime } from "./corrected-time.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
@@ -73,8 +74,8 @@ export interface EndpointRequest {
 export interface FormContext extends SignOptions {
   /** The server, as the audience of the assertion. */
   audience: string;
-  /** Seconds since 1970, by the corrected clock. */
-  now: number;
+  /** Returns the seconds since 1970, by the corrected clock. */
+  now: () => number;
 }
 
 /** A response with status 2xx. */
@@ -193,7 +194,7 @@ export class AuthorizationServer {
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const context = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
+    const context = { audience, now: () => correctedTime(prover, url), signal };
     const { metadata } = this.#options;
     const algorithms = assertionAlgorithms(metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });

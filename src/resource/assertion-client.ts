@@ -79,7 +79,7 @@ export class AssertionClient {
     const form = new URLSearchParams(text);
     this.#assertUnauthenticated(form, request);
     request.headers.delete("content-length"); // the library's, of the form without the assertion
-    const credentials = new AssertedForm(this.#client, endpoint, prover, form);
+    const credentials = new AssertedForm(this.#client, endpoint, prover, { url: request.url, form });
     return { request: withBody(request, undefined), credentials };
   }
 

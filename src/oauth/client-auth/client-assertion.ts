@@ -34,6 +34,8 @@ export interface AssertionOptions extends SignOptions {
 }
 
 const LIFETIME = 60; // seconds
+/** Seconds. An assertion that has less than half of its lifetime left when it is signed is signed again. */
+const MAX_AGE = LIFETIME / 2;
 
 /**
  * Checks the options.
@@ -57,17 +59,17 @@ export function assertSigner(signer: Signer | undefined, name: string): void {
 }
 
 /**
- * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds.
+ * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds from when the store was ready to sign.
  *
- * @param now - The current time, in seconds since 1970.
+ * @param now - Returns the current time, in seconds since 1970.
  * @returns A compact JWS.
- * @throws {SignerError} If the key can't sign.
+ * @throws {SignerError} If the key can't sign, or with code `timeout` if it took more than half of the lifetime twice.
  * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function signAssertion(
   { signer, keyId }: AssertionKey,
   claims: AssertionClaims,
-  now: number,
+  now: () => number,
   { algorithms, signal }: AssertionOptions,
 ) {
   const jwk = await signer.publicJwk({ signal });
@@ -76,7 +78,10 @@ export async function signAssertion(
   const kid = keyId === undefined ? jkt : (keyId ?? undefined);
   const header = encodeHeader({ typ: "JWT", alg, kid });
   const jti = newJti();
-  const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
+  const payload = () => {
+    const iat = now();
+    return { ...claims, jti, iat, exp: iat + LIFETIME };
+  };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
-  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { signal }));
+  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { maxAge: MAX_AGE, signal }));
 }

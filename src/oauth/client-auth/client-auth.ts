@@ -50,7 +50,7 @@ interface AssertionTarget extends SignOptions {
   /** The algorithms that the server lists for client assertions, if it does. */
   algorithms: readonly string[] | undefined;
   /** Seconds since 1970. */
-  now: number;
+  now: () => number;
 }
 
 const CERTIFICATE_METHODS: readonly string[] = ["tls_client_auth", "self_signed_tls_client_auth"];

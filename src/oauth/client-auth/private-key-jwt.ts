@@ -39,8 +39,8 @@ export interface FormAssertion extends SignOptions {
   readonly audience: string;
   /** The algorithms that the server lists for client assertions, if it does. */
   readonly algorithms: readonly string[] | undefined;
-  /** Seconds since 1970. */
-  readonly now: number;
+  /** Returns the seconds since 1970. */
+  readonly now: () => number;
 }
 
 /**
@@ -64,7 +64,7 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {
     const algorithms = assertionAlgorithms(as, "token");
-    const now = Math.floor(Date.now() / 1000);
+    const now = () => Math.floor(Date.now() / 1000);
     await addAssertion(key, body, { clientId, audience: audience ?? as.issuer, algorithms, now });
   };
 }

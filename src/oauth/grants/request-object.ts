@@ -24,6 +24,8 @@ export interface RequestObject extends SignOptions {
 
 /** Seconds in which the user's browser must open the URL. */
 const LIFETIME = 300;
+/** Seconds. A request object that has less than half of its lifetime left when it is signed is signed again. */
+const MAX_AGE = LIFETIME / 2;
 const TYPE = "oauth-authz-req+jwt";
 /** Parameters whose value is JSON. In a JWT, it isn't encoded again (OpenID Connect Core §6.1, RFC 9396 §6.2). */
 const JSON_PARAMETERS = ["authorization_details", "claims"];
@@ -51,7 +53,8 @@ export async function signRequestObject({ signer, keyId }: AssertionKey, object:
     return { ...claims, iss, aud, jti, iat, nbf: iat, exp: iat + LIFETIME };
   };
   const trace = () => ({ kind: "request_object" as const, jti, jkt, uri: signer.uri, aud });
-  return traced(signatureChannel, trace, () => signJwt(signer, withTime, { header: { alg, kid }, typ: TYPE, signal }));
+  const options = { header: { alg, kid }, typ: TYPE, maxAge: MAX_AGE, signal };
+  return traced(signatureChannel, trace, () => signJwt(signer, withTime, options));
 }
 
 /** Claims of the JWT itself, which a parameter must not replace. `sub` would make it a client assertion (§10.8). */

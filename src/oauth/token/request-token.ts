@@ -50,7 +50,7 @@ export async function requestToken(
     onStatus,
   });
   const token = parseTokenResponse(response, binding);
-  return idToken ? withIdToken(token, jwts, request, { ...idToken, response: response.response }) : token;
+  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
 }
 
 /** Describes a token request for the tracing channel. */
@@ -73,8 +73,8 @@ async function withIdToken(
   { raw, accessToken, refreshToken }: Token,
   jwts: ServerJwts,
   { clientId, dpopProver }: AnyTokenRequest,
-  idToken: ExpectedIdToken & { response: Response },
+  { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
 ): Promise<Token> {
-  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver) };
+  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
   return new Token(raw, accessToken, refreshToken, await verifyIdToken(jwts, raw.id_token, context));
 }

@@ -117,7 +117,7 @@ describe("clock skew", () => {
     await caller({ adjustClock: false })(url);
     await caller({ prover: await DPoPProver.create(stub.prover.signer, { maxClockSkew: 0 }) })(url);
     expect(server.requests).toHaveLength(2);
-    expect(stub.prover.clockOffset).toBe(0);
+    expect(stub.prover.clockOffsetFor(server.origin)).toBe(0);
   });
 
   it("corrects the clock once per call, even if the server's time changes again", async () => {

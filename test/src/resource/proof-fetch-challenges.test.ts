@@ -210,7 +210,7 @@ describe("clock skew", () => {
     inTurn(refuse("invalid_dpop_proof", at(-180)));
     await send(caller({ adjustClock: false }), "form");
     expect(server.requests).toHaveLength(1);
-    expect(stub.prover.clockOffset).toBe(0);
+    expect(stub.prover.clockOffsetFor(server.origin)).toBe(0);
   });
 
   it("allows one retry for each reason in one call", async () => {
