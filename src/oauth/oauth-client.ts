@@ -47,6 +47,7 @@ import { requestToken, type TokenDetails, tokenTrace } from "./token/request-tok
 import type { Token } from "./token/token.js";
 import {
   type AnyTokenRequest,
+  assertBinding,
   assertTokenRequest,
   type GrantRequest,
   grantRequest,
@@ -166,6 +167,7 @@ export class OAuthClient {
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
+    assertBinding(request);
     return this.#withTimeLimit(request.signal, async (signal) => {
       const { metadata } = this;
       const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
@@ -212,10 +214,10 @@ export class OAuthClient {
 
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
+    const { request: tokenRequest, appendAssertion } = jwtBearer(request);
     const { assertion, signal } = request;
     if (typeof assertion === "object")
       await assertProfiledSigner(this.#options.profile, assertion.signer, "assertions (assertion)", signal);
-    const { request: tokenRequest, appendAssertion } = jwtBearer(request);
     return this.#getToken(tokenRequest, { appendAssertion });
   }
 
