@@ -11,6 +11,7 @@ import { type KeyRequirement, requireNonExportable } from "../keystore/require-n
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
+import { encodeNotAllowed } from "./encode-url.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
 
@@ -21,7 +22,10 @@ export interface ProofOptions extends SignOptions {
    * upper case, as `fetch` sends them. Any other method is signed unchanged: `fetch` sends `patch` in lower case.
    */
   htm: string;
-  /** The request's absolute `http:` or `https:` URL. Its query and fragment are removed. */
+  /**
+   * The request's absolute `http:` or `https:` URL. Its query and fragment are removed, and characters that RFC 3986
+   * doesn't allow, such as `|`, are percent-encoded: send the URL in the same form.
+   */
   htu: string | URL;
   /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
   accessToken?: string | undefined;
@@ -204,7 +208,7 @@ function targetUri(htu: string | URL): string {
     throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
-  return url.origin + url.pathname;
+  return url.origin + encodeNotAllowed(url.pathname);
 }
 
 function parseUrl(htu: string): URL | undefined {

@@ -3,6 +3,7 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
@@ -120,7 +121,7 @@ export class AuthorizationServer {
    * @throws {SignerError} If a key can't sign.
    */
   async post(request: EndpointRequest): Promise<SuccessResponse> {
-    const url = this.endpoints.url(request.endpoint);
+    const url = encodeUrl(this.endpoints.url(request.endpoint));
     assertString(request.client.clientId, "clientId");
     const { metadata } = this.#options;
     const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);

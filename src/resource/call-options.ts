@@ -2,7 +2,7 @@
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
-import { globalFetch } from "./outgoing-request.js";
+import { customFetch, globalFetch } from "./outgoing-request.js";
 import type { CallContext } from "./protected-request.js";
 
 /** How requests with proofs are sent. */
@@ -33,7 +33,8 @@ export function callContext(options: CallOptions): CallContext {
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
   const assertAllowedOrigin = originCheck(options);
-  return { prover, fetch: options.fetch ?? globalFetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
+  const fetch = options.fetch ? customFetch(options.fetch) : globalFetch;
+  return { prover, fetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
 }
 
 /** @throws {DPoPError} With code `misconfigured` if the option isn't a prover. */

@@ -8,7 +8,8 @@ import { AssertionClient, type ClientAssertion } from "./assertion-client.js";
 import { type CallOptions, callContext } from "./call-options.js";
 import { serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
-import { type OutgoingRequest, outgoingRequest } from "./outgoing-request.js";
+import { isRequest, type OutgoingRequest, outgoingRequest } from "./outgoing-request.js";
+import { passOn } from "./pass-on.js";
 import { ProtectedRequest } from "./protected-request.js";
 import { type FormRequest, isForm, readForm } from "./request-form.js";
 import { sourceOf, TokenCredentials } from "./token-credentials.js";
@@ -74,7 +75,10 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const send: typeof fetch = async (...args) => {
     const request = outgoingRequest(args[0], args[1] ?? {});
     const accessToken = tokenOf(request.headers);
-    if (accessToken === undefined && !isForm(request)) return (options.fetch ?? fetch)(...args);
+    if (accessToken === undefined && !isForm(request)) {
+      if (options.fetch && isRequest(args[0])) return passOn(options.fetch, request, maxBufferedBody);
+      return (options.fetch ?? fetch)(...args);
+    }
     return untilAborted(request.signal, async () => (await newCall(request, accessToken)).send());
   };
   return send as ProofFetch; // fetch treats undefined as a missing option

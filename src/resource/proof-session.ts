@@ -2,6 +2,7 @@
  * DPoP proofs for HTTP libraries without a `fetch`: the headers of each request, and whether to send it again (RFC 9449
  * §7 to §9).
  */
+import { encodeUrl } from "../dpop/encode-url.js";
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
@@ -58,6 +59,8 @@ export type ProofHeaders = {
 
 /** One request of a {@link ProofSession}, with its retries. */
 export interface ProofAttempt {
+  /** The URL to send. Characters that RFC 3986 doesn't allow, such as `|`, are percent-encoded, as in the proof. */
+  readonly url: string;
   /**
    * Makes the headers for the next time that the request is sent. Call it each time: a server rejects a proof that it
    * has seen before.
@@ -127,6 +130,7 @@ function newAttempt(
 ): ProofAttempt {
   const attempts = new Attempts(context, servers, credentials);
   return {
+    url: target.url.href,
     async headers({ signal } = {}) {
       const { proof, accessToken } = await attempts.next({ ...target, signal });
       return { dpop: proof, ...(accessToken !== undefined && { authorization: `DPoP ${accessToken}` }) };
@@ -137,7 +141,7 @@ function newAttempt(
 
 function parseUrl(url: string | URL): URL {
   const text = String(url);
-  if (URL.canParse(text)) return new URL(text);
+  if (URL.canParse(text)) return encodeUrl(new URL(text));
   throw new DPoPError("invalid-htu", "url must be the request's absolute http: or https: URL.");
 }
 

@@ -7,14 +7,14 @@ import { displayUrl } from "../oauth/http.js";
 import type { AssertAllowedOrigin } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
 import type { Credentials, ServerCache } from "./credentials.js";
-import type { OutgoingRequest } from "./outgoing-request.js";
+import type { CompleteFetch, OutgoingRequest } from "./outgoing-request.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
 import { type Body, bufferedBody, type RequestBody, requestBody } from "./replayable-body.js";
 import { responseHead } from "./response-head.js";
 
 /** What all calls of one `dpopFetch` or `proofFetch` share. */
 export interface CallContext extends AttemptContext {
-  readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
+  readonly fetch: CompleteFetch;
   readonly assertAllowedOrigin: AssertAllowedOrigin;
   /** Bytes. */
   readonly maxBufferedBody: number;
