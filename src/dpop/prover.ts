@@ -27,6 +27,11 @@ export interface ProofOptions extends SignOptions {
    * doesn't allow, such as `|`, are percent-encoded: send the URL in the same form.
    */
   htu: string | URL;
+  /**
+   * Signs `htu` exactly as it is, even if it isn't a URL: for a server that compares it with another URL than the one that
+   * is requested.
+   */
+  exactHtu?: boolean | undefined;
   /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
   accessToken?: string | undefined;
   /** The latest `DPoP-Nonce` of the server. */
@@ -138,12 +143,20 @@ export class DPoPProver {
    * @throws {DPoPError} With a code that names the invalid option, such as `invalid-htu`.
    * @throws {SignerError} If the key can't sign.
    */
-  async makeProof({ htm, htu, accessToken, nonce, supportedAlgorithms, signal }: ProofOptions): Promise<string> {
+  async makeProof({
+    htm,
+    htu,
+    exactHtu,
+    accessToken,
+    nonce,
+    supportedAlgorithms,
+    signal,
+  }: ProofOptions): Promise<string> {
     const header = this.#headerFor(supportedAlgorithms);
     const claims = {
       jti: newJti(),
       htm: normalizeMethod(htm),
-      htu: this.#targetOf(htu),
+      htu: exactHtu ? assertExactHtu(htu) : this.#targetOf(htu),
       iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
       // JSON.stringify omits undefined members.
       ath: accessToken === undefined ? undefined : this.#athOf(accessToken),
@@ -209,6 +222,11 @@ function targetUri(htu: string | URL): string {
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
   return url.origin + encodeNotAllowed(url.pathname);
+}
+
+function assertExactHtu(htu: unknown): string {
+  if (typeof htu === "string" && htu !== "") return htu;
+  throw new DPoPError("invalid-htu", "htu must be a non-empty string to be signed exactly as it is.");
 }
 
 function parseUrl(htu: string): URL | undefined {

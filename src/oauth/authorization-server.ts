@@ -7,6 +7,7 @@ import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
@@ -27,7 +28,7 @@ import { assertionAlgorithms, assertMetadata, supportedName } from "./server-met
 import type { TokenBinding } from "./token/token-request.js";
 
 /** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions {
+export interface ServerOptions extends EndpointOptions, HtuOption {
   /**
    * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
    * Default: `metadata.issuer`.
@@ -103,6 +104,7 @@ export class AuthorizationServer {
   constructor(options: ServerOptions) {
     const { clientAuth, metadata, certificate } = options;
     if (metadata) assertMetadata(metadata);
+    if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
     if (needsFetch !== undefined && !options.fetch)
@@ -128,7 +130,7 @@ export class AuthorizationServer {
     if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
     const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
-      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
+      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
         if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;

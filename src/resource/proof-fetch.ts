@@ -33,7 +33,7 @@ const TOKEN = /^(?:Bearer|DPoP)[ \t]+(.+)$/i;
 
 /**
  * Creates a `fetch` to pass to an OAuth library, such as openid-client. It adds a proof to each request with an access
- * token, which it sends with the scheme `DPoP`, and to each POSTed form without one. Any other request is passed on
+ * token, which it sends with the scheme `DPoP` by default, and to each POSTed form without one. Any other request is passed on
  * unchanged.
  *
  * Answers the challenges of both kinds of server: a call is sent again with a new proof, and a new client assertion,
@@ -64,8 +64,10 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const newCall = async (request: OutgoingRequest, accessToken: string | undefined) => {
     context.assertAllowedOrigin(request.url);
     rejectProof(request.headers);
-    if (accessToken !== undefined)
-      return new ProtectedRequest(context, resources, new TokenCredentials(prover, sourceOf(accessToken)), request);
+    if (accessToken !== undefined) {
+      const credentials = new TokenCredentials(prover, sourceOf(accessToken), options);
+      return new ProtectedRequest(context, resources, credentials, request);
+    }
     const form = await readForm(request, maxBufferedBody);
     const own = { request: form.request, credentials: new FormCredentials(mayHaveAssertion(form)) };
     const call = (await client?.authenticate(form, prover)) ?? own;

@@ -5,6 +5,7 @@
 import { encodeUrl } from "../dpop/encode-url.js";
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import type { HtuOption } from "../dpop/signed-htu.js";
 import { DPoPError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { parseObject } from "../oauth/http.js";
@@ -12,14 +13,14 @@ import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
-import { assertProver } from "./call-options.js";
+import { assertHtu, assertProver } from "./call-options.js";
 import { type Credentials, type ResponseHead, type ServerCache, serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
 import { type ResponseHeaders, relevantHeaders } from "./response-headers.js";
-import { sourceOf, TokenCredentials } from "./token-credentials.js";
+import { assertScheme, type SchemeOption, sourceOf, TokenCredentials } from "./token-credentials.js";
 
 /** Options of {@link proofSession}. */
-export interface ProofSessionOptions extends AllowedOrigins {
+export interface ProofSessionOptions extends AllowedOrigins, HtuOption, SchemeOption {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /** Whether to correct the prover's clock by the `Date` header of a server that rejected its proof. Default: true. */
@@ -53,7 +54,7 @@ export interface SessionResponse {
 export type ProofHeaders = {
   /** The proof. */
   dpop: string;
-  /** `DPoP` and the access token, if the request has one. */
+  /** The scheme and the access token, if the request has one. */
   authorization?: string;
 };
 
@@ -106,10 +107,13 @@ export interface ProofSession {
  * ```
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  */
-export function proofSession({ prover, adjustClock = true, ...origins }: ProofSessionOptions): ProofSession {
+export function proofSession(options: ProofSessionOptions): ProofSession {
+  const { prover, htu, adjustClock = true } = options;
   assertProver(prover);
-  const context = { prover, adjustClock };
-  const assertAllowedOrigin = originCheck(origins);
+  assertHtu(options);
+  assertScheme(options);
+  const context = { prover, htu, adjustClock };
+  const assertAllowedOrigin = originCheck(options);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
   return {
     request({ method, url, token }) {
@@ -117,7 +121,7 @@ export function proofSession({ prover, adjustClock = true, ...origins }: ProofSe
       assertAllowedOrigin(target.url);
       return token === undefined
         ? newAttempt(context, authorizationServers, new FormCredentials(false), target)
-        : newAttempt(context, resources, new TokenCredentials(prover, sourceOf(token)), target);
+        : newAttempt(context, resources, new TokenCredentials(prover, sourceOf(token), options), target);
     },
   };
 }
@@ -132,8 +136,8 @@ function newAttempt(
   return {
     url: target.url.href,
     async headers({ signal } = {}) {
-      const { proof, accessToken } = await attempts.next({ ...target, signal });
-      return { dpop: proof, ...(accessToken !== undefined && { authorization: `DPoP ${accessToken}` }) };
+      const { proof, authorization } = await attempts.next({ ...target, signal });
+      return { dpop: proof, ...(authorization !== undefined && { authorization }) };
     },
     canRetry: (response, options = {}) => attempts.canRetry(target.url, headOf(response), options),
   };

@@ -114,9 +114,9 @@ export class ProtectedRequest {
   async #sendOnce(): Promise<Response> {
     const { signal } = this.#request;
     const target = { method: this.#method, url: this.#url, signal };
-    const { proof, accessToken, form } = await this.#attempts.next(target);
+    const { proof, authorization, form } = await this.#attempts.next(target);
     this.#headers.set("dpop", proof);
-    if (accessToken !== undefined) this.#headers.set("authorization", `DPoP ${accessToken}`);
+    if (authorization !== undefined) this.#headers.set("authorization", authorization);
     signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     this.#response = await this.#context.fetch(this.#input, this.#requestInit(form));
     return this.#response;
