@@ -48,11 +48,18 @@ export interface ProverOptions extends SignOptions {
   /** Rejects an exportable key, or one in the wrong place, before the first proof. See {@link requireNonExportable}. */
   require?: KeyRequirement | undefined;
   /**
-   * Seconds. The largest clock correction that is accepted from the `Date` header of a server that rejected a proof.
-   * Default: 600. With 0, the clock is never corrected.
+   * Seconds. The largest clock correction, beyond `clockOffset`, that is accepted from the `Date` header of a server that
+   * rejected a proof. Default: 600. With 0, the clock is never corrected.
    */
   maxClockSkew?: number | undefined;
+  /**
+   * Seconds to add to the system time for `iat`, if this machine's clock is wrong and can't be corrected. A later correction
+   * by a server's `Date` replaces it. Default: 0.
+   */
+  clockOffset?: number | undefined;
 }
+
+type ClockOptions = Pick<ProverOptions, "maxClockSkew" | "clockOffset">;
 
 const DEFAULT_MAX_SKEW = 600; // seconds
 const MIN_SKEW = 5; // seconds
@@ -80,13 +87,15 @@ export class DPoPProver {
   readonly #algorithm: Algorithm;
   readonly #header: string;
   readonly #maxClockSkew: number;
-  #clockOffset = 0;
+  readonly #initialOffset: number;
+  #clockOffset: number;
   /** Caches the last token's hash and the last URL's target: most calls repeat those of the previous call. */
   #lastToken = { accessToken: "", ath: "" };
   #lastUrl = { htu: "", target: "" };
 
-  private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, maxClockSkew: number) {
-    this.#maxClockSkew = maxClockSkew;
+  private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, clock: ClockOptions) {
+    this.#maxClockSkew = clock.maxClockSkew ?? DEFAULT_MAX_SKEW;
+    this.#initialOffset = this.#clockOffset = assertSeconds(clock.clockOffset ?? 0);
     this.signer = signer;
     this.publicJwk = publicJwk;
     this.jkt = thumbprint(publicJwk);
@@ -103,12 +112,13 @@ export class DPoPProver {
    * Opens the signer's key and creates a prover for it.
    *
    * @throws {SignerError} If the key can't be opened, or doesn't meet `require`.
+   * @throws {DPoPError} With code `misconfigured` if `clockOffset` isn't a whole number.
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
-    const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = options;
+    const { require, signal } = options;
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { jwk, algorithm } = importPublicKey(await signer.publicJwk({ signal }));
-    return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, maxClockSkew);
+    return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, options);
   }
 
   /**
@@ -176,7 +186,8 @@ export class DPoPProver {
   adjustClock(date: string | null): boolean {
     const now = Date.now();
     const offset = Math.round((Date.parse(date ?? "") - now) / 1000);
-    if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < MIN_SKEW) return false;
+    const correction = Math.abs(offset - this.#initialOffset);
+    if (!(correction <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < MIN_SKEW) return false;
     this.#clockOffset = offset;
     return true;
   }
@@ -211,7 +222,8 @@ export class DPoPProver {
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
-    return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
+    const url = htu.replace(/[?#].*$/s, ""); // an exact htu may have a query
+    return { kind: "dpop", jti, htm, htu: url, jkt: this.jkt, uri: this.signer.uri };
   }
 }
 
@@ -244,6 +256,11 @@ function tokenHash(accessToken: string): string {
       "accessToken must consist of visible ASCII characters, without spaces or line breaks.",
     );
   return hash("sha256", accessToken, "base64url");
+}
+
+function assertSeconds(clockOffset: number): number {
+  if (Number.isSafeInteger(clockOffset)) return clockOffset;
+  throw new DPoPError("misconfigured", "clockOffset must be a whole number of seconds.");
 }
 
 function assertNonce(nonce: string): string {

@@ -22,6 +22,7 @@ import {
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { withProofHint } from "./proof-hint.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
@@ -136,7 +137,10 @@ export class AuthorizationServer {
         if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
       }
     });
-    if (!result.response.ok) throw errorResponse(url, result, redact);
+    if (!result.response.ok) {
+      const error = errorResponse(url, result, redact);
+      throw request.prover ? withProofHint(error, request.prover.clockOffset) : error;
+    }
     return { ...result, url, body: parseObject(result.text) };
   }
 
@@ -185,6 +189,8 @@ export class AuthorizationServer {
 }
 
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  const error = mayRejectProof(response.status) ? parseObject(text)?.error : undefined;
-  return formRejection(error, typeof auth === "object");
+  if (!mayRejectProof(response.status)) return { nonce: false, clock: false };
+  const { headers } = response;
+  const { nonce, clock } = formRejection({ headers, body: parseObject(text) }, typeof auth === "object");
+  return { nonce, clock };
 }

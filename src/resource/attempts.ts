@@ -3,7 +3,8 @@ import { ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { HtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
-import type { Credentials, ResponseHead, ServerCache } from "./credentials.js";
+import type { Credentials, Rejection, ResponseHead, ServerCache } from "./credentials.js";
+import { reportRejection } from "./report-rejection.js";
 
 /** What the attempts of all calls share. */
 export interface AttemptContext extends HtuOption {
@@ -64,10 +65,16 @@ export class Attempts {
    * @throws {DPoPError} With code `misconfigured` if the server doesn't list the key's algorithm.
    */
   async canRetry(url: URL, response: ResponseHead, { signal }: SignOptions): Promise<boolean> {
-    const { nonces, algorithms: listed } = this.#servers;
-    nonces.remember(url, response.headers);
+    this.#servers.nonces.remember(url, response.headers);
     const rejection = await this.#credentials.rejectionOf(response);
     if (rejection === undefined) return false;
+    const canRetry = await this.#canAnswer(url, response, rejection, { signal });
+    if (!canRetry) reportRejection(url, response, this.#context.prover);
+    return canRetry;
+  }
+
+  async #canAnswer(url: URL, response: ResponseHead, rejection: Rejection, { signal }: SignOptions): Promise<boolean> {
+    const { algorithms: listed } = this.#servers;
     const { nonce, token, algorithms } = rejection;
     const isListed = listed.remember(url, algorithms);
     const clock = this.#context.adjustClock && rejection.clock;

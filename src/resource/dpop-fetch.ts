@@ -7,10 +7,10 @@ import { type CallOptions, callContext } from "./call-options.js";
 import { serverCache } from "./credentials.js";
 import { outgoingRequest, signalOf } from "./outgoing-request.js";
 import { ProtectedRequest } from "./protected-request.js";
-import { sourceOf, TokenCredentials } from "./token-credentials.js";
+import { sourceOf, TokenCredentials, type TokenUse } from "./token-credentials.js";
 
 /** Options of {@link dpopFetch}. */
-export interface DPoPFetchOptions extends CallOptions {
+export interface DPoPFetchOptions extends CallOptions, TokenUse {
   /** An access token that is bound to the prover's key, or a source that renews it. */
   token: string | Token | TokenSource;
   /**
@@ -41,7 +41,7 @@ export interface DPoPFetchOptions extends CallOptions {
 export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
   const context = callContext(options);
   const { prover } = context;
-  const { scheme, replaceAuthorization = false } = options;
+  const { replaceAuthorization = false } = options;
   const source = sourceOf(options.token);
   const servers = serverCache(prover);
   return async (input: string | URL | Request, init: RequestInit = {}) =>
@@ -50,7 +50,7 @@ export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
       context.assertAllowedOrigin(request.url);
       if (replaceAuthorization) request.headers.delete("authorization");
       rejectHeaders(request.headers);
-      const credentials = new TokenCredentials(prover, source, { scheme });
+      const credentials = new TokenCredentials(prover, source, options);
       return new ProtectedRequest(context, servers, credentials, request).send();
     });
 }

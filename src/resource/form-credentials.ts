@@ -9,7 +9,6 @@ import type { AssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { addAssertion } from "../oauth/client-auth/private-key-jwt.js";
 import { formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
 import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
-import { readChallenge } from "./dpop-challenge.js";
 
 /** The client that {@link AssertedForm} signs assertions for. */
 export interface AssertedClient extends AssertionKey {
@@ -86,7 +85,6 @@ export class AssertedForm implements Credentials {
  */
 async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
   if (!mayRejectProof(response.status)) return undefined;
-  const challenge = readChallenge(response.headers);
-  const body = formRejection((await response.json())?.error, isSignedForCall);
-  return { ...challenge, nonce: challenge.nonce || body.nonce, clock: challenge.clock || body.clock, token: false };
+  const { headers } = response;
+  return { ...formRejection({ headers, body: await response.json() }, isSignedForCall), token: false };
 }

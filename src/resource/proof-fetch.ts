@@ -65,7 +65,7 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
     context.assertAllowedOrigin(request.url);
     rejectProof(request.headers);
     if (accessToken !== undefined) {
-      const credentials = new TokenCredentials(prover, sourceOf(accessToken), options);
+      const credentials = new TokenCredentials(prover, sourceOf(accessToken), { scheme: options.scheme });
       return new ProtectedRequest(context, resources, credentials, request);
     }
     const form = await readForm(request, maxBufferedBody);

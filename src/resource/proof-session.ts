@@ -17,10 +17,10 @@ import { assertHtu, assertProver } from "./call-options.js";
 import { type Credentials, type ResponseHead, type ServerCache, serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
 import { type ResponseHeaders, relevantHeaders } from "./response-headers.js";
-import { assertScheme, type SchemeOption, sourceOf, TokenCredentials } from "./token-credentials.js";
+import { assertScheme, sourceOf, TokenCredentials, type TokenUse } from "./token-credentials.js";
 
 /** Options of {@link proofSession}. */
-export interface ProofSessionOptions extends AllowedOrigins, HtuOption, SchemeOption {
+export interface ProofSessionOptions extends AllowedOrigins, HtuOption, TokenUse {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /** Whether to correct the prover's clock by the `Date` header of a server that rejected its proof. Default: true. */
@@ -46,7 +46,7 @@ export interface SessionResponse {
   status: number;
   /** The headers: a `Headers`, pairs, or an object of strings or lists of strings. */
   headers: ResponseHeaders;
-  /** The body, as text or parsed JSON. Only the error of an authorization server is read. */
+  /** The body, as text or parsed JSON. Only its error is read. */
   body?: unknown;
 }
 

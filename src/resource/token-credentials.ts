@@ -2,10 +2,11 @@
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
+import { proofChallenge } from "../oauth/proof-challenge.js";
+import { errorCodeOf, mayRejectProof } from "../oauth/proof-rejection.js";
 import { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import type { AttemptCredentials, AuthorizationScheme, Credentials, Rejection, ResponseHead } from "./credentials.js";
-import { readChallenge } from "./dpop-challenge.js";
 
 const NOT_BOUND =
   "The server issued a Bearer token, and nothing shows that it is bound to the prover's key: with the scheme DPoP, a " +
@@ -22,6 +23,15 @@ export interface SchemeOption {
   scheme?: AuthorizationScheme | undefined;
 }
 
+/** How an access token is sent, and when it is renewed. */
+export interface TokenUse extends SchemeOption {
+  /**
+   * Whether to renew the token after any 401 that doesn't name another reason, once per call: some servers reject an
+   * expired token without `invalid_token`. Default: false.
+   */
+  renewOn401?: boolean | undefined;
+}
+
 /** @throws {DPoPError} With code `misconfigured` if the scheme is neither of the two. */
 export function assertScheme({ scheme }: SchemeOption): void {
   if (scheme !== undefined && scheme !== "DPoP" && scheme !== "Bearer")
@@ -35,12 +45,14 @@ export class TokenCredentials implements Credentials {
   readonly #prover: DPoPProver;
   readonly #source: TokenSource;
   readonly #scheme: AuthorizationScheme | undefined;
+  readonly #renewOn401: boolean;
   #hasRenewedToken = false;
 
-  constructor(prover: DPoPProver, source: TokenSource, { scheme }: SchemeOption) {
+  constructor(prover: DPoPProver, source: TokenSource, { scheme, renewOn401 = false }: TokenUse) {
     this.#prover = prover;
     this.#source = source;
     this.#scheme = scheme;
+    this.#renewOn401 = renewOn401;
   }
 
   /** @throws {DPoPError} With code `invalid-access-token` if the token is bound to another key, or to none. */
@@ -60,7 +72,13 @@ export class TokenCredentials implements Credentials {
   }
 
   async rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
-    return response.status === 401 ? readChallenge(response.headers) : undefined;
+    const { status, headers } = response;
+    if (!mayRejectProof(status)) return undefined;
+    const challenge = proofChallenge(headers);
+    const nonce = challenge.nonce || (await asksForNonce(response));
+    if (status !== 401) return nonce || challenge.clock ? { ...challenge, nonce } : undefined;
+    const renews = this.#renewOn401 && !nonce && !challenge.other;
+    return { ...challenge, nonce, token: challenge.token || renews };
   }
 
   async renewToken(accessToken: string, options: SignOptions): Promise<boolean> {
@@ -69,6 +87,11 @@ export class TokenCredentials implements Credentials {
     this.#hasRenewedToken = next.accessToken !== accessToken;
     return this.#hasRenewedToken;
   }
+}
+
+/** Whether the body has the error that belongs into a challenge. Read only if the response has a nonce. */
+async function asksForNonce(response: ResponseHead): Promise<boolean> {
+  return response.headers.has("dpop-nonce") && errorCodeOf(await response.json()) === "use_dpop_nonce";
 }
 
 /**
