@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterAll(() => {
   client.close();
-  server.close();
+  return server.close();
 });
 
 const { path, requestSerialize, responseDeserialize } = HELLO;

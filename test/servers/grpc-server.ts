@@ -28,7 +28,7 @@ export interface GrpcServer {
   /** `OK`, or the error that the server responded with, of each call. */
   readonly results: string[];
   rotateNonce(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Starts the server, without TLS. */
@@ -60,7 +60,7 @@ export async function grpcServer(): Promise<GrpcServer> {
     rotateNonce: () => {
       nonce = newNonce();
     },
-    close: () => server.forceShutdown(),
+    close: async () => server.forceShutdown(),
   };
 }
 
