@@ -20,7 +20,7 @@ export interface SchemeOption {
    * that isn't bound to a key. `"DPoP"` is for a token that is bound, although the token response says otherwise. Default:
    * `DPoP`, and a token that was issued as an unbound Bearer token is rejected.
    */
-  scheme?: AuthorizationScheme | undefined;
+  scheme?: "DPoP" | "Bearer" | undefined;
 }
 
 /** How an access token is sent, and when it is renewed. */
