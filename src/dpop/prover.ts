@@ -11,9 +11,9 @@ import { type KeyRequirement, requireNonExportable } from "../keystore/require-n
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
-import { encodeNotAllowed } from "./encode-url.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
+import { assertExactHtu, targetUri } from "./target-uri.js";
 
 /** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
 export interface ProofOptions extends SignOptions {
@@ -224,28 +224,6 @@ export class DPoPProver {
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
     const url = htu.replace(/[?#].*$/s, ""); // an exact htu may have a query
     return { kind: "dpop", jti, htm, htu: url, jkt: this.jkt, uri: this.signer.uri };
-  }
-}
-
-function targetUri(htu: string | URL): string {
-  const url = htu instanceof URL ? htu : parseUrl(htu);
-  if (url?.protocol !== "https:" && url?.protocol !== "http:")
-    throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
-  if (url.username || url.password)
-    throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
-  return url.origin + encodeNotAllowed(url.pathname);
-}
-
-function assertExactHtu(htu: unknown): string {
-  if (typeof htu === "string" && htu !== "") return htu;
-  throw new DPoPError("invalid-htu", "htu must be a non-empty string to be signed exactly as it is.");
-}
-
-function parseUrl(htu: string): URL | undefined {
-  try {
-    return new URL(htu);
-  } catch {
-    return undefined;
   }
 }
 
