@@ -13,7 +13,8 @@ import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
-import { assertExactHtu, targetUri } from "./target-uri.js";
+import { assertExactHtu } from "./signed-htu.js";
+import { targetUri } from "./target-uri.js";
 
 /** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
 export interface ProofOptions extends SignOptions {

@@ -1,4 +1,5 @@
 /** The `htu` of a proof for a server that compares it with another URL than the one that the client requests. */
+import { DPoPError } from "../errors.js";
 import type { ProofOptions } from "./prover.js";
 
 /** The option `htu`. */
@@ -27,4 +28,14 @@ export function signedHtu(url: URL, { htu }: HtuOption): Pick<ProofOptions, "htu
   copy.hash = "";
   const signed = htu(copy);
   return { htu: signed, exactHtu: !(signed instanceof URL) };
+}
+
+/**
+ * Returns an `htu` that is signed as it is.
+ *
+ * @throws {DPoPError} With code `invalid-htu` if it isn't a non-empty string.
+ */
+export function assertExactHtu(htu: unknown): string {
+  if (typeof htu === "string" && htu !== "") return htu;
+  throw new DPoPError("invalid-htu", "htu must be a non-empty string to be signed exactly as it is.");
 }

@@ -16,16 +16,6 @@ export function targetUri(htu: string | URL): string {
   return url.origin + encodeNotAllowed(url.pathname);
 }
 
-/**
- * Returns an `htu` that is signed as it is.
- *
- * @throws {DPoPError} With code `invalid-htu` if it isn't a non-empty string.
- */
-export function assertExactHtu(htu: unknown): string {
-  if (typeof htu === "string" && htu !== "") return htu;
-  throw new DPoPError("invalid-htu", "htu must be a non-empty string to be signed exactly as it is.");
-}
-
 function parseUrl(htu: string): URL | undefined {
   try {
     return new URL(htu);
