@@ -48,6 +48,7 @@ export type {
   Signer,
   SignOptions,
 } from "./keystore/signer.js";
+export type { AccessChallenge } from "./oauth/access-challenge.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
 export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
 export {
@@ -107,6 +108,7 @@ export {
   type SessionRequest,
   type SessionResponse,
 } from "./resource/proof-session.js";
+export { readChallenge } from "./resource/read-challenge.js";
 export {
   fetchResourceMetadata,
   type ResourceMetadata,
@@ -124,4 +126,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, SignatureTrace, TokenTrace } from "./tracing.js";

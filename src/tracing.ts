@@ -5,10 +5,13 @@
  * - `hardproof.signature`: One DPoP proof, client assertion or request object; {@link SignatureTrace}.
  * - `hardproof.token`: One call that requests a token, including its retries; {@link TokenTrace}.
  *
- * Each has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
+ * - `hardproof.rejection`: A response to a request with a proof that was returned although the server rejected the proof or
+ *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
+ *
+ * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
  * object.
  */
-import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
+import { type Channel, channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
 interface Outcome {
   /** Milliseconds. Set when the operation has ended. */
@@ -55,6 +58,22 @@ export interface TokenTrace extends Outcome {
   statusCode?: number;
 }
 
+/** Message of the channel `hardproof.rejection`. */
+export interface RejectionTrace {
+  /** The URL of the request, without its query. */
+  readonly url: string;
+  /** The HTTP status of the response. */
+  readonly statusCode: number;
+  /** The error code of the challenge, if there is one. */
+  readonly error: string | undefined;
+  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
+  readonly jkt: string;
+  /** What may help: to check the clock, or to set the option `htu`. `undefined` if nothing indicates a cause. */
+  readonly hint: string | undefined;
+}
+
+/** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */
+export const rejectionChannel: Channel = channel("hardproof.rejection");
 /** Publishes each DPoP proof, client assertion and request object. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
 /** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */

@@ -3,6 +3,7 @@
 import { algorithmNamed, nameFor } from "../jose/find-algorithm.js";
 import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
+import { type HtuOption, signedHtu } from "./signed-htu.js";
 
 /** Why a server rejected a proof, according to its response. */
 export interface ProofRejection {
@@ -26,12 +27,14 @@ interface LastProof {
 export class ProofRetry {
   readonly #prover: DPoPProver;
   readonly #nonces: NonceCache;
+  readonly #htu: HtuOption;
   readonly #retried = new Set<keyof ProofRejection>();
   #last: LastProof | undefined;
 
-  constructor(prover: DPoPProver, nonces: NonceCache) {
+  constructor(prover: DPoPProver, nonces: NonceCache, htu: HtuOption) {
     this.#prover = prover;
     this.#nonces = nonces;
+    this.#htu = htu;
   }
 
   /**
@@ -47,7 +50,7 @@ export class ProofRetry {
       this.#last = { url, nonce: current, clockOffset: this.#prover.clockOffsetFor(url), alg };
       return current;
     };
-    return this.#prover.makeProof({ ...target, nonce });
+    return this.#prover.makeProof({ ...target, ...signedHtu(url, this.#htu), requestUrl: url, nonce });
   }
 
   /**

@@ -16,6 +16,7 @@ import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
 import { assertKnown, claimMembers, headerMembers, type ProofMembers } from "./proof-extras.js";
 import { ServerClocks } from "./server-clocks.js";
+import { assertExactHtu } from "./signed-htu.js";
 import { originOf, type Target, targetUri } from "./target-uri.js";
 
 /** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
@@ -25,8 +26,21 @@ export interface ProofOptions extends SignOptions {
    * upper case, as `fetch` sends them. Any other method is signed unchanged: `fetch` sends `patch` in lower case.
    */
   htm: string;
-  /** The request's absolute `http:` or `https:` URL. Its query and fragment are removed. */
+  /**
+   * The request's absolute `http:` or `https:` URL. Its query and fragment are removed, and characters that RFC 3986
+   * doesn't allow, such as `|`, are percent-encoded: send the URL in the same form.
+   */
   htu: string | URL;
+  /**
+   * Signs `htu` exactly as it is, even if it isn't a URL: for a server that compares it with another URL than the one that
+   * is requested.
+   */
+  exactHtu?: boolean | undefined;
+  /**
+   * The URL that is requested, if `htu` differs from it. It chooses the server's clock: see {@link DPoPProver.adjustClock}.
+   * Default: `htu`.
+   */
+  requestUrl?: string | URL | undefined;
   /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
   accessToken?: string | undefined;
   /** The latest `DPoP-Nonce` of the server. A function is called when the store is ready to sign. */
@@ -47,8 +61,8 @@ export interface ProverOptions extends SignOptions {
   /** Rejects an exportable key, or one in the wrong place, before the first proof. See {@link requireNonExportable}. */
   require?: KeyRequirement | undefined;
   /**
-   * Seconds. The largest clock correction that is accepted from the `Date` header of a server that rejected a proof.
-   * Default: 600. With 0, the clock is never corrected.
+   * Seconds. The largest clock correction, beyond `clockOffset`, that is accepted from the `Date` header of a server that
+   * rejected a proof. Default: 600. With 0, the clock is never corrected.
    */
   maxClockSkew?: number | undefined;
   /**
@@ -56,7 +70,14 @@ export interface ProverOptions extends SignOptions {
    * that takes too long as well, the call fails with code `timeout`. Default: 5.
    */
   maxProofAge?: number | undefined;
+  /**
+   * Seconds to add to the system time for `iat`, if this machine's clock is wrong and can't be corrected. A later correction
+   * by a server's `Date` replaces it for that server. Default: 0.
+   */
+  clockOffset?: number | undefined;
 }
+
+type ClockOptions = Pick<ProverOptions, "maxClockSkew" | "clockOffset">;
 
 const DEFAULT_MAX_SKEW = 600; // seconds
 const DEFAULT_MAX_AGE = 5; // seconds
@@ -91,7 +112,7 @@ export class DPoPProver {
 
   private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, options: ProverOptions) {
     const { maxClockSkew = DEFAULT_MAX_SKEW, maxProofAge = DEFAULT_MAX_AGE } = options;
-    this.#clocks = new ServerClocks(maxClockSkew);
+    this.#clocks = new ServerClocks(maxClockSkew, assertSeconds(options.clockOffset ?? 0));
     this.#maxAge = maxProofAge;
     this.signer = signer;
     this.publicJwk = publicJwk;
@@ -109,7 +130,8 @@ export class DPoPProver {
    * Opens the signer's key and creates a prover for it.
    *
    * @throws {SignerError} If the key can't be opened, or doesn't meet `require`.
-   * @throws {DPoPError} With code `misconfigured` if `maxProofAge` isn't a number above 0.
+   * @throws {DPoPError} With code `misconfigured` if `maxProofAge` isn't a number above 0, or `clockOffset` isn't
+   *   a whole number.
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
     const { require, signal, maxProofAge = DEFAULT_MAX_AGE } = assertObject(options, "The options of the prover");
@@ -156,11 +178,12 @@ export class DPoPProver {
    */
   async makeProof(options: ProofOptions): Promise<string> {
     const { htm, htu, accessToken, nonce, supportedAlgorithms, signal, ...more } = assertProofOptions(options);
-    const { header: extraHeader, claims: extraClaims, ...unknown } = more;
+    const { header: extraHeader, claims: extraClaims, exactHtu = false, requestUrl, ...unknown } = more;
     assertKnown(unknown);
     const header = this.#headerFor(supportedAlgorithms, headerMembers(extraHeader));
     const additional = claimMembers(extraClaims);
-    const { target, origin } = this.#targetOf(htu);
+    const { target, origin: signedOrigin } = exactHtu ? exactTarget(htu) : this.#targetOf(htu);
+    const origin = requestUrl === undefined ? signedOrigin : originOf(requestUrl);
     const request = { jti: newJti(), htm: normalizeMethod(htm), htu: target };
     const ath = accessToken === undefined ? undefined : this.#athOf(accessToken);
     if (typeof nonce === "string") assertNonce(nonce);
@@ -231,7 +254,8 @@ export class DPoPProver {
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
-    return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
+    const url = htu.replace(/[?#].*$/s, ""); // an exact htu may have a query
+    return { kind: "dpop", jti, htm, htu: url, jkt: this.jkt, uri: this.signer.uri };
   }
 }
 
@@ -253,10 +277,21 @@ function tokenHash(accessToken: string): string {
   return hash("sha256", accessToken, "base64url");
 }
 
+/** An exact `htu` may not be a URL: its proof then has the clock of servers without a correction of their own. */
+function exactTarget(htu: string | URL): Target {
+  const target = assertExactHtu(htu);
+  return { target, origin: URL.canParse(target) ? new URL(target).origin : "" };
+}
+
 function currentNonce(nonce: ProofOptions["nonce"]): string | undefined {
   if (typeof nonce !== "function") return nonce;
   const current = nonce();
   return current === undefined ? undefined : assertNonce(current);
+}
+
+function assertSeconds(clockOffset: number): number {
+  if (Number.isSafeInteger(clockOffset)) return clockOffset;
+  throw new DPoPError("misconfigured", "clockOffset must be a whole number of seconds.");
 }
 
 function assertNonce(nonce: string): string {

@@ -1,5 +1,6 @@
 /** The URL that a proof is for, and its server. */
 import { DPoPError } from "../errors.js";
+import { encodeNotAllowed } from "./encode-url.js";
 
 /** The URL of a proof, and the origin of its server. */
 export interface Target {
@@ -8,7 +9,8 @@ export interface Target {
 }
 
 /**
- * Returns what a proof contains of a URL: all but its query and fragment (RFC 9449 §4.2).
+ * Returns what a proof contains of a URL: all but its query and fragment (RFC 9449 §4.2), in the form that
+ * RFC 3986 allows.
  *
  * @throws {DPoPError} With code `invalid-htu`.
  */
@@ -19,7 +21,7 @@ export function targetUri(htu: string | URL): Target {
   if (url.username || url.password)
     throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
   const { origin } = url;
-  return { target: origin + url.pathname, origin };
+  return { target: origin + encodeNotAllowed(url.pathname), origin };
 }
 
 /**

@@ -3,9 +3,11 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
@@ -25,13 +27,14 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
+import { withProofHint } from "./proof-hint.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 import type { TokenBinding } from "./token/token-request.js";
 
 /** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions {
+export interface ServerOptions extends EndpointOptions, HtuOption {
   /**
    * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
    * Default: `metadata.issuer`.
@@ -111,6 +114,7 @@ export class AuthorizationServer {
     if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
     if (clientAuth !== undefined) assertClientAuth(clientAuth);
     assertFetch(options.fetch);
+    if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
     if (needsFetch !== undefined && !options.fetch)
@@ -128,7 +132,7 @@ export class AuthorizationServer {
    * @throws {SignerError} If a key can't sign.
    */
   async post(request: EndpointRequest): Promise<SuccessResponse> {
-    const url = this.endpoints.url(request.endpoint);
+    const url = encodeUrl(this.endpoints.url(request.endpoint));
     assertString(request.client.clientId, "clientId");
     const { metadata, profile, clientAuth } = this.#options;
     if (request.prover) this.assertSupported(request.prover);
@@ -136,13 +140,16 @@ export class AuthorizationServer {
     const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
       await assertProfiledRequest(profile, clientAuth, { ...request, signal });
       const auth = chooseAuth(clientAuth, request.client, metadata);
-      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
+      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
         if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
       }
     });
-    if (!result.response.ok) throw errorResponse(url, result, redact);
+    if (!result.response.ok) {
+      const error = errorResponse(url, result, redact);
+      throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
+    }
     return { ...result, url, body: parseObject(result.text) };
   }
 
@@ -213,6 +220,8 @@ export class AuthorizationServer {
 }
 
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  const error = mayRejectProof(response.status) ? parseObject(text)?.error : undefined;
-  return formRejection(error, typeof auth === "object");
+  if (!mayRejectProof(response.status)) return { nonce: false, clock: false };
+  const { headers } = response;
+  const { nonce, clock } = formRejection({ headers, body: parseObject(text) }, typeof auth === "object");
+  return { nonce, clock };
 }

@@ -1,5 +1,6 @@
 /** Error responses of an authorization server (RFC 6749 §5.2) as {@link OAuthError}. */
 import { OAuthError } from "../errors.js";
+import { accessChallenge } from "./access-challenge.js";
 import { ERROR_CODES } from "./error-codes.js";
 import { displayUrl, type HttpResponse, parseObject } from "./http.js";
 import type { Redact } from "./redact.js";
@@ -17,7 +18,7 @@ const MAX_CHARACTERS = 500;
  * @param redact - Removes the request's secrets, which a server may repeat in its response.
  */
 export function errorResponse(url: URL, { response, text }: HttpResponse, redact: Redact = (text) => text): OAuthError {
-  const body = parseError(parseObject(text), text);
+  const body = parseError(parseObject(text), response.headers, text);
   const error = ERROR_CODES.has(body.error) ? body.error : redact(body.error);
   const errorDescription = body.description === null ? null : redact(body.description);
   const message = `${displayUrl(url)} responded with status ${response.status}: ${errorText(error, errorDescription)}`;
@@ -30,12 +31,14 @@ export function errorText(error: string, errorDescription: string | null): strin
   return text.replace(/\p{Cc}+/gu, " ").slice(0, MAX_CHARACTERS);
 }
 
-/** Reads the format of RFC 6749 §5.2, `{"error":{"code","message"}}`, or a body that isn't JSON. */
-function parseError(body: Record<string, unknown> | undefined, text: string): ErrorBody {
+/** Reads the format of RFC 6749 §5.2, `{"error":{"code","message"}}`, a challenge, or a body that isn't JSON. */
+function parseError(body: Record<string, unknown> | undefined, headers: Headers, text: string): ErrorBody {
   const { error } = body ?? {};
   if (typeof error === "string" && error !== "") return { error, description: stringOrNull(body?.error_description) };
   if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string")
     return { error: error.code, description: "message" in error ? stringOrNull(error.message) : null };
+  const challenge = accessChallenge(headers);
+  if (challenge?.error) return { error: challenge.error, description: challenge.errorDescription };
   return { error: "token_request_failed", description: stringOrNull(body?.error_description) ?? (text || null) };
 }
 

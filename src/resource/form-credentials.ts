@@ -10,7 +10,6 @@ import { addAssertion } from "../oauth/client-auth/private-key-jwt.js";
 import { correctedTime } from "../oauth/corrected-time.js";
 import { formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
 import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
-import { readChallenge } from "./dpop-challenge.js";
 
 /** The client that {@link AssertedForm} signs assertions for. */
 export interface AssertedClient extends AssertionKey {
@@ -95,7 +94,6 @@ export class AssertedForm implements Credentials {
  */
 async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
   if (!mayRejectProof(response.status)) return undefined;
-  const challenge = readChallenge(response.headers);
-  const body = formRejection((await response.json())?.error, isSignedForCall);
-  return { ...challenge, nonce: challenge.nonce || body.nonce, clock: challenge.clock || body.clock, token: false };
+  const { headers } = response;
+  return { ...formRejection({ headers, body: await response.json() }, isSignedForCall), token: false };
 }

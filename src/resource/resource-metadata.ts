@@ -8,7 +8,7 @@ import { deepFreeze } from "../oauth/server-metadata.js";
 import { parseServerUrl, type UrlTrust } from "../oauth/server-url.js";
 import { resourceMetadataUrl } from "../oauth/well-known.js";
 import { fetchFirstDocument } from "../oauth/well-known-document.js";
-import { parseChallenges } from "./www-authenticate.js";
+import { parseChallenges } from "../oauth/www-authenticate.js";
 
 /**
  * Protected resource metadata (RFC 9728 §2). Only the members that Hardproof uses are typed; all others are unchanged.

@@ -8,8 +8,9 @@ import { OAuthError } from "../errors.js";
 import { assertObject, misconfigured } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
+import { ScopedTokenSource } from "./scoped-token-source.js";
 import type { SourceBinding } from "./source-binding.js";
-import { type ExpiringToken, type RenewalOptions, TokenRenewal } from "./token-renewal.js";
+import { type ExpiringToken, type RenewalOptions, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
 
 /** Options of {@link tokenSource}. */
 export type TokenSourceOptions = SourceOptions & SourceBinding;
@@ -31,6 +32,11 @@ export interface SourceOptions extends RenewalOptions {
 export interface GetTokenOptions {
   /** Stops this caller from waiting. Doesn't abort the token request, which other callers may share. */
   signal?: AbortSignal | undefined;
+  /**
+   * Scopes that the token needs besides those of the source: a challenge with `insufficient_scope` names them. The source
+   * requests a token for all of them, and keeps it in addition to the others. Only a repeatable grant can get more scope.
+   */
+  scope?: string | readonly string[] | null | undefined;
 }
 
 /** A source of access tokens. See {@link tokenSource}. */
@@ -77,7 +83,9 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
   const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = assertSourceOptions(options);
   if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
-  return new CachingTokenSource(new TokenRenewal(options), margin, jitter, options.backoff);
+  const create = (renewal: TokenRenewalOptions) =>
+    new CachingTokenSource(new TokenRenewal(renewal), margin, jitter, options.backoff);
+  return new ScopedTokenSource(options, create(options), (scope) => create({ ...options, scope, token: undefined }));
 }
 
 /** Checks what the source needs later, since its first token may be requested much later than it is created. */

@@ -183,3 +183,11 @@ it("returns the challenge of a body to undici's fetch, which sends each as a str
   rs.rotateNonce();
   expect((await fetch(rs.url, { dispatcher })).status).toBe(200);
 });
+
+it("answers a challenge with status 400", async () => {
+  const stub = await stubServer();
+  const challenge = { "www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "n1" };
+  stub.respondWith((...args) => (args[2] === 1 ? respond(400, challenge) : respond(200))(...args));
+  expect((await call(newDispatcher(), {}, stub.origin)).status).toBe(200);
+  await stub.close();
+});
