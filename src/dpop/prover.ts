@@ -77,8 +77,6 @@ export interface ProverOptions extends SignOptions {
   clockOffset?: number | undefined;
 }
 
-type ClockOptions = Pick<ProverOptions, "maxClockSkew" | "clockOffset">;
-
 const DEFAULT_MAX_SKEW = 600; // seconds
 const DEFAULT_MAX_AGE = 5; // seconds
 

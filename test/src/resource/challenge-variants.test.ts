@@ -24,14 +24,14 @@ describe("a DPoP challenge with status 400, as of Okta's API", () => {
   it("is answered with the server's time", async () => {
     inTurn(respond(400, { "www-authenticate": 'DPoP error="invalid_dpop_proof"', date: dateIn(90) }), ok);
     expect(await statusOf()).toBe(200);
-    expect(stub.prover.clockOffset).toBeGreaterThan(80);
+    expect(stub.prover.clockOffsetFor(url)).toBeGreaterThan(80);
   });
 
   it("isn't seen in a 400 of the application, whatever the server lists", async () => {
     inTurn(respond(400, { "www-authenticate": 'DPoP algs="ES512"', "dpop-nonce": "n1", date: dateIn(90) }));
     expect(await statusOf()).toBe(400);
     expect(server.requests).toHaveLength(1);
-    expect(stub.prover.clockOffset).toBe(0);
+    expect(stub.prover.clockOffsetFor(url)).toBe(0);
   });
 });
 
@@ -66,7 +66,7 @@ describe("invalid_token because of the proof's time, as of Keycloak", () => {
     inTurn(challenge("invalid_token", { date: dateIn(60) }), ok);
     expect(await statusOf()).toBe(200);
     expect(server.requests).toHaveLength(2);
-    expect(stub.prover.clockOffset).toBeGreaterThan(50);
+    expect(stub.prover.clockOffsetFor(url)).toBeGreaterThan(50);
   });
 
   it("renews the token if the server's time is the same, or didn't help", async () => {
@@ -84,7 +84,7 @@ describe("invalid_token because of the proof's time, as of Keycloak", () => {
     expect(await statusOf()).toBe(401);
     inTurn(challenge("invalid_token", { date: dateIn(60) }));
     expect(await statusOf({ adjustClock: false })).toBe(401);
-    expect(stub.prover.clockOffset).toBe(0);
+    expect(stub.prover.clockOffsetFor(url)).toBe(0);
   });
 });
 
