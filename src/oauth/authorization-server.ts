@@ -76,10 +76,13 @@ export interface SuccessResponse extends HttpResponse {
   readonly url: URL;
   /** The parsed body. `undefined` if it isn't a JSON object. */
   readonly body: Record<string, unknown> | undefined;
+  /** When the request was sent, in milliseconds since 1970: the earliest time at which a lifetime may have begun. */
+  readonly sentAt: number;
 }
 
 interface Attempt {
   readonly result: HttpResponse;
+  readonly sentAt: number;
   readonly redact: Redact;
 }
 
@@ -126,7 +129,7 @@ export class AuthorizationServer {
     const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);
     if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
+    const { result, redact, sentAt } = await withTimeLimit(limit, async ({ signal }) => {
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
@@ -134,7 +137,7 @@ export class AuthorizationServer {
       }
     });
     if (!result.response.ok) throw errorResponse(url, result, redact);
-    return { ...result, url, body: parseObject(result.text) };
+    return { ...result, url, body: parseObject(result.text), sentAt };
   }
 
   /**
@@ -174,10 +177,11 @@ export class AuthorizationServer {
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
     const allHeaders = { ...secretHeaders, accept: "application/json", "content-type": FORM };
     const init = { method: "POST", headers: allHeaders, body: form.toString(), signal: signal ?? null };
+    const sentAt = Date.now();
     const result = await send(url, init, this.#options.fetch ?? fetch);
     this.#nonces.remember(url, result.response.headers);
     request.onStatus?.(result.response.status);
-    return { result, redact: redactor({ form, headers: secretHeaders, secrets }) };
+    return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
   }
 }
 

@@ -24,7 +24,7 @@ import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
 import type { ExpectedBinding } from "./token/binding.js";
 import { requestToken, type TokenDetails } from "./token/request-token.js";
-import { Token } from "./token/token.js";
+import { type Token, withState } from "./token/token.js";
 import {
   type AnyTokenRequest,
   assertTokenRequest,
@@ -174,7 +174,7 @@ export class OAuthClient {
     const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
     const token = await this.#getToken(tokenRequest, { idToken: { required: false, previous } });
     const idTokenClaims = token.idTokenClaims ?? previous;
-    return new Token(token.raw, token.accessToken, token.refreshToken ?? refreshToken, idTokenClaims);
+    return withState(token, { refreshToken: token.refreshToken ?? refreshToken, idTokenClaims });
   }
 
   /**

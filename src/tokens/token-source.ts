@@ -8,7 +8,7 @@ import { OAuthError } from "../errors.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
 import type { SourceBinding } from "./source-binding.js";
-import { type ExpiringToken, type RenewalOptions, TokenRenewal } from "./token-renewal.js";
+import { type RenewalOptions, TokenRenewal } from "./token-renewal.js";
 
 /** Options of {@link tokenSource}. */
 export type TokenSourceOptions = SourceOptions & SourceBinding;
@@ -89,6 +89,8 @@ class CachingTokenSource implements TokenSource {
   readonly #rejections: Backoff;
   #cached: CachedToken | undefined;
   #inFlight: Promise<Token> | undefined;
+  /** An access token that was rejected before this source had one, such as that of the process before. */
+  #rejected: string | undefined;
   #lastError: unknown;
 
   constructor(renewal: TokenRenewal, margin: number, jitter: number, backoff: BackoffOptions | undefined) {
@@ -119,7 +121,10 @@ class CachingTokenSource implements TokenSource {
       this.#rejections.recordFailure();
       cached.renewAt = cached.expiresAt = 0;
     }
-    return this.token({ signal });
+    if (!cached) this.#rejected = accessToken;
+    const token = await this.token({ signal });
+    // A request that was in flight before may have loaded the rejected token from the store.
+    return cached || token.accessToken !== accessToken ? token : this.renew(rejected, { signal });
   }
 
   /** Shares one renewal among concurrent callers. */
@@ -134,10 +139,10 @@ class CachingTokenSource implements TokenSource {
     const { token, expiresAt } = this.#cached ?? {};
     if (expiresAt !== 0) this.#rejections.reset();
     try {
-      const next = await this.#renewal.next(token?.accessToken);
+      const next = await this.#renewal.next(token?.accessToken ?? this.#rejected);
       this.#failures.reset();
       this.#cached = this.#withRenewalTime(next);
-      return next.token;
+      return next;
     } catch (reason) {
       this.#failures.recordFailure(retryAfter(reason));
       this.#lastError = reason;
@@ -145,9 +150,11 @@ class CachingTokenSource implements TokenSource {
     }
   }
 
-  #withRenewalTime({ token, expiresAt }: ExpiringToken): CachedToken {
+  #withRenewalTime(token: Token): CachedToken {
+    const { expiresAt, expiresIn } = token;
     if (expiresAt === null) return { token, expiresAt: Number.POSITIVE_INFINITY, renewAt: Number.POSITIVE_INFINITY };
-    const margin = Math.min(this.#margin, (token.expiresIn ?? 0) * 250);
+    const lifetime = expiresIn === null ? expiresAt - Date.now() : expiresIn * 1000;
+    const margin = Math.min(this.#margin, lifetime / 4);
     return { token, expiresAt, renewAt: expiresAt - margin * (1 + this.#jitter * Math.random()) };
   }
 }

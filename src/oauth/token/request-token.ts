@@ -6,7 +6,7 @@ import { type ExpectedIdToken, expectedIdToken } from "../server-jwt/expected-id
 import { verifyIdToken } from "../server-jwt/id-token.js";
 import type { ServerJwts } from "../server-jwt/server-jwts.js";
 import type { ExpectedBinding } from "./binding.js";
-import { Token } from "./token.js";
+import { type Token, withState } from "./token.js";
 import { type AnyTokenRequest, tokenForm } from "./token-request.js";
 import { parseTokenResponse } from "./token-response.js";
 
@@ -48,7 +48,7 @@ export async function requestToken(
     signal,
     onStatus,
   });
-  const token = parseTokenResponse(response, binding);
+  const token = parseTokenResponse(response, binding, correctedTime(prover) - Math.floor(Date.now() / 1000));
   return idToken ? withIdToken(token, jwts, request, { ...idToken, response: response.response }) : token;
 }
 
@@ -59,11 +59,12 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 
 /** Verifies the ID token of the response. */
 async function withIdToken(
-  { raw, accessToken, refreshToken }: Token,
+  token: Token,
   jwts: ServerJwts,
   { clientId, dpopProver }: AnyTokenRequest,
   idToken: ExpectedIdToken & { response: Response },
 ): Promise<Token> {
+  const { raw, accessToken } = token;
   const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver) };
-  return new Token(raw, accessToken, refreshToken, await verifyIdToken(jwts, raw.id_token, context));
+  return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
 }
