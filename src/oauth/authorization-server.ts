@@ -15,6 +15,7 @@ import {
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
+  defaultAuthRemedy,
   usesCertificate,
 } from "./client-auth/client-auth.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
@@ -33,8 +34,8 @@ export interface ServerOptions extends EndpointOptions {
    */
   issuer?: string | undefined;
   /**
-   * How the client authenticates. Default: with a client secret `client_secret_post`, or `client_secret_basic` if the
-   * server's metadata allows only that; without a secret `none`.
+   * How the client authenticates. Default: with a client secret `client_secret_basic` if the server's metadata lists it or
+   * has no list, otherwise `client_secret_post`, also without metadata; without a secret `none`.
    */
   clientAuth?: ClientAuth | undefined;
   /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
@@ -136,7 +137,9 @@ export class AuthorizationServer {
         if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
       }
     });
-    if (!result.response.ok) throw errorResponse(url, result, redact);
+    const remedy = (error: string, status: number) =>
+      isClientRefused(error, status) ? defaultAuthRemedy(this.#options.clientAuth, auth) : undefined;
+    if (!result.response.ok) throw errorResponse(url, result, redact, remedy);
     return { ...result, url, body: parseObject(result.text), sentAt };
   }
 
@@ -183,6 +186,11 @@ export class AuthorizationServer {
     request.onStatus?.(result.response.status);
     return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
   }
+}
+
+/** Some servers refuse a client by the status alone. */
+function isClientRefused(error: string, status: number): boolean {
+  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
 }
 
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {

@@ -15,19 +15,31 @@ const MAX_CHARACTERS = 500;
  * Creates the error for a response without status 2xx.
  *
  * @param redact - Removes the request's secrets, which a server may repeat in its response.
+ * @param remedy - Returns what to do about an error, as the end of the message.
  */
-export function errorResponse(url: URL, { response, text }: HttpResponse, redact: Redact = (text) => text): OAuthError {
+export function errorResponse(
+  url: URL,
+  { response, text }: HttpResponse,
+  redact: Redact = (text) => text,
+  remedy: (error: string, status: number) => string | undefined = () => undefined,
+): OAuthError {
   const body = parseError(parseObject(text), text);
   const error = ERROR_CODES.has(body.error) ? body.error : redact(body.error);
   const errorDescription = body.description === null ? null : redact(body.description);
   const message = `${displayUrl(url)} responded with status ${response.status}: ${errorText(error, errorDescription)}`;
-  return new OAuthError("refused", message, { error, errorDescription, response });
+  const advice = remedy(error, response.status);
+  const fullMessage = advice === undefined ? message : `${endSentence(message)} ${advice}`;
+  return new OAuthError("refused", fullMessage, { error, errorDescription, response });
 }
 
 /** Formats a server's error for a message, on one line of limited length. */
 export function errorText(error: string, errorDescription: string | null): string {
   const text = errorDescription ? `${error}, ${errorDescription}` : error;
   return text.replace(/\p{Cc}+/gu, " ").slice(0, MAX_CHARACTERS);
+}
+
+function endSentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** Reads the format of RFC 6749 §5.2, `{"error":{"code","message"}}`, or a body that isn't JSON. */

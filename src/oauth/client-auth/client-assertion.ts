@@ -4,7 +4,7 @@ import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
-import { misconfigured } from "../assert.js";
+import { assertString, misconfigured } from "../assert.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -42,6 +42,18 @@ const LIFETIME = 60; // seconds
 export function assertSigner(signer: Signer, name: string): void {
   if (typeof signer?.sign !== "function" || typeof signer.publicJwk !== "function")
     throw misconfigured(`${name} must be a Signer.`);
+}
+
+/**
+ * Checks the key of an option.
+ *
+ * @throws {OAuthError} With code `misconfigured`, naming the option, if there isn't a signer, or another member has the
+ *   wrong type.
+ */
+export function assertKey(key: AssertionKey, name: string): void {
+  if (typeof key !== "object" || key === null) throw misconfigured(`${name} must be an object with a signer.`);
+  assertSigner(key.signer, `${name}.signer`);
+  if (key.keyId != null) assertString(key.keyId, `${name}.keyId`);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
-import { type AssertionKey, signAssertion } from "./client-assertion.js";
+import { type AssertionKey, assertKey, signAssertion } from "./client-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
 export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | CertificateAuth | PrivateKeyJwt;
@@ -58,9 +58,9 @@ const NAMED_METHODS = ["client_secret_post", "client_secret_basic", "none", ...C
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
- * Chooses the authentication method and checks it. The default with a secret is `client_secret_post`, or
- * `client_secret_basic` if the server's metadata allows only that, or has no list (RFC 8414 §2). The default without a
- * secret is `none`.
+ * Chooses the authentication method and checks it. The default with a secret is `client_secret_basic` if the server's
+ * metadata lists it or has no list (RFC 8414 §2), otherwise `client_secret_post`: also if the metadata isn't known. The
+ * default without a secret is `none`.
  *
  * @param supported - The server's metadata, if it is known.
  * @throws {OAuthError} With code `misconfigured` if the method doesn't match the secret, or the server doesn't support
@@ -73,16 +73,39 @@ export function chooseAuth(
 ): ClientAuth {
   const hasSecret = clientSecret != null;
   const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
-  const method = methodOf(chosen);
-  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : NAMED_METHODS.includes(chosen);
-  if (!isKnown)
-    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  const method = assertAuth(chosen);
   const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
   if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!needsSecret && hasSecret)
     throw misconfigured(`clientAuth ${method} doesn't use a secret, but clientSecret is set. Remove one of them.`);
   assertSupported(method, supported);
   return chosen;
+}
+
+/**
+ * Checks the option `clientAuth`.
+ *
+ * @returns The name of the method.
+ * @throws {OAuthError} With code `misconfigured` if there is no such method, or its key is missing.
+ */
+export function assertAuth(auth: ClientAuth): string {
+  if (typeof auth === "string" && NAMED_METHODS.includes(auth)) return auth;
+  if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
+    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  assertKey(auth, "clientAuth");
+  return auth.method;
+}
+
+/**
+ * Returns what to do if the server doesn't accept the default method, as the end of an error's message. `undefined` if
+ * the caller has chosen the method.
+ */
+export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAuth): string | undefined {
+  if (option !== undefined || typeof used === "object") return undefined;
+  if (used === "none") return "The client did not authenticate: there was no clientSecret and no option clientAuth.";
+  const other = used === "client_secret_basic" ? "client_secret_post" : "client_secret_basic";
+  const remedy = `If the client is registered for ${other}, set the option clientAuth to "${other}".`;
+  return `The secret was sent once, by ${used}, since no method was chosen. ${remedy}`;
 }
 
 /**
@@ -115,14 +138,11 @@ export function usesCertificate(auth: ClientAuth | undefined): auth is Certifica
   return typeof auth === "string" && CERTIFICATE_METHODS.includes(auth);
 }
 
-function methodOf(auth: ClientAuth): string {
-  return typeof auth === "object" ? auth.method : auth;
-}
-
 function defaultWithSecret(supported: SupportedAuth | undefined): ClientAuth {
   if (supported === undefined) return "client_secret_post";
   const methods = supported.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
-  return methods.includes("client_secret_post") ? "client_secret_post" : "client_secret_basic";
+  const lacksBasic = methods.includes("client_secret_post") && !methods.includes("client_secret_basic");
+  return lacksBasic ? "client_secret_post" : "client_secret_basic";
 }
 
 /** Doesn't check `none`: many servers accept it without listing it, and the attempt reveals no secret. */
