@@ -23,6 +23,7 @@ import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
+import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 import type { TokenBinding } from "./token/token-request.js";
 
@@ -120,7 +121,7 @@ export class AuthorizationServer {
   /**
    * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
    *
-   * @throws {OAuthError} If there is no response with status 2xx.
+   * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
    */
   async post(request: EndpointRequest): Promise<SuccessResponse> {
@@ -139,8 +140,9 @@ export class AuthorizationServer {
     });
     const remedy = (error: string, status: number) =>
       isClientRefused(error, status) ? defaultAuthRemedy(this.#options.clientAuth, auth) : undefined;
-    if (!result.response.ok) throw errorResponse(url, result, redact, remedy);
-    return { ...result, url, body: parseObject(result.text), sentAt };
+    const body = parseObject(result.text);
+    if (!result.response.ok || isErrorBody(body)) throw errorResponse(url, result, redact, remedy);
+    return { ...result, url, body, sentAt };
   }
 
   /**
@@ -194,6 +196,7 @@ function isClientRefused(error: string, status: number): boolean {
 }
 
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  const error = mayRejectProof(response.status) ? parseObject(text)?.error : undefined;
-  return formRejection(error, typeof auth === "object");
+  const body = parseObject(text);
+  const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
+  return formRejection(isRejected ? body?.error : undefined, typeof auth === "object");
 }

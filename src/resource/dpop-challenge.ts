@@ -1,6 +1,7 @@
 /** What the challenges of a response ask for (RFC 9449 §7.1). */
-import type { Rejection } from "./credentials.js";
+
 import { type Challenge, parseChallenges } from "../oauth/www-authenticate.js";
+import type { Rejection } from "./credentials.js";
 
 /**
  * Reads the DPoP challenges of a response with status 401, and `invalid_token` of Bearer challenges, for servers that

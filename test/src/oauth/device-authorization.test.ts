@@ -34,7 +34,8 @@ function serverWith(replies: Reply[], response: object = codes) {
     if (reply === "silent") return new Promise<Response>(() => undefined);
     if (reply === "broken") throw new TypeError("fetch failed");
     if (typeof reply === "number") return new Response("", { status: reply });
-    return Response.json(reply, { status: reply !== undefined && "error" in reply ? 400 : 200 });
+    const status = reply !== undefined && "status" in reply ? Number(reply.status) : undefined;
+    return Response.json(reply, { status: status ?? (reply !== undefined && "error" in reply ? 400 : 200) });
   };
   return { fetch, polls };
 }
@@ -69,6 +70,13 @@ const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
     () => expect.unreachable(),
     (error) => error,
   );
+
+it("keeps polling if the server sends authorization_pending and slow_down with status 200", async () => {
+  const withStatus200 = (error: string): Reply => ({ error, status: 200 });
+  const { device, waits } = await start([withStatus200("authorization_pending"), withStatus200("slow_down"), token]);
+  expect(await settled(device.token())).toMatchObject({ accessToken: "opaque" });
+  expect(waits()).toEqual([5, 5, 10]);
+});
 
 it("returns the user code and the verification URLs", async () => {
   const { device } = await start([token]);
