@@ -60,8 +60,12 @@ export {
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
+export type {
+  BackchannelAuthentication,
+  BackchannelAuthenticationRequest,
+} from "./oauth/grants/backchannel-authentication.js";
 export type { AuthorizationCallback } from "./oauth/grants/callback-parameters.js";
-export type { DeviceAuthorization } from "./oauth/grants/device-authorization.js";
+export type { DeviceAuthorization, DeviceAuthorizationRequest } from "./oauth/grants/device-authorization.js";
 export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
 export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
 export type { ResponseMode } from "./oauth/grants/response-mode.js";
@@ -76,7 +80,9 @@ export {
 export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
 export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
-export { Token } from "./oauth/token/token.js";
+export type { WordList } from "./oauth/space-delimited.js";
+export { type Actor, delegationChain } from "./oauth/token/delegation.js";
+export { Token, type TokenState } from "./oauth/token/token.js";
 export type {
   AnyTokenRequest,
   ExtraFields,

@@ -4,7 +4,7 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
-import { type AuthorizationServer, authorizationServer, confidential } from "./servers/authorization-server.js";
+import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
@@ -38,13 +38,15 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
   return {
     withRunningNames: (code) =>
-      withClient(code, as)
+      code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll('"./examples/', '"../../examples/')
         // Only this server has no TLS.
         .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
+        .replaceAll('"my-agent"', JSON.stringify(as.client.clientId))
+        .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
         .replaceAll("/var/lib/hardproof/tpm", tpm?.store ?? "")
         .replaceAll("device:/dev/tpmrm0", tpm?.tcti ?? "")
@@ -57,12 +59,6 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
       await Promise.all([rs, mcp, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
     },
   };
-}
-
-/** A client that is configured by discovery authenticates by Basic, which the server lists. */
-function withClient(code: string, { clients }: AuthorizationServer): string {
-  const { clientId, clientSecret } = code.includes("OAuthClient.discover(") ? clients.basic : clients.post;
-  return code.replaceAll('"my-agent"', JSON.stringify(clientId)).replaceAll('"s3cr3t"', JSON.stringify(clientSecret));
 }
 
 /** The registration of a client that authenticates with the key on the token. */

@@ -12,7 +12,8 @@ export type EndpointName =
   | "revocation"
   | "introspection"
   | "pushedAuthorizationRequest"
-  | "deviceAuthorization";
+  | "deviceAuthorization"
+  | "backchannelAuthentication";
 
 /** Where a server's endpoints are. */
 export interface EndpointOptions extends UrlTrust {
@@ -31,6 +32,7 @@ const DEFAULT_PATHS: Record<EndpointName, string> = {
   introspection: "/oauth/introspect",
   pushedAuthorizationRequest: "/oauth/par",
   deviceAuthorization: "/oauth/device",
+  backchannelAuthentication: "/oauth/bc-authorize",
 };
 
 const METADATA_NAMES = {
@@ -40,6 +42,7 @@ const METADATA_NAMES = {
   introspection: "introspection_endpoint",
   pushedAuthorizationRequest: "pushed_authorization_request_endpoint",
   deviceAuthorization: "device_authorization_endpoint",
+  backchannelAuthentication: "backchannel_authentication_endpoint",
 } as const satisfies Record<EndpointName, keyof ServerMetadata>;
 
 /** The endpoints of one server. */

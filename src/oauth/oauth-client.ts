@@ -12,8 +12,17 @@ import {
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
+import {
+  type BackchannelAuthentication,
+  type BackchannelAuthenticationRequest,
+  backchannelAuthentication,
+} from "./grants/backchannel-authentication.js";
 import { type AuthorizationCallback, callbackParameters } from "./grants/callback-parameters.js";
-import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
+import {
+  type DeviceAuthorization,
+  type DeviceAuthorizationRequest,
+  deviceAuthorization,
+} from "./grants/device-authorization.js";
 import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { isSignedMode, responseParameters } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
@@ -55,7 +64,7 @@ export type RefreshRequest = GrantRequest & {
 };
 
 /** Options of {@link OAuthClient.deviceCode}. */
-export type DeviceCodeRequest = GrantRequest & {
+export type DeviceCodeRequest = DeviceAuthorizationRequest & {
   /** Shows the code to the user. Polling starts when it returns. */
   show: (device: DeviceAuthorization) => void | Promise<void>;
 };
@@ -180,10 +189,9 @@ export class OAuthClient {
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
-  async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    const idToken = { required: hasOpenId(request.scope) };
-    if (idToken.required) this.#jwts.assertVerifiable("idToken");
-    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest, { idToken }));
+  async deviceAuthorization(request: DeviceAuthorizationRequest): Promise<DeviceAuthorization> {
+    const { pkce = this.metadata?.code_challenge_methods_supported?.includes("S256") === true } = request;
+    return deviceAuthorization(this.#server, { ...request, pkce }, this.#loginPoll(request));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
@@ -191,6 +199,14 @@ export class OAuthClient {
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();
+  }
+
+  /**
+   * Starts backchannel authentication (CIBA): the server asks the user on a device of theirs. `token()` of the result
+   * waits for the token, in poll mode.
+   */
+  async backchannelAuthentication(request: BackchannelAuthenticationRequest): Promise<BackchannelAuthentication> {
+    return backchannelAuthentication(this.#server, request, this.#loginPoll(request));
   }
 
   /** Exchanges one token for another (RFC 8693). */
@@ -212,6 +228,13 @@ export class OAuthClient {
   /** Introspects a token (RFC 7662). */
   async introspect(request: TokenStatusRequest): Promise<Introspection> {
     return introspect(this.#server, request);
+  }
+
+  /** The token requests of a login whose scope was sent before. */
+  #loginPoll({ scope }: GrantRequest): (request: AnyTokenRequest) => Promise<Token> {
+    const idToken = { required: hasOpenId(scope) };
+    if (idToken.required) this.#jwts.assertVerifiable("idToken");
+    return (request) => this.#getToken(request, { idToken });
   }
 
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {

@@ -1,5 +1,6 @@
 /** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
+import { backchannelPolicy } from "./backchannel-user.js";
 import { peerCertificate } from "./mutual-tls.js";
 
 /** The paths of the endpoints. */
@@ -10,6 +11,7 @@ export const routes = {
   introspection: "/oauth/introspect",
   pushed_authorization_request: "/oauth/par",
   device_authorization: "/oauth/device",
+  backchannel_authentication: "/oauth/bc-authorize",
 };
 
 const minute = 60;
@@ -29,6 +31,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
     ttl: {
       AccessToken: 10 * minute,
       AuthorizationCode: minute,
+      BackchannelAuthenticationRequest: (_ctx, request) => Number(request.params?.requested_expiry ?? 10 * minute),
       ClientCredentials: 10 * minute,
       DeviceCode: 10 * minute,
       Grant: 60 * minute,
@@ -75,6 +78,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
         userCodeConfirmSource: page,
         successSource: (ctx) => page(ctx, "done"),
       },
+      ciba: backchannelPolicy(audience),
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },

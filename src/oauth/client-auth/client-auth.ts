@@ -1,6 +1,7 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
 import type { SignOptions } from "../../keystore/signer.js";
 import { misconfigured } from "../assert.js";
+import { StatedElsewhere } from "../token/token-request.js";
 import { type AssertionKey, assertKey, signAssertion } from "./client-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
@@ -29,11 +30,11 @@ export interface ClientCredentials {
 }
 
 /** Form fields of the client's authentication. */
-export type ClientFields = Readonly<Record<string, string | undefined>>;
+export type ClientFields = Readonly<Record<string, string | StatedElsewhere | undefined>>;
 
 /** What authentication adds to a request. */
 export interface ClientAuthentication {
-  /** Always has `client_id` and `client_secret`, `undefined` if they aren't sent, so that `extra` can't set them. */
+  /** Always has `client_id` and `client_secret`, `undefined` or `StatedElsewhere` if they aren't sent, so that `extra` can't change them. */
   fields: ClientFields;
   headers: Record<string, string>;
   /** Secrets to redact, in plain form: the fields and headers may contain them encoded. */
@@ -128,7 +129,11 @@ export async function authenticate(
   }
   const secrets = clientSecret == null ? [] : [clientSecret];
   if (auth === "client_secret_basic")
-    return { fields: none, headers: { authorization: basicCredentials(clientId, clientSecret) }, secrets };
+    return {
+      fields: { ...none, client_id: new StatedElsewhere(clientId) },
+      headers: { authorization: basicCredentials(clientId, clientSecret) },
+      secrets,
+    };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
 }

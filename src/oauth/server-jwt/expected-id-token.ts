@@ -1,4 +1,5 @@
 /** Which token responses contain an ID token (OpenID Connect Core §3.1.3.3, §12.2), and what is known about it. */
+import { joinWords, type WordList } from "../space-delimited.js";
 import type { AnyTokenRequest } from "../token/token-request.js";
 import type { IdTokenClaims } from "./id-token.js";
 
@@ -22,8 +23,8 @@ const LOGIN_GRANTS = [
 ];
 
 /** Whether the scope requests an ID token (OpenID Connect Core §3.1.2.1). */
-export function hasOpenId(scope: string | null | undefined): boolean {
-  return scope?.split(" ").includes("openid") === true;
+export function hasOpenId(scope: WordList | null | undefined): boolean {
+  return joinWords(scope)?.split(" ").includes("openid") === true;
 }
 
 /**
