@@ -49,7 +49,13 @@ export type {
   SignOptions,
 } from "./keystore/signer.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
-export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export type {
+  CertificateAuth,
+  ClientAuth,
+  ExternalAssertion,
+  PrivateKeyJwt,
+} from "./oauth/client-auth/client-auth.js";
+export type { AssertionSource, AssertionTarget } from "./oauth/client-auth/external-assertion.js";
 export {
   type AuthenticatedClient,
   type AuthenticatedServer,

@@ -10,6 +10,7 @@ import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
+  assertAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
@@ -106,6 +107,7 @@ export class AuthorizationServer {
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
     const { clientAuth, metadata, certificate } = options;
+    if (clientAuth !== undefined) assertAuth(clientAuth);
     if (metadata) assertMetadata(metadata);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
@@ -198,5 +200,6 @@ function isClientRefused(error: string, status: number): boolean {
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
   const body = parseObject(text);
   const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
-  return formRejection(isRejected ? body?.error : undefined, typeof auth === "object");
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  return formRejection(isRejected ? body?.error : undefined, hasAssertion);
 }

@@ -5,6 +5,7 @@ import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { assertString, misconfigured } from "../assert.js";
+import { certificateThumbprint } from "../certificate.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -24,6 +25,15 @@ export interface AssertionKey {
    * The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none.
    */
   keyId?: string | null | undefined;
+  /** The `typ` header. Default: `JWT`. Newer servers may require `client-authentication+jwt` (RFC 7523bis). */
+  typ?: string | undefined;
+  /**
+   * The certificate of the key, in PEM or DER, for a server that finds the key by the header `x5t#S256`, as Microsoft
+   * Entra does. Of several certificates in PEM, the first.
+   */
+  certificate?: string | Uint8Array | undefined;
+  /** Further header parameters, such as `x5c`. Not `alg`, `typ` or `kid`. */
+  header?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of {@link signAssertion}. */
@@ -54,6 +64,8 @@ export function assertKey(key: AssertionKey, name: string): void {
   if (typeof key !== "object" || key === null) throw misconfigured(`${name} must be an object with a signer.`);
   assertSigner(key.signer, `${name}.signer`);
   if (key.keyId != null) assertString(key.keyId, `${name}.keyId`);
+  if (key.typ !== undefined) assertString(key.typ, `${name}.typ`);
+  additionalHeader(key, name);
 }
 
 /**
@@ -65,18 +77,29 @@ export function assertKey(key: AssertionKey, name: string): void {
  * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function signAssertion(
-  { signer, keyId }: AssertionKey,
+  key: AssertionKey,
   claims: AssertionClaims,
   now: number,
   { algorithms, signal }: AssertionOptions,
 ) {
+  const { signer, keyId, typ = "JWT" } = key;
   const jwk = await signer.publicJwk({ signal });
   const alg = supportedName(jwk.alg, algorithms, "client assertions");
   const jkt = thumbprint(jwk);
   const kid = keyId === undefined ? jkt : (keyId ?? undefined);
-  const header = encodeHeader({ typ: "JWT", alg, kid });
+  const header = encodeHeader({ typ, alg, kid, ...additionalHeader(key, "the key") });
   const jti = newJti();
   const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
   return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { signal }));
+}
+
+/** Header parameters that have an option of their own, or that change how a JWS is read. */
+const RESERVED = ["alg", "b64", "crit", "kid", "typ"];
+
+function additionalHeader({ header = {}, certificate }: AssertionKey, name: string): Readonly<Record<string, unknown>> {
+  if (typeof header !== "object" || header === null) throw misconfigured(`${name}.header must be an object.`);
+  const reserved = RESERVED.find((parameter) => Object.hasOwn(header, parameter));
+  if (reserved !== undefined) throw misconfigured(`${name}.header can't contain ${reserved}.`);
+  return certificate === undefined ? header : { "x5t#S256": certificateThumbprint(certificate), ...header };
 }

@@ -1,11 +1,17 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
-import type { SignOptions } from "../../keystore/signer.js";
-import { misconfigured } from "../assert.js";
+import { assertString, misconfigured } from "../assert.js";
 import { StatedElsewhere } from "../token/token-request.js";
 import { type AssertionKey, assertKey, signAssertion } from "./client-assertion.js";
+import { type AssertionSource, type AssertionTarget, assertSource, externalAssertion } from "./external-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
-export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | CertificateAuth | PrivateKeyJwt;
+export type ClientAuth =
+  | "client_secret_post"
+  | "client_secret_basic"
+  | "none"
+  | CertificateAuth
+  | PrivateKeyJwt
+  | ExternalAssertion;
 
 /**
  * Authentication by the certificate that `fetch` presents: one that a CA has issued (RFC 8705 §2.1), or a self-signed one
@@ -19,6 +25,19 @@ export interface PrivateKeyJwt extends AssertionKey {
   method: "private_key_jwt";
   /** The assertion's `aud`. Default: the server's issuer if it is known, otherwise its token endpoint. */
   audience?: string | undefined;
+}
+
+/**
+ * Authentication by a JWT that is made elsewhere, such as a JWT-SVID of SPIFFE or a service account token of Kubernetes.
+ * A retry sends what the source returns then.
+ */
+export interface ExternalAssertion {
+  /** The name of the method (RFC 7523 §2.2). */
+  method: "private_key_jwt";
+  /** Where the JWT comes from. */
+  assertion: AssertionSource;
+  /** The `client_assertion_type`. Default: that of a JWT (RFC 7523 §2.2). */
+  assertionType?: string | undefined;
 }
 
 /** A client, as it is registered with the server. */
@@ -46,8 +65,7 @@ export interface SupportedAuth {
   token_endpoint_auth_methods_supported?: readonly string[] | undefined;
 }
 
-interface AssertionTarget extends SignOptions {
-  audience: string;
+interface AuthenticationTarget extends AssertionTarget {
   /** The algorithms that the server lists for client assertions, if it does. */
   algorithms: readonly string[] | undefined;
   /** Seconds since 1970. */
@@ -93,7 +111,8 @@ export function assertAuth(auth: ClientAuth): string {
   if (typeof auth === "string" && NAMED_METHODS.includes(auth)) return auth;
   if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
     throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
-  assertKey(auth, "clientAuth");
+  if ("assertion" in auth) assertExternal(auth);
+  else assertKey(auth, "clientAuth");
   return auth.method;
 }
 
@@ -118,13 +137,13 @@ export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAu
 export async function authenticate(
   auth: ClientAuth,
   { clientId, clientSecret }: ClientCredentials,
-  target: AssertionTarget,
+  target: AuthenticationTarget,
 ): Promise<ClientAuthentication> {
   const none = { client_id: undefined, client_secret: undefined };
   if (typeof auth === "object") {
-    const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
-    const client_assertion = await signAssertion(auth, claims, target.now, target);
-    const fields = { ...none, client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion };
+    const client_assertion_type = ("assertion" in auth ? auth.assertionType : undefined) ?? ASSERTION_TYPE;
+    const client_assertion = await assertionFor(auth, clientId, target);
+    const fields = { ...none, client_id: clientId, client_assertion_type, client_assertion };
     return { fields, headers: {}, secrets: [client_assertion] };
   }
   const secrets = clientSecret == null ? [] : [clientSecret];
@@ -136,6 +155,22 @@ export async function authenticate(
     };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
+}
+
+function assertionFor(
+  auth: PrivateKeyJwt | ExternalAssertion,
+  clientId: string,
+  target: AuthenticationTarget,
+): Promise<string> {
+  if ("assertion" in auth) return externalAssertion(auth.assertion, target);
+  const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
+  return signAssertion(auth, claims, target.now, target);
+}
+
+function assertExternal(auth: ExternalAssertion): void {
+  assertSource(auth.assertion, "clientAuth.assertion");
+  if (auth.assertionType !== undefined) assertString(auth.assertionType, "clientAuth.assertionType");
+  if ("signer" in auth) throw misconfigured("clientAuth has both an assertion and a signer. Remove one of them.");
 }
 
 /** Whether the client authenticates by the certificate of its TLS connection. */
