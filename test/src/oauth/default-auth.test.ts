@@ -69,7 +69,7 @@ describe("a client that the server refuses", () => {
     const error = await errorOf(clientFor(methods).clientCredentials(agent()));
     expect(error).toMatchObject({ code: "refused", error: "invalid_client", errorDescription: "no such client" });
     expect(error.message).toContain(`by ${used}`);
-    expect(error.message).toContain(`set the option clientAuth to "${other}"`);
+    expect(error.message).toContain(`set the option clientAuth (--client-auth) to "${other}"`);
     expect(error.message).not.toContain(SECRET);
     expect(server.requests).toHaveLength(1);
   });
@@ -131,7 +131,7 @@ describe("a server that behaves as SharkAuth does", () => {
   it("gets the secret once from a client that knows only the base URL", async () => {
     sharkAuth();
     const error = await errorOf(new OAuthClient({ baseUrl: server.origin }).getTokenWithDPoP(grant()));
-    expect(error.message).toMatch(/by client_secret_post.*clientAuth to "client_secret_basic"/);
+    expect(error.message).toMatch(/by client_secret_post.*clientAuth .* to "client_secret_basic"/);
     expect(server.requests).toHaveLength(1);
   });
 });
