@@ -15,14 +15,3 @@ export function assertString(value: unknown, name: string): string {
   if (typeof value === "string" && value !== "") return value;
   throw misconfigured(`${name} must be a non-empty string.`);
 }
-
-/**
- * Returns the options if they are an object.
- *
- * @param name - What the options are of.
- * @throws {OAuthError} With code `misconfigured`.
- */
-export function assertOptions<T extends object>(options: T, name: string): T {
-  if (typeof options === "object" && options !== null) return options;
-  throw misconfigured(`${name} needs an object with its options.`);
-}

@@ -10,7 +10,7 @@ import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
-  assertAuth,
+  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
@@ -107,7 +107,7 @@ export class AuthorizationServer {
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
     const { clientAuth, metadata, certificate } = options;
-    if (clientAuth !== undefined) assertAuth(clientAuth);
+    if (clientAuth !== undefined) assertClientAuth(clientAuth);
     if (metadata) assertMetadata(metadata);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";

@@ -2,7 +2,7 @@
 
 import type { SignOptions } from "../keystore/signer.js";
 import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
-import { assertOptions, assertString, misconfigured } from "./assert.js";
+import { assertString } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
 import { correctedTime } from "./corrected-time.js";
 import { discoverMetadata } from "./discovery.js";
@@ -87,7 +87,7 @@ export class OAuthClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
-    this.#server = new AuthorizationServer(assertOptions(options, "OAuthClient"));
+    this.#server = new AuthorizationServer(options);
     this.#options = options;
     this.#jwts = new ServerJwts(options);
   }
@@ -143,13 +143,11 @@ export class OAuthClient {
 
   /** Requests a token for the client itself (RFC 6749 §4.4). */
   async clientCredentials(request: GrantRequest): Promise<Token> {
-    assertOptions(request, "clientCredentials");
     return this.#getToken(grantRequest("client_credentials", request, {}));
   }
 
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
-    assertOptions(request, "authorizationUrl");
     const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
     if (hasOpenId(request.scope)) this.#jwts.assertVerifiable("idToken");
     if (isSignedMode(request.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
@@ -163,7 +161,6 @@ export class OAuthClient {
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
   async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
-    assertOptions(request, "authorizationCode");
     const { nonce = null, maxAge } = request;
     const fields = {
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
@@ -181,7 +178,6 @@ export class OAuthClient {
    * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
-    assertOptions(request, "refresh");
     const refreshToken = assertString(request.refreshToken, "refreshToken");
     const previous = request.idTokenClaims ?? undefined;
     const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
@@ -194,14 +190,12 @@ export class OAuthClient {
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
   async deviceAuthorization(request: DeviceAuthorizationRequest): Promise<DeviceAuthorization> {
-    assertOptions(request, "deviceAuthorization");
     const { pkce = this.metadata?.code_challenge_methods_supported?.includes("S256") === true } = request;
     return deviceAuthorization(this.#server, { ...request, pkce }, this.#loginPoll(request));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
   async deviceCode({ show, ...request }: DeviceCodeRequest): Promise<Token> {
-    if (typeof show !== "function") throw misconfigured("show must be a function that shows the code to the user.");
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();
@@ -212,32 +206,27 @@ export class OAuthClient {
    * waits for the token, in poll mode.
    */
   async backchannelAuthentication(request: BackchannelAuthenticationRequest): Promise<BackchannelAuthentication> {
-    assertOptions(request, "backchannelAuthentication");
     return backchannelAuthentication(this.#server, request, this.#loginPoll(request));
   }
 
   /** Exchanges one token for another (RFC 8693). */
   async exchangeToken(request: TokenExchangeRequest): Promise<Token> {
-    assertOptions(request, "exchangeToken");
     return this.#getToken(tokenExchange(request));
   }
 
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
-    assertOptions(request, "jwtBearer");
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
     return this.#getToken(tokenRequest, { appendAssertion });
   }
 
   /** Revokes a token (RFC 7009). Succeeds for a token that the server doesn't know. */
   async revoke(request: TokenStatusRequest): Promise<void> {
-    assertOptions(request, "revoke");
     await revoke(this.#server, request);
   }
 
   /** Introspects a token (RFC 7662). */
   async introspect(request: TokenStatusRequest): Promise<Introspection> {
-    assertOptions(request, "introspect");
     return introspect(this.#server, request);
   }
 
@@ -249,7 +238,7 @@ export class OAuthClient {
   }
 
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
-    assertTokenRequest(assertOptions(request, "getToken"));
+    assertTokenRequest(request);
     this.#server.assertUsable(request);
     const trace = () => this.#trace(request);
     const binding = this.#expectedBinding(request);

@@ -1,7 +1,7 @@
-/** Numbers of seconds in the responses of servers, such as `expires_in` (RFC 6749 §5.1, RFC 8628 §3.2). */
+/** Numbers of seconds in responses. */
 
-/** Reads a number of seconds. Some servers send it as a string. Returns `null` for anything else. */
-export function secondsOf(value: unknown): number | null {
-  const number = typeof value === "string" && /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value;
+/** Returns a number of seconds, 0 or more. Some servers send it as a string. `null` for anything else. */
+export function parseSeconds(value: unknown): number | null {
+  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : null;
 }

@@ -9,7 +9,7 @@ import {
   assertionEndpoints,
   endpointKey,
 } from "../oauth/client-auth/assertion-endpoints.js";
-import { type AssertionKey, assertKey } from "../oauth/client-auth/client-assertion.js";
+import { type AssertionKey, assertSigner } from "../oauth/client-auth/client-assertion.js";
 import { discoverMetadata } from "../oauth/discovery.js";
 import { displayUrl } from "../oauth/http.js";
 import type { ServerMetadata } from "../oauth/server-metadata.js";
@@ -51,8 +51,8 @@ export class AssertionClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(client: ClientAssertion, options: AssertionClientOptions) {
-    assertKey(client, "clientAssertion");
     const { audience, endpoints } = client;
+    assertSigner(client.signer, "clientAssertion.signer");
     assertString(client.clientId, "clientAssertion.clientId");
     if (audience !== undefined) assertString(audience, "clientAssertion.audience");
     this.#client = { ...client };

@@ -28,8 +28,8 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
  * @throws {DPoPError} With code `misconfigured` if one is invalid.
  */
 export function callContext(options: CallOptions): CallContext {
-  assertProver(options?.prover); // a caller without type checks may leave the options out
   const { prover, maxBufferedBody = DEFAULT_MAX_BUFFERED, adjustClock = true } = options;
+  assertProver(prover);
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
   const assertAllowedOrigin = originCheck(options);

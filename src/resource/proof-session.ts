@@ -103,9 +103,8 @@ export interface ProofSession {
  * ```
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  */
-export function proofSession(options: ProofSessionOptions): ProofSession {
-  assertProver(options?.prover); // a caller without type checks may leave the options out
-  const { prover, adjustClock = true, ...origins } = options;
+export function proofSession({ prover, adjustClock = true, ...origins }: ProofSessionOptions): ProofSession {
+  assertProver(prover);
   const context = { prover, adjustClock };
   const assertAllowedOrigin = originCheck(origins);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];

@@ -29,9 +29,7 @@ export type SourceBinding =
  * @throws {OAuthError} With code `misconfigured` if the client doesn't know the certificate that tokens are bound to.
  */
 export function sourceBinding({ client, prover, binding }: SourceBinding & { client: TokenClient }): TokenBinding {
-  if (typeof client?.getTokenWithDPoP !== "function" || typeof client.refresh !== "function")
-    throw new OAuthError("misconfigured", "client must be an OAuthClient.");
   if (binding === "certificate" && client.certificateThumbprint === undefined)
     throw new OAuthError("misconfigured", 'binding "certificate" needs a client with the option certificate.');
-  return assertBinding({ ...(prover !== undefined && { dpopProver: prover }), binding } as TokenBinding);
+  return prover ? { dpopProver: prover, binding } : assertBinding({ binding } as TokenBinding);
 }

@@ -5,7 +5,6 @@
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
-import { assertOptions } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
 import type { SourceBinding } from "./source-binding.js";
@@ -74,7 +73,7 @@ const DEFAULT_JITTER = 0.5;
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = assertOptions(options, "tokenSource");
+  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = options;
   if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
   return new CachingTokenSource(new TokenRenewal(options), margin, jitter, options.backoff);

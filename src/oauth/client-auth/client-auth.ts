@@ -92,7 +92,7 @@ export function chooseAuth(
 ): ClientAuth {
   const hasSecret = clientSecret != null;
   const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
-  const method = assertAuth(chosen);
+  const method = assertClientAuth(chosen);
   const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
   if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!needsSecret && hasSecret)
@@ -107,7 +107,7 @@ export function chooseAuth(
  * @returns The name of the method.
  * @throws {OAuthError} With code `misconfigured` if there is no such method, or its key is missing.
  */
-export function assertAuth(auth: ClientAuth): string {
+export function assertClientAuth(auth: ClientAuth): string {
   if (typeof auth === "string" && NAMED_METHODS.includes(auth)) return auth;
   if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
     throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);

@@ -1,8 +1,8 @@
 /** Client authentication by a `Signer`, for openid-client and oauth4webapi. */
 import type { SignOptions } from "../../keystore/signer.js";
-import { assertOptions, assertString } from "../assert.js";
+import { assertString } from "../assert.js";
 import { assertionAlgorithms } from "../server-metadata.js";
-import { type AssertionKey, assertKey } from "./client-assertion.js";
+import { type AssertionKey, assertSigner } from "./client-assertion.js";
 import { authenticate, type ClientFields } from "./client-auth.js";
 
 /** Options of {@link privateKeyJwt}. */
@@ -59,8 +59,8 @@ export interface FormAssertion extends SignOptions {
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction {
-  const { audience, ...key } = assertOptions(options, "privateKeyJwt");
-  assertKey(key, "privateKeyJwt");
+  const { audience, ...key } = options;
+  assertSigner(key.signer, "signer");
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {
     const algorithms = assertionAlgorithms(as, "token");

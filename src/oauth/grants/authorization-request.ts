@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
-import { type AssertionKey, assertKey } from "../client-auth/client-assertion.js";
+import type { AssertionKey } from "../client-auth/client-assertion.js";
 import { correctedTime } from "../corrected-time.js";
 import { hasOpenId } from "../server-jwt/expected-id-token.js";
 import type { ServerMetadata } from "../server-metadata.js";
@@ -156,7 +156,6 @@ function requestObjectSigner(
     if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
-  assertKey(requestObject, "requestObject");
   const now = () => correctedTime(dpopProver);
   const { issuer } = server;
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });

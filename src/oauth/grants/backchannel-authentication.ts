@@ -8,7 +8,7 @@ import type { SignOptions } from "../../keystore/signer.js";
 import { assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
-import { secondsOf } from "../seconds.js";
+import { parseSeconds } from "../seconds.js";
 import type { WordList } from "../space-delimited.js";
 import type { Token } from "../token/token.js";
 import {
@@ -48,7 +48,7 @@ export class BackchannelAuthentication {
   /** @throws {OAuthError} With code `invalid-response` if the response lacks an id or a lifetime. */
   constructor({ url, body = {}, response }: SuccessResponse, request: GrantRequest, getToken: GetToken) {
     const { auth_req_id } = body;
-    const lifetime = secondsOf(body.expires_in);
+    const lifetime = parseSeconds(body.expires_in);
     if (typeof auth_req_id !== "string" || auth_req_id === "" || lifetime === null) {
       const message = `The response of ${displayUrl(url)} lacks a valid auth_req_id or expires_in.`;
       throw new OAuthError("invalid-response", message, { response });
@@ -56,7 +56,7 @@ export class BackchannelAuthentication {
     this.expiresIn = Math.min(lifetime, MAX_SECONDS);
     const client = { ...request, scope: undefined, resource: undefined };
     const tokenRequest = grantRequest(GRANT_TYPE, client, { auth_req_id });
-    const timing = { expiresIn: this.expiresIn, interval: secondsOf(body.interval) };
+    const timing = { expiresIn: this.expiresIn, interval: parseSeconds(body.interval) };
     this.#polling = new Polling({ ...timing, request: tokenRequest, getToken, task: "confirm the request" });
   }
 

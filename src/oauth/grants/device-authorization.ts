@@ -4,7 +4,7 @@ import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
-import { secondsOf } from "../seconds.js";
+import { parseSeconds } from "../seconds.js";
 import type { Token } from "../token/token.js";
 import { assertBinding, createForm, type GrantRequest, grantRequest, withResource } from "../token/token-request.js";
 import { pkcePair } from "./pkce.js";
@@ -98,7 +98,7 @@ export async function deviceAuthorization(
 
 function parseDeviceResponse({ url, body = {}, response }: SuccessResponse) {
   const { device_code, user_code, interval } = body;
-  const expiresIn = secondsOf(body.expires_in);
+  const expiresIn = parseSeconds(body.expires_in);
   // The names in the drafts before RFC 8628, which Google and others still use.
   const verificationUri = body.verification_uri ?? body.verification_url;
   const complete = body.verification_uri_complete ?? body.verification_url_complete;
@@ -113,7 +113,7 @@ function parseDeviceResponse({ url, body = {}, response }: SuccessResponse) {
     verificationUri,
     verificationUriComplete: isWebUrl(complete) ? complete : null,
     expiresIn: Math.min(expiresIn, MAX_SECONDS),
-    interval: secondsOf(interval),
+    interval: parseSeconds(interval),
   };
 }
 

@@ -1,7 +1,7 @@
 /** A signed assertion as a grant (RFC 7523 §2.1): from the caller, or signed for each request. */
 import { assertString } from "../assert.js";
 import type { FormContext } from "../authorization-server.js";
-import { type AssertionKey, assertKey, signAssertion } from "../client-auth/client-assertion.js";
+import { type AssertionKey, signAssertion } from "../client-auth/client-assertion.js";
 import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
@@ -32,7 +32,6 @@ export function jwtBearer(request: JwtBearerRequest): { request: AnyTokenRequest
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);
   if (typeof assertion !== "object")
     return { request: withFields({ assertion: assertString(assertion, "assertion") }) };
-  assertKey(assertion, "assertion");
   const { subject, issuer = clientId, audience } = assertion;
   const claims = { ...assertion.claims, iss: issuer, sub: assertString(subject, "assertion.subject") };
   const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) =>

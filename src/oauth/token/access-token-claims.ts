@@ -1,5 +1,5 @@
 /** The claims of a JWT access token (RFC 9068), as a client may read them: not verified, which is the server's task. */
-import { secondsOf } from "../seconds.js";
+import { parseSeconds } from "../seconds.js";
 
 /** Decodes the payload of a JWT without verifying it. Empty for an opaque token. */
 export function accessTokenClaims(accessToken: string): Readonly<Record<string, unknown>> {
@@ -30,8 +30,8 @@ export function expiryOf(
   accessToken: string,
   { issuedAt, clockOffset = 0 }: IssueTime,
 ): number | null {
-  const lifetime = secondsOf(expires_in);
+  const lifetime = parseSeconds(expires_in);
   if (lifetime !== null) return issuedAt + lifetime * 1000;
-  const exp = secondsOf(accessTokenClaims(accessToken).exp);
+  const exp = parseSeconds(accessTokenClaims(accessToken).exp);
   return exp === null ? null : (exp - clockOffset) * 1000;
 }

@@ -94,8 +94,8 @@ export function grantRequest(grantType: string, request: GrantRequest, fields: E
  */
 export function withResource(fields: ExtraFields, resource: string | readonly string[] | undefined): ExtraFields {
   if (resource === undefined) return fields;
-  for (const uri of [resource].flat())
-    if (typeof uri !== "string" || !URL.canParse(uri) || uri.includes("#"))
+  for (const uri of typeof resource === "string" ? [resource] : resource)
+    if (!URL.canParse(uri) || uri.includes("#"))
       throw misconfigured("resource must be an absolute URI without a fragment.");
   return { ...fields, resource };
 }

@@ -1,6 +1,6 @@
 /** Tokens (RFC 6749 §5.1), and the key or certificate that they are bound to (RFC 9449 §6, RFC 8705 §3.1). */
 import { inspect } from "node:util";
-import { secondsOf } from "../seconds.js";
+import { parseSeconds } from "../seconds.js";
 import type { IdTokenClaims } from "../server-jwt/id-token.js";
 import { accessTokenClaims, expiryOf } from "./access-token-claims.js";
 import { type Actor, delegationChain } from "./delegation.js";
@@ -64,7 +64,7 @@ export class Token {
     this.cnfX5t = boundCertificates(raw, accessToken)[0] ?? null;
     const isBearer = this.cnfX5t !== null && this.cnfJkt === null;
     this.tokenType = stringOrNull(raw.token_type) ?? (isBearer ? "Bearer" : "DPoP");
-    this.expiresIn = secondsOf(raw.expires_in);
+    this.expiresIn = parseSeconds(raw.expires_in);
     this.expiresAt = expiresAt;
     this.scope = stringOrNull(raw.scope);
     this.idTokenClaims = idTokenClaims;

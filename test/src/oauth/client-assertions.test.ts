@@ -73,6 +73,22 @@ describe("the header of an assertion", () => {
   });
 });
 
+it.each<[object, string]>([
+  [{ method: "private_key_jwt" }, "clientAuth.signer"],
+  [{ method: "private_key_jwt", signer: {} }, "clientAuth.signer"],
+  [{ method: "private_key" }, "clientAuth must be"],
+  [{ method: "private_key_jwt", signer, keyId: 7 }, "clientAuth.keyId"],
+  [{ method: "private_key_jwt", signer, typ: "" }, "clientAuth.typ"],
+  [{ method: "private_key_jwt", signer, header: "x5c" }, "clientAuth.header"],
+  [{ method: "private_key_jwt", assertion: "a.b.c" }, "clientAuth.assertion"],
+  [{ method: "private_key_jwt", assertion: { file: "" } }, "clientAuth.assertion"],
+  [{ method: "private_key_jwt", assertion: () => "a.b.c", assertionType: 7 }, "clientAuth.assertionType"],
+])("refuses an option that lacks a member or has a wrong one when the client is created: %o", (clientAuth, option) => {
+  const create = () => new OAuthClient({ baseUrl: server.origin, clientAuth: clientAuth as ClientAuth });
+  expect(create).toThrow(expect.objectContaining({ name: "OAuthError", code: "misconfigured" }));
+  expect(create).toThrow(option);
+});
+
 describe("an assertion that is made elsewhere", () => {
   const file = () => join(directory, "svid.jwt");
 
