@@ -23,10 +23,10 @@ export function isErrorBody(body: Body | undefined): boolean {
 export function readError(headers: Headers, text: string): ServerError {
   const body = parseObject(text);
   const challenge = challengeError(headers);
-  const error = (body && codeOf(body)) ?? challenge?.error ?? "token_request_failed";
-  const described = body && descriptionOf(body);
-  const plainText = body === undefined ? text || null : null;
-  return { error, description: described ?? challenge?.description ?? plainText ?? (text || null) };
+  const code = body && codeOf(body);
+  const described = (body && descriptionOf(body)) ?? challenge?.description;
+  const unread = code === undefined ? text || null : null;
+  return { error: code ?? challenge?.error ?? "token_request_failed", description: described ?? unread };
 }
 
 /** `{"error":"…"}`, `{"error":{"code":"…"}}`, and the `errorCode` of Okta's APIs. */

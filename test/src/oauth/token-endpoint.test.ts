@@ -215,7 +215,7 @@ describe("error responses", () => {
     [401, { error: "invalid_client", error_description: "bad secret" }, "invalid_client", "bad secret"],
     [500, { error: "server_error" }, "server_error", null],
     [403, { error: { code: "forbidden", message: "no agent" } }, "forbidden", "no agent"],
-    [400, { message: "odd" }, "token_request_failed", '{"message":"odd"}'],
+    [400, { message: "odd" }, "token_request_failed", "odd"],
   ])("reads the error of a response with status %d", async (status, body, error, errorDescription) => {
     server.respondWith(json(status, body));
     const caught = await errorOf(requestToken());
