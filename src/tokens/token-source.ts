@@ -89,8 +89,6 @@ class CachingTokenSource implements TokenSource {
   readonly #rejections: Backoff;
   #cached: CachedToken | undefined;
   #inFlight: Promise<Token> | undefined;
-  /** An access token that was rejected before this source had one, such as that of the process before. */
-  #rejected: string | undefined;
   #lastError: unknown;
 
   constructor(renewal: TokenRenewal, margin: number, jitter: number, backoff: BackoffOptions | undefined) {
@@ -121,9 +119,8 @@ class CachingTokenSource implements TokenSource {
       this.#rejections.recordFailure();
       cached.renewAt = cached.expiresAt = 0;
     }
-    if (!cached) this.#rejected = accessToken;
     const token = await this.token({ signal });
-    // A request that was in flight before may have loaded the rejected token from the store.
+    // A new source, or a request that was in flight before, may have loaded the rejected token from the store.
     return cached || token.accessToken !== accessToken ? token : this.renew(rejected, { signal });
   }
 
@@ -139,7 +136,7 @@ class CachingTokenSource implements TokenSource {
     const { token, expiresAt } = this.#cached ?? {};
     if (expiresAt !== 0) this.#rejections.reset();
     try {
-      const next = await this.#renewal.next(token?.accessToken ?? this.#rejected);
+      const next = await this.#renewal.next(token?.accessToken);
       this.#failures.reset();
       this.#cached = this.#withRenewalTime(next);
       return next;

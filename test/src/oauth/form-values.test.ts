@@ -95,10 +95,12 @@ describe("a field of extra that repeats another one", () => {
     [{ client_secret: "s3cr3t" }],
     [{ grant_type: "password" }],
     [{ scope: "write" }],
+    [{ resource: "https://one.example/" }],
   ])("is rejected if it says something else, or is a secret in another place: %j", async (extra) => {
     respondWithToken();
     const client = clientWith({ clientAuth: "client_secret_basic" });
-    const request = { ...withSecret(), scope: "read", extra };
+    const resource = ["https://one.example/", "https://two.example/"];
+    const request = { ...withSecret(), scope: "read", resource, extra };
     await expect(client.clientCredentials(request)).rejects.toMatchObject({ code: "misconfigured" });
     expect(server.requests).toHaveLength(0);
   });
