@@ -50,7 +50,13 @@ export type {
 } from "./keystore/signer.js";
 export type { AccessChallenge } from "./oauth/access-challenge.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
-export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export type {
+  CertificateAuth,
+  ClientAuth,
+  ExternalAssertion,
+  PrivateKeyJwt,
+} from "./oauth/client-auth/client-auth.js";
+export type { AssertionSource, AssertionTarget } from "./oauth/client-auth/external-assertion.js";
 export {
   type AuthenticatedClient,
   type AuthenticatedServer,
@@ -61,8 +67,16 @@ export {
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
+export type {
+  BackchannelAuthentication,
+  BackchannelAuthenticationRequest,
+} from "./oauth/grants/backchannel-authentication.js";
 export type { AuthorizationCallback } from "./oauth/grants/callback-parameters.js";
-export type { DeviceAuthorization, DeviceCodeRequest } from "./oauth/grants/device-authorization.js";
+export type {
+  DeviceAuthorization,
+  DeviceAuthorizationRequest,
+  DeviceCodeRequest,
+} from "./oauth/grants/device-authorization.js";
 export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
 export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
 export type { RefreshRequest } from "./oauth/grants/refresh.js";
@@ -80,7 +94,9 @@ export type { RegistrationRequest, RegistrationUpdate } from "./oauth/registrati
 export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
 export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
-export { Token } from "./oauth/token/token.js";
+export type { WordList } from "./oauth/space-delimited.js";
+export { type Actor, delegationChain } from "./oauth/token/delegation.js";
+export { Token, type TokenState } from "./oauth/token/token.js";
 export type {
   AnyTokenRequest,
   ExtraFields,

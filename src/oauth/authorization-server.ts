@@ -18,6 +18,7 @@ import {
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
+  defaultAuthRemedy,
   usesCertificate,
 } from "./client-auth/client-auth.js";
 import { correctedTime } from "./corrected-time.js";
@@ -30,6 +31,7 @@ import { assertProfiledProver, assertProfiledRequest, type Profile } from "./pro
 import { withProofHint } from "./proof-hint.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
+import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 import type { TokenBinding } from "./token/token-request.js";
 
@@ -41,8 +43,8 @@ export interface ServerOptions extends EndpointOptions, HtuOption {
    */
   issuer?: string | undefined;
   /**
-   * How the client authenticates. Default: with a client secret `client_secret_post`, or `client_secret_basic` if the
-   * server's metadata allows only that; without a secret `none`.
+   * How the client authenticates. Default: with a client secret `client_secret_basic` if the server's metadata lists it or
+   * has no list, otherwise `client_secret_post`, also without metadata; without a secret `none`.
    */
   clientAuth?: ClientAuth | undefined;
   /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
@@ -86,10 +88,13 @@ export interface SuccessResponse extends HttpResponse {
   readonly url: URL;
   /** The parsed body. `undefined` if it isn't a JSON object. */
   readonly body: Record<string, unknown> | undefined;
+  /** When the request was sent, in milliseconds since 1970: the earliest time at which a lifetime may have begun. */
+  readonly sentAt: number;
 }
 
 interface Attempt {
   readonly result: HttpResponse;
+  readonly sentAt: number;
   readonly redact: Redact;
 }
 
@@ -128,7 +133,7 @@ export class AuthorizationServer {
   /**
    * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
    *
-   * @throws {OAuthError} If there is no response with status 2xx.
+   * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
    */
   async post(request: EndpointRequest): Promise<SuccessResponse> {
@@ -137,20 +142,24 @@ export class AuthorizationServer {
     const { metadata, profile, clientAuth } = this.#options;
     if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
+    const { result, redact, sentAt, auth } = await withTimeLimit(limit, async ({ signal }) => {
       await assertProfiledRequest(profile, clientAuth, { ...request, signal });
       const auth = chooseAuth(clientAuth, request.client, metadata);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
+        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth)))
+          return { ...attempt, auth };
       }
     });
-    if (!result.response.ok) {
-      const error = errorResponse(url, result, redact);
+    const remedy = (error: string, status: number) =>
+      isClientRefused(error, status) ? defaultAuthRemedy(clientAuth, auth) : undefined;
+    const body = parseObject(result.text);
+    if (!result.response.ok || isErrorBody(body)) {
+      const error = errorResponse(url, result, redact, remedy);
       throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
     }
-    return { ...result, url, body: parseObject(result.text) };
+    return { ...result, url, body, sentAt };
   }
 
   /**
@@ -184,8 +193,9 @@ export class AuthorizationServer {
    */
   async sendJson(request: JsonRequest): Promise<SuccessResponse> {
     const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };
+    const sentAt = Date.now();
     const result = await sendJsonRequest(request, transport);
-    return { ...result, url: request.url, body: parseObject(result.text) };
+    return { ...result, url: request.url, body: parseObject(result.text), sentAt };
   }
 
   /**
@@ -212,16 +222,24 @@ export class AuthorizationServer {
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
     const allHeaders = { ...secretHeaders, accept: "application/json", "content-type": FORM };
     const init = { method: "POST", headers: allHeaders, body: form.toString(), signal: signal ?? null };
+    const sentAt = Date.now();
     const result = await send(url, init, this.#options.fetch ?? fetch);
     this.#nonces.remember(url, result.response.headers);
     request.onStatus?.(result.response.status);
-    return { result, redact: redactor({ form, headers: secretHeaders, secrets }) };
+    return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
   }
 }
 
+/** Some servers refuse a client by the status alone. */
+function isClientRefused(error: string, status: number): boolean {
+  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
+}
+
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  if (!mayRejectProof(response.status)) return { nonce: false, clock: false };
-  const { headers } = response;
-  const { nonce, clock } = formRejection({ headers, body: parseObject(text) }, typeof auth === "object");
+  const body = parseObject(text);
+  const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
+  if (!isRejected) return { nonce: false, clock: false };
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, hasAssertion);
   return { nonce, clock };
 }

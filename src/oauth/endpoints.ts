@@ -14,7 +14,8 @@ export type EndpointName =
   | "introspection"
   | "pushedAuthorizationRequest"
   | "deviceAuthorization"
-  | "registration";
+  | "registration"
+  | "backchannelAuthentication";
 
 /** Where a server's endpoints are. */
 export interface EndpointOptions extends MetadataTrust {
@@ -34,6 +35,7 @@ const DEFAULT_PATHS: Record<EndpointName, string> = {
   pushedAuthorizationRequest: "/oauth/par",
   deviceAuthorization: "/oauth/device",
   registration: "/oauth/register",
+  backchannelAuthentication: "/oauth/bc-authorize",
 };
 
 const METADATA_NAMES = {
@@ -44,6 +46,7 @@ const METADATA_NAMES = {
   pushedAuthorizationRequest: "pushed_authorization_request_endpoint",
   deviceAuthorization: "device_authorization_endpoint",
   registration: "registration_endpoint",
+  backchannelAuthentication: "backchannel_authentication_endpoint",
 } as const satisfies Record<EndpointName, keyof ServerMetadata>;
 
 /** The endpoints of one server. The options are read once. */

@@ -11,10 +11,16 @@ import {
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
+import {
+  type BackchannelAuthentication,
+  type BackchannelAuthenticationRequest,
+  backchannelAuthentication,
+} from "./grants/backchannel-authentication.js";
 import { callbackCode } from "./grants/callback-code.js";
 import type { AuthorizationCallback } from "./grants/callback-parameters.js";
 import {
   type DeviceAuthorization,
+  type DeviceAuthorizationRequest,
   type DeviceCodeRequest,
   deviceAuthorization,
 } from "./grants/device-authorization.js";
@@ -192,10 +198,12 @@ export class OAuthClient {
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
-  async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    const idToken = { required: hasOpenId(assertObject(request, "The request").scope) };
-    if (idToken.required) this.#jwts.assertVerifiable("idToken");
-    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest, { idToken }));
+  async deviceAuthorization(request: DeviceAuthorizationRequest): Promise<DeviceAuthorization> {
+    const { pkce = this.metadata?.code_challenge_methods_supported?.includes("S256") === true } = assertObject(
+      request,
+      "The request",
+    );
+    return deviceAuthorization(this.#server, { ...request, pkce }, this.#loginPoll(request));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
@@ -205,6 +213,14 @@ export class OAuthClient {
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();
+  }
+
+  /**
+   * Starts backchannel authentication (CIBA): the server asks the user on a device of theirs. `token()` of the result
+   * waits for the token, in poll mode.
+   */
+  async backchannelAuthentication(request: BackchannelAuthenticationRequest): Promise<BackchannelAuthentication> {
+    return backchannelAuthentication(this.#server, request, this.#loginPoll(request));
   }
 
   /** Exchanges one token for another (RFC 8693). */
@@ -252,6 +268,13 @@ export class OAuthClient {
   /** Deletes a registration (RFC 7592 §2.3). */
   async deleteRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<void> {
     await deleteRegistration(this.#server, access, options);
+  }
+
+  /** The token requests of a login whose scope was sent before. */
+  #loginPoll({ scope }: GrantRequest): (request: AnyTokenRequest) => Promise<Token> {
+    const idToken = { required: hasOpenId(scope) };
+    if (idToken.required) this.#jwts.assertVerifiable("idToken");
+    return (request) => this.#getToken(request, { idToken });
   }
 
   async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {

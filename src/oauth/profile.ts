@@ -8,7 +8,9 @@ import type { Signer, SignOptions } from "../keystore/signer.js";
 import { isLoopback } from "../keystore/uri.js";
 import { misconfigured } from "./assert.js";
 import type { ClientAuth, ClientCredentials } from "./client-auth/client-auth.js";
+import { hasOpenId } from "./server-jwt/expected-id-token.js";
 import { assertMetadata, type ServerMetadata } from "./server-metadata.js";
+import type { WordList } from "./space-delimited.js";
 
 /**
  * `fapi2` is the FAPI 2.0 Security Profile. `fapi2-message-signing` also signs authorization requests, and requires
@@ -33,7 +35,7 @@ interface ProfiledClient {
 /** The options of an authorization request that a profile restricts. */
 interface ProfiledAuthorization extends SignOptions {
   redirectUri: string;
-  scope?: string | null | undefined;
+  scope?: WordList | null | undefined;
   pushed?: boolean | undefined;
   requestObject?: { signer: Signer } | undefined;
   responseMode?: string | undefined;
@@ -87,7 +89,8 @@ function authViolation(auth: ClientAuth | undefined, issuer: string): string | u
   const method = typeof auth === "object" ? auth?.method : auth;
   if (method === undefined || !AUTH_METHODS.includes(method))
     return `requires the option clientAuth to be ${AUTH_METHODS.join(", ")}`;
-  if (typeof auth === "object" && auth.audience !== undefined && auth.audience !== issuer)
+  const audience = typeof auth === "object" && "signer" in auth ? auth.audience : undefined;
+  if (audience !== undefined && audience !== issuer)
     return `requires the issuer, ${issuer}, as the audience of client assertions. Remove the option clientAuth.audience`;
   return undefined;
 }
@@ -151,7 +154,7 @@ export async function assertProfiledRequest(
 ): Promise<void> {
   if (profile === undefined) return;
   if (client.clientSecret != null) throw forbidden(profile, "doesn't allow a client secret. Remove clientSecret");
-  if (typeof auth === "object")
+  if (typeof auth === "object" && "signer" in auth)
     await assertProfiledSigner(profile, auth.signer, "client assertions (clientAuth)", signal);
 }
 
@@ -221,7 +224,7 @@ function serverViolation(
   metadata: ServerMetadata | undefined,
 ): string | undefined {
   const [idTokens, responses] = SERVER_LISTS;
-  const used = [scope?.split(" ").includes("openid") && idTokens, responseMode?.endsWith("jwt") && responses];
+  const used = [hasOpenId(scope) && idTokens, responseMode?.endsWith("jwt") && responses];
   const name = used.find((list) => typeof list === "string" && metadata?.[list]?.length === 0);
   return name ? `allows only ${ALGORITHMS.join(", ")}, and the server's ${name} lists none of them` : undefined;
 }

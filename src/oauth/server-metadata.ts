@@ -21,6 +21,10 @@ export interface ServerMetadata {
   readonly pushed_authorization_request_endpoint?: string | undefined;
   /** The URL of the device authorization endpoint (RFC 8628 §4). */
   readonly device_authorization_endpoint?: string | undefined;
+  /** The URL of the backchannel authentication endpoint (CIBA §4). */
+  readonly backchannel_authentication_endpoint?: string | undefined;
+  /** The PKCE methods that the server supports (RFC 7636 §4.2). */
+  readonly code_challenge_methods_supported?: readonly string[] | undefined;
   /** The URL of the server's public keys (RFC 7517 §5). */
   readonly jwks_uri?: string | undefined;
   /** The URL of the client registration endpoint (RFC 7591 §3). */

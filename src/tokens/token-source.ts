@@ -10,7 +10,7 @@ import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
 import { ScopedTokenSource } from "./scoped-token-source.js";
 import type { SourceBinding } from "./source-binding.js";
-import { type ExpiringToken, type RenewalOptions, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
+import { type RenewalOptions, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
 
 /** Options of {@link tokenSource}. */
 export type TokenSourceOptions = SourceOptions & SourceBinding;
@@ -141,7 +141,9 @@ class CachingTokenSource implements TokenSource {
       this.#rejections.recordFailure();
       cached.renewAt = cached.expiresAt = 0;
     }
-    return this.token({ signal });
+    const token = await this.token({ signal });
+    // A new source, or a request that was in flight before, may have loaded the rejected token from the store.
+    return cached || token.accessToken !== accessToken ? token : this.renew(rejected, { signal });
   }
 
   /** Shares one renewal among concurrent callers. */
@@ -159,7 +161,7 @@ class CachingTokenSource implements TokenSource {
       const next = await this.#renewal.next(token?.accessToken);
       this.#failures.reset();
       this.#cached = this.#withRenewalTime(next);
-      return next.token;
+      return next;
     } catch (reason) {
       this.#failures.recordFailure(retryAfter(reason));
       this.#lastError = reason;
@@ -167,9 +169,11 @@ class CachingTokenSource implements TokenSource {
     }
   }
 
-  #withRenewalTime({ token, expiresAt }: ExpiringToken): CachedToken {
+  #withRenewalTime(token: Token): CachedToken {
+    const { expiresAt, expiresIn } = token;
     if (expiresAt === null) return { token, expiresAt: Number.POSITIVE_INFINITY, renewAt: Number.POSITIVE_INFINITY };
-    const margin = Math.min(this.#margin, (token.expiresIn ?? 0) * 250);
+    const lifetime = expiresIn === null ? expiresAt - Date.now() : expiresIn * 1000;
+    const margin = Math.min(this.#margin, lifetime / 4);
     return { token, expiresAt, renewAt: expiresAt - margin * (1 + this.#jitter * Math.random()) };
   }
 }

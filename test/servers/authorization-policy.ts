@@ -1,5 +1,6 @@
 /** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
+import { backchannelPolicy } from "./backchannel-user.js";
 import { peerCertificate } from "./mutual-tls.js";
 
 /** The paths of the endpoints. */
@@ -11,6 +12,7 @@ export const routes = {
   pushed_authorization_request: "/oauth/par",
   device_authorization: "/oauth/device",
   registration: "/oauth/register",
+  backchannel_authentication: "/oauth/bc-authorize",
 };
 
 const minute = 60;
@@ -34,6 +36,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
     ttl: {
       AccessToken: 10 * minute,
       AuthorizationCode: minute,
+      BackchannelAuthenticationRequest: (_ctx, request) => Number(request.params?.requested_expiry ?? 10 * minute),
       ClientCredentials: 10 * minute,
       DeviceCode: 10 * minute,
       Grant: 60 * minute,
@@ -82,6 +85,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
       },
       fapi: { enabled: fapi, profile: "2.0" },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: fapi },
+      ciba: backchannelPolicy(audience),
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
       registration: {

@@ -6,6 +6,7 @@ import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { assertString, misconfigured } from "../assert.js";
+import { certificateThumbprint } from "../certificate.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -25,6 +26,15 @@ export interface AssertionKey {
    * The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none.
    */
   keyId?: string | null | undefined;
+  /** The `typ` header. Default: `JWT`. Newer servers may require `client-authentication+jwt` (RFC 7523bis). */
+  typ?: string | undefined;
+  /**
+   * The certificate of the key, in PEM or DER, for a server that finds the key by the header `x5t#S256`, as Microsoft
+   * Entra does. Of several certificates in PEM, the first.
+   */
+  certificate?: string | Uint8Array | undefined;
+  /** Further header parameters, such as `x5c`. Not `alg`, `typ` or `kid`. */
+  header?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of {@link signAssertion}. */
@@ -44,9 +54,11 @@ const MAX_AGE = LIFETIME / 2;
  * @throws {OAuthError} With code `misconfigured` if one is invalid.
  */
 export function assertAssertionKey(key: AssertionKey, prefix: string): void {
-  const { signer, keyId } = key ?? {};
+  const { signer, keyId, typ } = key ?? {};
   assertSigner(signer, `${prefix}signer`);
   if (keyId != null) assertString(keyId, `${prefix}keyId`);
+  if (typ !== undefined) assertString(typ, `${prefix}typ`);
+  additionalHeader(key, prefix);
 }
 
 /**
@@ -67,16 +79,17 @@ export function assertSigner(signer: Signer | undefined, name: string): void {
  * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function signAssertion(
-  { signer, keyId }: AssertionKey,
+  key: AssertionKey,
   claims: AssertionClaims,
   now: () => number,
   { algorithms, signal }: AssertionOptions,
 ) {
+  const { signer, keyId, typ = "JWT" } = key;
   const jwk = await signer.publicJwk({ signal });
   const alg = supportedName(jwk.alg, algorithms, "client assertions");
   const jkt = thumbprint(jwk);
   const kid = keyId === undefined ? jkt : (keyId ?? undefined);
-  const header = encodeHeader({ typ: "JWT", alg, kid });
+  const header = encodeHeader({ typ, alg, kid, ...additionalHeader(key, "") });
   const jti = newJti();
   const payload = () => {
     const iat = now();
@@ -84,4 +97,17 @@ export async function signAssertion(
   };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
   return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { maxAge: MAX_AGE, signal }));
+}
+
+/** Header parameters that have an option of their own, or that change how a JWS is read. */
+const RESERVED = ["alg", "b64", "crit", "kid", "typ"];
+
+function additionalHeader(
+  { header = {}, certificate }: AssertionKey,
+  prefix: string,
+): Readonly<Record<string, unknown>> {
+  if (typeof header !== "object" || header === null) throw misconfigured(`${prefix}header must be an object.`);
+  const reserved = RESERVED.find((parameter) => Object.hasOwn(header, parameter));
+  if (reserved !== undefined) throw misconfigured(`${prefix}header can't contain ${reserved}.`);
+  return certificate === undefined ? header : { "x5t#S256": certificateThumbprint(certificate), ...header };
 }

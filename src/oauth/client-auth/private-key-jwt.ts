@@ -83,5 +83,5 @@ export async function addAssertion(key: AssertionKey, form: URLSearchParams, tar
 }
 
 function definedFields(fields: ClientFields): [name: string, value: string][] {
-  return Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
+  return Object.entries(fields).filter((field): field is [string, string] => typeof field[1] === "string");
 }

@@ -2,7 +2,7 @@
 import { assertObject, assertString } from "../assert.js";
 import type { IdTokenClaims } from "../server-jwt/id-token.js";
 import type { TokenDetails } from "../token/request-token.js";
-import { Token } from "../token/token.js";
+import { type Token, withState } from "../token/token.js";
 import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.refresh}. */
@@ -22,5 +22,5 @@ export async function refresh(request: RefreshRequest, getToken: GetToken): Prom
   const tokenRequest = grantRequest("refresh_token", request, { refresh_token: refreshToken });
   const token = await getToken(tokenRequest, { idToken: { required: false, previous } });
   const idTokenClaims = token.idTokenClaims ?? previous;
-  return new Token(token.raw, token.accessToken, token.refreshToken ?? refreshToken, idTokenClaims);
+  return withState(token, { refreshToken: token.refreshToken ?? refreshToken, idTokenClaims });
 }

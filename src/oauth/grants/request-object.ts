@@ -7,6 +7,7 @@ import { signatureChannel, traced } from "../../tracing.js";
 import { misconfigured } from "../assert.js";
 import type { AssertionKey } from "../client-auth/client-assertion.js";
 import { type ServerMetadata, supportedName } from "../server-metadata.js";
+import { isSpaceDelimited } from "../space-delimited.js";
 import { createForm, type ExtraFields } from "../token/token-request.js";
 
 /** What a request object contains, and for whom it is. */
@@ -65,8 +66,13 @@ function parameterClaims({ parameters, extra = {} }: RequestObject): Record<stri
   createForm({ ...RESERVED, ...parameters }, extra); // validates names and types
   const claims = Object.entries({ ...parameters, ...extra })
     .filter(([, value]) => value != null)
-    .map(([name, value]) => [name, JSON_PARAMETERS.includes(name) ? parseJson(name, value) : value]);
+    .map(([name, value]) => [name, claimOf(name, value)]);
   return Object.fromEntries(claims);
+}
+
+function claimOf(name: string, value: unknown): unknown {
+  if (JSON_PARAMETERS.includes(name)) return parseJson(name, value);
+  return isSpaceDelimited(name) && Array.isArray(value) ? value.join(" ") : value;
 }
 
 function parseJson(name: string, value: unknown): unknown {

@@ -1,5 +1,6 @@
 /** Which token responses contain an ID token (OpenID Connect Core §3.1.3.3, §12.2), and what is known about it. */
-import { type AnyTokenRequest, assertScope } from "../token/token-request.js";
+import { joinWords, type WordList } from "../space-delimited.js";
+import type { AnyTokenRequest } from "../token/token-request.js";
 import type { IdTokenClaims } from "./id-token.js";
 
 /** What is known about the ID token of a token request. */
@@ -21,14 +22,9 @@ const LOGIN_GRANTS = [
   "urn:openid:params:grant-type:ciba",
 ];
 
-/**
- * Whether the scope requests an ID token (OpenID Connect Core §3.1.2.1).
- *
- * @throws {OAuthError} With code `misconfigured` if the scope isn't a string.
- */
-export function hasOpenId(scope: string | null | undefined): boolean {
-  assertScope(scope);
-  return scope?.split(" ").includes("openid") === true;
+/** Whether the scope requests an ID token (OpenID Connect Core §3.1.2.1). */
+export function hasOpenId(scope: WordList | null | undefined): boolean {
+  return joinWords(scope)?.split(" ").includes("openid") === true;
 }
 
 /**

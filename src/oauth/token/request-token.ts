@@ -7,7 +7,7 @@ import { type ExpectedIdToken, expectedIdToken } from "../server-jwt/expected-id
 import { verifyIdToken } from "../server-jwt/id-token.js";
 import type { ServerJwts } from "../server-jwt/server-jwts.js";
 import type { ExpectedBinding } from "./binding.js";
-import { Token } from "./token.js";
+import { type Token, withState } from "./token.js";
 import { type AnyTokenRequest, tokenForm } from "./token-request.js";
 import { parseTokenResponse } from "./token-response.js";
 
@@ -49,7 +49,11 @@ export async function requestToken(
     signal,
     onStatus,
   });
-  const token = parseTokenResponse(response, binding);
+  const token = parseTokenResponse(
+    response,
+    binding,
+    correctedTime(prover, response.url) - Math.floor(Date.now() / 1000),
+  );
   return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
 }
 
@@ -70,11 +74,12 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 
 /** Verifies the ID token of the response. */
 async function withIdToken(
-  { raw, accessToken, refreshToken }: Token,
+  token: Token,
   jwts: ServerJwts,
   { clientId, dpopProver }: AnyTokenRequest,
   { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
 ): Promise<Token> {
+  const { raw, accessToken } = token;
   const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
-  return new Token(raw, accessToken, refreshToken, await verifyIdToken(jwts, raw.id_token, context));
+  return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
 }

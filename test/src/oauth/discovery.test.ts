@@ -261,9 +261,9 @@ describe("client authentication by metadata (RFC 8414 §2)", () => {
     return server.requests.at(-1)?.headers.authorization === undefined ? "post" : "basic";
   };
 
-  it("prefers client_secret_post, and uses client_secret_basic if the server lists only that or nothing", async () => {
-    expect(await authOf(["client_secret_basic", "client_secret_post"])).toBe("post");
-    expect(await authOf(["client_secret_basic"])).toBe("basic");
+  it("prefers client_secret_basic, and uses client_secret_post if the server lists only that", async () => {
+    expect(await authOf(["client_secret_basic", "client_secret_post"])).toBe("basic");
+    expect(await authOf(["client_secret_post"])).toBe("post");
     expect(await authOf(undefined)).toBe("basic");
   });
 
