@@ -3,7 +3,7 @@
 import type { DPoPProver } from "../../dpop/prover.js";
 import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { ClientCredentials, ClientFields } from "../client-auth/client-auth.js";
-import { isSpaceDelimited, type WordList } from "../space-delimited.js";
+import { isSpaceDelimited, joinWords, type WordList } from "../space-delimited.js";
 
 /**
  * Additional form fields. `undefined` and `null` aren't sent. An array is sent as one field for each element, or separated
@@ -109,6 +109,7 @@ function isResource(uri: unknown): boolean {
 export function assertTokenRequest(request: AnyTokenRequest): void {
   assertObject(request, "The request");
   assertString(request.grantType, "grantType");
+  joinWords(request.scope); // rejects what isn't a list of words
   assertBinding(request);
 }
 
