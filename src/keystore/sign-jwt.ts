@@ -1,6 +1,7 @@
 /** JWTs in compact form (RFC 7515 §7.1, RFC 7519) by any signer: proofs, client assertions, and the application's own. */
 
 import { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
+import { isSigner } from "./assert.js";
 import type { Signer, SignOptions } from "./signer.js";
 import { misconfigured } from "./signer-error.js";
 
@@ -33,8 +34,7 @@ export async function signJwt(
   claims: object | (() => object),
   { header = {}, typ, signal }: JwtOptions = {},
 ): Promise<string> {
-  if (typeof signer?.publicJwk !== "function" || typeof signer.sign !== "function")
-    throw misconfigured("The first argument of signJwt must be a Signer.");
+  if (!isSigner(signer)) throw misconfigured("The first argument of signJwt must be a Signer.");
   assertObject(header, "header");
   const { alg } = await signer.publicJwk({ signal });
   const parameters = { typ: "JWT", ...header, alg: headerAlgorithm(alg, header.alg) };

@@ -1,6 +1,7 @@
 /** JWT assertions signed by a `Signer`, for client authentication and as a grant (RFC 7521, RFC 7523). */
 import { newJti } from "../../jose/jti.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
+import { isSigner } from "../../keystore/assert.js";
 import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
@@ -42,8 +43,7 @@ const LIFETIME = 60; // seconds
  */
 export function assertAssertionKey(key: AssertionKey, prefix: string): void {
   const { signer, keyId } = key ?? {};
-  if (typeof signer?.sign !== "function" || typeof signer.publicJwk !== "function")
-    throw misconfigured(`${prefix}signer must be a Signer.`);
+  if (!isSigner(signer)) throw misconfigured(`${prefix}signer must be a Signer.`);
   if (keyId != null) assertString(keyId, `${prefix}keyId`);
 }
 
