@@ -1,11 +1,15 @@
 /** Time limits: an operation ends when its time is up or its caller aborts, even if its work never ends. */
 
+import { HardproofError } from "./errors.js";
+
 /** The time limit, as its work sees it. */
 export interface Deadline {
   /**
    * Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it.
    */
   readonly signal: AbortSignal;
+  /** Milliseconds until the time is up. `Infinity` without a time limit. */
+  readonly timeLeft: number;
 }
 
 interface Limit {
@@ -29,8 +33,9 @@ export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 export function withDeadline<Result>(limit: Limit, work: (deadline: Deadline) => Result): Result;
 export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
   const { signal, toError } = limit;
+  assertSignal(signal);
   if (signal?.aborted) throw toError("aborted", signal.reason);
-  const deadline = new LazyDeadline();
+  const deadline = new LazyDeadline(limit.timeout);
   const result = work(deadline);
   return result instanceof Promise ? race(result, limit, deadline) : result;
 }
@@ -43,15 +48,41 @@ export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | 
  * @throws The signal's reason when it aborts, as `fetch` does; otherwise what the work throws.
  */
 export function untilAborted<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
-  if (!signal) return work();
+  if (signal === undefined || signal === null) return work();
+  assertSignal(signal);
   if (signal.aborted) return Promise.reject(signal.reason);
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
+}
+
+/** Checks an option of the caller. A listener that can't be added or removed would otherwise throw in a timer. */
+function assertSignal(signal: AbortSignal | null | undefined): void {
+  if (signal === undefined || signal === null || typeof signal.addEventListener === "function") return;
+  throw new HardproofError("misconfigured", "signal must be an AbortSignal.");
 }
 
 /** A {@link Deadline} that creates its signal on first access. */
 export class LazyDeadline implements Deadline {
   #controller: AbortController | undefined;
   #reason: unknown;
+  #until = Number.POSITIVE_INFINITY;
+
+  /** @param timeLeft - As for {@link expireIn}. */
+  constructor(timeLeft?: number) {
+    this.expireIn(timeLeft);
+  }
+
+  /**
+   * Sets `timeLeft`. The deadline doesn't abort by itself.
+   *
+   * @param timeLeft - Milliseconds. Default: no time limit.
+   */
+  expireIn(timeLeft = Number.POSITIVE_INFINITY): void {
+    this.#until = timeLeft === Number.POSITIVE_INFINITY ? timeLeft : performance.now() + timeLeft;
+  }
+
+  get timeLeft(): number {
+    return this.#until - performance.now();
+  }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -30,8 +30,9 @@ export class HardproofError extends Error {
  * - `pin-incorrect`: The store rejected the PIN or passphrase.
  * - `pin-locked`: The PIN is locked or has expired.
  * - `unavailable`: The store can't be reached, or it failed.
- * - `throttled`: A rate limit, quota or session limit of the store is reached.
- * - `timeout`: The store didn't respond within `timeout`.
+ * - `throttled`: A rate limit, quota or session limit of the store is reached, or more signatures wait for the key than it
+ *   can make within `timeout`.
+ * - `timeout`: The store didn't respond within `timeout`, or a proof was too old when it did, twice.
  * - `aborted`: The caller's signal aborted, or the operation was cancelled at the token.
  * - `integrity`: The store's response failed validation, so no signature was returned.
  * - `misconfigured`: An option, a URI or the installation must be corrected.

@@ -48,8 +48,15 @@ export type {
   Signer,
   SignOptions,
 } from "./keystore/signer.js";
+export type { AccessChallenge } from "./oauth/access-challenge.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
-export type { CertificateAuth, ClientAuth, PrivateKeyJwt } from "./oauth/client-auth/client-auth.js";
+export type {
+  CertificateAuth,
+  ClientAuth,
+  ExternalAssertion,
+  PrivateKeyJwt,
+} from "./oauth/client-auth/client-auth.js";
+export type { AssertionSource, AssertionTarget } from "./oauth/client-auth/external-assertion.js";
 export {
   type AuthenticatedClient,
   type AuthenticatedServer,
@@ -60,19 +67,36 @@ export {
 export type { EndpointName } from "./oauth/endpoints.js";
 export type { AuthorizationCodeRequest } from "./oauth/grants/authorization-callback.js";
 export type { AuthorizationUrlRequest, PendingAuthorization } from "./oauth/grants/authorization-request.js";
-export type { DeviceAuthorization } from "./oauth/grants/device-authorization.js";
+export type {
+  BackchannelAuthentication,
+  BackchannelAuthenticationRequest,
+} from "./oauth/grants/backchannel-authentication.js";
+export type { AuthorizationCallback } from "./oauth/grants/callback-parameters.js";
+export type {
+  DeviceAuthorization,
+  DeviceAuthorizationRequest,
+  DeviceCodeRequest,
+} from "./oauth/grants/device-authorization.js";
 export type { AssertionToSign, JwtBearerRequest } from "./oauth/grants/jwt-bearer.js";
 export { type PkcePair, pkcePair } from "./oauth/grants/pkce.js";
+export type { RefreshRequest } from "./oauth/grants/refresh.js";
+export type { ResponseMode } from "./oauth/grants/response-mode.js";
 export type { TokenExchangeRequest, TokenType } from "./oauth/grants/token-exchange.js";
-export {
-  type DeviceCodeRequest,
-  type DiscoverOptions,
-  OAuthClient,
-  type OAuthClientOptions,
-  type RefreshRequest,
-} from "./oauth/oauth-client.js";
+export { type DiscoverOptions, OAuthClient, type OAuthClientOptions } from "./oauth/oauth-client.js";
+export type { Profile } from "./oauth/profile.js";
+export { type ClientJwk, type ClientJwks, clientJwks } from "./oauth/registration/client-jwks.js";
+export type {
+  ClientMetadata,
+  ClientRegistration,
+  RegistrationAccess,
+} from "./oauth/registration/client-registration.js";
+export type { RegistrationRequest, RegistrationUpdate } from "./oauth/registration/register-client.js";
+export type { IdTokenClaims } from "./oauth/server-jwt/id-token.js";
+export type { ServerJwtOptions } from "./oauth/server-jwt/server-jwts.js";
 export type { ServerMetadata } from "./oauth/server-metadata.js";
-export { Token } from "./oauth/token/token.js";
+export type { WordList } from "./oauth/space-delimited.js";
+export { type Actor, delegationChain } from "./oauth/token/delegation.js";
+export { Token, type TokenState } from "./oauth/token/token.js";
 export type {
   AnyTokenRequest,
   ExtraFields,
@@ -84,6 +108,11 @@ export type {
 } from "./oauth/token/token-request.js";
 export type { Introspection, TokenStatusRequest } from "./oauth/token/token-status.js";
 export type { ClientAssertion } from "./resource/assertion-client.js";
+export {
+  type DiscoveredResource,
+  type DiscoverResourceOptions,
+  discoverResource,
+} from "./resource/discover-resource.js";
 export { type DPoPFetchOptions, dpopFetch } from "./resource/dpop-fetch.js";
 export { type ProofFetch, type ProofFetchOptions, proofFetch } from "./resource/proof-fetch.js";
 export {
@@ -95,6 +124,12 @@ export {
   type SessionRequest,
   type SessionResponse,
 } from "./resource/proof-session.js";
+export { readChallenge } from "./resource/read-challenge.js";
+export {
+  fetchResourceMetadata,
+  type ResourceMetadata,
+  type ResourceMetadataOptions,
+} from "./resource/resource-metadata.js";
 export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
@@ -107,4 +142,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, SignatureTrace, TokenTrace } from "./tracing.js";

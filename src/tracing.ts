@@ -2,13 +2,16 @@
  * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key;
  * they never contain a proof, a token or a secret.
  *
- * - `hardproof.signature`: One DPoP proof or client assertion; {@link SignatureTrace}.
+ * - `hardproof.signature`: One DPoP proof, client assertion or request object; {@link SignatureTrace}.
  * - `hardproof.token`: One call that requests a token, including its retries; {@link TokenTrace}.
  *
- * Each has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
+ * - `hardproof.rejection`: A response to a request with a proof that was returned although the server rejected the proof or
+ *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
+ *
+ * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
  * object.
  */
-import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
+import { type Channel, channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
 interface Outcome {
   /** Milliseconds. Set when the operation has ended. */
@@ -22,18 +25,18 @@ interface Outcome {
 /** Message of the channel `hardproof.signature`. */
 export interface SignatureTrace extends Outcome {
   /** What was signed. */
-  readonly kind: "dpop" | "client_assertion";
+  readonly kind: "dpop" | "client_assertion" | "request_object";
   /** The JWT's `jti` claim. */
   readonly jti: string;
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
   /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
   readonly uri: string | undefined;
-  /** The proof's HTTP method. Not set for a client assertion. */
+  /** The proof's HTTP method. Set only for a proof. */
   readonly htm?: string;
-  /** The proof's URL, without query and fragment. Not set for a client assertion. */
+  /** The proof's URL, without query and fragment. Set only for a proof. */
   readonly htu?: string;
-  /** The audience of a client assertion. Not set for a proof. */
+  /** The audience of a client assertion or request object. Not set for a proof. */
   readonly aud?: string;
 }
 
@@ -55,7 +58,23 @@ export interface TokenTrace extends Outcome {
   statusCode?: number;
 }
 
-/** Publishes each DPoP proof and client assertion. */
+/** Message of the channel `hardproof.rejection`. */
+export interface RejectionTrace {
+  /** The URL of the request, without its query. */
+  readonly url: string;
+  /** The HTTP status of the response. */
+  readonly statusCode: number;
+  /** The error code of the challenge, if there is one. */
+  readonly error: string | undefined;
+  /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
+  readonly jkt: string;
+  /** What may help: to check the clock, or to set the option `htu`. `undefined` if nothing indicates a cause. */
+  readonly hint: string | undefined;
+}
+
+/** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */
+export const rejectionChannel: Channel = channel("hardproof.rejection");
+/** Publishes each DPoP proof, client assertion and request object. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
 /** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");

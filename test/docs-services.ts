@@ -5,8 +5,10 @@ import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
+import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
+import { socketServer } from "./servers/socket-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
@@ -24,14 +26,16 @@ export interface Services {
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   const [as, aws, gcp, tpm, nss] = await Promise.all([
-    authorizationServer({ clients: [await keyClient(hsm)] }),
+    authorizationServer({ clients: [await keyClient(hsm)], registration: {} }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
   ]);
-  const rs = await resourceServer({ issuer: as.issuer, audience: as.audience, requireNonce: false });
-  const mcp = await mcpServer({ issuer: as.issuer });
+  const { issuer, audience } = as;
+  const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
+  const mcp = await mcpServer({ issuer });
+  const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
@@ -42,6 +46,10 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
+        .replaceAll("wss://api.example.com/socket", sockets.url)
+        .replaceAll("https://api.example.com/greetings", `http://${grpc.address}/greetings`)
+        .replaceAll("api.example.com:443", grpc.address)
+        .replaceAll("credentials.createSsl()", "credentials.createInsecure()") // this server has no TLS
         .replaceAll('"./examples/', '"../../examples/')
         // Only this server has no TLS.
         .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
@@ -56,7 +64,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
-      await Promise.all([rs, mcp, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
+      await Promise.all([rs, mcp, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
     },
   };
 }

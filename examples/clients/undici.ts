@@ -60,12 +60,12 @@ export function dpopInterceptor(
   };
 }
 
-/** Passes the response on, except a 401 that another attempt can answer. */
+/** Passes the response on, except a 401 or 400 that another attempt can answer. */
 class RetryHandler implements Handler {
   readonly #handler: Handler;
   readonly #attempt: ProofAttempt;
   readonly #resend: (() => void) | undefined;
-  /** The events of a 401, until its end. */
+  /** The events of a 401 or 400, until its end. */
   #held: (() => void)[] | undefined;
   #canRetry: Promise<boolean> = Promise.resolve(false);
 
@@ -86,7 +86,7 @@ class RetryHandler implements Handler {
   onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, message?: string): void {
     if (status >= 200) this.#canRetry = this.#attempt.canRetry({ status, headers });
     this.#canRetry.catch(() => undefined); // handled at the end of the response
-    if (status === 401 && this.#resend) this.#held = [];
+    if ((status === 401 || status === 400) && this.#resend) this.#held = [];
     this.#pass(() => this.#handler.onResponseStart?.(controller, status, headers, message));
   }
 

@@ -1,6 +1,7 @@
 /** A signer whose key is in a PEM file: for development, and where a better store is not available. */
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { assertObject } from "../../src/keystore/assert.js";
 import { formatMode } from "../../src/keystore/file-permissions.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { OpenKey } from "../../src/keystore/key-source.js";
@@ -28,8 +29,15 @@ export interface FileSignerOptions extends KeySignerOptions {
  */
 export class FileSigner extends KeySigner {
   /** @throws {SignerError} With code `misconfigured` if an option is invalid. */
-  constructor({ path, passphrase, algorithm, verify = "first", timeout }: FileSignerOptions) {
-    if (!path) throw misconfigured("path must be the path of a PEM file.");
+  constructor(options: FileSignerOptions) {
+    const {
+      path,
+      passphrase,
+      algorithm,
+      verify = "first",
+      timeout,
+    } = assertObject(options, "The options of FileSigner");
+    if (typeof path !== "string" || path === "") throw misconfigured("path must be the path of a PEM file.");
     const file = { path: resolve(path), passphrase, algorithm };
     const uri = formatFileUri(file);
     super({ provider: "file", uri, open: () => openFile(file, uri) }, { algorithm, verify, timeout });

@@ -3,8 +3,9 @@
  * application, and each process has its own environment.
  */
 import type { ChildProcess } from "node:child_process";
-import { type Deadline, untilAborted, withDeadline } from "../../src/deadline.js";
+import { untilAborted, withDeadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import type { Channel } from "./calls.js";
 import { type TokenUse, type TokenUseOptions, useLibrary } from "./library-use.js";
@@ -94,7 +95,7 @@ class IsolatedUse implements TokenUse {
     return this.#current.beginning;
   }
 
-  async run(operation: Operation, deadline?: Deadline): Promise<unknown> {
+  async run(operation: Operation, deadline?: OpenKeyOptions): Promise<unknown> {
     const use = await this.begin();
     try {
       const result = await use.run(operation, deadline);

@@ -40,6 +40,11 @@ export class LibraryKey {
     return this.workers.size < this.#sessions && (this.workers.size === 0 || now() >= this.#noMoreSessionsUntil);
   }
 
+  /** How many workers may sign with the key at the same time. */
+  get maxWorkers(): number {
+    return this.canGrow ? this.#sessions : Math.max(1, this.workers.size);
+  }
+
   /** @throws {SignerError} With code `unavailable` until the next recovery is due, so that callers don't wait for the token. */
   checkAvailable(): void {
     if (now() >= this.#unavailableUntil) return;

@@ -1,6 +1,6 @@
 /** The use of a library for one key, or for one task on a token. */
-import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { Library } from "./library.js";
 import { LibraryKey } from "./library-key.js";
 import type { LibraryOptions } from "./library-options.js";
@@ -22,7 +22,7 @@ export interface TokenUseOptions extends LibraryOptions, Omit<KeySpec, "selector
 /** Runs operations with a key or a token. */
 export interface TokenUse {
   /** @throws {SignerError} If the operation fails. A deadline ends only the wait in the queue. */
-  run(operation: Operation, deadline?: Deadline): Promise<unknown>;
+  run(operation: Operation, deadline?: OpenKeyOptions): Promise<unknown>;
   close(): Promise<void>;
 }
 

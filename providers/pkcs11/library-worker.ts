@@ -1,7 +1,7 @@
 /** A worker of a library, and the requests in flight to it, in the thread that started it. */
 import type { Worker } from "node:worker_threads";
-import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { LibraryKey } from "./library-key.js";
 import { BATCH, MAX_IN_FLIGHT, type Operation, type Request, type Result, type WorkerData } from "./protocol.js";
@@ -12,7 +12,7 @@ export interface Job {
   readonly key: LibraryKey;
   readonly operation: Operation;
   /** Creating its signal takes time, so it is read only after the request had to wait. */
-  readonly deadline: Deadline | undefined;
+  readonly deadline: OpenKeyOptions | undefined;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -91,6 +91,11 @@ export class LibraryWorker {
   /** Whether a request waits in the worker behind another one. */
   get hasRequestsAhead(): boolean {
     return this.#sent.filter(({ isWithdrawn }) => !isWithdrawn).length > 1;
+  }
+
+  /** Milliseconds of the last signature. `Infinity` before the first one. */
+  get signatureTime(): number {
+    return this.#milliseconds;
   }
 
   get isFast(): boolean {

@@ -10,6 +10,8 @@ type ReadPin = () => Promise<string>;
 interface RemoteOperation {
   readonly name: Operation["name"];
   readonly digest: number;
+  /** Milliseconds. The clocks of two processes differ. */
+  readonly timeLeft: number | undefined;
 }
 
 /**
@@ -28,7 +30,8 @@ export async function useRemotely(channel: Channel, options: TokenUseOptions, re
       deadline?.signal.throwIfAborted();
       const id = ++count;
       if (digest) digests.set(id, digest);
-      const { result, cancel } = calls.start("run", { name, digest: id } satisfies RemoteOperation);
+      const operation: RemoteOperation = { name, digest: id, timeLeft: deadline?.timeLeft };
+      const { result, cancel } = calls.start("run", operation);
       deadline?.signal.addEventListener("abort", cancel, { once: true });
       return result.finally(() => digests.delete(id));
     },
@@ -57,8 +60,10 @@ export function serveUse(
       use = beginUse(options, () => calls.call<string>("readPin"), signal);
       await use;
     },
-    run: async ({ name, digest }: RemoteOperation, deadline) =>
-      (await use)?.run({ name, digest: () => calls.call<Uint8Array>("digest", digest) }, deadline),
+    run: async ({ name, digest, timeLeft }: RemoteOperation, deadline) => {
+      deadline.expireIn(timeLeft);
+      return (await use)?.run({ name, digest: () => calls.call<Uint8Array>("digest", digest) }, deadline);
+    },
     close,
   });
   return async () => {

@@ -1,4 +1,5 @@
 /** A signer whose key is on a PKCS#11 token, such as an HSM, a smart card, a security key or SoftHSM. */
+import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
@@ -51,7 +52,10 @@ export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOption
   publicJwk?: PublicJwk | undefined;
   /** The most sessions to open. Default: 4, or fewer if the token allows fewer. */
   sessions?: number | undefined;
-  /** How many signatures may wait for a session. Further ones are rejected with `throttled`. Default: 10,000. */
+  /**
+   * How many signatures may wait for a session. Further ones are rejected with `throttled`, as are those that can't be signed
+   * within `timeout`. Default: 10,000.
+   */
   maxWaiting?: number | undefined;
 }
 
@@ -86,6 +90,7 @@ export class Pkcs11Signer extends KeySigner {
  * @throws {SignerError} With code `misconfigured` if an option is invalid.
  */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
+  assertObject(options, "The options of Pkcs11Signer");
   const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = DEFAULT_MAX_WAITING } = options;
   const { libraryParameters = process.env.HARDPROOF_PKCS11_LIBRARY_PARAMETERS || undefined } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;

@@ -6,9 +6,12 @@ import { SignerError } from "../../src/errors.js";
 import { KeyError } from "./failure.js";
 import type { Job, LibraryWorker } from "./library-worker.js";
 import type { Opened } from "./protocol.js";
+import { WaitingTime } from "./waiting-time.js";
 
 /** Milliseconds that a request waits before another worker is started for it. */
 const SLOW = 5;
+/** Milliseconds between two checks of whether all waiting requests can still be run in time. */
+const REFUSAL_PERIOD = 100;
 
 /** Starts workers, and distributes the requests among them. */
 export class WorkerPool {
@@ -23,6 +26,7 @@ export class WorkerPool {
   #isPaused = false;
   #isDispatching = false;
   #timer: NodeJS.Timeout | undefined;
+  #refusedAt = 0;
 
   /**
    * @param startWorker - Starts a worker, and initialises the library in it.
@@ -42,8 +46,11 @@ export class WorkerPool {
     return ![...this.workers].some((worker) => worker.busy);
   }
 
+  /** Runs a job. Rejects it at once if it can't be run inside its time limit. */
   run(job: Job): void {
-    this.#queue.push(job);
+    const refusal = this.#waitingTime(this.#queue.length).add(job);
+    if (refusal) job.reject(refusal);
+    else this.#queue.push(job);
     this.#dispatchSoon();
   }
 
@@ -154,6 +161,7 @@ export class WorkerPool {
     const workers = [...this.workers];
     for (const worker of workers) this.#queue.unshift(...worker.withdrawIfStuck());
     this.#dropAbandoned();
+    this.#refuseLate();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
     if (isSlow && this.#queue.some(({ key }) => key.canGrow)) void this.#startForQueue();
     this.#dispatchSoon();
@@ -167,6 +175,24 @@ export class WorkerPool {
       if (this.workers.size === 0) for (const { reject } of this.#queue.splice(0)) reject(error);
     }
     this.#dispatchSoon();
+  }
+
+  /** Rejects the jobs that can't be run inside their time limits any more, or since more is known of the token. */
+  #refuseLate(): void {
+    if (performance.now() - this.#refusedAt < REFUSAL_PERIOD) return;
+    this.#refusedAt = performance.now();
+    const waitingTime = this.#waitingTime();
+    const jobs = this.#queue.splice(0);
+    for (const job of jobs) {
+      const refusal = waitingTime.add(job);
+      if (refusal) job.reject(refusal);
+      else this.#queue.push(job);
+    }
+  }
+
+  /** A library that can't lock has one worker, however many sessions its keys may open. */
+  #waitingTime(ahead = 0): WaitingTime {
+    return new WaitingTime(this.workers, { ahead, oneAtATime: this.oneAtATime });
   }
 
   /** Rejects the jobs whose caller has aborted or timed out. */

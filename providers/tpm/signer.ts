@@ -1,5 +1,6 @@
 /** A signer whose key is in a TPM 2.0. Uses the PKCS#11 code with tpm2-pkcs11, one operation at a time. */
 import { SignerError } from "../../src/errors.js";
+import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { OpenKey, OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { Pkcs11Key } from "../pkcs11/open-key.js";
@@ -39,7 +40,8 @@ export class TpmSigner extends KeySigner {
  *
  * @throws {SignerError} With code `misconfigured` if an option is invalid.
  */
-export function checkTpmOptions({ module = LIBRARY, store, tcti, ...options }: TpmSignerOptions): KeyOnToken {
+export function checkTpmOptions(tpmOptions: TpmSignerOptions): KeyOnToken {
+  const { module = LIBRARY, store, tcti, ...options } = assertObject(tpmOptions, "The options of TpmSigner");
   const environment = { TPM2_PKCS11_STORE: store, TPM2_PKCS11_TCTI: tcti };
   return { ...checkOptions({ ...options, module }), libraryParameters: undefined, environment };
 }

@@ -40,7 +40,11 @@ export async function clockCheck(server: string, signal: AbortSignal): Promise<F
 function skewFinding(date: string | null, origin: string): Finding {
   const check = "clock";
   const skew = Math.round((Date.now() - Date.parse(date ?? "")) / 1000);
-  if (Number.isNaN(skew)) return { check, ok: null, found: `${origin} doesn't send a Date header` };
+  if (Number.isNaN(skew)) {
+    const remedy =
+      "Compare the clock of this machine yourself, or by another --server: a wrong one gets proofs rejected.";
+    return { check, ok: null, found: `not compared: ${origin} doesn't send a Date header`, remedy };
+  }
   const found = `${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
   if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
   const remedy = "Synchronise this machine's clock (NTP): servers reject proofs with a wrong time.";

@@ -1,8 +1,9 @@
 /** The options of a token request, and the request itself. */
 import type { Command } from "commander";
-import { type ClientAuth, type DPoPProver, type GrantRequest, OAuthClient, type Signer, type Token } from "../index.js";
+import type { ClientAuth, DPoPProver, GrantRequest, OAuthClient, Signer, Token } from "../index.js";
 import { type Context, collect, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
+import { findServer } from "./find-server.js";
 import type { Io } from "./io.js";
 import { openKey } from "./open-key.js";
 import { readSecret } from "./secrets.js";
@@ -50,19 +51,27 @@ export function withGrantOptions(command: Command): Command {
 /**
  * Requests one token. Secrets are read from the sources that the options name.
  *
+ * @param url - The resource that the token is for. It is asked for its server if the options don't name one.
  * @throws {UsageError} If an option is missing or can't be used.
  */
-export async function requestToken(options: GrantOptions, dpopProver: DPoPProver, context: Context): Promise<Token> {
+export async function requestToken(
+  options: GrantOptions,
+  dpopProver: DPoPProver,
+  context: Context,
+  url?: URL,
+): Promise<Token> {
   const { io } = context;
   const clientId = options.clientId ?? io.env.HARDPROOF_CLIENT_ID;
   if (!clientId) throw new UsageError("Pass the client ID with --client-id, or set HARDPROOF_CLIENT_ID.");
   const clientSecret = await readClientSecret(options, io);
-  const { scope, resource, requireBinding } = options;
-  const request = { dpopProver, clientId, clientSecret, scope, resource, requireBinding, signal: io.signal };
+  const { scope, requireBinding } = options;
+  const request = { dpopProver, clientId, clientSecret, scope, requireBinding, signal: io.signal };
   const assertionKey = await openClientKey(options);
   try {
     const clientAuth = clientAuthFor(options, assertionKey ?? dpopProver.signer);
-    return await sendGrant(await createClient(options, clientAuth, io), request, options, context);
+    const target = url && { url, identifier: options.resource?.[0] };
+    const { client, resource } = await findServer(options, clientAuth, context, target);
+    return await sendGrant(client, { ...request, resource: options.resource ?? resource }, options, context);
   } finally {
     await assertionKey?.close();
   }
@@ -81,15 +90,6 @@ function readClientSecret({ clientAuth, clientSecretFile }: GrantOptions, io: Io
 
 function clientAuthFor({ clientAuth, keyId }: GrantOptions, signer: DPoPProver["signer"]): ClientAuth | undefined {
   return clientAuth === "private_key_jwt" ? { method: clientAuth, signer, keyId } : clientAuth;
-}
-
-async function createClient(options: GrantOptions, clientAuth: ClientAuth | undefined, { signal }: Io) {
-  const { issuer, baseUrl, allowInsecure } = options;
-  if (issuer !== undefined && baseUrl !== undefined)
-    throw new UsageError("Use either --issuer or --base-url, not both.");
-  if (issuer !== undefined) return OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal });
-  if (baseUrl !== undefined) return new OAuthClient({ baseUrl, clientAuth, allowInsecure });
-  throw new UsageError("Pass the authorization server with --issuer or --base-url.");
 }
 
 async function sendGrant(

@@ -10,6 +10,7 @@ import { fetchCommand } from "./commands/fetch.js";
 import { keygen } from "./commands/keygen.js";
 import { keys } from "./commands/keys.js";
 import { proof } from "./commands/proof.js";
+import { register } from "./commands/register.js";
 import { show } from "./commands/show.js";
 import { token } from "./commands/token.js";
 import { verify } from "./commands/verify.js";
@@ -19,16 +20,17 @@ import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
 import { Output } from "./output.js";
 
-const COMMANDS = [keygen, keys, show, csr, proof, verify, token, fetchCommand, doctor, bench, demo];
+const COMMANDS = [keygen, keys, show, csr, proof, verify, register, token, fetchCommand, doctor, bench, demo];
 
 const ENVIRONMENT_HELP = `
 Environment:
-  HARDPROOF_KEY            default URI of the key
-  HARDPROOF_PROVIDERS      packages with third-party key stores
-  HARDPROOF_CLIENT_ID      OAuth client ID
-  HARDPROOF_CLIENT_SECRET  OAuth client secret
-  HARDPROOF_REFRESH_TOKEN  refresh token, for --grant refresh_token
-  NO_COLOR, FORCE_COLOR    turn colour off, or on without a terminal
+  HARDPROOF_KEY                   default URI of the key
+  HARDPROOF_PROVIDERS             packages with third-party key stores
+  HARDPROOF_CLIENT_ID             OAuth client ID
+  HARDPROOF_CLIENT_SECRET         OAuth client secret
+  HARDPROOF_REFRESH_TOKEN         refresh token, for --grant refresh_token
+  HARDPROOF_INITIAL_ACCESS_TOKEN  token that allows a registration, for register
+  NO_COLOR, FORCE_COLOR           turn colour off, or on without a terminal
 `;
 
 /**

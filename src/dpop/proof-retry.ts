@@ -3,6 +3,7 @@
 import { algorithmNamed, nameFor } from "../jose/find-algorithm.js";
 import type { NonceCache } from "./nonce-cache.js";
 import type { DPoPProver, ProofOptions } from "./prover.js";
+import { type HtuOption, signedHtu } from "./signed-htu.js";
 
 /** Why a server rejected a proof, according to its response. */
 export interface ProofRejection {
@@ -26,24 +27,30 @@ interface LastProof {
 export class ProofRetry {
   readonly #prover: DPoPProver;
   readonly #nonces: NonceCache;
+  readonly #htu: HtuOption;
   readonly #retried = new Set<keyof ProofRejection>();
   #last: LastProof | undefined;
 
-  constructor(prover: DPoPProver, nonces: NonceCache) {
+  constructor(prover: DPoPProver, nonces: NonceCache, htu: HtuOption) {
     this.#prover = prover;
     this.#nonces = nonces;
+    this.#htu = htu;
   }
 
   /**
-   * Makes the proof of the next request, with the server's cached nonce.
+   * Makes the proof of the next request, with the nonce and the time that the server has when the key is ready to sign.
    *
    * @throws As {@link DPoPProver.makeProof} does.
    */
   next(target: ProofOptions & { htu: URL }): Promise<string> {
-    const nonce = this.#nonces.get(target.htu);
-    const { clockOffset } = this.#prover;
-    this.#last = { url: target.htu, nonce, clockOffset, alg: this.#nameFor(target.supportedAlgorithms) };
-    return this.#prover.makeProof({ ...target, nonce });
+    const { htu: url } = target;
+    const alg = this.#nameFor(target.supportedAlgorithms);
+    const nonce = () => {
+      const current = this.#nonces.get(url);
+      this.#last = { url, nonce: current, clockOffset: this.#prover.clockOffsetFor(url), alg };
+      return current;
+    };
+    return this.#prover.makeProof({ ...target, ...signedHtu(url, this.#htu), requestUrl: url, nonce });
   }
 
   /**
@@ -66,10 +73,12 @@ export class ProofRetry {
     return this.#last !== undefined && this.#nonces.get(this.#last.url) !== this.#last.nonce;
   }
 
-  /** Adjusts the prover's clock, which also applies to later calls. */
+  /** Adjusts the prover's clock for this server, which also applies to later calls. */
   #hasNewTime(headers: Headers): boolean {
-    this.#prover.adjustClock(headers.get("date"));
-    return this.#prover.clockOffset !== this.#last?.clockOffset;
+    if (this.#last === undefined) return false;
+    const { url, clockOffset } = this.#last;
+    this.#prover.adjustClock(headers.get("date"), url);
+    return this.#prover.clockOffsetFor(url) !== clockOffset;
   }
 
   #hasNewName(supported: readonly string[] | undefined): boolean {

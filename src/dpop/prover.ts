@@ -6,6 +6,7 @@ import { nameFor } from "../jose/find-algorithm.js";
 import { newJti } from "../jose/jti.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { importPublicKey, type PublicKeyMembers, publicMembers } from "../jose/public-key.js";
+import { assertObject, assertSigner } from "../keystore/assert.js";
 import { memory } from "../keystore/built-in-providers.js";
 import { type KeyRequirement, requireNonExportable } from "../keystore/require-non-exportable.js";
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
@@ -13,6 +14,10 @@ import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
+import { assertKnown, claimMembers, headerMembers, type ProofMembers } from "./proof-extras.js";
+import { ServerClocks } from "./server-clocks.js";
+import { assertExactHtu } from "./signed-htu.js";
+import { originOf, type Target, targetUri } from "./target-uri.js";
 
 /** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
 export interface ProofOptions extends SignOptions {
@@ -21,17 +26,34 @@ export interface ProofOptions extends SignOptions {
    * upper case, as `fetch` sends them. Any other method is signed unchanged: `fetch` sends `patch` in lower case.
    */
   htm: string;
-  /** The request's absolute `http:` or `https:` URL. Its query and fragment are removed. */
+  /**
+   * The request's absolute `http:` or `https:` URL. Its query and fragment are removed, and characters that RFC 3986
+   * doesn't allow, such as `|`, are percent-encoded: send the URL in the same form.
+   */
   htu: string | URL;
+  /**
+   * Signs `htu` exactly as it is, even if it isn't a URL: for a server that compares it with another URL than the one that
+   * is requested.
+   */
+  exactHtu?: boolean | undefined;
+  /**
+   * The URL that is requested, if `htu` differs from it. It chooses the server's clock: see {@link DPoPProver.adjustClock}.
+   * Default: `htu`.
+   */
+  requestUrl?: string | URL | undefined;
   /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
   accessToken?: string | undefined;
-  /** The latest `DPoP-Nonce` of the server. */
-  nonce?: string | undefined;
+  /** The latest `DPoP-Nonce` of the server. A function is called when the store is ready to sign. */
+  nonce?: string | (() => string | undefined) | undefined;
   /**
    * The JWS algorithms that the server lists, as in `dpop_signing_alg_values_supported`. The header of the proof says
    * `EdDSA` instead of `Ed25519` if the server lists only that older name (RFC 9864 §2.2).
    */
   supportedAlgorithms?: readonly string[] | undefined;
+  /** Additional members of the proof's header, such as a key attestation. Those of RFC 9449 §4.2 can't be set. */
+  header?: ProofMembers | undefined;
+  /** Additional claims of the proof, such as a digest of the body. Those of RFC 9449 §4.2 can't be set. */
+  claims?: ProofMembers | undefined;
 }
 
 /** Options of {@link DPoPProver.create}. */
@@ -39,14 +61,24 @@ export interface ProverOptions extends SignOptions {
   /** Rejects an exportable key, or one in the wrong place, before the first proof. See {@link requireNonExportable}. */
   require?: KeyRequirement | undefined;
   /**
-   * Seconds. The largest clock correction that is accepted from the `Date` header of a server that rejected a proof.
-   * Default: 600. With 0, the clock is never corrected.
+   * Seconds. The largest clock correction, beyond `clockOffset`, that is accepted from the `Date` header of a server that
+   * rejected a proof. Default: 600. With 0, the clock is never corrected.
    */
   maxClockSkew?: number | undefined;
+  /**
+   * Seconds. A proof that is older than this when the store returns its signature isn't sent: it is signed once more, and if
+   * that takes too long as well, the call fails with code `timeout`. Default: 5.
+   */
+  maxProofAge?: number | undefined;
+  /**
+   * Seconds to add to the system time for `iat`, if this machine's clock is wrong and can't be corrected. A later correction
+   * by a server's `Date` replaces it for that server. Default: 0.
+   */
+  clockOffset?: number | undefined;
 }
 
 const DEFAULT_MAX_SKEW = 600; // seconds
-const MIN_SKEW = 5; // seconds
+const DEFAULT_MAX_AGE = 5; // seconds
 
 const VISIBLE = /^[\x21-\x7e]+$/;
 
@@ -70,14 +102,16 @@ export class DPoPProver {
   readonly jkt: string;
   readonly #algorithm: Algorithm;
   readonly #header: string;
-  readonly #maxClockSkew: number;
-  #clockOffset = 0;
+  readonly #clocks: ServerClocks;
+  readonly #maxAge: number;
   /** Caches the last token's hash and the last URL's target: most calls repeat those of the previous call. */
   #lastToken = { accessToken: "", ath: "" };
-  #lastUrl = { htu: "", target: "" };
+  #lastUrl = { htu: "", target: "", origin: "" };
 
-  private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, maxClockSkew: number) {
-    this.#maxClockSkew = maxClockSkew;
+  private constructor(signer: Signer, publicJwk: PublicKeyMembers, algorithm: Algorithm, options: ProverOptions) {
+    const { maxClockSkew = DEFAULT_MAX_SKEW, maxProofAge = DEFAULT_MAX_AGE } = options;
+    this.#clocks = new ServerClocks(maxClockSkew, assertSeconds(options.clockOffset ?? 0));
+    this.#maxAge = maxProofAge;
     this.signer = signer;
     this.publicJwk = publicJwk;
     this.jkt = thumbprint(publicJwk);
@@ -94,12 +128,17 @@ export class DPoPProver {
    * Opens the signer's key and creates a prover for it.
    *
    * @throws {SignerError} If the key can't be opened, or doesn't meet `require`.
+   * @throws {DPoPError} With code `misconfigured` if `maxProofAge` isn't a number above 0, or `clockOffset` isn't
+   *   a whole number.
    */
   static async create(signer: Signer, options: ProverOptions = {}): Promise<DPoPProver> {
-    const { require, signal, maxClockSkew = DEFAULT_MAX_SKEW } = options;
+    const { require, signal, maxProofAge = DEFAULT_MAX_AGE } = assertObject(options, "The options of the prover");
+    if (!(typeof maxProofAge === "number" && maxProofAge > 0))
+      throw new DPoPError("misconfigured", "maxProofAge must be a number of seconds above 0.");
+    assertSigner(signer);
     if (require) await requireNonExportable(signer, { ...require, signal });
     const { jwk, algorithm } = importPublicKey(await signer.publicJwk({ signal }));
-    return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, maxClockSkew);
+    return new DPoPProver(signer, Object.freeze(publicMembers(jwk)), algorithm, options);
   }
 
   /**
@@ -128,57 +167,76 @@ export class DPoPProver {
   }
 
   /**
-   * Makes the proof for one request. Every request needs a new proof, including a retry (RFC 9449 §7.3).
+   * Makes the proof for one request. Every request needs a new proof, including a retry (RFC 9449 §7.3). Its `iat` is the
+   * time at which the store was ready to sign, so a proof doesn't age while its request waits for the key.
    *
    * @returns The value of the `DPoP` header: a compact JWS.
    * @throws {DPoPError} With a code that names the invalid option, such as `invalid-htu`.
-   * @throws {SignerError} If the key can't sign.
+   * @throws {SignerError} If the key can't sign. With code `timeout` if the proof was older than `maxProofAge` twice.
    */
-  async makeProof({ htm, htu, accessToken, nonce, supportedAlgorithms, signal }: ProofOptions): Promise<string> {
-    const header = this.#headerFor(supportedAlgorithms);
-    const claims = {
-      jti: newJti(),
-      htm: normalizeMethod(htm),
-      htu: this.#targetOf(htu),
-      iat: Math.floor(Date.now() / 1000) + this.#clockOffset,
-      // JSON.stringify omits undefined members.
-      ath: accessToken === undefined ? undefined : this.#athOf(accessToken),
-      nonce: nonce === undefined ? undefined : assertNonce(nonce),
-    };
-    const trace = () => this.#trace(claims);
-    return traced(signatureChannel, trace, () => signCompact(header, claims, this.signer, { signal }));
+  async makeProof(options: ProofOptions): Promise<string> {
+    const { htm, htu, accessToken, nonce, supportedAlgorithms, signal, ...more } = assertProofOptions(options);
+    const { header: extraHeader, claims: extraClaims, exactHtu = false, requestUrl, ...unknown } = more;
+    assertKnown(unknown);
+    const header = this.#headerFor(supportedAlgorithms, headerMembers(extraHeader));
+    const additional = claimMembers(extraClaims);
+    const { target, origin: signedOrigin } = exactHtu ? exactTarget(htu) : this.#targetOf(htu);
+    const origin = requestUrl === undefined ? signedOrigin : originOf(requestUrl);
+    const request = { jti: newJti(), htm: normalizeMethod(htm), htu: target };
+    const ath = accessToken === undefined ? undefined : this.#athOf(accessToken);
+    if (typeof nonce === "string") assertNonce(nonce);
+    const claims = () => ({
+      ...request,
+      iat: this.#now(origin),
+      ath, // JSON.stringify omits undefined members.
+      nonce: currentNonce(nonce),
+      ...additional,
+    });
+    const signing = { maxAge: this.#maxAge, signal };
+    const trace = () => this.#trace(request);
+    return traced(signatureChannel, trace, () => signCompact(header, claims, this.signer, signing));
   }
 
   /**
-   * Corrects the clock of later proofs by the `Date` header of a server that rejected one. Ignores a change of less
-   * than five seconds, and a correction of more than `maxClockSkew`.
+   * Corrects the clock of later proofs for one server by the `Date` header of its response that rejected a proof. Ignores
+   * a change of less than five seconds, and a correction of more than `maxClockSkew`.
    *
    * @param date - The `Date` header of the response that rejected the proof.
+   * @param url - Any URL of the server. Without it, the correction is for all servers that have none of their own.
    * @returns Whether the correction has changed.
    */
-  adjustClock(date: string | null): boolean {
-    const now = Date.now();
-    const offset = Math.round((Date.parse(date ?? "") - now) / 1000);
-    if (!(Math.abs(offset) <= this.#maxClockSkew) || Math.abs(offset - this.#clockOffset) < MIN_SKEW) return false;
-    this.#clockOffset = offset;
-    return true;
+  adjustClock(date: string | null, url?: string | URL): boolean {
+    return this.#clocks.adjust(date, url === undefined ? undefined : originOf(url));
   }
 
-  /** Seconds that are added to the system time for `iat`. See {@link adjustClock}. */
+  /**
+   * Returns the seconds that are added to the system time for `iat` in proofs for a server. See {@link adjustClock}.
+   *
+   * @param url - Any URL of the server: each origin has a correction of its own.
+   */
+  clockOffsetFor(url: string | URL): number {
+    return this.#clocks.offsetFor(originOf(url));
+  }
+
+  /** Seconds that are added to the system time for servers without a correction of their own. */
   get clockOffset(): number {
-    return this.#clockOffset;
+    return this.#clocks.default;
   }
 
-  #headerFor(supported: readonly string[] | undefined): string {
+  #now(origin: string): number {
+    return Math.floor(Date.now() / 1000) + this.#clocks.offsetFor(origin);
+  }
+
+  #headerFor(supported: readonly string[] | undefined, more: ProofMembers | undefined): string {
     const name = nameFor(this.#algorithm, supported);
-    if (name === this.alg) return this.#header;
-    if (name !== undefined) return this.#headerWith(name);
+    if (name === this.alg && more === undefined) return this.#header;
+    if (name !== undefined) return this.#headerWith(name, more);
     const message = `The server doesn't support proofs with ${this.alg}. It supports: ${supported?.join(", ")}.`;
     throw new DPoPError("misconfigured", message);
   }
 
-  #headerWith(alg: string): string {
-    return encodeHeader({ typ: "dpop+jwt", alg, jwk: this.publicJwk });
+  #headerWith(alg: string, more?: ProofMembers): string {
+    return encodeHeader({ typ: "dpop+jwt", alg, jwk: this.publicJwk, ...more });
   }
 
   #athOf(accessToken: string): string {
@@ -187,32 +245,25 @@ export class DPoPProver {
     return this.#lastToken.ath;
   }
 
-  #targetOf(htu: string | URL): string {
+  #targetOf(htu: string | URL): Target {
     if (typeof htu !== "string") return targetUri(htu);
-    if (htu === "" || htu !== this.#lastUrl.htu) this.#lastUrl = { htu, target: targetUri(htu) };
-    return this.#lastUrl.target;
+    if (htu === "" || htu !== this.#lastUrl.htu) this.#lastUrl = { htu, ...targetUri(htu) };
+    return this.#lastUrl;
   }
 
   #trace({ jti, htm, htu }: { jti: string; htm: string; htu: string }): SignatureTrace {
-    return { kind: "dpop", jti, htm, htu, jkt: this.jkt, uri: this.signer.uri };
+    const url = htu.replace(/[?#].*$/s, ""); // an exact htu may have a query
+    return { kind: "dpop", jti, htm, htu: url, jkt: this.jkt, uri: this.signer.uri };
   }
 }
 
-function targetUri(htu: string | URL): string {
-  const url = htu instanceof URL ? htu : parseUrl(htu);
-  if (url?.protocol !== "https:" && url?.protocol !== "http:")
-    throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
-  if (url.username || url.password)
-    throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
-  return url.origin + url.pathname;
-}
-
-function parseUrl(htu: string): URL | undefined {
-  try {
-    return new URL(htu);
-  } catch {
-    return undefined;
-  }
+/** @throws {DPoPError} With code `misconfigured` for an option that no other code names. */
+function assertProofOptions(options: ProofOptions): ProofOptions {
+  if (typeof options !== "object" || options === null)
+    throw new DPoPError("misconfigured", "The options of makeProof must be an object with htm and htu.");
+  const { supportedAlgorithms } = options;
+  if (supportedAlgorithms === undefined || Array.isArray(supportedAlgorithms)) return options;
+  throw new DPoPError("misconfigured", "supportedAlgorithms must be an array of algorithm names.");
 }
 
 function tokenHash(accessToken: string): string {
@@ -222,6 +273,23 @@ function tokenHash(accessToken: string): string {
       "accessToken must consist of visible ASCII characters, without spaces or line breaks.",
     );
   return hash("sha256", accessToken, "base64url");
+}
+
+/** An exact `htu` may not be a URL: its proof then has the clock of servers without a correction of their own. */
+function exactTarget(htu: string | URL): Target {
+  const target = assertExactHtu(htu);
+  return { target, origin: URL.canParse(target) ? new URL(target).origin : "" };
+}
+
+function currentNonce(nonce: ProofOptions["nonce"]): string | undefined {
+  if (typeof nonce !== "function") return nonce;
+  const current = nonce();
+  return current === undefined ? undefined : assertNonce(current);
+}
+
+function assertSeconds(clockOffset: number): number {
+  if (Number.isSafeInteger(clockOffset)) return clockOffset;
+  throw new DPoPError("misconfigured", "clockOffset must be a whole number of seconds.");
 }
 
 function assertNonce(nonce: string): string {

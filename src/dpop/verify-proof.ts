@@ -8,6 +8,7 @@ import { PUBLIC_MEMBERS } from "../jose/algorithms.js";
 import { findAlgorithm } from "../jose/find-algorithm.js";
 import { importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
 import type { Finding } from "../keystore/finding.js";
+import { encodeNotAllowed } from "./encode-url.js";
 
 /** What {@link verifyProof} compares a proof with. A claim whose expected value is `undefined` isn't compared. */
 export interface ExpectedProof {
@@ -240,7 +241,7 @@ function isObject(value: unknown): value is JsonObject {
 }
 
 function withoutQuery(url: URL): string {
-  return url.origin + url.pathname;
+  return url.origin + encodeNotAllowed(url.pathname);
 }
 
 function parseUrl(text: string): URL | undefined {

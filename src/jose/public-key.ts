@@ -106,6 +106,8 @@ function coordinatesOf(ecPoint: Uint8Array, bytes: number): { x: string; y: stri
 }
 
 function parsePublicKey(publicKey: Uint8Array | PublicKeyMembers): KeyObject {
+  if (typeof publicKey !== "object" || publicKey === null)
+    throw new SignerError("wrong-key", "The public key must be SubjectPublicKeyInfo in DER, or a JWK.");
   // Says why, if this version of Node doesn't know the key type.
   if (!(publicKey instanceof Uint8Array) && publicKey.kty === "AKP") algorithmNamed(String(publicKey.alg));
   try {

@@ -9,6 +9,7 @@ let last: Promise<unknown> = Promise.resolve();
 export function inTurn(key: NodeKey): NodeKey {
   return {
     ...key,
+    maxInFlight: 1, // so that a message isn't made long before its turn
     derivePublicKey: () => takeTurn(async () => key.derivePublicKey()),
     sign: (message, publicKey, options) =>
       takeTurn(async () => {

@@ -3,6 +3,7 @@ import { createPublicKey, KeyObject, verify, type webcrypto } from "node:crypto"
 import { types } from "node:util";
 import { SignerError } from "../errors.js";
 import { type ImportedPublicKey, importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
+import { assertObject } from "./assert.js";
 import { cryptoKey } from "./crypto-key.js";
 import { inTurn } from "./in-turn.js";
 import { KeySigner, type KeySignerOptions } from "./key-signer.js";
@@ -53,8 +54,10 @@ const SCHEME = "keyobject";
  */
 export function keyObjectSigner(
   key: KeyObject | webcrypto.CryptoKey,
-  { publicKey, uri = `${SCHEME}:`, concurrent = true, ...options }: KeyObjectSignerOptions = {},
+  signerOptions: KeyObjectSignerOptions = {},
 ): KeySigner {
+  const name = "The options of keyObjectSigner";
+  const { publicKey, uri = `${SCHEME}:`, concurrent = true, ...options } = assertObject(signerOptions, name);
   checkUri(uri);
   const nodeKey = concurrent ? nodeKeyOf(key, uri) : inTurn(nodeKeyOf(key, uri));
   const open = () => openNodeKey(nodeKey, { publicKey, algorithm: options.algorithm });
@@ -88,6 +91,7 @@ async function openNodeKey(key: NodeKey, { publicKey, algorithm }: OpenOptions):
   const sign: SignMessage = (message, options) => key.sign(message, imported, options);
   return {
     publicKey: imported.jwk,
+    ...(key.maxInFlight !== undefined && { maxInFlight: key.maxInFlight }),
     signMessage: publicKey === undefined ? sign : checkFirst(sign, imported),
     describe: () => key.facts,
     close: () => undefined,

@@ -14,6 +14,7 @@ import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-s
 import { Message } from "./message.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
+import { SigningQueue } from "./signing-queue.js";
 import { callStore, checkTimeout } from "./store-call.js";
 
 /** Options of every signer. */
@@ -28,12 +29,16 @@ export interface KeySignerOptions {
    * Default: `always`; `first` for keys in memory and in files.
    */
   verify?: "always" | "first" | undefined;
-  /** Milliseconds that opening the key, or one signature, may take. Default: 30,000. */
+  /**
+   * Milliseconds that opening the key, or one signature with its wait for the key, may take. A signature that can't be made by
+   * then is refused at once, with code `throttled`. Default: 30,000.
+   */
   timeout?: number | undefined;
 }
 
 interface OpenedKey extends ImportedPublicKey {
   readonly openKey: OpenKey;
+  readonly queue: SigningQueue;
   verified: boolean;
 }
 
@@ -138,7 +143,7 @@ export class KeySigner implements Signer {
     try {
       options.signal.throwIfAborted();
       const publicKey = importPublicKey(openKey.publicKey, { algorithm: this.#algorithm });
-      this.#opened = { openKey, ...publicKey, verified: false };
+      this.#opened = { openKey, ...publicKey, queue: new SigningQueue(openKey.maxInFlight), verified: false };
       return this.#opened;
     } catch (error) {
       await openKey.close();
@@ -217,13 +222,13 @@ function checkAlgorithm(uri: string, algorithm: AlgorithmName | undefined): Algo
 }
 
 function startSigning(
-  { openKey: key, algorithm }: OpenedKey,
+  { openKey: key, algorithm, queue }: OpenedKey,
   message: Message,
   options: OpenKeyOptions,
 ): StoreSignature | Promise<StoreSignature> {
   if ("signQueued" in key) return key.signQueued(() => message.inputOf(algorithm), options);
-  if ("signDigest" in key) return key.signDigest(message.inputOf(algorithm), options);
-  return key.signMessage(message.bytes, options);
+  if ("signDigest" in key) return queue.run(() => key.signDigest(message.inputOf(algorithm), options), options);
+  return queue.run(() => key.signMessage(message.bytes, options), options);
 }
 
 let derToRaw: DerToRaw | undefined;

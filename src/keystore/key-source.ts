@@ -5,8 +5,9 @@ import type { KeyFacts } from "./signer.js";
 /**
  * One key that a provider has opened. It must not change: if the store has key versions, it is pinned to one.
  *
- * It signs with `signDigest`; with `signMessage` if the store hashes the message; or with `signQueued` if requests may wait
- * for the store. {@link KeySigner} converts and verifies the signature.
+ * It signs with `signDigest`; with `signMessage` if the store hashes the message; or with `signQueued` if the provider has a
+ * queue of its own. {@link KeySigner} converts and verifies the signature. For the first two, it also limits how many
+ * requests are in flight, by the store's response times, so that no message gets old in the store.
  */
 export type OpenKey = {
   /**
@@ -18,6 +19,11 @@ export type OpenKey = {
    * The store's name of the pinned key or version. If set, every {@link StoreSignature} must have the same `keyRef`.
    */
   readonly keyRef?: string;
+  /**
+   * The most requests that the store works on at the same time, for `signDigest` and `signMessage`. Further ones wait.
+   * Default: as many as it answers soon, up to 500.
+   */
+  readonly maxInFlight?: number;
   /** Returns what the store currently reports about the key. */
   describe(options: OpenKeyOptions): KeyFacts | Promise<KeyFacts>;
   /** Releases the key. Called once, when no call is in flight, or when one has exceeded its time limit. */
@@ -58,6 +64,8 @@ export interface OpenKeyOptions {
    * client can't use it.
    */
   readonly signal: AbortSignal;
+  /** Milliseconds until the time is up. A store with a queue refuses what can't be signed by then, with `throttled`. */
+  readonly timeLeft?: number | undefined;
 }
 
 /** A signature, as the store returned it. */

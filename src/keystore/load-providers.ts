@@ -23,6 +23,7 @@ const PATH = /^\.{0,2}\//;
  *   scheme is already registered.
  */
 export async function loadProviders(names: readonly string[]): Promise<void> {
+  if (!Array.isArray(names)) throw misconfigured("names must be an array of packages.");
   for (const name of names) {
     const module = await load(name);
     if (!("provider" in module) || !isProvider(module.provider))

@@ -20,6 +20,8 @@ export interface NodeKey {
   /** `asymmetricKeyType`, if Node knows it. */
   readonly keyType: string | undefined;
   readonly facts: KeyFacts;
+  /** The most signatures at the same time, as in `OpenKey`. */
+  readonly maxInFlight?: number;
   /** Returns the public key that belongs to the private key. */
   derivePublicKey(): KeyObject | Promise<KeyObject>;
   /** Signs outside the event loop. */

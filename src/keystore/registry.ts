@@ -1,4 +1,5 @@
 /** Providers by scheme: the built-in ones, and those that the application registers. */
+import { assertObject } from "./assert.js";
 import { builtInProviders } from "./built-in-providers.js";
 import type { Finding } from "./finding.js";
 import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
@@ -20,7 +21,7 @@ const registered = new Map<string, Provider>();
  * @throws {SignerError} With code `misconfigured` if the scheme is unknown or the URI is malformed.
  */
 export async function openSigner(uri: string, options: ProviderOptions = {}): Promise<Signer> {
-  return (await providerOf(uri)).open(uri, options);
+  return (await providerOf(uri)).open(uri, assertObject(options, "The options of openSigner"));
 }
 
 /**
@@ -36,6 +37,7 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
  *   token, `ambiguous-key` if the key already exists.
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
+  assertObject(options, "The options of createKey");
   const provider = await providerOf(uri);
   if (provider.create) return provider.create(uri, options);
   const remedy = "Create one with the store's own tool, and open it.";
@@ -50,6 +52,7 @@ export async function createKey(uri: string, options: ProviderOptions = {}): Pro
  * @throws {SignerError} With code `misconfigured` if the store can't list its keys.
  */
 export async function listKeys(uri: string, options: ProviderOptions = {}): Promise<string[]> {
+  assertObject(options, "The options of listKeys");
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
   throw misconfigured(`${provider.scheme}: This provider can't list keys. Open a key by its URI.`);

@@ -1,7 +1,8 @@
 /** A check that a key can't be exported, for applications that have to prove it. */
 
+import { assertObject } from "./assert.js";
 import type { KeyDescription, Signer, SignOptions } from "./signer.js";
-import { signerError } from "./signer-error.js";
+import { misconfigured, signerError } from "./signer-error.js";
 
 /** Requirements of {@link requireNonExportable}. */
 export interface KeyRequirement {
@@ -24,7 +25,9 @@ export async function requireNonExportable(
   signer: Signer,
   requirement: KeyRequirement & SignOptions = {},
 ): Promise<KeyDescription> {
-  const { protection, signal } = requirement;
+  const { protection, signal } = assertObject(requirement, "The requirement");
+  if (typeof signer?.describe !== "function") throw misconfigured("signer must be a Signer.");
+  if (protection !== undefined && !Array.isArray(protection)) throw misconfigured("protection must be an array.");
   const description = await signer.describe({ signal });
   const { uri, exportable } = description;
   if (exportable !== false) {

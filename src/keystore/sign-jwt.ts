@@ -1,7 +1,8 @@
 /** JWTs in compact form (RFC 7515 §7.1, RFC 7519) by any signer: proofs, client assertions, and the application's own. */
 
 import { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
-import { isSigner } from "./assert.js";
+import { assertObject, assertSigner } from "./assert.js";
+import { signFresh, type TimedSigning } from "./fresh-signature.js";
 import type { Signer, SignOptions } from "./signer.js";
 import { misconfigured } from "./signer-error.js";
 
@@ -14,7 +15,16 @@ export interface JwtOptions extends SignOptions {
   header?: Readonly<Record<string, unknown>> | undefined;
   /** The header parameter `typ`. Default: that of `header`, otherwise `JWT`. `null`: none. */
   typ?: string | null | undefined;
+  /**
+   * Seconds. If the store takes longer than this to return the signature, the JWT is signed once more, with new claims;
+   * if that takes too long as well, the call fails with code `timeout`. It counts from when the function `claims` is
+   * called. Default: no limit.
+   */
+  maxAge?: number | undefined;
 }
+
+/** Options of {@link signCompact}. */
+export interface CompactOptions extends SignOptions, Pick<JwtOptions, "maxAge"> {}
 
 /**
  * Signs a JWT. Adds no claim: set `iat`, `exp` and `jti` yourself.
@@ -23,7 +33,7 @@ export interface JwtOptions extends SignOptions {
  * ```ts
  * const jwt = await signJwt(signer, { iss: "agent-7", exp: now + 60 }, { header: { kid: "agent-7-key" } });
  * ```
- * @param claims - The claims, as a JSON object. Members that are `undefined` are left out. A function is called once,
+ * @param claims - The claims, as a JSON object. Members that are `undefined` are left out. A function is called
  *   when the request is handed to the store, so that `iat` can be the time of signing.
  * @returns A compact JWS: `header.claims.signature`, each in base64url.
  * @throws {SignerError} If the key can't sign. With code `misconfigured` if `signer` isn't a signer, `claims` or `header`
@@ -32,15 +42,15 @@ export interface JwtOptions extends SignOptions {
 export async function signJwt(
   signer: Signer,
   claims: object | (() => object),
-  { header = {}, typ, signal }: JwtOptions = {},
+  options: JwtOptions = {},
 ): Promise<string> {
-  if (!isSigner(signer)) throw misconfigured("The first argument of signJwt must be a Signer.");
-  assertObject(header, "header");
-  const { alg } = await signer.publicJwk({ signal });
+  const { header = {}, typ, maxAge, signal } = assertObject(options, "The options of signJwt");
+  assertJsonObject(header, "header");
+  const { alg } = await assertSigner(signer).publicJwk({ signal });
   const parameters = { typ: "JWT", ...header, alg: headerAlgorithm(alg, header.alg) };
   if (typ !== undefined) Object.assign(parameters, { typ: typ ?? undefined });
   if ("b64" in header) throw misconfigured("A JWT can't have the header parameter b64 (RFC 7797 §7).");
-  return signCompact(encodeHeader(parameters), claims, signer, { signal });
+  return signCompact(encodeHeader(parameters), claims, signer, { maxAge, signal });
 }
 
 /** Returns the requested name of the key's algorithm: `Ed25519` may also be called `EdDSA`. */
@@ -61,9 +71,26 @@ export function encodeHeader(header: object): string {
  * @param header - The result of {@link encodeHeader}.
  * @param claims - As for {@link signJwt}.
  * @returns `header.claims.signature`.
- * @throws {SignerError} If the key can't sign.
+ * @throws {SignerError} If the key can't sign, or with code `timeout` if it took longer than `maxAge` twice.
  */
-export async function signCompact(
+export function signCompact(
+  header: string,
+  claims: object | (() => object),
+  signer: Signer,
+  { maxAge = Number.POSITIVE_INFINITY, ...options }: CompactOptions,
+): Promise<string> {
+  if (typeof claims !== "function") return signOnce(header, claims, signer, options);
+  const sign: TimedSigning<string> = (claimsMade) => {
+    const make = () => {
+      claimsMade();
+      return claims();
+    };
+    return signOnce(header, make, signer, options);
+  };
+  return signFresh(sign, maxAge, signer.uri);
+}
+
+async function signOnce(
   header: string,
   claims: object | (() => object),
   signer: Signer,
@@ -82,12 +109,12 @@ export async function signCompact(
 }
 
 function encode(value: object): string {
-  assertObject(value, "claims");
+  assertJsonObject(value, "claims");
   return Buffer.from(toJson(value)).toString("base64url");
 }
 
 /** A promise, whose JSON is `{}`, comes from an async function for the claims. */
-function assertObject(value: object, name: string): void {
+function assertJsonObject(value: object, name: string): void {
   if (typeof value !== "object" || value === null || Array.isArray(value) || "then" in value)
     throw misconfigured(`The ${name} of a JWT must be a JSON object.`);
 }

@@ -3,38 +3,48 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertString, misconfigured } from "./assert.js";
+import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
+  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
+  defaultAuthRemedy,
   usesCertificate,
 } from "./client-auth/client-auth.js";
+import { correctedTime } from "./corrected-time.js";
 import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type JsonRequest, sendJsonRequest } from "./json-request.js";
+import { parseMetadataUrl } from "./metadata-url.js";
+import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
+import { withProofHint } from "./proof-hint.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
+import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
 import type { TokenBinding } from "./token/token-request.js";
 
 /** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions {
+export interface ServerOptions extends EndpointOptions, HtuOption {
   /**
    * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
    * Default: `metadata.issuer`.
    */
   issuer?: string | undefined;
   /**
-   * How the client authenticates. Default: with a client secret `client_secret_post`, or `client_secret_basic` if the
-   * server's metadata allows only that; without a secret `none`.
+   * How the client authenticates. Default: with a client secret `client_secret_basic` if the server's metadata lists it or
+   * has no list, otherwise `client_secret_post`, also without metadata; without a secret `none`.
    */
   clientAuth?: ClientAuth | undefined;
   /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
@@ -47,6 +57,8 @@ export interface ServerOptions extends EndpointOptions {
    * `mtls_endpoint_aliases` (§5).
    */
   certificate?: string | Uint8Array | undefined;
+  /** A security profile: sets the options that it implies, and rejects those that it forbids. See docs/fapi2.md. */
+  profile?: Profile | undefined;
 }
 
 /** One form request. */
@@ -67,8 +79,8 @@ export interface EndpointRequest {
 export interface FormContext extends SignOptions {
   /** The server, as the audience of the assertion. */
   audience: string;
-  /** Seconds since 1970, by the corrected clock. */
-  now: number;
+  /** Returns the seconds since 1970, by the corrected clock. */
+  now: () => number;
 }
 
 /** A response with status 2xx. */
@@ -76,10 +88,13 @@ export interface SuccessResponse extends HttpResponse {
   readonly url: URL;
   /** The parsed body. `undefined` if it isn't a JSON object. */
   readonly body: Record<string, unknown> | undefined;
+  /** When the request was sent, in milliseconds since 1970: the earliest time at which a lifetime may have begun. */
+  readonly sentAt: number;
 }
 
 interface Attempt {
   readonly result: HttpResponse;
+  readonly sentAt: number;
   readonly redact: Redact;
 }
 
@@ -100,8 +115,11 @@ export class AuthorizationServer {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata, certificate } = options;
-    if (metadata) assertMetadata(metadata);
+    const { clientAuth, metadata, certificate } = assertObject(options, "The options of the client");
+    if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
+    if (clientAuth !== undefined) assertClientAuth(clientAuth);
+    assertFetch(options.fetch);
+    if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
     if (needsFetch !== undefined && !options.fetch)
@@ -109,32 +127,39 @@ export class AuthorizationServer {
     this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
-    this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    if (!(this.#timeout > 0)) throw misconfigured("timeout must be a number of milliseconds greater than 0.");
+    this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
   }
 
   /**
    * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
    *
-   * @throws {OAuthError} If there is no response with status 2xx.
+   * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
    */
   async post(request: EndpointRequest): Promise<SuccessResponse> {
-    const url = this.endpoints.url(request.endpoint);
+    const url = encodeUrl(this.endpoints.url(request.endpoint));
     assertString(request.client.clientId, "clientId");
-    const { metadata } = this.#options;
-    const auth = chooseAuth(this.#options.clientAuth, request.client, metadata);
+    const { metadata, profile, clientAuth } = this.#options;
     if (request.prover) this.assertSupported(request.prover);
     const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { result, redact } = await withTimeLimit(limit, async ({ signal }) => {
-      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces);
+    const { result, redact, sentAt, auth } = await withTimeLimit(limit, async ({ signal }) => {
+      await assertProfiledRequest(profile, clientAuth, { ...request, signal });
+      const auth = chooseAuth(clientAuth, request.client, metadata);
+      const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
+        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth)))
+          return { ...attempt, auth };
       }
     });
-    if (!result.response.ok) throw errorResponse(url, result, redact);
-    return { ...result, url, body: parseObject(result.text) };
+    const remedy = (error: string, status: number) =>
+      isClientRefused(error, status) ? defaultAuthRemedy(clientAuth, auth) : undefined;
+    const body = parseObject(result.text);
+    if (!result.response.ok || isErrorBody(body)) {
+      const error = errorResponse(url, result, redact, remedy);
+      throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
+    }
+    return { ...result, url, body, sentAt };
   }
 
   /**
@@ -152,18 +177,41 @@ export class AuthorizationServer {
   }
 
   /**
-   * Checks that the server accepts the prover's proofs.
+   * Checks that the server and the profile accept the prover's proofs.
    *
-   * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
+   * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm.
    */
-  assertSupported({ alg }: DPoPProver): void {
-    supportedName(alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+  assertSupported(prover: DPoPProver): void {
+    assertProfiledProver(this.#options.profile, prover);
+    supportedName(prover.alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+  }
+
+  /**
+   * Sends a JSON request that a bearer token authorizes, instead of the client's authentication.
+   *
+   * @throws {OAuthError} If there is no response with status 2xx.
+   */
+  async sendJson(request: JsonRequest): Promise<SuccessResponse> {
+    const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };
+    const sentAt = Date.now();
+    const result = await sendJsonRequest(request, transport);
+    return { ...result, url: request.url, body: parseObject(result.text), sentAt };
+  }
+
+  /**
+   * Parses a URL from a response of this server.
+   *
+   * @throws {OAuthError} As {@link parseMetadataUrl} does.
+   */
+  parseUrl(value: string, name: string): URL {
+    const { allowInsecure, allowPrivateEndpoints = false } = this.#options;
+    return parseMetadataUrl(value, name, this.issuer ?? this.endpoints.base, { allowInsecure, allowPrivateEndpoints });
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const context = { audience, now: Math.floor(Date.now() / 1000) + (prover?.clockOffset ?? 0), signal };
+    const context = { audience, now: () => correctedTime(prover, url), signal };
     const { metadata } = this.#options;
     const algorithms = assertionAlgorithms(metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
@@ -174,14 +222,24 @@ export class AuthorizationServer {
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
     const allHeaders = { ...secretHeaders, accept: "application/json", "content-type": FORM };
     const init = { method: "POST", headers: allHeaders, body: form.toString(), signal: signal ?? null };
+    const sentAt = Date.now();
     const result = await send(url, init, this.#options.fetch ?? fetch);
     this.#nonces.remember(url, result.response.headers);
     request.onStatus?.(result.response.status);
-    return { result, redact: redactor({ form, headers: secretHeaders, secrets }) };
+    return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
   }
 }
 
+/** Some servers refuse a client by the status alone. */
+function isClientRefused(error: string, status: number): boolean {
+  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
+}
+
 function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
-  const error = mayRejectProof(response.status) ? parseObject(text)?.error : undefined;
-  return formRejection(error, typeof auth === "object");
+  const body = parseObject(text);
+  const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
+  if (!isRejected) return { nonce: false, clock: false };
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, hasAssertion);
+  return { nonce, clock };
 }

@@ -1,10 +1,12 @@
-/** Discovers a server's metadata by its issuer: RFC 8414 §3, then OpenID Connect Discovery §4. */
+/** Discovers a server's metadata by its issuer: RFC 8414 §3, OpenID Connect Discovery §4. */
 import { untilAborted } from "../deadline.js";
 import { LruMap } from "../lru-map.js";
-import { errorResponse } from "./error-response.js";
-import { parseObject, send, withTimeLimit } from "./http.js";
+import { assertFetch, assertTimeout } from "./assert.js";
+import { withTimeLimit } from "./http.js";
 import { parseMetadata, type ServerMetadata } from "./server-metadata.js";
 import { parseBaseUrl, type UrlTrust } from "./server-url.js";
+import { issuerMetadataUrls } from "./well-known.js";
+import { fetchFirstDocument } from "./well-known-document.js";
 
 /** Options of {@link discoverMetadata}. */
 export interface DiscoveryOptions extends UrlTrust {
@@ -41,6 +43,8 @@ const cache = new WeakMap<typeof fetch, LruMap<string, CacheEntry>>();
  */
 export async function discoverMetadata(issuer: string, options: DiscoveryOptions): Promise<ServerMetadata> {
   const { timeout, signal, fetch = globalThis.fetch } = options;
+  assertFetch(fetch);
+  assertTimeout(timeout);
   const url = new URL(parseBaseUrl(issuer, "issuer", options));
   return withTimeLimit({ url, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
 }
@@ -78,25 +82,13 @@ function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: L
 }
 
 async function fetchMetadata(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal) {
-  const [oauth, openid] = wellKnownUrls(issuer);
-  const get = (url: URL) => send(url, { headers: { accept: "application/json" }, signal }, fetch);
-  const first = await get(oauth);
-  // Only a 4xx means that the server doesn't publish this document. Any other response is final.
-  const isAbsent = first.response.status >= 400 && first.response.status < 500;
-  const { response, text } = isAbsent ? await get(openid) : first;
-  if (!response.ok) throw errorResponse(isAbsent ? openid : oauth, { response, text });
-  const document = parseMetadata(parseObject(text), issuer, response);
-  return { document, lifetime: lifetimeOf(response.headers) };
-}
-
-/** RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect appends it. */
-function wellKnownUrls(issuer: string): [oauth: URL, openid: URL] {
-  const { origin, pathname } = new URL(issuer);
-  const path = pathname.replace(/\/+$/, "");
-  return [
-    new URL(`${origin}/.well-known/oauth-authorization-server${path}`),
-    new URL(`${origin}${path}/.well-known/openid-configuration`),
-  ];
+  const { body, response } = await fetchFirstDocument(issuerMetadataUrls(issuer), {
+    what: `The metadata of ${issuer}`,
+    isDocument: (object) => typeof object.issuer === "string",
+    fetch,
+    signal,
+  });
+  return { document: parseMetadata(body, issuer, response), lifetime: lifetimeOf(response.headers) };
 }
 
 /** Returns how long the response may be cached, in seconds. */

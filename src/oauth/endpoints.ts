@@ -2,8 +2,9 @@
  * The URLs of a server's endpoints: from its metadata (RFC 8414 §2), from the options, or default paths of a base URL.
  */
 import { misconfigured } from "./assert.js";
+import { type MetadataTrust, parseMetadataUrl } from "./metadata-url.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import { parseBaseUrl, parseServerUrl, type UrlTrust } from "./server-url.js";
+import { parseBaseUrl, parseServerUrl } from "./server-url.js";
 
 /** The endpoints that the client uses. */
 export type EndpointName =
@@ -12,10 +13,12 @@ export type EndpointName =
   | "revocation"
   | "introspection"
   | "pushedAuthorizationRequest"
-  | "deviceAuthorization";
+  | "deviceAuthorization"
+  | "registration"
+  | "backchannelAuthentication";
 
 /** Where a server's endpoints are. */
-export interface EndpointOptions extends UrlTrust {
+export interface EndpointOptions extends MetadataTrust {
   /** The server's URL, which endpoint paths are appended to. Must be `https:`, or `http:` on loopback. */
   baseUrl: string | URL;
   /** The server's metadata. With it, endpoints come only from here and `endpoints`: default paths aren't used. */
@@ -31,6 +34,8 @@ const DEFAULT_PATHS: Record<EndpointName, string> = {
   introspection: "/oauth/introspect",
   pushedAuthorizationRequest: "/oauth/par",
   deviceAuthorization: "/oauth/device",
+  registration: "/oauth/register",
+  backchannelAuthentication: "/oauth/bc-authorize",
 };
 
 const METADATA_NAMES = {
@@ -40,14 +45,16 @@ const METADATA_NAMES = {
   introspection: "introspection_endpoint",
   pushedAuthorizationRequest: "pushed_authorization_request_endpoint",
   deviceAuthorization: "device_authorization_endpoint",
+  registration: "registration_endpoint",
+  backchannelAuthentication: "backchannel_authentication_endpoint",
 } as const satisfies Record<EndpointName, keyof ServerMetadata>;
 
-/** The endpoints of one server. */
+/** The endpoints of one server. The options are read once. */
 export class Endpoints {
   /** The base URL, without a trailing slash. */
   readonly base: string;
-  readonly #options: EndpointOptions;
-  readonly #mutualTls: boolean;
+  readonly #issuer: string | undefined;
+  readonly #urls = new Map<EndpointName, URL>();
 
   /**
    * @param mutualTls - Whether to use the server's `mtls_endpoint_aliases` (RFC 8705 §5).
@@ -55,31 +62,31 @@ export class Endpoints {
    */
   constructor(options: EndpointOptions, { mutualTls }: { mutualTls: boolean }) {
     this.base = parseBaseUrl(options.baseUrl, "baseUrl", options);
-    this.#options = options;
-    this.#mutualTls = mutualTls;
-    for (const name of Object.keys(DEFAULT_PATHS) as EndpointName[]) this.#find(name);
+    this.#issuer = options.metadata?.issuer;
+    for (const name of Object.keys(DEFAULT_PATHS) as EndpointName[]) {
+      const url = this.#find(name, options, mutualTls);
+      if (url) this.#urls.set(name, url);
+    }
   }
 
   /** @throws {OAuthError} With code `misconfigured` if the server's metadata lacks the endpoint. */
   url(name: EndpointName): URL {
-    const url = this.#find(name);
-    if (url) return url;
-    throw misconfigured(
-      `The metadata of ${this.#options.metadata?.issuer} lacks ${METADATA_NAMES[name]}. See the option endpoints.`,
-    );
+    const url = this.#urls.get(name);
+    if (url) return new URL(url);
+    throw misconfigured(`The metadata of ${this.#issuer} lacks ${METADATA_NAMES[name]}. See the option endpoints.`);
   }
 
-  #find(name: EndpointName): URL | undefined {
-    const option = this.#options.endpoints?.[name];
+  #find(name: EndpointName, options: EndpointOptions, mutualTls: boolean): URL | undefined {
+    const { metadata, endpoints } = options;
+    const option = endpoints?.[name];
     if (typeof option === "string" && option.startsWith("/"))
-      return parseServerUrl(this.base + option, `endpoints.${name}`, this.#options);
-    if (option !== undefined) return parseServerUrl(option, `endpoints.${name}`, this.#options);
-    const { metadata } = this.#options;
+      return parseServerUrl(this.base + option, `endpoints.${name}`, options);
+    if (option !== undefined) return parseServerUrl(option, `endpoints.${name}`, options);
     if (metadata === undefined) return new URL(this.base + DEFAULT_PATHS[name]);
     const key = METADATA_NAMES[name];
     // The user's browser opens the authorization endpoint, without the client's certificate.
-    const usesAlias = this.#mutualTls && name !== "authorization";
+    const usesAlias = mutualTls && name !== "authorization";
     const url = (usesAlias ? metadata.mtls_endpoint_aliases?.[key] : undefined) ?? metadata[key];
-    return url === undefined ? undefined : parseServerUrl(url, key, this.#options);
+    return url === undefined ? undefined : parseMetadataUrl(url, key, metadata.issuer, options);
   }
 }

@@ -1,35 +1,68 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key (RFC 9449 §5), or to its certificate (RFC 8705 §3). */
 
 import type { SignOptions } from "../keystore/signer.js";
-import { type TokenTrace, tokenChannel, traced } from "../tracing.js";
-import { assertString } from "./assert.js";
+import { tokenChannel, traced } from "../tracing.js";
+import { assertObject, assertString, misconfigured } from "./assert.js";
 import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
 import { discoverMetadata } from "./discovery.js";
-import { type AuthorizationCodeRequest, parseCallback } from "./grants/authorization-callback.js";
+import type { AuthorizationCodeRequest } from "./grants/authorization-callback.js";
 import {
   type AuthorizationUrlRequest,
   authorizationUrl,
   type PendingAuthorization,
 } from "./grants/authorization-request.js";
-import { type DeviceAuthorization, deviceAuthorization } from "./grants/device-authorization.js";
-import { type AppendAssertion, type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import {
+  type BackchannelAuthentication,
+  type BackchannelAuthenticationRequest,
+  backchannelAuthentication,
+} from "./grants/backchannel-authentication.js";
+import { callbackCode } from "./grants/callback-code.js";
+import type { AuthorizationCallback } from "./grants/callback-parameters.js";
+import {
+  type DeviceAuthorization,
+  type DeviceAuthorizationRequest,
+  type DeviceCodeRequest,
+  deviceAuthorization,
+} from "./grants/device-authorization.js";
+import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
+import { type RefreshRequest, refresh } from "./grants/refresh.js";
+import { isSignedMode } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
+import { withTimeLimit } from "./http.js";
+import {
+  assertProfiledSigner,
+  assertProfiledToken,
+  profiledAuthorization,
+  profiledResponseMode,
+  withProfile,
+} from "./profile.js";
+import type { ClientRegistration, RegistrationAccess } from "./registration/client-registration.js";
+import {
+  deleteRegistration,
+  type RegistrationRequest,
+  type RegistrationUpdate,
+  readRegistration,
+  register,
+  updateRegistration,
+} from "./registration/register-client.js";
+import { hasOpenId } from "./server-jwt/expected-id-token.js";
+import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import type { ExpectedBinding } from "./token/binding.js";
-import { Token } from "./token/token.js";
+import { expectedBinding } from "./token/binding.js";
+import { requestToken, type TokenDetails, tokenTrace } from "./token/request-token.js";
+import type { Token } from "./token/token.js";
 import {
   type AnyTokenRequest,
+  assertBinding,
   assertTokenRequest,
   type GrantRequest,
   grantRequest,
   type TokenRequest,
-  tokenForm,
 } from "./token/token-request.js";
-import { parseTokenResponse } from "./token/token-response.js";
 import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 /** Options of {@link OAuthClient}. */
-export interface OAuthClientOptions extends ServerOptions {
+export interface OAuthClientOptions extends ServerOptions, ServerJwtOptions {
   /**
    * Rejects a token unless the response, or a JWT access token, confirms that it is bound to the key or certificate of the
    * request. A token that is bound to a different one is always rejected.
@@ -39,18 +72,6 @@ export interface OAuthClientOptions extends ServerOptions {
 
 /** Options of {@link OAuthClient.discover}. */
 export type DiscoverOptions = Omit<OAuthClientOptions, "baseUrl" | "metadata" | "issuer"> & SignOptions;
-
-/** Options of {@link OAuthClient.refresh}. */
-export type RefreshRequest = GrantRequest & {
-  /** The current refresh token. */
-  refreshToken: string;
-};
-
-/** Options of {@link OAuthClient.deviceCode}. */
-export type DeviceCodeRequest = GrantRequest & {
-  /** Shows the code to the user. Polling starts when it returns. */
-  show: (device: DeviceAuthorization) => void | Promise<void>;
-};
 
 /**
  * Requests, introspects and revokes tokens that are bound to a key by DPoP, to the client's certificate, or to both.
@@ -66,11 +87,13 @@ export type DeviceCodeRequest = GrantRequest & {
 export class OAuthClient {
   readonly #server: AuthorizationServer;
   readonly #options: OAuthClientOptions;
+  readonly #jwts: ServerJwts;
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid, such as a URL that isn't `https:`. */
   constructor(options: OAuthClientOptions) {
-    this.#server = new AuthorizationServer(options);
-    this.#options = options;
+    this.#options = withProfile(assertObject(options, "The options of the client"));
+    this.#server = new AuthorizationServer(this.#options);
+    this.#jwts = new ServerJwts(this.#options);
   }
 
   /**
@@ -80,10 +103,11 @@ export class OAuthClient {
    * @param issuer - The server's issuer identifier, exactly as in its metadata.
    */
   static async discover(issuer: string, options: DiscoverOptions = {}): Promise<OAuthClient> {
-    const { signal, ...rest } = options;
-    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure } = options;
+    const { signal, ...rest } = assertObject(options, "The options of discover");
+    const { timeout = DEFAULT_TIMEOUT, fetch, allowInsecure, allowPrivateEndpoints = false } = options;
+    withProfile({ ...rest, baseUrl: issuer, metadata: { issuer } }); // rejects options before the request
     const metadata = await discoverMetadata(assertString(issuer, "issuer"), { timeout, signal, fetch, allowInsecure });
-    return new OAuthClient({ ...rest, baseUrl: issuer, metadata });
+    return new OAuthClient({ ...rest, baseUrl: issuer, metadata, allowPrivateEndpoints });
   }
 
   /** The server's issuer identifier, or its base URL if the issuer isn't known. */
@@ -96,7 +120,7 @@ export class OAuthClient {
     return this.#options.requireBinding ?? false;
   }
 
-  /** The server's metadata, from `discover` or the options. */
+  /** The server's metadata, from `discover` or the options. With a profile, it is restricted to what that allows. */
   get metadata(): ServerMetadata | undefined {
     return this.#options.metadata;
   }
@@ -129,50 +153,74 @@ export class OAuthClient {
 
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
-    const { pushed = this.metadata?.require_pushed_authorization_requests === true } = request;
-    return authorizationUrl(this.#server, { ...request, pushed });
+    const { require_pushed_authorization_requests: isRequired } = this.metadata ?? {};
+    const { pushed = isRequired === true } = assertObject(request, "The request");
+    const profiled = await profiledAuthorization(this.#options.profile, { ...request, pushed }, this.metadata);
+    if (hasOpenId(profiled.scope)) this.#jwts.assertVerifiable("idToken");
+    if (isSignedMode(profiled.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
+    return authorizationUrl(this.#server, profiled, this.metadata);
   }
 
   /**
    * Completes the authorization code grant (RFC 6749 §4.1): validates the callback and exchanges its code for a token.
    *
-   * @param callbackUrl - The complete URL that the server redirected the browser to.
+   * @param callback - The complete URL that the server redirected the browser to, or the form that was posted to it.
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
-  async authorizationCode(callbackUrl: string | URL, request: AuthorizationCodeRequest): Promise<Token> {
-    const { issuer } = this.#server;
-    const issuerRequired = this.metadata?.authorization_response_iss_parameter_supported === true;
-    const state = assertString(request.state, "state");
-    const code = parseCallback(callbackUrl, { state, issuer, issuerRequired });
+  async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
+    const { nonce = null, maxAge } = assertObject(request, "The request");
     const fields = {
-      code,
       redirect_uri: assertString(request.redirectUri, "redirectUri"),
       code_verifier: assertString(request.codeVerifier, "codeVerifier"),
     };
-    return this.#getToken(grantRequest("authorization_code", request, fields));
+    assertBinding(request);
+    return this.#withTimeLimit(request.signal, async (signal) => {
+      const { metadata } = this;
+      const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
+      const code = await callbackCode(
+        callback,
+        { ...request, responseMode },
+        { server: this.#server, jwts: this.#jwts, metadata },
+      );
+      const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
+      return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
+    });
   }
 
   /**
-   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token, the result has the current one.
+   * Refreshes a token (RFC 6749 §6). If the server doesn't issue a new refresh token or ID token, the result has the
+   * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
-    const refreshToken = assertString(request.refreshToken, "refreshToken");
-    const token = await this.#getToken(grantRequest("refresh_token", request, { refresh_token: refreshToken }));
-    return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
+    return refresh(request, (tokenRequest, details) => this.#getToken(tokenRequest, details));
   }
 
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
-  async deviceAuthorization(request: GrantRequest): Promise<DeviceAuthorization> {
-    return deviceAuthorization(this.#server, request, (tokenRequest) => this.#getToken(tokenRequest));
+  async deviceAuthorization(request: DeviceAuthorizationRequest): Promise<DeviceAuthorization> {
+    const { pkce = this.metadata?.code_challenge_methods_supported?.includes("S256") === true } = assertObject(
+      request,
+      "The request",
+    );
+    return deviceAuthorization(this.#server, { ...request, pkce }, this.#loginPoll(request));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
-  async deviceCode({ show, ...request }: DeviceCodeRequest): Promise<Token> {
+  async deviceCode(options: DeviceCodeRequest): Promise<Token> {
+    const { show, ...request } = assertObject(options, "The request");
+    if (typeof show !== "function") throw misconfigured("show must be a function that shows the code to the user.");
     const device = await this.deviceAuthorization(request);
     await show(device);
     return device.token();
+  }
+
+  /**
+   * Starts backchannel authentication (CIBA): the server asks the user on a device of theirs. `token()` of the result
+   * waits for the token, in poll mode.
+   */
+  async backchannelAuthentication(request: BackchannelAuthenticationRequest): Promise<BackchannelAuthentication> {
+    return backchannelAuthentication(this.#server, request, this.#loginPoll(request));
   }
 
   /** Exchanges one token for another (RFC 8693). */
@@ -183,7 +231,10 @@ export class OAuthClient {
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
     const { request: tokenRequest, appendAssertion } = jwtBearer(request);
-    return this.#getToken(tokenRequest, appendAssertion);
+    const { assertion, signal } = request;
+    if (typeof assertion === "object")
+      await assertProfiledSigner(this.#options.profile, assertion.signer, "assertions (assertion)", signal);
+    return this.#getToken(tokenRequest, { appendAssertion });
   }
 
   /** Revokes a token (RFC 7009). Succeeds for a token that the server doesn't know. */
@@ -196,39 +247,54 @@ export class OAuthClient {
     return introspect(this.#server, request);
   }
 
-  async #getToken(request: AnyTokenRequest, appendAssertion?: AppendAssertion): Promise<Token> {
+  /**
+   * Registers a client (RFC 7591), with the public keys of its signers. The default of `token_endpoint_auth_method` is
+   * `private_key_jwt` with a signer, and that of `dpop_bound_access_tokens` is true (RFC 9449 §5.2).
+   */
+  async register(request: RegistrationRequest): Promise<ClientRegistration> {
+    return register(this.#server, request);
+  }
+
+  /** Reads a registration (RFC 7592 §2.1). The server may replace the token for it. */
+  async readRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<ClientRegistration> {
+    return readRegistration(this.#server, access, options);
+  }
+
+  /** Replaces a registration (RFC 7592 §2.2): what the update doesn't contain is deleted. */
+  async updateRegistration(access: RegistrationAccess, update: RegistrationUpdate): Promise<ClientRegistration> {
+    return updateRegistration(this.#server, access, update);
+  }
+
+  /** Deletes a registration (RFC 7592 §2.3). */
+  async deleteRegistration(access: RegistrationAccess, options: SignOptions = {}): Promise<void> {
+    await deleteRegistration(this.#server, access, options);
+  }
+
+  /** The token requests of a login whose scope was sent before. */
+  #loginPoll({ scope }: GrantRequest): (request: AnyTokenRequest) => Promise<Token> {
+    const idToken = { required: hasOpenId(scope) };
+    if (idToken.required) this.#jwts.assertVerifiable("idToken");
+    return (request) => this.#getToken(request, { idToken });
+  }
+
+  async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
     assertTokenRequest(request);
+    assertProfiledToken(this.#options.profile, request);
     this.#server.assertUsable(request);
-    const trace = () => this.#trace(request);
+    const trace = () => tokenTrace(this.#server, request);
+    const binding = expectedBinding(request, this);
     return traced(tokenChannel, trace, async (message) => {
-      const response = await this.#server.post({
-        endpoint: "token",
-        client: request,
-        prover: request.dpopProver,
-        form: async (clientFields, context) => {
-          const form = tokenForm(request, clientFields);
-          await appendAssertion?.(form, context);
-          return form;
-        },
-        signal: request.signal,
-        onStatus: (statusCode) => Object.assign(message ?? {}, { statusCode }),
-      });
-      return parseTokenResponse(response, this.#expectedBinding(request));
+      const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
+      return this.#withTimeLimit(request.signal, (signal) =>
+        requestToken(this.#server, this.#jwts, { ...request, signal }, { ...details, binding, onStatus }),
+      );
     });
   }
 
-  #expectedBinding({ dpopProver, binding, requireBinding }: AnyTokenRequest): ExpectedBinding {
-    return {
-      jkt: dpopProver?.jkt,
-      x5t: this.certificateThumbprint,
-      toCertificate: binding === "certificate",
-      required: requireBinding ?? this.requireBinding,
-    };
-  }
-
-  #trace({ grantType, clientId, dpopProver, binding }: AnyTokenRequest): TokenTrace {
-    const x5t = binding === "certificate" ? this.certificateThumbprint : undefined;
-    const url = this.#server.endpoints.url("token").href;
-    return { url, grantType, clientId, jkt: dpopProver?.jkt, uri: dpopProver?.signer.uri, ...(x5t && { x5t }) };
+  /** Limits the time of one call to the token endpoint, including the server's keys. */
+  #withTimeLimit<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeout = DEFAULT_TIMEOUT } = this.#options;
+    const url = this.#server.endpoints.url("token");
+    return withTimeLimit({ url, timeout, signal }, (deadline) => work(deadline.signal));
   }
 }

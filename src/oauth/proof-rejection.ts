@@ -1,19 +1,42 @@
-/** Why an authorization server rejected a form, as far as a new proof or assertion can help (RFC 9449 §8). */
+/** Why a server rejected a request, as far as a new proof or assertion can help (RFC 9449 §8). */
 import type { ProofRejection } from "../dpop/proof-retry.js";
+import { proofChallenge } from "./proof-challenge.js";
 
-/** Whether the status can be that of a rejected proof: RFC 9449 §8 requires 400, but some servers respond with 401. */
+/** A response that may reject a proof. */
+export interface RejectedForm {
+  readonly headers: Headers;
+  /** The JSON object of the body, if it is one. */
+  readonly body: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * Whether the status can be that of a rejected proof: authorization servers respond with 400 (RFC 9449 §8) and resource
+ * servers with 401 (§7.1), but some do the opposite.
+ */
 export function mayRejectProof(status: number): boolean {
   return status === 400 || status === 401;
 }
 
+/** Errors of a proof whose time may be wrong. Keycloak says `invalid_request`. */
+const CLOCK_ERRORS = ["invalid_dpop_proof", "invalid_request"];
+
 /**
- * Reads the error code of a response. The clock may be wrong if the code is that of an invalid proof, or if the
- * client's assertion, which was signed at the same time, was rejected.
+ * Reads the error of a response to a form, from its body or its challenges. The clock may be wrong if the error can be
+ * that of an invalid proof, or if the client's assertion, which was signed at the same time, was rejected.
  *
- * @param error - The member `error` of the response's JSON object.
  * @param hasAssertion - Whether the form contained an assertion that was signed for it.
  */
-export function formRejection(error: unknown, hasAssertion: boolean): ProofRejection {
+export function formRejection({ headers, body }: RejectedForm, hasAssertion: boolean): ProofRejection {
+  const { nonce, clock, algorithms } = proofChallenge(headers);
+  const error = errorCodeOf(body);
   const isAssertionRejected = hasAssertion && error === "invalid_client";
-  return { nonce: error === "use_dpop_nonce", clock: error === "invalid_dpop_proof" || isAssertionRejected };
+  const mayBeClock = error !== undefined && CLOCK_ERRORS.includes(error);
+  return { nonce: nonce || error === "use_dpop_nonce", clock: clock || mayBeClock || isAssertionRejected, algorithms };
+}
+
+/** Returns the error code of a body: its `error`, or the `code` of an object there. */
+export function errorCodeOf(body: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const { error } = body ?? {};
+  const code = typeof error === "object" && error !== null && "code" in error ? error.code : error;
+  return typeof code === "string" ? code : undefined;
 }

@@ -1,4 +1,5 @@
 /** Redacts a request's secrets from its response, so that a server that repeats them can't leak them into an error. */
+import { type Decoding, decodingsOf } from "./decodings.js";
 
 /** Replaces each secret of one request by `[redacted]`. */
 export type Redact = (text: string) => string;
@@ -44,19 +45,24 @@ const SECRET_FIELD = /(^|_)(assertion|code|otp|passcode|passphrase|password|pin|
  */
 const MIN_SECRET = 8;
 
-/** Creates the function that redacts this request's secrets: as they are, form-encoded, and escaped as in JSON. */
+/** Characters. The shortest secret whose base64 is redacted: that of a shorter one may be part of other words. */
+const MIN_BASE64 = 6;
+
+/** Creates the function that redacts this request's secrets, in every spelling that a server may repeat. */
 export function redactor(request: SentRequest): Redact {
   const secrets = secretsOf(request);
-  return (text) => secrets.reduce((redacted, secret) => redacted.replaceAll(secret, "[redacted]"), text);
+  return (text) => {
+    const ranges = decodingsOf(text).flatMap((decoding) => rangesOf(secrets, decoding));
+    return replaceRanges(text, ranges);
+  };
 }
 
-/** Returns the secrets, the longest first, since a secret may be part of another one. */
+/** Returns the secrets as they are and in base64, which isn't an escape: it can't be found by decoding the text. */
 function secretsOf({ form, headers, secrets }: SentRequest): string[] {
   const fields = [...form].filter(([name, value]) => isSecret(name, value)).map(([, value]) => value);
-  const encoded = [...secrets, ...fields].flatMap(encodingsOf);
   const credentials = Object.values(headers).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
-  const all = new Set([...encoded, ...credentials]);
-  return [...all].filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+  const plain = [...secrets, ...fields, ...credentials].filter((secret) => secret !== "");
+  return [...new Set([...plain, ...plain.filter(({ length }) => length >= MIN_BASE64).flatMap(base64Of)])];
 }
 
 function isSecret(name: string, value: string): boolean {
@@ -64,8 +70,37 @@ function isSecret(name: string, value: string): boolean {
   return value.length >= MIN_SECRET || SECRET_FIELD.test(name);
 }
 
-function encodingsOf(value: string): string[] {
-  const formEncoded = new URLSearchParams({ "": value }).toString().slice(1);
-  const jsonEscaped = JSON.stringify(value).slice(1, -1);
-  return [value, formEncoded, jsonEscaped];
+/** Returns what a secret looks like in base64 and base64url, by its position in the encoded text. */
+function base64Of(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const encoded = [0, 1, 2].map((offset) => {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64url");
+    // The first and the last character may also encode bits of what stands beside the secret.
+    const last = (offset + bytes.length) % 3 === 0 ? text.length : text.length - 1;
+    return text.slice(Math.ceil((offset * 8) / 6), last);
+  });
+  const whole = bytes.toString("base64url");
+  return [whole, ...encoded].flatMap((text) => [text, text.replaceAll("-", "+").replaceAll("_", "/")]);
+}
+
+type Range = readonly [start: number, end: number];
+
+function rangesOf(secrets: readonly string[], { text, originOf }: Decoding): Range[] {
+  const ranges: Range[] = [];
+  for (const secret of secrets)
+    for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + secret.length))
+      ranges.push(originOf(at, at + secret.length));
+  return ranges;
+}
+
+/** Replaces the ranges. Those that overlap become one: a secret may be part of another one. */
+function replaceRanges(text: string, ranges: readonly Range[]): string {
+  let result = "";
+  let position = 0;
+  for (const [start, end] of [...ranges].sort(([a, aEnd], [b, bEnd]) => a - b || bEnd - aEnd)) {
+    if (end <= position) continue;
+    if (start >= position) result += `${text.slice(position, start)}[redacted]`;
+    position = end;
+  }
+  return result + text.slice(position);
 }

@@ -21,6 +21,14 @@ export interface ServerMetadata {
   readonly pushed_authorization_request_endpoint?: string | undefined;
   /** The URL of the device authorization endpoint (RFC 8628 §4). */
   readonly device_authorization_endpoint?: string | undefined;
+  /** The URL of the backchannel authentication endpoint (CIBA §4). */
+  readonly backchannel_authentication_endpoint?: string | undefined;
+  /** The PKCE methods that the server supports (RFC 7636 §4.2). */
+  readonly code_challenge_methods_supported?: readonly string[] | undefined;
+  /** The URL of the server's public keys (RFC 7517 §5). */
+  readonly jwks_uri?: string | undefined;
+  /** The URL of the client registration endpoint (RFC 7591 §3). */
+  readonly registration_endpoint?: string | undefined;
   /** The URLs of endpoints for mutual TLS, by the names above (RFC 8705 §5). */
   readonly mtls_endpoint_aliases?: Readonly<Record<string, string | undefined>> | undefined;
   /** The client authentication methods that the token endpoint supports. */
@@ -33,6 +41,14 @@ export interface ServerMetadata {
   readonly introspection_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
   /** The JWS algorithms that the server supports for DPoP proofs (RFC 9449 §5.1). */
   readonly dpop_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for ID tokens (OpenID Connect Discovery §3). */
+  readonly id_token_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for authorization responses (JARM §4). */
+  readonly authorization_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for request objects (RFC 9101 §4). */
+  readonly request_object_signing_alg_values_supported?: readonly string[] | undefined;
+  /** Whether the server accepts only signed request objects (RFC 9101 §10.5). */
+  readonly require_signed_request_object?: boolean | undefined;
   /** Whether the server accepts only pushed authorization requests (RFC 9126 §5). */
   readonly require_pushed_authorization_requests?: boolean | undefined;
   /** Whether every callback contains `iss` (RFC 9207 §3). */
@@ -101,7 +117,7 @@ export function assertionAlgorithms(metadata: AssertionMetadata | undefined, end
 }
 
 /** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */
-function deepFreeze<T extends object>(document: T): T {
+export function deepFreeze<T extends object>(document: T): T {
   const pending: object[] = [document];
   for (let next = pending.pop(); next !== undefined; next = pending.pop())
     for (const member of Object.values(Object.freeze(next)))
@@ -114,7 +130,7 @@ function memberOfWrongType(members: [name: string, value: unknown][]): string | 
 }
 
 function hasRightType(name: string, value: unknown): boolean {
-  if (name.endsWith("_endpoint")) return typeof value === "string";
+  if (name.endsWith("_endpoint") || name === "jwks_uri") return typeof value === "string";
   if (/_(methods|values)_supported$/.test(name)) return Array.isArray(value) && value.every(isString);
   if (name === "mtls_endpoint_aliases")
     return (

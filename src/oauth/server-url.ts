@@ -9,13 +9,14 @@ export interface UrlTrust {
 }
 
 /**
- * Parses the URL of a server or endpoint.
+ * Parses the URL of a server or endpoint. An object is converted to a string once, so that the URL that is checked is
+ * the one that is used.
  *
  * @param name - The name of the URL in the error.
  * @throws {OAuthError} With code `misconfigured` if secrets must not be sent to this URL.
  */
 export function parseServerUrl(value: string | URL, name: string, { allowInsecure }: UrlTrust): URL {
-  const url = URL.canParse(String(value)) ? new URL(value) : undefined;
+  const url = parseUrl(value);
   if (url?.protocol !== "https:" && url?.protocol !== "http:") throw misconfigured(`${name} must be an https: URL.`);
   if (url.username || url.password || url.hash)
     throw misconfigured(`${name} must be a plain URL, without a user name, password or fragment (host ${url.host}).`);
@@ -33,5 +34,21 @@ export function parseServerUrl(value: string | URL, name: string, { allowInsecur
 export function parseBaseUrl(value: string | URL, name: string, trust: UrlTrust): string {
   const url = parseServerUrl(value, name, trust);
   if (url.search) throw misconfigured(`${name} must be a plain URL, without a query (host ${url.host}).`);
-  return url.origin + url.pathname.replace(/\/+$/, "");
+  return url.origin + withoutTrailingSlashes(url.pathname);
+}
+
+/** Removes the slashes at the end in linear time, which `/\/+$/` would not. */
+export function withoutTrailingSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end--;
+  return path.slice(0, end);
+}
+
+/** Returns `undefined` for a value that isn't a URL, including one that can't be converted to a string. */
+function parseUrl(value: unknown): URL | undefined {
+  try {
+    return new URL(String(value));
+  } catch {
+    return undefined;
+  }
 }

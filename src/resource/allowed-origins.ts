@@ -19,9 +19,7 @@ export type AssertAllowedOrigin = (url: URL) => void;
  * @throws {DPoPError} With code `misconfigured` if an allowed origin isn't an origin.
  */
 export function originCheck({ allowedOrigins, allowInsecure = false }: AllowedOrigins): AssertAllowedOrigin {
-  if (allowedOrigins !== undefined && !Array.isArray(allowedOrigins))
-    throw new DPoPError("misconfigured", "allowedOrigins must be a list of origins.");
-  const allowed = allowedOrigins && new Set(allowedOrigins.map(parseOrigin));
+  const allowed = allowedOrigins === undefined ? undefined : parseOrigins(allowedOrigins);
   return ({ protocol, hostname, origin }) => {
     if (protocol !== "https:" && protocol !== "http:")
       throw new DPoPError("forbidden-origin", `The token must be sent over https:, not over ${protocol}`);
@@ -35,8 +33,15 @@ export function originCheck({ allowedOrigins, allowInsecure = false }: AllowedOr
   };
 }
 
-function parseOrigin(value: string | URL): string {
-  const url = URL.canParse(String(value)) ? new URL(value) : undefined;
+/** Reads each value once: an object could become another origin when it is read again. */
+function parseOrigins(values: readonly (string | URL)[]): Set<string> {
+  if (!Array.isArray(values)) throw new DPoPError("misconfigured", "allowedOrigins must be an array of origins.");
+  return new Set(Array.from(values, parseOrigin));
+}
+
+function parseOrigin(value: unknown): string {
+  const text = typeof value === "string" || value instanceof URL ? String(value) : "";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   const isOrigin = url?.href === `${url?.origin}/` && url.protocol.startsWith("http");
   if (!isOrigin)
     throw new DPoPError("misconfigured", "allowedOrigins must contain origins: scheme, host and port, without a path.");

@@ -1,7 +1,7 @@
 /** Adds client assertions (RFC 7523 §2.2) to the forms that another library posts to the endpoints of one server. */
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError, OAuthError } from "../errors.js";
-import { assertString, misconfigured } from "../oauth/assert.js";
+import { assertObject, assertString, misconfigured } from "../oauth/assert.js";
 import { DEFAULT_TIMEOUT } from "../oauth/authorization-server.js";
 import {
   type AssertionEndpoint,
@@ -12,6 +12,7 @@ import {
 import { type AssertionKey, assertAssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { discoverMetadata } from "../oauth/discovery.js";
 import { displayUrl } from "../oauth/http.js";
+import type { MetadataTrust } from "../oauth/metadata-url.js";
 import type { ServerMetadata } from "../oauth/server-metadata.js";
 import { parseBaseUrl, type UrlTrust } from "../oauth/server-url.js";
 import { AssertedForm } from "./form-credentials.js";
@@ -36,7 +37,7 @@ interface AssertedRequest {
   readonly credentials: AssertedForm;
 }
 
-interface AssertionClientOptions extends UrlTrust {
+interface AssertionClientOptions extends MetadataTrust {
   fetch?: typeof fetch | undefined;
 }
 
@@ -51,12 +52,13 @@ export class AssertionClient {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(client: ClientAssertion, options: AssertionClientOptions) {
-    const { audience, endpoints } = client;
+    const { audience, endpoints } = assertObject(client, "clientAssertion");
     assertAssertionKey(client, "clientAssertion.");
     assertString(client.clientId, "clientAssertion.clientId");
     if (audience !== undefined) assertString(audience, "clientAssertion.audience");
     this.#client = { ...client };
-    this.#options = { allowInsecure: options.allowInsecure, fetch: options.fetch };
+    const { allowInsecure, allowPrivateEndpoints, fetch } = options;
+    this.#options = { allowInsecure, allowPrivateEndpoints, fetch };
     if (endpoints !== undefined) this.#endpoints = assertionEndpoints(endpoints, { ...options, audience });
     else assertIssuer(audience, options);
   }
@@ -77,7 +79,7 @@ export class AssertionClient {
     const form = new URLSearchParams(text);
     this.#assertUnauthenticated(form, request);
     request.headers.delete("content-length"); // the library's, of the form without the assertion
-    const credentials = new AssertedForm(this.#client, endpoint, prover, form);
+    const credentials = new AssertedForm(this.#client, endpoint, prover, { url: request.url, form });
     return { request: withBody(request, undefined), credentials };
   }
 
@@ -88,9 +90,10 @@ export class AssertionClient {
 
   async #discover(signal: AbortSignal | undefined): Promise<AssertionEndpoints> {
     const { audience = "" } = this.#client;
+    const { allowInsecure, allowPrivateEndpoints = false, fetch } = this.#options;
     try {
-      const metadata = await discoverMetadata(audience, { ...this.#options, timeout: DEFAULT_TIMEOUT, signal });
-      return assertionEndpoints(metadata, { ...this.#options, audience });
+      const metadata = await discoverMetadata(audience, { allowInsecure, fetch, timeout: DEFAULT_TIMEOUT, signal });
+      return assertionEndpoints(metadata, { allowInsecure, allowPrivateEndpoints, audience });
     } catch (cause) {
       throw cause instanceof OAuthError ? notDiscovered(audience, cause) : cause;
     }

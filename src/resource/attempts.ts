@@ -1,11 +1,13 @@
 /** The attempts of one call: the headers of each, and whether a response is worth another (RFC 9449 §8, §9). */
 import { ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import type { HtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
-import type { Credentials, ResponseHead, ServerCache } from "./credentials.js";
+import type { Credentials, Rejection, ResponseHead, ServerCache } from "./credentials.js";
+import { reportRejection } from "./report-rejection.js";
 
 /** What the attempts of all calls share. */
-export interface AttemptContext {
+export interface AttemptContext extends HtuOption {
   readonly prover: DPoPProver;
   readonly adjustClock: boolean;
 }
@@ -19,7 +21,8 @@ export interface AttemptTarget extends SignOptions {
 /** What one attempt sends. */
 export interface Attempt {
   readonly proof: string;
-  readonly accessToken: string | undefined;
+  /** The value of the `Authorization` header, if the request has an access token. */
+  readonly authorization: string | undefined;
   /** A form that replaces the body. */
   readonly form: URLSearchParams | undefined;
 }
@@ -36,7 +39,7 @@ export class Attempts {
     this.#context = context;
     this.#servers = servers;
     this.#credentials = credentials;
-    this.#proofs = new ProofRetry(context.prover, servers.nonces);
+    this.#proofs = new ProofRetry(context.prover, servers.nonces, context);
   }
 
   /**
@@ -46,11 +49,11 @@ export class Attempts {
    * @throws {SignerError} If a key can't sign.
    */
   async next({ method, url, signal }: AttemptTarget): Promise<Attempt> {
-    const { accessToken, form, proofAlgorithms } = await this.#credentials.next({ signal });
+    const { accessToken, scheme, form, proofAlgorithms } = await this.#credentials.next({ signal });
     const supportedAlgorithms = proofAlgorithms ?? this.#servers.algorithms.get(url);
     const proof = await this.#proofs.next({ htm: method, htu: url, accessToken, supportedAlgorithms, signal });
     this.#accessToken = accessToken;
-    return { proof, accessToken, form };
+    return { proof, authorization: accessToken && `${scheme} ${accessToken}`, form };
   }
 
   /**
@@ -62,16 +65,21 @@ export class Attempts {
    * @throws {DPoPError} With code `misconfigured` if the server doesn't list the key's algorithm.
    */
   async canRetry(url: URL, response: ResponseHead, { signal }: SignOptions): Promise<boolean> {
-    const { nonces, algorithms: listed } = this.#servers;
-    nonces.remember(url, response.headers);
+    this.#servers.nonces.remember(url, response.headers);
     const rejection = await this.#credentials.rejectionOf(response);
     if (rejection === undefined) return false;
+    const canRetry = await this.#canAnswer(url, response, rejection, { signal });
+    if (!canRetry) reportRejection(url, response, this.#context.prover);
+    return canRetry;
+  }
+
+  async #canAnswer(url: URL, response: ResponseHead, rejection: Rejection, { signal }: SignOptions): Promise<boolean> {
+    const { algorithms: listed } = this.#servers;
     const { nonce, token, algorithms } = rejection;
     const isListed = listed.remember(url, algorithms);
     const clock = this.#context.adjustClock && rejection.clock;
     if (this.#proofs.canRetry(response.headers, { nonce, clock, algorithms })) return !this.#credentials.singleUse;
-    if (token && this.#accessToken !== undefined && this.#credentials.renewToken)
-      return this.#credentials.renewToken(this.#accessToken, { signal });
+    if (token && this.#accessToken !== undefined) return this.#credentials.renewToken(this.#accessToken, { signal });
     if (!isListed) throw listed.unsupported(url, algorithms);
     return false;
   }

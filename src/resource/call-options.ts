@@ -1,12 +1,14 @@
 /** The options that `dpopFetch` and `proofFetch` share. */
 import type { DPoPProver } from "../dpop/prover.js";
+import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import { DPoPError } from "../errors.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
-import { globalFetch } from "./outgoing-request.js";
+import { customFetch, globalFetch } from "./outgoing-request.js";
 import type { CallContext } from "./protected-request.js";
+import { assertScheme, type SchemeOption } from "./token-credentials.js";
 
 /** How requests with proofs are sent. */
-export interface CallOptions extends AllowedOrigins {
+export interface CallOptions extends AllowedOrigins, HtuOption, SchemeOption {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /**
@@ -28,18 +30,32 @@ const DEFAULT_MAX_BUFFERED = 1024 * 1024;
  * @throws {DPoPError} With code `misconfigured` if one is invalid.
  */
 export function callContext(options: CallOptions): CallContext {
-  assertProver(options);
+  assertOptions(options, "options");
   const { prover, maxBufferedBody = DEFAULT_MAX_BUFFERED, adjustClock = true } = options;
+  assertProver(prover);
+  if (options.fetch !== undefined && typeof options.fetch !== "function")
+    throw new DPoPError("misconfigured", "fetch must be a function.");
+  assertHtu(options);
+  assertScheme(options);
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
-  if (options.fetch != null && typeof options.fetch !== "function")
-    throw new DPoPError("misconfigured", "fetch must be a function.");
   const assertAllowedOrigin = originCheck(options);
-  return { prover, fetch: options.fetch ?? globalFetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
+  const fetch = options.fetch ? customFetch(options.fetch) : globalFetch;
+  return { prover, htu: options.htu, fetch, assertAllowedOrigin, maxBufferedBody, adjustClock };
 }
 
-/** @throws {DPoPError} With code `misconfigured` if the options don't have a prover. */
-export function assertProver(options: { prover: DPoPProver }): void {
-  if (typeof options?.prover?.makeProof !== "function")
-    throw new DPoPError("misconfigured", "prover must be a DPoPProver.");
+/** @throws {DPoPError} With code `misconfigured` if the option `htu` isn't a function. */
+export function assertHtu(option: HtuOption): void {
+  if (!isHtuOption(option)) throw new DPoPError("misconfigured", HTU_NOT_A_FUNCTION);
+}
+
+/** @throws {DPoPError} With code `misconfigured` if the options aren't an object. */
+export function assertOptions(options: object, name: string): void {
+  if (typeof options !== "object" || options === null)
+    throw new DPoPError("misconfigured", `The ${name} must be an object.`);
+}
+
+/** @throws {DPoPError} With code `misconfigured` if the option isn't a prover. */
+export function assertProver(prover: DPoPProver): void {
+  if (typeof prover?.makeProof !== "function") throw new DPoPError("misconfigured", "prover must be a DPoPProver.");
 }

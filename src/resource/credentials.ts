@@ -28,9 +28,14 @@ export interface Rejection extends ProofRejection {
   readonly token: boolean;
 }
 
+/** The scheme of an `Authorization` header with an access token (RFC 9449 §7.1, RFC 6750 §2.1). */
+export type AuthorizationScheme = "DPoP" | "Bearer";
+
 /** What the next attempt of a call sends. */
 export interface AttemptCredentials {
   readonly accessToken?: string | undefined;
+  /** The scheme of the `Authorization` header. Set together with the access token. */
+  readonly scheme?: AuthorizationScheme | undefined;
   /** A form that replaces the body. */
   readonly form?: URLSearchParams | undefined;
   /** The algorithms that the server lists for proofs, if it does so in its metadata. */
@@ -47,8 +52,8 @@ export interface Credentials {
   next(options: SignOptions): Promise<AttemptCredentials>;
   /** Reads why the server rejected the last attempt. `undefined` if it didn't. */
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined>;
-  /** Renews a rejected access token, if there is one. Returns whether the next attempt sends another one. */
-  renewToken?(accessToken: string, options: SignOptions): Promise<boolean>;
+  /** Renews a rejected access token. Returns whether the next attempt sends another one. */
+  renewToken(accessToken: string, options: SignOptions): Promise<boolean>;
 }
 
 /** Creates the cache for the servers of one role. */

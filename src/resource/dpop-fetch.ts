@@ -7,12 +7,17 @@ import { type CallOptions, callContext } from "./call-options.js";
 import { serverCache } from "./credentials.js";
 import { outgoingRequest, signalOf } from "./outgoing-request.js";
 import { ProtectedRequest } from "./protected-request.js";
-import { sourceOf, TokenCredentials } from "./token-credentials.js";
+import { sourceOf, TokenCredentials, type TokenUse } from "./token-credentials.js";
 
 /** Options of {@link dpopFetch}. */
-export interface DPoPFetchOptions extends CallOptions {
+export interface DPoPFetchOptions extends CallOptions, TokenUse {
   /** An access token that is bound to the prover's key, or a source that renews it. */
   token: string | Token | TokenSource;
+  /**
+   * Whether to replace an `Authorization` header that the calling library sets. Default: false, which rejects it, since
+   * the library may mean other credentials.
+   */
+  replaceAuthorization?: boolean | undefined;
 }
 
 /**
@@ -36,19 +41,33 @@ export interface DPoPFetchOptions extends CallOptions {
 export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
   const context = callContext(options);
   const { prover } = context;
+  const { replaceAuthorization = false } = options;
   const source = sourceOf(options.token);
   const servers = serverCache(prover);
   return async (input: string | URL | Request, init: RequestInit = {}) =>
     untilAborted(signalOf(input, init), async () => {
       const request = outgoingRequest(input, init);
       context.assertAllowedOrigin(request.url);
+      if (replaceAuthorization) request.headers.delete("authorization");
       rejectHeaders(request.headers);
-      return new ProtectedRequest(context, servers, new TokenCredentials(prover, source), request).send();
+      const credentials = new TokenCredentials(prover, source, options);
+      return new ProtectedRequest(context, servers, credentials, request).send();
     });
 }
 
+const LIBRARY_OPTIONS =
+  "authProvider of the MCP client, auth of axios and Octokit, headers of ky, openapi-fetch and graphql-request";
+
 function rejectHeaders(headers: Headers): void {
-  for (const name of ["authorization", "dpop"])
-    if (headers.has(name))
-      throw new DPoPError("forbidden-header", `Remove the ${name} header: dpopFetch sets it for each request.`);
+  if (headers.has("authorization"))
+    throw forbiddenHeader(
+      "authorization",
+      `Leave out the option of the calling library that sets it (${LIBRARY_OPTIONS}), or set replaceAuthorization: true.`,
+    );
+  if (headers.has("dpop")) throw forbiddenHeader("dpop", "Configure the calling library without DPoP.");
+}
+
+function forbiddenHeader(name: string, remedy: string): DPoPError {
+  const problem = `The request already has the header ${name}, which dpopFetch sets for each request.`;
+  return new DPoPError("forbidden-header", `${problem} ${remedy}`);
 }

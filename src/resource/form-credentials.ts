@@ -7,14 +7,20 @@ import type { SignOptions } from "../keystore/signer.js";
 import type { AssertionEndpoint } from "../oauth/client-auth/assertion-endpoints.js";
 import type { AssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { addAssertion } from "../oauth/client-auth/private-key-jwt.js";
+import { correctedTime } from "../oauth/corrected-time.js";
 import { formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
 import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
-import { readChallenge } from "./dpop-challenge.js";
 
 /** The client that {@link AssertedForm} signs assertions for. */
 export interface AssertedClient extends AssertionKey {
   /** The `client_id`. */
   readonly clientId: string;
+}
+
+/** A form, and where it is sent. */
+export interface FormPost {
+  readonly url: URL;
+  readonly form: URLSearchParams;
 }
 
 /** A form that is sent as it is. */
@@ -38,6 +44,10 @@ export class FormCredentials implements Credentials {
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
     return readRejection(response, false);
   }
+
+  async renewToken(): Promise<boolean> {
+    return false;
+  }
 }
 
 /** A form that gets a new client assertion for each attempt. */
@@ -47,21 +57,23 @@ export class AssertedForm implements Credentials {
   readonly #client: AssertedClient;
   readonly #endpoint: AssertionEndpoint;
   readonly #prover: DPoPProver;
+  readonly #url: URL;
   readonly #form: URLSearchParams;
 
-  /** @param prover - Its corrected clock is that of the assertion. */
-  constructor(client: AssertedClient, endpoint: AssertionEndpoint, prover: DPoPProver, form: URLSearchParams) {
+  /** @param prover - Its corrected clock for this server is that of the assertion. */
+  constructor(client: AssertedClient, endpoint: AssertionEndpoint, prover: DPoPProver, request: FormPost) {
     this.#client = client;
     this.#endpoint = endpoint;
     this.#prover = prover;
-    this.#form = form;
+    this.#url = request.url;
+    this.#form = request.form;
   }
 
   /** @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm. */
   async next({ signal }: SignOptions): Promise<AttemptCredentials> {
     const { clientId } = this.#client;
     const { audience, algorithms, proofAlgorithms } = this.#endpoint;
-    const now = Math.floor(Date.now() / 1000) + this.#prover.clockOffset;
+    const now = () => correctedTime(this.#prover, this.#url);
     const form = new URLSearchParams(this.#form);
     await addAssertion(this.#client, form, { clientId, audience, algorithms, now, signal });
     return { form, proofAlgorithms };
@@ -69,6 +81,10 @@ export class AssertedForm implements Credentials {
 
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
     return readRejection(response, true);
+  }
+
+  async renewToken(): Promise<boolean> {
+    return false;
   }
 }
 
@@ -78,7 +94,6 @@ export class AssertedForm implements Credentials {
  */
 async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
   if (!mayRejectProof(response.status)) return undefined;
-  const challenge = readChallenge(response.headers);
-  const body = formRejection((await response.json())?.error, isSignedForCall);
-  return { ...challenge, nonce: challenge.nonce || body.nonce, clock: challenge.clock || body.clock, token: false };
+  const { headers } = response;
+  return { ...formRejection({ headers, body: await response.json() }, isSignedForCall), token: false };
 }

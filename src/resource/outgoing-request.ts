@@ -1,4 +1,5 @@
 /** The arguments of a call to `fetch`, in one form. */
+import { encodeUrl } from "../dpop/encode-url.js";
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { Body } from "./replayable-body.js";
 
@@ -25,10 +26,12 @@ export interface OutgoingRequest {
 export function outgoingRequest(input: string | URL | Request, init: RequestInit): OutgoingRequest {
   const request = isRequest(input) ? input : undefined;
   const target = request ?? String(input); // read once: an object could become another URL when it is read again
+  const { href } = new URL(typeof target === "string" ? target : target.url);
+  const url = encodeUrl(new URL(href));
   return {
-    input: target,
-    init,
-    url: new URL(typeof target === "string" ? target : target.url),
+    input: url.href === href ? target : url.href,
+    init: request ? { ...membersOf(request), ...init } : init,
+    url,
     method: normalizeMethod(init.method ?? request?.method ?? "GET"),
     headers: copyOfHeaders(init.headers ?? request?.headers),
     body: init.body ?? request?.body ?? undefined,
@@ -56,10 +59,30 @@ export function signalOf(input: string | URL | Request, init: RequestInit): Abor
   return (init.signal === undefined && isRequest(input) ? input.signal : init.signal) ?? undefined;
 }
 
-/** Calls the global `fetch`, which doesn't accept the `Request` of another implementation, such as that of undici. */
-export function globalFetch(input: string | Request, init: RequestInit): Promise<Response> {
-  const url = typeof input === "string" ? input : input.url;
-  return fetch(input instanceof Request ? input : url, init);
+/** A `fetch` that is called with the complete init, which has the members of a `Request`. */
+export type CompleteFetch = (input: string | Request, init: RequestInit) => Promise<Response>;
+
+/** Calls the global `fetch`. Keeps a `Request` of its own implementation, which may have a dispatcher. */
+export const globalFetch: CompleteFetch = (input, init) => fetch(input instanceof Request ? input : urlOf(input), init);
+
+/**
+ * Returns a custom `fetch` that is always called with a URL: an implementation, such as that of undici, doesn't accept
+ * the `Request` of another one.
+ */
+export function customFetch(fetch: typeof globalThis.fetch): CompleteFetch {
+  return (input, init) => fetch(urlOf(input), init);
+}
+
+function urlOf(input: string | Request): string {
+  return typeof input === "string" ? input : input.url;
+}
+
+/** Returns the members of a `Request` that apply to all its attempts and redirects. */
+function membersOf(request: Request): RequestInit {
+  const { cache, credentials, integrity, keepalive, mode, referrer, referrerPolicy } = request;
+  // The oldest types of Node lack cache, so it isn't part of a literal with a type.
+  const members = { cache, credentials, integrity, keepalive, mode, referrer, referrerPolicy };
+  return members;
 }
 
 /** Whether the input is a `Request`, of any `fetch` implementation. */

@@ -8,7 +8,8 @@ import { AssertionClient, type ClientAssertion } from "./assertion-client.js";
 import { type CallOptions, callContext } from "./call-options.js";
 import { serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
-import { type OutgoingRequest, outgoingRequest } from "./outgoing-request.js";
+import { isRequest, type OutgoingRequest, outgoingRequest } from "./outgoing-request.js";
+import { passOn } from "./pass-on.js";
 import { ProtectedRequest } from "./protected-request.js";
 import { type FormRequest, isForm, readForm } from "./request-form.js";
 import { sourceOf, TokenCredentials } from "./token-credentials.js";
@@ -17,6 +18,11 @@ import { sourceOf, TokenCredentials } from "./token-credentials.js";
 export interface ProofFetchOptions extends CallOptions {
   /** Signs a client assertion for each form to the server's endpoints. Configure the library without authentication. */
   clientAssertion?: ClientAssertion | undefined;
+  /**
+   * Accepts metadata that names endpoints closer to this machine than the issuer, such as `localhost` for a public server.
+   * They get client assertions. Default: false for discovered metadata, true for `clientAssertion.endpoints`.
+   */
+  allowPrivateEndpoints?: boolean | undefined;
 }
 
 /**
@@ -34,7 +40,7 @@ const TOKEN = /^(?:Bearer|DPoP)[ \t]+(.+)$/i;
 
 /**
  * Creates a `fetch` to pass to an OAuth library, such as openid-client. It adds a proof to each request with an access
- * token, which it sends with the scheme `DPoP`, and to each POSTed form without one. Any other request is passed on
+ * token, which it sends with the scheme `DPoP` by default, and to each POSTed form without one. Any other request is passed on
  * unchanged.
  *
  * Answers the challenges of both kinds of server: a call is sent again with a new proof, and a new client assertion,
@@ -59,14 +65,16 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const context = callContext(options);
   const { prover, maxBufferedBody } = context;
   const { clientAssertion } = options;
-  const client = clientAssertion && new AssertionClient(clientAssertion, options);
+  const client = clientAssertion === undefined ? undefined : new AssertionClient(clientAssertion, options);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
 
   const newCall = async (request: OutgoingRequest, accessToken: string | undefined) => {
     context.assertAllowedOrigin(request.url);
     rejectProof(request.headers);
-    if (accessToken !== undefined)
-      return new ProtectedRequest(context, resources, new TokenCredentials(prover, sourceOf(accessToken)), request);
+    if (accessToken !== undefined) {
+      const credentials = new TokenCredentials(prover, sourceOf(accessToken), { scheme: options.scheme });
+      return new ProtectedRequest(context, resources, credentials, request);
+    }
     const form = await readForm(request, maxBufferedBody);
     const own = { request: form.request, credentials: new FormCredentials(mayHaveAssertion(form)) };
     const call = (await client?.authenticate(form, prover)) ?? own;
@@ -76,7 +84,10 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const send: typeof fetch = async (...args) => {
     const request = outgoingRequest(args[0], args[1] ?? {});
     const accessToken = tokenOf(request.headers);
-    if (accessToken === undefined && !isForm(request)) return (options.fetch ?? fetch)(...args);
+    if (accessToken === undefined && !isForm(request)) {
+      if (options.fetch && isRequest(args[0])) return passOn(options.fetch, request, maxBufferedBody);
+      return (options.fetch ?? fetch)(...args);
+    }
     return untilAborted(request.signal, async () => (await newCall(request, accessToken)).send());
   };
   return send as ProofFetch; // fetch treats undefined as a missing option

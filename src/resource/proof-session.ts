@@ -2,8 +2,10 @@
  * DPoP proofs for HTTP libraries without a `fetch`: the headers of each request, and whether to send it again (RFC 9449
  * §7 to §9).
  */
+import { encodeUrl } from "../dpop/encode-url.js";
 import { normalizeMethod } from "../dpop/http-method.js";
 import type { DPoPProver } from "../dpop/prover.js";
+import type { HtuOption } from "../dpop/signed-htu.js";
 import { DPoPError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { parseObject } from "../oauth/http.js";
@@ -11,14 +13,14 @@ import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
-import { assertProver } from "./call-options.js";
+import { assertHtu, assertOptions, assertProver } from "./call-options.js";
 import { type Credentials, type ResponseHead, type ServerCache, serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
 import { type ResponseHeaders, relevantHeaders } from "./response-headers.js";
-import { sourceOf, TokenCredentials } from "./token-credentials.js";
+import { assertScheme, sourceOf, TokenCredentials, type TokenUse } from "./token-credentials.js";
 
 /** Options of {@link proofSession}. */
-export interface ProofSessionOptions extends AllowedOrigins {
+export interface ProofSessionOptions extends AllowedOrigins, HtuOption, TokenUse {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /** Whether to correct the prover's clock by the `Date` header of a server that rejected its proof. Default: true. */
@@ -44,7 +46,7 @@ export interface SessionResponse {
   status: number;
   /** The headers: a `Headers`, pairs, or an object of strings or lists of strings. */
   headers: ResponseHeaders;
-  /** The body, as text or parsed JSON. Only the error of an authorization server is read. */
+  /** The body, as text or parsed JSON. Only its error is read. */
   body?: unknown;
 }
 
@@ -52,12 +54,14 @@ export interface SessionResponse {
 export type ProofHeaders = {
   /** The proof. */
   dpop: string;
-  /** `DPoP` and the access token, if the request has one. */
+  /** The scheme and the access token, if the request has one. */
   authorization?: string;
 };
 
 /** One request of a {@link ProofSession}, with its retries. */
 export interface ProofAttempt {
+  /** The URL to send. Characters that RFC 3986 doesn't allow, such as `|`, are percent-encoded, as in the proof. */
+  readonly url: string;
   /**
    * Makes the headers for the next time that the request is sent. Call it each time: a server rejects a proof that it
    * has seen before.
@@ -104,18 +108,23 @@ export interface ProofSession {
  * @throws {DPoPError} With code `misconfigured` if an option is invalid.
  */
 export function proofSession(options: ProofSessionOptions): ProofSession {
-  assertProver(options);
-  const { prover, adjustClock = true, ...origins } = options;
-  const context = { prover, adjustClock };
-  const assertAllowedOrigin = originCheck(origins);
+  assertOptions(options, "options");
+  const { prover, htu, adjustClock = true } = options;
+  assertProver(prover);
+  assertHtu(options);
+  assertScheme(options);
+  const context = { prover, htu, adjustClock };
+  const assertAllowedOrigin = originCheck(options);
   const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
   return {
-    request({ method, url, token }) {
+    request(request) {
+      assertOptions(request, "request");
+      const { method, url, token } = request;
       const target = { method: normalizeMethod(method), url: parseUrl(url) };
       assertAllowedOrigin(target.url);
       return token === undefined
         ? newAttempt(context, authorizationServers, new FormCredentials(false), target)
-        : newAttempt(context, resources, new TokenCredentials(prover, sourceOf(token)), target);
+        : newAttempt(context, resources, new TokenCredentials(prover, sourceOf(token), options), target);
     },
   };
 }
@@ -128,9 +137,10 @@ function newAttempt(
 ): ProofAttempt {
   const attempts = new Attempts(context, servers, credentials);
   return {
+    url: target.url.href,
     async headers({ signal } = {}) {
-      const { proof, accessToken } = await attempts.next({ ...target, signal });
-      return { dpop: proof, ...(accessToken !== undefined && { authorization: `DPoP ${accessToken}` }) };
+      const { proof, authorization } = await attempts.next({ ...target, signal });
+      return { dpop: proof, ...(authorization !== undefined && { authorization }) };
     },
     canRetry: (response, options = {}) => attempts.canRetry(target.url, headOf(response), options),
   };
@@ -138,7 +148,7 @@ function newAttempt(
 
 function parseUrl(url: string | URL): URL {
   const text = String(url);
-  if (URL.canParse(text)) return new URL(text);
+  if (URL.canParse(text)) return encodeUrl(new URL(text));
   throw new DPoPError("invalid-htu", "url must be the request's absolute http: or https: URL.");
 }
 

@@ -7,14 +7,14 @@ import { displayUrl } from "../oauth/http.js";
 import type { AssertAllowedOrigin } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
 import type { Credentials, ServerCache } from "./credentials.js";
-import type { OutgoingRequest } from "./outgoing-request.js";
+import type { CompleteFetch, OutgoingRequest } from "./outgoing-request.js";
 import { BODY_HEADERS, type Redirect, redirectOf } from "./redirect.js";
 import { type Body, bufferedBody, type RequestBody, requestBody } from "./replayable-body.js";
 import { responseHead } from "./response-head.js";
 
 /** What all calls of one `dpopFetch` or `proofFetch` share. */
 export interface CallContext extends AttemptContext {
-  readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
+  readonly fetch: CompleteFetch;
   readonly assertAllowedOrigin: AssertAllowedOrigin;
   /** Bytes. */
   readonly maxBufferedBody: number;
@@ -114,9 +114,9 @@ export class ProtectedRequest {
   async #sendOnce(): Promise<Response> {
     const { signal } = this.#request;
     const target = { method: this.#method, url: this.#url, signal };
-    const { proof, accessToken, form } = await this.#attempts.next(target);
+    const { proof, authorization, form } = await this.#attempts.next(target);
     this.#headers.set("dpop", proof);
-    if (accessToken !== undefined) this.#headers.set("authorization", `DPoP ${accessToken}`);
+    if (authorization !== undefined) this.#headers.set("authorization", authorization);
     signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     this.#response = await this.#context.fetch(this.#input, this.#requestInit(form));
     return this.#response;

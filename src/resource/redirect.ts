@@ -1,4 +1,5 @@
 /** Redirects: the next URL, and how the request changes (Fetch standard, "HTTP-redirect fetch"). */
+import { encodeUrl } from "../dpop/encode-url.js";
 import { DPoPError } from "../errors.js";
 import { displayUrl } from "../oauth/http.js";
 
@@ -35,7 +36,7 @@ export function redirectOf(request: { url: URL; method: string }, response: Resp
   if (location === null) return undefined;
   const target = Buffer.from(location, "latin1").toString();
   if (!URL.canParse(target, request.url.href)) throw notFollowed(request.url, "an invalid URL");
-  const url = new URL(target, request.url);
+  const url = encodeUrl(new URL(target, request.url));
   if (url.origin !== request.url.origin) throw notFollowed(request.url, url.origin);
   return { url, dropsBody: dropsBody(response.status, request.method) };
 }

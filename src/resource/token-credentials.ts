@@ -2,10 +2,41 @@
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
+import { proofChallenge } from "../oauth/proof-challenge.js";
+import { errorCodeOf, mayRejectProof } from "../oauth/proof-rejection.js";
 import { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
-import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
-import { readChallenge } from "./dpop-challenge.js";
+import type { AttemptCredentials, AuthorizationScheme, Credentials, Rejection, ResponseHead } from "./credentials.js";
+
+const NOT_BOUND =
+  "The server issued a Bearer token, and nothing shows that it is bound to the prover's key: with the scheme DPoP, a " +
+  "resource server would reject it. Request it with the prover from a server that supports DPoP. If a resource server " +
+  'accepts it as it is, set scheme: "Bearer". If the token is bound nevertheless, set scheme: "DPoP".';
+
+/** The option `scheme`. */
+export interface SchemeOption {
+  /**
+   * The scheme of the `Authorization` header. `"Bearer"` is for a server that expects it beside the proof, and for a token
+   * that isn't bound to a key. `"DPoP"` is for a token that is bound, although the token response says otherwise. Default:
+   * `DPoP`, and a token that was issued as an unbound Bearer token is rejected.
+   */
+  scheme?: "DPoP" | "Bearer" | undefined;
+}
+
+/** How an access token is sent, and when it is renewed. */
+export interface TokenUse extends SchemeOption {
+  /**
+   * Whether to renew the token after any 401 that doesn't name another reason, once per call: some servers reject an
+   * expired token without `invalid_token`. Default: false.
+   */
+  renewOn401?: boolean | undefined;
+}
+
+/** @throws {DPoPError} With code `misconfigured` if the scheme is neither of the two. */
+export function assertScheme({ scheme }: SchemeOption): void {
+  if (scheme !== undefined && scheme !== "DPoP" && scheme !== "Bearer")
+    throw new DPoPError("misconfigured", 'scheme must be "DPoP" or "Bearer".');
+}
 
 /** The token of one call, which is renewed once if the server rejects it. */
 export class TokenCredentials implements Credentials {
@@ -13,24 +44,41 @@ export class TokenCredentials implements Credentials {
   readonly forbidsRedirect = false;
   readonly #prover: DPoPProver;
   readonly #source: TokenSource;
+  readonly #scheme: AuthorizationScheme | undefined;
+  readonly #renewOn401: boolean;
   #hasRenewedToken = false;
 
-  constructor(prover: DPoPProver, source: TokenSource) {
+  constructor(prover: DPoPProver, source: TokenSource, { scheme, renewOn401 = false }: TokenUse) {
     this.#prover = prover;
     this.#source = source;
+    this.#scheme = scheme;
+    this.#renewOn401 = renewOn401;
   }
 
-  /** @throws {DPoPError} With code `invalid-access-token` if the token is bound to another key. */
+  /** @throws {DPoPError} With code `invalid-access-token` if the token is bound to another key, or to none. */
   async next({ signal }: SignOptions): Promise<AttemptCredentials> {
-    const { jkt } = this.#prover;
     const token = await this.#source.token({ signal });
-    if (token.cnfJkt === null || token.cnfJkt === jkt) return token;
-    const message = `The token is bound to key ${token.cnfJkt}, not to the prover's key ${jkt}.`;
-    throw new DPoPError("invalid-access-token", message);
+    const problem = this.#problemOf(token);
+    if (problem !== undefined) throw new DPoPError("invalid-access-token", problem);
+    return { accessToken: token.accessToken, scheme: this.#scheme ?? "DPoP" };
+  }
+
+  #problemOf({ cnfJkt, tokenType }: Token): string | undefined {
+    const { jkt } = this.#prover;
+    if (cnfJkt !== null && cnfJkt !== jkt)
+      return `The token is bound to key ${cnfJkt}, not to the prover's key ${jkt}.`;
+    const isUnbound = cnfJkt === null && tokenType?.toLowerCase() === "bearer";
+    return isUnbound && this.#scheme === undefined ? NOT_BOUND : undefined;
   }
 
   async rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
-    return response.status === 401 ? readChallenge(response.headers) : undefined;
+    const { status, headers } = response;
+    if (!mayRejectProof(status)) return undefined;
+    const challenge = proofChallenge(headers);
+    const nonce = challenge.nonce || (await asksForNonce(response));
+    if (status !== 401) return nonce || challenge.clock ? { ...challenge, nonce } : undefined;
+    const renews = this.#renewOn401 && !nonce && !challenge.other;
+    return { ...challenge, nonce, token: challenge.token || renews };
   }
 
   async renewToken(accessToken: string, options: SignOptions): Promise<boolean> {
@@ -39,6 +87,11 @@ export class TokenCredentials implements Credentials {
     this.#hasRenewedToken = next.accessToken !== accessToken;
     return this.#hasRenewedToken;
   }
+}
+
+/** Whether the body has the error that belongs into a challenge. Read only if the response has a nonce. */
+async function asksForNonce(response: ResponseHead): Promise<boolean> {
+  return response.headers.has("dpop-nonce") && errorCodeOf(await response.json()) === "use_dpop_nonce";
 }
 
 /**

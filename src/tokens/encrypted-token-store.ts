@@ -33,7 +33,10 @@ const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 };
  * @throws {TokenStoreError} With code `misconfigured` if the key is invalid. The store's methods throw `unreadable` if
  *   a file can't be decrypted, `unavailable` if the directory can't be read or written.
  */
-export function encryptedTokenStore({ directory, key }: EncryptedTokenStoreOptions): TokenStore {
+export function encryptedTokenStore(options: EncryptedTokenStoreOptions): TokenStore {
+  const { directory, key } = Object(options) as EncryptedTokenStoreOptions;
+  if (typeof directory !== "string" || directory === "")
+    throw new TokenStoreError("misconfigured", "directory must be the path of a directory.");
   const keyFor = keyDerivation(key);
   const salt = randomBytes(SALT_BYTES);
   const fileFor = (name: string) => join(directory, `${createHash("sha256").update(name).digest("hex")}.token`);

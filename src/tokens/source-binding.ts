@@ -1,8 +1,8 @@
 /** What the tokens of a source are bound to: a key (RFC 9449), the client's certificate (RFC 8705 §3), or both. */
 import type { DPoPProver } from "../dpop/prover.js";
-import { OAuthError } from "../errors.js";
+import { misconfigured } from "../oauth/assert.js";
 import type { OAuthClient } from "../oauth/oauth-client.js";
-import { assertBinding, type TokenBinding } from "../oauth/token/token-request.js";
+import type { TokenBinding } from "../oauth/token/token-request.js";
 
 /** The part of {@link OAuthClient} that a token source uses. */
 export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
@@ -26,10 +26,14 @@ export type SourceBinding =
 /**
  * Returns the binding of the source's token requests.
  *
- * @throws {OAuthError} With code `misconfigured` if the client doesn't know the certificate that tokens are bound to.
+ * @throws {OAuthError} With code `misconfigured` if there is neither a prover nor `binding: "certificate"`, or the client
+ *   doesn't know the certificate that tokens are bound to.
  */
 export function sourceBinding({ client, prover, binding }: SourceBinding & { client: TokenClient }): TokenBinding {
+  if (binding !== undefined && binding !== "certificate") throw misconfigured('binding must be "certificate".');
   if (binding === "certificate" && client.certificateThumbprint === undefined)
-    throw new OAuthError("misconfigured", 'binding "certificate" needs a client with the option certificate.');
-  return prover ? { dpopProver: prover, binding } : assertBinding({ binding } as TokenBinding);
+    throw misconfigured('binding "certificate" needs a client with the option certificate.');
+  if (prover === undefined && binding === "certificate") return { binding };
+  if (typeof prover?.makeProof === "function") return { dpopProver: prover, binding };
+  throw misconfigured('prover must be a DPoPProver, unless binding is "certificate".');
 }

@@ -1,5 +1,6 @@
 /** The key under which a source stores its token. */
 import { hash } from "node:crypto";
+import { joinWords } from "../oauth/space-delimited.js";
 import type { TokenRenewalOptions } from "./token-renewal.js";
 
 /**
@@ -12,7 +13,7 @@ export function storeKey(options: TokenRenewalOptions): string {
   const { resource, audience, password, ...others } = extra;
   const fields = Object.entries(others).filter(([, value]) => value != null);
   const extraHash = fields.length === 0 ? undefined : hash("sha256", JSON.stringify(fields.sort()), "base64url");
-  const grant = { grant_type: grantType, scope, subject, resource, audience, extra_hash: extraHash };
+  const grant = { grant_type: grantType, scope: joinWords(scope), subject, resource, audience, extra_hash: extraHash };
   const key = new URLSearchParams({ ...boundTo(options), client_id: clientId });
   for (const [name, values] of Object.entries({ issuer: client.issuer, ...grant }))
     for (const value of [values ?? []].flat()) key.append(name, String(value));

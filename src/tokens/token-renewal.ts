@@ -2,14 +2,16 @@
  * Gets the next token: from the store, by the refresh token (`OAuthClient.refresh`, RFC 6749 §6), or by repeating the
  * grant.
  */
+import { setTimeout } from "node:timers/promises";
 import { OAuthError, SignerError } from "../errors.js";
-import type { RefreshRequest } from "../oauth/oauth-client.js";
-import { bindingProblem, type ExpectedBinding } from "../oauth/token/binding.js";
-import { Token } from "../oauth/token/token.js";
+import type { RefreshRequest } from "../oauth/grants/refresh.js";
+import { bindingProblem, expectedBinding } from "../oauth/token/binding.js";
+import { type Token, withState } from "../oauth/token/token.js";
 import type { AnyGrant, CommonRequest, TokenBinding } from "../oauth/token/token-request.js";
 import { type SourceBinding, sourceBinding, type TokenClient } from "./source-binding.js";
 import { storeKey } from "./store-key.js";
-import type { StoredToken, TokenStore } from "./token-store.js";
+import { TokenSlot } from "./token-slot.js";
+import type { TokenStore } from "./token-store.js";
 
 /** Options of {@link TokenRenewal}. */
 export type TokenRenewalOptions = RenewalOptions & SourceBinding;
@@ -31,16 +33,11 @@ export interface RenewalOptions extends AnyGrant, Omit<CommonRequest, "signal"> 
   subject?: string | undefined;
 }
 
-/** A token and its expiry. */
-export interface ExpiringToken {
-  /** With the current refresh token. */
-  readonly token: Token;
-  /** Milliseconds since 1970. `null` if the server doesn't report a lifetime. */
-  readonly expiresAt: number | null;
-}
-
 /** Errors that mean the client can't use the refresh token grant at all (RFC 6749 §5.2). */
 const REFRESH_NOT_ALLOWED = ["unauthorized_client", "unsupported_grant_type", "invalid_request"];
+
+/** Milliseconds after which the store is read a second time. */
+const SECOND_LOOK = 250;
 
 type Grant = AnyGrant & Omit<CommonRequest, "signal">;
 
@@ -50,11 +47,12 @@ export class TokenRenewal {
   readonly #binding: TokenBinding;
   readonly #grant: Grant;
   readonly #repeatable: boolean;
-  readonly #store: TokenStore | undefined;
-  readonly #storeKey: string;
-  /** The caller's token, until its first use. Its lifetime counts from the creation of the source. */
-  #initial: { token: Token; receivedAt: number } | undefined;
+  readonly #slot: TokenSlot;
+  /** The caller's token, until it was used or replaced. */
+  #initial: Token | undefined;
   #refreshToken: string | null;
+  /** Of the latest ID token. */
+  #idTokenClaims: Token["idTokenClaims"] = null;
   /** Whether the grant was sent, so that its code may be spent. */
   #isGrantUsed: boolean;
 
@@ -66,10 +64,9 @@ export class TokenRenewal {
     this.#binding = sourceBinding(options);
     this.#grant = grant;
     this.#repeatable = repeatable ?? grant.grantType === "client_credentials";
-    this.#store = store;
-    this.#storeKey = storeKey(options);
+    this.#slot = new TokenSlot(store, storeKey(options));
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
-    this.#initial = token && { token: withRefreshToken(token, this.#refreshToken), receivedAt: Date.now() };
+    this.#initial = token && withState(token, { refreshToken: token.refreshToken ?? this.#refreshToken });
     this.#isGrantUsed = grant.grantType === "refresh_token" || token !== undefined;
   }
 
@@ -78,37 +75,65 @@ export class TokenRenewal {
    *
    * @param stale - The access token to replace.
    */
-  async next(stale: string | undefined): Promise<ExpiringToken> {
-    const initial = this.#initial;
-    this.#initial = undefined;
-    const saved = initial && (await this.#save(initial.token, initial.receivedAt));
+  async next(stale: string | undefined): Promise<Token> {
+    return this.#slot.exclusively(async () => {
+      const initial = this.#initial && (await this.#useInitial(this.#initial, stale));
+      if (initial) return initial;
+      const stored = await this.#load();
+      if (isFresh(stored, stale)) return stored;
+      return (await this.#refresh(stale)) ?? this.#requestGrant();
+    });
+  }
+
+  /** Of a token that is bound to another key, such as that of a host before, only the refresh token can be used. */
+  async #useInitial(initial: Token, stale: string | undefined): Promise<Token | undefined> {
+    const isUsable = this.#isUsable(initial);
+    const saved = isUsable ? await this.#save(initial) : undefined;
+    if (isUsable) this.#initial = undefined;
     if (isFresh(saved, stale)) return saved;
-    const stored = await this.#load();
-    if (isFresh(stored, stale)) return stored;
-    return (await this.#refresh(stale)) ?? this.#requestGrant();
+    this.#refreshToken = initial.refreshToken;
+    this.#idTokenClaims = initial.idTokenClaims;
+    const refreshed = isUsable ? undefined : await this.#refresh(stale);
+    this.#initial = undefined;
+    return refreshed;
   }
 
   /**
    * Refreshes the token, if there is a refresh token that the server accepts.
    *
-   * @param retry - Whether to try a newer refresh token from the store after a rejected one.
+   * @param retry - Whether to try a newer refresh token from the store after a refused one.
    */
-  async #refresh(stale: string | undefined, retry = true): Promise<ExpiringToken | undefined> {
+  async #refresh(stale: string | undefined, retry = true): Promise<Token | undefined> {
     const refreshToken = this.#refreshToken;
     if (refreshToken === null) return undefined;
     try {
       return await this.#request(() => this.#client.refresh(this.#refreshRequest(refreshToken)));
     } catch (reason) {
-      if (!this.#isRefreshRejected(reason)) throw reason;
-      // Another process may have used this refresh token first, and stored the new one.
-      const stored = await this.#load();
-      if (isFresh(stored, stale)) return stored;
+      if (errorOf(reason) === undefined) throw reason;
+      const newer = await this.#loadNewer(refreshToken, stale);
+      if (newer) return newer;
       if (retry && this.#refreshToken !== refreshToken) return this.#refresh(stale, false);
+      if (!this.#isRefreshRejected(reason)) throw reason;
       this.#refreshToken = null;
-      await this.#updateStore((store) => store.del(this.#storeKey));
+      this.#initial = undefined;
+      await this.#slot.deleteWith(refreshToken);
       if (!this.#repeatable) throw reason;
       return undefined;
     }
+  }
+
+  /**
+   * Returns the token of another process that used this refresh token first. Servers refuse the second use by
+   * `invalid_grant` or any other error. The other process may be about to store the token, so this looks twice.
+   */
+  async #loadNewer(refreshToken: string, stale: string | undefined): Promise<Token | undefined> {
+    for (const pause of this.#slot.isShared ? [0, SECOND_LOOK] : [0]) {
+      await setTimeout(pause);
+      const stored = await this.#load();
+      if (isFresh(stored, stale)) return stored;
+      if (this.#refreshToken !== refreshToken) return undefined;
+    }
+    return undefined;
   }
 
   /**
@@ -117,18 +142,18 @@ export class TokenRenewal {
    */
   #refreshRequest(refreshToken: string): RefreshRequest {
     const { extra: { resource, refresh_token, ...extra } = {}, ...grant } = this.#grant;
-    const request = { ...grant, ...this.#binding, refreshToken };
+    const request = { ...grant, ...this.#binding, refreshToken, idTokenClaims: this.#idTokenClaims };
     if (grant.grantType === "refresh_token") return { ...request, extra: { ...extra, resource } };
     return { ...request, scope: null, extra: { resource } };
   }
 
   /** Returns true also for a client that isn't allowed to refresh, if the grant can be repeated instead. */
   #isRefreshRejected(reason: unknown): boolean {
-    const error = reason instanceof Error && "error" in reason ? reason.error : undefined;
+    const error = errorOf(reason);
     return error === "invalid_grant" || (this.#repeatable && REFRESH_NOT_ALLOWED.includes(String(error)));
   }
 
-  async #requestGrant(): Promise<ExpiringToken> {
+  async #requestGrant(): Promise<Token> {
     const { grantType } = this.#grant;
     if (this.#isGrantUsed && !this.#repeatable) {
       const message = `The token can't be renewed: there is no refresh token, and ${grantType} can't be repeated. Log in again.`;
@@ -151,65 +176,44 @@ export class TokenRenewal {
     throw new OAuthError("misconfigured", "A token source without a prover needs a client with the method getToken.");
   }
 
-  async #request(getToken: () => Promise<Token>): Promise<ExpiringToken> {
-    const sentAt = Date.now();
-    return this.#save(await getToken(), sentAt);
+  async #request(getToken: () => Promise<Token>): Promise<Token> {
+    return this.#save(await getToken());
   }
 
-  /** @param issuedAt - The earliest time at which the token's lifetime may have begun. */
-  async #save(token: Token, issuedAt: number): Promise<ExpiringToken> {
-    const { raw, refreshToken, expiresIn } = token;
-    const expiresAt = expiresIn === null ? null : issuedAt + expiresIn * 1000;
-    this.#refreshToken = refreshToken;
-    await this.#updateStore((store) => store.set(this.#storeKey, { raw, refreshToken, expiresAt }));
-    return { token, expiresAt };
+  async #save(token: Token): Promise<Token> {
+    this.#refreshToken = token.refreshToken;
+    this.#idTokenClaims = token.idTokenClaims;
+    await this.#slot.save(token);
+    return token;
   }
 
-  async #load(): Promise<ExpiringToken | undefined> {
-    const stored = restoreToken(await this.#store?.get(this.#storeKey), this.#expectedBinding());
-    this.#refreshToken = stored?.token.refreshToken ?? this.#refreshToken;
+  /** Ignores a stored token that is bound to a different key or certificate, or isn't bound although that is required. */
+  async #load(): Promise<Token | undefined> {
+    const stored = await this.#slot.load();
+    if (!stored || !this.#isUsable(stored)) return undefined;
+    this.#refreshToken = stored.refreshToken ?? this.#refreshToken;
+    this.#idTokenClaims = stored.idTokenClaims ?? this.#idTokenClaims;
     return stored;
   }
 
-  #expectedBinding(): ExpectedBinding {
-    const { dpopProver, binding } = this.#binding;
-    return {
-      jkt: dpopProver?.jkt,
-      x5t: this.#client.certificateThumbprint,
-      toCertificate: binding === "certificate",
-      required: this.#grant.requireBinding ?? this.#client.requireBinding ?? false,
-    };
-  }
-
-  /** Emits a warning if the store fails, since the token in memory is still valid. */
-  async #updateStore(update: (store: TokenStore) => Promise<void>): Promise<void> {
-    try {
-      if (this.#store) await update(this.#store);
-    } catch (reason) {
-      const why = reason instanceof Error ? reason.message : "unknown reason";
-      const message = `The token store was not updated, so only this process has the current token: ${why}`;
-      process.emitWarning(message, { code: "HARDPROOF_TOKEN_STORE" });
-    }
+  #isUsable(token: Token): boolean {
+    const binding = { ...this.#binding, requireBinding: this.#grant.requireBinding };
+    return bindingProblem(token, expectedBinding(binding, this.#client)) === undefined;
   }
 }
 
-/** Ignores a stored token that is bound to a different key or certificate, or isn't bound although that is required. */
-function restoreToken(stored: StoredToken | undefined, expected: ExpectedBinding): ExpiringToken | undefined {
-  const accessToken = stored?.raw.access_token;
-  if (!stored || typeof accessToken !== "string") return undefined;
-  const token = new Token(stored.raw, accessToken, stored.refreshToken);
-  return bindingProblem(token, expected) === undefined ? { token, expiresAt: stored.expiresAt } : undefined;
+function isFresh(next: Token | undefined, stale: string | undefined): next is Token {
+  return next !== undefined && next.accessToken !== stale && (next.expiresAt ?? Infinity) > Date.now();
 }
 
-function isFresh(next: ExpiringToken | undefined, stale: string | undefined): next is ExpiringToken {
-  return next !== undefined && next.token.accessToken !== stale && (next.expiresAt ?? Infinity) > Date.now();
+/** Returns the error code of the server's response. `undefined` if the request failed otherwise. */
+function errorOf(reason: unknown): unknown {
+  if (!(reason instanceof Error) || !("error" in reason)) return undefined;
+  const wasRefused = !("code" in reason) || reason.code === "refused" || reason.error === "invalid_grant";
+  return wasRefused ? reason.error : undefined;
 }
 
 /** Nothing was sent if the key couldn't sign the proof, or the request was invalid. */
 function wasNotSent(reason: unknown): boolean {
   return reason instanceof SignerError || (reason instanceof OAuthError && reason.code === "misconfigured");
-}
-
-function withRefreshToken(token: Token, refreshToken: string | null): Token {
-  return token.refreshToken === null ? new Token(token.raw, token.accessToken, refreshToken) : token;
 }

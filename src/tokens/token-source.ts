@@ -5,10 +5,12 @@
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
+import { assertObject, misconfigured } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
+import { ScopedTokenSource } from "./scoped-token-source.js";
 import type { SourceBinding } from "./source-binding.js";
-import { type ExpiringToken, type RenewalOptions, TokenRenewal } from "./token-renewal.js";
+import { type RenewalOptions, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
 
 /** Options of {@link tokenSource}. */
 export type TokenSourceOptions = SourceOptions & SourceBinding;
@@ -30,6 +32,11 @@ export interface SourceOptions extends RenewalOptions {
 export interface GetTokenOptions {
   /** Stops this caller from waiting. Doesn't abort the token request, which other callers may share. */
   signal?: AbortSignal | undefined;
+  /**
+   * Scopes that the token needs besides those of the source: a challenge with `insufficient_scope` names them. The source
+   * requests a token for all of them, and keeps it in addition to the others. Only a repeatable grant can get more scope.
+   */
+  scope?: string | readonly string[] | null | undefined;
 }
 
 /** A source of access tokens. See {@link tokenSource}. */
@@ -73,10 +80,25 @@ const DEFAULT_JITTER = 0.5;
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = options;
+  const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = assertSourceOptions(options);
   if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
-  return new CachingTokenSource(new TokenRenewal(options), margin, jitter, options.backoff);
+  const create = (renewal: TokenRenewalOptions) =>
+    new CachingTokenSource(new TokenRenewal(renewal), margin, jitter, options.backoff);
+  return new ScopedTokenSource(options, create(options), (scope) => create({ ...options, scope, token: undefined }));
+}
+
+/** Checks what the source needs later, since its first token may be requested much later than it is created. */
+function assertSourceOptions(options: TokenSourceOptions): TokenSourceOptions {
+  const { client, token, store, backoff = {}, extra } = assertObject(options, "The options of tokenSource");
+  if (typeof client?.getTokenWithDPoP !== "function" || typeof client.refresh !== "function")
+    throw misconfigured("client must be an OAuthClient.");
+  if (token !== undefined && typeof token?.raw !== "object") throw misconfigured("token must be a Token.");
+  if (store !== undefined && ![store?.get, store?.set, store?.del].every((method) => typeof method === "function"))
+    throw misconfigured("store must be a token store, with the methods get, set and del.");
+  assertObject(backoff, "backoff");
+  assertObject(extra === undefined ? {} : extra, "extra");
+  return options;
 }
 
 class CachingTokenSource implements TokenSource {
@@ -119,7 +141,9 @@ class CachingTokenSource implements TokenSource {
       this.#rejections.recordFailure();
       cached.renewAt = cached.expiresAt = 0;
     }
-    return this.token({ signal });
+    const token = await this.token({ signal });
+    // A new source, or a request that was in flight before, may have loaded the rejected token from the store.
+    return cached || token.accessToken !== accessToken ? token : this.renew(rejected, { signal });
   }
 
   /** Shares one renewal among concurrent callers. */
@@ -137,7 +161,7 @@ class CachingTokenSource implements TokenSource {
       const next = await this.#renewal.next(token?.accessToken);
       this.#failures.reset();
       this.#cached = this.#withRenewalTime(next);
-      return next.token;
+      return next;
     } catch (reason) {
       this.#failures.recordFailure(retryAfter(reason));
       this.#lastError = reason;
@@ -145,9 +169,11 @@ class CachingTokenSource implements TokenSource {
     }
   }
 
-  #withRenewalTime({ token, expiresAt }: ExpiringToken): CachedToken {
+  #withRenewalTime(token: Token): CachedToken {
+    const { expiresAt, expiresIn } = token;
     if (expiresAt === null) return { token, expiresAt: Number.POSITIVE_INFINITY, renewAt: Number.POSITIVE_INFINITY };
-    const margin = Math.min(this.#margin, (token.expiresIn ?? 0) * 250);
+    const lifetime = expiresIn === null ? expiresAt - Date.now() : expiresIn * 1000;
+    const margin = Math.min(this.#margin, lifetime / 4);
     return { token, expiresAt, renewAt: expiresAt - margin * (1 + this.#jitter * Math.random()) };
   }
 }

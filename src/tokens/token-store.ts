@@ -9,6 +9,8 @@ export interface StoredToken {
   readonly refreshToken: string | null;
   /** Milliseconds since 1970. `null` if the server doesn't report a lifetime. */
   readonly expiresAt: number | null;
+  /** The claims of the latest ID token, if there was one. */
+  readonly idTokenClaims?: Token["idTokenClaims"];
 }
 
 /**
@@ -22,11 +24,18 @@ export interface TokenStore {
   set(key: string, token: StoredToken): Promise<void>;
   /** Deletes a token. Succeeds if there is none. */
   del(key: string): Promise<void>;
+  /**
+   * Runs the work while no other process runs work with this key, and resolves after it. Without this method, two
+   * processes may refresh the token at the same moment. Many servers accept only one of the two requests; the source then
+   * reads the other process's token from the store.
+   */
+  lock?(key: string, work: () => Promise<void>): Promise<void>;
 }
 
 /** Creates a store in memory, for tests and for sources of one process that share their tokens. */
 export function memoryTokenStore(): TokenStore {
   const tokens = new Map<string, StoredToken>();
+  const lastWork = new Map<string, Promise<void>>();
   return {
     get: async (key) => tokens.get(key),
     set: async (key, token) => {
@@ -34,6 +43,14 @@ export function memoryTokenStore(): TokenStore {
     },
     del: async (key) => {
       tokens.delete(key);
+    },
+    lock: async (key, work) => {
+      const turn = (lastWork.get(key) ?? Promise.resolve()).then(work);
+      const ended = turn.catch(() => undefined);
+      lastWork.set(key, ended);
+      await turn.finally(() => {
+        if (lastWork.get(key) === ended) lastWork.delete(key);
+      });
     },
   };
 }

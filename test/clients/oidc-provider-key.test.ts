@@ -46,7 +46,7 @@ function hardwareKey(key: string, algorithm?: "PS256"): Promise<SigningKey> {
 async function issuer(keys: SigningKey[], algorithms: string[], existing?: LoopbackServer): Promise<LoopbackServer> {
   const server = existing ?? (await loopbackServer());
   if (!existing) servers.push(server);
-  const policy = agentPolicy({ requireNonce: false, audience: AUDIENCE, mutualTls: false });
+  const policy = agentPolicy({ requireNonce: false, audience: AUDIENCE, mutualTls: false, registration: undefined });
   const resourceIndicators = {
     ...policy.features.resourceIndicators,
     getResourceServerInfo: (_ctx: unknown, _resource: string, { clientId }: { clientId: string }) => ({
@@ -58,7 +58,8 @@ async function issuer(keys: SigningKey[], algorithms: string[], existing?: Loopb
   const externalSigningSupport = { enabled: true, ack: "experimental-01" };
   const provider = new Provider(server.origin, {
     ...policy,
-    features: { ...policy.features, resourceIndicators, externalSigningSupport },
+    // The default algorithm of signed responses isn't that of every key.
+    features: { ...policy.features, resourceIndicators, externalSigningSupport, jwtResponseModes: { enabled: false } },
     clients: algorithms.map(client),
     enabledJWA: { idTokenSigningAlgValues: algorithms },
     jwks: { keys },

@@ -2,7 +2,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { AwsKmsError } from "./aws-kms-error.js";
 import { type KmsKey, KmsKeys } from "./aws-kms-keys.js";
@@ -59,7 +58,7 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
       const operation = operationOf(request);
       const input = JSON.parse(body);
       const fault = plan.take(operation, input);
-      await sleep(plan.latency);
+      await plan.work();
       if (operation === "Sign") await enoughSigns();
       if (fault === "hang") return;
       if (fault === "reset") {

@@ -1,4 +1,5 @@
 /** The faults that an emulator simulates, call by call, and a record of the calls that it received. */
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What goes wrong with one call. The faults about checksums (`-crc`), digests and forms of the public key apply only to
@@ -29,11 +30,15 @@ export interface Call<Operation extends string> {
 
 /** The faults of the next calls by operation, and the calls so far. */
 export class FaultPlan<Operation extends string> {
-  /** Milliseconds before every response. */
+  /** Milliseconds that every call takes. */
   latency = 0;
+  /** The most calls that the service works on at the same time. Further ones wait. */
+  concurrency = Number.POSITIVE_INFINITY;
   readonly calls: Call<Operation>[] = [];
   readonly #next = new Map<Operation, Fault[]>();
   readonly #always = new Map<Operation, Fault>();
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
 
   /** Queues faults: each applies to one call of the operation, in order. */
   next(operation: Operation, ...faults: Fault[]): void {
@@ -56,9 +61,21 @@ export class FaultPlan<Operation extends string> {
     return this.#next.get(operation)?.shift() ?? this.#always.get(operation);
   }
 
-  /** Resets faults, latency and recorded calls. */
+  /** Resolves when the service has worked on a call. Called by the emulator. */
+  async work(): Promise<void> {
+    if (this.#working >= this.concurrency) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#working += 1;
+    if (this.latency > 0) await sleep(this.latency);
+    // The next call takes over the place.
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#working -= 1;
+  }
+
+  /** Resets faults, limits and recorded calls. */
   clear(): void {
     this.latency = 0;
+    this.concurrency = Number.POSITIVE_INFINITY;
     this.calls.length = 0;
     this.#next.clear();
     this.#always.clear();

@@ -1,7 +1,6 @@
 /** Cloud KMS emulator on 127.0.0.1: gRPC with the protos of `@google-cloud/kms`, real keys and its own checksums. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import {
   type handleUnaryCall,
   loadPackageDefinition,
@@ -42,7 +41,7 @@ export async function gcpKms(): Promise<GcpKms> {
 
   const handle = async <Name extends Operation>(operation: Name, request: Requests[Name]): Promise<unknown> => {
     const fault = plan.take(operation, request);
-    if (plan.latency > 0) await setTimeout(plan.latency);
+    await plan.work();
     if (fault === "reset") proxy.reset();
     if (fault === "reset" || fault === "hang") return new Promise<never>(() => undefined);
     throwIfError(fault, operation);

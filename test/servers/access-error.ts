@@ -21,7 +21,9 @@ export const sendAccessError: ErrorRequestHandler = (thrown: unknown, _req, res,
     res.status(500).json({ error: "server_error", error_description: String(thrown) });
     return;
   }
-  res.set("WWW-Authenticate", error.challenge);
+  const { resourceMetadata } = res.locals;
+  const parameter = resourceMetadata === undefined ? "" : `, resource_metadata="${resourceMetadata}"`;
+  res.set("WWW-Authenticate", error.challenge + parameter);
   res.status(401).json({ error: error.error, error_description: error.message });
 };
 

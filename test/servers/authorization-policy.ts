@@ -1,5 +1,6 @@
 /** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
+import { backchannelPolicy } from "./backchannel-user.js";
 import { peerCertificate } from "./mutual-tls.js";
 
 /** The paths of the endpoints. */
@@ -10,6 +11,8 @@ export const routes = {
   introspection: "/oauth/introspect",
   pushed_authorization_request: "/oauth/par",
   device_authorization: "/oauth/device",
+  registration: "/oauth/register",
+  backchannel_authentication: "/oauth/bc-authorize",
 };
 
 const minute = 60;
@@ -18,17 +21,22 @@ interface PolicyOptions {
   requireNonce: boolean;
   audience: string;
   mutualTls: boolean;
+  /** Whether to enforce the FAPI 2.0 Security Profile. */
+  fapi?: boolean;
+  /** Allows clients to register themselves, with the token if there is one. */
+  registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions) {
+export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
-    clientDefaults: { id_token_signed_response_alg: "ES256" },
+    clientDefaults: { id_token_signed_response_alg: "ES256", authorization_signed_response_alg: "ES256" },
     ttl: {
       AccessToken: 10 * minute,
       AuthorizationCode: minute,
+      BackchannelAuthenticationRequest: (_ctx, request) => Number(request.params?.requested_expiry ?? 10 * minute),
       ClientCredentials: 10 * minute,
       DeviceCode: 10 * minute,
       Grant: 60 * minute,
@@ -75,7 +83,16 @@ export function agentPolicy({ requireNonce, audience, mutualTls }: PolicyOptions
         userCodeConfirmSource: page,
         successSource: (ctx) => page(ctx, "done"),
       },
-      pushedAuthorizationRequests: { enabled: true },
+      fapi: { enabled: fapi, profile: "2.0" },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: fapi },
+      ciba: backchannelPolicy(audience),
+      requestObjects: { enabled: true },
+      jwtResponseModes: { enabled: true },
+      registration: {
+        enabled: registration !== undefined,
+        initialAccessToken: registration?.initialAccessToken ?? false,
+      },
+      registrationManagement: { enabled: registration !== undefined, rotateRegistrationAccessToken: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,

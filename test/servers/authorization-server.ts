@@ -23,6 +23,10 @@ export interface AuthorizationServerOptions {
   mutualTls?: { own: Certificate; client: Certificate };
   /** The JWS algorithms of proofs and client assertions. Default: those of oidc-provider. */
   algorithms?: readonly string[];
+  /** Whether to enforce the FAPI 2.0 Security Profile, for which the default clients can't be used. Default: false. */
+  fapi?: boolean;
+  /** Lets clients register themselves, and manage their registrations, with the token if there is one. Default: no. */
+  registration?: { initialAccessToken?: string };
   /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
@@ -66,13 +70,13 @@ export const confidential = {
 /** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/", mutualTls, algorithms } = options;
+  const { audience = "https://resource.example/", mutualTls, algorithms, registration, fapi = false } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
   const clients = defaultClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined }),
+    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi }),
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });

@@ -18,6 +18,17 @@ export async function authorizeInBrowser(url: string, redirectUri: string, visit
   return next;
 }
 
+/** Follows the redirects of an authorization request and returns the fields that its last page posts to the callback. */
+export async function postedForm(url: string, redirectUri: string): Promise<Record<string, string>> {
+  const browse = browser({});
+  for (let next = url; ; ) {
+    const { location, page } = await browse(next);
+    if (location !== undefined) next = location;
+    else if (page.includes(`action="${redirectUri}"`)) return fieldsOf(page);
+    else throw new Error(`Expected a form for ${redirectUri} from ${next}: ${page}`);
+  }
+}
+
 /** Enters a user code on the verification page (RFC 8628 §3.3). */
 export async function confirmDevice(verificationUri: string, userCode: string, visit: Visit = {}) {
   const { answer = "yes" } = visit;
@@ -28,6 +39,11 @@ export async function confirmDevice(verificationUri: string, userCode: string, v
   const form = new URLSearchParams({ xsrf, user_code: userCode, ...decision });
   let { location } = await browse(verificationUri, { method: "POST", body: form });
   while (location !== undefined) ({ location } = await browse(location));
+}
+
+function fieldsOf(page: string): Record<string, string> {
+  const fields = [...page.matchAll(/name="(\w+)" value="([^"]*)"/g)];
+  return Object.fromEntries(fields.map(([, name, value]) => [name, value]));
 }
 
 function browser({ answer = "yes", fetch = globalThis.fetch }: Visit) {

@@ -1,11 +1,13 @@
 /** Express middleware that verifies access tokens and proofs with oauth4webapi, like `auth()` of express-oauth2-jwt-bearer. */
 import type { RequestHandler } from "express";
+import { decodeJwt } from "jose";
 import * as oauth from "oauth4webapi";
 import { AccessError } from "./access-error.js";
 
 interface Expected {
   readonly metadata: oauth.AuthorizationServer;
-  readonly audience: string;
+  /** The audiences that a token may have. */
+  readonly audiences: readonly string[];
   /** The resource server's origin. `htu` is compared with it, not with the `Host` header. */
   readonly origin: string;
   /** For an issuer with a self-signed certificate. Default: the global `fetch`. */
@@ -25,14 +27,24 @@ function by(fetch: typeof globalThis.fetch | undefined) {
 }
 
 /** Returns the middleware. */
-export function byOauth4webapi({ metadata, audience, origin, fetch }: Expected): RequestHandler {
+export function byOauth4webapi({ metadata, audiences, origin, fetch }: Expected): RequestHandler {
   const options = { ...overLoopback, ...by(fetch), requireDPoP: true };
   return async (req, _res, next) => {
     const request = new Request(origin + req.originalUrl, { method: req.method, headers: credentials(req.headers) });
+    const audience = audiences.find((each) => each === audienceOf(request)) ?? audiences[0] ?? "";
     const payload = await oauth.validateJwtAccessToken(metadata, request, audience, options).catch(reject);
     req.auth = { payload, header: { alg: "ES256" }, token: "" };
     next();
   };
+}
+
+/** Reads the audience without verifying the token: oauth4webapi expects exactly one. */
+function audienceOf({ headers }: Request): unknown {
+  try {
+    return decodeJwt(headers.get("authorization")?.split(" ")[1] ?? "").aud;
+  } catch {
+    return undefined;
+  }
 }
 
 function credentials({ authorization, dpop }: Record<string, string | string[] | undefined>): Record<string, string> {

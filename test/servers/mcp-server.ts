@@ -50,7 +50,7 @@ export async function mcpServer(options: McpServerOptions): Promise<RunningMcpSe
   app.get(METADATA, (_req, res) => {
     res.json({ ...resourceMetadata(url, algorithms), authorization_servers: [advertisedIssuer] });
   });
-  app.use(PATH, express.json(), challengeNonce(nonce), byOauth4webapi({ metadata, audience: url, origin }));
+  app.use(PATH, express.json(), challengeNonce(nonce), byOauth4webapi({ metadata, audiences: [url], origin }));
   app.all(PATH, replayDetector(), tokens.check, sessions());
   app.use(sendChallenge(`${origin}${METADATA}`, algorithms));
   http.on("request", app);

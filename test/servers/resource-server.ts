@@ -17,6 +17,11 @@ export interface ResourceServerOptions {
   requireNonce?: boolean;
   /** For an issuer with a self-signed certificate. Only the first path uses it. Default: the global `fetch`. */
   fetch?: typeof fetch;
+  /**
+   * Publishes the metadata of both paths (RFC 9728), names it in challenges, and accepts tokens for their URLs as well.
+   * Default: false.
+   */
+  publishMetadata?: boolean;
 }
 
 /** The response of both paths to a valid request of any method. An invalid one gets 401 and `{ error, error_description }`. */
@@ -41,7 +46,7 @@ export interface ResourceServer extends AsyncDisposable {
 
 /** Starts a resource server. */
 export async function resourceServer(options: ResourceServerOptions): Promise<ResourceServer> {
-  const { issuer, audience, requireNonce = true, fetch } = options;
+  const { issuer, audience, requireNonce = true, publishMetadata = false, fetch } = options;
   const metadata = await issuerMetadata(issuer, fetch);
   const { origin, http, requests, close } = await loopbackServer();
   const nonce = { current: newNonce() };
@@ -49,9 +54,13 @@ export async function resourceServer(options: ResourceServerOptions): Promise<Re
 
   const app = express().disable("x-powered-by");
   app.use(readBody);
+  if (publishMetadata) app.use(resourceMetadata(origin, issuer));
   if (requireNonce) app.use(challengeNonce(nonce));
-  app.all("/resource", byOauth4webapi({ metadata, audience, origin, fetch }), rejectReplays, hello("oauth4webapi"));
-  const byExpress = auth({ issuerBaseURL: issuer, audience, dpop: { enabled: true, required: true } });
+  const audiences = (path: string) => (publishMetadata ? [audience, origin + path] : [audience]);
+  const verify = byOauth4webapi({ metadata, audiences: audiences("/resource"), origin, fetch });
+  app.all("/resource", verify, rejectReplays, hello("oauth4webapi"));
+  const dpop = { enabled: true, required: true };
+  const byExpress = auth({ issuerBaseURL: issuer, audience: audiences("/express"), dpop });
   app.all("/express", byExpress, rejectReplays, hello("express-oauth2-jwt-bearer"));
   app.use(sendAccessError);
   http.on("request", app);
@@ -77,6 +86,18 @@ const readBody: RequestHandler = async (req, _res, next) => {
   await buffer(req);
   next();
 };
+
+const WELL_KNOWN = "/.well-known/oauth-protected-resource";
+
+/** Responds with the metadata of any path (RFC 9728 §3), and remembers its URL for challenges (§5.1). */
+function resourceMetadata(origin: string, issuer: string): RequestHandler {
+  return (req, res, next) => {
+    res.locals.resourceMetadata = origin + WELL_KNOWN + req.path;
+    if (!req.path.startsWith(WELL_KNOWN)) return next();
+    const metadata = { authorization_servers: [issuer], dpop_bound_access_tokens_required: true };
+    res.json({ resource: origin + req.path.slice(WELL_KNOWN.length), ...metadata });
+  };
+}
 
 /** RFC 9449 §9. Leaves a request without a readable proof to the verifier, whose error is more specific. */
 export function challengeNonce(nonce: { readonly current: string }): RequestHandler {

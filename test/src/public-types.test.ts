@@ -1,11 +1,13 @@
 /** The public types of the token client, checked by `npm run types`. */
 import {
   type AnyTokenRequest,
+  type AuthorizationCallback,
   type AuthorizationCodeRequest,
   type ClientAuth,
   type DeviceAuthorization,
   type DPoPProver,
   type GrantRequest,
+  type IdTokenClaims,
   type Introspection,
   OAuthClient,
   type OAuthClientOptions,
@@ -80,4 +82,17 @@ it("every grant accepts the client and its key, and returns a token", () => {
 it("introspection always reports whether the token is active", () => {
   expectTypeOf<Introspection["active"]>().toEqualTypeOf<boolean>();
   expectTypeOf<Introspection["username"]>().toEqualTypeOf<unknown>();
+});
+
+it("a callback can be a URL, a form or fields", () => {
+  expectTypeOf<string | URL | URLSearchParams | FormData>().toExtend<AuthorizationCallback>();
+  expectTypeOf<{ code: string; state: string }>().toExtend<AuthorizationCallback>();
+  expectTypeOf<Record<string, string | string[] | undefined>>().toExtend<AuthorizationCallback>();
+  expectTypeOf<number | undefined>().not.toExtend<AuthorizationCallback>();
+});
+
+it("the claims of an ID token have a user and any other claim", () => {
+  expectTypeOf<Token["idTokenClaims"]>().toEqualTypeOf<IdTokenClaims | null>();
+  expectTypeOf<IdTokenClaims["sub"]>().toEqualTypeOf<string>();
+  expectTypeOf<IdTokenClaims["email"]>().toEqualTypeOf<unknown>();
 });

@@ -36,26 +36,30 @@ export function fetchCommand(context: Context): Command {
     .option("-f, --fail", `exit with code ${EXIT.failed} if the status is 400 or above`);
   return withGrantOptions(withTokenOptions(withPublicKeyOption(command))).action(
     async (url: string, options: FetchOptions) => {
+      const target = parseTarget(url);
       const headers = parseHeaders(options.header ?? []);
       await using signer = await openKey(keyUri(options.key, io), options);
       const prover = await DPoPProver.create(signer, { signal: io.signal });
-      const token = (await readToken(options, io)) ?? (await requestToken(options, prover, context));
+      const token = (await readToken(options, io)) ?? (await requestToken(options, prover, context, target));
       const boundFetch = dpopFetch({ prover, token, allowInsecure: options.allowInsecure });
       const body = await readBody(options.data, io);
       // curl's default content type.
       if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
       const method = options.request ?? (body === undefined ? "GET" : "POST");
-      const response = await send(boundFetch, url, { method, headers, body: body ?? null, signal: io.signal });
+      const response = await send(boundFetch, target, { method, headers, body: body ?? null, signal: io.signal });
       await writeResponse(response, options, context);
       if (options.fail && response.status >= 400) context.exitCode = EXIT.failed;
     },
   );
 }
 
-/** Parses the URL first: `fetch` throws a TypeError both for an invalid URL and for an unreachable server. */
-async function send(boundFetch: typeof fetch, url: string, init: RequestInit): Promise<Response> {
-  const target = URL.canParse(url) ? new URL(url) : undefined;
-  if (!target) throw new UsageError("The URL must be absolute: https://…");
+function parseTarget(url: string): URL {
+  if (URL.canParse(url)) return new URL(url);
+  throw new UsageError("The URL must be absolute: https://…");
+}
+
+/** `fetch` throws a TypeError for an unreachable server. */
+async function send(boundFetch: typeof fetch, target: URL, init: RequestInit): Promise<Response> {
   try {
     return await boundFetch(target, init);
   } catch (error) {

@@ -1,7 +1,8 @@
 /** The endpoints that a client assertion may be sent to: exactly those of one server, and no other URL. */
-import { assertString, misconfigured } from "../assert.js";
+import { assertObject, assertString, misconfigured } from "../assert.js";
+import { type MetadataTrust, parseMetadataUrl } from "../metadata-url.js";
 import { assertionAlgorithms, assertMetadata, type ServerMetadata } from "../server-metadata.js";
-import { parseServerUrl, type UrlTrust } from "../server-url.js";
+import { parseServerUrl } from "../server-url.js";
 
 /** What an assertion for an endpoint is signed for. */
 export interface AssertionEndpoint {
@@ -15,7 +16,7 @@ export interface AssertionEndpoint {
 /** Finds an endpoint by the URL of a request. */
 export type AssertionEndpoints = ReadonlyMap<string, AssertionEndpoint>;
 
-interface EndpointTerms extends UrlTrust {
+interface EndpointTerms extends MetadataTrust {
   /** The assertion's `aud`. Default: the issuer of the metadata. */
   audience?: string | undefined;
 }
@@ -61,14 +62,15 @@ function listedEndpoints(urls: readonly (string | URL)[], terms: EndpointTerms):
 }
 
 function metadataEndpoints(metadata: ServerMetadata, terms: EndpointTerms): [string, AssertionEndpoint][] {
-  assertMetadata(metadata);
+  assertMetadata(assertObject(metadata, "endpoints"));
   const audience = terms.audience ?? metadata.issuer;
   const proofAlgorithms = metadata.dpop_signing_alg_values_supported;
   return NAMES.flatMap((name) => {
     const member = `${name}_endpoint`;
     const endpoint = { audience, algorithms: assertionAlgorithms(metadata, name), proofAlgorithms };
     const urls = [metadata[member], metadata.mtls_endpoint_aliases?.[member]].filter((url) => typeof url === "string");
-    return urls.map((url): [string, AssertionEndpoint] => [endpointKey(parseServerUrl(url, member, terms)), endpoint]);
+    const keys = urls.map((url) => endpointKey(parseMetadataUrl(url, member, metadata.issuer, terms)));
+    return keys.map((key): [string, AssertionEndpoint] => [key, endpoint]);
   });
 }
 

@@ -6,6 +6,7 @@ import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { assertString, misconfigured } from "../assert.js";
+import { certificateThumbprint } from "../certificate.js";
 import { supportedName } from "../server-metadata.js";
 
 /** JWT assertion claims (RFC 7523 §3). */
@@ -25,6 +26,15 @@ export interface AssertionKey {
    * The `kid` header, by which the server finds the public key. Default: the key's thumbprint (RFC 7638). `null`: none.
    */
   keyId?: string | null | undefined;
+  /** The `typ` header. Default: `JWT`. Newer servers may require `client-authentication+jwt` (RFC 7523bis). */
+  typ?: string | undefined;
+  /**
+   * The certificate of the key, in PEM or DER, for a server that finds the key by the header `x5t#S256`, as Microsoft
+   * Entra does. Of several certificates in PEM, the first.
+   */
+  certificate?: string | Uint8Array | undefined;
+  /** Further header parameters, such as `x5c`. Not `alg`, `typ` or `kid`. */
+  header?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of {@link signAssertion}. */
@@ -34,6 +44,8 @@ export interface AssertionOptions extends SignOptions {
 }
 
 const LIFETIME = 60; // seconds
+/** Seconds. An assertion that has less than half of its lifetime left when it is signed is signed again. */
+const MAX_AGE = LIFETIME / 2;
 
 /**
  * Checks the options.
@@ -42,32 +54,60 @@ const LIFETIME = 60; // seconds
  * @throws {OAuthError} With code `misconfigured` if one is invalid.
  */
 export function assertAssertionKey(key: AssertionKey, prefix: string): void {
-  const { signer, keyId } = key ?? {};
-  if (!isSigner(signer)) throw misconfigured(`${prefix}signer must be a Signer.`);
+  const { signer, keyId, typ } = key ?? {};
+  assertSigner(signer, `${prefix}signer`);
   if (keyId != null) assertString(keyId, `${prefix}keyId`);
+  if (typ !== undefined) assertString(typ, `${prefix}typ`);
+  additionalHeader(key, prefix);
 }
 
 /**
- * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds.
+ * Checks an option.
  *
- * @param now - The current time, in seconds since 1970.
+ * @throws {OAuthError} With code `misconfigured` if it isn't a signer.
+ */
+export function assertSigner(signer: Signer | undefined, name: string): void {
+  if (!isSigner(signer)) throw misconfigured(`${name} must be a Signer.`);
+}
+
+/**
+ * Signs an assertion for one request, with a unique `jti`. It is valid for 60 seconds from when the store was ready to sign.
+ *
+ * @param now - Returns the current time, in seconds since 1970.
  * @returns A compact JWS.
- * @throws {SignerError} If the key can't sign.
+ * @throws {SignerError} If the key can't sign, or with code `timeout` if it took more than half of the lifetime twice.
  * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function signAssertion(
-  { signer, keyId }: AssertionKey,
+  key: AssertionKey,
   claims: AssertionClaims,
-  now: number,
+  now: () => number,
   { algorithms, signal }: AssertionOptions,
 ) {
+  const { signer, keyId, typ = "JWT" } = key;
   const jwk = await signer.publicJwk({ signal });
   const alg = supportedName(jwk.alg, algorithms, "client assertions");
   const jkt = thumbprint(jwk);
   const kid = keyId === undefined ? jkt : (keyId ?? undefined);
-  const header = encodeHeader({ typ: "JWT", alg, kid });
+  const header = encodeHeader({ typ, alg, kid, ...additionalHeader(key, "") });
   const jti = newJti();
-  const payload = { ...claims, jti, iat: now, exp: now + LIFETIME };
+  const payload = () => {
+    const iat = now();
+    return { ...claims, jti, iat, exp: iat + LIFETIME };
+  };
   const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
-  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { signal }));
+  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { maxAge: MAX_AGE, signal }));
+}
+
+/** Header parameters that have an option of their own, or that change how a JWS is read. */
+const RESERVED = ["alg", "b64", "crit", "kid", "typ"];
+
+function additionalHeader(
+  { header = {}, certificate }: AssertionKey,
+  prefix: string,
+): Readonly<Record<string, unknown>> {
+  if (typeof header !== "object" || header === null) throw misconfigured(`${prefix}header must be an object.`);
+  const reserved = RESERVED.find((parameter) => Object.hasOwn(header, parameter));
+  if (reserved !== undefined) throw misconfigured(`${prefix}header can't contain ${reserved}.`);
+  return certificate === undefined ? header : { "x5t#S256": certificateThumbprint(certificate), ...header };
 }

@@ -1,10 +1,17 @@
 /** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
-import type { SignOptions } from "../../keystore/signer.js";
-import { misconfigured } from "../assert.js";
-import { type AssertionKey, signAssertion } from "./client-assertion.js";
+import { assertString, misconfigured } from "../assert.js";
+import { StatedElsewhere } from "../token/token-request.js";
+import { type AssertionKey, assertAssertionKey, signAssertion } from "./client-assertion.js";
+import { type AssertionSource, type AssertionTarget, assertSource, externalAssertion } from "./external-assertion.js";
 
 /** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
-export type ClientAuth = "client_secret_post" | "client_secret_basic" | "none" | CertificateAuth | PrivateKeyJwt;
+export type ClientAuth =
+  | "client_secret_post"
+  | "client_secret_basic"
+  | "none"
+  | CertificateAuth
+  | PrivateKeyJwt
+  | ExternalAssertion;
 
 /**
  * Authentication by the certificate that `fetch` presents: one that a CA has issued (RFC 8705 §2.1), or a self-signed one
@@ -20,6 +27,19 @@ export interface PrivateKeyJwt extends AssertionKey {
   audience?: string | undefined;
 }
 
+/**
+ * Authentication by a JWT that is made elsewhere, such as a JWT-SVID of SPIFFE or a service account token of Kubernetes.
+ * A retry sends what the source returns then.
+ */
+export interface ExternalAssertion {
+  /** The name of the method (RFC 7523 §2.2). */
+  method: "private_key_jwt";
+  /** Where the JWT comes from. */
+  assertion: AssertionSource;
+  /** The `client_assertion_type`. Default: that of a JWT (RFC 7523 §2.2). */
+  assertionType?: string | undefined;
+}
+
 /** A client, as it is registered with the server. */
 export interface ClientCredentials {
   /** The `client_id`. */
@@ -29,11 +49,11 @@ export interface ClientCredentials {
 }
 
 /** Form fields of the client's authentication. */
-export type ClientFields = Readonly<Record<string, string | undefined>>;
+export type ClientFields = Readonly<Record<string, string | StatedElsewhere | undefined>>;
 
 /** What authentication adds to a request. */
 export interface ClientAuthentication {
-  /** Always has `client_id` and `client_secret`, `undefined` if they aren't sent, so that `extra` can't set them. */
+  /** Always has `client_id` and `client_secret`, `undefined` or `StatedElsewhere` if they aren't sent, so that `extra` can't change them. */
   fields: ClientFields;
   headers: Record<string, string>;
   /** Secrets to redact, in plain form: the fields and headers may contain them encoded. */
@@ -45,12 +65,11 @@ export interface SupportedAuth {
   token_endpoint_auth_methods_supported?: readonly string[] | undefined;
 }
 
-interface AssertionTarget extends SignOptions {
-  audience: string;
+interface AuthenticationTarget extends AssertionTarget {
   /** The algorithms that the server lists for client assertions, if it does. */
   algorithms: readonly string[] | undefined;
   /** Seconds since 1970. */
-  now: number;
+  now: () => number;
 }
 
 const CERTIFICATE_METHODS: readonly string[] = ["tls_client_auth", "self_signed_tls_client_auth"];
@@ -58,9 +77,9 @@ const NAMED_METHODS = ["client_secret_post", "client_secret_basic", "none", ...C
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
- * Chooses the authentication method and checks it. The default with a secret is `client_secret_post`, or
- * `client_secret_basic` if the server's metadata allows only that, or has no list (RFC 8414 §2). The default without a
- * secret is `none`.
+ * Chooses the authentication method and checks it. The default with a secret is `client_secret_basic` if the server's
+ * metadata lists it or has no list (RFC 8414 §2), otherwise `client_secret_post`: also if the metadata isn't known. The
+ * default without a secret is `none`.
  *
  * @param supported - The server's metadata, if it is known.
  * @throws {OAuthError} With code `misconfigured` if the method doesn't match the secret, or the server doesn't support
@@ -73,16 +92,40 @@ export function chooseAuth(
 ): ClientAuth {
   const hasSecret = clientSecret != null;
   const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
-  const method = methodOf(chosen);
-  const isKnown = typeof chosen === "object" ? method === "private_key_jwt" : NAMED_METHODS.includes(chosen);
-  if (!isKnown)
-    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  const method = assertClientAuth(chosen);
   const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
   if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!needsSecret && hasSecret)
     throw misconfigured(`clientAuth ${method} doesn't use a secret, but clientSecret is set. Remove one of them.`);
   assertSupported(method, supported);
   return chosen;
+}
+
+/**
+ * Checks the option `clientAuth`.
+ *
+ * @returns The name of the method.
+ * @throws {OAuthError} With code `misconfigured` if there is no such method, or its key is missing.
+ */
+export function assertClientAuth(auth: ClientAuth): string {
+  if (typeof auth === "string" && NAMED_METHODS.includes(auth)) return auth;
+  if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
+    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
+  if ("assertion" in auth) assertExternal(auth);
+  else assertAssertionKey(auth, "clientAuth.");
+  return auth.method;
+}
+
+/**
+ * Returns what to do if the server doesn't accept the default method, as the end of an error's message. `undefined` if
+ * the caller has chosen the method.
+ */
+export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAuth): string | undefined {
+  if (option !== undefined || typeof used === "object") return undefined;
+  if (used === "none") return "The client did not authenticate: there was no clientSecret and no option clientAuth.";
+  const other = used === "client_secret_basic" ? "client_secret_post" : "client_secret_basic";
+  const remedy = `If the client is registered for ${other}, set the option clientAuth (--client-auth) to "${other}".`;
+  return `The secret was sent once, by ${used}, since no method was chosen. ${remedy}`;
 }
 
 /**
@@ -94,20 +137,40 @@ export function chooseAuth(
 export async function authenticate(
   auth: ClientAuth,
   { clientId, clientSecret }: ClientCredentials,
-  target: AssertionTarget,
+  target: AuthenticationTarget,
 ): Promise<ClientAuthentication> {
   const none = { client_id: undefined, client_secret: undefined };
   if (typeof auth === "object") {
-    const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
-    const client_assertion = await signAssertion(auth, claims, target.now, target);
-    const fields = { ...none, client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion };
+    const client_assertion_type = ("assertion" in auth ? auth.assertionType : undefined) ?? ASSERTION_TYPE;
+    const client_assertion = await assertionFor(auth, clientId, target);
+    const fields = { ...none, client_id: clientId, client_assertion_type, client_assertion };
     return { fields, headers: {}, secrets: [client_assertion] };
   }
   const secrets = clientSecret == null ? [] : [clientSecret];
   if (auth === "client_secret_basic")
-    return { fields: none, headers: { authorization: basicCredentials(clientId, clientSecret) }, secrets };
+    return {
+      fields: { ...none, client_id: new StatedElsewhere(clientId) },
+      headers: { authorization: basicCredentials(clientId, clientSecret) },
+      secrets,
+    };
   const client_secret = auth === "client_secret_post" ? (clientSecret ?? undefined) : undefined;
   return { fields: { client_id: clientId, client_secret }, headers: {}, secrets };
+}
+
+function assertionFor(
+  auth: PrivateKeyJwt | ExternalAssertion,
+  clientId: string,
+  target: AuthenticationTarget,
+): Promise<string> {
+  if ("assertion" in auth) return externalAssertion(auth.assertion, target);
+  const claims = { iss: clientId, sub: clientId, aud: auth.audience ?? target.audience };
+  return signAssertion(auth, claims, target.now, target);
+}
+
+function assertExternal(auth: ExternalAssertion): void {
+  assertSource(auth.assertion, "clientAuth.assertion");
+  if (auth.assertionType !== undefined) assertString(auth.assertionType, "clientAuth.assertionType");
+  if ("signer" in auth) throw misconfigured("clientAuth has both an assertion and a signer. Remove one of them.");
 }
 
 /** Whether the client authenticates by the certificate of its TLS connection. */
@@ -115,14 +178,11 @@ export function usesCertificate(auth: ClientAuth | undefined): auth is Certifica
   return typeof auth === "string" && CERTIFICATE_METHODS.includes(auth);
 }
 
-function methodOf(auth: ClientAuth): string {
-  return typeof auth === "object" ? auth.method : auth;
-}
-
 function defaultWithSecret(supported: SupportedAuth | undefined): ClientAuth {
   if (supported === undefined) return "client_secret_post";
   const methods = supported.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
-  return methods.includes("client_secret_post") ? "client_secret_post" : "client_secret_basic";
+  const lacksBasic = methods.includes("client_secret_post") && !methods.includes("client_secret_basic");
+  return lacksBasic ? "client_secret_post" : "client_secret_basic";
 }
 
 /** Doesn't check `none`: many servers accept it without listing it, and the attempt reveals no secret. */

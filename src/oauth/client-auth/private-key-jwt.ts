@@ -1,6 +1,6 @@
 /** Client authentication by a `Signer`, for openid-client and oauth4webapi. */
 import type { SignOptions } from "../../keystore/signer.js";
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import { assertionAlgorithms } from "../server-metadata.js";
 import { type AssertionKey, assertAssertionKey } from "./client-assertion.js";
 import { authenticate, type ClientFields } from "./client-auth.js";
@@ -39,8 +39,8 @@ export interface FormAssertion extends SignOptions {
   readonly audience: string;
   /** The algorithms that the server lists for client assertions, if it does. */
   readonly algorithms: readonly string[] | undefined;
-  /** Seconds since 1970. */
-  readonly now: number;
+  /** Returns the seconds since 1970. */
+  readonly now: () => number;
 }
 
 /**
@@ -59,12 +59,12 @@ export interface FormAssertion extends SignOptions {
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions): ClientAuthFunction {
-  assertAssertionKey(options, "");
-  const { audience, ...key } = options;
+  const { audience, ...key } = assertObject(options, "The options of privateKeyJwt");
+  assertAssertionKey(key, "");
   if (audience !== undefined) assertString(audience, "audience");
   return async (as, { client_id: clientId }, body) => {
     const algorithms = assertionAlgorithms(as, "token");
-    const now = Math.floor(Date.now() / 1000);
+    const now = () => Math.floor(Date.now() / 1000);
     await addAssertion(key, body, { clientId, audience: audience ?? as.issuer, algorithms, now });
   };
 }
@@ -83,5 +83,5 @@ export async function addAssertion(key: AssertionKey, form: URLSearchParams, tar
 }
 
 function definedFields(fields: ClientFields): [name: string, value: string][] {
-  return Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
+  return Object.entries(fields).filter((field): field is [string, string] => typeof field[1] === "string");
 }

@@ -4,6 +4,9 @@ import { OAuthError } from "../../errors.js";
 import { misconfigured } from "../assert.js";
 import { errorText } from "../error-response.js";
 import type { GrantRequest } from "../token/token-request.js";
+import type { CallbackParameters } from "./callback-parameters.js";
+import { invalidCallback } from "./invalid-callback.js";
+import type { ResponseMode } from "./response-mode.js";
 
 /** Options of {@link OAuthClient.authorizationCode}: the members of the {@link PendingAuthorization} and the client. */
 export type AuthorizationCodeRequest = GrantRequest & {
@@ -13,6 +16,12 @@ export type AuthorizationCodeRequest = GrantRequest & {
   state: string;
   /** The `codeVerifier` of the authorization request. */
   codeVerifier: string;
+  /** The `nonce` of the authorization request, if it had one. The response must have an ID token with this nonce. */
+  nonce?: string | undefined;
+  /** The `maxAge` of the authorization request, if it had one. */
+  maxAge?: number | undefined;
+  /** The `responseMode` of the authorization request, if it had one. */
+  responseMode?: ResponseMode | undefined;
 };
 
 interface ExpectedCallback {
@@ -23,24 +32,17 @@ interface ExpectedCallback {
   issuerRequired: boolean;
 }
 
-const SINGLE_PARAMETERS = ["code", "state", "iss", "error", "error_description"];
-
 /**
  * Validates a callback and returns its authorization code.
  *
  * @throws {OAuthError} With code `invalid-response` if the callback belongs to a different request or server, `refused`
  *   if it contains the server's error response.
  */
-export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallback): string {
-  if (!URL.canParse(String(callbackUrl))) throw misconfigured("callbackUrl must be the callback's complete URL.");
-  const { searchParams: parameters } = new URL(callbackUrl);
-  const repeated = SINGLE_PARAMETERS.find((name) => parameters.getAll(name).length > 1);
-  if (repeated !== undefined) throw invalidCallback(`contains ${repeated} more than once`);
-  if (parameters.get("state") !== expected.state) throw invalidCallback("doesn't have this request's state");
-  checkIssuer(parameters.get("iss"), expected);
-  const error = parameters.get("error");
-  if (error !== null) throw callbackError(error, parameters.get("error_description"));
-  const code = parameters.get("code");
+export function parseCallback(parameters: CallbackParameters, expected: ExpectedCallback): string {
+  if (parameters.state !== expected.state) throw invalidCallback("doesn't have this request's state", parameters);
+  checkIssuer(parameters, expected);
+  const { error, error_description, code } = parameters;
+  if (error !== undefined) throw callbackError(error, error_description ?? null);
   if (!code) throw invalidCallback("doesn't contain a code");
   return code;
 }
@@ -48,19 +50,16 @@ export function parseCallback(callbackUrl: string | URL, expected: ExpectedCallb
 /**
  * RFC 9207 §2.4. Rejects an `iss` that can't be compared: ignoring it would disable the defence against mix-up attacks.
  */
-function checkIssuer(iss: string | null, { issuer, issuerRequired }: ExpectedCallback): void {
-  if (iss === null && issuerRequired)
-    throw invalidCallback("doesn't contain iss, which the server's metadata promises");
-  if (iss === null) return;
+function checkIssuer(parameters: CallbackParameters, { issuer, issuerRequired }: ExpectedCallback): void {
+  const { iss } = parameters;
+  if (iss === undefined && issuerRequired)
+    throw invalidCallback("doesn't contain iss, which the server's metadata promises", parameters);
+  if (iss === undefined) return;
   if (issuer === undefined)
     throw misconfigured(
       "The callback contains iss, but the client doesn't have an issuer. Use discover() or the option issuer.",
     );
-  if (iss !== issuer) throw invalidCallback(`has a different iss than ${issuer}`);
-}
-
-function invalidCallback(problem: string): OAuthError {
-  return new OAuthError("invalid-response", `The callback ${problem}. Its code was not used.`);
+  if (iss !== issuer) throw invalidCallback(`has a different iss than ${issuer}`, parameters);
 }
 
 function callbackError(error: string, errorDescription: string | null): OAuthError {

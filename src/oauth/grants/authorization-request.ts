@@ -1,10 +1,12 @@
 /** The authorization request, for the user's browser (RFC 6749 §4.1.1), optionally pushed to the server (RFC 9126). */
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
-import { OAuthError } from "../../errors.js";
-import { assertString } from "../assert.js";
+import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
-import { displayUrl } from "../http.js";
+import { type AssertionKey, assertSigner } from "../client-auth/client-assertion.js";
+import { correctedTime } from "../corrected-time.js";
+import { hasOpenId } from "../server-jwt/expected-id-token.js";
+import type { ServerMetadata } from "../server-metadata.js";
 import {
   assertBinding,
   createForm,
@@ -14,6 +16,9 @@ import {
   withResource,
 } from "../token/token-request.js";
 import { codeChallengeOf, pkcePair } from "./pkce.js";
+import { pushRequest, type SignObject } from "./pushed-request.js";
+import { signRequestObject } from "./request-object.js";
+import type { ResponseMode } from "./response-mode.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
 export type AuthorizationUrlRequest = TokenBinding &
@@ -29,9 +34,29 @@ export type AuthorizationUrlRequest = TokenBinding &
      * it (RFC 9126). Default: whether the server's metadata requires it.
      */
     pushed?: boolean | undefined;
-    /** Additional parameters, such as `prompt`, `login_hint` or `nonce`. */
+    /**
+     * Signs the request with this key (RFC 9101), so that nobody can change it in the browser. May be the signer of the
+     * client's assertions. The key's `kid` is as in an assertion.
+     */
+    requestObject?: AssertionKey | undefined;
+    /**
+     * How the server returns the response. The modes with `jwt` request a signed response (JARM). Default: in the
+     * callback's query.
+     */
+    responseMode?: ResponseMode | undefined;
+    /** The `nonce` that the ID token must have. Default: 22 random characters if the scope contains `openid`. */
+    nonce?: string | undefined;
+    /** Seconds. The user must authenticate again if the last time was longer ago (OpenID Connect Core §3.1.2.1). */
+    maxAge?: number | undefined;
+    /** Additional parameters, such as `prompt`, `login_hint` or `acr_values`. */
     extra?: ExtraFields | undefined;
   };
+
+interface PendingRequest extends Pick<AuthorizationUrlRequest, "nonce" | "maxAge" | "responseMode"> {
+  redirectUri: string;
+  state: string;
+  codeVerifier: string;
+}
 
 /**
  * An authorization request that waits for its callback. Store it where the browser can't read it, for example as JSON
@@ -47,12 +72,21 @@ export class PendingAuthorization {
   readonly state: string;
   /** The PKCE code verifier: a secret. */
   readonly codeVerifier: string;
+  /** The `nonce` that the ID token must have. Set if the scope contains `openid`. */
+  readonly nonce: string | undefined;
+  /** The `maxAge` of the request, if it has one. */
+  readonly maxAge: number | undefined;
+  /** The `responseMode` of the request, if it has one. */
+  readonly responseMode: ResponseMode | undefined;
 
-  constructor(url: string, request: { redirectUri: string; state: string; codeVerifier: string }) {
+  constructor(url: string, request: PendingRequest) {
     this.url = url;
     this.redirectUri = request.redirectUri;
     this.state = request.state;
     this.codeVerifier = request.codeVerifier;
+    this.nonce = request.nonce;
+    this.maxAge = request.maxAge;
+    this.responseMode = request.responseMode;
   }
 
   /** Returns the text for `inspect`, without secrets. */
@@ -68,42 +102,71 @@ export class PendingAuthorization {
 export async function authorizationUrl(
   server: AuthorizationServer,
   request: AuthorizationUrlRequest,
+  metadata: ServerMetadata | undefined,
 ): Promise<PendingAuthorization> {
-  const { clientId, redirectUri, scope, extra } = request;
+  const { clientId, redirectUri, scope, responseMode, maxAge } = request;
   const { dpopProver } = server.assertUsable(assertBinding(request));
-  const { state = randomBytes(16).toString("base64url"), codeVerifier = pkcePair().codeVerifier } = request;
+  const { state = randomText(), codeVerifier = pkcePair().codeVerifier } = request;
+  const { nonce = hasOpenId(scope) ? randomText() : undefined } = request;
   const parameters = withResource(
     {
       client_id: assertString(clientId, "clientId"),
       request_uri: undefined,
       response_type: "code",
       redirect_uri: assertString(redirectUri, "redirectUri"),
+      response_mode: responseMode,
       scope,
       state: assertString(state, "state"),
+      nonce: nonce === undefined ? undefined : assertString(nonce, "nonce"),
+      max_age: assertSeconds(maxAge),
       code_challenge: codeChallengeOf(codeVerifier),
       code_challenge_method: "S256",
       dpop_jkt: dpopProver?.jkt,
     },
     request.resource,
   );
+  const signObject = requestObjectSigner(server, request, parameters, metadata);
   const url = server.endpoints.url("authorization");
   const form = request.pushed
-    ? createForm({ client_id: clientId, request_uri: await push(server, request, parameters) })
-    : createForm(parameters, extra);
+    ? createForm({ client_id: clientId, request_uri: await pushRequest(server, request, parameters, signObject) })
+    : await queryParameters(request, parameters, signObject);
   for (const [name, value] of form) url.searchParams.append(name, value);
-  return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier });
+  return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier, nonce, maxAge, responseMode });
 }
 
-/** Pushes the request and returns its `request_uri` (RFC 9126 §2.2). */
-async function push(server: AuthorizationServer, request: AuthorizationUrlRequest, parameters: ExtraFields) {
-  const { dpopProver: prover, extra, signal } = request;
-  const { url, body, response } = await server.post({
-    endpoint: "pushedAuthorizationRequest",
-    client: request,
-    prover,
-    form: (clientFields) => createForm({ ...clientFields, ...parameters }, extra), // always with `client_id` (§2.1)
-    signal,
-  });
-  if (typeof body?.request_uri === "string" && body.request_uri !== "") return body.request_uri;
-  throw new OAuthError("invalid-response", `The response of ${displayUrl(url)} lacks request_uri.`, { response });
+/** Without a push, the URL contains the parameters, or only the signed object that contains them (RFC 9101 §5). */
+async function queryParameters(
+  { clientId, extra, signal }: AuthorizationUrlRequest,
+  parameters: ExtraFields,
+  signObject: SignObject | undefined,
+): Promise<URLSearchParams> {
+  if (signObject) return createForm({ client_id: clientId, request: await signObject(signal) });
+  return createForm(parameters, extra);
+}
+
+/** Returns the function that signs the request object, if the request has one. */
+function requestObjectSigner(
+  server: AuthorizationServer,
+  request: AuthorizationUrlRequest,
+  parameters: ExtraFields,
+  metadata: ServerMetadata | undefined,
+): SignObject | undefined {
+  const { requestObject, clientId, dpopProver, extra } = request;
+  if (requestObject === undefined) {
+    if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
+    throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
+  }
+  assertSigner(assertObject(requestObject, "requestObject").signer, "requestObject.signer");
+  const now = () => correctedTime(dpopProver, server.endpoints.url("token"));
+  const { issuer } = server;
+  return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
+}
+
+function randomText(): string {
+  return randomBytes(16).toString("base64url");
+}
+
+function assertSeconds(maxAge: number | undefined): number | undefined {
+  if (maxAge === undefined || (Number.isSafeInteger(maxAge) && maxAge >= 0)) return maxAge;
+  throw misconfigured("maxAge must be a whole number of seconds, 0 or more.");
 }

@@ -2,19 +2,29 @@
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
+import { assertObject } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
+import { parseSeconds } from "../seconds.js";
 import type { Token } from "../token/token.js";
-import {
-  type AnyTokenRequest,
-  assertBinding,
-  createForm,
-  type GrantRequest,
-  grantRequest,
-  withResource,
-} from "../token/token-request.js";
+import { assertBinding, createForm, type GrantRequest, grantRequest, withResource } from "../token/token-request.js";
+import { pkcePair } from "./pkce.js";
+import { type GetToken, MAX_SECONDS, Polling } from "./polling.js";
 
-type GetToken = (request: AnyTokenRequest) => Promise<Token>;
+/** Options of {@link OAuthClient.deviceAuthorization}. */
+export type DeviceAuthorizationRequest = GrantRequest & {
+  /**
+   * Whether to bind the device code to this client by PKCE (RFC 7636), as some servers require for their clients. Default:
+   * whether the server's metadata lists `S256`.
+   */
+  pkce?: boolean | undefined;
+};
+
+/** Options of {@link OAuthClient.deviceCode}. */
+export type DeviceCodeRequest = DeviceAuthorizationRequest & {
+  /** Shows the code to the user. Polling starts when it returns. */
+  show: (device: DeviceAuthorization) => void | Promise<void>;
+};
 
 /** A code to show to the user, and the wait for the token. `inspect` doesn't print the device code. */
 export class DeviceAuthorization {
@@ -26,23 +36,19 @@ export class DeviceAuthorization {
   readonly verificationUriComplete: string | null;
   /** Lifetime of the code in seconds from the time of the response. */
   readonly expiresIn: number;
-  readonly #request: AnyTokenRequest;
-  readonly #getToken: GetToken;
-  readonly #deadline: number; // monotonic time, from performance.now()
-  #interval: number; // seconds
+  readonly #polling: Polling;
 
   /** @throws {OAuthError} With code `invalid-response` if the response lacks a code. */
-  constructor(response: SuccessResponse, request: GrantRequest, getToken: GetToken) {
+  constructor(response: SuccessResponse, { request, getToken, codeVerifier }: DeviceGrant) {
     const codes = parseDeviceResponse(response);
     this.userCode = codes.userCode;
     this.verificationUri = codes.verificationUri;
     this.verificationUriComplete = codes.verificationUriComplete;
     this.expiresIn = codes.expiresIn;
-    this.#interval = codes.interval;
-    this.#deadline = performance.now() + codes.expiresIn * 1000;
-    const client = { ...request, scope: undefined, resource: undefined, extra: undefined };
-    this.#request = grantRequest(GRANT_TYPE, client, { device_code: codes.deviceCode });
-    this.#getToken = getToken;
+    const client = { ...request, scope: undefined, resource: undefined };
+    const fields = { device_code: codes.deviceCode, ...(codeVerifier && { code_verifier: codeVerifier }) };
+    const tokenRequest = grantRequest(GRANT_TYPE, client, fields);
+    this.#polling = new Polling({ ...codes, request: tokenRequest, getToken, task: "enter the code" });
   }
 
   /**
@@ -53,24 +59,8 @@ export class DeviceAuthorization {
    * @throws {OAuthError} With `error` `access_denied` if the user denied the request, `expired_token` if the code has
    *   expired.
    */
-  async token({ signal }: SignOptions = {}): Promise<Token> {
-    const request = { ...this.#request, signal: signal ?? this.#request.signal };
-    for (;;) {
-      await this.#pause(request.signal);
-      try {
-        return await this.#getToken(request);
-      } catch (error) {
-        this.#interval = nextInterval(error, this.#interval);
-      }
-    }
-  }
-
-  async #pause(signal: AbortSignal | undefined): Promise<void> {
-    const remaining = this.#deadline - performance.now();
-    if (remaining > 0) await sleep(Math.min(this.#interval * 1000, remaining), signal);
-    if (performance.now() < this.#deadline) return;
-    const message = `The user did not enter the code within ${this.expiresIn} seconds. Request a new code.`;
-    throw new OAuthError("timeout", message, { error: "expired_token" });
+  async token(options: SignOptions = {}): Promise<Token> {
+    return this.#polling.token(options);
   }
 
   /** Returns the text for `inspect`, without secrets. */
@@ -80,36 +70,46 @@ export class DeviceAuthorization {
   }
 }
 
+/** What the wait for the token needs. */
+interface DeviceGrant {
+  readonly request: GrantRequest;
+  readonly getToken: GetToken;
+  readonly codeVerifier: string | undefined;
+}
+
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code";
-const DEFAULT_INTERVAL = 5;
-const MIN_INTERVAL = 1; // also if the server allows 0
-const MAX_SECONDS = 24 * 60 * 60; // longer timers could overflow
 
 /**
- * Requests the codes. `scope`, `resource` and `extra` are sent with this request; the token request identifies the
- * grant only by its device code.
+ * Requests the codes. `scope` and `resource` are sent only with this request: the token request identifies the grant by
+ * its device code. `extra` is sent with both.
  */
 export async function deviceAuthorization(
   server: AuthorizationServer,
-  request: GrantRequest,
+  request: DeviceAuthorizationRequest,
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
-  const { scope, resource, extra, signal } = request;
+  const { scope, resource, extra, signal, pkce } = assertObject(request, "The request");
   // The token is requested only after the user has entered the code, but an unusable binding must fail now.
   server.assertUsable(assertBinding(request));
-  const fields = withResource({ scope }, resource);
+  const pair = pkce ? pkcePair() : undefined;
+  const challenge = pair && { code_challenge: pair.codeChallenge, code_challenge_method: pair.codeChallengeMethod };
+  const fields = withResource({ scope, ...challenge }, resource);
   const response = await server.post({
     endpoint: "deviceAuthorization",
     client: request,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });
-  return new DeviceAuthorization(response, request, getToken);
+  return new DeviceAuthorization(response, { request, getToken, codeVerifier: pair?.codeVerifier });
 }
 
-function parseDeviceResponse({ url, body, response }: SuccessResponse) {
-  const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval } = body ?? {};
-  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verification_uri) || !isSeconds(expires_in)) {
+function parseDeviceResponse({ url, body = {}, response }: SuccessResponse) {
+  const { device_code, user_code, interval } = body;
+  const expiresIn = parseSeconds(body.expires_in);
+  // The names in the drafts before RFC 8628, which Google and others still use.
+  const verificationUri = body.verification_uri ?? body.verification_url;
+  const complete = body.verification_uri_complete ?? body.verification_url_complete;
+  if (!isPrintable(device_code) || !isPrintable(user_code) || !isWebUrl(verificationUri) || expiresIn === null) {
     const required = "device_code, user_code, verification_uri or expires_in";
     const message = `The response of ${displayUrl(url)} lacks a valid ${required}.`;
     throw new OAuthError("invalid-response", message, { response });
@@ -117,43 +117,11 @@ function parseDeviceResponse({ url, body, response }: SuccessResponse) {
   return {
     deviceCode: device_code,
     userCode: user_code,
-    verificationUri: verification_uri,
-    verificationUriComplete: isWebUrl(verification_uri_complete) ? verification_uri_complete : null,
-    expiresIn: Math.min(expires_in, MAX_SECONDS),
-    interval: isSeconds(interval) ? Math.max(interval, MIN_INTERVAL) : DEFAULT_INTERVAL,
+    verificationUri,
+    verificationUriComplete: isWebUrl(complete) ? complete : null,
+    expiresIn: Math.min(expiresIn, MAX_SECONDS),
+    interval: parseSeconds(interval),
   };
-}
-
-/** Returns the seconds to wait before the next poll. Rethrows an error that polling can't recover from. */
-function nextInterval(error: unknown, interval: number): number {
-  if (error instanceof OAuthError && error.error === "authorization_pending") return interval;
-  if (error instanceof OAuthError && error.error === "slow_down") return interval + 5;
-  if (isTransient(error)) return Math.min(interval * 2, MAX_SECONDS);
-  throw error;
-}
-
-/** The user's confirmation must not be lost because a network, server or key store is unavailable for a moment. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof Error && "retryable" in error) return error.retryable === true; // a SignerError
-  if (!(error instanceof OAuthError)) return false;
-  const { code, statusCode } = error;
-  return code === "timeout" || code === "unreachable" || statusCode === 429 || (statusCode ?? 0) >= 500;
-}
-
-function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      const { reason: cause } = signal ?? {};
-      reject(new OAuthError("aborted", "The caller aborted the wait for the user to enter the code.", { cause }));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, milliseconds);
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
-  });
 }
 
 /** Rejects control characters: the text is shown to the user, and could otherwise control a terminal. */
@@ -163,8 +131,4 @@ function isPrintable(value: unknown): value is string {
 
 function isWebUrl(value: unknown): value is string {
   return isPrintable(value) && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-function isSeconds(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }

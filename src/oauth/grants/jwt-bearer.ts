@@ -1,7 +1,7 @@
 /** A signed assertion as a grant (RFC 7523 §2.1): from the caller, or signed for each request. */
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import type { FormContext } from "../authorization-server.js";
-import { type AssertionKey, signAssertion } from "../client-auth/client-assertion.js";
+import { type AssertionKey, assertSigner, signAssertion } from "../client-auth/client-assertion.js";
 import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
@@ -27,12 +27,13 @@ export type AppendAssertion = (form: URLSearchParams, context: FormContext) => P
 
 /** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
 export function jwtBearer(request: JwtBearerRequest): { request: AnyTokenRequest; appendAssertion?: AppendAssertion } {
-  const { assertion, clientId } = request;
+  const { assertion, clientId } = assertObject(request, "The request");
   const withFields = (fields: { assertion?: string }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);
-  if (typeof assertion !== "object")
+  if (typeof assertion !== "object" || assertion === null)
     return { request: withFields({ assertion: assertString(assertion, "assertion") }) };
   const { subject, issuer = clientId, audience } = assertion;
+  assertSigner(assertion.signer, "assertion.signer");
   const claims = { ...assertion.claims, iss: issuer, sub: assertString(subject, "assertion.subject") };
   const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) =>
     form.append("assertion", await signAssertion(assertion, { ...claims, aud: audience ?? server }, now, { signal }));

@@ -1,5 +1,5 @@
 /** Token exchange (RFC 8693): for delegation, a different audience or a smaller scope. */
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
@@ -30,7 +30,7 @@ export type TokenExchangeRequest = GrantRequest & {
 
 /** Creates the token request of a token exchange. */
 export function tokenExchange(request: TokenExchangeRequest): AnyTokenRequest {
-  const { subjectToken, actorToken, audience } = request;
+  const { subjectToken, actorToken, audience } = assertObject(request, "The request");
   const { subjectTokenType, actorTokenType, requestedTokenType } = request;
   const accessToken = `${TYPE}access_token`;
   return grantRequest("urn:ietf:params:oauth:grant-type:token-exchange", request, {

@@ -1,5 +1,6 @@
 /** Checks what a token is bound to: the prover's key (RFC 9449 §6), the client's certificate (RFC 8705 §3), or both. */
 import { boundCertificates, boundKeys, isBound, type Token } from "./token.js";
+import type { TokenBinding } from "./token-request.js";
 
 /** What a token must be bound to. */
 export interface ExpectedBinding {
@@ -11,6 +12,25 @@ export interface ExpectedBinding {
   readonly toCertificate: boolean;
   /** Whether the response must confirm the binding. */
   readonly required: boolean;
+}
+
+/** What the client knows about the binding of its tokens. */
+interface BindingClient {
+  readonly certificateThumbprint?: string | undefined;
+  readonly requireBinding?: boolean | undefined;
+}
+
+/** Returns what the token of a request must be bound to. */
+export function expectedBinding(
+  { dpopProver, binding, requireBinding }: TokenBinding & { requireBinding?: boolean | undefined },
+  client: BindingClient,
+): ExpectedBinding {
+  return {
+    jkt: dpopProver?.jkt,
+    x5t: client.certificateThumbprint,
+    toCertificate: binding === "certificate",
+    required: requireBinding ?? client.requireBinding ?? false,
+  };
 }
 
 /**

@@ -1,10 +1,14 @@
 /** Token requests (RFC 6749 §4, RFC 8707) and the forms that they are sent as. */
 
 import type { DPoPProver } from "../../dpop/prover.js";
-import { assertString, misconfigured } from "../assert.js";
+import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { ClientCredentials, ClientFields } from "../client-auth/client-auth.js";
+import { isSpaceDelimited, joinWords, type WordList } from "../space-delimited.js";
 
-/** Additional form fields. `undefined` and `null` aren't sent. An array is sent as one field for each element. */
+/**
+ * Additional form fields. `undefined` and `null` aren't sent. An array is sent as one field for each element, or separated
+ * by spaces if the field is a list of words, such as `acr_values`.
+ */
 export type ExtraFields = Readonly<Record<string, FormValue | readonly FormValue[] | null | undefined>>;
 
 /** The value of a form field. */
@@ -27,8 +31,8 @@ export type TokenBinding =
 
 /** Options that all token requests have in common. */
 export interface CommonRequest extends ClientCredentials {
-  /** Scopes, separated by spaces. */
-  scope?: string | null | undefined;
+  /** Scopes, separated by spaces or as an array. */
+  scope?: WordList | null | undefined;
   /** Additional fields, such as `code`, `redirect_uri`, `refresh_token` or `resource`. */
   extra?: ExtraFields | undefined;
   /** Overrides the client's `requireBinding`. */
@@ -68,7 +72,8 @@ export interface GrantOptions extends CommonRequest {
  * override them.
  */
 export function grantRequest(grantType: string, request: GrantRequest, fields: ExtraFields): AnyTokenRequest {
-  const { clientId, clientSecret, scope, extra = {}, requireBinding, signal } = request;
+  const { clientId, clientSecret, scope, requireBinding, signal } = assertObject(request, "The request");
+  const extra = assertObject(request.extra ?? {}, "extra");
   const grantFields = withResource(fields, request.resource);
   assertNoOverride(extra, grantFields);
   return {
@@ -90,15 +95,21 @@ export function grantRequest(grantType: string, request: GrantRequest, fields: E
  */
 export function withResource(fields: ExtraFields, resource: string | readonly string[] | undefined): ExtraFields {
   if (resource === undefined) return fields;
-  for (const uri of typeof resource === "string" ? [resource] : resource)
-    if (!URL.canParse(uri) || uri.includes("#"))
-      throw misconfigured("resource must be an absolute URI without a fragment.");
+  const uris: unknown = typeof resource === "string" ? [resource] : resource;
+  if (!Array.isArray(uris) || !uris.every(isResource))
+    throw misconfigured("resource must be an absolute URI without a fragment, or an array of them.");
   return { ...fields, resource };
+}
+
+function isResource(uri: unknown): boolean {
+  return typeof uri === "string" && URL.canParse(uri) && !uri.includes("#");
 }
 
 /** @throws {OAuthError} With code `misconfigured` if the request lacks a grant type or a binding. */
 export function assertTokenRequest(request: AnyTokenRequest): void {
+  assertObject(request, "The request");
   assertString(request.grantType, "grantType");
+  joinWords(request.scope); // rejects what isn't a list of words
   assertBinding(request);
 }
 
@@ -120,25 +131,51 @@ export function tokenForm(request: AnyTokenRequest, clientFields: ClientFields):
   return createForm({ grant_type, ...clientFields, scope }, extra);
 }
 
+/** A value that the request states elsewhere than in the form. `extra` may repeat it there, but not contradict it. */
+export class StatedElsewhere {
+  readonly value: string;
+
+  constructor(value: string) {
+    this.value = value;
+  }
+}
+
+/** The fields of a form. */
+export type FormFields = Readonly<Record<string, ExtraFields[string] | StatedElsewhere>>;
+
 /**
- * Creates a form of the fields and `extra`.
+ * Creates a form of the fields and `extra`. A field of `extra` that says the same as another field isn't sent twice.
  *
  * @throws {OAuthError} With code `misconfigured` if `extra` would override a field, or a value has the wrong type.
  */
-export function createForm(fields: ExtraFields, extra: ExtraFields = {}): URLSearchParams {
-  assertNoOverride(extra, fields);
+export function createForm(fields: FormFields, extra?: ExtraFields): URLSearchParams {
+  const more = assertObject(extra ?? {}, "extra");
+  assertNoOverride(more, fields);
   const form = new URLSearchParams();
-  for (const [name, values] of [...Object.entries(fields), ...Object.entries(extra)]) {
-    if (values == null) continue;
-    for (const value of Array.isArray(values) ? values : [values]) form.append(name, fieldText(name, value));
-  }
+  for (const [name, value] of Object.entries(fields))
+    if (!(value instanceof StatedElsewhere)) for (const text of fieldTexts(name, value)) form.append(name, text);
+  for (const [name, value] of Object.entries(more))
+    if (!form.has(name)) for (const text of fieldTexts(name, value)) form.append(name, text);
   return form;
 }
 
-function assertNoOverride(extra: ExtraFields, fields: ExtraFields): void {
+function assertNoOverride(extra: ExtraFields, fields: FormFields): void {
   for (const [name, value] of Object.entries(extra))
-    if (value != null && Object.hasOwn(fields, name))
+    if (value != null && Object.hasOwn(fields, name) && !saysTheSame(name, value, fields[name]))
       throw misconfigured(`extra.${name} would override the field ${name}. Use the option for it instead.`);
+}
+
+function saysTheSame(name: string, value: ExtraFields[string], field: FormFields[string]): boolean {
+  const expected = field instanceof StatedElsewhere ? field.value : field;
+  const [texts, expectedTexts] = [fieldTexts(name, value), fieldTexts(name, expected)];
+  return texts.length === expectedTexts.length && texts.every((text, index) => text === expectedTexts[index]);
+}
+
+/** Returns the values that a field is sent with. */
+function fieldTexts(name: string, values: ExtraFields[string]): string[] {
+  if (values == null) return [];
+  const texts = [values].flat().map((value) => fieldText(name, value));
+  return isSpaceDelimited(name) && texts.length > 0 ? [texts.join(" ")] : texts;
 }
 
 function fieldText(name: string, value: unknown): string {

@@ -2,7 +2,7 @@
 
 import type { DPoPProver } from "../../dpop/prover.js";
 import { OAuthError } from "../../errors.js";
-import { assertString } from "../assert.js";
+import { assertObject, assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import type { ClientCredentials } from "../client-auth/client-auth.js";
 import { displayUrl } from "../http.js";
@@ -46,7 +46,7 @@ export async function introspect(server: AuthorizationServer, request: TokenStat
 }
 
 function post(server: AuthorizationServer, endpoint: "revocation" | "introspection", request: TokenStatusRequest) {
-  const { tokenTypeHint, dpopProver: prover, extra, signal } = request;
+  const { tokenTypeHint, dpopProver: prover, extra, signal } = assertObject(request, "The request");
   const fields = { token: assertString(request.token, "token"), token_type_hint: tokenTypeHint };
   return server.post({
     endpoint,

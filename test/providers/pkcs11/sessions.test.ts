@@ -158,6 +158,20 @@ describe("slow tokens", () => {
     await expect(signer.sign(Buffer.from("z"))).resolves.toHaveLength(64);
   });
 
+  it("a proof is signed once more if the token took longer than maxProofAge, and isn't returned if it did so again", async () => {
+    await using signer = newSigner({ sessions: 1 });
+    const prover = await DPoPProver.create(signer, { maxProofAge: 1 });
+    const before = shim.count("C_Sign");
+    const make = () => prover.makeProof({ htm: "GET", htu: "https://a.example" });
+    shim.order({ on: "C_Sign", times: 1, act: { delay: 1_200 } });
+    await expect(make()).resolves.toMatch(/^ey/);
+    expect(shim.count("C_Sign") - before).toBe(2);
+    shim.order({ on: "C_Sign", act: { delay: 1_200 } });
+    const message = expect.stringMatching(/^pkcs11:.* was 1\.\d s old, and then 1\.\d s old .* at most 1 s old/);
+    await expect(make()).rejects.toMatchObject({ code: "timeout", message });
+    expect(shim.count("C_Sign") - before).toBe(4);
+  });
+
   it("close() returns although a call hangs, and doesn't finalise the library during it", async () => {
     const signer = newSigner({ timeout: 2_000 });
     await signer.publicJwk();

@@ -237,8 +237,8 @@ describe("the clock", () => {
     expect(await clock(at(seconds))).toMatchObject({ ok: false, found: expect.stringContaining(which) });
   });
 
-  it("doesn't compare the clock if the server sends no Date header", async () => {
-    expect(await clock(undefined)).toMatchObject({ ok: null });
+  it("doesn't compare the clock if the server sends no Date header, and says what to do", async () => {
+    expect(await clock(undefined)).toMatchObject({ ok: null, remedy: expect.stringContaining("clock") });
   });
 
   it("reports a server that can't be reached", async () => {

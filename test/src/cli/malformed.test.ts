@@ -36,7 +36,20 @@ const malformedUri = fc.oneof(
   value.map((rest) => `x${rest}`),
 );
 
-const commands = ["keygen", "keys", "show", "csr", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
+const commands = [
+  "keygen",
+  "keys",
+  "show",
+  "csr",
+  "proof",
+  "verify",
+  "register",
+  "token",
+  "fetch",
+  "doctor",
+  "bench",
+  "demo",
+];
 const command = fc.constantFrom(...commands);
 const secretOption = fc.constantFrom("--client-secret", "--pin", "--password", "--refresh-token", "-p", "--tokn", "-u");
 const malformedLine = fc.oneof(

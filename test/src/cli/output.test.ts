@@ -7,7 +7,20 @@ import { EXIT } from "../../../src/cli/exit-codes.js";
 import { printable } from "../../../src/cli/output.js";
 import { run } from "./run.js";
 
-const COMMANDS = ["keygen", "keys", "show", "csr", "proof", "verify", "token", "fetch", "doctor", "bench", "demo"];
+const COMMANDS = [
+  "keygen",
+  "keys",
+  "show",
+  "csr",
+  "proof",
+  "verify",
+  "register",
+  "token",
+  "fetch",
+  "doctor",
+  "bench",
+  "demo",
+];
 
 describe("hardproof bench", () => {
   const args = ["bench", "memory:", "--seconds", "0.1", "--concurrency", "1,4"];

@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { DPoPError, DPoPProver, HardproofError, SignerError } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
-import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from "jose";
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 
 let prover: DPoPProver;
@@ -135,6 +135,75 @@ describe("nonce and access token", () => {
   );
 });
 
+describe("further members", () => {
+  const RESERVED = ["typ", "alg", "jwk", "jti", "htm", "htu", "iat", "ath", "nonce"];
+
+  it("signs the members of header and claims beside those of the RFC", async () => {
+    const header = { key_attestation: "ey.a.b", x5c: ["MII"] };
+    const extra = { digest: "sha-256=:abc=:", aud: ["a"], none: undefined, "": 0 };
+    const proof = await prover.makeProof({ ...GET, nonce: "n", header, claims: extra });
+    expect(decodeProtectedHeader(proof)).toEqual({ ...header, typ: "dpop+jwt", alg: "ES256", jwk: prover.publicJwk });
+    const { none, ...signed } = extra;
+    expect(await verify(proof)).toEqual({
+      ...{ ...GET, ...signed, nonce: "n" },
+      jti: expect.any(String),
+      iat: expect.any(Number),
+    });
+    expect(decodeProtectedHeader(await prover.makeProof(GET))).not.toHaveProperty("x5c");
+  });
+
+  it("signs any JSON value unchanged", async () => {
+    const names = fc.string().filter((name) => !RESERVED.includes(name) && !["__proto__", "exp", "nbf"].includes(name));
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(names, fc.jsonValue()), async (extra) => {
+        const { htm, htu, jti, iat, ...rest } = decodeJwt(await prover.makeProof({ ...GET, claims: extra }));
+        expect(rest).toEqual(JSON.parse(JSON.stringify(extra)));
+        expect({ htm, htu }).toEqual(GET);
+      }),
+    );
+  });
+
+  it.each(RESERVED)("rejects the reserved name %s in header and claims, whatever its value", async (name) => {
+    for (const members of [{ header: { [name]: "x" } }, { claims: { [name]: undefined } }]) {
+      const error = await prover.makeProof({ ...GET, ...members }).catch((reason) => reason);
+      expect(error).toMatchObject({ name: "DPoPError", code: "misconfigured", message: expect.stringContaining(name) });
+    }
+  });
+
+  it.each(["crit", "b64"])("rejects the header parameter %s, which changes what is signed", async (name) => {
+    const proof = prover.makeProof({ ...GET, header: { [name]: [] } });
+    await expect(proof).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
+  it.each([null, "text", 1, ["a"], ""])("rejects the value %j of header and claims", async (value) => {
+    for (const members of [{ header: value }, { claims: value }])
+      await expect(prover.makeProof({ ...GET, ...(members as object) })).rejects.toMatchObject({
+        code: "misconfigured",
+      });
+  });
+
+  it("reads each member once", async () => {
+    let reads = 0;
+    const changing = {
+      get digest() {
+        return reads++ === 0 ? "first" : "second";
+      },
+    };
+    expect(await claims({ claims: changing })).toMatchObject({ digest: "first" });
+    expect(reads).toBe(1);
+  });
+
+  it("rejects options that it doesn't know, and names the two for further members", async () => {
+    const unknown = { ...GET, bodyDigest: "abc" };
+    const error = await prover.makeProof(unknown).catch((reason) => reason);
+    expect(error).toMatchObject({ name: "DPoPError", code: "misconfigured" });
+    expect(error.message).toBe(
+      "makeProof has no option bodyDigest. To add a member to the proof, use the option header or claims.",
+    );
+    await expect(prover.makeProof({ ...GET, bodyDigest: undefined } as typeof GET)).resolves.toMatch(/^ey/);
+  });
+});
+
 describe("the key", () => {
   it("computes the RFC's thumbprint for the RFC's example key", async () => {
     const jwk = {
@@ -211,6 +280,28 @@ describe("adjustClock", () => {
       expect((await claims({}, skewed)).iat).toBe(now / 1000);
     },
   );
+
+  it("corrects the clock of one origin, and otherwise of all that have no correction of their own", async () => {
+    vi.useFakeTimers({ now, toFake: ["Date"] });
+    const skewed = await DPoPProver.generate();
+    const iat = async (htu: string) => ((await claims({ htu }, skewed)).iat ?? 0) - now / 1000;
+    expect(skewed.adjustClock(dateIn(90), new URL("https://a.example/token?x"))).toBe(true);
+    expect([await iat("https://a.example:443/resource"), await iat("https://a.example:8443/")]).toEqual([90, 0]);
+    expect([skewed.clockOffsetFor("https://a.example"), skewed.clockOffset]).toEqual([90, 0]);
+    expect(skewed.adjustClock(dateIn(-60))).toBe(true);
+    expect([await iat("https://a.example/"), await iat("https://b.example/")]).toEqual([90, -60]);
+    expect(skewed.adjustClock(dateIn(0), "https://b.example")).toBe(true);
+    expect([skewed.clockOffsetFor("https://b.example"), skewed.clockOffset]).toEqual([0, -60]);
+    expect(() => skewed.clockOffsetFor("b.example")).toThrow("htu");
+  });
+
+  it("keeps the corrections of the 256 origins that were corrected last", async () => {
+    vi.useFakeTimers({ now, toFake: ["Date"] });
+    const skewed = await DPoPProver.generate();
+    const origins = Array.from({ length: 257 }, (_, n) => `https://a${n}.example`);
+    for (const origin of origins) skewed.adjustClock(dateIn(60), origin);
+    expect(origins.map((origin) => skewed.clockOffsetFor(origin))).toEqual([0, ...Array(256).fill(60)]);
+  });
 
   it("ignores an invalid date, and any date if maxClockSkew is 0", async () => {
     expect([null, "", "soon"].map((date) => prover.adjustClock(date))).toEqual([false, false, false]);

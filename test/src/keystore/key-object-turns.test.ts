@@ -45,6 +45,16 @@ describe("with concurrent: false", () => {
     expect(events.slice(0, 16)).toEqual(concurrent ? [...Array(8).fill("start"), ...Array(8).fill("end")] : inTurn);
   });
 
+  it("makes each message of a key when its turn comes", async () => {
+    const [signer] = await openSigners(false);
+    const message = () => {
+      events.push("made");
+      return data;
+    };
+    await Promise.all([1, 2, 3].map(() => noted(signer?.sign(message) ?? Promise.reject())));
+    expect(events.filter((event) => event !== "end")).toEqual(["made", "start", "made", "start", "made", "start"]);
+  });
+
   it("goes on after a failed signature", async () => {
     const key = await toCryptoKey(privateKeyFor("ES256"), "ES256");
     const wrong = keyObjectSigner(key, { publicKey: createPublicKey(privateKeyFor("ES256")), concurrent: false });

@@ -1,10 +1,10 @@
 /** A wrong system clock: proofs are corrected by the token endpoint's `Date`, once per call and within a limit. */
-import { DPoPProver, OAuthClient } from "hardproof";
+import { DPoPProver, dpopFetch, OAuthClient } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { authorizationServer } from "../../servers/authorization-server.js";
-import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { json, type RecordedRequest, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 let server: StubServer;
 beforeAll(async () => {
@@ -60,7 +60,7 @@ it("retries for all concurrent callers, whichever of them corrected the clock", 
   expect(server.requests).toHaveLength(8);
 });
 
-it.each(["invalid_grant", "invalid_client", "invalid_request", "server_error"])(
+it.each(["invalid_grant", "invalid_client", "server_error"])(
   "doesn't correct the clock after the error %s",
   async (error) => {
     server.respondWith(serverAhead(400, error));
@@ -95,7 +95,34 @@ it.each([610, 86_400, -610])("ignores a server's clock that differs by %d second
   server.respondWith(serverAhead(seconds));
   const prover = await DPoPProver.generate();
   await expect(requestToken(prover)).rejects.toMatchObject({ error: "invalid_dpop_proof" });
-  expect([server.requests.length, prover.clockOffset]).toEqual([1, 0]);
+  expect([server.requests.length, prover.clockOffsetFor(server.origin)]).toEqual([1, 0]);
+});
+
+it("corrects the clock only for the origin whose server rejected the proof, at all of its endpoints", async () => {
+  await using other = { ...(await stubServer()), [Symbol.asyncDispose]: () => other.close() };
+  other.respondWith(json(200, {}));
+  const prover = await DPoPProver.generate();
+  server.respondWith(serverAhead(400));
+  await requestToken(prover);
+  const call = dpopFetch({ prover, token: "opaque" });
+  await call(`${server.origin}/resource`);
+  await call(other.origin);
+  const iat = ({ headers }: RecordedRequest) => (decodeJwt(String(headers.dpop)).iat ?? 0) - Date.now() / 1000;
+  expect(server.requests.map(iat).at(-1)).toBeGreaterThan(390);
+  expect(Math.abs(other.requests.map(iat)[0] ?? 400)).toBeLessThan(100);
+});
+
+it("signs an assertion with the clock of its own server", async () => {
+  const signer = MemorySigner.generate();
+  const dpopProver = await DPoPProver.create(signer);
+  dpopProver.adjustClock(dateIn(300), "https://api.example.com/resource");
+  dpopProver.adjustClock(dateIn(-300), server.origin);
+  server.respondWith(json(200, { access_token: "opaque" }));
+  const client = new OAuthClient({ baseUrl: server.origin, clientAuth: { method: "private_key_jwt", signer } });
+  await client.clientCredentials({ clientId: "my-agent", dpopProver });
+  const [assertion] = server.requests.map(({ form }) => decodeJwt(form.get("client_assertion") ?? ""));
+  expect(assertion?.iat).toBe(iats()[0]);
+  expect((assertion?.iat ?? 0) - Date.now() / 1000).toBeLessThan(-200);
 });
 
 it("doesn't correct the clock if maxClockSkew is 0", async () => {

@@ -1,8 +1,18 @@
 /** Polling of the device flow (RFC 8628 §3.5), with fake time. */
-import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError, type Signer, SignerError } from "hardproof";
+import { createHash } from "node:crypto";
+import { inspect } from "node:util";
+import {
+  type DeviceAuthorizationRequest,
+  DPoPProver,
+  OAuthClient,
+  type OAuthClientOptions,
+  type OAuthError,
+  type Signer,
+  SignerError,
+} from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { decodeJwt } from "jose";
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 let prover: DPoPProver;
 beforeAll(async () => {
@@ -25,28 +35,39 @@ const token = { access_token: "opaque", token_type: "DPoP" };
 
 /** A server that returns the codes, then one reply for each poll, and repeats the last one. */
 function serverWith(replies: Reply[], response: object = codes) {
+  const requests: URLSearchParams[] = [];
   const polls: { at: number; form: URLSearchParams; jti: unknown }[] = [];
   const fetch: typeof globalThis.fetch = async (url, init) => {
-    if (String(url).endsWith("/oauth/device")) return Response.json(response);
+    if (String(url).endsWith("/oauth/device")) {
+      requests.push(new URLSearchParams(String(init?.body)));
+      return Response.json(response);
+    }
     const jti = decodeJwt(new Headers(init?.headers).get("dpop") ?? "").jti;
     polls.push({ at: performance.now() / 1000, form: new URLSearchParams(String(init?.body)), jti });
     const reply = replies[Math.min(polls.length, replies.length) - 1];
     if (reply === "silent") return new Promise<Response>(() => undefined);
     if (reply === "broken") throw new TypeError("fetch failed");
     if (typeof reply === "number") return new Response("", { status: reply });
-    return Response.json(reply, { status: reply !== undefined && "error" in reply ? 400 : 200 });
+    const status = reply !== undefined && "status" in reply ? Number(reply.status) : undefined;
+    return Response.json(reply, { status: status ?? (reply !== undefined && "error" in reply ? 400 : 200) });
   };
-  return { fetch, polls };
+  return { fetch, polls, requests };
 }
 
-async function start(replies: Reply[], response: object = codes, options: Partial<OAuthClientOptions> = {}) {
-  const { fetch, polls } = serverWith(replies, response);
+async function start(
+  replies: Reply[],
+  response: object = codes,
+  options: Partial<OAuthClientOptions> = {},
+  more: Pick<DeviceAuthorizationRequest, "pkce" | "extra"> = {},
+) {
+  const { fetch, polls, requests } = serverWith(replies, response);
   const client = new OAuthClient({ baseUrl: "https://auth.example.com", fetch, ...options });
   const startedAt = performance.now() / 1000;
-  const device = await client.deviceAuthorization({ clientId: "my-agent", dpopProver: prover, scope: "read" });
+  const device = await client.deviceAuthorization({ clientId: "my-agent", dpopProver: prover, scope: "read", ...more });
   return {
     device,
     polls,
+    requests,
     waits: () => polls.map(({ at }, turn) => Math.round(at - (polls[turn - 1]?.at ?? startedAt))),
   };
 }
@@ -69,6 +90,13 @@ const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
     () => expect.unreachable(),
     (error) => error,
   );
+
+it("keeps polling if the server sends authorization_pending and slow_down with status 200", async () => {
+  const withStatus200 = (error: string): Reply => ({ error, status: 200 });
+  const { device, waits } = await start([withStatus200("authorization_pending"), withStatus200("slow_down"), token]);
+  expect(await settled(device.token())).toMatchObject({ accessToken: "opaque" });
+  expect(waits()).toEqual([5, 5, 10]);
+});
 
 it("returns the user code and the verification URLs", async () => {
   const { device } = await start([token]);
@@ -99,10 +127,81 @@ it("polls every five seconds by default, with a new proof and only the device co
   expect(new Set(polls.map(({ jti }) => jti)).size).toBe(3);
 });
 
+describe("PKCE (RFC 7636)", () => {
+  const metadata = (methods?: string[]) => ({
+    issuer: "https://auth.example.com",
+    token_endpoint: "https://auth.example.com/oauth/token",
+    device_authorization_endpoint: "https://auth.example.com/oauth/device",
+    code_challenge_methods_supported: methods,
+  });
+
+  it.each([
+    ["the metadata lists S256", { metadata: metadata(["plain", "S256"]) }, {}],
+    ["the request demands it", {}, { pkce: true }],
+  ])("binds the device code to the verifier of the polls if %s", async (_, options, request) => {
+    const { device, requests, polls } = await start([pending, token], codes, options, request);
+    await settled(device.token());
+    const { code_challenge, code_challenge_method } = Object.fromEntries(requests[0] ?? []);
+    expect(code_challenge_method).toBe("S256");
+    const verifiers = polls.map(({ form }) => form.get("code_verifier") ?? "");
+    expect(verifiers[0]).toHaveLength(43);
+    expect(new Set(verifiers).size).toBe(1);
+    expect(
+      createHash("sha256")
+        .update(verifiers[0] ?? "")
+        .digest("base64url"),
+    ).toBe(code_challenge);
+    expect(inspect(device, { showHidden: true, depth: 5 })).not.toContain(verifiers[0]);
+  });
+
+  it.each([
+    ["the metadata doesn't list S256", { metadata: metadata(["plain"]) }, {}],
+    ["there is no metadata", {}, {}],
+    ["the request refuses it", { metadata: metadata(["S256"]) }, { pkce: false }],
+  ])("isn't used if %s", async (_, options, request) => {
+    const { device, requests, polls } = await start([token], codes, options, request);
+    await settled(device.token());
+    expect(requests[0]?.has("code_challenge")).toBe(false);
+    expect(polls[0]?.form.has("code_verifier")).toBe(false);
+  });
+});
+
+it("sends extra with the polls too, but the scope only with the first request", async () => {
+  const { device, requests, polls } = await start([token], codes, {}, { extra: { tenant: "t-1" } });
+  await settled(device.token());
+  expect([requests[0]?.get("tenant"), polls[0]?.form.get("tenant")]).toEqual(["t-1", "t-1"]);
+  expect([requests[0]?.get("scope"), polls[0]?.form.get("scope")]).toEqual(["read", null]);
+});
+
+it.each([
+  ["numbers as strings", { ...codes, expires_in: "1800", interval: "2" }, 1800, 2],
+  [
+    "the names of the drafts",
+    { device_code: "d", user_code: "u", verification_url: "https://v.example.com", expires_in: 60.5 },
+    60.5,
+    5,
+  ],
+])("reads a response with %s", async (_, response, expiresIn, interval) => {
+  const { device, waits } = await start([token], response);
+  expect(device.expiresIn).toBe(expiresIn);
+  expect(device.verificationUri).toMatch(/^https:/);
+  await settled(device.token());
+  expect(waits()).toEqual([interval]);
+});
+
 it("polls at the server's interval and adds five seconds after each slow_down", async () => {
   const { device, waits } = await start([pending, slowDown, pending, slowDown, token], { ...codes, interval: 2 });
   await settled(device.token());
   expect(waits()).toEqual([2, 2, 7, 7, 12]);
+});
+
+it("reads numbers that the server sends as strings, and the older name verification_url", async () => {
+  const { verification_uri, ...others } = codes;
+  const strings = { verification_url: verification_uri, expires_in: "1800", interval: "7" };
+  const { device, waits } = await start([pending, token], { ...others, ...strings });
+  expect(device).toMatchObject({ expiresIn: 1800, verificationUri: verification_uri });
+  await settled(device.token());
+  expect(waits()).toEqual([7, 7]);
 });
 
 it("doubles the interval after each network error or 5xx", async () => {

@@ -49,15 +49,6 @@ describe("RFC 8414 §3", () => {
     expect(paths()).toEqual([`/.well-known/oauth-authorization-server${tenant}`, `${tenant}/token`]);
   });
 
-  it("falls back to OpenID Connect's well-known URL after a 404", async () => {
-    const issuer = newIssuer();
-    server.respondWith((response, request, turn) =>
-      json(turn === 1 ? 404 : 200, turn === 1 ? {} : metadata(issuer))(response, request, turn),
-    );
-    await OAuthClient.discover(issuer);
-    expect(paths()[1]).toBe(`${new URL(issuer).pathname}/.well-known/openid-configuration`);
-  });
-
   it.each(["/", "/x", "x"])("rejects metadata whose issuer differs only by a trailing %j (§3.3)", async (more) => {
     const issuer = newIssuer();
     serveMetadata(metadata(issuer + more));
@@ -65,21 +56,10 @@ describe("RFC 8414 §3", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("reports the server's error if both documents are missing", async () => {
-    server.respondWith(json(404, { error: "not_found" }));
-    expect(await errorOf(OAuthClient.discover(newIssuer()))).toMatchObject({ code: "refused", statusCode: 404 });
-    expect(server.requests).toHaveLength(2);
-  });
-
   it.each([
-    ["a 503", json(503, {}), "refused"],
-    ["a redirect", (response) => response.writeHead(302, { location: "/elsewhere" }).end(), "redirect"],
     ["a closed connection", (response) => response.destroy(), "unreachable"],
-    ["a response larger than 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large"],
-    ["a body that isn't JSON", (response) => response.end("<html>"), "invalid-response"],
-    ["a JSON array", json(200, []), "invalid-response"],
     ["a missing response", () => void vi.advanceTimersByTime(10_000), "timeout"],
-  ] as [string, Responder, string][])("turns %s into an error without a second request", async (_, responder, code) => {
+  ] as [string, Responder, string][])("ends after %s, without a second request", async (_, responder, code) => {
     server.respondWith(responder);
     if (code === "timeout") vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     expect(await errorOf(OAuthClient.discover(newIssuer()))).toMatchObject({ code });
@@ -131,6 +111,90 @@ describe("RFC 8414 §3", () => {
         expect(await errorOf(request)).toMatchObject({ code: "invalid-response" });
       }),
     );
+  });
+});
+
+describe("the three places of metadata (RFC 8414 §3.1, §5, OpenID Connect Discovery §4.1)", () => {
+  const places = (issuer: string) => {
+    const tenant = new URL(issuer).pathname;
+    return [
+      `/.well-known/oauth-authorization-server${tenant}`,
+      `${tenant}/.well-known/openid-configuration`,
+      `/.well-known/openid-configuration${tenant}`,
+    ];
+  };
+  const misses: [string, Responder, string, string][] = [
+    ["status 404", json(404, { error: "not_found" }), "refused", "status 404 (not_found)"],
+    ["status 503", json(503, {}), "refused", "status 503"],
+    ["a redirect", (response) => response.writeHead(302, { location: "/x" }).end(), "redirect", "a redirect"],
+    ["more than 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large", "1 MiB"],
+    ["a page", (response) => response.end("<html>"), "invalid-response", "status 200 with a body that isn't"],
+    ["a JSON array", json(200, []), "invalid-response", "status 200 with a body that isn't"],
+    ["another JSON object", json(200, { error: "x" }), "invalid-response", "a JSON object that isn't metadata"],
+    ["an issuer that isn't a string", json(200, { issuer: 7 }), "invalid-response", "that isn't metadata"],
+  ];
+
+  it.each(misses)("requests the next place after %s", async (_, miss) => {
+    for (const place of [1, 2]) {
+      const issuer = newIssuer();
+      server.respondWith((response, request, turn) =>
+        (turn <= place ? miss : json(200, metadata(issuer)))(response, request, turn),
+      );
+      expect((await OAuthClient.discover(issuer)).metadata).toEqual(metadata(issuer));
+      expect(paths()).toEqual(places(issuer).slice(0, place + 1));
+    }
+  });
+
+  it.each(misses)("reports all three places after %s at each of them", async (_, miss, code, found) => {
+    const issuer = newIssuer();
+    server.respondWith(miss);
+    const error = await errorOf(OAuthClient.discover(issuer));
+    expect(error.code).toBe(code);
+    for (const place of places(issuer)) expect(error.message).toContain(`${server.origin}${place} returned `);
+    expect(error.message.split(found)).toHaveLength(4);
+    expect(paths()).toEqual(places(issuer));
+  });
+
+  it("reports the code and the response of the first place that isn't simply missing", async () => {
+    server.respondWith((response, request, turn) =>
+      json(turn === 2 ? 503 : 404, turn === 2 ? { error: "busy" } : {})(response, request, turn),
+    );
+    expect(await errorOf(OAuthClient.discover(newIssuer()))).toMatchObject({
+      code: "refused",
+      statusCode: 503,
+      error: "busy",
+    });
+  });
+
+  it("requests two places for an issuer without a path", async () => {
+    const requested: string[] = [];
+    const fetch = async (url: unknown) => {
+      requested.push(String(url));
+      return new Response(null, { status: 404 });
+    };
+    await errorOf(OAuthClient.discover("https://auth.example.com/", { fetch }));
+    expect(requested).toEqual([
+      "https://auth.example.com/.well-known/oauth-authorization-server",
+      "https://auth.example.com/.well-known/openid-configuration",
+    ]);
+  });
+
+  it("doesn't repeat a page in the error", async () => {
+    server.respondWith((response) => response.writeHead(404).end("<html>secret of a page"));
+    expect((await errorOf(OAuthClient.discover(newIssuer()))).message).not.toContain("secret of a page");
+  });
+
+  it("handles an issuer of 40,000 slashes in linear time", async () => {
+    const fetch = async () => new Response(null, { status: 404 });
+    const time = async (count: number) => {
+      const before = process.cpuUsage();
+      const issuer = `https://auth.example.com/${"/".repeat(count)}x`;
+      await errorOf(OAuthClient.discover(issuer, { fetch }));
+      return process.cpuUsage(before).user;
+    };
+    await time(1000);
+    // Quadratic time would be 1,600 times as long, several seconds.
+    expect(await time(40_000)).toBeLessThan(Math.max(await time(1000), 5000) * 100);
   });
 });
 
@@ -197,9 +261,9 @@ describe("client authentication by metadata (RFC 8414 §2)", () => {
     return server.requests.at(-1)?.headers.authorization === undefined ? "post" : "basic";
   };
 
-  it("prefers client_secret_post, and uses client_secret_basic if the server lists only that or nothing", async () => {
-    expect(await authOf(["client_secret_basic", "client_secret_post"])).toBe("post");
-    expect(await authOf(["client_secret_basic"])).toBe("basic");
+  it("prefers client_secret_basic, and uses client_secret_post if the server lists only that", async () => {
+    expect(await authOf(["client_secret_basic", "client_secret_post"])).toBe("basic");
+    expect(await authOf(["client_secret_post"])).toBe("post");
     expect(await authOf(undefined)).toBe("basic");
   });
 

@@ -213,6 +213,7 @@ describe.each(["memory", "SoftHSM"])("with a %s key", (kind) => {
       act: { client_id: as.client.clientId },
       cnf: { jkt: prover.jkt },
     });
+    expect(token.actors).toEqual([expect.objectContaining({ client_id: as.client.clientId })]);
     const type = "urn:ietf:params:oauth:token-type:access_token";
     const parameters = {
       subject_token: subject.accessToken,

@@ -1,5 +1,5 @@
 /** Token requests and how each kind of response is handled, with a stub server. */
-import { inspect } from "node:util";
+import { format, inspect } from "node:util";
 import { DPoPProver, OAuthClient, type OAuthClientOptions, OAuthError, type TokenRequest } from "hardproof";
 import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -130,15 +130,15 @@ describe("token responses", () => {
     };
     server.respondWith(json(200, body));
     const token = await requestToken();
+    expect(token).toMatchObject({ accessToken: "opaque", refreshToken: "r", raw: body, actors: [] });
     expect({ ...token }).toEqual({
-      accessToken: "opaque",
       tokenType: "DPoP",
       expiresIn: 300,
+      expiresAt: expect.any(Number),
       scope: "read",
-      refreshToken: "r",
+      idTokenClaims: null,
       cnfJkt: prover.jkt,
       cnfX5t: null,
-      raw: body,
     });
   });
 
@@ -202,7 +202,11 @@ describe("token responses", () => {
     server.respondWith(json(200, { ...bearer, access_token: "very-secret", refresh_token: "more-secret" }));
     const printed = inspect(await requestToken(), { depth: 10, showHidden: true });
     expect(printed).not.toMatch(/very-secret|more-secret/);
-    expect(JSON.stringify(await requestToken())).toContain("very-secret");
+    const token = await requestToken();
+    expect(format("%o %O %j", token, token, token)).not.toMatch(/very-secret|more-secret/);
+    expect(inspect(token, { customInspect: false, showHidden: true })).not.toMatch(/very-secret|more-secret/);
+    expect(JSON.stringify([token, { ...token }])).not.toMatch(/very-secret|more-secret/);
+    expect(JSON.stringify(token.raw)).toContain("very-secret");
   });
 });
 
@@ -211,7 +215,7 @@ describe("error responses", () => {
     [401, { error: "invalid_client", error_description: "bad secret" }, "invalid_client", "bad secret"],
     [500, { error: "server_error" }, "server_error", null],
     [403, { error: { code: "forbidden", message: "no agent" } }, "forbidden", "no agent"],
-    [400, { message: "odd" }, "token_request_failed", '{"message":"odd"}'],
+    [400, { message: "odd" }, "token_request_failed", "odd"],
   ])("reads the error of a response with status %d", async (status, body, error, errorDescription) => {
     server.respondWith(json(status, body));
     const caught = await errorOf(requestToken());
@@ -282,7 +286,8 @@ describe("error responses", () => {
       clientId: "my-agent",
       redirectUri: "http://127.0.0.1/callback",
       pushed: true,
-      extra: shortValues,
+      maxAge: 1,
+      extra: { ...shortValues, max_age: undefined },
     });
     for (const request of [pushed, requestToken({ extra: shortValues })])
       expect(await errorOf(request)).toMatchObject({

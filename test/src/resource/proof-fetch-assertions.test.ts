@@ -249,6 +249,31 @@ describe("discovery by the audience", () => {
     expect((await discovering()(endpoints.token, tokenRequest())).status).toBe(200);
   });
 
+  it("rejects an endpoint that is closer than the issuer, unless allowPrivateEndpoints is set", async () => {
+    const issuer = "https://auth.example.com";
+    const metadata = { ...stub.metadata(), issuer };
+    const requested: string[] = [];
+    const calling = (client: object, options = {}) => {
+      const fetch = async (input: string | URL | Request) => {
+        requested.push(new URL(String(input)).pathname);
+        return requested.at(-1)?.startsWith("/.well-known/") ? Response.json(metadata) : Response.json({});
+      };
+      return caller({ endpoints: undefined, audience: issuer, ...client }, { fetch, ...options })(
+        endpoints.token,
+        tokenRequest(),
+      );
+    };
+    expect(await errorOf(calling({}))).toMatchObject({
+      code: "misconfigured",
+      message: expect.stringMatching(/token_endpoint.*allowPrivateEndpoints/),
+    });
+    expect(requested).toEqual(["/.well-known/oauth-authorization-server"]);
+    expect((await calling({}, { allowPrivateEndpoints: true })).status).toBe(200);
+    expect((await calling({ endpoints: metadata })).status).toBe(200);
+    expect(() => calling({ endpoints: metadata }, { allowPrivateEndpoints: false })).toThrow("allowPrivateEndpoints");
+    expect(requested.filter((path) => path === "/token")).toHaveLength(2);
+  });
+
   it("ends when the caller aborts", async () => {
     const controller = new AbortController();
     const reason = new Error("stopped by the caller");

@@ -49,8 +49,8 @@ describe("nonces", () => {
     ["JSON of another type", json(400, ["use_dpop_nonce"], { "dpop-nonce": "n1" }), "form"],
     ["text", respond(400, { "content-type": "text/plain", "dpop-nonce": "n1" }), "form"],
     ["malformed JSON", respond(400, { "content-type": "application/json", "dpop-nonce": "n1" }), "form"],
-    ["a resource server's 400", refuse("use_dpop_nonce", { "dpop-nonce": "n1" }), "token"],
-    ["a resource server's JSON", refuse("use_dpop_nonce", { "dpop-nonce": "n1" }, 401), "token"],
+    ["a resource server's 403", refuse("use_dpop_nonce", { "dpop-nonce": "n1" }, 403), "token"],
+    ["a resource server's other error", refuse("invalid_request", { "dpop-nonce": "n1" }), "token"],
   ])("returns %s as it is", async (_, responder, role) => {
     inTurn(responder);
     const response = await send(caller(), role);
@@ -210,7 +210,7 @@ describe("clock skew", () => {
     inTurn(refuse("invalid_dpop_proof", at(-180)));
     await send(caller({ adjustClock: false }), "form");
     expect(server.requests).toHaveLength(1);
-    expect(stub.prover.clockOffset).toBe(0);
+    expect(stub.prover.clockOffsetFor(server.origin)).toBe(0);
   });
 
   it("allows one retry for each reason in one call", async () => {

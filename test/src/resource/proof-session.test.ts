@@ -126,14 +126,6 @@ describe("another attempt", () => {
     }
   });
 
-  it("doesn't read a resource server's body", async () => {
-    const { session } = await newSession();
-    const attempt = session.request(get);
-    await attempt.headers();
-    const response = { status: 401, headers: { "dpop-nonce": "n" }, body: { error: "use_dpop_nonce" } };
-    expect(await attempt.canRetry(response)).toBe(false);
-  });
-
   it("corrects the clock once, unless adjustClock is false", async () => {
     for (const adjustClock of [true, false]) {
       const { session, prover } = await newSession({ adjustClock });
@@ -141,7 +133,7 @@ describe("another attempt", () => {
       await attempt.headers();
       const date = (seconds: number) => ({ date: new Date(Date.now() + seconds * 1000).toUTCString() });
       expect(await attempt.canRetry(challenge("invalid_dpop_proof", date(-180)))).toBe(adjustClock);
-      expect(Math.round(prover.clockOffset / 60) + 0).toBe(adjustClock ? -3 : 0);
+      expect(Math.round(prover.clockOffsetFor(url) / 60) + 0).toBe(adjustClock ? -3 : 0);
       await attempt.headers();
       expect(await attempt.canRetry(challenge("invalid_dpop_proof", date(180)))).toBe(false);
     }

@@ -304,7 +304,7 @@ describe("a grant that can't be repeated", () => {
   });
 });
 
-it("counts the lifetime of the caller's token from the creation of the source, not from its first use", async () => {
+it("counts the lifetime of the caller's token from its response, not from its first use", async () => {
   server.respondWith(tokenResponse("initial", { expires_in: 10 }));
   const token = await source().token();
   issueTokens();

@@ -273,12 +273,23 @@ describe("a source with a store", () => {
   it("returns the token if the store can't be written, and warns without showing it", async () => {
     const emitWarning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
     server.respondWith(tokenResponse("secret-token"));
-    const failing = { ...memoryTokenStore(), set: () => Promise.reject(new Error("disk full")) };
+    const reason = Object.assign(new Error("can't write secret-token"), { code: "ENOSPC" });
+    const failing = { ...memoryTokenStore(), set: () => Promise.reject(reason) };
     expect(await accessTokenWith({ store: failing })).toBe("secret-token");
-    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("disk full"), {
+    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/: Error \(ENOSPC\)$/), {
       code: "HARDPROOF_TOKEN_STORE",
     });
+    expect(String(emitWarning.mock.calls)).not.toContain("secret-token");
     emitWarning.mockRestore();
+  });
+
+  it("doesn't repeat the error of a custom store that can't be read", async () => {
+    const reason = Object.assign(new Error("bad value secret-token"), { code: "EBADMSG" });
+    const failing = { ...memoryTokenStore(), get: () => Promise.reject(reason) };
+    const error = await accessTokenWith({ store: failing }).catch((error: unknown) => error);
+    expect(error).toMatchObject({ name: "TokenStoreError", code: "unavailable" });
+    expect(String(error)).toContain("EBADMSG");
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("secret-token");
   });
 
   it("throws if the stored token can't be read, without a request or overwriting it", async () => {

@@ -1,7 +1,7 @@
 /** The parser of `WWW-Authenticate` with the RFCs' examples and with random input. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseChallenges } from "../../../src/resource/www-authenticate.js";
+import { parseChallenges } from "../../../src/oauth/www-authenticate.js";
 
 const parse = (header: string) =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);

@@ -1,0 +1,84 @@
+/** The authorization server of a token request: from the options, or from the resource that the token is for. */
+import { type DiscoverOptions, discoverResource, OAuthClient } from "../index.js";
+import type { Context } from "./context.js";
+import { isHardproofError, UsageError } from "./exit-codes.js";
+
+/** The options that name the server. */
+export interface ServerOptions {
+  issuer?: string;
+  baseUrl?: string;
+  allowInsecure?: true;
+}
+
+/** A client of the server. */
+export interface FoundServer {
+  readonly client: OAuthClient;
+  /** The identifier of the resource whose metadata named the server. */
+  readonly resource?: string | undefined;
+}
+
+/** The resource to ask for its server, if the options don't name one. */
+export interface ResourceTarget {
+  readonly url: URL;
+  /** Its identifier, if it isn't the URL. */
+  readonly identifier: string | undefined;
+}
+
+/** Milliseconds. The time limit of the request that has no token. */
+const CHALLENGE_TIMEOUT = 10_000;
+
+/**
+ * Creates a client of the server.
+ *
+ * @param target - The resource to ask if the options don't name a server.
+ * @throws {UsageError} If neither the options nor the resource name a server.
+ */
+export async function findServer(
+  options: ServerOptions,
+  clientAuth: DiscoverOptions["clientAuth"],
+  context: Context,
+  target?: ResourceTarget,
+): Promise<FoundServer> {
+  const { issuer, baseUrl, allowInsecure } = options;
+  const { signal } = context.io;
+  if (issuer !== undefined && baseUrl !== undefined)
+    throw new UsageError("Use either --issuer or --base-url, not both.");
+  if (issuer !== undefined)
+    return { client: await OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal }) };
+  if (baseUrl !== undefined) return { client: new OAuthClient({ baseUrl, clientAuth, allowInsecure }) };
+  if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
+  const found = await askResource(target, { clientAuth, allowInsecure, signal });
+  context.output.note(`authorization server ${found.issuer}, named by ${found.resource}`);
+  return found;
+}
+
+/** Asks the resource by a request without a token, whose challenge may name its metadata (RFC 9728 §5). */
+async function askResource({ url, identifier: resource }: ResourceTarget, options: DiscoverOptions) {
+  try {
+    return await discoverResource((await challengeOf(url, options)) ?? url, { ...options, resource });
+  } catch (error) {
+    throw withRemedy(error, url);
+  }
+}
+
+/** Returns a response with status 401. Any other result isn't an error: the metadata may be at the well-known URL. */
+async function challengeOf(url: URL, { signal }: DiscoverOptions): Promise<Response | undefined> {
+  const limits = [AbortSignal.timeout(CHALLENGE_TIMEOUT), ...(signal ? [signal] : [])];
+  try {
+    const response = await fetch(url, { redirect: "manual", signal: AbortSignal.any(limits) });
+    await response.body?.cancel();
+    return response.status === 401 ? response : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A server that doesn't respond isn't a mistake of the command line. */
+const NETWORK_CODES = ["unreachable", "timeout", "aborted"];
+
+function withRemedy(error: unknown, { origin }: URL): unknown {
+  if (!isHardproofError(error) || NETWORK_CODES.includes(error.code)) return error;
+  const problem = `The authorization server of ${origin} wasn't found: ${error.message}`;
+  const remedy = "Pass the server with --issuer or --base-url, or the identifier of the resource with --resource.";
+  return new UsageError(`${problem} ${remedy}`, error);
+}

@@ -1,0 +1,24 @@
+/**
+ * URLs in the form that RFC 3986 allows. Node's `URL` leaves some characters as they are, while proxies and the servers
+ * behind them encode or reject them: the `htu` of a proof would not match.
+ */
+
+/** Characters that are neither reserved nor unreserved (RFC 3986 §2.2, §2.3), and that `URL` may leave in a path or query. */
+const NOT_ALLOWED = /[\\^`{|}]/g;
+
+/**
+ * Percent-encodes the characters of a path or query that RFC 3986 doesn't allow. Leaves `[` and `]` as they are: proxies
+ * pass them on, and reject `%5B`.
+ */
+export function encodeNotAllowed(text: string): string {
+  return text.replace(NOT_ALLOWED, encodeURIComponent);
+}
+
+/** Returns the URL in the form in which it is sent and signed. */
+export function encodeUrl(url: URL): URL {
+  const { pathname, search } = url;
+  const encoded = new URL(url);
+  encoded.pathname = encodeNotAllowed(pathname);
+  if (search !== "") encoded.search = encodeNotAllowed(search);
+  return encoded;
+}

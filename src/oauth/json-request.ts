@@ -1,0 +1,43 @@
+/** Requests with a JSON body and a bearer token, without client authentication (RFC 7591 §3, RFC 7592 §2). */
+import { errorResponse } from "./error-response.js";
+import { type HttpResponse, send, withTimeLimit } from "./http.js";
+import { redactor } from "./redact.js";
+
+/** One request. */
+export interface JsonRequest {
+  url: URL;
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  /** The bearer token, if the request needs one. */
+  token?: string | undefined;
+  /** The members of the body. */
+  body?: object | undefined;
+  /** Values in the body that an error must not repeat. */
+  secrets?: readonly string[] | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** How requests are sent. */
+export interface JsonTransport {
+  fetch: typeof fetch;
+  /** Milliseconds. */
+  timeout: number;
+}
+
+/**
+ * Sends a request.
+ *
+ * @throws {OAuthError} If there is no response with status 2xx.
+ */
+export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: JsonTransport): Promise<HttpResponse> {
+  const { url, method, token, body, secrets = [], signal } = request;
+  const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const headers = { ...authorization, accept: "application/json", ...(body && { "content-type": "application/json" }) };
+  const json = body === undefined ? null : JSON.stringify(body);
+  const result = await withTimeLimit({ url, timeout, signal }, (deadline) =>
+    send(url, { method, headers, body: json, signal: deadline.signal }, fetch),
+  );
+  if (result.response.ok) return result;
+  const tokens = token === undefined ? secrets : [token, ...secrets];
+  const redact = redactor({ form: new URLSearchParams(), headers: authorization, secrets: tokens });
+  throw errorResponse(url, result, redact);
+}

@@ -1,0 +1,85 @@
+/** Sends a token request and validates its response: the token, its binding and its ID token. */
+import type { TokenTrace } from "../../tracing.js";
+import type { AuthorizationServer } from "../authorization-server.js";
+import { correctedTime } from "../corrected-time.js";
+import type { AppendAssertion } from "../grants/jwt-bearer.js";
+import { type ExpectedIdToken, expectedIdToken } from "../server-jwt/expected-id-token.js";
+import { verifyIdToken } from "../server-jwt/id-token.js";
+import type { ServerJwts } from "../server-jwt/server-jwts.js";
+import type { ExpectedBinding } from "./binding.js";
+import { type Token, withState } from "./token.js";
+import { type AnyTokenRequest, tokenForm } from "./token-request.js";
+import { parseTokenResponse } from "./token-response.js";
+
+/** What a token request needs besides its form. */
+export interface TokenDetails {
+  binding: ExpectedBinding;
+  appendAssertion?: AppendAssertion | undefined;
+  /** Default: what the grant and the scope imply. */
+  idToken?: ExpectedIdToken | undefined;
+  onStatus?: ((status: number) => void) | undefined;
+}
+
+/**
+ * Requests a token. The caller limits the time.
+ *
+ * @throws {OAuthError} If the request fails, or anything in the response isn't valid.
+ * @throws {SignerError} If a key can't sign.
+ */
+export async function requestToken(
+  server: AuthorizationServer,
+  jwts: ServerJwts,
+  request: AnyTokenRequest,
+  details: TokenDetails,
+): Promise<Token> {
+  const { binding, appendAssertion, onStatus } = details;
+  const { dpopProver: prover, signal } = request;
+  const idToken = verifiable(details.idToken ?? expectedIdToken(request), jwts);
+  // A code or refresh token can be used only once, so it isn't sent before an ID token could be verified.
+  if (idToken?.required || idToken?.previous) await jwts.loadKeys("idToken");
+  const response = await server.post({
+    endpoint: "token",
+    client: request,
+    prover,
+    form: async (clientFields, context) => {
+      const form = tokenForm(request, clientFields);
+      await appendAssertion?.(form, context);
+      return form;
+    },
+    signal,
+    onStatus,
+  });
+  const token = parseTokenResponse(
+    response,
+    binding,
+    correctedTime(prover, response.url) - Math.floor(Date.now() / 1000),
+  );
+  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
+}
+
+/** Describes a token request for the tracing channel. */
+export function tokenTrace(
+  { endpoints, certificateThumbprint }: AuthorizationServer,
+  { grantType, clientId, dpopProver, binding }: AnyTokenRequest,
+): TokenTrace {
+  const x5t = binding === "certificate" ? certificateThumbprint : undefined;
+  const { href: url } = endpoints.url("token");
+  return { url, grantType, clientId, jkt: dpopProver?.jkt, uri: dpopProver?.signer.uri, ...(x5t && { x5t }) };
+}
+
+/** Without the server's keys, an ID token that isn't required is ignored. */
+function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJwts): ExpectedIdToken | undefined {
+  return idToken?.required || canVerify ? idToken : undefined;
+}
+
+/** Verifies the ID token of the response. */
+async function withIdToken(
+  token: Token,
+  jwts: ServerJwts,
+  { clientId, dpopProver }: AnyTokenRequest,
+  { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
+): Promise<Token> {
+  const { raw, accessToken } = token;
+  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
+  return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
+}

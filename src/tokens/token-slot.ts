@@ -1,0 +1,106 @@
+/** The place of one source's token in its store: what is read from it, written to it and deleted from it. */
+import { TokenStoreError } from "../errors.js";
+import { expiryOf } from "../oauth/token/access-token-claims.js";
+import { Token } from "../oauth/token/token.js";
+import type { StoredToken, TokenStore } from "./token-store.js";
+
+/** One token of a store. Without a store, there is never a token. */
+export class TokenSlot {
+  readonly #store: TokenStore | undefined;
+  readonly #key: string;
+
+  constructor(store: TokenStore | undefined, key: string) {
+    this.#store = store;
+    this.#key = key;
+  }
+
+  /** Whether another process may change the token at any time. */
+  get isShared(): boolean {
+    return this.#store !== undefined && this.#store.lock === undefined;
+  }
+
+  /**
+   * Returns the stored token, whatever it is bound to.
+   *
+   * @throws {TokenStoreError} If the store can't be read.
+   */
+  async load(): Promise<Token | undefined> {
+    try {
+      return restore(await this.#store?.get(this.#key));
+    } catch (reason) {
+      throw storeError("could not be read", reason);
+    }
+  }
+
+  /** Stores a token. Emits a warning if the store fails, since the token in memory is still valid. */
+  async save({ raw, refreshToken, expiresAt, idTokenClaims }: Token): Promise<void> {
+    const stored = { raw, refreshToken, expiresAt, ...(idTokenClaims && { idTokenClaims }) };
+    await this.#update((store) => store.set(this.#key, stored));
+  }
+
+  /** Deletes the token if it still has this refresh token. Otherwise, another process has stored a newer one. */
+  async deleteWith(refreshToken: string): Promise<void> {
+    await this.#update(async (store) => {
+      const stored = await store.get(this.#key);
+      if (stored?.refreshToken === refreshToken) await store.del(this.#key);
+    });
+  }
+
+  /**
+   * Runs the work while no other process does so with the same token, if the store has a lock.
+   *
+   * @throws {TokenStoreError} If the lock can't be acquired. Otherwise, what the work throws.
+   */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#store?.lock === undefined) return work();
+    let result: Promise<T> | undefined;
+    const start = async () => {
+      result = work();
+      await result.catch(() => undefined); // returned below, whatever the store makes of it
+    };
+    try {
+      await this.#store.lock(this.#key, start);
+    } catch (reason) {
+      if (result === undefined) throw storeError("could not be locked", reason);
+    }
+    if (result === undefined) throw new TokenStoreError("unavailable", "The token store's lock did not run the work.");
+    return result;
+  }
+
+  async #update(update: (store: TokenStore) => Promise<void>): Promise<void> {
+    try {
+      if (this.#store) await update(this.#store);
+    } catch (reason) {
+      const why = reason instanceof TokenStoreError ? reason.message : nameOf(reason);
+      const message = `The token store was not updated, so only this process has the current token: ${why}`;
+      process.emitWarning(message, { code: "HARDPROOF_TOKEN_STORE" });
+    }
+  }
+}
+
+/** Also reads tokens that were stored without a usable `expiresAt`. */
+function restore(stored: StoredToken | undefined): Token | undefined {
+  const accessToken = stored?.raw?.access_token;
+  if (!stored || typeof accessToken !== "string") return undefined;
+  const { raw, refreshToken, idTokenClaims } = stored;
+  // The time of the response isn't known: a lifetime that began then may have ended.
+  const expiresAt = stored.expiresAt ?? expiryOf(raw, accessToken, { issuedAt: 0 });
+  return new Token(raw, accessToken, { refreshToken, idTokenClaims, expiresAt });
+}
+
+/** The errors of {@link encryptedTokenStore}, and of stores that use its class, contain no secret. */
+function storeError(problem: string, reason: unknown): TokenStoreError {
+  return reason instanceof TokenStoreError
+    ? reason
+    : new TokenStoreError("unavailable", `The token store ${problem}: ${nameOf(reason)}.`);
+}
+
+/**
+ * The message of a custom store's error isn't repeated, and the error doesn't become a cause: both may contain the token
+ * that was written.
+ */
+function nameOf(reason: unknown): string {
+  if (!(reason instanceof Error)) return "unknown reason";
+  const code = "code" in reason && /^\w{1,40}$/.test(String(reason.code)) ? ` (${reason.code})` : "";
+  return `${/^\w{1,40}$/.test(reason.name) ? reason.name : "Error"}${code}`;
+}
