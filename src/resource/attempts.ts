@@ -79,7 +79,8 @@ export class Attempts {
     const isListed = listed.remember(url, algorithms);
     const clock = this.#context.adjustClock && rejection.clock;
     if (this.#proofs.canRetry(response.headers, { nonce, clock, algorithms })) return !this.#credentials.singleUse;
-    if (token && this.#accessToken !== undefined) return this.#credentials.renewToken(this.#accessToken, { signal });
+    if (token && this.#accessToken !== undefined && this.#credentials.renewToken)
+      return this.#credentials.renewToken(this.#accessToken, { signal });
     if (!isListed) throw listed.unsupported(url, algorithms);
     return false;
   }

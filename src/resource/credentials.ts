@@ -52,8 +52,8 @@ export interface Credentials {
   next(options: SignOptions): Promise<AttemptCredentials>;
   /** Reads why the server rejected the last attempt. `undefined` if it didn't. */
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined>;
-  /** Renews a rejected access token. Returns whether the next attempt sends another one. */
-  renewToken(accessToken: string, options: SignOptions): Promise<boolean>;
+  /** Renews a rejected access token, if there is one. Returns whether the next attempt sends another one. */
+  renewToken?(accessToken: string, options: SignOptions): Promise<boolean>;
 }
 
 /** Creates the cache for the servers of one role. */

@@ -44,10 +44,6 @@ export class FormCredentials implements Credentials {
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
     return readRejection(response, false);
   }
-
-  async renewToken(): Promise<boolean> {
-    return false;
-  }
 }
 
 /** A form that gets a new client assertion for each attempt. */
@@ -81,10 +77,6 @@ export class AssertedForm implements Credentials {
 
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
     return readRejection(response, true);
-  }
-
-  async renewToken(): Promise<boolean> {
-    return false;
   }
 }
 
