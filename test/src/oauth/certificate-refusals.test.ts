@@ -1,27 +1,16 @@
 /** Which bindings a client accepts, and what it refuses before it sends anything. A stub issues what oidc-provider can't. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { inspect } from "node:util";
-import { DPoPProver, OAuthClient, type OAuthClientOptions, type TokenBinding, tokenSource } from "hardproof";
+import { type OAuthClient, type TokenBinding, tokenSource } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Certificate, newCertificate, thumbprintOf } from "../../servers/mutual-tls.js";
-import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { byCertificate, certificate, certificateClient, otherX5t, x5t } from "../../servers/certificate-client.js";
+import { json } from "../../servers/stub-server.js";
 
-const [certificate, otherCertificate] = ["agent", "other"].map(newCertificate) as [Certificate, Certificate];
-const x5t = thumbprintOf(certificate.cert);
-const otherX5t = thumbprintOf(otherCertificate.cert);
-
-let server: StubServer;
-let prover: DPoPProver;
-beforeAll(async () => {
-  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
-});
+const { server, prover, newClient } = await certificateClient();
 afterAll(() => server.close());
 
-const newClient = (options: Partial<OAuthClientOptions> = {}) =>
-  new OAuthClient({ baseUrl: server.origin, certificate: certificate.cert, fetch, ...options });
 const agent = { clientId: "my-agent" };
-const byCertificate = { ...agent, binding: "certificate" } as const;
 const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`;
 const issue = (fields: object) =>
   server.respondWith(json(200, { access_token: "opaque", token_type: "Bearer", ...fields }));

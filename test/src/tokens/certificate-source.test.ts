@@ -1,24 +1,18 @@
 /** Token sources whose tokens are bound to the client's certificate (RFC 8705 §3), and their stores. */
-import { DPoPProver, memoryTokenStore, OAuthClient, type OAuthClientOptions, tokenSource } from "hardproof";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Certificate, newCertificate, thumbprintOf } from "../../servers/mutual-tls.js";
-import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { memoryTokenStore, OAuthClient, tokenSource } from "hardproof";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  byCertificate,
+  certificate,
+  certificateClient,
+  otherCertificate,
+  otherX5t,
+  x5t,
+} from "../../servers/certificate-client.js";
+import { json } from "../../servers/stub-server.js";
 
-const [certificate, otherCertificate] = ["agent", "other"].map(newCertificate) as [Certificate, Certificate];
-const x5t = thumbprintOf(certificate.cert);
-const otherX5t = thumbprintOf(otherCertificate.cert);
-
-let server: StubServer;
-let prover: DPoPProver;
-beforeAll(async () => {
-  [server, prover] = await Promise.all([stubServer(), DPoPProver.generate()]);
-});
+const { server, prover, newClient } = await certificateClient();
 afterAll(() => server.close());
-
-const baseUrl = "https://auth.example.com";
-const newClient = (options: Partial<OAuthClientOptions> = {}) =>
-  new OAuthClient({ baseUrl: server.origin, certificate: certificate.cert, fetch, ...options });
-const byCertificate = { clientId: "my-agent", binding: "certificate" } as const;
 
 describe("a source of certificate-bound tokens", () => {
   const grant = { ...byCertificate, grantType: "client_credentials" };
@@ -94,7 +88,11 @@ describe("a source of certificate-bound tokens", () => {
     ["an unknown binding with a prover", { binding: "key" }, "binding"],
     ["a prover of the wrong type", { prover: 7 }, "prover"],
     ["neither a prover nor a binding", { prover: undefined }, "prover"],
-    ["a client without a certificate", { binding: "certificate", client: new OAuthClient({ baseUrl }) }, "certificate"],
+    [
+      "a client without a certificate",
+      { binding: "certificate", client: new OAuthClient({ baseUrl: server.origin }) },
+      "certificate",
+    ],
   ])("isn't created with %s", (_, options, message) => {
     const create = () =>
       tokenSource({ client: newClient(), clientId: "my-agent", grantType: "x", prover, ...options } as never);
