@@ -1,31 +1,105 @@
-/** Scenarios with software that others wrote, and how they are reported. */
+/** Scenarios with software that others wrote, and what was seen. */
 
-/**
- * Runs one scenario, and reports it.
- *
- * @param title - What should happen.
- * @param work - Returns what was seen. A rejection is a failure.
- */
-export type Scenario = (title: string, work: () => Promise<string>) => Promise<void>;
+/** The rows of the table, in its order. A peer has those that its software can do. */
+export const ROWS = [
+  // Authorization servers, and resource servers.
+  "client_secret_basic",
+  "client_secret_post",
+  "private_key_jwt",
+  "public client",
+  "client credentials",
+  "authorization code, PKCE",
+  "pushed request (PAR)",
+  "dpop_jkt",
+  "request object",
+  "signed response (JARM)",
+  "ID token",
+  "refresh, rotation",
+  "reused refresh token",
+  "token exchange",
+  "device",
+  "CIBA",
+  "registration",
+  "introspection",
+  "revocation",
+  "sign-out",
+  "protected resource",
+  "resource metadata",
+  "nonces",
+  "replayed proof",
+  "thief with another key",
+  "wrong clock",
+  "token that ended",
+  "odd paths",
+  "behind a proxy",
+  "200 calls at once",
+  "refusals",
+  "FAPI 2.0",
+  "FAPI 2.0 Message Signing",
+  "cut stream",
+  // Verifiers of proofs.
+  "200 proofs",
+  "wrong proofs",
+] as const;
 
-/** Counts of the scenarios so far. */
-export interface Results {
-  passed: number;
-  failed: number;
+/** A row of the table. */
+export type Row = (typeof ROWS)[number];
+
+/** What was seen in one scenario. A peer's own fault is no failure of ours. */
+export interface Seen {
+  readonly row: Row;
+  readonly title: string;
+  readonly outcome: "passed" | "failed" | "their fault";
+  /** What was seen, in one line. */
+  readonly what: string;
 }
 
-/** Creates a function that prints each scenario with a ✓ or a ✗, and counts them. */
-export function reporter(results: Results): Scenario {
-  return async (title, work) => {
-    try {
-      const seen = await work();
-      results.passed += 1;
-      console.log(`✓ ${title}: ${seen}`);
-    } catch (error) {
-      results.failed += 1;
-      console.log(`✗ ${title}: ${String(error)}`);
-    }
+/**
+ * Runs one scenario, and reports it. Several scenarios can belong to one row.
+ *
+ * @param title - What should happen.
+ * @param work - Returns what was seen. A rejection is a failure: ours, unless it is a {@link TheirFault}.
+ */
+export type Scenario = (row: Row, title: string, work: () => Promise<string>) => Promise<void>;
+
+/** Software that others wrote. */
+export interface Peer {
+  /** Its name in the table. */
+  readonly title: string;
+  /** Peers of one kind are in one table. */
+  readonly kind: "server" | "verifier" | "client";
+  /**
+   * Installs it into the cache unless it is there.
+   *
+   * @returns Its version.
+   * @throws {Error} If it can't be had on this machine, and why.
+   */
+  install(): Promise<string>;
+  /** Starts it on loopback, runs its scenarios, and stops it. */
+  run(scenario: Scenario): Promise<void>;
+}
+
+/** What the peer does wrong, with the place in its standard, as the reason for a ✗. */
+export class TheirFault extends Error {}
+
+/** Returns a function that prints each scenario with a ✓ or a ✗, and appends it to the list. */
+export function reporter(seen: Seen[]): Scenario {
+  return async (row, title, work) => {
+    const result: Seen = { row, title, ...(await outcomeOf(work)) };
+    seen.push(result);
+    const sign = result.outcome === "passed" ? "✓" : "✗";
+    const fault = { passed: "", failed: " (ours)", "their fault": " (theirs)" }[result.outcome];
+    console.log(`${sign} ${row}: ${title}${fault}: ${result.what}`);
   };
+}
+
+async function outcomeOf(work: () => Promise<string>): Promise<Pick<Seen, "outcome" | "what">> {
+  try {
+    return { outcome: "passed", what: await work() };
+  } catch (error) {
+    const outcome = error instanceof TheirFault ? "their fault" : "failed";
+    return { outcome, what: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** @throws {Error} With what was seen, unless the condition holds. */

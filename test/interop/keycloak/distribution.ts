@@ -9,7 +9,8 @@ import type { ReadableStream } from "node:stream/web";
 import { promisify } from "node:util";
 import { cacheDirectory } from "../cache.js";
 
-const VERSION = "26.7.3";
+/** The version that is downloaded. */
+export const VERSION = "26.7.3";
 const SOURCE = `https://repo1.maven.org/maven2/org/keycloak/keycloak-quarkus-dist/${VERSION}/keycloak-quarkus-dist-${VERSION}.zip`;
 const SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f";
 const DIRECTORY = cacheDirectory("keycloak");

@@ -1,0 +1,7 @@
+/** The software that others wrote, by the names for `npm run interop`. */
+import type { Peer } from "./scenario.js";
+
+/** Each is loaded when it runs: its clients and servers are many. */
+export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
+  keycloak: async () => (await import("./keycloak.js")).keycloak,
+};
