@@ -29,7 +29,10 @@ Environment:
   HARDPROOF_CLIENT_ID             OAuth client ID
   HARDPROOF_CLIENT_SECRET         OAuth client secret
   HARDPROOF_REFRESH_TOKEN         refresh token, for --grant refresh_token
+  HARDPROOF_SUBJECT_TOKEN         token to exchange, for --grant token_exchange
+  HARDPROOF_ACTOR_TOKEN           token of the party that acts, for --grant token_exchange
   HARDPROOF_INITIAL_ACCESS_TOKEN  token that allows a registration, for register
+  BROWSER                         program that opens the URL of a login, for --grant authorization_code
   NO_COLOR, FORCE_COLOR           turn colour off, or on without a terminal
 `;
 
