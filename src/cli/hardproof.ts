@@ -7,10 +7,12 @@ import { csr } from "./commands/csr.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
 import { fetchCommand } from "./commands/fetch.js";
+import { introspect } from "./commands/introspect.js";
 import { keygen } from "./commands/keygen.js";
 import { keys } from "./commands/keys.js";
 import { proof } from "./commands/proof.js";
 import { register } from "./commands/register.js";
+import { revoke } from "./commands/revoke.js";
 import { show } from "./commands/show.js";
 import { token } from "./commands/token.js";
 import { verify } from "./commands/verify.js";
@@ -20,7 +22,22 @@ import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
 import { Output } from "./output.js";
 
-const COMMANDS = [keygen, keys, show, csr, proof, verify, register, token, fetchCommand, doctor, bench, demo];
+const COMMANDS = [
+  keygen,
+  keys,
+  show,
+  csr,
+  proof,
+  verify,
+  register,
+  token,
+  introspect,
+  revoke,
+  fetchCommand,
+  doctor,
+  bench,
+  demo,
+];
 
 const ENVIRONMENT_HELP = `
 Environment:

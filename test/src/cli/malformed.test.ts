@@ -45,6 +45,8 @@ const commands = [
   "verify",
   "register",
   "token",
+  "introspect",
+  "revoke",
   "fetch",
   "doctor",
   "bench",
@@ -64,7 +66,7 @@ const malformedLine = fc.oneof(
     .tuple(fc.constantFrom("keygen", "keys", "show", "doctor", "bench", "demo"), value)
     .map(([name, secret]) => [name, "memory:", secret, secret]),
   fc
-    .tuple(fc.constantFrom("proof", "fetch", "verify"), value)
+    .tuple(fc.constantFrom("proof", "fetch", "verify", "introspect", "revoke"), value)
     .map(([name, secret]) => [name, "--token", `x${secret}`, "x"]),
   fc
     .tuple(fc.constantFrom("--seconds", "--concurrency"), value)
