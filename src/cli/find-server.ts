@@ -1,5 +1,5 @@
 /** The authorization server of a token request: from the options, or from the resource that the token is for. */
-import { type DiscoverOptions, discoverResource, OAuthClient } from "../index.js";
+import { type DiscoverOptions, discoverResource, OAuthClient, type Profile } from "../index.js";
 import type { Context } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
 
@@ -7,6 +7,7 @@ import { isHardproofError, UsageError } from "./exit-codes.js";
 export interface ServerOptions {
   issuer?: string;
   baseUrl?: string;
+  profile?: Profile;
   allowInsecure?: true;
 }
 
@@ -39,15 +40,17 @@ export async function findServer(
   context: Context,
   target?: ResourceTarget,
 ): Promise<FoundServer> {
-  const { issuer, baseUrl, allowInsecure } = options;
+  const { issuer, baseUrl, profile, allowInsecure } = options;
   const { signal } = context.io;
+  const clientOptions = { clientAuth, profile, allowInsecure };
   if (issuer !== undefined && baseUrl !== undefined)
     throw new UsageError("Use either --issuer or --base-url, not both.");
-  if (issuer !== undefined)
-    return { client: await OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal }) };
-  if (baseUrl !== undefined) return { client: new OAuthClient({ baseUrl, clientAuth, allowInsecure }) };
+  if (baseUrl !== undefined && profile !== undefined)
+    throw new UsageError("--profile needs the server's metadata: use --issuer instead of --base-url.");
+  if (issuer !== undefined) return { client: await OAuthClient.discover(issuer, { ...clientOptions, signal }) };
+  if (baseUrl !== undefined) return { client: new OAuthClient({ baseUrl, ...clientOptions }) };
   if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
-  const found = await askResource(target, { clientAuth, allowInsecure, signal });
+  const found = await askResource(target, { ...clientOptions, signal });
   context.output.note(`authorization server ${found.issuer}, named by ${found.resource}`);
   return found;
 }
