@@ -3,18 +3,18 @@ import type { Command } from "commander";
 import type { ClientAuth, DPoPProver, GrantRequest, OAuthClient, Signer, Token } from "../index.js";
 import { type Context, collect, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
-import { findServer } from "./find-server.js";
+import { findServer, type ServerOptions } from "./find-server.js";
 import type { Io } from "./io.js";
 import { openKey } from "./open-key.js";
+import { withProofOptions } from "./proof-options.js";
+import { type StateOption, withStateOption } from "./saved-nonces.js";
 import { readSecret } from "./secrets.js";
 
 const GRANTS = ["client_credentials", "device_code", "refresh_token"] as const;
 const AUTH_METHODS = ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"] as const;
 
 /** The values of the options that {@link withGrantOptions} adds. */
-export interface GrantOptions {
-  issuer?: string;
-  baseUrl?: string;
+export interface GrantOptions extends ServerOptions, StateOption {
   grant: (typeof GRANTS)[number];
   clientId?: string;
   clientAuth?: (typeof AUTH_METHODS)[number];
@@ -26,12 +26,11 @@ export interface GrantOptions {
   scope?: string;
   resource?: string[];
   requireBinding?: true;
-  allowInsecure?: true;
 }
 
 /** Adds the options of a token request to a command. */
 export function withGrantOptions(command: Command): Command {
-  return command
+  return withStateOption(withProofOptions(command))
     .option("--issuer <url>", "authorization server, configured by its metadata (RFC 8414)")
     .option("--base-url <url>", "authorization server with the token endpoint <url>/oauth/token")
     .option("--grant <grant>", GRANTS.join(", "), oneOf("--grant", GRANTS), "client_credentials")

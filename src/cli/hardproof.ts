@@ -30,6 +30,7 @@ Environment:
   HARDPROOF_CLIENT_SECRET         OAuth client secret
   HARDPROOF_REFRESH_TOKEN         refresh token, for --grant refresh_token
   HARDPROOF_INITIAL_ACCESS_TOKEN  token that allows a registration, for register
+  XDG_STATE_HOME                  where nonces are kept between runs (default: ~/.local/state)
   NO_COLOR, FORCE_COLOR           turn colour off, or on without a terminal
 `;
 
