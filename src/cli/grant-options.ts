@@ -8,11 +8,13 @@ import { deviceCode } from "./grants/device-code.js";
 import type { GrantCall } from "./grants/grant-call.js";
 import { type RefreshOptions, refreshToken, withRefreshOptions } from "./grants/refresh-token.js";
 import { type ExchangeOptions, tokenExchange, withExchangeOptions } from "./grants/token-exchange.js";
+import { withProofOptions } from "./proof-options.js";
+import { type StateOption, withStateOption } from "./saved-nonces.js";
 
 const GRANTS = ["client_credentials", "authorization_code", "device_code", "refresh_token", "token_exchange"] as const;
 
 /** The values of the options that {@link withGrantOptions} adds. */
-export interface GrantOptions extends ClientOptions, LoginOptions, RefreshOptions, ExchangeOptions {
+export interface GrantOptions extends ClientOptions, LoginOptions, RefreshOptions, ExchangeOptions, StateOption {
   grant: (typeof GRANTS)[number];
   scope?: string;
   resource?: string[];
@@ -21,7 +23,8 @@ export interface GrantOptions extends ClientOptions, LoginOptions, RefreshOption
 
 /** Adds the options of a token request to a command. */
 export function withGrantOptions(command: Command): Command {
-  const common = withClientOptions(command, "the token's key")
+  const client = withClientOptions(command, "the token's key");
+  const common = withStateOption(withProofOptions(client))
     .option("--grant <grant>", GRANTS.join(", "), oneOf("--grant", GRANTS), "client_credentials")
     .option("--scope <scope>", "requested scope, space-separated")
     .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)

@@ -50,6 +50,7 @@ Environment:
   HARDPROOF_ACTOR_TOKEN           token of the party that acts, for --grant token_exchange
   HARDPROOF_INITIAL_ACCESS_TOKEN  token that allows a registration, for register
   BROWSER                         program that opens the URL of a login, for --grant authorization_code
+  XDG_STATE_HOME                  where nonces are kept between runs (default: ~/.local/state)
   NO_COLOR, FORCE_COLOR           turn colour off, or on without a terminal
 `;
 

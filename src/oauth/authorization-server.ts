@@ -4,7 +4,7 @@
  */
 
 import { encodeUrl } from "../dpop/encode-url.js";
-import { NonceCache } from "../dpop/nonce-cache.js";
+import { isNonceOption, NONCES_NOT_A_STORE, NonceCache, type NonceOption } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
@@ -36,7 +36,7 @@ import { assertionAlgorithms, assertMetadata, supportedName } from "./server-met
 import type { TokenBinding } from "./token/token-request.js";
 
 /** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions, HtuOption {
+export interface ServerOptions extends EndpointOptions, HtuOption, NonceOption {
   /**
    * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
    * Default: `metadata.issuer`.
@@ -111,7 +111,7 @@ export class AuthorizationServer {
   readonly certificateThumbprint: string | undefined;
   readonly #options: ServerOptions;
   readonly #timeout: number;
-  readonly #nonces = new NonceCache();
+  readonly #nonces: NonceCache;
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
@@ -120,6 +120,7 @@ export class AuthorizationServer {
     if (clientAuth !== undefined) assertClientAuth(clientAuth);
     assertFetch(options.fetch);
     if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
+    if (!isNonceOption(options)) throw misconfigured(NONCES_NOT_A_STORE);
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
     const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
     if (needsFetch !== undefined && !options.fetch)
@@ -127,6 +128,7 @@ export class AuthorizationServer {
     this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
     this.issuer = options.issuer ?? metadata?.issuer;
     this.#options = options;
+    this.#nonces = new NonceCache("authorization-server", options);
     this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
   }
 

@@ -5,6 +5,7 @@ import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { withSavedNonces } from "../saved-nonces.js";
 
 interface TokenCommandOptions extends GrantOptions, PublicKeyOption {
   key?: string;
@@ -17,8 +18,10 @@ export function token(context: Context): Command {
   command.option("--key <uri>", "URI of the key (or HARDPROOF_KEY)");
   return withGrantOptions(withPublicKeyOption(command)).action(async (options: TokenCommandOptions) => {
     await using signer = await openKey(keyUri(options.key, io), options);
-    const prover = await DPoPProver.create(signer, { signal: io.signal });
-    const response = await requestToken(options, prover, context);
+    const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+    const response = await withSavedNonces(prover, options, io, (nonces) =>
+      requestToken({ ...options, nonces }, prover, context),
+    );
     const { accessToken, expiresIn, scope, refreshToken, cnfJkt, idTokenClaims } = response;
     output.document({ ...tokenDocument(response), jkt: prover.jkt });
     output.line(accessToken);

@@ -1,11 +1,10 @@
 /** The option `htu`: proofs for servers that see another URL than the client, such as one behind a proxy. */
-import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { DPoPProver, dpopFetch, OAuthClient, type OAuthClientOptions, proofFetch, proofSession } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
 import { authorizationServer } from "../../servers/authorization-server.js";
+import { proxyTo } from "../../servers/origin-proxy.js";
 import { resourceServer } from "../../servers/resource-server.js";
 import { granted, stubProofClient, tokenRequest } from "../../servers/stub-proof-client.js";
 import { challenge, errorOf, ok, stubResource, TOKEN } from "../../servers/stub-resource.js";
@@ -108,18 +107,3 @@ it("reaches real servers through a proxy that changes their origin, with the opt
   expect((await dpopFetch({ prover, token, htu })(target)).status).toBe(200);
   for (const proxy of proxies) proxy.close();
 });
-
-/** Starts a proxy that requests the same path at another origin. */
-async function proxyTo(origin: string) {
-  const proxy = createServer((incoming, outgoing) => {
-    const { url: path = "", method, headers } = incoming;
-    const request = forward(new URL(path, origin), { method, headers: { ...headers, host: new URL(origin).host } });
-    request.on("response", (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    incoming.pipe(request);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  return { origin: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, close: () => proxy.close() };
-}
