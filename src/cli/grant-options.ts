@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { DPoPProver, Token } from "../index.js";
 import { type ClientOptions, findClient, openClientKey, withClientOptions } from "./client-options.js";
 import { type Context, collect, oneOf } from "./context.js";
+import { type ExtraParameters, parseExtra } from "./extra-parameters.js";
 import { authorizationCode, type LoginOptions, withLoginOptions } from "./grants/authorization-code.js";
 import { deviceCode } from "./grants/device-code.js";
 import type { GrantCall } from "./grants/grant-call.js";
@@ -18,6 +19,7 @@ export interface GrantOptions extends ClientOptions, LoginOptions, RefreshOption
   grant: (typeof GRANTS)[number];
   scope?: string;
   resource?: string[];
+  extra?: ExtraParameters;
   requireBinding?: true;
 }
 
@@ -28,6 +30,7 @@ export function withGrantOptions(command: Command): Command {
     .option("--grant <grant>", GRANTS.join(", "), oneOf("--grant", GRANTS), "client_credentials")
     .option("--scope <scope>", "requested scope, space-separated")
     .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)
+    .option("--extra <name=value>", "additional parameter, such as prompt=consent (repeatable)", parseExtra)
     .option("--require-binding", "reject a token if the server doesn't confirm which key it is bound to");
   return withExchangeOptions(withRefreshOptions(withLoginOptions(common)));
 }
@@ -44,13 +47,13 @@ export async function requestToken(
   context: Context,
   url?: URL,
 ): Promise<Token> {
-  const { keyId, scope, requireBinding } = options;
+  const { keyId, scope, extra, requireBinding } = options;
   await using clientKey = await openClientKey(options);
   const assertionKey = { signer: clientKey ?? dpopProver.signer, keyId };
   const target = url && { url, identifier: options.resource?.[0] };
   const { client, credentials, ...found } = await findClient(options, assertionKey, context, target);
   const resource = options.resource ?? found.resource;
-  const request = { ...credentials, dpopProver, scope, resource, requireBinding, signal: context.io.signal };
+  const request = { ...credentials, dpopProver, scope, resource, extra, requireBinding, signal: context.io.signal };
   return await sendGrant({ client, request, assertionKey, context }, options);
 }
 

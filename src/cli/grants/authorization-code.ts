@@ -55,7 +55,8 @@ export async function authorizationCode(call: GrantCall, options: LoginOptions &
     output.prompt(`Open this URL in a browser on this machine to log in: ${pending.url}`);
     if (options.browser) openBrowser(pending.url, io);
     const response = await callback.response(loginTimeout, io.signal);
-    return await client.authorizationCode(response, { ...request, ...pending });
+    // Additional parameters belong to the authorization request.
+    return await client.authorizationCode(response, { ...request, ...pending, extra: undefined });
   } finally {
     callback.close();
   }

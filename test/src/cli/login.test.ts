@@ -118,6 +118,25 @@ describe("a login in the browser", () => {
     expect(err).toMatch(/\nhardproof: .*access_denied.*refused by the user\n$/);
   });
 
+  it("has the parameters of --extra in its authorization request, and not in the token request", async () => {
+    let loginUrl = "";
+    const user = (url: string) => {
+      loginUrl = url;
+      return logIn(url);
+    };
+    const extra = ["--extra", "prompt=consent", "--extra", "ui_locales=de=AT"];
+    expect((await token(user, extra)).code).toBe(0);
+    const { searchParams } = new URL(loginUrl);
+    expect([searchParams.get("prompt"), searchParams.get("ui_locales")]).toEqual(["consent", "de=AT"]);
+    const form = as.requests.findLast(({ body }) => body.includes("grant_type=authorization_code"))?.body;
+    expect(new URLSearchParams(form).has("prompt")).toBe(false);
+  });
+
+  it.each(["prompt", "=consent", "a b=c"])("rejects --extra %s", async (value) => {
+    const { code, err } = await token(logIn, ["--extra", value]);
+    expect({ code, err }).toEqual({ code: 2, err: "hardproof: --extra must be name=value.\n" });
+  });
+
   it("gives `fetch` its token too", async () => {
     const args = ["fetch", rs.url, "--issuer", as.issuer, ...AUTHORIZATION_CODE];
     const { code, out } = await runWithUser(logIn, args, { env });
