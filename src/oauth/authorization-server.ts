@@ -4,62 +4,34 @@
  */
 
 import { encodeUrl } from "../dpop/encode-url.js";
-import { isNonceOption, NONCES_NOT_A_STORE, NonceCache, type NonceOption } from "../dpop/nonce-cache.js";
+import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
-import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
+import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
-  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
   defaultAuthRemedy,
-  usesCertificate,
 } from "./client-auth/client-auth.js";
 import { correctedTime } from "./corrected-time.js";
-import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
+import { type EndpointName, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
-import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
+import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
 import { withProofHint } from "./proof-hint.js";
 import { formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
-import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
+import { assertionAlgorithms, type ServerMetadata, supportedName } from "./server-metadata.js";
+import { assertServerOptions, DEFAULT_TIMEOUT, presentsCertificate, type ServerOptions } from "./server-options.js";
 import type { TokenBinding } from "./token/token-request.js";
-
-/** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions, HtuOption, NonceOption {
-  /**
-   * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
-   * Default: `metadata.issuer`.
-   */
-  issuer?: string | undefined;
-  /**
-   * How the client authenticates. Default: with a client secret `client_secret_basic` if the server's metadata lists it or
-   * has no list, otherwise `client_secret_post`, also without metadata; without a secret `none`.
-   */
-  clientAuth?: ClientAuth | undefined;
-  /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
-  timeout?: number | undefined;
-  /** A custom `fetch`, for example for a proxy, mutual TLS or tests. Default: the global `fetch`. */
-  fetch?: typeof fetch | undefined;
-  /**
-   * The client's certificate, in PEM or DER, that `fetch` presents. Of several certificates in PEM, the first. A token
-   * that is bound to another certificate is rejected (RFC 8705 §3.1), and requests are sent to the server's
-   * `mtls_endpoint_aliases` (§5).
-   */
-  certificate?: string | Uint8Array | undefined;
-  /** A security profile: sets the options that it implies, and rejects those that it forbids. See docs/fapi2.md. */
-  profile?: Profile | undefined;
-}
 
 /** One form request. */
 export interface EndpointRequest {
@@ -98,8 +70,6 @@ interface Attempt {
   readonly redact: Redact;
 }
 
-/** Milliseconds. */
-export const DEFAULT_TIMEOUT = 10_000;
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
 /** Posts forms to the endpoints of one authorization server. Caches its nonces. */
@@ -107,6 +77,10 @@ export class AuthorizationServer {
   readonly endpoints: Endpoints;
   /** The server's issuer identifier, if it is known. */
   readonly issuer: string | undefined;
+  /** The server's metadata, as far as the profile allows it. */
+  readonly metadata: ServerMetadata | undefined;
+  /** The security profile that requests must conform to. */
+  readonly profile: Profile | undefined;
   /** The thumbprint of the client's certificate (`x5t#S256`, RFC 8705 §3.1), if it is known. */
   readonly certificateThumbprint: string | undefined;
   readonly #options: ServerOptions;
@@ -115,21 +89,16 @@ export class AuthorizationServer {
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata, certificate } = assertObject(options, "The options of the client");
-    if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
-    if (clientAuth !== undefined) assertClientAuth(clientAuth);
-    assertFetch(options.fetch);
-    if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
-    if (!isNonceOption(options)) throw misconfigured(NONCES_NOT_A_STORE);
+    assertServerOptions(options);
+    const { issuer, metadata, profile, certificate, timeout = DEFAULT_TIMEOUT } = options;
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
-    const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
-    if (needsFetch !== undefined && !options.fetch)
-      throw misconfigured(`${needsFetch} needs the option fetch: one that presents the client's certificate.`);
-    this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
-    this.issuer = options.issuer ?? metadata?.issuer;
+    this.endpoints = new Endpoints(options, { mutualTls: presentsCertificate(options) !== undefined });
+    this.issuer = issuer ?? metadata?.issuer;
+    this.metadata = metadata;
+    this.profile = profile;
     this.#options = options;
     this.#nonces = new NonceCache("authorization-server", options);
-    this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
+    this.#timeout = timeout;
   }
 
   /**
@@ -141,17 +110,17 @@ export class AuthorizationServer {
   async post(request: EndpointRequest): Promise<SuccessResponse> {
     const url = encodeUrl(this.endpoints.url(request.endpoint));
     assertString(request.client.clientId, "clientId");
-    const { metadata, profile, clientAuth } = this.#options;
+    const { clientAuth } = this.#options;
+    assertProfiledClient(this.profile, request.client);
+    const auth = chooseAuth(clientAuth, request.client, this.metadata);
     if (request.prover) this.assertSupported(request.prover);
-    const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { result, redact, sentAt, auth } = await withTimeLimit(limit, async ({ signal }) => {
-      await assertProfiledRequest(profile, clientAuth, { ...request, signal });
-      const auth = chooseAuth(clientAuth, request.client, metadata);
+    const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
+      const key = typeof auth === "object" && "signer" in auth ? auth.signer : undefined;
+      await assertProfiledSigner(this.profile, key, "client assertions (clientAuth)", signal);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth)))
-          return { ...attempt, auth };
+        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
@@ -162,6 +131,15 @@ export class AuthorizationServer {
       throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
     }
     return { ...result, url, body, sentAt };
+  }
+
+  /** Runs requests within the client's time limit for one call. Its errors name the endpoint. */
+  withTimeLimit<T>(
+    { endpoint, signal }: Pick<EndpointRequest, "endpoint" | "signal">,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const limit = { url: encodeUrl(this.endpoints.url(endpoint)), timeout: this.#timeout, signal };
+    return withTimeLimit(limit, (deadline) => work(deadline.signal));
   }
 
   /**
@@ -184,8 +162,8 @@ export class AuthorizationServer {
    * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm.
    */
   assertSupported(prover: DPoPProver): void {
-    assertProfiledProver(this.#options.profile, prover);
-    supportedName(prover.alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+    assertProfiledProver(this.profile, prover);
+    supportedName(prover.alg, this.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
   }
 
   /**
@@ -214,11 +192,10 @@ export class AuthorizationServer {
     const { client, prover, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
     const context = { audience, now: () => correctedTime(prover, url), signal };
-    const { metadata } = this.#options;
-    const algorithms = assertionAlgorithms(metadata, request.endpoint);
+    const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
     const form = await request.form(fields, context);
-    const supportedAlgorithms = metadata?.dpop_signing_alg_values_supported;
+    const supportedAlgorithms = this.metadata?.dpop_signing_alg_values_supported;
     const proof = await proofs?.next({ htm: "POST", htu: url, supportedAlgorithms, signal });
     signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
