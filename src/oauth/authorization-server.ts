@@ -3,6 +3,7 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { type Clock, ClockRetry, createClock } from "../dpop/clock.js";
 import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
@@ -28,8 +29,8 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
-import { withProofHint } from "./proof-hint.js";
-import { formRejection, mayRejectProof } from "./proof-rejection.js";
+import { withClockHint } from "./proof-hint.js";
+import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
@@ -67,6 +68,10 @@ export interface EndpointRequest {
   client: ClientCredentials;
   /** Makes the proof of each attempt. Without it, no proof is sent. */
   prover?: DPoPProver | undefined;
+  /** The clock of JWTs in the form. Default: the prover's, otherwise the server's own. */
+  clock?: Clock | undefined;
+  /** The errors by which the server rejects a JWT that `form` signs. Those of client authentication are added. */
+  assertionErrors?: readonly string[] | undefined;
   /** Creates the form from the client's authentication. Called for each attempt, since assertions can't be reused. */
   form: (clientFields: ClientFields, context: FormContext) => URLSearchParams | Promise<URLSearchParams>;
   /** Aborts the request. */
@@ -92,6 +97,13 @@ export interface SuccessResponse extends HttpResponse {
   readonly sentAt: number;
 }
 
+/** The signed parts of a request, which have a time. */
+interface TimedJwts {
+  readonly hasProof: boolean;
+  /** The errors by which the server rejects a JWT in the form. */
+  readonly assertionErrors: readonly string[];
+}
+
 interface Attempt {
   readonly result: HttpResponse;
   readonly sentAt: number;
@@ -112,6 +124,7 @@ export class AuthorizationServer {
   readonly #options: ServerOptions;
   readonly #timeout: number;
   readonly #nonces = new NonceCache();
+  readonly #clock = createClock();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
@@ -131,7 +144,8 @@ export class AuthorizationServer {
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
+   * Posts one form. Retries once after a nonce challenge, and once after a proof or an assertion that was rejected due to
+   * the clock.
    *
    * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
@@ -146,10 +160,11 @@ export class AuthorizationServer {
       await assertProfiledRequest(profile, clientAuth, { ...request, signal });
       const auth = chooseAuth(clientAuth, request.client, metadata);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
+      const retry = proofs ?? new ClockRetry(this.clockOf(request), url);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth)))
-          return { ...attempt, auth };
+        const rejection = rejectionOf(attempt.result, timedJwts(request, auth));
+        if (!retry.canRetry(attempt.result.response.headers, rejection)) return { ...attempt, auth };
       }
     });
     const remedy = (error: string, status: number) =>
@@ -157,9 +172,17 @@ export class AuthorizationServer {
     const body = parseObject(result.text);
     if (!result.response.ok || isErrorBody(body)) {
       const error = errorResponse(url, result, redact, remedy);
-      throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
+      throw withClockHint(error, {
+        ...timedJwts(request, auth),
+        clockOffset: this.clockOf(request).clockOffsetFor(url),
+      });
     }
     return { ...result, url, body, sentAt };
+  }
+
+  /** Returns the clock of a request: its own, that of its prover, or one that this server corrects. */
+  clockOf({ clock, prover }: Pick<EndpointRequest, "clock" | "prover">): Clock {
+    return clock ?? prover ?? this.#clock;
   }
 
   /**
@@ -209,9 +232,9 @@ export class AuthorizationServer {
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
-    const { client, prover, signal } = request;
+    const { client, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const context = { audience, now: () => correctedTime(prover, url), signal };
+    const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
     const { metadata } = this.#options;
     const algorithms = assertionAlgorithms(metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
@@ -230,16 +253,25 @@ export class AuthorizationServer {
   }
 }
 
-/** Some servers refuse a client by the status alone. */
+/** Some servers refuse a client by the status alone, and Keycloak with another error. */
 function isClientRefused(error: string, status: number): boolean {
-  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
+  return error === "invalid_client" || (status === 401 && STATUS_REFUSALS.includes(error));
 }
 
-function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
+const STATUS_REFUSALS = ["token_request_failed", "unauthorized_client", "invalid_request"];
+
+/** Returns what a request contains that was signed for it, and would be signed again with another time. */
+function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: ClientAuth): TimedJwts {
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  const authErrors = hasAssertion ? CLIENT_ASSERTION_ERRORS : [];
+  return { hasProof: prover !== undefined, assertionErrors: [...authErrors, ...assertionErrors] };
+}
+
+function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
   const body = parseObject(text);
   const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
   if (!isRejected) return { nonce: false, clock: false };
-  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
-  const { nonce, clock } = formRejection({ headers: response.headers, body }, hasAssertion);
+  if (!hasProof) return { nonce: false, clock: assertionErrors.includes(errorCodeOf(body) ?? "") };
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
   return { nonce, clock };
 }

@@ -27,7 +27,10 @@ export async function callbackCode(
 ): Promise<string> {
   const { clientId, dpopProver, responseMode } = request;
   const state = assertString(request.state, "state");
-  const context = { clientId, now: correctedTime(dpopProver, server.endpoints.url("token")) };
+  const context = {
+    clientId,
+    now: correctedTime(server.clockOf({ prover: dpopProver }), server.endpoints.url("token")),
+  };
   const verify = (jwt: string) => jwts.verify("authorizationResponse", jwt, context);
   const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
   const issuerRequired = metadata?.authorization_response_iss_parameter_supported === true;

@@ -97,6 +97,7 @@ export async function deviceAuthorization(
   const response = await server.post({
     endpoint: "deviceAuthorization",
     client: request,
+    clock: request.dpopProver,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });

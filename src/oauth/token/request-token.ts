@@ -46,15 +46,14 @@ export async function requestToken(
       await appendAssertion?.(form, context);
       return form;
     },
+    assertionErrors: appendAssertion && ["invalid_grant"], // RFC 7521 §4.1.1
     signal,
     onStatus,
   });
-  const token = parseTokenResponse(
-    response,
-    binding,
-    correctedTime(prover, response.url) - Math.floor(Date.now() / 1000),
-  );
-  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
+  const clock = server.clockOf({ prover });
+  const token = parseTokenResponse(response, binding, clock.clockOffsetFor(response.url));
+  const now = correctedTime(clock, response.url);
+  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response, now }) : token;
 }
 
 /** Describes a token request for the tracing channel. */
@@ -76,10 +75,10 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 async function withIdToken(
   token: Token,
   jwts: ServerJwts,
-  { clientId, dpopProver }: AnyTokenRequest,
-  { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
+  { clientId }: AnyTokenRequest,
+  idToken: ExpectedIdToken & { response: Response; now: number },
 ): Promise<Token> {
   const { raw, accessToken } = token;
-  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
+  const context = { ...idToken, clientId, accessToken };
   return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
 }
