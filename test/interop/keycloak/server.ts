@@ -16,12 +16,17 @@ export interface KeycloakServer extends AsyncDisposable {
 /** Milliseconds. The first start builds the server, which takes longest. */
 const START_LIMIT = 300_000;
 
-/** Starts a server. It needs Java 17. It is stopped with this process too, however that ends. */
-export async function keycloakServer(): Promise<KeycloakServer> {
+/**
+ * Starts a server. It needs Java 17. It is stopped with this process too, however that ends.
+ *
+ * @param cibaChannel - The URL of the user's authentication device, where Keycloak asks for consent (CIBA).
+ */
+export async function keycloakServer(cibaChannel: string): Promise<KeycloakServer> {
   const program = await keycloakProgram();
   const port = await freePort();
   const admin = { username: "admin", password: randomBytes(16).toString("hex") };
-  const options = ["start-dev", "--http-host=127.0.0.1", `--http-port=${port}`, "--db=dev-mem"];
+  const ciba = `--spi-ciba-auth-channel--ciba-http-auth-channel--http-authentication-channel-uri=${cibaChannel}`;
+  const options = ["start-dev", "--http-host=127.0.0.1", `--http-port=${port}`, "--db=dev-mem", ciba];
   const child = spawn("nice", ["sh", program, ...options], {
     detached: true, // a process group of its own, which contains the JVM and is stopped as a whole
     stdio: ["ignore", "pipe", "pipe"],
