@@ -18,12 +18,14 @@ import { registrationScenarios } from "./keycloak/registration-scenarios.js";
 import { renewalScenarios } from "./keycloak/renewal-scenarios.js";
 import { type KeycloakServer, keycloakServer } from "./keycloak/server.js";
 import { thiefScenarios } from "./keycloak/thief-scenarios.js";
+import { type KeycloakTls, keycloakTls } from "./keycloak/tls.js";
 import type { Scenario } from "./scenario.js";
 
 /** What the scenarios share. */
 export interface Setting {
   readonly scenario: Scenario;
   readonly server: KeycloakServer;
+  readonly tls: KeycloakTls;
   /** The client's key on the token. */
   readonly signer: Signer;
   readonly prover: DPoPProver;
@@ -49,8 +51,9 @@ export async function keycloak(scenario: Scenario): Promise<void> {
   const { module, token, key, pin } = hsm;
   await using signer = new Pkcs11Signer({ module, token, key: key.label, pin });
   await using device = await authDevice();
-  await using server = await keycloakServer(device.url);
+  using tls = keycloakTls();
+  await using server = await keycloakServer(device.url, tls.options);
   const prover = await DPoPProver.create(signer);
   const realm = await mainRealm(server, signer, prover);
-  for (const suite of SUITES) await suite({ scenario, server, signer, prover, realm });
+  for (const suite of SUITES) await suite({ scenario, server, tls, signer, prover, realm });
 }

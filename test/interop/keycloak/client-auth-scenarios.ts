@@ -1,11 +1,12 @@
 /** Every way in which a client authenticates at Keycloak. */
 import { type ClientAuth, OAuthClient } from "hardproof";
+import { fetchWith } from "../../servers/mutual-tls.js";
 import type { Setting } from "../keycloak.js";
 import { check } from "../scenario.js";
-import { refusalOf, SECRET } from "./main-realm.js";
+import { REALM, refusalOf, SECRET } from "./main-realm.js";
 
 /** Runs the scenarios. */
-export async function clientAuthScenarios({ scenario, realm, prover }: Setting): Promise<void> {
+export async function clientAuthScenarios({ scenario, server, tls, realm, prover }: Setting): Promise<void> {
   const { issuer, client, agent, seenToken, userToken } = realm;
   const withSecret = { clientId: "secret-agent", clientSecret: SECRET, dpopProver: prover };
 
@@ -19,6 +20,17 @@ export async function clientAuthScenarios({ scenario, realm, prover }: Setting):
       const by = await discover(issuer, clientAuth, sent);
       return `${seenToken(await by.clientCredentials(withSecret))}; ${sent.join(", ")}`;
     });
+
+  await scenario("client credentials by tls_client_auth", async () => {
+    const { cert: certificate } = tls.agent;
+    const trusted = { clientAuth: "tls_client_auth", certificate, fetch: fetchWith(tls.agent, tls.server) } as const;
+    const by = await OAuthClient.discover(`${server.secureOrigin}/realms/${REALM}`, {
+      requireBinding: true,
+      ...trusted,
+    });
+    const tlsAgent = { clientId: "tls-agent", dpopProver: prover };
+    return seenToken(await by.clientCredentials(tlsAgent));
+  });
 
   await scenario("a wrong secret is refused", async () => {
     const by = await OAuthClient.discover(issuer);

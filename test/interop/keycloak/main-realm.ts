@@ -52,6 +52,10 @@ export async function mainRealm(server: KeycloakServer, signer: Signer, prover: 
     await registration("agent", signer),
     await registration("pkce-agent", signer, { "pkce.code.challenge.method": "S256" }),
     { ...withoutKey, secret: SECRET },
+    {
+      ...(await registration("tls-agent", signer, { "x509.subjectdn": "CN=agent" })),
+      clientAuthenticatorType: "client-x509",
+    },
     { ...withoutKey, clientId: "public-agent", publicClient: true, serviceAccountsEnabled: false },
   ];
   const issuer = await createRealm(server, { name: REALM, clients });
@@ -80,12 +84,12 @@ export async function mainRealm(server: KeycloakServer, signer: Signer, prover: 
   };
 }
 
-/** Returns the message of the error that the work must end with. */
+/** Returns the message of the error that the work must end with, without the URL that it begins with. */
 export async function refusalOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => {
       throw new Error("It succeeded.");
     },
-    (error: Error) => error.message,
+    (error: Error) => error.message.replace(/^http\S+ responded with /, ""),
   );
 }

@@ -1,5 +1,5 @@
 /** Tokens that end while they are used, and many calls at once. */
-import { dpopFetch, OAuthClient, tokenSource } from "hardproof";
+import { DPoPProver, dpopFetch, OAuthClient, tokenSource } from "hardproof";
 import type { Setting } from "../keycloak.js";
 import { check } from "../scenario.js";
 import { REALM } from "./main-realm.js";
@@ -50,6 +50,15 @@ export async function renewalScenarios({ scenario, server, signer, prover, realm
     const seen = responses.map(({ status }) => status).join();
     check(/^(200,?)+$/.test(seen) && statuses.join() === "200", `userinfo ${seen}; token requests ${statuses}`);
     return `10 calls, ${statuses.length} refresh`;
+  });
+
+  await scenario("a source that gets a token of another key uses only its refresh token", async () => {
+    const { client, statuses } = await counting();
+    const token = await userToken({ clientId: "agent", dpopProver: await DPoPProver.generate() });
+    const source = tokenSource({ client, prover, grantType: "refresh_token", clientId: "agent", token });
+    const response = await dpopFetch({ prover, token: source })(userinfo);
+    check(response.ok && statuses.join() === "200", `userinfo ${response.status}, token requests ${statuses}`);
+    return `userinfo ${response.status}, ${statuses.length} refresh`;
   });
 
   await scenario(`${CALLS} calls at once share one token, and each has a proof of its own`, async () => {
