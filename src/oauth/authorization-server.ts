@@ -3,6 +3,7 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { type Clock, ClockRetry, createClock } from "../dpop/clock.js";
 import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
@@ -25,8 +26,8 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
-import { withProofHint } from "./proof-hint.js";
-import { formRejection, mayRejectProof } from "./proof-rejection.js";
+import { withClockHint } from "./proof-hint.js";
+import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, type ServerMetadata, supportedName } from "./server-metadata.js";
@@ -39,6 +40,10 @@ export interface EndpointRequest {
   client: ClientCredentials;
   /** Makes the proof of each attempt. Without it, no proof is sent. */
   prover?: DPoPProver | undefined;
+  /** The clock of JWTs in the form. Default: the prover's, otherwise the server's own. */
+  clock?: Clock | undefined;
+  /** The errors by which the server rejects a JWT that `form` signs. Those of client authentication are added. */
+  assertionErrors?: readonly string[] | undefined;
   /** Creates the form from the client's authentication. Called for each attempt, since assertions can't be reused. */
   form: (clientFields: ClientFields, context: FormContext) => URLSearchParams | Promise<URLSearchParams>;
   /** Aborts the request. */
@@ -64,6 +69,13 @@ export interface SuccessResponse extends HttpResponse {
   readonly sentAt: number;
 }
 
+/** The signed parts of a request, which have a time. */
+interface TimedJwts {
+  readonly hasProof: boolean;
+  /** The errors by which the server rejects a JWT in the form. */
+  readonly assertionErrors: readonly string[];
+}
+
 interface Attempt {
   readonly result: HttpResponse;
   readonly sentAt: number;
@@ -86,6 +98,7 @@ export class AuthorizationServer {
   readonly #options: ServerOptions;
   readonly #timeout: number;
   readonly #nonces: NonceCache;
+  readonly #clock = createClock();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
@@ -102,7 +115,8 @@ export class AuthorizationServer {
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
+   * Posts one form. Retries once after a nonce challenge, and once after a proof or an assertion that was rejected due to
+   * the clock.
    *
    * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
@@ -114,21 +128,23 @@ export class AuthorizationServer {
     assertProfiledClient(this.profile, request.client);
     const auth = chooseAuth(clientAuth, request.client, this.metadata);
     if (request.prover) this.assertSupported(request.prover);
+    const timed = timedJwts(request, auth);
     const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
       const key = typeof auth === "object" && "signer" in auth ? auth.signer : undefined;
       await assertProfiledSigner(this.profile, key, "client assertions (clientAuth)", signal);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
+      const retry = proofs ?? new ClockRetry(this.clockOf(request), url);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth))) return attempt;
+        if (!retry.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, timed))) return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
       isClientRefused(error, status) ? defaultAuthRemedy(clientAuth, auth) : undefined;
     const body = parseObject(result.text);
     if (!result.response.ok || isErrorBody(body)) {
-      const error = errorResponse(url, result, redact, remedy);
-      throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
+      const clockOffset = this.clockOf(request).clockOffsetFor(url);
+      throw withClockHint(errorResponse(url, result, redact, remedy), { ...timed, clockOffset });
     }
     return { ...result, url, body, sentAt };
   }
@@ -140,6 +156,11 @@ export class AuthorizationServer {
   ): Promise<T> {
     const limit = { url: encodeUrl(this.endpoints.url(endpoint)), timeout: this.#timeout, signal };
     return withTimeLimit(limit, (deadline) => work(deadline.signal));
+  }
+
+  /** Returns the clock of a request: its own, that of its prover, or one that this server corrects. */
+  clockOf({ clock, prover }: Pick<EndpointRequest, "clock" | "prover">): Clock {
+    return clock ?? prover ?? this.#clock;
   }
 
   /**
@@ -189,9 +210,9 @@ export class AuthorizationServer {
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
-    const { client, prover, signal } = request;
+    const { client, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const context = { audience, now: () => correctedTime(prover, url), signal };
+    const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
     const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
     const form = await request.form(fields, context);
@@ -209,16 +230,25 @@ export class AuthorizationServer {
   }
 }
 
-/** Some servers refuse a client by the status alone. */
+/** Some servers refuse a client by the status alone, and Keycloak with another error. */
 function isClientRefused(error: string, status: number): boolean {
-  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
+  return error === "invalid_client" || (status === 401 && STATUS_REFUSALS.includes(error));
 }
 
-function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
+const STATUS_REFUSALS = ["token_request_failed", "unauthorized_client", "invalid_request"];
+
+/** Returns what a request contains that was signed for it, and would be signed again with another time. */
+function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: ClientAuth): TimedJwts {
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  const authErrors = hasAssertion ? CLIENT_ASSERTION_ERRORS : [];
+  return { hasProof: prover !== undefined, assertionErrors: [...authErrors, ...assertionErrors] };
+}
+
+function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
   const body = parseObject(text);
   const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
   if (!isRejected) return { nonce: false, clock: false };
-  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
-  const { nonce, clock } = formRejection({ headers: response.headers, body }, hasAssertion);
+  if (!hasProof) return { nonce: false, clock: assertionErrors.includes(errorCodeOf(body) ?? "") };
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
   return { nonce, clock };
 }

@@ -46,7 +46,10 @@ async function callbackCode(
   const { issuer, metadata, profile } = server;
   const responseMode = profiledResponseMode(profile, request.responseMode);
   const state = assertString(request.state, "state");
-  const context = { clientId, now: correctedTime(dpopProver, server.endpoints.url("token")) };
+  const context = {
+    clientId,
+    now: correctedTime(server.clockOf({ prover: dpopProver }), server.endpoints.url("token")),
+  };
   const verify = (jwt: string) => jwts.verify("authorizationResponse", jwt, context);
   const parameters = await responseParameters(callbackParameters(callback), responseMode, verify);
   const issuerRequired = metadata?.authorization_response_iss_parameter_supported === true;

@@ -170,7 +170,7 @@ function requestObjectSigner(
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
   assertSigner(assertObject(requestObject, "requestObject").signer, "requestObject.signer");
-  const now = () => correctedTime(dpopProver, server.endpoints.url("token"));
+  const now = () => correctedTime(server.clockOf({ prover: dpopProver }), server.endpoints.url("token"));
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
 }
 

@@ -94,6 +94,7 @@ export async function backchannelAuthentication(
   const response = await server.post({
     endpoint: "backchannelAuthentication",
     client: request,
+    clock: request.dpopProver,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });

@@ -99,6 +99,7 @@ export async function deviceAuthorization(
   const response = await server.post({
     endpoint: "deviceAuthorization",
     client: request,
+    clock: request.dpopProver,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });

@@ -71,13 +71,15 @@ async function requestToken(
       await appendAssertion?.(form, context);
       return form;
     },
+    assertionErrors: appendAssertion && ["invalid_grant"], // RFC 7521 §4.1.1
     signal,
     onStatus,
   });
+  const clock = server.clockOf({ prover });
   const binding = expectedBinding(request, { certificateThumbprint: server.certificateThumbprint, requireBinding });
-  const clockOffset = correctedTime(prover, response.url) - Math.floor(Date.now() / 1000);
-  const token = parseTokenResponse(response, binding, clockOffset);
-  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
+  const token = parseTokenResponse(response, binding, clock.clockOffsetFor(response.url));
+  const now = correctedTime(clock, response.url);
+  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response, now }) : token;
 }
 
 /** Describes a token request for the tracing channel. */
@@ -99,10 +101,10 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 async function withIdToken(
   token: Token,
   jwts: ServerJwts,
-  { clientId, dpopProver }: AnyTokenRequest,
-  { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
+  { clientId }: AnyTokenRequest,
+  idToken: ExpectedIdToken & { response: Response; now: number },
 ): Promise<Token> {
   const { raw, accessToken } = token;
-  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
+  const context = { ...idToken, clientId, accessToken };
   return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
 }

@@ -2,14 +2,18 @@
 import { request } from "node:http";
 import { type LoopbackServer, loopbackServer } from "../../servers/loopback-server.js";
 
+/** Which responses have a `Date`. */
+export type SendDate = "always" | "never" | "on errors";
+
 /** Starts a proxy. Keycloak names it as the issuer, since the `Host` header isn't changed. */
-export async function proxy(target: string, { sendDate }: { sendDate: boolean }): Promise<LoopbackServer> {
+export async function proxy(target: string, sendDate: SendDate): Promise<LoopbackServer> {
   const server = await loopbackServer();
   server.http.on("request", (incoming, outgoing) => {
     const { method, headers, url = "/" } = incoming;
     const upstream = request(new URL(url, target), { method, headers }, (response) => {
-      outgoing.sendDate = sendDate;
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
+      const { statusCode = 502 } = response;
+      outgoing.sendDate = sendDate === "always" || (sendDate === "on errors" && statusCode >= 400);
+      outgoing.writeHead(statusCode, response.headers);
       response.pipe(outgoing);
     });
     upstream.on("error", (error) => outgoing.destroy(error));

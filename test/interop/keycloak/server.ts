@@ -9,6 +9,8 @@ import { keycloakProgram } from "./distribution.js";
 /** A running server. */
 export interface KeycloakServer extends AsyncDisposable {
   readonly origin: string;
+  /** The same server by TLS, which requests the client's certificate. */
+  readonly secureOrigin: string;
   /** Credentials for the `master` realm. */
   readonly admin: { readonly username: string; readonly password: string };
 }
@@ -16,12 +18,19 @@ export interface KeycloakServer extends AsyncDisposable {
 /** Milliseconds. The first start builds the server, which takes longest. */
 const START_LIMIT = 300_000;
 
-/** Starts a server. It needs Java 17. It is stopped with this process too, however that ends. */
-export async function keycloakServer(): Promise<KeycloakServer> {
+/**
+ * Starts a server. It needs Java 17. It is stopped with this process too, however that ends.
+ *
+ * @param cibaChannel - The URL of the user's authentication device, where Keycloak asks for consent (CIBA).
+ * @param tls - Its options for certificates.
+ */
+export async function keycloakServer(cibaChannel: string, tls: readonly string[]): Promise<KeycloakServer> {
   const program = await keycloakProgram();
-  const port = await freePort();
+  const [port, securePort] = await Promise.all([freePort(), freePort()]);
   const admin = { username: "admin", password: randomBytes(16).toString("hex") };
-  const options = ["start-dev", "--http-host=127.0.0.1", `--http-port=${port}`, "--db=dev-mem"];
+  const ciba = `--spi-ciba-auth-channel--ciba-http-auth-channel--http-authentication-channel-uri=${cibaChannel}`;
+  const ports = ["--http-host=127.0.0.1", `--http-port=${port}`, `--https-port=${securePort}`];
+  const options = ["start-dev", ...ports, ...tls, "--db=dev-mem", ciba];
   const child = spawn("nice", ["sh", program, ...options], {
     detached: true, // a process group of its own, which contains the JVM and is stopped as a whole
     stdio: ["ignore", "pipe", "pipe"],
@@ -35,7 +44,8 @@ export async function keycloakServer(): Promise<KeycloakServer> {
   const stop = stopper(child);
   try {
     await started(child);
-    return { origin: `http://127.0.0.1:${port}`, admin, [Symbol.asyncDispose]: stop };
+    const [origin, secureOrigin] = [`http://127.0.0.1:${port}`, `https://127.0.0.1:${securePort}`];
+    return { origin, secureOrigin, admin, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;

@@ -73,6 +73,13 @@ describe("a client that the server refuses", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it("is told so too if Keycloak refuses it by another error", async () => {
+    server.respondWith(json(401, { error: "unauthorized_client", error_description: "Invalid client credentials" }));
+    expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toContain("option clientAuth");
+    server.respondWith(json(400, { error: "unauthorized_client" }));
+    expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toMatch(/unauthorized_client$/);
+  });
+
   it("is told so too if the refusal is only the status 401", async () => {
     server.respondWith((response) => response.writeHead(401).end());
     expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toContain("clientAuth");

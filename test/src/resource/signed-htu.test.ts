@@ -4,7 +4,6 @@ import { DPoPProver, dpopFetch, OAuthClient, type OAuthClientOptions, proofFetch
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
 import { authorizationServer } from "../../servers/authorization-server.js";
-import { proxyTo } from "../../servers/origin-proxy.js";
 import { resourceServer } from "../../servers/resource-server.js";
 import { reverseProxy } from "../../servers/reverse-proxy.js";
 import { granted, stubProofClient, tokenRequest } from "../../servers/stub-proof-client.js";
