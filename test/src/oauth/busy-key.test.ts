@@ -49,13 +49,13 @@ it("are refused at once as throttled, by the client's timeout, which is shorter 
   const { signer, signatures } = slowStore();
   const dpopProver = await DPoPProver.create(signer);
   await Promise.all(Array.from({ length: 10 }, () => signer.sign(Buffer.from("message"))));
-  const client = new OAuthClient({ baseUrl: server.origin, timeout: 1_000 });
-  const calls = Array.from({ length: 200 }, () => codeOf(client.clientCredentials({ clientId: "a", dpopProver })));
+  const client = new OAuthClient({ baseUrl: server.origin, timeout: 5_000 });
+  const calls = Array.from({ length: 400 }, () => codeOf(client.clientCredentials({ clientId: "a", dpopProver })));
   await Promise.race(calls.map((call) => call.then((code) => code === "throttled" || new Promise(() => undefined))));
   expect(signatures()).toBeLessThan(30);
   const codes = await Promise.all(calls);
   expect(count(codes, "throttled")).toBeGreaterThan(100);
-  expect(server.requests.length).toBeLessThan(100);
+  expect(server.requests.length).toBeLessThan(300);
 });
 
 describe("by the signer's own timeout, they are refused as throttled too", () => {
