@@ -126,7 +126,8 @@ async function boundaryScenario({ scenario, signer }: Setting, agent: Agent, clo
     `${nameOf(agent, clock)}: one retry, or the difference in the error of Keycloak's status 500`,
     async () => {
       const attempt = await attempts(agent, clock, () => DPoPProver.create(signer));
-      const seen = await attempt(({ client, agent }) => client.clientCredentials(agent)).catch((e: Error) => e.message);
+      const request = attempt(({ client, agent }) => client.clientCredentials(agent));
+      const seen = await request.catch((error) => messageOf(Promise.reject(error)));
       const isRetried = typeof seen !== "string" && seen.length === 2;
       check(
         isRetried || /status 500.*differs from that of the proof by 2[456] seconds/.test(String(seen)),
@@ -169,7 +170,7 @@ async function namedScenarios({ scenario, signer }: Setting, agent: Agent, clock
       subscribe("hardproof.rejection", listen);
       await messageOf(attempt(userinfo)).finally(() => unsubscribe("hardproof.rejection", listen));
       check(hints.length === 1 && /the clock of this machine/.test(String(hints[0])), `hints ${hints}`);
-      return String(hints[0]);
+      return String(hints[0]).replace(ADVICE, "");
     },
   );
 }
@@ -213,12 +214,15 @@ async function userInfo({ client, agent, token }: Skewed): Promise<void> {
   check(response.ok, `userinfo responded with ${response.status}, ${challenge}`);
 }
 
+/** Returns the message of an error, without its URL and its last sentences, which are always the same. */
 function messageOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => "it succeeded",
-    (error: Error) => error.message,
+    ({ message }: Error) => message.replace(/^http\S+ responded with /, "").replace(ADVICE, ""),
   );
 }
+
+const ADVICE = / Check the clock .*/;
 
 function nameOf({ clientId }: Agent, { seconds }: Clock): string {
   return `${clientId}, a clock ${Math.abs(seconds)} s ${seconds > 0 ? "fast" : "slow"}`;
