@@ -8,18 +8,21 @@ export interface Deadline {
    * Aborts when the time is up or the caller aborts. Created on first access, because most signatures don't need it.
    */
   readonly signal: AbortSignal;
-  /** Milliseconds until the time is up. `Infinity` without a time limit. */
+  /** Milliseconds until the time is up, or that of the work around this one. `Infinity` without a time limit. */
   readonly timeLeft: number;
 }
 
 interface Limit {
   /** Milliseconds. `Infinity` for no time limit. */
   timeout: number;
-  /** The caller's signal. */
+  /** The caller's signal. That of another deadline also limits `timeLeft`. */
   signal?: AbortSignal | undefined;
   /** Creates the error that the caller gets. `cause` is the signal's reason. */
   toError: (reason: "timeout" | "aborted", cause?: unknown) => unknown;
 }
+
+/** The deadlines that the signals belong to: work within other work has no more time than that. */
+const deadlines = new WeakMap<AbortSignal, Deadline>();
 
 /** Milliseconds: the longest delay of `setTimeout`. A longer one fires immediately. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -35,7 +38,7 @@ export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | 
   const { signal, toError } = limit;
   assertSignal(signal);
   if (signal?.aborted) throw toError("aborted", signal.reason);
-  const deadline = new LazyDeadline(limit.timeout);
+  const deadline = new LazyDeadline(Math.min(limit.timeout, timeLeftOf(signal)));
   const result = work(deadline);
   return result instanceof Promise ? race(result, limit, deadline) : result;
 }
@@ -52,6 +55,10 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   assertSignal(signal);
   if (signal.aborted) return Promise.reject(signal.reason);
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
+}
+
+function timeLeftOf(signal: AbortSignal | undefined): number {
+  return (signal && deadlines.get(signal)?.timeLeft) ?? Number.POSITIVE_INFINITY;
 }
 
 /** Checks an option of the caller. A listener that can't be added or removed would otherwise throw in a timer. */
@@ -85,9 +92,15 @@ export class LazyDeadline implements Deadline {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#reason) this.#controller.abort(this.#reason);
+    this.#controller ??= this.#newController();
     return this.#controller.signal;
+  }
+
+  #newController(): AbortController {
+    const controller = new AbortController();
+    if (this.#reason) controller.abort(this.#reason);
+    deadlines.set(controller.signal, this);
+    return controller;
   }
 
   get aborted(): boolean {

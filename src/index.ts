@@ -13,6 +13,7 @@
  * ```
  */
 
+export type { NonceStore } from "./dpop/nonce-cache.js";
 export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop/prover.js";
 export { type ExpectedProof, type ProofVerification, verifyProof } from "./dpop/verify-proof.js";
 export {

@@ -8,6 +8,7 @@ import { authorizationServer, confidential } from "./servers/authorization-serve
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
+import { sharkAuth } from "./servers/shark-auth.js";
 import { socketServer } from "./servers/socket-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
@@ -35,6 +36,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
   const { issuer, audience } = as;
   const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
   const mcp = await mcpServer({ issuer });
+  const shark = await sharkAuth({ agent: as.client, behindTls: false });
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
@@ -44,6 +46,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
     withRunningNames: (code) =>
       code
         .replaceAll("https://auth.example.com", as.issuer)
+        .replaceAll("https://shark.example.com", shark.origin)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll("wss://api.example.com/socket", sockets.url)
@@ -64,7 +67,9 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
-      await Promise.all([rs, mcp, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
+      await Promise.all(
+        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()),
+      );
     },
   };
 }

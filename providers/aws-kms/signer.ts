@@ -1,4 +1,5 @@
 /** A signer whose key is in AWS KMS. */
+import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { KeySource } from "../../src/keystore/key-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
@@ -48,7 +49,7 @@ export class KmsSigner extends KeySigner {
  */
 export function keySource(keyId: string, options: KmsSignerOptions, retryNotFoundUntil?: number): KeySource {
   const name = parseKeyName(keyId);
-  const { algorithm } = options;
+  const { algorithm } = assertObject(options, "The options of a signer");
   const openOptions = { ...toClientOptions(options, name.region), retryNotFoundUntil, algorithm };
   return {
     provider: "awskms",

@@ -1,4 +1,5 @@
 /** A signer whose key is in Google Cloud KMS (https://cloud.google.com/kms/docs/create-validate-signatures). */
+import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout } from "../../src/keystore/store-call.js";
@@ -44,7 +45,7 @@ export class GcpKmsSigner extends KeySigner {
    */
   constructor(name: string, options: GcpKmsSignerOptions = {}) {
     checkResourceName(name, ["key", "key version"]);
-    const uri = formatGcpKmsUri(name, options);
+    const uri = formatGcpKmsUri(name, assertObject(options, "The options of a signer"));
     const clientOptions = toClientOptions(uri, options);
     super({ provider: SCHEME, uri, open: (openOptions) => openKey(name, clientOptions, openOptions) }, options);
   }

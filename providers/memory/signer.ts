@@ -1,5 +1,6 @@
 /** A signer whose key is in this process's memory: for tests, and for keys that live only as long as the process. */
 import { SignerError } from "../../src/errors.js";
+import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import {
   generateSoftwareKey,
@@ -45,7 +46,7 @@ export class MemorySigner extends KeySigner {
    */
   static generate(options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(
-      withUri(() => generateSoftwareKey(options.algorithm)),
+      withUri(() => generateSoftwareKey(checked(options).algorithm)),
       options,
     );
   }
@@ -60,7 +61,7 @@ export class MemorySigner extends KeySigner {
    */
   static fromPem(pem: string, options: MemoryKeyOptions & { passphrase?: string | undefined } = {}): MemorySigner {
     return new MemorySigner(
-      withUri(() => softwareKeyFromPem(pem, options)),
+      withUri(() => softwareKeyFromPem(pem, checked(options))),
       options,
     );
   }
@@ -74,7 +75,7 @@ export class MemorySigner extends KeySigner {
    */
   static fromJwk(jwk: PrivateJwk, options: MemoryKeyOptions = {}): MemorySigner {
     return new MemorySigner(
-      withUri(() => softwareKeyFromJwk(jwk, options.algorithm)),
+      withUri(() => softwareKeyFromJwk(jwk, checked(options).algorithm)),
       options,
     );
   }
@@ -91,6 +92,11 @@ export class MemorySigner extends KeySigner {
     const message = `${URI} This key is not extractable. Create it with { extractable: true }.`;
     throw new SignerError("access-denied", message, { uri: URI });
   }
+}
+
+/** @throws {SignerError} With code `misconfigured` if they aren't an object. */
+function checked<T extends MemoryKeyOptions>(options: T): T {
+  return assertObject(options, "The options of a signer");
 }
 
 /** Adds the URI to errors. It already ends in a colon. */

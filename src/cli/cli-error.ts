@@ -25,8 +25,19 @@ export function cliError(thrown: unknown, args: readonly string[], signal: Abort
   if (signal.aborted) return interrupted(signal.reason);
   const error = thrown instanceof CommanderError ? usageError(thrown, args) : thrown;
   if (!isHardproofError(error)) return unexpectedError(error);
-  const { code, message } = error;
+  const { code } = error;
+  const message = withOptionNames(error.message);
   return { message, exitCode: exitCodeFor(error), details: { code, message, ...extraMembers(error) } };
+}
+
+/** Advice about an option of the library → about the one of the command. */
+const ADVICE: readonly [RegExp, string][] = [
+  [/set the prover's option clockOffset/, "pass --clock-offset"],
+  [/set the option htu to a function that returns the server's/, "pass the server's with --htu"],
+];
+
+function withOptionNames(message: string): string {
+  return ADVICE.reduce((text, [pattern, advice]) => text.replace(pattern, advice), message);
 }
 
 function interrupted(reason: unknown): CliError {

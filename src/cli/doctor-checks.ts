@@ -47,7 +47,7 @@ function skewFinding(date: string | null, origin: string): Finding {
   }
   const found = `${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} ${origin}`;
   if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
-  const remedy = "Synchronise this machine's clock (NTP): servers reject proofs with a wrong time.";
+  const remedy = `Synchronise this machine's clock (NTP), or pass --clock-offset ${-skew} to the commands that make proofs: servers reject a wrong time.`;
   return { check, ok: false, found, remedy };
 }
 

@@ -1,13 +1,17 @@
 /** The authorization server of a token request: from the options, or from the resource that the token is for. */
-import { type DiscoverOptions, discoverResource, OAuthClient } from "../index.js";
+import { type DiscoverOptions, discoverResource, type NonceStore, OAuthClient, type Profile } from "../index.js";
 import type { Context } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
+import type { ProofOptions } from "./proof-options.js";
 
-/** The options that name the server. */
-export interface ServerOptions {
+/** The options that name the server, and those of the proofs that it gets. */
+export interface ServerOptions extends ProofOptions {
   issuer?: string;
   baseUrl?: string;
+  profile?: Profile;
   allowInsecure?: true;
+  /** The nonces of the server. */
+  nonces?: NonceStore;
 }
 
 /** A client of the server. */
@@ -39,15 +43,17 @@ export async function findServer(
   context: Context,
   target?: ResourceTarget,
 ): Promise<FoundServer> {
-  const { issuer, baseUrl, allowInsecure } = options;
+  const { issuer, baseUrl, profile, allowInsecure, htu, nonces } = options;
   const { signal } = context.io;
+  const clientOptions = { clientAuth, profile, allowInsecure, htu, nonces };
   if (issuer !== undefined && baseUrl !== undefined)
     throw new UsageError("Use either --issuer or --base-url, not both.");
-  if (issuer !== undefined)
-    return { client: await OAuthClient.discover(issuer, { clientAuth, allowInsecure, signal }) };
-  if (baseUrl !== undefined) return { client: new OAuthClient({ baseUrl, clientAuth, allowInsecure }) };
+  if (baseUrl !== undefined && profile !== undefined)
+    throw new UsageError("--profile needs the server's metadata: use --issuer instead of --base-url.");
+  if (issuer !== undefined) return { client: await OAuthClient.discover(issuer, { ...clientOptions, signal }) };
+  if (baseUrl !== undefined) return { client: new OAuthClient({ ...clientOptions, baseUrl }) };
   if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
-  const found = await askResource(target, { clientAuth, allowInsecure, signal });
+  const found = await askResource(target, { ...clientOptions, signal });
   context.output.note(`authorization server ${found.issuer}, named by ${found.resource}`);
   return found;
 }

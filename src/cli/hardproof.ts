@@ -7,10 +7,12 @@ import { csr } from "./commands/csr.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
 import { fetchCommand } from "./commands/fetch.js";
+import { introspect } from "./commands/introspect.js";
 import { keygen } from "./commands/keygen.js";
 import { keys } from "./commands/keys.js";
 import { proof } from "./commands/proof.js";
 import { register } from "./commands/register.js";
+import { revoke } from "./commands/revoke.js";
 import { show } from "./commands/show.js";
 import { token } from "./commands/token.js";
 import { verify } from "./commands/verify.js";
@@ -20,7 +22,22 @@ import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
 import { Output } from "./output.js";
 
-const COMMANDS = [keygen, keys, show, csr, proof, verify, register, token, fetchCommand, doctor, bench, demo];
+const COMMANDS = [
+  keygen,
+  keys,
+  show,
+  csr,
+  proof,
+  verify,
+  register,
+  token,
+  introspect,
+  revoke,
+  fetchCommand,
+  doctor,
+  bench,
+  demo,
+];
 
 const ENVIRONMENT_HELP = `
 Environment:
@@ -29,7 +46,11 @@ Environment:
   HARDPROOF_CLIENT_ID             OAuth client ID
   HARDPROOF_CLIENT_SECRET         OAuth client secret
   HARDPROOF_REFRESH_TOKEN         refresh token, for --grant refresh_token
+  HARDPROOF_SUBJECT_TOKEN         token to exchange, for --grant token_exchange
+  HARDPROOF_ACTOR_TOKEN           token of the party that acts, for --grant token_exchange
   HARDPROOF_INITIAL_ACCESS_TOKEN  token that allows a registration, for register
+  BROWSER                         program that opens the URL of a login, for --grant authorization_code
+  XDG_STATE_HOME                  where nonces are kept between runs (default: ~/.local/state)
   NO_COLOR, FORCE_COLOR           turn colour off, or on without a terminal
 `;
 

@@ -12,6 +12,7 @@ import { type KeyRequirement, requireNonExportable } from "../keystore/require-n
 import { encodeHeader, signCompact } from "../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../keystore/signer.js";
 import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
+import { DEFAULT_MAX_SKEW } from "./clock.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
 import { assertKnown, claimMembers, headerMembers, type ProofMembers } from "./proof-extras.js";
@@ -77,7 +78,6 @@ export interface ProverOptions extends SignOptions {
   clockOffset?: number | undefined;
 }
 
-const DEFAULT_MAX_SKEW = 600; // seconds
 const DEFAULT_MAX_AGE = 5; // seconds
 
 const VISIBLE = /^[\x21-\x7e]+$/;

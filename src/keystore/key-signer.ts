@@ -10,6 +10,7 @@ import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "../jose/public-key.js";
 import { checkForm, isSignature } from "../jose/signature.js";
+import { assertObject } from "./assert.js";
 import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 import { Message } from "./message.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
@@ -68,14 +69,15 @@ export class KeySigner implements Signer {
 
   /**
    * @param source - Opens the key.
-   * @throws {SignerError} With code `misconfigured` if `timeout` isn't valid.
+   * @throws {SignerError} With code `misconfigured` if an option isn't valid.
    */
   constructor(source: KeySource, options: KeySignerOptions = {}) {
     this.uri = source.uri;
     this.#source = source;
-    this.#algorithm = checkAlgorithm(source.uri, options.algorithm);
-    this.#verify = options.verify ?? "always";
-    this.#timeout = checkTimeout(source.uri, options.timeout);
+    const { algorithm, verify = "always", timeout } = assertObject(options, "The options of a signer");
+    this.#algorithm = checkAlgorithm(source.uri, algorithm);
+    this.#verify = verify;
+    this.#timeout = checkTimeout(source.uri, timeout);
   }
 
   async publicJwk(options: SignOptions = {}): Promise<PublicJwk> {

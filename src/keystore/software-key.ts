@@ -90,7 +90,7 @@ export function softwareKeyFromPem(pem: string, { passphrase, algorithm }: PemOp
  * @throws {SignerError} With code `wrong-key` if it isn't a private JWK that can sign with the algorithm;
  *   `misconfigured` if it can sign with several.
  */
-export function softwareKeyFromJwk(jwk: PrivateJwk, algorithm = jwk.alg): SoftwareKey {
+export function softwareKeyFromJwk(jwk: PrivateJwk, algorithm = jwk?.alg): SoftwareKey {
   return softwareKey(parseJwk(jwk), algorithm);
 }
 

@@ -3,63 +3,36 @@
  * after a nonce challenge (§8) or a wrong clock. Error responses are thrown as errors.
  */
 
+import { type Clock, ClockRetry, createClock } from "../dpop/clock.js";
 import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
 import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
-import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import type { SignOptions } from "../keystore/signer.js";
-import { assertFetch, assertObject, assertString, assertTimeout, misconfigured } from "./assert.js";
+import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
 import {
-  assertClientAuth,
   authenticate,
   type ClientAuth,
   type ClientCredentials,
   type ClientFields,
   chooseAuth,
   defaultAuthRemedy,
-  usesCertificate,
 } from "./client-auth/client-auth.js";
 import { correctedTime } from "./corrected-time.js";
-import { type EndpointName, type EndpointOptions, Endpoints } from "./endpoints.js";
+import { type EndpointName, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
-import { assertProfiledProver, assertProfiledRequest, type Profile } from "./profile.js";
-import { withProofHint } from "./proof-hint.js";
-import { formRejection, mayRejectProof } from "./proof-rejection.js";
+import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
+import { withClockHint } from "./proof-hint.js";
+import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
-import { assertionAlgorithms, assertMetadata, supportedName } from "./server-metadata.js";
+import { assertionAlgorithms, type ServerMetadata, supportedName } from "./server-metadata.js";
+import { assertServerOptions, DEFAULT_TIMEOUT, presentsCertificate, type ServerOptions } from "./server-options.js";
 import type { TokenBinding } from "./token/token-request.js";
-
-/** Options of an {@link AuthorizationServer}. */
-export interface ServerOptions extends EndpointOptions, HtuOption {
-  /**
-   * The server's issuer identifier: the expected `iss` of a callback (RFC 9207), and the audience of assertions.
-   * Default: `metadata.issuer`.
-   */
-  issuer?: string | undefined;
-  /**
-   * How the client authenticates. Default: with a client secret `client_secret_basic` if the server's metadata lists it or
-   * has no list, otherwise `client_secret_post`, also without metadata; without a secret `none`.
-   */
-  clientAuth?: ClientAuth | undefined;
-  /** Milliseconds. The time limit of one call, including its signatures and retries. Default: 10,000. */
-  timeout?: number | undefined;
-  /** A custom `fetch`, for example for a proxy, mutual TLS or tests. Default: the global `fetch`. */
-  fetch?: typeof fetch | undefined;
-  /**
-   * The client's certificate, in PEM or DER, that `fetch` presents. Of several certificates in PEM, the first. A token
-   * that is bound to another certificate is rejected (RFC 8705 §3.1), and requests are sent to the server's
-   * `mtls_endpoint_aliases` (§5).
-   */
-  certificate?: string | Uint8Array | undefined;
-  /** A security profile: sets the options that it implies, and rejects those that it forbids. See docs/fapi2.md. */
-  profile?: Profile | undefined;
-}
 
 /** One form request. */
 export interface EndpointRequest {
@@ -67,6 +40,10 @@ export interface EndpointRequest {
   client: ClientCredentials;
   /** Makes the proof of each attempt. Without it, no proof is sent. */
   prover?: DPoPProver | undefined;
+  /** The clock of JWTs in the form. Default: the prover's, otherwise the server's own. */
+  clock?: Clock | undefined;
+  /** The errors by which the server rejects a JWT that `form` signs. Those of client authentication are added. */
+  assertionErrors?: readonly string[] | undefined;
   /** Creates the form from the client's authentication. Called for each attempt, since assertions can't be reused. */
   form: (clientFields: ClientFields, context: FormContext) => URLSearchParams | Promise<URLSearchParams>;
   /** Aborts the request. */
@@ -92,14 +69,19 @@ export interface SuccessResponse extends HttpResponse {
   readonly sentAt: number;
 }
 
+/** The signed parts of a request, which have a time. */
+interface TimedJwts {
+  readonly hasProof: boolean;
+  /** The errors by which the server rejects a JWT in the form. */
+  readonly assertionErrors: readonly string[];
+}
+
 interface Attempt {
   readonly result: HttpResponse;
   readonly sentAt: number;
   readonly redact: Redact;
 }
 
-/** Milliseconds. */
-export const DEFAULT_TIMEOUT = 10_000;
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
 /** Posts forms to the endpoints of one authorization server. Caches its nonces. */
@@ -107,31 +89,34 @@ export class AuthorizationServer {
   readonly endpoints: Endpoints;
   /** The server's issuer identifier, if it is known. */
   readonly issuer: string | undefined;
+  /** The server's metadata, as far as the profile allows it. */
+  readonly metadata: ServerMetadata | undefined;
+  /** The security profile that requests must conform to. */
+  readonly profile: Profile | undefined;
   /** The thumbprint of the client's certificate (`x5t#S256`, RFC 8705 §3.1), if it is known. */
   readonly certificateThumbprint: string | undefined;
   readonly #options: ServerOptions;
   readonly #timeout: number;
-  readonly #nonces = new NonceCache();
+  readonly #nonces: NonceCache;
+  readonly #clock = createClock();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
-    const { clientAuth, metadata, certificate } = assertObject(options, "The options of the client");
-    if (metadata !== undefined) assertMetadata(assertObject(metadata, "metadata"));
-    if (clientAuth !== undefined) assertClientAuth(clientAuth);
-    assertFetch(options.fetch);
-    if (!isHtuOption(options)) throw misconfigured(HTU_NOT_A_FUNCTION);
+    assertServerOptions(options);
+    const { issuer, metadata, profile, certificate, timeout = DEFAULT_TIMEOUT } = options;
     this.certificateThumbprint = certificate === undefined ? undefined : certificateThumbprint(certificate);
-    const needsFetch = usesCertificate(clientAuth) ? clientAuth : certificate === undefined ? undefined : "certificate";
-    if (needsFetch !== undefined && !options.fetch)
-      throw misconfigured(`${needsFetch} needs the option fetch: one that presents the client's certificate.`);
-    this.endpoints = new Endpoints(options, { mutualTls: needsFetch !== undefined });
-    this.issuer = options.issuer ?? metadata?.issuer;
+    this.endpoints = new Endpoints(options, { mutualTls: presentsCertificate(options) !== undefined });
+    this.issuer = issuer ?? metadata?.issuer;
+    this.metadata = metadata;
+    this.profile = profile;
     this.#options = options;
-    this.#timeout = assertTimeout(options.timeout ?? DEFAULT_TIMEOUT);
+    this.#nonces = new NonceCache("authorization-server", options);
+    this.#timeout = timeout;
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof that was rejected due to the clock.
+   * Posts one form. Retries once after a nonce challenge, and once after a proof or an assertion that was rejected due to
+   * the clock.
    *
    * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
@@ -139,27 +124,43 @@ export class AuthorizationServer {
   async post(request: EndpointRequest): Promise<SuccessResponse> {
     const url = encodeUrl(this.endpoints.url(request.endpoint));
     assertString(request.client.clientId, "clientId");
-    const { metadata, profile, clientAuth } = this.#options;
+    const { clientAuth } = this.#options;
+    assertProfiledClient(this.profile, request.client);
+    const auth = chooseAuth(clientAuth, request.client, this.metadata);
     if (request.prover) this.assertSupported(request.prover);
-    const limit = { url, timeout: this.#timeout, signal: request.signal };
-    const { result, redact, sentAt, auth } = await withTimeLimit(limit, async ({ signal }) => {
-      await assertProfiledRequest(profile, clientAuth, { ...request, signal });
-      const auth = chooseAuth(clientAuth, request.client, metadata);
+    const timed = timedJwts(request, auth);
+    const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
+      const key = typeof auth === "object" && "signer" in auth ? auth.signer : undefined;
+      await assertProfiledSigner(this.profile, key, "client assertions (clientAuth)", signal);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
+      const retry = proofs ?? new ClockRetry(this.clockOf(request), url);
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!proofs?.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, auth)))
-          return { ...attempt, auth };
+        if (!retry.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, timed))) return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
       isClientRefused(error, status) ? defaultAuthRemedy(clientAuth, auth) : undefined;
     const body = parseObject(result.text);
     if (!result.response.ok || isErrorBody(body)) {
-      const error = errorResponse(url, result, redact, remedy);
-      throw request.prover ? withProofHint(error, request.prover.clockOffsetFor(url)) : error;
+      const clockOffset = this.clockOf(request).clockOffsetFor(url);
+      throw withClockHint(errorResponse(url, result, redact, remedy), { ...timed, clockOffset });
     }
     return { ...result, url, body, sentAt };
+  }
+
+  /** Runs requests within the client's time limit for one call. Its errors name the endpoint. */
+  withTimeLimit<T>(
+    { endpoint, signal }: Pick<EndpointRequest, "endpoint" | "signal">,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const limit = { url: encodeUrl(this.endpoints.url(endpoint)), timeout: this.#timeout, signal };
+    return withTimeLimit(limit, (deadline) => work(deadline.signal));
+  }
+
+  /** Returns the clock of a request: its own, that of its prover, or one that this server corrects. */
+  clockOf({ clock, prover }: Pick<EndpointRequest, "clock" | "prover">): Clock {
+    return clock ?? prover ?? this.#clock;
   }
 
   /**
@@ -182,8 +183,8 @@ export class AuthorizationServer {
    * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm.
    */
   assertSupported(prover: DPoPProver): void {
-    assertProfiledProver(this.#options.profile, prover);
-    supportedName(prover.alg, this.#options.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
+    assertProfiledProver(this.profile, prover);
+    supportedName(prover.alg, this.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
   }
 
   /**
@@ -209,14 +210,13 @@ export class AuthorizationServer {
   }
 
   async #attempt(url: URL, auth: ClientAuth, request: EndpointRequest, proofs?: ProofRetry): Promise<Attempt> {
-    const { client, prover, signal } = request;
+    const { client, signal } = request;
     const audience = this.issuer ?? this.endpoints.url("token").href;
-    const context = { audience, now: () => correctedTime(prover, url), signal };
-    const { metadata } = this.#options;
-    const algorithms = assertionAlgorithms(metadata, request.endpoint);
+    const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
+    const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
     const form = await request.form(fields, context);
-    const supportedAlgorithms = metadata?.dpop_signing_alg_values_supported;
+    const supportedAlgorithms = this.metadata?.dpop_signing_alg_values_supported;
     const proof = await proofs?.next({ htm: "POST", htu: url, supportedAlgorithms, signal });
     signal?.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     const secretHeaders = proof === undefined ? headers : { ...headers, dpop: proof };
@@ -230,16 +230,25 @@ export class AuthorizationServer {
   }
 }
 
-/** Some servers refuse a client by the status alone. */
+/** Some servers refuse a client by the status alone, and Keycloak with another error. */
 function isClientRefused(error: string, status: number): boolean {
-  return error === "invalid_client" || (error === "token_request_failed" && status === 401);
+  return error === "invalid_client" || (status === 401 && STATUS_REFUSALS.includes(error));
 }
 
-function rejectionOf({ response, text }: HttpResponse, auth: ClientAuth): ProofRejection {
+const STATUS_REFUSALS = ["token_request_failed", "unauthorized_client", "invalid_request"];
+
+/** Returns what a request contains that was signed for it, and would be signed again with another time. */
+function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: ClientAuth): TimedJwts {
+  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
+  const authErrors = hasAssertion ? CLIENT_ASSERTION_ERRORS : [];
+  return { hasProof: prover !== undefined, assertionErrors: [...authErrors, ...assertionErrors] };
+}
+
+function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
   const body = parseObject(text);
   const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
   if (!isRejected) return { nonce: false, clock: false };
-  const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
-  const { nonce, clock } = formRejection({ headers: response.headers, body }, hasAssertion);
+  if (!hasProof) return { nonce: false, clock: assertionErrors.includes(errorCodeOf(body) ?? "") };
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
   return { nonce, clock };
 }

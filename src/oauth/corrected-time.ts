@@ -1,11 +1,11 @@
-/** The time by the corrected clock of a prover. */
-import type { DPoPProver } from "../dpop/prover.js";
+/** The time by a corrected clock. */
+import type { Clock } from "../dpop/clock.js";
 
 /**
- * Returns the seconds since 1970, by the clock that the prover's proofs for a server have (RFC 9449 §11.1), or the system's.
+ * Returns the seconds since 1970, by the clock that is corrected for a server (RFC 9449 §11.1).
  *
  * @param url - Any URL of the server.
  */
-export function correctedTime(prover: DPoPProver | undefined, url: URL): number {
-  return Math.floor(Date.now() / 1000) + (prover?.clockOffsetFor(url) ?? 0);
+export function correctedTime(clock: Clock, url: URL): number {
+  return Math.floor(Date.now() / 1000) + clock.clockOffsetFor(url);
 }

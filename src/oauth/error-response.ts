@@ -34,6 +34,7 @@ export function errorText(error: string, errorDescription: string | null): strin
   return text.replace(/\p{Cc}+/gu, " ").slice(0, MAX_CHARACTERS);
 }
 
-function endSentence(text: string): string {
+/** Returns a text that ends with a full stop, unless it already ends a sentence. */
+export function endSentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

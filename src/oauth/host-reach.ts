@@ -1,5 +1,5 @@
 /** How far a host is from this machine, as far as its name or address tells. Names aren't resolved. */
-import { BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
 
 /** From this machine to the internet. */
 const REACHES = ["loopback", "private", "public"] as const;
@@ -41,10 +41,9 @@ const PRIVATE: readonly [network: string, prefix: number][] = [
 export function hostReach(host: string): HostReach {
   const name = host.replace(/^\[|\]$|\.$/g, "").toLowerCase();
   if (name === "localhost" || name.endsWith(".localhost")) return "loopback";
-  const family = isIP(name);
-  if (family === 0) return "public";
+  const type = addressType(name);
+  if (type === undefined) return "public";
   const { loopback, local } = networks();
-  const type = family === 4 ? "ipv4" : "ipv6";
   if (loopback.check(name, type)) return "loopback";
   return local.check(name, type) ? "private" : "public";
 }
@@ -54,16 +53,22 @@ export function isCloser(host: HostReach, other: HostReach): boolean {
   return REACHES.indexOf(host) < REACHES.indexOf(other);
 }
 
+/** In a URL's `hostname`, an address has its canonical form. */
+function addressType(name: string): "ipv4" | "ipv6" | undefined {
+  if (name.includes(":")) return "ipv6";
+  return /^\d+\.\d+\.\d+\.\d+$/.test(name) ? "ipv4" : undefined;
+}
+
 let cached: { readonly loopback: BlockList; readonly local: BlockList } | undefined;
 
-/** Created at the first use, so that importing the package doesn't pay for them. */
+/** Created at the first use: loading `node:net` costs as much as loading a tenth of this package. */
 function networks() {
   cached ??= { loopback: blockList(LOOPBACK), local: blockList(PRIVATE) };
   return cached;
 }
 
 function blockList(entries: readonly [network: string, prefix: number][]): BlockList {
-  const list = new BlockList();
-  for (const [network, prefix] of entries) list.addSubnet(network, prefix, isIP(network) === 4 ? "ipv4" : "ipv6");
+  const list = new (process.getBuiltinModule("node:net").BlockList)();
+  for (const [network, prefix] of entries) list.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4");
   return list;
 }

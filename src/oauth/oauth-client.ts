@@ -1,11 +1,11 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key (RFC 9449 §5), or to its certificate (RFC 8705 §3). */
 
 import type { SignOptions } from "../keystore/signer.js";
-import { tokenChannel, traced } from "../tracing.js";
 import { assertObject, assertString, misconfigured } from "./assert.js";
-import { AuthorizationServer, DEFAULT_TIMEOUT, type ServerOptions } from "./authorization-server.js";
+import { AuthorizationServer } from "./authorization-server.js";
 import { discoverMetadata } from "./discovery.js";
 import type { AuthorizationCodeRequest } from "./grants/authorization-callback.js";
+import { authorizationCode } from "./grants/authorization-code.js";
 import {
   type AuthorizationUrlRequest,
   authorizationUrl,
@@ -16,7 +16,6 @@ import {
   type BackchannelAuthenticationRequest,
   backchannelAuthentication,
 } from "./grants/backchannel-authentication.js";
-import { callbackCode } from "./grants/callback-code.js";
 import type { AuthorizationCallback } from "./grants/callback-parameters.js";
 import {
   type DeviceAuthorization,
@@ -26,16 +25,8 @@ import {
 } from "./grants/device-authorization.js";
 import { type JwtBearerRequest, jwtBearer } from "./grants/jwt-bearer.js";
 import { type RefreshRequest, refresh } from "./grants/refresh.js";
-import { isSignedMode } from "./grants/response-mode.js";
 import { type TokenExchangeRequest, tokenExchange } from "./grants/token-exchange.js";
-import { withTimeLimit } from "./http.js";
-import {
-  assertProfiledSigner,
-  assertProfiledToken,
-  profiledAuthorization,
-  profiledResponseMode,
-  withProfile,
-} from "./profile.js";
+import { withProfile } from "./profile.js";
 import type { ClientRegistration, RegistrationAccess } from "./registration/client-registration.js";
 import {
   deleteRegistration,
@@ -48,17 +39,10 @@ import {
 import { hasOpenId } from "./server-jwt/expected-id-token.js";
 import { type ServerJwtOptions, ServerJwts } from "./server-jwt/server-jwts.js";
 import type { ServerMetadata } from "./server-metadata.js";
-import { expectedBinding } from "./token/binding.js";
-import { requestToken, type TokenDetails, tokenTrace } from "./token/request-token.js";
+import { DEFAULT_TIMEOUT, type ServerOptions } from "./server-options.js";
+import { type GetToken, getToken } from "./token/request-token.js";
 import type { Token } from "./token/token.js";
-import {
-  type AnyTokenRequest,
-  assertBinding,
-  assertTokenRequest,
-  type GrantRequest,
-  grantRequest,
-  type TokenRequest,
-} from "./token/token-request.js";
+import { type AnyTokenRequest, type GrantRequest, grantRequest, type TokenRequest } from "./token/token-request.js";
 import { type Introspection, introspect, revoke, type TokenStatusRequest } from "./token/token-status.js";
 
 /** Options of {@link OAuthClient}. */
@@ -122,7 +106,7 @@ export class OAuthClient {
 
   /** The server's metadata, from `discover` or the options. With a profile, it is restricted to what that allows. */
   get metadata(): ServerMetadata | undefined {
-    return this.#options.metadata;
+    return this.#server.metadata;
   }
 
   /** The thumbprint of the option `certificate` (`x5t#S256`, RFC 8705 §3.1). */
@@ -153,12 +137,7 @@ export class OAuthClient {
 
   /** Starts the authorization code grant (RFC 6749 §4.1): creates the URL to open in the user's browser. */
   async authorizationUrl(request: AuthorizationUrlRequest): Promise<PendingAuthorization> {
-    const { require_pushed_authorization_requests: isRequired } = this.metadata ?? {};
-    const { pushed = isRequired === true } = assertObject(request, "The request");
-    const profiled = await profiledAuthorization(this.#options.profile, { ...request, pushed }, this.metadata);
-    if (hasOpenId(profiled.scope)) this.#jwts.assertVerifiable("idToken");
-    if (isSignedMode(profiled.responseMode)) this.#jwts.assertVerifiable("authorizationResponse");
-    return authorizationUrl(this.#server, profiled, this.metadata);
+    return authorizationUrl(this.#server, this.#jwts, request);
   }
 
   /**
@@ -168,23 +147,7 @@ export class OAuthClient {
    * @param request - The members of the {@link PendingAuthorization}, and the client.
    */
   async authorizationCode(callback: AuthorizationCallback, request: AuthorizationCodeRequest): Promise<Token> {
-    const { nonce = null, maxAge } = assertObject(request, "The request");
-    const fields = {
-      redirect_uri: assertString(request.redirectUri, "redirectUri"),
-      code_verifier: assertString(request.codeVerifier, "codeVerifier"),
-    };
-    assertBinding(request);
-    return this.#withTimeLimit(request.signal, async (signal) => {
-      const { metadata } = this;
-      const responseMode = profiledResponseMode(this.#options.profile, request.responseMode);
-      const code = await callbackCode(
-        callback,
-        { ...request, responseMode },
-        { server: this.#server, jwts: this.#jwts, metadata },
-      );
-      const tokenRequest = grantRequest("authorization_code", { ...request, signal }, { code, ...fields });
-      return this.#getToken(tokenRequest, { idToken: { required: nonce !== null, nonce, maxAge } });
-    });
+    return authorizationCode(this.#server, this.#jwts, callback, request, this.#getToken);
   }
 
   /**
@@ -192,18 +155,14 @@ export class OAuthClient {
    * current one.
    */
   async refresh(request: RefreshRequest): Promise<Token> {
-    return refresh(request, (tokenRequest, details) => this.#getToken(tokenRequest, details));
+    return refresh(request, this.#getToken);
   }
 
   /**
    * Starts device authorization (RFC 8628): requests a code for the user. `token()` of the result waits for the token.
    */
   async deviceAuthorization(request: DeviceAuthorizationRequest): Promise<DeviceAuthorization> {
-    const { pkce = this.metadata?.code_challenge_methods_supported?.includes("S256") === true } = assertObject(
-      request,
-      "The request",
-    );
-    return deviceAuthorization(this.#server, { ...request, pkce }, this.#loginPoll(request));
+    return deviceAuthorization(this.#server, request, this.#loginPoll(request));
   }
 
   /** Runs device authorization in one call (RFC 8628): shows the code and waits for the token. */
@@ -230,11 +189,7 @@ export class OAuthClient {
 
   /** Requests a token with a JWT assertion (RFC 7523 §2.1), from the caller or signed for each request. */
   async jwtBearer(request: JwtBearerRequest): Promise<Token> {
-    const { request: tokenRequest, appendAssertion } = jwtBearer(request);
-    const { assertion, signal } = request;
-    if (typeof assertion === "object")
-      await assertProfiledSigner(this.#options.profile, assertion.signer, "assertions (assertion)", signal);
-    return this.#getToken(tokenRequest, { appendAssertion });
+    return jwtBearer(this.#server, request, this.#getToken);
   }
 
   /** Revokes a token (RFC 7009). Succeeds for a token that the server doesn't know. */
@@ -271,30 +226,12 @@ export class OAuthClient {
   }
 
   /** The token requests of a login whose scope was sent before. */
-  #loginPoll({ scope }: GrantRequest): (request: AnyTokenRequest) => Promise<Token> {
-    const idToken = { required: hasOpenId(scope) };
+  #loginPoll(request: GrantRequest): GetToken {
+    const idToken = { required: hasOpenId(assertObject(request, "The request").scope) };
     if (idToken.required) this.#jwts.assertVerifiable("idToken");
-    return (request) => this.#getToken(request, { idToken });
+    return (tokenRequest) => this.#getToken(tokenRequest, { idToken });
   }
 
-  async #getToken(request: AnyTokenRequest, details: Omit<TokenDetails, "binding"> = {}): Promise<Token> {
-    assertTokenRequest(request);
-    assertProfiledToken(this.#options.profile, request);
-    this.#server.assertUsable(request);
-    const trace = () => tokenTrace(this.#server, request);
-    const binding = expectedBinding(request, this);
-    return traced(tokenChannel, trace, async (message) => {
-      const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
-      return this.#withTimeLimit(request.signal, (signal) =>
-        requestToken(this.#server, this.#jwts, { ...request, signal }, { ...details, binding, onStatus }),
-      );
-    });
-  }
-
-  /** Limits the time of one call to the token endpoint, including the server's keys. */
-  #withTimeLimit<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { timeout = DEFAULT_TIMEOUT } = this.#options;
-    const url = this.#server.endpoints.url("token");
-    return withTimeLimit({ url, timeout, signal }, (deadline) => work(deadline.signal));
-  }
+  readonly #getToken: GetToken = (request, details) =>
+    getToken(this.#server, this.#jwts, request, { ...details, requireBinding: this.requireBinding });
 }

@@ -41,10 +41,6 @@ interface ProfiledAuthorization extends SignOptions {
   responseMode?: string | undefined;
 }
 
-interface ProfiledRequest extends SignOptions {
-  client: ClientCredentials;
-}
-
 const PROFILES: readonly Profile[] = ["fapi2", "fapi2-message-signing"];
 const AUTH_METHODS = ["private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
 /** FAPI 2.0 Security Profile §5.4.1. */
@@ -142,20 +138,13 @@ export function assertProfiledProver(profile: Profile | undefined, { alg }: DPoP
 }
 
 /**
- * Checks how a request is authenticated: without a secret, and by a key for one of the profile's algorithms.
+ * Checks that a request is authenticated without a secret.
  *
- * @throws {OAuthError} With code `misconfigured` if the profile forbids it.
- * @throws {SignerError} If a key can't be opened.
+ * @throws {OAuthError} With code `misconfigured` if it has one.
  */
-export async function assertProfiledRequest(
-  profile: Profile | undefined,
-  auth: ClientAuth | undefined,
-  { client, signal }: ProfiledRequest,
-): Promise<void> {
-  if (profile === undefined) return;
-  if (client.clientSecret != null) throw forbidden(profile, "doesn't allow a client secret. Remove clientSecret");
-  if (typeof auth === "object" && "signer" in auth)
-    await assertProfiledSigner(profile, auth.signer, "client assertions (clientAuth)", signal);
+export function assertProfiledClient(profile: Profile | undefined, { clientSecret }: ClientCredentials): void {
+  if (profile !== undefined && clientSecret != null)
+    throw forbidden(profile, "doesn't allow a client secret. Remove clientSecret");
 }
 
 /**

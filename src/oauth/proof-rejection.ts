@@ -17,21 +17,25 @@ export function mayRejectProof(status: number): boolean {
   return status === 400 || status === 401;
 }
 
+/** Errors for a client assertion (RFC 7523 §3.2). Keycloak says `invalid_request` where a request is pushed. */
+export const CLIENT_ASSERTION_ERRORS: readonly string[] = ["invalid_client", "invalid_request"];
 /** Errors of a proof whose time may be wrong. Keycloak says `invalid_request`. */
 const CLOCK_ERRORS = ["invalid_dpop_proof", "invalid_request"];
 
 /**
  * Reads the error of a response to a form, from its body or its challenges. The clock may be wrong if the error can be
- * that of an invalid proof, or if the client's assertion, which was signed at the same time, was rejected.
+ * that of an invalid proof, or of a JWT in the form that was signed at the same time.
  *
- * @param hasAssertion - Whether the form contained an assertion that was signed for it.
+ * @param assertionErrors - The errors by which a JWT that was signed for the form can be rejected.
  */
-export function formRejection({ headers, body }: RejectedForm, hasAssertion: boolean): ProofRejection {
+export function formRejection(
+  { headers, body }: RejectedForm,
+  assertionErrors: readonly string[] = [],
+): ProofRejection {
   const { nonce, clock, algorithms } = proofChallenge(headers);
-  const error = errorCodeOf(body);
-  const isAssertionRejected = hasAssertion && error === "invalid_client";
-  const mayBeClock = error !== undefined && CLOCK_ERRORS.includes(error);
-  return { nonce: nonce || error === "use_dpop_nonce", clock: clock || mayBeClock || isAssertionRejected, algorithms };
+  const error = errorCodeOf(body) ?? "";
+  const mayBeClock = [...CLOCK_ERRORS, ...assertionErrors].includes(error);
+  return { nonce: nonce || error === "use_dpop_nonce", clock: clock || mayBeClock, algorithms };
 }
 
 /** Returns the error code of a body: its `error`, or the `code` of an object there. */

@@ -2,7 +2,6 @@
 import type { DPoPProver } from "../dpop/prover.js";
 import { DPoPError, OAuthError } from "../errors.js";
 import { assertObject, assertString, misconfigured } from "../oauth/assert.js";
-import { DEFAULT_TIMEOUT } from "../oauth/authorization-server.js";
 import {
   type AssertionEndpoint,
   type AssertionEndpoints,
@@ -14,6 +13,7 @@ import { discoverMetadata } from "../oauth/discovery.js";
 import { displayUrl } from "../oauth/http.js";
 import type { MetadataTrust } from "../oauth/metadata-url.js";
 import type { ServerMetadata } from "../oauth/server-metadata.js";
+import { DEFAULT_TIMEOUT } from "../oauth/server-options.js";
 import { parseBaseUrl, type UrlTrust } from "../oauth/server-url.js";
 import { AssertedForm } from "./form-credentials.js";
 import { type OutgoingRequest, withBody } from "./outgoing-request.js";

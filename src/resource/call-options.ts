@@ -1,4 +1,5 @@
 /** The options that `dpopFetch` and `proofFetch` share. */
+import { isNonceOption, NONCES_NOT_A_STORE, type NonceOption } from "../dpop/nonce-cache.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import { HTU_NOT_A_FUNCTION, type HtuOption, isHtuOption } from "../dpop/signed-htu.js";
 import { DPoPError } from "../errors.js";
@@ -8,7 +9,7 @@ import type { CallContext } from "./protected-request.js";
 import { assertScheme, type SchemeOption } from "./token-credentials.js";
 
 /** How requests with proofs are sent. */
-export interface CallOptions extends AllowedOrigins, HtuOption, SchemeOption {
+export interface CallOptions extends AllowedOrigins, HtuOption, NonceOption, SchemeOption {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /**
@@ -36,6 +37,7 @@ export function callContext(options: CallOptions): CallContext {
   if (options.fetch !== undefined && typeof options.fetch !== "function")
     throw new DPoPError("misconfigured", "fetch must be a function.");
   assertHtu(options);
+  assertNonces(options);
   assertScheme(options);
   if (!(maxBufferedBody >= 0))
     throw new DPoPError("misconfigured", "maxBufferedBody must be a number of bytes, 0 or more.");
@@ -47,6 +49,11 @@ export function callContext(options: CallOptions): CallContext {
 /** @throws {DPoPError} With code `misconfigured` if the option `htu` isn't a function. */
 export function assertHtu(option: HtuOption): void {
   if (!isHtuOption(option)) throw new DPoPError("misconfigured", HTU_NOT_A_FUNCTION);
+}
+
+/** @throws {DPoPError} With code `misconfigured` if the option `nonces` isn't a store. */
+export function assertNonces(option: NonceOption): void {
+  if (!isNonceOption(option)) throw new DPoPError("misconfigured", NONCES_NOT_A_STORE);
 }
 
 /** @throws {DPoPError} With code `misconfigured` if the options aren't an object. */

@@ -1,5 +1,5 @@
 /** What a call sends besides its proofs, and how it reads the rejections of the server in its role. */
-import { NonceCache } from "../dpop/nonce-cache.js";
+import { NonceCache, type NonceOption, type ServerRole } from "../dpop/nonce-cache.js";
 import type { ProofRejection } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
@@ -57,6 +57,6 @@ export interface Credentials {
 }
 
 /** Creates the cache for the servers of one role. */
-export function serverCache({ alg }: DPoPProver): ServerCache {
-  return { nonces: new NonceCache(), algorithms: new ListedAlgorithms(alg) };
+export function serverCache(role: ServerRole, options: NonceOption & { prover: DPoPProver }): ServerCache {
+  return { nonces: new NonceCache(role, options), algorithms: new ListedAlgorithms(options.prover.alg) };
 }

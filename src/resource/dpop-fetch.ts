@@ -43,7 +43,7 @@ export function dpopFetch(options: DPoPFetchOptions): typeof fetch {
   const { prover } = context;
   const { replaceAuthorization = false } = options;
   const source = sourceOf(options.token);
-  const servers = serverCache(prover);
+  const servers = serverCache("resource-server", options);
   return async (input: string | URL | Request, init: RequestInit = {}) =>
     untilAborted(signalOf(input, init), async () => {
       const request = outgoingRequest(input, init);

@@ -8,7 +8,7 @@ import type { AssertionEndpoint } from "../oauth/client-auth/assertion-endpoints
 import type { AssertionKey } from "../oauth/client-auth/client-assertion.js";
 import { addAssertion } from "../oauth/client-auth/private-key-jwt.js";
 import { correctedTime } from "../oauth/corrected-time.js";
-import { formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
+import { CLIENT_ASSERTION_ERRORS, formRejection, mayRejectProof } from "../oauth/proof-rejection.js";
 import type { AttemptCredentials, Credentials, Rejection, ResponseHead } from "./credentials.js";
 
 /** The client that {@link AssertedForm} signs assertions for. */
@@ -42,7 +42,7 @@ export class FormCredentials implements Credentials {
   }
 
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
-    return readRejection(response, false);
+    return readRejection(response);
   }
 }
 
@@ -76,7 +76,7 @@ export class AssertedForm implements Credentials {
   }
 
   rejectionOf(response: ResponseHead): Promise<Rejection | undefined> {
-    return readRejection(response, true);
+    return readRejection(response, CLIENT_ASSERTION_ERRORS);
   }
 }
 
@@ -84,8 +84,11 @@ export class AssertedForm implements Credentials {
  * An authorization server responds with JSON (RFC 9449 §8). Some endpoints respond with a challenge, as a resource server
  * does.
  */
-async function readRejection(response: ResponseHead, isSignedForCall: boolean): Promise<Rejection | undefined> {
+async function readRejection(
+  response: ResponseHead,
+  assertionErrors?: readonly string[],
+): Promise<Rejection | undefined> {
   if (!mayRejectProof(response.status)) return undefined;
   const { headers } = response;
-  return { ...formRejection({ headers, body: await response.json() }, isSignedForCall), token: false };
+  return { ...formRejection({ headers, body: await response.json() }, assertionErrors), token: false };
 }

@@ -66,7 +66,8 @@ export function proofFetch(options: ProofFetchOptions): ProofFetch {
   const { prover, maxBufferedBody } = context;
   const { clientAssertion } = options;
   const client = clientAssertion === undefined ? undefined : new AssertionClient(clientAssertion, options);
-  const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
+  const resources = serverCache("resource-server", options);
+  const authorizationServers = serverCache("authorization-server", options);
 
   const newCall = async (request: OutgoingRequest, accessToken: string | undefined) => {
     context.assertAllowedOrigin(request.url);

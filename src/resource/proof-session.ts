@@ -4,6 +4,7 @@
  */
 import { encodeUrl } from "../dpop/encode-url.js";
 import { normalizeMethod } from "../dpop/http-method.js";
+import type { NonceOption } from "../dpop/nonce-cache.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { HtuOption } from "../dpop/signed-htu.js";
 import { DPoPError } from "../errors.js";
@@ -13,14 +14,14 @@ import type { Token } from "../oauth/token/token.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { type AllowedOrigins, originCheck } from "./allowed-origins.js";
 import { type AttemptContext, Attempts } from "./attempts.js";
-import { assertHtu, assertOptions, assertProver } from "./call-options.js";
+import { assertHtu, assertNonces, assertOptions, assertProver } from "./call-options.js";
 import { type Credentials, type ResponseHead, type ServerCache, serverCache } from "./credentials.js";
 import { FormCredentials } from "./form-credentials.js";
 import { type ResponseHeaders, relevantHeaders } from "./response-headers.js";
 import { assertScheme, sourceOf, TokenCredentials, type TokenUse } from "./token-credentials.js";
 
 /** Options of {@link proofSession}. */
-export interface ProofSessionOptions extends AllowedOrigins, HtuOption, TokenUse {
+export interface ProofSessionOptions extends AllowedOrigins, HtuOption, NonceOption, TokenUse {
   /** Makes the proof of each request. */
   prover: DPoPProver;
   /** Whether to correct the prover's clock by the `Date` header of a server that rejected its proof. Default: true. */
@@ -112,10 +113,12 @@ export function proofSession(options: ProofSessionOptions): ProofSession {
   const { prover, htu, adjustClock = true } = options;
   assertProver(prover);
   assertHtu(options);
+  assertNonces(options);
   assertScheme(options);
   const context = { prover, htu, adjustClock };
   const assertAllowedOrigin = originCheck(options);
-  const [resources, authorizationServers] = [serverCache(prover), serverCache(prover)];
+  const resources = serverCache("resource-server", options);
+  const authorizationServers = serverCache("authorization-server", options);
   return {
     request(request) {
       assertOptions(request, "request");

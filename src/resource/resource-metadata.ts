@@ -2,9 +2,9 @@
 import { OAuthError } from "../errors.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertFetch, assertObject, assertTimeout, misconfigured } from "../oauth/assert.js";
-import { DEFAULT_TIMEOUT } from "../oauth/authorization-server.js";
 import { displayUrl, withTimeLimit } from "../oauth/http.js";
 import { deepFreeze } from "../oauth/server-metadata.js";
+import { DEFAULT_TIMEOUT } from "../oauth/server-options.js";
 import { parseServerUrl, type UrlTrust } from "../oauth/server-url.js";
 import { resourceMetadataUrl } from "../oauth/well-known.js";
 import { fetchFirstDocument } from "../oauth/well-known-document.js";

@@ -1,48 +1,42 @@
 /** The cache for the software of interoperability tests, outside the repository. */
 import { type ExecFileException, execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
+import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 
 /** Returns a directory in the cache, which may not exist yet. */
 export function cacheDirectory(name: string): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hardproof", name);
 }
 
-/** A file that is pinned by its hash. */
-export interface Download {
-  readonly url: string;
+/** An artifact that Maven gets, pinned by its hash. */
+export interface MavenArtifact {
+  /** Group, name, version and type: `org.keycloak:keycloak-quarkus-dist:26.7.3:zip`. */
+  readonly coordinates: string;
   /** In hexadecimal digits. */
   readonly sha256: string;
-  /** Where the file is kept. */
-  readonly path: string;
 }
+
+const COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
 
 /**
- * Downloads a file unless it is in the cache.
+ * Gets an artifact by Maven unless it is in the cache.
  *
- * @returns Its path.
- * @throws {Error} If it can't be downloaded, or its hash is a different one.
+ * @param name - The directory's name.
+ * @returns The path of the file.
+ * @throws {Error} If Maven can't get it, or its hash is a different one.
  */
-export async function download({ url, sha256, path }: Download): Promise<string> {
-  if (!existsSync(path)) await fetchFile(url, path);
+export async function installFromMaven(name: string, { coordinates, sha256 }: MavenArtifact): Promise<string> {
+  const directory = cacheDirectory(join("maven", name));
+  const [, artifact, version, type] = coordinates.split(":");
+  const path = join(directory, `${artifact}-${version}.${type}`);
+  if (!existsSync(path))
+    await run("mvn", ["-q", "-B", COPY, `-Dartifact=${coordinates}`, `-DoutputDirectory=${directory}`]);
   if ((await hashOf(path)) === sha256) return path;
   rmSync(path);
-  throw new Error(`${url} doesn't have the pinned hash. It may be a different version, or have been cut off.`);
-}
-
-async function fetchFile(url: string, path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
-  const { ok, status, body } = await fetch(url).catch((error: Error) => {
-    throw new Error(`${url} can't be downloaded: ${String(error.cause ?? error)}`);
-  });
-  if (!ok || body === null) throw new Error(`${url} responded with status ${status}.`);
-  await pipeline(Readable.fromWeb(body as ReadableStream), createWriteStream(`${path}.part`));
-  renameSync(`${path}.part`, path);
+  throw new Error(`${coordinates} doesn't have the pinned hash. It may have been cut off: try again.`);
 }
 
 async function hashOf(path: string): Promise<string> {

@@ -7,6 +7,7 @@ export const ROWS = [
   "client_secret_post",
   "private_key_jwt",
   "public client",
+  "mutual TLS",
   "client credentials",
   "authorization code, PKCE",
   "pushed request (PAR)",

@@ -40,6 +40,13 @@ export async function loopbackServer(tls?: ServerOptions): Promise<LoopbackServe
   return { origin: `${tls ? "https" : "http"}://127.0.0.1:${address.port}`, requests, http, close: () => close(http) };
 }
 
+/** Returns an origin on loopback whose port is free. */
+export async function closedOrigin(): Promise<string> {
+  const { origin, close } = await loopbackServer();
+  await close();
+  return origin;
+}
+
 /** Returns a live view of a request, which a test reads after the response. */
 function recordOf(req: IncomingMessage, res: ServerResponse): RecordedRequest {
   const chunks = tapBody(req);

@@ -8,6 +8,7 @@ import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
+import { withSavedNonces } from "../saved-nonces.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
 interface FetchOptions extends GrantOptions, TokenOptions, PublicKeyOption {
@@ -39,14 +40,20 @@ export function fetchCommand(context: Context): Command {
       const target = parseTarget(url);
       const headers = parseHeaders(options.header ?? []);
       await using signer = await openKey(keyUri(options.key, io), options);
-      const prover = await DPoPProver.create(signer, { signal: io.signal });
-      const token = (await readToken(options, io)) ?? (await requestToken(options, prover, context, target));
-      const boundFetch = dpopFetch({ prover, token, allowInsecure: options.allowInsecure });
-      const body = await readBody(options.data, io);
-      // curl's default content type.
-      if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
-      const method = options.request ?? (body === undefined ? "GET" : "POST");
-      const response = await send(boundFetch, target, { method, headers, body: body ?? null, signal: io.signal });
+      const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+      const response = await withSavedNonces(prover, options, io, async (nonces) => {
+        const token =
+          (await readToken(options, io)) ?? (await requestToken({ ...options, nonces }, prover, context, target));
+        const { allowInsecure, htu } = options;
+        const boundFetch = dpopFetch({ prover, token, allowInsecure, htu, nonces });
+        const body = await readBody(options.data, io);
+        // curl's default content type.
+        if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
+        const method = options.request ?? (body === undefined ? "GET" : "POST");
+        const response = await send(boundFetch, target, { method, headers, body: body ?? null, signal: io.signal });
+        if (response.status === 401) nonces.forgetUsed();
+        return response;
+      });
       await writeResponse(response, options, context);
       if (options.fail && response.status >= 400) context.exitCode = EXIT.failed;
     },

@@ -5,9 +5,10 @@ import { type Context, newCommand } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type ProofOptions, withProofOptions } from "../proof-options.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface ProofCommandOptions extends TokenOptions, PublicKeyOption {
+interface ProofCommandOptions extends TokenOptions, PublicKeyOption, ProofOptions {
   nonce?: string;
 }
 
@@ -16,15 +17,26 @@ export function proof({ io, output }: Context): Command {
   const command = newCommand("proof", "create a DPoP proof for one request")
     .argument("<uri-method-url...>", "URI of the key (optional if HARDPROOF_KEY is set), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
-  return withPublicKeyOption(withTokenOptions(command)).action(async (args: string[], options: ProofCommandOptions) => {
-    const { uri, htm, htu } = parseArguments(args);
-    const accessToken = await readToken(options, io);
-    await using signer = await openKey(keyUri(uri, io), options);
-    const prover = await DPoPProver.create(signer, { signal: io.signal });
-    const jws = await prover.makeProof({ htm, htu, accessToken, nonce: options.nonce, signal: io.signal });
-    output.document({ proof: jws, jkt: prover.jkt });
-    output.line(jws);
-  });
+  return withProofOptions(withPublicKeyOption(withTokenOptions(command))).action(
+    async (args: string[], options: ProofCommandOptions) => {
+      const { uri, htm, htu } = parseArguments(args);
+      const accessToken = await readToken(options, io);
+      await using signer = await openKey(keyUri(uri, io), options);
+      const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+      const request = { htm, ...signedUrl(htu, options), accessToken, nonce: options.nonce };
+      const jws = await prover.makeProof({ ...request, signal: io.signal });
+      output.document({ proof: jws, jkt: prover.jkt });
+      output.line(jws);
+    },
+  );
+}
+
+/** A mapping that doesn't apply is a mistake, because there is only one URL. */
+function signedUrl(url: string, { htu }: ProofOptions): { htu: string; exactHtu?: boolean } {
+  if (htu === undefined || !URL.canParse(url)) return { htu: url };
+  const mapped = htu(new URL(url));
+  if (typeof mapped === "string") return { htu: mapped, exactHtu: true };
+  throw new UsageError("--htu doesn't apply: the URL must begin with one of its values before the =.");
 }
 
 function parseArguments(args: readonly string[]): { uri?: string | undefined; htm: string; htu: string } {

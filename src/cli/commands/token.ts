@@ -1,10 +1,11 @@
 /** `hardproof token`: requests an access token that is bound to a key. */
 import type { Command } from "commander";
-import { DPoPProver } from "../../index.js";
+import { DPoPProver, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { withSavedNonces } from "../saved-nonces.js";
 
 interface TokenCommandOptions extends GrantOptions, PublicKeyOption {
   key?: string;
@@ -17,14 +18,23 @@ export function token(context: Context): Command {
   command.option("--key <uri>", "URI of the key (or HARDPROOF_KEY)");
   return withGrantOptions(withPublicKeyOption(command)).action(async (options: TokenCommandOptions) => {
     await using signer = await openKey(keyUri(options.key, io), options);
-    const prover = await DPoPProver.create(signer, { signal: io.signal });
-    const response = await requestToken(options, prover, context);
-    const { accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt } = response;
-    output.document({ accessToken, tokenType, expiresIn, scope, refreshToken, cnfJkt, jkt: prover.jkt });
+    const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+    const response = await withSavedNonces(prover, options, io, (nonces) =>
+      requestToken({ ...options, nonces }, prover, context),
+    );
+    const { accessToken, expiresIn, scope, refreshToken, cnfJkt, idTokenClaims } = response;
+    output.document({ ...tokenDocument(response), jkt: prover.jkt });
     output.line(accessToken);
     output.note(cnfJkt === null ? "The server doesn't report which key the token is bound to." : `bound to ${cnfJkt}`);
     if (expiresIn !== null) output.note(`expires in ${expiresIn} seconds`);
     if (scope !== null) output.note(`scope ${scope}`);
+    if (idTokenClaims !== null) output.note(`user ${idTokenClaims.sub}`);
     if (refreshToken !== null) output.note("The response contains a refresh token: use --json to print it.");
   });
+}
+
+/** Secrets aren't part of a copy of the token. */
+function tokenDocument(token: Token): object {
+  const { accessToken, refreshToken, actors, raw, ...others } = token;
+  return { accessToken, ...others, refreshToken, actors, issuedTokenType: raw.issued_token_type ?? null };
 }

@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import { verifyProof } from "../../index.js";
 import { type Context, newCommand, positiveNumber } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { type ClockOption, withClockOption } from "../proof-options.js";
 import { readStdin } from "../stdin.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface VerifyOptions extends TokenOptions {
+interface VerifyOptions extends TokenOptions, ClockOption {
   method?: string;
   url?: string;
   nonce?: string;
@@ -27,10 +28,12 @@ export function verify(context: Context): Command {
     .option("--nonce <nonce>", "expected nonce")
     .option("--jkt <thumbprint>", "thumbprint of the key that the token is bound to (cnf.jkt)")
     .option("--max-age <seconds>", "maximum age of the proof", positiveNumber("--max-age"), DEFAULT_MAX_AGE);
-  return withTokenOptions(command).action(async (argument: string, options: VerifyOptions) => {
+  return withClockOption(withTokenOptions(command)).action(async (argument: string, options: VerifyOptions) => {
     const proof = argument === "-" ? await readStdin(io) : argument;
     const accessToken = await readToken(options, io);
-    const { findings } = await verifyProof(proof.trim(), { ...options, accessToken, now: Date.now() / 1000 });
+    const { clockOffset = 0, ...expected } = options;
+    const now = Date.now() / 1000 + clockOffset;
+    const { findings } = await verifyProof(proof.trim(), { ...expected, accessToken, now });
     const valid = findings.every(({ ok }) => ok !== false);
     output.document({ valid, findings });
     for (const finding of findings) output.finding(finding);

@@ -5,8 +5,9 @@ import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { type AssertionKey, assertSigner } from "../client-auth/client-assertion.js";
 import { correctedTime } from "../corrected-time.js";
+import { profiledAuthorization } from "../profile.js";
 import { hasOpenId } from "../server-jwt/expected-id-token.js";
-import type { ServerMetadata } from "../server-metadata.js";
+import type { ServerJwts } from "../server-jwt/server-jwts.js";
 import {
   assertBinding,
   createForm,
@@ -18,7 +19,7 @@ import {
 import { codeChallengeOf, pkcePair } from "./pkce.js";
 import { pushRequest, type SignObject } from "./pushed-request.js";
 import { signRequestObject } from "./request-object.js";
-import type { ResponseMode } from "./response-mode.js";
+import { isSignedMode, type ResponseMode } from "./response-mode.js";
 
 /** Options of {@link OAuthClient.authorizationUrl}. */
 export type AuthorizationUrlRequest = TokenBinding &
@@ -101,9 +102,12 @@ export class PendingAuthorization {
  */
 export async function authorizationUrl(
   server: AuthorizationServer,
-  request: AuthorizationUrlRequest,
-  metadata: ServerMetadata | undefined,
+  jwts: ServerJwts,
+  options: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
+  const request = await withDefaults(server, assertObject(options, "The request"));
+  if (hasOpenId(request.scope)) jwts.assertVerifiable("idToken");
+  if (isSignedMode(request.responseMode)) jwts.assertVerifiable("authorizationResponse");
   const { clientId, redirectUri, scope, responseMode, maxAge } = request;
   const { dpopProver } = server.assertUsable(assertBinding(request));
   const { state = randomText(), codeVerifier = pkcePair().codeVerifier } = request;
@@ -125,13 +129,22 @@ export async function authorizationUrl(
     },
     request.resource,
   );
-  const signObject = requestObjectSigner(server, request, parameters, metadata);
+  const signObject = requestObjectSigner(server, request, parameters);
   const url = server.endpoints.url("authorization");
   const form = request.pushed
     ? createForm({ client_id: clientId, request_uri: await pushRequest(server, request, parameters, signObject) })
     : await queryParameters(request, parameters, signObject);
   for (const [name, value] of form) url.searchParams.append(name, value);
   return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier, nonce, maxAge, responseMode });
+}
+
+/** Returns the request with the defaults of the server's metadata and of the client's profile. */
+async function withDefaults(
+  { metadata, profile }: AuthorizationServer,
+  request: AuthorizationUrlRequest,
+): Promise<AuthorizationUrlRequest> {
+  const { pushed = metadata?.require_pushed_authorization_requests === true } = request;
+  return profiledAuthorization(profile, { ...request, pushed }, metadata);
 }
 
 /** Without a push, the URL contains the parameters, or only the signed object that contains them (RFC 9101 §5). */
@@ -149,16 +162,15 @@ function requestObjectSigner(
   server: AuthorizationServer,
   request: AuthorizationUrlRequest,
   parameters: ExtraFields,
-  metadata: ServerMetadata | undefined,
 ): SignObject | undefined {
+  const { issuer, metadata } = server;
   const { requestObject, clientId, dpopProver, extra } = request;
   if (requestObject === undefined) {
     if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
   assertSigner(assertObject(requestObject, "requestObject").signer, "requestObject.signer");
-  const now = () => correctedTime(dpopProver, server.endpoints.url("token"));
-  const { issuer } = server;
+  const now = () => correctedTime(server.clockOf({ prover: dpopProver }), server.endpoints.url("token"));
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
 }
 

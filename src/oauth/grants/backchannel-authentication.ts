@@ -10,6 +10,7 @@ import type { AuthorizationServer, SuccessResponse } from "../authorization-serv
 import { displayUrl } from "../http.js";
 import { parseSeconds } from "../seconds.js";
 import type { WordList } from "../space-delimited.js";
+import type { GetToken } from "../token/request-token.js";
 import type { Token } from "../token/token.js";
 import {
   assertBinding,
@@ -19,7 +20,7 @@ import {
   grantRequest,
   withResource,
 } from "../token/token-request.js";
-import { type GetToken, MAX_SECONDS, Polling } from "./polling.js";
+import { MAX_SECONDS, Polling } from "./polling.js";
 
 /** Options of {@link OAuthClient.backchannelAuthentication}. Exactly one of the hints names the user (CIBA §7.1). */
 export type BackchannelAuthenticationRequest = GrantRequest & {
@@ -93,6 +94,7 @@ export async function backchannelAuthentication(
   const response = await server.post({
     endpoint: "backchannelAuthentication",
     client: request,
+    clock: request.dpopProver,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });

@@ -6,10 +6,11 @@ import { assertObject } from "../assert.js";
 import type { AuthorizationServer, SuccessResponse } from "../authorization-server.js";
 import { displayUrl } from "../http.js";
 import { parseSeconds } from "../seconds.js";
+import type { GetToken } from "../token/request-token.js";
 import type { Token } from "../token/token.js";
 import { assertBinding, createForm, type GrantRequest, grantRequest, withResource } from "../token/token-request.js";
 import { pkcePair } from "./pkce.js";
-import { type GetToken, MAX_SECONDS, Polling } from "./polling.js";
+import { MAX_SECONDS, Polling } from "./polling.js";
 
 /** Options of {@link OAuthClient.deviceAuthorization}. */
 export type DeviceAuthorizationRequest = GrantRequest & {
@@ -88,7 +89,8 @@ export async function deviceAuthorization(
   request: DeviceAuthorizationRequest,
   getToken: GetToken,
 ): Promise<DeviceAuthorization> {
-  const { scope, resource, extra, signal, pkce } = assertObject(request, "The request");
+  const { scope, resource, extra, signal } = assertObject(request, "The request");
+  const { pkce = server.metadata?.code_challenge_methods_supported?.includes("S256") === true } = request;
   // The token is requested only after the user has entered the code, but an unusable binding must fail now.
   server.assertUsable(assertBinding(request));
   const pair = pkce ? pkcePair() : undefined;
@@ -97,6 +99,7 @@ export async function deviceAuthorization(
   const response = await server.post({
     endpoint: "deviceAuthorization",
     client: request,
+    clock: request.dpopProver,
     form: (clientFields) => createForm({ ...clientFields, ...fields }, extra),
     signal,
   });

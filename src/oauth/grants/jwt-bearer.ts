@@ -1,8 +1,11 @@
 /** A signed assertion as a grant (RFC 7523 §2.1): from the caller, or signed for each request. */
 import { assertObject, assertString } from "../assert.js";
-import type { FormContext } from "../authorization-server.js";
+import type { AuthorizationServer, FormContext } from "../authorization-server.js";
 import { type AssertionKey, assertSigner, signAssertion } from "../client-auth/client-assertion.js";
-import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
+import { assertProfiledSigner } from "../profile.js";
+import type { GetToken } from "../token/request-token.js";
+import type { Token } from "../token/token.js";
+import { type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.jwtBearer}. */
 export type JwtBearerRequest = GrantRequest & {
@@ -25,17 +28,23 @@ export interface AssertionToSign extends AssertionKey {
 /** Signs an assertion and appends it to the form. Called for each attempt, since every request needs a new `jti`. */
 export type AppendAssertion = (form: URLSearchParams, context: FormContext) => Promise<void>;
 
-/** Creates the token request, and the function that signs its assertion unless the caller has passed one. */
-export function jwtBearer(request: JwtBearerRequest): { request: AnyTokenRequest; appendAssertion?: AppendAssertion } {
-  const { assertion, clientId } = assertObject(request, "The request");
+/** Requests the token. */
+export async function jwtBearer(
+  { profile }: AuthorizationServer,
+  request: JwtBearerRequest,
+  getToken: GetToken,
+): Promise<Token> {
+  const { assertion, clientId, signal } = assertObject(request, "The request");
   const withFields = (fields: { assertion?: string }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);
   if (typeof assertion !== "object" || assertion === null)
-    return { request: withFields({ assertion: assertString(assertion, "assertion") }) };
-  const { subject, issuer = clientId, audience } = assertion;
-  assertSigner(assertion.signer, "assertion.signer");
+    return getToken(withFields({ assertion: assertString(assertion, "assertion") }));
+  const { signer, subject, issuer = clientId, audience } = assertion;
+  assertSigner(signer, "assertion.signer");
   const claims = { ...assertion.claims, iss: issuer, sub: assertString(subject, "assertion.subject") };
+  const tokenRequest = withFields({});
+  await assertProfiledSigner(profile, signer, "assertions (assertion)", signal);
   const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) =>
     form.append("assertion", await signAssertion(assertion, { ...claims, aud: audience ?? server }, now, { signal }));
-  return { request: withFields({}), appendAssertion };
+  return getToken(tokenRequest, { appendAssertion });
 }

@@ -1,11 +1,9 @@
 /** Polls the token endpoint until the user has decided (RFC 8628 §3.5, CIBA Core §7.3). */
 import { OAuthError } from "../../errors.js";
 import type { SignOptions } from "../../keystore/signer.js";
+import type { GetToken } from "../token/request-token.js";
 import type { Token } from "../token/token.js";
 import type { AnyTokenRequest } from "../token/token-request.js";
-
-/** Requests a token. */
-export type GetToken = (request: AnyTokenRequest) => Promise<Token>;
 
 /** What to poll for, and how long. */
 export interface PollingOptions {

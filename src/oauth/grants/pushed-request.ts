@@ -28,6 +28,7 @@ export async function pushRequest(
     endpoint: "pushedAuthorizationRequest",
     client: request,
     prover,
+    assertionErrors: signObject && ["invalid_request_object"], // RFC 9101 §6
     form: async (clientFields, context) => {
       const object = signObject ? await signObject(context.signal) : ownObject;
       if (object !== undefined) return requestObjectForm(clientFields, object);

@@ -1,9 +1,9 @@
 /** Refreshes a token (RFC 6749 §6), and its ID token (OpenID Connect Core §12). */
 import { assertObject, assertString } from "../assert.js";
 import type { IdTokenClaims } from "../server-jwt/id-token.js";
-import type { TokenDetails } from "../token/request-token.js";
+import type { GetToken } from "../token/request-token.js";
 import { type Token, withState } from "../token/token.js";
-import { type AnyTokenRequest, type GrantRequest, grantRequest } from "../token/token-request.js";
+import { type GrantRequest, grantRequest } from "../token/token-request.js";
 
 /** Options of {@link OAuthClient.refresh}. */
 export type RefreshRequest = GrantRequest & {
@@ -12,8 +12,6 @@ export type RefreshRequest = GrantRequest & {
   /** The `idTokenClaims` of the current token. A new ID token must be for the same user (OpenID Connect Core §12.2). */
   idTokenClaims?: IdTokenClaims | null | undefined;
 };
-
-type GetToken = (request: AnyTokenRequest, details: Pick<TokenDetails, "idToken">) => Promise<Token>;
 
 /** Requests the new token. Without a new refresh token or ID token in the response, the result has the current one. */
 export async function refresh(request: RefreshRequest, getToken: GetToken): Promise<Token> {

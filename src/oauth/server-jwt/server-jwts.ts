@@ -2,8 +2,8 @@
 import type { AlgorithmName } from "../../jose/algorithms.js";
 import { findAlgorithm, isAvailable } from "../../jose/find-algorithm.js";
 import { misconfigured } from "../assert.js";
-import { DEFAULT_TIMEOUT, type ServerOptions } from "../authorization-server.js";
 import { parseMetadataUrl } from "../metadata-url.js";
+import { DEFAULT_TIMEOUT, type ServerOptions } from "../server-options.js";
 import { type KeySetSource, loadKeySet } from "./key-set.js";
 import { type ExpectedJwt, type VerifiedJwt, verifyJwt } from "./verify-jwt.js";
 

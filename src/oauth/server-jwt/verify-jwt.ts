@@ -136,10 +136,11 @@ async function problemOf(error: unknown, jwt: string, { url }: KeySetSource, exp
   return "isn't a signed JWT";
 }
 
-function expectedValue(claim: string, { issuer, clientId }: ExpectedJwt): string {
+function expectedValue(claim: string, { issuer, clientId, now }: ExpectedJwt): string {
   if (claim === "iss") return issuer;
   if (claim === "aud") return clientId;
-  return claim === "exp" ? "a time in the future" : "a time in the past";
+  const clock = new Date(now * 1000).toISOString();
+  return `a time in the ${claim === "exp" ? "future" : "past"}, by a clock that says ${clock}`;
 }
 
 /** Returns the algorithm in the header, if it looks like the name of one: a message must not contain anything else. */

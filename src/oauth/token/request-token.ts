@@ -1,38 +1,63 @@
 /** Sends a token request and validates its response: the token, its binding and its ID token. */
-import type { TokenTrace } from "../../tracing.js";
+import { type TokenTrace, tokenChannel, traced } from "../../tracing.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { correctedTime } from "../corrected-time.js";
 import type { AppendAssertion } from "../grants/jwt-bearer.js";
+import { assertProfiledToken } from "../profile.js";
 import { type ExpectedIdToken, expectedIdToken } from "../server-jwt/expected-id-token.js";
 import { verifyIdToken } from "../server-jwt/id-token.js";
 import type { ServerJwts } from "../server-jwt/server-jwts.js";
-import type { ExpectedBinding } from "./binding.js";
+import { expectedBinding } from "./binding.js";
 import { type Token, withState } from "./token.js";
-import { type AnyTokenRequest, tokenForm } from "./token-request.js";
+import { type AnyTokenRequest, assertTokenRequest, tokenForm } from "./token-request.js";
 import { parseTokenResponse } from "./token-response.js";
 
-/** What a token request needs besides its form. */
-export interface TokenDetails {
-  binding: ExpectedBinding;
+/** What a grant adds to its token request. */
+export interface GrantDetails {
   appendAssertion?: AppendAssertion | undefined;
   /** Default: what the grant and the scope imply. */
   idToken?: ExpectedIdToken | undefined;
-  onStatus?: ((status: number) => void) | undefined;
+}
+
+/** Requests a token for a grant. */
+export type GetToken = (request: AnyTokenRequest, details?: GrantDetails) => Promise<Token>;
+
+interface TokenDetails extends GrantDetails {
+  /** The client's option. */
+  requireBinding: boolean;
 }
 
 /**
- * Requests a token. The caller limits the time.
+ * Requests a token within the time limit of one call.
  *
  * @throws {OAuthError} If the request fails, or anything in the response isn't valid.
  * @throws {SignerError} If a key can't sign.
  */
-export async function requestToken(
+export async function getToken(
   server: AuthorizationServer,
   jwts: ServerJwts,
   request: AnyTokenRequest,
   details: TokenDetails,
 ): Promise<Token> {
-  const { binding, appendAssertion, onStatus } = details;
+  assertTokenRequest(request);
+  assertProfiledToken(server.profile, request);
+  server.assertUsable(request);
+  const trace = () => tokenTrace(server, request);
+  return traced(tokenChannel, trace, async (message) => {
+    const onStatus = (statusCode: number) => Object.assign(message ?? {}, { statusCode });
+    return server.withTimeLimit({ endpoint: "token", signal: request.signal }, (signal) =>
+      requestToken(server, jwts, { ...request, signal }, { ...details, onStatus }),
+    );
+  });
+}
+
+async function requestToken(
+  server: AuthorizationServer,
+  jwts: ServerJwts,
+  request: AnyTokenRequest,
+  details: TokenDetails & { onStatus: (status: number) => void },
+): Promise<Token> {
+  const { requireBinding, appendAssertion, onStatus } = details;
   const { dpopProver: prover, signal } = request;
   const idToken = verifiable(details.idToken ?? expectedIdToken(request), jwts);
   // A code or refresh token can be used only once, so it isn't sent before an ID token could be verified.
@@ -46,19 +71,19 @@ export async function requestToken(
       await appendAssertion?.(form, context);
       return form;
     },
+    assertionErrors: appendAssertion && ["invalid_grant"], // RFC 7521 §4.1.1
     signal,
     onStatus,
   });
-  const token = parseTokenResponse(
-    response,
-    binding,
-    correctedTime(prover, response.url) - Math.floor(Date.now() / 1000),
-  );
-  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response }) : token;
+  const clock = server.clockOf({ prover });
+  const binding = expectedBinding(request, { certificateThumbprint: server.certificateThumbprint, requireBinding });
+  const token = parseTokenResponse(response, binding, clock.clockOffsetFor(response.url));
+  const now = correctedTime(clock, response.url);
+  return idToken ? withIdToken(token, jwts, request, { ...idToken, ...response, now }) : token;
 }
 
 /** Describes a token request for the tracing channel. */
-export function tokenTrace(
+function tokenTrace(
   { endpoints, certificateThumbprint }: AuthorizationServer,
   { grantType, clientId, dpopProver, binding }: AnyTokenRequest,
 ): TokenTrace {
@@ -76,10 +101,10 @@ function verifiable(idToken: ExpectedIdToken | undefined, { canVerify }: ServerJ
 async function withIdToken(
   token: Token,
   jwts: ServerJwts,
-  { clientId, dpopProver }: AnyTokenRequest,
-  { url, ...idToken }: ExpectedIdToken & { response: Response; url: URL },
+  { clientId }: AnyTokenRequest,
+  idToken: ExpectedIdToken & { response: Response; now: number },
 ): Promise<Token> {
   const { raw, accessToken } = token;
-  const context = { ...idToken, clientId, accessToken, now: correctedTime(dpopProver, url) };
+  const context = { ...idToken, clientId, accessToken };
   return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
 }

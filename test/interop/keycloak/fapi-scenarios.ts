@@ -31,6 +31,7 @@ async function profileScenarios(
     fullScopeAllowed: false,
   };
   const issuer = await createRealm(server, { name: profile, clients: [client], clientProfile });
+  const row = profile === "fapi2" ? "FAPI 2.0" : "FAPI 2.0 Message Signing";
   const clientAuth = { method: "private_key_jwt", signer } as const;
   const agent = { clientId, dpopProver: prover };
   const login = {
@@ -40,7 +41,7 @@ async function profileScenarios(
     requestObject: profile === "fapi2" ? undefined : { signer },
   };
 
-  await scenario(`the profile ${profile} logs in and refreshes under the policy ${clientProfile}`, async () => {
+  await scenario(row, `the profile ${profile} logs in and refreshes under the policy ${clientProfile}`, async () => {
     const conforming = await OAuthClient.discover(issuer, { profile, clientAuth });
     const pending = await conforming.authorizationUrl(login);
     const callback = await logIn(pending.url, REDIRECT_URI);
@@ -52,7 +53,7 @@ async function profileScenarios(
   });
 
   if (profile === "fapi2-message-signing")
-    await scenario(`the policy ${clientProfile} refuses a pushed request that isn't signed`, async () => {
+    await scenario(row, `the policy ${clientProfile} refuses a pushed request that isn't signed`, async () => {
       const plain = await OAuthClient.discover(issuer, { clientAuth });
       const request = plain.authorizationUrl({ ...login, requestObject: undefined, pushed: true });
       const seen = await request.then(({ url }) => logIn(url, REDIRECT_URI)).catch((error: Error) => error.message);
@@ -60,7 +61,7 @@ async function profileScenarios(
       return seen;
     });
 
-  await scenario(`the policy ${clientProfile} refuses a request that isn't pushed`, async () => {
+  await scenario(row, `the policy ${clientProfile} refuses a request that isn't pushed`, async () => {
     const plain = await OAuthClient.discover(issuer, { clientAuth });
     const pending = await plain.authorizationUrl({ ...login, pushed: false });
     const seen = await logIn(pending.url, REDIRECT_URI).catch((error: Error) => error.message);

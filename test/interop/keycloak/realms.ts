@@ -21,24 +21,38 @@ const EMAIL = { email: "alice@example.com", emailVerified: true, firstName: "Ali
 
 /** Creates a realm and returns its issuer. */
 export async function createRealm(server: KeycloakServer, { name, clients, clientProfile }: RealmOptions) {
-  const authorization = `Bearer ${await adminToken(server)}`;
-  const send = async (method: string, path: string, body: object) => {
-    const headers = { authorization, "content-type": "application/json" };
-    const response = await fetch(`${server.origin}/admin/realms${path}`, {
-      method,
-      headers,
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw new Error(`${method} ${path} responded with ${response.status}: ${await response.text()}`);
-  };
+  const send = await adminApi(server);
   const users = [
     { ...EMAIL, username: USER.username, enabled: true, credentials: [{ type: "password", value: USER.password }] },
     ...clients.filter(({ serviceAccountsEnabled }) => serviceAccountsEnabled).map(serviceAccount),
   ];
-  await send("POST", "", { realm: name, enabled: true, revokeRefreshToken: true, clients, users });
+  await send("POST", "", { ...REALM, realm: name, clients, users });
   if (clientProfile !== undefined)
     await send("PUT", `/${name}/client-policies/policies`, { policies: [policyFor(clientProfile)] });
-  return `${server.origin}/realms/${name}`;
+  return `${server.origin}/realms/${encodeURIComponent(name)}`;
+}
+
+/** Every refresh token can be used once, and clients poll each second. */
+const REALM = {
+  enabled: true,
+  revokeRefreshToken: true,
+  oauth2DevicePollingInterval: 1,
+  attributes: { cibaInterval: "1" },
+};
+
+/** Sends a request to the admin API, and returns its text. */
+type AdminApi = (method: string, path: string, body: object) => Promise<string>;
+
+/** Returns the admin API of a server, whose paths begin with a realm. */
+export async function adminApi(server: KeycloakServer): Promise<AdminApi> {
+  const headers = { authorization: `Bearer ${await adminToken(server)}`, "content-type": "application/json" };
+  return async (method, path, body) => {
+    const url = `${server.origin}/admin/realms${path}`;
+    const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} responded with ${response.status}: ${text}`);
+    return text;
+  };
 }
 
 /** The user that a client has for itself. It may call the admin API of its realm. */

@@ -16,7 +16,21 @@ const ATTRIBUTES = {
   "access.token.signed.response.alg": ALGORITHM,
   "dpop.bound.access.tokens": "true",
   "oauth2.device.authorization.grant.enabled": "true",
+  "oidc.ciba.grant.enabled": "true",
+  "standard.token.exchange.enabled": "true",
 };
+
+/** Adds the client to the audience of its own tokens: without it, Keycloak doesn't introspect or exchange them for it. */
+const audienceMapper = (clientId: string) => ({
+  name: "audience",
+  protocol: "openid-connect",
+  protocolMapper: "oidc-audience-mapper",
+  config: {
+    "included.client.audience": clientId,
+    "access.token.claim": "true",
+    "introspection.token.claim": "true",
+  },
+});
 
 /** Returns the registration of a confidential client. */
 export async function registration(
@@ -32,6 +46,7 @@ export async function registration(
     clientAuthenticatorType: "client-jwt",
     serviceAccountsEnabled: true,
     redirectUris: [REDIRECT_URI],
+    protocolMappers: [audienceMapper(clientId)],
     attributes: { ...ATTRIBUTES, "jwks.string": JSON.stringify({ keys }), ...attributes },
   };
 }

@@ -45,13 +45,19 @@ const commands = [
   "verify",
   "register",
   "token",
+  "introspect",
+  "revoke",
   "fetch",
   "doctor",
   "bench",
   "demo",
 ];
 const command = fc.constantFrom(...commands);
-const secretOption = fc.constantFrom("--client-secret", "--pin", "--password", "--refresh-token", "-p", "--tokn", "-u");
+const secretOption = fc.constantFrom(
+  ...["--client-secret", "--pin", "--password", "--refresh-token", "--subject-token", "--actor-token"],
+  ...["-p", "--tokn", "-u"],
+);
+const LOGIN = ["token", "--key=memory:", "--client-id=x", "--base-url=https://a.example", "--grant=authorization_code"];
 const malformedLine = fc.oneof(
   fc.tuple(command, secretOption, value).map(([name, option, secret]) => [name, `${option}=${secret}`]),
   fc.tuple(command, secretOption, value).map(([name, option, secret]) => [name, option, secret]),
@@ -60,7 +66,7 @@ const malformedLine = fc.oneof(
     .tuple(fc.constantFrom("keygen", "keys", "show", "doctor", "bench", "demo"), value)
     .map(([name, secret]) => [name, "memory:", secret, secret]),
   fc
-    .tuple(fc.constantFrom("proof", "fetch", "verify"), value)
+    .tuple(fc.constantFrom("proof", "fetch", "verify", "introspect", "revoke"), value)
     .map(([name, secret]) => [name, "--token", `x${secret}`, "x"]),
   fc
     .tuple(fc.constantFrom("--seconds", "--concurrency"), value)
@@ -74,6 +80,15 @@ const malformedLine = fc.oneof(
   value.map((secret) => ["verify", secret, "--max-age", secret]),
   value.map((secret) => ["token", "--grant", secret]),
   value.map((secret) => ["token", "--client-auth", secret]),
+  fc
+    .tuple(
+      fc.constantFrom("--redirect-uri", "--redirect-port", "--login-timeout", "--response-mode", "--profile"),
+      value,
+    )
+    .map(([option, secret]) => [...LOGIN, option, secret]),
+  fc
+    .tuple(fc.constantFrom("--subject-token-type", "--actor-token-type", "--requested-token-type"), value)
+    .map(([option, secret]) => ["token", "--grant", "token_exchange", option, secret]),
   value.map((secret) => ["token", "--key", "memory:", "--client-id", secret]),
   value.map((secret) => [
     "token",

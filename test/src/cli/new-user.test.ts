@@ -22,6 +22,7 @@ beforeAll(async () => {
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
   env = {
     ...hsm.env,
+    XDG_STATE_HOME: installed.directory, // not the home directory of the user who runs the tests
     HSM_PIN: hsm.pin,
     HARDPROOF_KEY: `pkcs11:token=agents;object=mine?module-path=${hsm.module}&pin-source=env:HSM_PIN`,
     HARDPROOF_CLIENT_SECRET: as.client.clientSecret,

@@ -99,6 +99,15 @@ describe("Ctrl-C", () => {
     expect(await proof.ended).toMatchObject({ code: 130, out: expect.stringContaining("Interrupted.") });
   });
 
+  it("ends with exit code 130 while waiting for a login in the browser", async () => {
+    const client = ["--key", "memory:", "--client-id", "a", "--base-url", "https://a.example"];
+    const args = ["token", ...client, "--grant", "authorization_code", "--no-browser"];
+    const login = startInTerminal(command, args, 80);
+    await login.until("to log in: https://a.example/oauth/authorize?");
+    login.child.stdin?.write(CTRL_C);
+    expect(await login.ended).toMatchObject({ code: 130, out: expect.stringContaining("Interrupted.") });
+  });
+
   it("ends a request in flight with exit code 143 on SIGTERM", async () => {
     const silent = await loopbackServer();
     const args = ["token", "--key", "memory:", "--client-id", "a", "--base-url", silent.origin];

@@ -7,7 +7,7 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { confirmDevice } from "../../servers/browser.js";
-import { loopbackServer } from "../../servers/loopback-server.js";
+import { closedOrigin, loopbackServer } from "../../servers/loopback-server.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
 import { isOneLine, run } from "./run.js";
 
@@ -35,13 +35,6 @@ afterAll(async () => {
   await Promise.all([rs.close(), as.close()]);
   rmSync(directory, { recursive: true });
 });
-
-/** Returns the origin of a server that was closed. */
-async function closedOrigin(): Promise<string> {
-  const { origin, close } = await loopbackServer();
-  await close();
-  return origin;
-}
 
 /** Adds a polling interval of one second: oidc-provider doesn't send one, and the default is five seconds. */
 function withShortInterval(originalFetch: typeof fetch): typeof fetch {

@@ -1,6 +1,7 @@
 /** The age of a JWT: its times are those of the signature, and one that came back too late is signed once more. */
 import { generateKeyPairSync } from "node:crypto";
 import { DPoPProver, dpopFetch, KeySigner, OAuthClient, privateKeyJwt, type Signer, signJwt } from "hardproof";
+import { createCsr, selfSignedCertificate } from "hardproof/x509";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { signDigest } from "../../emulators/ecdsa-digest.js";
@@ -147,6 +148,17 @@ describe("a signature that came back too late", () => {
       await sign(inTime.signer);
       expect(inTime.signed()).toBe(1);
       await expect(sign(slowSigner(halfLife + 1, halfLife + 1).signer)).rejects.toMatchObject({ code: "timeout" });
+    }
+  });
+
+  it("isn't replaced in a certificate request or a certificate, whose validity is days", async () => {
+    for (const sign of [
+      (signer: Signer) => createCsr(signer, { subject: { CN: "agent-7" } }),
+      (signer: Signer) => selfSignedCertificate(signer, { subject: { CN: "agent-7" } }),
+    ]) {
+      const { signer, signed } = slowSigner(12, 12);
+      expect((await sign(signer)).pem).toContain("-----BEGIN CERTIFICATE");
+      expect(signed()).toBe(1);
     }
   });
 

@@ -80,7 +80,9 @@ describe("backchannel authentication", () => {
     const request = await polling.backchannelAuthentication(agent({ loginHint: SILENT, requestedExpiry: 3 }));
     const aborted = request.token({ signal: AbortSignal.abort(new Error("enough")) });
     await expect(aborted).rejects.toMatchObject({ code: "aborted" });
-    await expect(request.token()).rejects.toMatchObject({ error: "expired_token" });
+    // oidc-provider deletes a request when it expires, and doesn't know it afterwards.
+    const error = expect.stringMatching(/^(expired_token|invalid_grant)$/);
+    await expect(request.token()).rejects.toMatchObject({ error });
     const polls = as.requests.filter(({ body }) => body.includes("auth_req_id"));
     expect(polls.at(-1)?.status).toBe(400);
   });

@@ -1,6 +1,5 @@
 /** Which client authentication a secret is sent by if the application hasn't chosen one (RFC 8414 §2, RFC 6749 §2.3.1). */
 import { type ClientAuth, DPoPProver, OAuthClient, type OAuthError, type ServerMetadata } from "hardproof";
-import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { authorizationServer } from "../../servers/authorization-server.js";
 import { json, type RecordedRequest, type StubServer, stubServer } from "../../servers/stub-server.js";
@@ -74,6 +73,13 @@ describe("a client that the server refuses", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it("is told so too if Keycloak refuses it by another error", async () => {
+    server.respondWith(json(401, { error: "unauthorized_client", error_description: "Invalid client credentials" }));
+    expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toContain("option clientAuth");
+    server.respondWith(json(400, { error: "unauthorized_client" }));
+    expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toMatch(/unauthorized_client$/);
+  });
+
   it("is told so too if the refusal is only the status 401", async () => {
     server.respondWith((response) => response.writeHead(401).end());
     expect((await errorOf(clientFor(null).clientCredentials(agent()))).message).toContain("clientAuth");
@@ -98,41 +104,6 @@ describe("a client that the server refuses", () => {
     server.respondWith(json(401, { error: "invalid_client" }));
     const error = await errorOf(clientFor(null).clientCredentials({ ...agent(), clientSecret: null }));
     expect(error.message).toContain("did not authenticate: there was no clientSecret");
-  });
-});
-
-describe("a server that behaves as SharkAuth does", () => {
-  /** Accepts Basic only. Its response lacks `cnf`, which only the token has, and its type is DPoP. */
-  function sharkAuth() {
-    server.respondWith((response, request, turn) => {
-      if (request.path.startsWith("/.well-known"))
-        return json(200, metadata(["client_secret_basic", "client_secret_post", "none"]))(response, request, turn);
-      if (methodOf(request) !== "client_secret_basic")
-        return json(401, { error: "invalid_client" })(response, request, turn);
-      const token = tokenFor(String(request.headers.dpop));
-      return json(200, { access_token: token, token_type: "DPoP", expires_in: 900 })(response, request, turn);
-    });
-  }
-  const tokenFor = (proof: string) => {
-    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-    expect(decodeJwt(proof)).toMatchObject({ htm: "POST", htu: `${server.origin}/oauth/token` });
-    return `${encode({ alg: "ES256" })}.${encode({ cnf: { jkt: prover.jkt } })}.c2ln`;
-  };
-  const grant = () => ({ ...agent(), grantType: "client_credentials", scope: "read write" });
-
-  it("issues a bound token to a client by discovery, and to one with the option clientAuth", async () => {
-    sharkAuth();
-    const discovered = await OAuthClient.discover(server.origin, { fetch: (...args) => fetch(...args) });
-    expect((await discovered.getTokenWithDPoP(grant())).cnfJkt).toBe(prover.jkt);
-    const configured = new OAuthClient({ baseUrl: server.origin, clientAuth: "client_secret_basic" });
-    expect((await configured.getTokenWithDPoP(grant())).cnfJkt).toBe(prover.jkt);
-  });
-
-  it("gets the secret once from a client that knows only the base URL", async () => {
-    sharkAuth();
-    const error = await errorOf(new OAuthClient({ baseUrl: server.origin }).getTokenWithDPoP(grant()));
-    expect(error.message).toMatch(/by client_secret_post.*clientAuth .* to "client_secret_basic"/);
-    expect(server.requests).toHaveLength(1);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type OAuthClientOptions,
   type OAuthError,
   type Token,
+  type TokenStore,
   tokenSource,
 } from "hardproof";
 import { UnsecuredJWT } from "jose";
@@ -385,6 +386,26 @@ describe("a refreshed ID token", () => {
     expect(stored.idTokenClaims).toMatchObject({ sub: "alice" });
     respondWith(await key.sign(claimsOf({ sub: "mallory" })));
     expect((await errorOf(restarted.renew(stored))).message).toContain("wrong sub");
+  });
+
+  it("that is refused leaves the token store as it was, as does that of a first token", async () => {
+    const calls: unknown[] = [];
+    const store: TokenStore = {
+      get: async () => undefined,
+      set: async (_, { raw, refreshToken }) => void calls.push([raw.access_token, refreshToken]),
+      del: async () => void calls.push("del"),
+    };
+    const options = { clientId, client: clientOf(), prover, store };
+    server.respondToToken({ access_token: accessToken, refresh_token: "r", id_token: await key.sign(claimsOf()) });
+    const source = tokenSource({ ...options, grantType: "refresh_token", token: await login() });
+    const token = await source.token();
+    expect(calls).toEqual([[accessToken, "r"]]);
+    const id_token = await key.sign(claimsOf({ iss: "https://evil.example" }));
+    server.respondToToken({ access_token: "refused", refresh_token: "refused", id_token });
+    expect((await errorOf(source.renew(token))).message).toContain("wrong iss");
+    const first = tokenSource({ ...options, grantType: "client_credentials", scope: "openid" });
+    expect((await errorOf(first.token())).message).toContain("wrong iss");
+    expect(calls).toEqual([[accessToken, "r"]]);
   });
 
   it("is optional: without one, the claims are those of the ID token before", async () => {

@@ -156,6 +156,15 @@ describe("a request with the profile fapi2 is refused", () => {
   });
 });
 
+it("a method of authentication that the server doesn't support is refused before its key is opened", async () => {
+  const unopened = { ...signer, publicJwk: () => expect.unreachable(), sign: () => expect.unreachable() };
+  const unsupported = { token_endpoint_auth_methods_supported: ["tls_client_auth"] };
+  const client = clientOf({ clientAuth: { ...clientAuth, signer: unopened } }, unsupported);
+  const error = await errorOf(() => client.clientCredentials(agent()));
+  expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("private_key_jwt") });
+  expect(server.requests).toEqual([]);
+});
+
 describe("with the profile fapi2, a key", () => {
   const others = testedAlgorithms("memory").filter((algorithm) => !allowed.includes(algorithm));
 

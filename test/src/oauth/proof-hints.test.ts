@@ -83,16 +83,17 @@ describe("the option clockOffset", () => {
 
 describe("advice", () => {
   const withoutDate =
-    (body: object, headers = {}): Responder =>
+    (body: object, headers = {}, status = 400): Responder =>
     (response, request, turn) => {
       response.sendDate = false;
-      json(400, body, headers)(response, request, turn);
+      json(status, body, headers)(response, request, turn);
     };
 
   it.each([
     [{ error: "invalid_dpop_proof" }, CHECK_CLOCK],
     [{ error: "invalid_dpop_proof", error_description: "iat is too old" }, CHECK_CLOCK],
     [{ error: "invalid_dpop_proof", error_description: "htu does not match" }, /set the option htu/],
+    [{ error: "invalid_request", error_description: "DPoP HTTP URL mismatch" }, /mismatch\. .*set the option htu/],
   ])("is part of the error: %j", async (body, words) => {
     server.respondWith(withoutDate(body));
     expect((await errorOf(requestToken())).message).toMatch(words);
@@ -100,12 +101,29 @@ describe("advice", () => {
 
   it.each([
     { error: "invalid_dpop_proof", error_description: "jti was used" },
+    { error: "invalid_dpop_proof", error_description: "the proof was already used" },
+    { error: "invalid_request", error_description: "DPoP proof is missing" },
+    { error: "invalid_request", error_description: "DPoP proof has already been used" },
+    { error: "invalid_request", error_description: "DPoP HTTP method mismatch" },
+    {
+      error: "invalid_request",
+      error_description: "DPoP Proof public key thumbprint does not match dpop_jkt",
+    },
     { error: "invalid_request", error_description: "scope is malformed" },
     { error: "invalid_grant", error_description: "DPoP proof is not active" },
   ])("isn't given where the cause is another one, or not known: %j", async (body) => {
     server.respondWith(withoutDate(body));
     const { message } = await errorOf(requestToken());
     expect(message.endsWith(`: ${body.error}, ${body.error_description}`)).toBe(true);
+  });
+
+  it("names a different time after an error of the server itself, without a retry", async () => {
+    const date = new Date(Date.now() + 25_000).toUTCString();
+    server.respondWith(json(500, { error: "unknown_error" }, { date }));
+    expect((await errorOf(requestToken())).message).toMatch(/differs from that of the proof by 2[45] seconds/);
+    expect(server.requests).toHaveLength(1);
+    server.respondWith(withoutDate({ error: "unknown_error" }, {}, 500));
+    expect((await errorOf(requestToken())).message).toMatch(/unknown_error$/);
   });
 
   it("isn't given if the clocks agree", async () => {

@@ -281,16 +281,17 @@ describe("error responses", () => {
     const body = { error: "invalid_client", error_description: "no such client at this endpoint" };
     server.respondWith(json(401, body));
     const shortValues = { ui_locales: "en", max_age: 1, prompt: "login", hint: "client", display: "at" };
-    const pushed = new OAuthClient({ baseUrl: server.origin }).authorizationUrl({
-      dpopProver: prover,
-      clientId: "my-agent",
-      redirectUri: "http://127.0.0.1/callback",
-      pushed: true,
-      maxAge: 1,
-      extra: { ...shortValues, max_age: undefined },
-    });
-    for (const request of [pushed, requestToken({ extra: shortValues })])
-      expect(await errorOf(request)).toMatchObject({
+    const push = () =>
+      new OAuthClient({ baseUrl: server.origin }).authorizationUrl({
+        dpopProver: prover,
+        clientId: "my-agent",
+        redirectUri: "http://127.0.0.1/callback",
+        pushed: true,
+        maxAge: 1,
+        extra: { ...shortValues, max_age: undefined },
+      });
+    for (const request of [push, () => requestToken({ extra: shortValues })])
+      expect(await errorOf(request())).toMatchObject({
         error: "invalid_client",
         errorDescription: body.error_description,
       });

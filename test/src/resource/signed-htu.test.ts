@@ -1,12 +1,11 @@
 /** The option `htu`: proofs for servers that see another URL than the client, such as one behind a proxy. */
-import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { DPoPProver, dpopFetch, OAuthClient, type OAuthClientOptions, proofFetch, proofSession } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
 import { authorizationServer } from "../../servers/authorization-server.js";
 import { resourceServer } from "../../servers/resource-server.js";
+import { reverseProxy } from "../../servers/reverse-proxy.js";
 import { granted, stubProofClient, tokenRequest } from "../../servers/stub-proof-client.js";
 import { challenge, errorOf, ok, stubResource, TOKEN } from "../../servers/stub-resource.js";
 
@@ -95,31 +94,15 @@ describe("makeProof with exactHtu", () => {
 it("reaches real servers through a proxy that changes their origin, with the option only", async () => {
   await using as = await authorizationServer();
   await using rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
-  const proxies = [await proxyTo(as.issuer), await proxyTo(rs.origin)] as const;
+  await using asProxy = await reverseProxy(as.issuer);
+  await using rsProxy = await reverseProxy(rs.origin);
   const prover = await DPoPProver.generate();
-  const htu = ({ origin, pathname }: URL) => (origin === proxies[0].origin ? as.issuer : rs.origin) + pathname;
-  const clientWith = (options: Partial<OAuthClientOptions>) =>
-    new OAuthClient({ baseUrl: proxies[0].origin, ...options });
+  const htu = ({ origin, pathname }: URL) => (origin === asProxy.origin ? as.issuer : rs.origin) + pathname;
+  const clientWith = (options: Partial<OAuthClientOptions>) => new OAuthClient({ baseUrl: asProxy.origin, ...options });
   const request = { ...as.client, dpopProver: prover, scope: "read" };
   expect(await errorOf(clientWith({}).clientCredentials(request))).toMatchObject({ error: "invalid_dpop_proof" });
   const token = await clientWith({ htu }).clientCredentials(request);
-  const target = `${proxies[1].origin}/resource`;
+  const target = `${rsProxy.origin}/resource`;
   expect((await dpopFetch({ prover, token })(target)).status).toBe(401);
   expect((await dpopFetch({ prover, token, htu })(target)).status).toBe(200);
-  for (const proxy of proxies) proxy.close();
 });
-
-/** Starts a proxy that requests the same path at another origin. */
-async function proxyTo(origin: string) {
-  const proxy = createServer((incoming, outgoing) => {
-    const { url: path = "", method, headers } = incoming;
-    const request = forward(new URL(path, origin), { method, headers: { ...headers, host: new URL(origin).host } });
-    request.on("response", (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    incoming.pipe(request);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  return { origin: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, close: () => proxy.close() };
-}

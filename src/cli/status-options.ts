@@ -1,0 +1,66 @@
+/** The options of a request about a token (RFC 7662, RFC 7009), and the parts of that request. */
+import type { Command } from "commander";
+import type { OAuthClient, Signer, TokenStatusRequest } from "../index.js";
+import { type ClientOptions, findClient, openClientKey, withClientOptions } from "./client-options.js";
+import { type Context, oneOf } from "./context.js";
+import { UsageError } from "./exit-codes.js";
+import type { Io } from "./io.js";
+import { keyUri } from "./key-uri.js";
+import { openKey, type PublicKeyOption, withPublicKeyOption } from "./open-key.js";
+import { readToken, type TokenOptions, withTokenOptions } from "./token-options.js";
+
+const HINTS = ["access_token", "refresh_token"] as const;
+
+/** The values of the options that {@link withStatusOptions} adds. */
+export interface StatusOptions extends ClientOptions, TokenOptions, PublicKeyOption {
+  key?: string;
+  tokenTypeHint?: (typeof HINTS)[number];
+}
+
+/** A request about a token. */
+export interface StatusCall {
+  readonly client: OAuthClient;
+  readonly request: TokenStatusRequest;
+  /** The key of `--key`. Without that option, the one of `HARDPROOF_KEY` if the client authenticates by it. */
+  readonly key: Signer | undefined;
+}
+
+/** Adds the options of a request about a token to a command. */
+export function withStatusOptions(command: Command, keyDescription: string): Command {
+  const withKey = withPublicKeyOption(command.option("--key <uri>", keyDescription));
+  return withClientOptions(
+    withTokenOptions(withKey, "token").option(
+      "--token-type-hint <type>",
+      HINTS.join(", "),
+      oneOf("--token-type-hint", HINTS),
+    ),
+    "--key, or HARDPROOF_KEY",
+  );
+}
+
+/**
+ * Sends a request about a token.
+ *
+ * @param send - Is called with the parts of the request. The keys are closed when it is done.
+ * @throws {UsageError} If the token or an option is missing, or can't be used.
+ */
+export async function sendStatusRequest<T>(
+  options: StatusOptions,
+  context: Context,
+  send: (call: StatusCall) => Promise<T>,
+): Promise<T> {
+  const { keyId, tokenTypeHint } = options;
+  const { io } = context;
+  const token = await readToken(options, io, "The token");
+  if (token === undefined) throw new UsageError("Pass the token with --token -, --token-env or --token-file.");
+  await using key = await openOwnKey(options, io);
+  await using clientKey = await openClientKey(options);
+  const signer = clientKey ?? key;
+  const { client, credentials } = await findClient(options, signer && { signer, keyId }, context);
+  return await send({ client, request: { ...credentials, token, tokenTypeHint, signal: io.signal }, key });
+}
+
+async function openOwnKey(options: StatusOptions, io: Io): Promise<Signer | undefined> {
+  const authenticates = options.clientAuth === "private_key_jwt" && options.clientKey === undefined;
+  return options.key !== undefined || authenticates ? openKey(keyUri(options.key, io), options) : undefined;
+}
