@@ -17,6 +17,8 @@ const OTHER_CAUSE = /\b(?:htm|htu|ath|jti|nonce|jkt|alg|typ|signature|replay\w*)
 const MIN_SKEW = 5; // seconds
 const CHECK_CLOCK =
   "Check the clock of this machine, or set the prover's option clockOffset: servers accept a proof for some seconds only.";
+const CHECK_HTU =
+  "If a proxy changes the URL that the server sees, set the option htu to a function that returns the server's.";
 const KEYCLOAK_WINDOW = "Keycloak accepts proofs from 25 seconds before its own time to 15 seconds after it.";
 
 /** Returns the advice as sentences. `undefined` if the response doesn't reject a proof, or there isn't any. */
@@ -25,9 +27,11 @@ export function proofHint(rejected: RejectedProof): string | undefined {
   const words = errorDescription ?? "";
   const isProof = error === "invalid_request" ? /\bdpop proof\b/i.test(words) : PROOF_ERRORS.includes(error ?? "");
   if (!isProof) return undefined;
-  if (/\bhtu\b/i.test(words))
-    return "If a proxy changes the URL that the server sees, set the option htu to a function that returns the server's.";
-  return OTHER_CAUSE.test(words) ? undefined : clockHint(rejected, /\bdpop proof is not active\b/i.test(words));
+  if (/\bhtu\b/i.test(words)) return CHECK_HTU;
+  if (OTHER_CAUSE.test(words)) return undefined;
+  const advice = clockHint(rejected, /\bdpop proof is not active\b/i.test(words));
+  // Spring gives no reason. If the clocks agree, another URL is the likely one.
+  return advice ?? (error === "invalid_dpop_proof" && words === "" ? CHECK_HTU : undefined);
 }
 
 function clockHint({ headers, clockOffset }: RejectedProof, isKeycloak: boolean): string | undefined {
