@@ -6,6 +6,7 @@ export const ROWS = [
   "client_secret_basic",
   "client_secret_post",
   "private_key_jwt",
+  "mutual TLS",
   "public client",
   "client credentials",
   "authorization code, PKCE",

@@ -7,6 +7,7 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../softhsm/index.js";
 import { type LoopbackServer, loopbackServer } from "../servers/loopback-server.js";
 import type { Peer, Scenario } from "./scenario.js";
+import { certificateScenarios } from "./spring/certificate-scenarios.js";
 import { clientScenarios } from "./spring/client-scenarios.js";
 import { clockScenarios } from "./spring/clock-scenarios.js";
 import { grantScenarios } from "./spring/grant-scenarios.js";
@@ -58,6 +59,7 @@ async function run(scenario: Scenario): Promise<void> {
     resourceScenarios,
     clockScenarios,
     proxyScenarios,
+    certificateScenarios,
   ])
     await scenarios(setting);
 }

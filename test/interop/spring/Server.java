@@ -47,7 +47,7 @@ import org.springframework.web.bind.annotation.RestController;
 
 /**
  * Spring Authorization Server and a resource server in one application, with Spring's defaults as far as possible. Its
- * settings are the port, the user's password, the end of the clients' secrets, and the URL of the keys of `key-agent`.
+ * settings are the port, the user's password, the end of the clients' secrets, and the URL of the clients' keys.
  */
 @Configuration(proxyBeanMethods = false)
 @EnableAutoConfiguration
@@ -116,6 +116,7 @@ class Server {
         .tokenEndpointAuthenticationSigningAlgorithm(SignatureAlgorithm.ES256)
         .build();
     var opaque = TokenSettings.builder().accessTokenFormat(OAuth2TokenFormat.REFERENCE).build();
+    var certificateBound = TokenSettings.builder().x509CertificateBoundAccessTokens(true).build();
     var rotating = TokenSettings.builder().reuseRefreshTokens(false).build();
     return new InMemoryRegisteredClientRepository(
         withSecret("basic-agent", secret).build(),
@@ -128,6 +129,16 @@ class Server {
             .clientAuthenticationMethod(ClientAuthenticationMethod.PRIVATE_KEY_JWT)
             .clientSettings(key)
             .tokenSettings(rotating)
+            .build(),
+        client("tls-agent")
+            .clientAuthenticationMethod(ClientAuthenticationMethod.TLS_CLIENT_AUTH)
+            .clientSettings(ClientSettings.builder().x509CertificateSubjectDN("CN=tls-agent").build())
+            .tokenSettings(certificateBound)
+            .build(),
+        client("self-signed-agent")
+            .clientAuthenticationMethod(ClientAuthenticationMethod.SELF_SIGNED_TLS_CLIENT_AUTH)
+            .clientSettings(ClientSettings.builder().jwkSetUrl(jwks).build())
+            .tokenSettings(certificateBound)
             .build(),
         client("public-agent").clientAuthenticationMethod(ClientAuthenticationMethod.NONE).build(),
         withSecret("registrar", secret).scopes(Set::clear).scope("client.create").build());

@@ -43,7 +43,7 @@ async function downloadLibraries(directory: string): Promise<void> {
   const repository = `-Dmaven.repo.local=${cacheDirectory("maven")}`;
   const copy = [COPY, "-DincludeScope=runtime", `-DoutputDirectory=${part}`];
   await run(maven, ["-B", "-q", "-f", POM, repository, ...copy]).catch(({ message }: Error) => {
-    const reason = /\[ERROR\] (.*)/.exec(message)?.[1] ?? message;
+    const reason = /^\[(?:FATAL|ERROR)\] (?!Some problems)(.*)/m.exec(message)?.[1] ?? message;
     throw new Error(`Maven can't download Spring's libraries: ${reason}`);
   });
   renameSync(part, directory);
