@@ -1,7 +1,8 @@
 /** Calls to a resource server through nginx. */
 import { dpopFetch, type Token } from "hardproof";
 import { check } from "../scenario.js";
-import { htuOf, requestToken, type Setting, seenResponse } from "./setting.js";
+import { seenResponse } from "../seen.js";
+import { htuOf, requestToken, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function callScenarios(setting: Setting): Promise<void> {

@@ -42,9 +42,3 @@ export function requestToken(setting: Setting): Promise<AccessToken> {
   const { authorizationServer: server, prover: dpopProver } = setting;
   return clientOf(setting).clientCredentials({ ...server.client, dpopProver, scope: "read" });
 }
-
-/** Returns the status of a response, and its challenge if it has one. */
-export function seenResponse(response: Response): string {
-  const challenge = response.headers.get("www-authenticate");
-  return challenge === null ? `status ${response.status}` : `status ${response.status}, ${challenge}`;
-}

@@ -4,8 +4,9 @@ import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { algorithmNamed } from "hardproof/provider";
 import { check } from "../scenario.js";
+import { seenResponse } from "../seen.js";
 import { type Nginx, nginx } from "./server.js";
-import { type Setting, seenResponse } from "./setting.js";
+import type { Setting } from "./setting.js";
 
 /** Runs the scenarios: RSA by a key on the token, and ML-DSA, which SoftHSM doesn't have, by keys in memory. */
 export async function sizeScenarios(setting: Setting): Promise<void> {

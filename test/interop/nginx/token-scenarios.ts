@@ -1,6 +1,7 @@
 /** Token requests through nginx, with and without the option `htu`, and with a wrong clock. */
 import { DPoPProver, OAuthClient } from "hardproof";
 import { check } from "../scenario.js";
+import { messageOf, seenToken } from "../seen.js";
 import { clientOf, htuOf, requestToken, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
@@ -13,16 +14,12 @@ async function proxied(setting: Setting): Promise<void> {
   const { scenario, front, authorizationServer: server, prover } = setting;
   const agent = { ...server.client, dpopProver: prover };
 
-  await scenario("behind a proxy", "TLS ended, another host, no prefix: a token by the option htu", async () => {
-    const { cnfJkt } = await requestToken(setting);
-    check(cnfJkt === prover.jkt, `the token is bound to ${cnfJkt}`);
-    return "a bound token";
-  });
-  await scenario("behind a proxy", "the same over HTTP/2", async () => {
-    const { cnfJkt } = await clientOf(setting, front.fetchByHttp2).clientCredentials(agent);
-    check(cnfJkt === prover.jkt, `the token is bound to ${cnfJkt}`);
-    return "a bound token";
-  });
+  await scenario("behind a proxy", "TLS ended, another host, no prefix: a token by the option htu", async () =>
+    seenToken(await requestToken(setting), prover),
+  );
+  await scenario("behind a proxy", "the same over HTTP/2", async () =>
+    seenToken(await clientOf(setting, front.fetchByHttp2).clientCredentials(agent), prover),
+  );
   await scenario("behind a proxy", "without the option: the error names htu", async () => {
     const client = new OAuthClient({ baseUrl: `${front.origin}/auth`, fetch: front.fetch });
     return messageOf(client.clientCredentials(agent), /set the option htu/);
@@ -55,13 +52,4 @@ async function clocks({ scenario, front, clockServer: server, signer }: Setting)
       check(String(statuses) === "400,200", `statuses ${statuses}`);
       return `statuses ${statuses.join(", ")}`;
     });
-}
-
-async function messageOf(request: Promise<unknown>, pattern: RegExp): Promise<string> {
-  const { message } = await request.then(
-    () => new Error("the request succeeded"),
-    (error: Error) => error,
-  );
-  check(pattern.test(message), message);
-  return message;
 }

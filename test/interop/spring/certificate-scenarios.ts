@@ -10,7 +10,7 @@ import {
   thumbprintOf,
 } from "../../servers/mutual-tls.js";
 import { check } from "../scenario.js";
-import { seenToken } from "./seen.js";
+import { seenToken } from "../seen.js";
 import { springServer } from "./server.js";
 import type { Setting } from "./setting.js";
 

@@ -2,7 +2,7 @@
 import { DPoPProver, dpopFetch } from "hardproof";
 import { withClock } from "../keycloak/proxy.js";
 import { check } from "../scenario.js";
-import { refusal, seenResponse, seenToken } from "./seen.js";
+import { refusal, seenResponse, seenToken } from "../seen.js";
 import type { Setting } from "./setting.js";
 
 /** Runs the scenarios. */

@@ -1,7 +1,7 @@
 /** The device flow, token exchange, introspection and revocation. */
 import { check } from "../scenario.js";
+import { refusal, seenToken } from "../seen.js";
 import { login } from "./login-scenarios.js";
-import { refusal, seenToken } from "./seen.js";
 import type { Setting } from "./setting.js";
 import { confirmDevice } from "./user.js";
 

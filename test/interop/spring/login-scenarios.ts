@@ -1,7 +1,7 @@
 /** Logins by authorization code, and what follows them: refreshes and the userinfo endpoint. */
 import { type DPoPProver, dpopFetch, type OAuthClient, type OAuthError, type Token, tokenSource } from "hardproof";
 import { check, TheirFault } from "../scenario.js";
-import { refusal, seenResponse, seenToken } from "./seen.js";
+import { refusal, seenResponse, seenToken } from "../seen.js";
 import { type Agent, REDIRECT_URI, type Setting } from "./setting.js";
 import { logIn } from "./user.js";
 

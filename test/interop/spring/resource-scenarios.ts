@@ -1,7 +1,7 @@
 /** Calls to a resource server by Spring Security. */
 import { DPoPProver, dpopFetch, type Token } from "hardproof";
 import { check } from "../scenario.js";
-import { seenResponse } from "./seen.js";
+import { seenResponse } from "../seen.js";
 import type { Setting } from "./setting.js";
 
 const PATHS = ["a%20b", "a%2Cb", "ä", "日本", "a'b", "a|b", "a^b", "a{b}", "a`b", "a%5Bb%5D", "a~b", "a+b", "a:b@c"];

@@ -1,6 +1,6 @@
-/** One line about a response of Spring, for a scenario's result. */
+/** One line about what was seen, for a scenario's result. */
 import { OAuthError, type Token } from "hardproof";
-import { check } from "../scenario.js";
+import { check } from "./scenario.js";
 
 /** @throws {Error} If the token isn't bound to the key. */
 export function seenToken({ cnfJkt, raw, expiresIn }: Token, { jkt }: { jkt: string }): string {
@@ -28,4 +28,18 @@ export async function refusal(request: Promise<unknown>, code: string): Promise<
 export function seenResponse(response: Response): string {
   const challenge = response.headers.get("www-authenticate");
   return challenge === null ? `status ${response.status}` : `status ${response.status}, ${challenge}`;
+}
+
+/**
+ * Returns the message of a request's error.
+ *
+ * @throws {Error} If the request succeeds, or its message doesn't match the pattern.
+ */
+export async function messageOf(request: Promise<unknown>, pattern: RegExp): Promise<string> {
+  const { message } = await request.then(
+    () => new Error("the request succeeded"),
+    (error: Error) => error,
+  );
+  check(pattern.test(message), message);
+  return message;
 }
