@@ -5,7 +5,7 @@ import { seenResponse } from "../seen.js";
 import type { Setting } from "./setting.js";
 
 const PATHS = ["a%20b", "a%2Cb", "ä", "日本", "a'b", "a|b", "a^b", "a{b}", "a`b", "a%5Bb%5D", "a~b", "a+b", "a:b@c"];
-/** Tomcat refuses brackets, and Spring's firewall the others, from every client. */
+/** Tomcat or Spring's firewall refuses them, from every client. */
 const REFUSED_PATHS = ["a[b]", "?x=[1]", "a//b", "a;b=c", "a%2Fb"];
 
 /** Runs the scenarios. */

@@ -48,6 +48,7 @@ export async function springServer(jwks: string, tls?: ServerTls): Promise<Sprin
   const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const process = await startServer({
     program: "java",
+    // The second option makes the start faster. Java compiles the source itself.
     args: ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", `${libraries}/*`, SOURCE, ...options],
     env: { HARDPROOF_PASSWORD: password, HARDPROOF_SECRET: secret },
     ready: "Started Server",
