@@ -26,6 +26,8 @@ const MIN_SKEW = 5; // seconds
 const CHECK_CLOCK = "Check the clock of this machine: servers accept an assertion for a short time only.";
 const CHECK_PROVER =
   "Check the clock of this machine, or set the prover's option clockOffset: servers accept a proof for some seconds only.";
+const CHECK_HTU =
+  "If a proxy changes the URL that the server sees, set the option htu to a function that returns the server's.";
 const KEYCLOAK_WINDOW = "Keycloak accepts proofs from 25 seconds before its own time to 15 seconds after it.";
 
 /** Returns the advice as sentences. `undefined` if the response doesn't reject a proof, or there isn't any. */
@@ -35,11 +37,13 @@ export function proofHint(rejected: RejectedProof): string | undefined {
   const isGeneral = error === "invalid_request";
   const isProof = isGeneral ? /\bdpop\b/i.test(words) : PROOF_ERRORS.includes(error ?? "");
   if (!isProof) return undefined;
-  if (WRONG_URL.test(words))
-    return "If a proxy changes the URL that the server sees, set the option htu to a function that returns the server's.";
+  if (WRONG_URL.test(words)) return CHECK_HTU;
   if (isGeneral ? !TIME.test(words) : OTHER_CAUSE.test(words)) return undefined;
-  const advice = /\bdpop proof is not active\b/i.test(words) ? `${CHECK_PROVER} ${KEYCLOAK_WINDOW}` : CHECK_PROVER;
-  return clockHint(rejected, "proof", advice);
+  const check = /\bdpop proof is not active\b/i.test(words) ? `${CHECK_PROVER} ${KEYCLOAK_WINDOW}` : CHECK_PROVER;
+  // Spring gives no reason. If the clocks agree, another URL is the likely one.
+  return (
+    clockHint(rejected, "proof", check) ?? (error === "invalid_dpop_proof" && words === "" ? CHECK_HTU : undefined)
+  );
 }
 
 /** Without a `Date`, only the server's words tell a wrong time from a wrong key. */

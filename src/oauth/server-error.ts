@@ -25,8 +25,13 @@ export function readError(headers: Headers, text: string): ServerError {
   const challenge = challengeError(headers);
   const code = body && codeOf(body);
   const described = (body && descriptionOf(body)) ?? challenge?.description;
-  const unread = code === undefined ? text || null : null;
+  const unread = code === undefined ? titleOf(text) || text || null : null;
   return { error: code ?? challenge?.error ?? "token_request_failed", description: described ?? unread };
+}
+
+/** Returns the title of an HTML page, such as that of a proxy: the rest of it is for browsers. */
+function titleOf(text: string): string | undefined {
+  return /<title>([^<]+)<\/title>/i.exec(text)?.[1]?.trim();
 }
 
 /** `{"error":"…"}`, `{"error":{"code":"…"}}`, and the `errorCode` of Okta's APIs. */

@@ -4,4 +4,6 @@ import type { Peer } from "./scenario.js";
 /** Each is loaded when it runs: its clients and servers are many. */
 export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  nginx: async () => (await import("./nginx.js")).nginxProxy,
+  spring: async () => (await import("./spring.js")).spring,
 };

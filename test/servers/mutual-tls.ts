@@ -15,12 +15,12 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** Creates a self-signed certificate for a loopback server or a client. */
+/** Creates a self-signed certificate for a client, or for a loopback server that is reached by its address or this name. */
 export function newCertificate(name: string): Certificate {
   return inDirectory((file) => {
     const [key, cert] = [file("key"), file("cert")];
     const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
+    const subject = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=IP:127.0.0.1,DNS:${name}`];
     const args = ["req", "-x509", ...curve, ...subject, "-days", "1", "-keyout", key, "-out", cert];
     execFileSync("openssl", args, { stdio: "pipe" });
     return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };

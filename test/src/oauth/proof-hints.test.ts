@@ -126,9 +126,14 @@ describe("advice", () => {
     expect((await errorOf(requestToken())).message).toMatch(/unknown_error$/);
   });
 
-  it("isn't given if the clocks agree", async () => {
+  it("isn't given if the clocks agree, and the server gives another reason", async () => {
+    server.respondWith(json(400, { error: "invalid_dpop_proof", error_description: "not acceptable" }));
+    expect((await errorOf(requestToken())).message).toMatch(/: invalid_dpop_proof, not acceptable$/);
+  });
+
+  it("names the option htu if the clocks agree, and the server gives no reason, as Spring", async () => {
     server.respondWith(json(400, { error: "invalid_dpop_proof" }));
-    expect((await errorOf(requestToken())).message).toMatch(/: invalid_dpop_proof$/);
+    expect((await errorOf(requestToken())).message).toMatch(/: invalid_dpop_proof.*set the option htu/);
   });
 });
 

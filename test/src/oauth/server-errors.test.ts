@@ -62,6 +62,15 @@ describe("an error with status 200", () => {
 });
 
 describe("an error in another form", () => {
+  it("is the title of a page, such as nginx's", async () => {
+    const title = "400 Request Header Or Cookie Too Large";
+    const page = `<html>\r\n<head><title>${title}</title></head>\r\n<body><h1>400 Bad Request</h1></body></html>`;
+    server.respondWith((response) => response.writeHead(400, { "content-type": "text/html" }).end(page));
+    const { errorDescription, message } = await refused(client.clientCredentials(agent()));
+    expect(errorDescription).toBe(title);
+    expect(message).toMatch(/responded with status 400: token_request_failed, 400 Request Header Or Cookie Too Large$/);
+  });
+
   it.each<[object, string, string | null]>([
     [{ error: "invalid_grant", message: "The code is used." }, "invalid_grant", "The code is used."],
     [{ error: "invalid_grant", error_description: "a", message: "b" }, "invalid_grant", "a"],
