@@ -4,4 +4,8 @@ import type { Peer } from "./scenario.js";
 /** Each is loaded when it runs: its clients and servers are many. */
 export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  nimbus: async () => (await import("./verifiers/nimbus.js")).nimbus,
+  joserfc: async () => (await import("./verifiers/joserfc.js")).joserfc,
+  "requests-oauth2client": async () => (await import("./verifiers/requests-oauth2client.js")).requestsOauth2client,
+  "dpop-verifier": async () => (await import("./verifiers/dpop-verifier.js")).dpopVerifier,
 };
