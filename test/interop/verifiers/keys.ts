@@ -16,16 +16,26 @@ const KEY_TYPES = {
 /** An algorithm, as the verifier's server would list it. `EdDSA` is the older name of `Ed25519`. */
 export type ProofAlgorithm = keyof typeof KEY_TYPES;
 
-/** Calls the function with a prover for each algorithm. Their keys exist until it returns. */
+/** Provers whose keys are on a token. */
+export interface Provers {
+  /** One for each algorithm, in their order. */
+  readonly own: readonly [DPoPProver, ...DPoPProver[]];
+  /** Has another key, of ES256. */
+  readonly stranger: DPoPProver;
+}
+
+/** Calls the function with provers. Their keys exist until it returns. */
 export async function withProvers<T>(
   algorithms: readonly ProofAlgorithm[],
-  work: (provers: readonly DPoPProver[]) => Promise<T>,
+  work: (provers: Provers) => Promise<T>,
 ): Promise<T> {
   await using hsm = await softHsm({ label: "verifiers" });
   const signers: Pkcs11Signer[] = [];
   try {
-    for (const algorithm of algorithms) signers.push(await newSigner(hsm, algorithm, signers.length));
-    return await work(await Promise.all(signers.map((signer) => DPoPProver.create(signer))));
+    for (const name of ["ES256", ...algorithms] as const) signers.push(await newSigner(hsm, name, signers.length));
+    const provers = await Promise.all(signers.map((signer) => DPoPProver.create(signer)));
+    const [stranger, ...own] = provers as [DPoPProver, DPoPProver, ...DPoPProver[]];
+    return await work({ stranger, own });
   } finally {
     await Promise.all(signers.map((signer) => signer.close()));
   }

@@ -1,7 +1,7 @@
 /** The scenarios of a verifier: 200 right proofs, and one proof for each thing that can be wrong. */
 import type { DPoPProver } from "hardproof";
 import { check, type Peer, type Scenario, TheirFault } from "../scenario.js";
-import { type ProofAlgorithm, withProvers } from "./keys.js";
+import { type ProofAlgorithm, type Provers, withProvers } from "./keys.js";
 import { oddRequests } from "./odd-requests.js";
 import { type Program, proofFor, type Question, verdicts } from "./verdicts.js";
 import { REQUEST, WRONG_PROOFS, type Wrong } from "./wrong-proofs.js";
@@ -47,26 +47,19 @@ export function verifierPeer(verifier: Verifier): Peer {
 
 async function run(verifier: Verifier, scenario: Scenario): Promise<void> {
   const program = await verifier.install();
-  await withProvers([...verifier.algorithms, "ES256"], async (provers) => {
-    const [stranger, ...own] = provers.toReversed() as [DPoPProver, ...DPoPProver[]];
+  await withProvers(verifier.algorithms, async (provers) => {
     await scenario("200 proofs", `accepts the proofs of ${COUNT} odd requests`, () =>
-      rightProofs(verifier, program, own.reverse()),
+      rightProofs(verifier, program, provers),
     );
     await scenario("wrong proofs", "rejects a proof for each thing that can be wrong", () =>
-      wrongProofs(verifier, program, provers[0] as DPoPProver, stranger),
+      wrongProofs(verifier, program, provers),
     );
   });
 }
 
-async function rightProofs(
-  { algorithms, limitation }: Verifier,
-  program: Program,
-  provers: readonly DPoPProver[],
-): Promise<string> {
+async function rightProofs({ algorithms, limitation }: Verifier, program: Program, { own }: Provers): Promise<string> {
   const questions = await Promise.all(
-    oddRequests(COUNT).map((request, index) =>
-      proofFor(request, provers[index % provers.length] as DPoPProver, algorithms),
-    ),
+    oddRequests(COUNT).map((request, index) => proofFor(request, own[index % own.length] as DPoPProver, algorithms)),
   );
   const results = await verdicts(program, questions);
   let rejected = 0;
@@ -86,30 +79,22 @@ async function rightProofs(
 async function wrongProofs(
   { unchecked = [], faults = [] }: Verifier,
   program: Program,
-  prover: DPoPProver,
-  stranger: DPoPProver,
+  { own: [prover], stranger }: Provers,
 ): Promise<string> {
-  const makers = Object.entries(WRONG_PROOFS) as [Wrong, (typeof WRONG_PROOFS)[Wrong]][];
-  const wrong = await Promise.all(makers.map(([, make]) => make({ prover, stranger })));
-  const { htm: method, htu: url, accessToken, nonce } = REQUEST;
-  const questions = [await prover.makeProof(REQUEST), ...wrong].map((proof) => ({
-    proof,
-    method,
-    url,
-    accessToken,
-    nonce,
-  }));
+  const names = Object.keys(WRONG_PROOFS) as Wrong[];
+  const wrong = await Promise.all(names.map((name) => WRONG_PROOFS[name]({ prover, stranger })));
+  const { htm: method, htu: url, ...expected } = REQUEST;
+  const proofs = [await prover.makeProof(REQUEST), ...wrong];
+  const questions = proofs.map((proof) => ({ proof, method, url, ...expected }));
   const [right, ...results] = await verdicts(program, questions);
   check(right?.error === undefined, `The right proof is rejected: ${right?.error}`);
   for (const [index, { error }] of results.entries()) {
-    const [name] = makers[index] as (typeof makers)[number];
+    const name = names[index] as Wrong;
     const isAccepted = [...unchecked, ...faults].includes(name);
     check((error === undefined) === isAccepted, `${name}: ${error ?? "is accepted"}`);
   }
-  const count = makers.length - unchecked.length - faults.length;
-  const seen = [`${count} rejected`, ...(unchecked.length === 0 ? [] : [`not checked: ${unchecked.join(", ")}`])].join(
-    "; ",
-  );
-  if (faults.length > 0) throw new TheirFault(`${seen}; accepted: ${faults.join(", ")} (RFC 9449 §4.3)`);
+  const count = names.length - unchecked.length - faults.length;
+  const seen = `${count} rejected${unchecked.length > 0 ? `, not checked: ${unchecked.join(", ")}` : ""}`;
+  if (faults.length > 0) throw new TheirFault(`${seen}, accepted: ${faults.join(", ")} (RFC 9449 §4.3)`);
   return seen;
 }
