@@ -18,7 +18,7 @@ const METHODS = [
   "HEAD",
   "OPTIONS",
   "get",
-  "patch",
+  "report",
   "PROPFIND",
   "M-SEARCH",
   "x!#$&'*",

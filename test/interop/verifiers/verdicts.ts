@@ -37,7 +37,7 @@ const LIMIT = 120_000; // milliseconds
  * @throws {Error} With the end of its output, if it fails, or doesn't end in time.
  */
 export async function verdicts({ program, args }: Program, questions: readonly Question[]): Promise<Verdict[]> {
-  const child = spawn("nice", [program, ...args], { timeout: LIMIT, killSignal: "SIGKILL" });
+  const child = spawn(program, args, { timeout: LIMIT, killSignal: "SIGKILL" });
   child.stdin.on("error", () => undefined); // The exit code says more.
   child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
