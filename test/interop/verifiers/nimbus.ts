@@ -23,7 +23,7 @@ const JARS = {
   "org/ow2/asm/asm/9.7.1/asm-9.7.1": "8cadd43ac5eb6d09de05faecca38b917a040bb9139c7edeb4cc81c740b713281",
 };
 /** `java.net.URI` parses neither: RFC 3986 allows brackets in a host only (§3.2.2), and `%` before two digits only (§2.1). */
-const NOT_A_URI = /^[^?]*(?:\/[^?]*[[\]]|%(?![\dA-F]{2}))/i;
+const NOT_A_URI = /[[\]]|%(?![\dA-F]{2})/i;
 
 /** Nimbus. It needs a JDK. */
 export const nimbus = verifierPeer({
@@ -33,7 +33,7 @@ export const nimbus = verifierPeer({
   algorithms: ["ES256", "ES384", "ES512", "PS256", "RS256"],
   limitation: {
     what: "a path with [ or ], or with % before anything but two digits, which java.net.URI doesn't parse (RFC 3986 §3.3)",
-    of: ({ url }) => NOT_A_URI.test(url.replace(/^[^/]*\/\/[^/?]*/, "")),
+    of: ({ url }) => NOT_A_URI.test(new URL(url).pathname),
   },
 });
 
@@ -50,6 +50,5 @@ async function install(): Promise<Program> {
 async function assertJdk(): Promise<void> {
   const modules = await run("java", ["--list-modules"]);
   const version = /^jdk\.compiler@(\d+)/m.exec(modules)?.[1];
-  if (Number(version) < 17 || version === undefined)
-    throw new Error("java isn't that of a JDK of version 17 or newer.");
+  if (!(Number(version) >= 17)) throw new Error("java isn't that of a JDK of version 17 or newer.");
 }
