@@ -11,6 +11,11 @@ export function cacheDirectory(name: string): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hardproof", name);
 }
 
+/** Returns the directory of the artifacts that were installed by this name. */
+export function mavenDirectory(name: string): string {
+  return cacheDirectory(join("maven", name));
+}
+
 /** An artifact that Maven gets, pinned by its hash. */
 export interface MavenArtifact {
   /** Group, name, version and type: `org.keycloak:keycloak-quarkus-dist:26.7.3:zip`. */
@@ -29,7 +34,7 @@ const COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
  * @throws {Error} If Maven can't get it, or its hash is a different one.
  */
 export async function installFromMaven(name: string, { coordinates, sha256 }: MavenArtifact): Promise<string> {
-  const directory = cacheDirectory(join("maven", name));
+  const directory = mavenDirectory(name);
   const [, artifact, version, type] = coordinates.split(":");
   const path = join(directory, `${artifact}-${version}.${type}`);
   if (!existsSync(path))

@@ -6,4 +6,8 @@ export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
   nginx: async () => (await import("./nginx.js")).nginxProxy,
   spring: async () => (await import("./spring.js")).spring,
+  nimbus: async () => (await import("./verifiers/nimbus.js")).nimbus,
+  joserfc: async () => (await import("./verifiers/joserfc.js")).joserfc,
+  "requests-oauth2client": async () => (await import("./verifiers/requests-oauth2client.js")).requestsOauth2client,
+  "dpop-verifier": async () => (await import("./verifiers/dpop-verifier.js")).dpopVerifier,
 };

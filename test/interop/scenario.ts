@@ -6,7 +6,6 @@ export const ROWS = [
   "client_secret_basic",
   "client_secret_post",
   "private_key_jwt",
-  "mutual TLS",
   "public client",
   "mutual TLS",
   "client credentials",
