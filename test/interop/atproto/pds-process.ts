@@ -1,0 +1,58 @@
+/**
+ * The process of atproto's PDS and its directory of DIDs. Arguments: the directory that contains `node_modules`, and the
+ * {@link PdsConfiguration} as JSON. It prints READY when both listen.
+ */
+import { createRequire } from "node:module";
+import { Server } from "node:net";
+import { join } from "node:path";
+
+/** What the process listens on, and where clients publish their documents. */
+export interface PdsConfiguration {
+  readonly port: number;
+  readonly plcPort: number;
+  /** Client IDs at this host are fetched from `documents` instead: atproto allows neither loopback nor `http:` there. */
+  readonly clientHost: string;
+  /** The origin of the loopback server. */
+  readonly documents: string;
+}
+
+interface TestServer {
+  readonly url: string;
+}
+
+interface Creator<T> {
+  create(options: object): Promise<T>;
+}
+
+const [directory = "", json = "{}"] = process.argv.slice(2);
+const { port, plcPort, clientHost, documents }: PdsConfiguration = JSON.parse(json);
+listenOnLoopback();
+fetchClientDocuments();
+
+// The package's entry point would load the servers with databases too.
+const require = createRequire(join(directory, "node_modules", "index.js"));
+const { TestPlc } = require("@atproto/dev-env/dist/plc.js") as { TestPlc: Creator<TestServer> };
+const { TestPds } = require("@atproto/dev-env/dist/pds.js") as { TestPds: Creator<object> };
+const { mockNetworkUtilities } = require("@atproto/dev-env/dist/util.js");
+const plc = await TestPlc.create({ port: plcPort });
+const pds = await TestPds.create({ port, didPlcUrl: plc.url });
+mockNetworkUtilities(pds);
+console.log("READY");
+
+/** Both servers listen on every address. */
+function listenOnLoopback(): void {
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
+    const options = typeof args[0] === "number" ? [args[0], "127.0.0.1", ...args.slice(1)] : args;
+    return Reflect.apply(listen, this, options);
+  };
+}
+
+function fetchClientDocuments(): void {
+  const { fetch } = globalThis;
+  globalThis.fetch = (input, init) => {
+    const request = new Request(input, init);
+    const { host, pathname } = new URL(request.url);
+    return host === clientHost ? fetch(documents + pathname) : fetch(input, init);
+  };
+}
