@@ -6,4 +6,5 @@ export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   atproto: async () => (await import("./atproto.js")).atproto,
   "atproto-client": async () => (await import("./atproto-client.js")).atprotoClient,
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  solid: async () => (await import("./solid.js")).solid,
 };

@@ -3,8 +3,8 @@
  * {@link PdsConfiguration} as JSON. It prints READY when both listen.
  */
 import { createRequire } from "node:module";
-import { Server } from "node:net";
 import { join } from "node:path";
+import "../listen-on-loopback.js";
 
 /** What the process listens on, and where clients publish their documents. */
 export interface PdsConfiguration {
@@ -26,7 +26,6 @@ interface Creator<T> {
 
 const [directory = "", json = "{}"] = process.argv.slice(2);
 const { port, plcPort, clientHost, documents }: PdsConfiguration = JSON.parse(json);
-listenOnLoopback();
 fetchClientDocuments();
 
 // The package's entry point would load the servers with databases too.
@@ -38,15 +37,6 @@ const plc = await TestPlc.create({ port: plcPort });
 const pds = await TestPds.create({ port, didPlcUrl: plc.url });
 mockNetworkUtilities(pds);
 console.log("READY");
-
-/** Both servers listen on every address. */
-function listenOnLoopback(): void {
-  const { listen } = Server.prototype;
-  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
-    const options = typeof args[0] === "number" ? [args[0], "127.0.0.1", ...args.slice(1)] : args;
-    return Reflect.apply(listen, this, options);
-  };
-}
 
 function fetchClientDocuments(): void {
   const { fetch } = globalThis;
