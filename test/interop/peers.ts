@@ -6,5 +6,6 @@ export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   atproto: async () => (await import("./atproto.js")).atproto,
   "atproto-client": async () => (await import("./atproto-client.js")).atprotoClient,
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  "solid-client": async () => (await import("./solid-client.js")).solidClient,
   solid: async () => (await import("./solid.js")).solid,
 };
