@@ -1,7 +1,7 @@
 /** atproto's PDS: an authorization server and a resource server, with its directory of DIDs, in a process of its own. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { installFromNpm } from "../cache.js";
@@ -33,7 +33,20 @@ const PROCESS = fileURLToPath(new URL("pds-process.ts", import.meta.url));
 
 /** Installs the PDS, and returns the directory that contains `node_modules`. */
 export async function installPds(): Promise<string> {
-  return installFromNpm("atproto", PACKAGES);
+  const node = await node20();
+  const { PATH } = process.env;
+  process.env.PATH = [dirname(node), PATH].join(delimiter); // npm builds the addon for the first Node.js on it.
+  try {
+    return await installFromNpm("atproto", PACKAGES);
+  } finally {
+    process.env.PATH = PATH;
+  }
+}
+
+/** Returns the path of Node.js 20: a native addon of the PDS doesn't build for Node.js 24. */
+async function node20(): Promise<string> {
+  if (process.version.startsWith("v20.")) return process.execPath;
+  return join(await installFromNpm("node-20", ["node@20.20.2"]), "node_modules/node/bin/node");
 }
 
 /** Returns the version of an installed package. */
@@ -53,8 +66,8 @@ export async function startPds(): Promise<Pds> {
     documents: documents.origin,
   };
   const server = await startServer({
-    program: process.execPath,
-    args: ["--import", "tsx", PROCESS, directory, JSON.stringify(configuration)],
+    program: await node20(),
+    args: ["--import", import.meta.resolve("tsx"), PROCESS, directory, JSON.stringify(configuration)],
     env: { TMPDIR: data, LOG_ENABLED: "false" },
     ready: "READY",
   });
