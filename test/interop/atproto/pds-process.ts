@@ -29,10 +29,10 @@ const { port, plcPort, clientHost, documents }: PdsConfiguration = JSON.parse(js
 fetchClientDocuments();
 
 // The package's entry point would load the servers with databases too.
-const require = createRequire(join(directory, "node_modules", "index.js"));
-const { TestPlc } = require("@atproto/dev-env/dist/plc.js") as { TestPlc: Creator<TestServer> };
-const { TestPds } = require("@atproto/dev-env/dist/pds.js") as { TestPds: Creator<object> };
-const { mockNetworkUtilities } = require("@atproto/dev-env/dist/util.js");
+const load = createRequire(join(directory, "node_modules", "index.js"));
+const { TestPlc } = load("@atproto/dev-env/dist/plc.js") as { TestPlc: Creator<TestServer> };
+const { TestPds } = load("@atproto/dev-env/dist/pds.js") as { TestPds: Creator<object> };
+const { mockNetworkUtilities } = load("@atproto/dev-env/dist/util.js");
 const plc = await TestPlc.create({ port: plcPort });
 const pds = await TestPds.create({ port, didPlcUrl: plc.url });
 mockNetworkUtilities(pds);
@@ -41,8 +41,7 @@ console.log("READY");
 function fetchClientDocuments(): void {
   const { fetch } = globalThis;
   globalThis.fetch = (input, init) => {
-    const request = new Request(input, init);
-    const { host, pathname } = new URL(request.url);
+    const { host, pathname } = new URL(input instanceof Request ? input.url : input);
     return host === clientHost ? fetch(documents + pathname) : fetch(input, init);
   };
 }

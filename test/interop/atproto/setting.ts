@@ -1,7 +1,6 @@
 /** What the scenarios at the PDS share: a native client, its login, and keys on a SoftHSM token. */
-import { type AuthorizationUrlRequest, DPoPProver, OAuthClient, type Token } from "hardproof";
-import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../../softhsm/index.js";
+import { type AuthorizationUrlRequest, type DPoPProver, OAuthClient, type Signer, type Token } from "hardproof";
+import { hardwareKeys } from "../hardware-keys.js";
 import type { Scenario } from "../scenario.js";
 import { type Pds, startPds } from "./pds.js";
 import { signIn } from "./user.js";
@@ -14,7 +13,7 @@ export interface Setting {
   /** The client, and the key of its tokens. */
   readonly agent: Agent;
   /** The key of client assertions: atproto forbids the one of the proofs. */
-  readonly clientKey: Pkcs11Signer;
+  readonly clientKey: Signer;
   /** Somebody else's key. */
   readonly thief: DPoPProver;
   /** Logs in as the user of the PDS. */
@@ -46,22 +45,16 @@ export function developmentClientId(): string {
 
 /** Starts the PDS, and runs the work with a client for it. */
 export async function withPds(scenario: Scenario, work: (setting: Setting) => Promise<void>): Promise<void> {
-  await using hsm = await softHsm({ label: "atproto" });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
-  const signerOf = (key: string) => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key, pin: hsm.pin });
-  await using signer = signerOf(hsm.key.label);
-  await using clientKey = signerOf("client");
-  await using thiefKey = signerOf("thief");
+  await using keys = await hardwareKeys("atproto");
   await using pds = await startPds();
   const client = await OAuthClient.discover(pds.origin, { requireBinding: true });
-  const agent = { clientId: developmentClientId(), dpopProver: await DPoPProver.create(signer) };
+  const agent = { clientId: developmentClientId(), dpopProver: keys.prover };
   const login: Setting["login"] = async (options = {}) => {
     const { client: by = client, agent: as = agent, request } = options;
     const pending = await by.authorizationUrl({ ...as, redirectUri: REDIRECT_URI, scope: SCOPE, ...request });
     return by.authorizationCode(await signIn(pending.url, pds.account), { ...as, ...pending });
   };
-  await work({ scenario, pds, client, agent, clientKey, thief: await DPoPProver.create(thiefKey), login });
+  await work({ scenario, pds, client, agent, clientKey: keys.clientKey, thief: keys.thief, login });
 }
 
 /** The URL of a method that returns the session's user. */

@@ -1,6 +1,7 @@
 /** A user with a browser, who logs in at the PDS by the calls that its page makes. */
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { newCookies } from "../cookies.js";
 import type { Account } from "./pds.js";
 
 const API = "/@atproto/oauth-provider/~api";
@@ -44,15 +45,12 @@ interface BrowserRequest {
 
 /** Sends requests with the cookies of the responses before. */
 function browser() {
-  const cookies = new Map<string, string>();
+  const cookies = newCookies();
   return async (url: string, { method, headers, body }: BrowserRequest) => {
-    const cookie = [...cookies].map((pair) => pair.join("=")).join("; ");
-    const csrf = cookies.has("csrf-token") ? { "x-csrf-token": cookies.get("csrf-token") } : {};
-    const response = await send(url, { method, headers: { ...headers, ...csrf, cookie } }, body);
-    for (const set of response.headers["set-cookie"] ?? []) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
-      cookies.set(name, value);
-    }
+    const token = cookies.get("csrf-token");
+    const csrf = token === undefined ? {} : { "x-csrf-token": token };
+    const response = await send(url, { method, headers: { ...headers, ...csrf, cookie: cookies.header() } }, body);
+    cookies.store(response.headers["set-cookie"] ?? []);
     const { statusCode: status, headers: received } = response;
     return { status, location: received.location, body: await text(response) };
   };

@@ -32,7 +32,8 @@ export const VERSION = "7.2.0";
 export const LIFETIME = 60;
 const PRELOADED = [
   import.meta.resolve("tsx"),
-  ...["listen-on-loopback", "adjustable-clock"].map((name) => new URL(`../${name}.ts`, import.meta.url).href),
+  new URL("../listen-on-loopback.ts", import.meta.url).href,
+  new URL("../adjustable-clock.ts", import.meta.url).href,
 ];
 
 /** Installs the server, and returns the path of its package. */
@@ -60,6 +61,7 @@ export async function startSolid(): Promise<SolidServer> {
     ready: "Listening to server at",
     timeout: 240_000, // It loads 900 components.
   });
+  await untilReachable(issuer);
   return {
     issuer,
     user: await createUser(issuer),
@@ -72,6 +74,14 @@ export async function startSolid(): Promise<SolidServer> {
       rmSync(data, { recursive: true });
     },
   };
+}
+
+/** The server says that it listens a moment before it does. */
+async function untilReachable(url: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (await fetch(url).catch(() => undefined)) return;
+    await sleep(100);
+  }
 }
 
 /** The server's default configuration, with a shorter lifetime. */

@@ -1,4 +1,5 @@
 /** A user with a browser, who logs in at the server by the JSON API of its pages. */
+import { newCookies } from "../cookies.js";
 import type { SolidServer } from "./server.js";
 
 /**
@@ -30,17 +31,13 @@ export async function logIn(url: string, redirectUri: string, { issuer, user }: 
 
 /** Sends requests with the cookies of the responses before. */
 function browser() {
-  const cookies = new Map<string, string>();
+  const cookies = newCookies();
   return async (url: string, fields?: object) => {
-    const headers = new Headers({ accept: "application/json" });
-    headers.set("cookie", [...cookies].map((pair) => pair.join("=")).join("; "));
+    const headers = new Headers({ accept: "application/json", cookie: cookies.header() });
     if (fields) headers.set("content-type", "application/json");
     const request = fields ? { method: "POST", body: JSON.stringify(fields) } : {};
     const response = await fetch(url, { ...request, headers, redirect: "manual" });
-    for (const set of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
-      cookies.set(name, value);
-    }
+    cookies.store(response.headers.getSetCookie());
     const location = response.headers.get("location") ?? undefined;
     return { location: location && new URL(location, url).href, body: await response.text() };
   };
