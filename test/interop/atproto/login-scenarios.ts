@@ -85,7 +85,7 @@ async function confidentialClient(setting: Setting): Promise<void> {
     const reason = await login({ client: sameKey, agent: same, request }).catch(({ message }: Error) => message);
     if (typeof reason === "string") return reason;
     throw new TheirFault(
-      "is accepted, though the PDS has a check against it: that compares a thumbprint by SHA-512 with one by SHA-256.",
+      "is accepted, though its source forbids it: the check compares a thumbprint by SHA-512 with one by SHA-256.",
     );
   });
   const signed = { ...request, requestObject: { signer: clientKey } };
