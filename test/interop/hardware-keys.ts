@@ -2,9 +2,10 @@
 import { DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../softhsm/index.js";
+import { disposable } from "./disposable.js";
 
-/** The keys of a run, until it disposes of them. */
-export interface HardwareKeys extends AsyncDisposable {
+/** The keys of a run. */
+export interface HardwareKeys {
   /** The key that tokens are bound to. */
   readonly prover: DPoPProver;
   /** The key of client assertions. */
@@ -14,21 +15,21 @@ export interface HardwareKeys extends AsyncDisposable {
 }
 
 /** Creates a token with this label, and its keys. */
-export async function hardwareKeys(label: string): Promise<HardwareKeys> {
-  const hsm = await softHsm({ label });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
-  const onToken = { module: hsm.module, token: hsm.token, pin: hsm.pin };
-  const proofKey = new Pkcs11Signer({ ...onToken, key: hsm.key.label });
-  const clientKey = new Pkcs11Signer({ ...onToken, key: "client" });
-  const thiefKey = new Pkcs11Signer({ ...onToken, key: "thief" });
-  return {
-    prover: await DPoPProver.create(proofKey),
-    clientKey,
-    thief: await DPoPProver.create(thiefKey),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([proofKey, clientKey, thiefKey].map((signer) => signer.close()));
-      await hsm.close();
-    },
-  };
+export async function hardwareKeys(label: string): Promise<HardwareKeys & AsyncDisposable> {
+  return disposable(async (onStop) => {
+    const hsm = await softHsm({ label });
+    onStop(hsm.close);
+    await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
+    await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
+    const open = (key: string) => {
+      const signer = new Pkcs11Signer({ module: hsm.module, token: hsm.token, pin: hsm.pin, key });
+      onStop(() => signer.close());
+      return signer;
+    };
+    return {
+      prover: await DPoPProver.create(open(hsm.key.label)),
+      clientKey: open("client"),
+      thief: await DPoPProver.create(open("thief")),
+    };
+  });
 }

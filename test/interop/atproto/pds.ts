@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { installFromNpm } from "../cache.js";
 import { freePort, startServer } from "../child-server.js";
+import { disposable } from "../disposable.js";
 import type { PdsConfiguration } from "./pds-process.js";
 
 /** An account at the PDS. */
@@ -16,7 +17,7 @@ export interface Account {
 }
 
 /** A running PDS. */
-export interface Pds extends AsyncDisposable {
+export interface Pds {
   /** The issuer, and the origin of its resources. */
   readonly origin: string;
   /** The origin of the directory of DIDs. */
@@ -55,10 +56,16 @@ export function versionOf(directory: string, name: string): string {
 }
 
 /** Starts a PDS with one account. */
-export async function startPds(): Promise<Pds> {
+export async function startPds(): Promise<Pds & AsyncDisposable> {
+  return disposable(startParts);
+}
+
+async function startParts(onStop: (stop: () => unknown) => void): Promise<Pds> {
   const directory = await installPds();
   const documents = await documentServer();
+  onStop(documents.close);
   const data = mkdtempSync(join(tmpdir(), "hardproof-pds-")); // It stores repositories in its temporary directory.
+  onStop(() => rmSync(data, { recursive: true }));
   const configuration: PdsConfiguration = {
     port: await freePort(),
     plcPort: await freePort(),
@@ -71,17 +78,13 @@ export async function startPds(): Promise<Pds> {
     env: { TMPDIR: data, LOG_ENABLED: "false" },
     ready: "READY",
   });
+  onStop(() => server[Symbol.asyncDispose]());
   const origin = `http://localhost:${configuration.port}`;
   return {
     origin,
     plc: `http://localhost:${configuration.plcPort}`,
     account: await createAccount(origin),
     publish: documents.publish,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await documents.close();
-      rmSync(data, { recursive: true });
-    },
   };
 }
 

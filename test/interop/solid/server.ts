@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installFromNpm } from "../cache.js";
 import { freePort, startServer } from "../child-server.js";
+import { disposable } from "../disposable.js";
 
 /** A running server. */
-export interface SolidServer extends AsyncDisposable {
+export interface SolidServer {
   /** The issuer, which ends with a slash. */
   readonly issuer: string;
   readonly user: SolidUser;
@@ -43,9 +44,14 @@ export async function installSolid(): Promise<string> {
 }
 
 /** Starts a server with one account. */
-export async function startSolid(): Promise<SolidServer> {
+export async function startSolid(): Promise<SolidServer & AsyncDisposable> {
+  return disposable(startParts);
+}
+
+async function startParts(onStop: (stop: () => unknown) => void): Promise<SolidServer> {
   const directory = await installSolid();
   const data = mkdtempSync(join(tmpdir(), "hardproof-solid-"));
+  onStop(() => rmSync(data, { recursive: true }));
   const config = join(data, "config.json");
   const clock = join(data, "clock");
   writeFileSync(config, JSON.stringify(configuration(directory)));
@@ -61,6 +67,7 @@ export async function startSolid(): Promise<SolidServer> {
     ready: "Listening to server at",
     timeout: 240_000, // It loads 900 components.
   });
+  onStop(() => server[Symbol.asyncDispose]());
   await untilReachable(issuer);
   return {
     issuer,
@@ -68,10 +75,6 @@ export async function startSolid(): Promise<SolidServer> {
     async setClock(seconds) {
       writeFileSync(clock, String(seconds));
       await sleep(500);
-    },
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      rmSync(data, { recursive: true });
     },
   };
 }
