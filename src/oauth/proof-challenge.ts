@@ -8,6 +8,8 @@ export interface ProofChallenge extends ProofRejection {
   readonly token: boolean;
   /** Whether there is a challenge that isn't about the token: a new one can't help. */
   readonly other: boolean;
+  /** Whether no challenge names an error: some servers give no reason for a rejected proof. */
+  readonly unexplained: boolean;
 }
 
 /** Errors that a new token can't remove. */
@@ -36,6 +38,7 @@ export function proofChallenge(headers: Headers): ProofChallenge {
     clock: proofErrors.includes("invalid_dpop_proof") || proofErrors.includes("invalid_token"),
     token: tokenErrors.includes("invalid_token"),
     other: errors.some((error) => error !== undefined && NOT_ABOUT_TOKEN.includes(error)),
+    unexplained: errors.every((error) => error === undefined),
     algorithms: names.length > 0 ? names : undefined,
   };
 }

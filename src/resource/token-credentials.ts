@@ -77,8 +77,9 @@ export class TokenCredentials implements Credentials {
     const challenge = proofChallenge(headers);
     const nonce = challenge.nonce || (await asksForNonce(response));
     if (status !== 401) return nonce || challenge.clock ? { ...challenge, nonce } : undefined;
+    const clock = challenge.clock || (challenge.unexplained && !nonce);
     const renews = this.#renewOn401 && !nonce && !challenge.other;
-    return { ...challenge, nonce, token: challenge.token || renews };
+    return { ...challenge, nonce, clock, token: challenge.token || renews };
   }
 
   async renewToken(accessToken: string, options: SignOptions): Promise<boolean> {

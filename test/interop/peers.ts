@@ -3,6 +3,8 @@ import type { Peer } from "./scenario.js";
 
 /** Each is loaded when it runs: its clients and servers are many. */
 export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
+  atproto: async () => (await import("./atproto.js")).atproto,
+  "atproto-client": async () => (await import("./atproto-client.js")).atprotoClient,
   keycloak: async () => (await import("./keycloak.js")).keycloak,
   nginx: async () => (await import("./nginx.js")).nginxProxy,
   spring: async () => (await import("./spring.js")).spring,
@@ -10,4 +12,6 @@ export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   joserfc: async () => (await import("./verifiers/joserfc.js")).joserfc,
   "requests-oauth2client": async () => (await import("./verifiers/requests-oauth2client.js")).requestsOauth2client,
   "dpop-verifier": async () => (await import("./verifiers/dpop-verifier.js")).dpopVerifier,
+  "solid-client": async () => (await import("./solid-client.js")).solidClient,
+  solid: async () => (await import("./solid.js")).solid,
 };

@@ -43,3 +43,24 @@ export async function messageOf(request: Promise<unknown>, pattern: RegExp): Pro
   check(pattern.test(message), message);
   return message;
 }
+
+/**
+ * Returns why the work was refused, in one line.
+ *
+ * @throws {Error} If it wasn't refused.
+ */
+export async function reasonOf(work: () => Promise<unknown>): Promise<string> {
+  const outcome = await work().then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  if (outcome === undefined) throw new Error("It wasn't refused.");
+  return outcome.replaceAll(/\s+/g, " ");
+}
+
+/** Returns the status of a response, its challenge, and the first part of its body, in one line. */
+export async function responseLine(response: Response): Promise<string> {
+  const challenge = response.headers.get("www-authenticate");
+  const body = (await response.text()).replaceAll(/\s+/g, " ").slice(0, 200);
+  return [response.status, challenge, body].filter(Boolean).join(" ");
+}

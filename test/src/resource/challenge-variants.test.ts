@@ -88,6 +88,30 @@ describe("invalid_token because of the proof's time, as of Keycloak", () => {
   });
 });
 
+describe("a 401 without a reason, as of Community Solid Server", () => {
+  const bare = (seconds: number) =>
+    respond(401, { "www-authenticate": 'Bearer scope="openid webid"', date: dateIn(seconds) });
+
+  it("is answered with the server's time, once, before the token is renewed", async () => {
+    const { source, renewed } = stubTokens();
+    inTurn(bare(90), ok);
+    expect(await statusOf({ token: source, renewOn401: true })).toBe(200);
+    expect(stub.prover.clockOffsetFor(url)).toBeGreaterThan(80);
+    expect(renewed).toEqual([]);
+    inTurn(bare(90));
+    expect(await statusOf({ token: source })).toBe(401);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("isn't answered if the server's time is the same, or adjustClock is false", async () => {
+    inTurn(bare(0));
+    expect(await statusOf()).toBe(401);
+    inTurn(bare(90));
+    expect(await statusOf({ adjustClock: false })).toBe(401);
+    expect(stub.prover.clockOffsetFor(url)).toBe(0);
+  });
+});
+
 describe("renewOn401", () => {
   it.each([
     ["without a challenge", {}],
