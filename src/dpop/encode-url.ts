@@ -3,8 +3,11 @@
  * behind them encode or reject them: the `htu` of a proof would not match.
  */
 
-/** Characters that are neither reserved nor unreserved (RFC 3986 §2.2, §2.3), and that `URL` may leave in a path or query. */
-const NOT_ALLOWED = /[\\^`{|}]/g;
+/**
+ * What `URL` may leave in a path or query: characters that are neither reserved nor unreserved (RFC 3986 §2.2, §2.3), and
+ * `%` that isn't followed by two digits (§2.1).
+ */
+const NOT_ALLOWED = /[\\^`{|}]|%(?![\dA-Fa-f]{2})/g;
 
 /**
  * Percent-encodes the characters of a path or query that RFC 3986 doesn't allow. Leaves `[` and `]` as they are: proxies
