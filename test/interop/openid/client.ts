@@ -41,17 +41,18 @@ export interface Session extends Keys {
 
 /** Runs the client, and returns what it came to: a call of the resource, or the library's refusal. */
 export async function runClient(session: Session): Promise<string> {
+  const ended = new AbortController();
   try {
-    return await useServer(session);
+    return await useServer(session, fetchUntil(session.lastPath, ended));
   } catch (error) {
+    if (ended.signal.aborted) return `stopped after ${session.lastPath}`;
     if (!(error instanceof HardproofError)) throw error;
     return `refused: ${error.code}: ${error.message}`;
   }
 }
 
-async function useServer({ kind, issuer, resource, signer, prover, ...session }: Session): Promise<string> {
-  const { responseMode, logins } = session;
-  const ownFetch = fetchUntil(session.lastPath);
+async function useServer(session: Session, ownFetch: typeof fetch): Promise<string> {
+  const { kind, issuer, resource, signer, prover, responseMode, logins } = session;
   const clientAuth: ClientAuth = kind.auth === "private_key_jwt" ? { method: kind.auth, signer } : kind.auth;
   const client = await OAuthClient.discover(issuer, { profile: kind.profile, clientAuth, fetch: ownFetch });
   const clientSecret = kind.auth === "client_secret_basic" ? CLIENT_SECRET : undefined;
@@ -60,7 +61,8 @@ async function useServer({ kind, issuer, resource, signer, prover, ...session }:
 
   const logIn = async (): Promise<Token> => {
     const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, responseMode, requestObject });
-    const callback = await (responseMode ? postedForm : authorizeInBrowser)(pending.url, REDIRECT_URI);
+    const browse = responseMode === "form_post" ? postedForm : authorizeInBrowser;
+    const callback = await browse(pending.url, REDIRECT_URI, { fetch: ownFetch });
     const token = await client.authorizationCode(callback, { ...agent, ...pending });
     const { refreshToken, idTokenClaims } = token;
     if (!kind.refreshes || refreshToken === null) return token;
@@ -78,12 +80,11 @@ async function useServer({ kind, issuer, resource, signer, prover, ...session }:
   return seen;
 }
 
-/** Returns a new function, since the library caches metadata and keys for each one. */
-function fetchUntil(lastPath: string | undefined): typeof fetch {
-  let hasEnded = false;
+/** Returns a new function for each module, since the library caches metadata and keys for each one. */
+function fetchUntil(lastPath: string | undefined, ended: AbortController): typeof fetch {
   return async (input, init) => {
-    if (hasEnded) throw new Error("The module has ended.");
-    hasEnded = lastPath !== undefined && new Request(input).url.includes(lastPath);
+    ended.signal.throwIfAborted();
+    if (lastPath !== undefined && new Request(input).url.includes(lastPath)) ended.abort();
     return fetch(input, init);
   };
 }

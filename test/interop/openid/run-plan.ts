@@ -52,15 +52,19 @@ async function runModule(suite: SuiteApi, { plan, planId, module, keys }: Module
   const { testModule, variant } = module;
   const id = await suite.startModule(planId, module);
   const { issuer = "", accounts_endpoint, userinfo_endpoint } = await suite.exposed(id);
-  const client = await runClient({
+  const session = {
     ...keys,
     kind: plan.client,
     issuer,
     resource: accounts_endpoint ?? userinfo_endpoint ?? new URL("userinfo", issuer).href,
-    responseMode: variant?.response_mode === "form_post" ? "form_post" : undefined,
+    responseMode: variant?.response_mode === "form_post" ? ("form_post" as const) : undefined,
     logins: testModule === TWO_LOGINS ? 2 : 1,
     lastPath: LAST_PATHS[testModule],
-  });
-  const result = await suite.resultOf(id, END_TIMEOUT);
-  return { module: testModule, result, client, reasons: result === "PASSED" ? [] : await suite.reasons(id) };
+  };
+  const client = await runClient(session).catch((error: Error) => error);
+  const hasFailed = client instanceof Error;
+  const result = await suite.resultOf(id, hasFailed ? 0 : END_TIMEOUT);
+  const reasons = result === "PASSED" ? [] : await suite.reasons(id);
+  if (hasFailed) return { module: testModule, result: "FAILED", client: client.message.slice(0, 300), reasons };
+  return { module: testModule, result, client, reasons };
 }
