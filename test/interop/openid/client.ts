@@ -7,8 +7,9 @@ import {
   type ClientAuth,
   type DPoPProver,
   dpopFetch,
-  HardproofError,
+  type GrantRequest,
   OAuthClient,
+  OAuthError,
   type Signer,
   type Token,
 } from "hardproof";
@@ -35,49 +36,60 @@ export interface Session extends Keys {
   readonly responseMode?: "form_post" | undefined;
   /** How often the user logs in. */
   readonly logins: number;
-  /** The end of the last path that is requested: the module has ended then, and any other request would fail it. */
+  /** A part of the last URL that is requested: the module has ended then, and any other request would fail it. */
   readonly lastPath: string | undefined;
 }
 
-/** Runs the client, and returns what it came to: a call of the resource, or the library's refusal. */
+/** Runs the client, and returns what it came to: a call of the resource, or the response that the library refused. */
 export async function runClient(session: Session): Promise<string> {
   const ended = new AbortController();
   try {
-    return await useServer(session, fetchUntil(session.lastPath, ended));
+    const status = await useServer(session, fetchUntil(session.lastPath, ended));
+    return `called the resource: ${status}`;
   } catch (error) {
     if (ended.signal.aborted) return `stopped after ${session.lastPath}`;
-    if (!(error instanceof HardproofError)) throw error;
-    return `refused: ${error.code}: ${error.message}`;
+    const isRefusal = error instanceof OAuthError && error.code === "invalid-response";
+    if (isRefusal) return `refused: ${error.message}`;
+    throw error; // The suite would take a request that failed for a refusal.
   }
 }
 
-async function useServer(session: Session, ownFetch: typeof fetch): Promise<string> {
-  const { kind, issuer, resource, signer, prover, responseMode, logins } = session;
+/** Returns the status of the resource. */
+async function useServer(session: Session, ownFetch: typeof fetch): Promise<number> {
+  const { kind, issuer, resource, signer, prover, logins } = session;
   const clientAuth: ClientAuth = kind.auth === "private_key_jwt" ? { method: kind.auth, signer } : kind.auth;
   const client = await OAuthClient.discover(issuer, { profile: kind.profile, clientAuth, fetch: ownFetch });
+  const scheme = kind.profile ? undefined : "Bearer"; // The plans of OpenID Connect don't bind tokens.
+  let status = 0;
+  for (let login = 0; login < logins; login += 1) {
+    const token = await requestToken(client, session, ownFetch);
+    ({ status } = await dpopFetch({ prover, token, scheme, fetch: ownFetch })(resource));
+  }
+  return status;
+}
+
+async function requestToken(client: OAuthClient, session: Session, ownFetch: typeof fetch): Promise<Token> {
+  const { kind, prover } = session;
   const clientSecret = kind.auth === "client_secret_basic" ? CLIENT_SECRET : undefined;
   const agent = { clientId: CLIENT_ID, clientSecret, dpopProver: prover, scope: kind.scope };
+  if (kind.grant === "client_credentials") return client.clientCredentials(agent);
+  const token = await logIn(client, agent, session, ownFetch);
+  if (!kind.refreshes) return token;
+  const { refreshToken, idTokenClaims } = token;
+  return client.refresh({ ...agent, refreshToken: refreshToken ?? "", idTokenClaims });
+}
+
+async function logIn(
+  client: OAuthClient,
+  agent: GrantRequest,
+  { kind, signer, responseMode }: Session,
+  ownFetch: typeof fetch,
+): Promise<Token> {
   const requestObject = kind.signsRequest ? { signer } : undefined;
-
-  const logIn = async (): Promise<Token> => {
-    const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, responseMode, requestObject });
-    const browse = responseMode === "form_post" ? postedForm : authorizeInBrowser;
-    const callback = await browse(pending.url, REDIRECT_URI, { fetch: ownFetch });
-    const token = await client.authorizationCode(callback, { ...agent, ...pending });
-    const { refreshToken, idTokenClaims } = token;
-    if (!kind.refreshes || refreshToken === null) return token;
-    return client.refresh({ ...agent, refreshToken, idTokenClaims });
-  };
-
-  let seen = "";
-  for (let login = 0; login < logins; login += 1) {
-    const token = await (kind.grant ? client.clientCredentials(agent) : logIn());
-    const scheme = kind.profile ? undefined : "Bearer"; // The plans of OpenID Connect don't have bound tokens.
-    const call = dpopFetch({ prover, token, scheme, fetch: ownFetch });
-    const { status } = await call(resource);
-    seen = `called the resource: ${status}`;
-  }
-  return seen;
+  const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, responseMode, requestObject });
+  const browse = responseMode === "form_post" ? postedForm : authorizeInBrowser;
+  const callback = await browse(pending.url, REDIRECT_URI, { fetch: ownFetch });
+  return client.authorizationCode(callback, { ...agent, ...pending });
 }
 
 /** Returns a new function for each module, since the library caches metadata and keys for each one. */

@@ -1,6 +1,6 @@
 /** Runs the modules of a plan, one after the other, and collects how the suite judged them. */
 import { clientJwks } from "hardproof";
-import { CLIENT_ID, CLIENT_SECRET, type Keys, REDIRECT_URI, runClient } from "./client.js";
+import { CLIENT_ID, CLIENT_SECRET, type Keys, REDIRECT_URI, runClient, type Session } from "./client.js";
 import type { Plan } from "./plans.js";
 import type { Module, Result, SuiteApi } from "./suite-api.js";
 
@@ -52,12 +52,12 @@ async function runModule(suite: SuiteApi, { plan, planId, module, keys }: Module
   const { testModule, variant } = module;
   const id = await suite.startModule(planId, module);
   const { issuer = "", accounts_endpoint, userinfo_endpoint } = await suite.exposed(id);
-  const session = {
+  const session: Session = {
     ...keys,
     kind: plan.client,
     issuer,
     resource: accounts_endpoint ?? userinfo_endpoint ?? new URL("userinfo", issuer).href,
-    responseMode: variant?.response_mode === "form_post" ? ("form_post" as const) : undefined,
+    responseMode: variant?.response_mode === "form_post" ? "form_post" : undefined,
     logins: testModule === TWO_LOGINS ? 2 : 1,
     lastPath: LAST_PATHS[testModule],
   };

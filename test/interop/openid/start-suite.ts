@@ -1,6 +1,6 @@
 /**
  * Starts the conformance suite that was built in the cache, on loopback and with its data in memory, until it is
- * interrupted: `npx tsx test/interop/openid/start-suite.ts`. CONTRIBUTING.md says how to build it.
+ * interrupted: `npm run openid-suite`. CONTRIBUTING.md says how to build it.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
