@@ -21,6 +21,9 @@ export const CLIENT_ID = "hardproof";
 export const CLIENT_SECRET = randomBytes(24).toString("base64url");
 export const REDIRECT_URI = "https://127.0.0.1/callback";
 
+/** Milliseconds. A suite that has just started takes long for its first requests. */
+const TIMEOUT = 60_000;
+
 /** The client's keys. */
 export interface Keys {
   readonly signer: Signer;
@@ -58,7 +61,8 @@ export async function runClient(session: Session): Promise<string> {
 async function useServer(session: Session, ownFetch: typeof fetch): Promise<number> {
   const { kind, issuer, resource, signer, prover, logins } = session;
   const clientAuth: ClientAuth = kind.auth === "private_key_jwt" ? { method: kind.auth, signer } : kind.auth;
-  const client = await OAuthClient.discover(issuer, { profile: kind.profile, clientAuth, fetch: ownFetch });
+  const options = { profile: kind.profile, clientAuth, fetch: ownFetch, timeout: TIMEOUT };
+  const client = await OAuthClient.discover(issuer, options);
   const scheme = kind.profile ? undefined : "Bearer"; // The plans of OpenID Connect don't bind tokens.
   let status = 0;
   for (let login = 0; login < logins; login += 1) {

@@ -17,7 +17,7 @@ export interface Verdict {
 /** Seconds that the suite waits for a request that the client must not send. */
 const WAIT_TIMEOUT = 2;
 /** Milliseconds in which a module ends after the client's last request. */
-const END_TIMEOUT = 20_000;
+const END_TIMEOUT = 30_000;
 /** Its second login must use the server's new keys. */
 const TWO_LOGINS = "oidcc-client-test-signing-key-rotation";
 /** The modules that end before the client has a token. */
@@ -31,8 +31,14 @@ export async function runPlan(suite: SuiteApi, plan: Plan, keys: Keys): Promise<
   const alias = `hardproof-${crypto.randomUUID()}`; // Plans with the same alias would stop each other.
   const { id, modules } = await suite.createPlan(plan.name, plan.variant, await configuration(plan, alias, keys));
   const verdicts: Verdict[] = [];
-  for (const module of modules) verdicts.push(await runModule(suite, { plan, planId: id, module, keys }));
+  for (const module of modules) verdicts.push(await runUntilEnd(suite, { plan, planId: id, module, keys }));
   return verdicts;
+}
+
+/** Repeats a module once that doesn't end: the suite forgets to end one whose last request takes it too long. */
+async function runUntilEnd(suite: SuiteApi, module: ModuleRun): Promise<Verdict> {
+  const verdict = await runModule(suite, module);
+  return verdict.result === "UNKNOWN" ? runModule(suite, module) : verdict;
 }
 
 async function configuration({ title, client: { scope } }: Plan, alias: string, { signer }: Keys): Promise<object> {

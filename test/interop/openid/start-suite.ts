@@ -49,7 +49,8 @@ async function installMongo(): Promise<void> {
 
 function startMongo(mongoPort: number): Promise<AsyncDisposable> {
   const program = fileURLToPath(new URL("Mongo.java", import.meta.url));
-  const args = ["-Xmx512m", "-cp", join(MONGO, "lib/*"), program, String(mongoPort)];
+  // The heap has room for the logs of a few dozen runs.
+  const args = ["-Xmx2g", "-cp", join(MONGO, "lib/*"), program, String(mongoPort)];
   return startServer({ program: JAVA, args, ready: "listening" });
 }
 

@@ -77,7 +77,7 @@ export class SuiteApi {
     const isEnd = ({ status }: ModuleState) => status === "FINISHED" || status === "INTERRUPTED";
     const state = await this.#until(id, timeout, isEnd);
     if (isEnd(state)) return state.result ?? "UNKNOWN";
-    await this.#request("DELETE", `api/runner/${id}`);
+    await this.#request("DELETE", `api/runner/${id}`).catch(() => undefined); // It may be ending at this moment.
     return "UNKNOWN";
   }
 
