@@ -1,6 +1,6 @@
 /**
  * Runs Hardproof against software that others wrote, and prints one table: `npm run interop [name…]`. Without a name, it
- * runs every peer. What it needs is installed into a cache outside the repository. With `--record`, the results replace
+ * runs every peer. A URL names an instance that runs already: `npm run interop openid -- https://suite.example`. What it needs is installed into a cache outside the repository. With `--record`, the results replace
  * those on docs/servers.md.
  *
  * It exits with 1 if a scenario fails by our fault, and with `HARDPROOF_INTEROP=require` also if a peer can't be had.
@@ -12,14 +12,16 @@ import { type Peer, reporter, type Seen } from "./scenario.js";
 import { terminalTable } from "./terminal-table.js";
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { record: { type: "boolean" } } });
-const names = positionals.length > 0 ? positionals : Object.keys(PEERS);
+const instance = positionals.find((each) => URL.canParse(each));
+const named = positionals.filter((each) => each !== instance);
+const names = named.length > 0 ? named : Object.keys(PEERS);
 const results: Record<string, PeerResult> = {};
 const missing: string[] = [];
 
 for (const name of names) {
   const load = PEERS[name];
   if (load === undefined) throw new Error(`${name} isn't one of ${Object.keys(PEERS).join(", ")}.`);
-  const peer = await load();
+  const peer = await load(instance);
   const version = await peer.install().catch((error: Error) => {
     missing.push(`– ${name} can't be had: ${error.message.trim()}`);
   });

@@ -19,8 +19,8 @@ export async function authorizeInBrowser(url: string, redirectUri: string, visit
 }
 
 /** Follows the redirects of an authorization request and returns the fields that its last page posts to the callback. */
-export async function postedForm(url: string, redirectUri: string): Promise<Record<string, string>> {
-  const browse = browser({});
+export async function postedForm(url: string, redirectUri: string, visit: Visit = {}): Promise<Record<string, string>> {
+  const browse = browser(visit);
   for (let next = url; ; ) {
     const { location, page } = await browse(next);
     if (location !== undefined) next = location;

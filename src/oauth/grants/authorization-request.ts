@@ -147,14 +147,18 @@ async function withDefaults(
   return profiledAuthorization(profile, { ...request, pushed }, metadata);
 }
 
-/** Without a push, the URL contains the parameters, or only the signed object that contains them (RFC 9101 §5). */
+/**
+ * Without a push, the URL contains the parameters, or only the signed object that contains them (RFC 9101 §5). With OpenID
+ * Connect, it repeats two of them, which must also be outside the object (OpenID Connect Core §6.1).
+ */
 async function queryParameters(
-  { clientId, extra, signal }: AuthorizationUrlRequest,
+  { clientId, scope, extra, signal }: AuthorizationUrlRequest,
   parameters: ExtraFields,
   signObject: SignObject | undefined,
 ): Promise<URLSearchParams> {
-  if (signObject) return createForm({ client_id: clientId, request: await signObject(signal) });
-  return createForm(parameters, extra);
+  if (!signObject) return createForm(parameters, extra);
+  const repeated = hasOpenId(scope) ? { response_type: parameters.response_type, scope } : {};
+  return createForm({ client_id: clientId, ...repeated, request: await signObject(signal) });
 }
 
 /** Returns the function that signs the request object, if the request has one. */

@@ -142,7 +142,8 @@ describe("a request object signed by a SoftHSM key", () => {
     const { client: byKey, request } = await signing();
     as.rotateNonces();
     const pending = await byKey.authorizationUrl({ ...request, ...login, pushed, responseMode: "jwt" });
-    expect([...new URL(pending.url).searchParams.keys()]).toEqual(["client_id", pushed ? "request_uri" : "request"]);
+    const names = pushed ? ["client_id", "request_uri"] : ["client_id", "response_type", "scope", "request"];
+    expect([...new URL(pending.url).searchParams.keys()]).toEqual(names);
     const callback = await authorizeInBrowser(pending.url, redirectUri);
     const token = await byKey.authorizationCode(callback, { ...request, ...pending });
     expect(token).toMatchObject({ cnfJkt: request.dpopProver.jkt, idTokenClaims: { nonce: pending.nonce } });

@@ -42,9 +42,19 @@ const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
 
 describe("a request object", () => {
   it("is in the URL with the client's id, and nothing else", async () => {
-    expect([...(await urlOf()).keys()]).toEqual(["client_id", "request"]);
-    expect((await urlOf()).get("client_id")).toBe(clientId);
+    const query = await urlOf({ scope: "read" });
+    expect([...query.keys()]).toEqual(["client_id", "request"]);
+    expect(query.get("client_id")).toBe(clientId);
   });
+
+  it.each([["openid read"], [["openid", "read"]]])(
+    "is in the URL with the response type and the scope, if the scope is %o",
+    async (scope) => {
+      const { request, ...query } = Object.fromEntries(await urlOf({ scope }));
+      expect(query).toEqual({ client_id: clientId, response_type: "code", scope: "openid read" });
+      expect(decodeJwt(request ?? "")).toMatchObject(query);
+    },
+  );
 
   it("contains all parameters, the client as issuer and the server as audience, signed with its own type", async () => {
     const resource = ["https://one.example/", "https://two.example/"];
