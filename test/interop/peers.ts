@@ -4,4 +4,5 @@ import type { Peer } from "./scenario.js";
 /** Each is loaded when it runs: its clients and servers are many. */
 export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  "oidc-provider": async () => (await import("./oidc-provider.js")).oidcProvider,
 };
