@@ -5,4 +5,5 @@ import type { Peer } from "./scenario.js";
 export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
   "oidc-provider": async () => (await import("./oidc-provider.js")).oidcProvider,
+  mcp: async () => (await import("./mcp.js")).mcp,
 };
