@@ -37,12 +37,20 @@ export async function download({ url, sha256, path }: Download): Promise<string>
 
 async function fetchFile(url: string, path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
-  const { ok, status, body } = await fetch(url).catch((error: Error) => {
-    throw new Error(`${url} can't be downloaded: ${String(error.cause ?? error)}`);
-  });
-  if (!ok || body === null) throw new Error(`${url} responded with status ${status}.`);
-  await pipeline(Readable.fromWeb(body as ReadableStream), createWriteStream(`${path}.part`));
+  try {
+    const { ok, status, body } = await fetch(url);
+    if (!ok || body === null) throw new Error(`status ${status}`);
+    await pipeline(Readable.fromWeb(body as ReadableStream), createWriteStream(`${path}.part`));
+  } catch (error) {
+    throw new Error(`${url} can't be downloaded (${reasonOf(error)}).`, { cause: error });
+  }
   renameSync(`${path}.part`, path);
+}
+
+/** An error of `fetch` has its reason in `cause`. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message : message;
 }
 
 async function hashOf(path: string): Promise<string> {

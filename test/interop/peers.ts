@@ -6,4 +6,6 @@ export const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
   "oidc-provider": async () => (await import("./oidc-provider.js")).oidcProvider,
   mcp: async () => (await import("./mcp.js")).mcp,
+  "mcp-conformance": async () => (await import("./mcp-conformance.js")).mcpConformance,
+  wycheproof: async () => (await import("./wycheproof.js")).wycheproof,
 };

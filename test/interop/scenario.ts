@@ -40,6 +40,7 @@ export const ROWS = [
   // Verifiers of proofs.
   "200 proofs",
   "wrong proofs",
+  "signatures",
 ] as const;
 
 /** A row of the table. */
