@@ -61,7 +61,7 @@ async function nonces({ scenario, server, clientKey, agent, signer }: Setting, t
   });
 }
 
-async function thieves({ scenario, client, prover, thief }: Setting, token: Token): Promise<void> {
+async function thieves({ scenario, server, client, prover, thief }: Setting, token: Token): Promise<void> {
   const { accessToken } = token;
   const url = userinfoOf(client);
   const send = (headers: Record<string, string>) => fetch(url, { headers });
@@ -80,6 +80,14 @@ async function thieves({ scenario, client, prover, thief }: Setting, token: Toke
   await scenario("thief with another key", "has the token, and no proof", async () =>
     rejected(await send({ authorization: `DPoP ${accessToken}` })),
   );
+  await scenario("replayed proof", "at the token endpoint", async () => {
+    const seen = recordedFetch();
+    const bySecret = await byKey(server, thief.signer, { clientAuth: "client_secret_post", fetch: seen.fetch });
+    await bySecret.clientCredentials({ ...server.clients.post, dpopProver: prover });
+    const last = seen.requests.at(-1);
+    check(last !== undefined, "no request");
+    return rejected(await fetch(last.url, last));
+  });
   await scenario("replayed proof", "at the userinfo endpoint", async () => {
     const headers = { authorization: `DPoP ${accessToken}`, dpop: await proofBy(prover) };
     const first = await send(headers);
@@ -126,6 +134,19 @@ async function atOnce({ scenario, server, client, agent, signer, clientKey }: Se
     const failed = responses.filter(({ ok }) => !ok);
     check(failed.length === 0, `${failed.length} failed, with ${failed[0]?.status}`);
     return "200 of 200 with status 200";
+  });
+  await scenario("200 calls at once", "to the userinfo endpoint, whose nonces change meanwhile", async () => {
+    const seen = recordedFetch();
+    const call = dpopFetch({ prover: await DPoPProver.create(signer), token, fetch: seen.fetch });
+    await call(userinfoOf(client));
+    seen.requests.length = 0;
+    const calls = Array.from({ length: 200 }, () => call(userinfoOf(client)));
+    await Promise.any(calls);
+    await server.order("rotateNonces");
+    const failed = (await Promise.all(calls)).filter(({ ok }) => !ok);
+    check(failed.length === 0, `${failed.length} failed, with ${failed[0]?.status}`);
+    const challenged = seen.requests.filter(({ status }) => status === 401).length;
+    return `200 of 200 with status 200, ${challenged} of them after a challenge`;
   });
   await scenario("200 calls at once", "to the token endpoint, by private_key_jwt", async () => {
     const fresh = await byKey(server, clientKey);

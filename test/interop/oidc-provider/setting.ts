@@ -87,9 +87,10 @@ async function registrationOf(clientKey: Signer): Promise<ClientMetadata> {
   };
 }
 
-/** Creates a client that authenticates by the key. */
+/** Creates a client that authenticates by the key, and accepts only bound tokens. */
 export function byKey({ issuer }: { issuer: string }, signer: Signer, options: Partial<OAuthClientOptions> = {}) {
-  return OAuthClient.discover(issuer, { clientAuth: { method: "private_key_jwt", signer }, ...options });
+  const clientAuth = { method: "private_key_jwt", signer } as const;
+  return OAuthClient.discover(issuer, { clientAuth, requireBinding: true, ...options });
 }
 
 interface Login extends Partial<Omit<AuthorizationUrlRequest, "binding" | "dpopProver">> {
