@@ -1,10 +1,12 @@
 /** The cache for the software of interoperability tests, outside the repository. */
 import { type ExecFileException, execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
 
 /** Returns a directory in the cache, which may not exist yet. */
 export function cacheDirectory(name: string): string {
@@ -42,6 +44,46 @@ export async function installFromMaven(name: string, { coordinates, sha256 }: Ma
   if ((await hashOf(path)) === sha256) return path;
   rmSync(path);
   throw new Error(`${coordinates} doesn't have the pinned hash. It may have been cut off: try again.`);
+}
+
+/** A file that is pinned by its hash. */
+export interface Download {
+  readonly url: string;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+  /** Where the file is kept. */
+  readonly path: string;
+}
+
+/**
+ * Downloads a file unless it is in the cache.
+ *
+ * @returns Its path.
+ * @throws {Error} If it can't be downloaded, or its hash is a different one.
+ */
+export async function download({ url, sha256, path }: Download): Promise<string> {
+  if (!existsSync(path)) await fetchFile(url, path);
+  if ((await hashOf(path)) === sha256) return path;
+  rmSync(path);
+  throw new Error(`${url} doesn't have the pinned hash. It may be a different version, or have been cut off.`);
+}
+
+async function fetchFile(url: string, path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    const { ok, status, body } = await fetch(url);
+    if (!ok || body === null) throw new Error(`status ${status}`);
+    await pipeline(Readable.fromWeb(body as ReadableStream), createWriteStream(`${path}.part`));
+  } catch (error) {
+    throw new Error(`${url} can't be downloaded (${reasonOf(error)}).`, { cause: error });
+  }
+  renameSync(`${path}.part`, path);
+}
+
+/** An error of `fetch` has its reason in `cause`. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message : message;
 }
 
 async function hashOf(path: string): Promise<string> {

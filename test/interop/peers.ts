@@ -8,6 +8,10 @@ import type { Peer } from "./scenario.js";
  */
 export const PEERS: Readonly<Record<string, (instance?: string) => Promise<Peer>>> = {
   keycloak: async () => (await import("./keycloak.js")).keycloak,
+  "oidc-provider": async () => (await import("./oidc-provider.js")).oidcProvider,
+  mcp: async () => (await import("./mcp.js")).mcp,
+  "mcp-conformance": async () => (await import("./mcp-conformance.js")).mcpConformance,
+  wycheproof: async () => (await import("./wycheproof.js")).wycheproof,
   spring: async () => (await import("./spring.js")).spring,
   nginx: async () => (await import("./nginx.js")).nginxProxy,
   atproto: async () => (await import("./atproto.js")).atproto,

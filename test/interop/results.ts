@@ -19,7 +19,8 @@ export interface PeerResult {
 export type Results = Readonly<Record<string, PeerResult>>;
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
-const PAGE = fileURLToPath(new URL("../../docs/servers.md", import.meta.url));
+/** The page with the tables. */
+export const PAGE = fileURLToPath(new URL("../../docs/servers.md", import.meta.url));
 const KINDS = { server: "Servers", client: "Clients", verifier: "Verifiers" } as const;
 const MARKS = /(<!-- tables: begin[^>]*-->\n)[\s\S]*(<!-- tables: end -->)/;
 
@@ -36,8 +37,13 @@ export function record(results: Results): void {
   writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8"), sorted));
 }
 
-/** Returns the page with the tables of these results between its marks. */
+/**
+ * Returns the page with the tables of these results between its marks.
+ *
+ * @throws {Error} If the page doesn't have the marks.
+ */
 export function withTables(page: string, results: Results): string {
+  if (!MARKS.test(page)) throw new Error("The page lacks the marks <!-- tables: begin --> and <!-- tables: end -->.");
   return page.replace(MARKS, (_, begin: string, end: string) => `${begin}\n${markdown(results)}\n${end}`);
 }
 

@@ -41,6 +41,7 @@ export const ROWS = [
   // Verifiers of proofs.
   "200 proofs",
   "wrong proofs",
+  "signatures",
 ] as const;
 
 /** A row of the table. */
@@ -96,11 +97,16 @@ export function reporter(seen: Seen[]): Scenario {
 
 async function outcomeOf(work: () => Promise<string>): Promise<Pick<Seen, "outcome" | "what">> {
   try {
-    return { outcome: "passed", what: await work() };
+    return { outcome: "passed", what: inOneLine(await work()) };
   } catch (error) {
     const outcome = error instanceof TheirFault ? "their fault" : "failed";
-    return { outcome, what: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { outcome, what: inOneLine(message) };
   }
+}
+
+function inOneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
 }
 
 /** @throws {Error} With what was seen, unless the condition holds. */

@@ -2,17 +2,16 @@
  * The signatures of Project Wycheproof (https://github.com/C2SP/wycheproof). They are read from a cache outside the
  * repository, and downloaded into it if they are missing. Each file must have the hash that it has at the pinned commit.
  */
-import { hash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AlgorithmName } from "hardproof";
+import { cacheDirectory, download } from "./cache.js";
 import { SHA256 } from "./wycheproof-hashes.js";
 
 /** The version whose verdicts are known to be the same as Hardproof's. */
-const COMMIT = "dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166";
+export const COMMIT = "dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166";
 const SOURCE = `https://raw.githubusercontent.com/C2SP/wycheproof/${COMMIT}/testvectors_v1`;
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hardproof", "wycheproof");
+const DIRECTORY = cacheDirectory("wycheproof");
 
 /** One file of vectors. */
 export interface VectorFile {
@@ -69,54 +68,20 @@ export const VECTOR_FILES: readonly VectorFile[] = [
 ];
 
 /**
- * Returns the groups of a file.
+ * Downloads a file unless it is in the cache.
  *
- * @throws {VectorError} If the file can't be downloaded, or isn't that of the pinned commit.
+ * @returns Its path.
+ * @throws {Error} If it can't be downloaded, or isn't that of the pinned commit.
  */
-export async function readVectors({ name }: VectorFile): Promise<readonly VectorGroup[]> {
-  const path = join(CACHE, `${name}.json`);
-  const text = cached(path) ?? (await download(name, path));
-  return JSON.parse(text).testGroups;
-}
-
-/** The vectors aren't available. The message says what to do. */
-export class VectorError extends Error {
-  override readonly name = "VectorError";
-}
-
-function cached(path: string): string | undefined {
-  try {
-    const text = readFileSync(path, "utf8");
-    return checked(text, path, "Delete it, so that it is downloaded again.");
-  } catch (error) {
-    if (error instanceof VectorError) throw error;
-    return undefined;
-  }
-}
-
-async function download(name: string, path: string): Promise<string> {
-  const url = `${SOURCE}/${name}.json`;
-  const text = await fetchText(url).catch((cause) => {
-    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    const remedy = `Run \`git checkout ${COMMIT}\` in a clone of C2SP/wycheproof, and copy testvectors_v1/*.json to ${CACHE}.`;
-    throw new VectorError(`${url} can't be downloaded (${reason}). ${remedy}`);
+export async function downloadVectors({ name }: VectorFile): Promise<string> {
+  const [url, path] = [`${SOURCE}/${name}.json`, join(DIRECTORY, `${name}.json`)];
+  const remedy = `Run \`git checkout ${COMMIT}\` in a clone of C2SP/wycheproof, and copy testvectors_v1/*.json to ${DIRECTORY}.`;
+  return download({ url, sha256: SHA256[name] ?? "", path }).catch((cause: Error) => {
+    throw new Error(`${cause.message} ${remedy}`, { cause });
   });
-  checked(text, url, "The file was not stored.");
-  mkdirSync(CACHE, { recursive: true });
-  writeFileSync(path, text);
-  return text;
 }
 
-function checked(text: string, source: string, remedy: string): string {
-  const expected = SHA256[source.replace(/^.*\//, "").replace(/\.json$/, "")];
-  const actual = hash("sha256", text);
-  if (actual === expected) return text;
-  const problem = `${source} isn't the file of commit ${COMMIT}`;
-  throw new VectorError(`${problem}: its SHA-256 is ${actual}, but should be ${expected}. ${remedy}`);
-}
-
-async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  return response.text();
+/** Returns the groups of a file. */
+export async function readVectors(file: VectorFile): Promise<readonly VectorGroup[]> {
+  return JSON.parse(readFileSync(await downloadVectors(file), "utf8")).testGroups;
 }

@@ -2,22 +2,55 @@
  * Compares Hardproof's verdict on each signature of Project Wycheproof with the project's own. A key store that returns
  * the signature stands behind a signer, so a signature passes through what every store's passes through: the import of
  * the public key, the conversion of DER, the range of r and s, and the verification.
- *
- * Run it with `npm run wycheproof`. It exits with 1 if a verdict differs, or the vectors aren't available.
  */
 import { KeySigner, type KeySource, SignerError } from "hardproof";
 import { algorithmNamed } from "hardproof/provider";
+import { check, type Peer, type Scenario } from "./scenario.js";
 import {
+  COMMIT,
+  downloadVectors,
   readVectors,
   VECTOR_FILES,
   type Vector,
-  VectorError,
   type VectorFile,
   type VectorGroup,
 } from "./wycheproof-vectors.js";
 
-const COLUMNS = ["file", "alg", "form", "valid", "invalid", "acceptable", "differ"] as const;
-type Row = Record<(typeof COLUMNS)[number], string | number>;
+/** Project Wycheproof. ML-DSA needs Node 24. */
+export const wycheproof: Peer = {
+  title: "Wycheproof",
+  kind: "verifier",
+  async install() {
+    for (const file of filesForThisNode()) await downloadVectors(file);
+    return COMMIT.slice(0, 8);
+  },
+  async run(scenario) {
+    for (const file of filesForThisNode()) await verdicts(scenario, file);
+  },
+};
+
+function filesForThisNode(): readonly VectorFile[] {
+  return VECTOR_FILES.filter(({ alg }) => {
+    try {
+      return algorithmNamed(alg);
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function verdicts(scenario: Scenario, file: VectorFile): Promise<void> {
+  const { name, alg, form } = file;
+  await scenario("signatures", `${name}, ${alg}, ${form}`, async () => {
+    const groups = await readVectors(file);
+    const different = (await Promise.all(groups.map((group) => differing(file, group)))).flat();
+    const words = different.map(({ tcId, comment, result }) => `${tcId} should be ${result} (${comment})`);
+    check(different.length === 0, words.join(", "));
+    const results = groups.flatMap(({ tests }) => tests).map(expected);
+    const count = (result: Vector["result"]) => results.filter((each) => each === result).length;
+    return `the same verdict on ${count("valid")} valid, ${count("invalid")} invalid, ${count("acceptable")} acceptable ones`;
+  });
+}
 
 function bytes(hex: string): Buffer {
   return Buffer.from(hex, "hex");
@@ -70,42 +103,3 @@ async function accepts(signer: KeySigner, { msg }: Vector): Promise<boolean> {
     throw error;
   }
 }
-
-async function check(file: VectorFile): Promise<Row> {
-  const groups = await readVectors(file);
-  const results = groups.flatMap(({ tests }) => tests).map(expected);
-  const count = (result: Vector["result"]) => results.filter((each) => each === result).length;
-  const found = (await Promise.all(groups.map((group) => differing(file, group)))).flat();
-  for (const { tcId, comment, result } of found)
-    console.log(`${file.name} ${tcId}: ${comment}: Wycheproof says ${result}, Hardproof doesn't.`);
-  const [valid, invalid, acceptable] = [count("valid"), count("invalid"), count("acceptable")];
-  return { file: file.name, alg: file.alg, form: file.form, valid, invalid, acceptable, differ: found.length };
-}
-
-/** Returns why this version of Node can't verify a file's signatures. */
-function reasonAgainst({ alg }: VectorFile): string | undefined {
-  try {
-    algorithmNamed(alg);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-async function checkAll(): Promise<boolean> {
-  const rows: Row[] = [];
-  for (const file of VECTOR_FILES) {
-    const unavailable = reasonAgainst(file);
-    if (unavailable === undefined) rows.push(await check(file));
-    else console.log(`${file.name} is left out. ${unavailable}`);
-  }
-  console.table(rows, [...COLUMNS]);
-  return rows.every(({ differ }) => differ === 0);
-}
-
-const agrees = await checkAll().catch((error) => {
-  if (!(error instanceof VectorError)) throw error;
-  console.error(error.message);
-  return false;
-});
-process.exitCode = agrees ? 0 : 1;

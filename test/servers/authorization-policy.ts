@@ -23,12 +23,15 @@ interface PolicyOptions {
   mutualTls: boolean;
   /** Whether to enforce the FAPI 2.0 Security Profile. */
   fapi?: boolean;
+  /** Whether tokens with the scope `openid` are for the userinfo endpoint. */
+  userinfo?: boolean;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
+export function agentPolicy(options: PolicyOptions) {
+  const { requireNonce, audience, mutualTls, registration, fapi = false, userinfo = false } = options;
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -97,7 +100,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
       resourceIndicators: {
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
-        useGrantedResource: () => true,
+        useGrantedResource: () => !userinfo,
         getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource),
       },
     },

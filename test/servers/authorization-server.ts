@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import type { ClientMetadata, Configuration } from "oidc-provider";
 import { agentPolicy, routes } from "./authorization-policy.js";
 import { INTERACTION, interact } from "./automatic-user.js";
-import { type LoopbackServer, loopbackServer, type RecordedRequest } from "./loopback-server.js";
+import { loopbackServer, type RecordedRequest } from "./loopback-server.js";
 import type { Certificate } from "./mutual-tls.js";
 import { Provider } from "./oidc-provider.js";
 import { JWT_BEARER, registerGrants, TOKEN_EXCHANGE } from "./registered-grants.js";
@@ -27,6 +27,13 @@ export interface AuthorizationServerOptions {
   fapi?: boolean;
   /** Lets clients register themselves, and manage their registrations, with the token if there is one. Default: no. */
   registration?: { initialAccessToken?: string };
+  /** Issues tokens with the scope `openid` for the userinfo endpoint, unless the request has a `resource`. Default: no. */
+  userinfo?: boolean;
+  /**
+   * The issuer, as clients reach it by a proxy that sends `X-Forwarded-Host` and `X-Forwarded-Proto`. Its path is where the
+   * provider is mounted. Default: the server's origin.
+   */
+  issuer?: string;
   /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
@@ -39,6 +46,8 @@ interface RegisteredClient {
 /** A running authorization server. */
 export interface AuthorizationServer extends AsyncDisposable {
   readonly issuer: string;
+  /** Where it listens. */
+  readonly origin: string;
   readonly tokenEndpoint: string;
   readonly audience: string;
   /** The same as `clients.post`. */
@@ -55,6 +64,8 @@ export interface AuthorizationServer extends AsyncDisposable {
   readonly requests: readonly RecordedRequest[];
   /** Makes all current nonces stale. Tokens and the record of used `jti`s are not affected. */
   rotateNonces(): void;
+  /** Forgets the opaque access tokens: they end before their time, but refresh tokens don't. */
+  endAccessTokens(): void;
   close(): Promise<void>;
 }
 
@@ -70,13 +81,16 @@ export const confidential = {
 /** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/", mutualTls, algorithms, registration, fapi = false } = options;
+  const { audience = "https://resource.example/", mutualTls, algorithms, registration } = options;
+  const { fapi = false, userinfo = false } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
+  const { issuer = server.origin } = options;
   const clients = defaultClients();
-  const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi }),
+  const memory: Memory = new Map();
+  const newProvider = providerFactory({ issuer, memory }, await signingKey(), audience, offerNonces, {
+    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi, userinfo }),
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });
@@ -84,14 +98,18 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
   let handler = newProvider();
   server.http.on("request", (req, res) => handler(req, res));
   return {
-    issuer: server.origin,
-    tokenEndpoint: server.origin + routes.token,
+    issuer,
+    origin: server.origin,
+    tokenEndpoint: issuer + routes.token,
     audience,
     client: clients.post,
     clients,
     requests: server.requests,
     rotateNonces() {
       handler = newProvider();
+    },
+    endAccessTokens() {
+      for (const key of memory.keys()) if (key.startsWith("AccessToken:")) memory.delete(key);
     },
     close: server.close,
     [Symbol.asyncDispose]: server.close,
@@ -100,26 +118,36 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
 
 /** A Provider can't change its nonce secret, so rotating nonces needs a new Provider with the same keys and memory. */
 function providerFactory(
-  { origin }: LoopbackServer,
+  { issuer, memory }: { issuer: string; memory: Memory },
   key: JWK,
   audience: string,
   offerNonces: boolean,
   policy: ReturnType<typeof agentPolicy> & Pick<Configuration, "clients" | "enabledJWA">,
 ): () => RequestListener {
-  const memory: Memory = new Map();
   const cookieKeys = [randomBytes(32).toString("base64url")];
   return () => {
     const nonceSecret = offerNonces ? { nonceSecret: randomBytes(32) } : {};
-    const provider = new Provider(origin, {
+    const provider = new Provider(issuer, {
       ...policy,
       features: { ...policy.features, dPoP: { ...policy.features.dPoP, ...nonceSecret } },
       adapter: (model) => new StoredModels(model, memory),
       cookies: { keys: cookieKeys },
       jwks: { keys: [{ ...key }] },
     });
+    provider.proxy = true; // It has an effect only with the headers of a proxy.
     registerGrants(provider, key, audience);
-    const handler = provider.callback();
+    const handler = mountedAt(new URL(issuer).pathname, provider.callback());
     return (req, res) => (req.url?.startsWith(INTERACTION) ? interact(provider, req, res) : handler(req, res));
+  };
+}
+
+/** Removes the path before the provider's own paths. The provider finds it in `originalUrl`, as Express sets it. */
+function mountedAt(path: string, handler: RequestListener): RequestListener {
+  if (path === "/") return handler;
+  return (req, res) => {
+    const { url = "" } = req;
+    if (url.startsWith(path)) Object.assign(req, { originalUrl: url, url: url.slice(path.length) });
+    handler(req, res);
   };
 }
 

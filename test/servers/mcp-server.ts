@@ -10,6 +10,7 @@ import { AccessError } from "./access-error.js";
 import { byOauth4webapi, issuerMetadata } from "./by-oauth4webapi.js";
 import { loopbackServer, type RecordedRequest } from "./loopback-server.js";
 import { challengeNonce, newNonce, replayDetector } from "./resource-server.js";
+import { StoredEvents } from "./stored-events.js";
 
 /** Options of {@link mcpServer}. */
 export interface McpServerOptions {
@@ -30,6 +31,8 @@ export interface RunningMcpServer extends AsyncDisposable {
   rotateNonce(): void;
   /** Rejects every token that was accepted so far. */
   revokeTokens(): void;
+  /** Closes the connections of the streams that clients opened by GET. The sessions remain, and their events are stored. */
+  cutStreams(): void;
   close(): Promise<void>;
 }
 
@@ -45,12 +48,18 @@ export async function mcpServer(options: McpServerOptions): Promise<RunningMcpSe
   const url = origin + PATH;
   const nonce = { current: newNonce() };
   const tokens = revocations();
+  const streams = new Set<ServerResponse>();
 
   const app = express().disable("x-powered-by");
   app.get(METADATA, (_req, res) => {
     res.json({ ...resourceMetadata(url, algorithms), authorization_servers: [advertisedIssuer] });
   });
   app.use(PATH, express.json(), challengeNonce(nonce), byOauth4webapi({ metadata, audiences: [url], origin }));
+  app.get(PATH, (_req, res, next) => {
+    streams.add(res);
+    res.once("close", () => streams.delete(res));
+    next();
+  });
   app.all(PATH, replayDetector(), tokens.check, sessions());
   app.use(sendChallenge(`${origin}${METADATA}`, algorithms));
   http.on("request", app);
@@ -62,6 +71,9 @@ export async function mcpServer(options: McpServerOptions): Promise<RunningMcpSe
       nonce.current = newNonce();
     },
     revokeTokens: tokens.revoke,
+    cutStreams() {
+      for (const stream of streams) stream.destroy();
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -117,6 +129,7 @@ function handle(
 async function newSession(transports: Map<string, StreamableHTTPServerTransport>) {
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
+    eventStore: new StoredEvents(),
     onsessioninitialized: (id) => void transports.set(id, transport),
   });
   await agentTools().connect(transport as Transport);
