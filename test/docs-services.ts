@@ -1,5 +1,5 @@
 /** The servers and keys that the snippets of the docs run against. */
-import { DPoPProver } from "hardproof";
+import { clientJwks } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
@@ -26,6 +26,7 @@ export interface Services {
  */
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
+  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
   const [as, aws, gcp, tpm, nss] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm)], registration: {} }),
     awsKms(),
@@ -74,14 +75,14 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
   };
 }
 
-/** The registration of a client that authenticates with the key on the token. */
+/** The registration of a client that authenticates with one of two keys on the token. */
 async function keyClient({ module, token, key, pin }: SoftHsm) {
   await using signer = new Pkcs11Signer({ module, token, key: key.label, pin });
-  const { jkt } = await DPoPProver.create(signer);
+  await using clientKey = new Pkcs11Signer({ module, token, key: "client", pin });
   return {
     ...confidential,
     client_id: "agent-7",
     token_endpoint_auth_method: "private_key_jwt" as const,
-    jwks: { keys: [{ ...(await signer.publicJwk()), kid: jkt, use: "sig" }] },
+    jwks: await clientJwks([signer, clientKey]),
   };
 }

@@ -28,7 +28,7 @@ const CLIENT = "node --import tsx test/interop/mcp-conformance-client.ts";
 /** The official MCP conformance suite. */
 export const mcpConformance: Peer = {
   title: "MCP conformance suite",
-  kind: "server",
+  kind: "suite",
   async install() {
     await installSuite();
     return VERSION;

@@ -20,7 +20,7 @@ export function openidSuite(instance: string | undefined): Peer {
   };
   return {
     title: "OpenID conformance suite",
-    kind: "server",
+    kind: "suite",
     install: async () => suite().version(),
     run: (scenario) => runPlans(suite(), scenario),
   };

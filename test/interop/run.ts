@@ -1,7 +1,7 @@
 /**
  * Runs Hardproof against software that others wrote, and prints one table: `npm run interop [name…]`. Without a name, it
- * runs every peer. A URL names an instance that runs already: `npm run interop openid -- https://suite.example`. What it needs is installed into a cache outside the repository. With `--record`, the results replace
- * those on docs/servers.md.
+ * runs every peer. What it needs is installed into a cache outside the repository. A URL names an instance that runs already:
+ * `npm run interop openid -- https://suite.example`. With `--record`, the results replace those on docs/servers.md.
  *
  * It exits with 1 if a scenario fails by our fault, and with `HARDPROOF_INTEROP=require` also if a peer can't be had.
  */

@@ -69,7 +69,7 @@ export interface Peer {
   /** Its name in the table. */
   readonly title: string;
   /** Peers of one kind are in one table. */
-  readonly kind: "server" | "verifier" | "client";
+  readonly kind: "server" | "client" | "verifier" | "suite";
   /**
    * Installs it into the cache unless it is there.
    *

@@ -19,7 +19,7 @@ import {
 /** Project Wycheproof. ML-DSA needs Node 24. */
 export const wycheproof: Peer = {
   title: "Wycheproof",
-  kind: "verifier",
+  kind: "suite",
   async install() {
     for (const file of filesForThisNode()) await downloadVectors(file);
     return COMMIT.slice(0, 8);
