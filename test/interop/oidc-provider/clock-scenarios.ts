@@ -2,10 +2,10 @@
 import { DPoPProver, dpopFetch } from "hardproof";
 import { withClock } from "../keycloak/proxy.js";
 import { check } from "../scenario.js";
-import { recordedFetch, refusal, responseLine } from "../seen.js";
+import { recordedFetch, responseLine } from "../seen.js";
 import { userinfoOf } from "./resource-scenarios.js";
 import { type OidcProvider, oidcProvider } from "./server.js";
-import { byKey, logIn, type Setting } from "./setting.js";
+import { byKey, logIn, refusedWith, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function clockScenarios(setting: Setting): Promise<void> {
@@ -77,6 +77,6 @@ async function uncorrected({ scenario, signer }: Setting, server: OidcProvider):
   });
   for (const seconds of [350, -350])
     await scenario("refusals", `a proof by a clock that is wrong by ${seconds} s`, () =>
-      refusal(() => requestBy(seconds)),
+      refusedWith("invalid_dpop_proof", () => requestBy(seconds)),
     );
 }

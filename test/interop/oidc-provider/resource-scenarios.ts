@@ -1,8 +1,8 @@
 /** Calls to the userinfo endpoint: nonces, replays, thieves, a token that ended, and many at once. */
 import { DPoPProver, dpopFetch, type OAuthClient, type Token, tokenSource } from "hardproof";
 import { check } from "../scenario.js";
-import { recordedFetch, refusal, responseLine } from "../seen.js";
-import { byKey, logIn, type Setting } from "./setting.js";
+import { recordedFetch, responseLine } from "../seen.js";
+import { byKey, logIn, refusedWith, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function resourceScenarios(setting: Setting): Promise<void> {
@@ -123,7 +123,7 @@ async function endedToken({ scenario, server, client, prover, agent }: Setting):
     const { token } = await logIn(client, agent);
     const source = tokenSource({ client, prover, clientId, grantType: "authorization_code", token });
     await client.revoke({ clientId, token: String(token.refreshToken) });
-    return refusal(() => source.renew(token));
+    return refusedWith("invalid_grant", () => source.renew(token));
   });
 }
 
