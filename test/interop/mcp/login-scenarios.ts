@@ -75,7 +75,9 @@ async function restarts(setting: Setting): Promise<void> {
     const { warn } = console;
     console.warn = () => undefined; // The SDK warns about the refusal.
     try {
-      return await reasonOf(() => whoAmI(server.url, provider(thief, { client, tokens })));
+      const words = await reasonOf(() => whoAmI(server.url, provider(thief, { client, tokens })));
+      check(words === "grant request is invalid", words); // The words of oidc-provider.
+      return words;
     } finally {
       console.warn = warn;
     }

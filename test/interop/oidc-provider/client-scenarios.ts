@@ -3,9 +3,8 @@ import { DPoPProver, OAuthClient, type Signer } from "hardproof";
 import type { ClientMetadata } from "oidc-provider";
 import { fetchWith, newCertificate, thumbprintOf } from "../../servers/mutual-tls.js";
 import { check } from "../scenario.js";
-import { reasonOf } from "../seen.js";
 import { oidcProvider } from "./server.js";
-import { byKey, INITIAL_ACCESS_TOKEN, logIn, type Setting, seenToken } from "./setting.js";
+import { byKey, INITIAL_ACCESS_TOKEN, logIn, refusedWith, type Setting, seenToken } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function clientScenarios(setting: Setting): Promise<void> {
@@ -39,7 +38,7 @@ async function secrets({ scenario, server, agent, prover }: Setting): Promise<vo
   ] as const)
     await scenario("refusals", title, async () => {
       const client = await OAuthClient.discover(server.issuer, { clientAuth: "client_secret_basic" });
-      return reasonOf(() => client.clientCredentials({ ...credentials, dpopProver: prover }));
+      return refusedWith("invalid_client", () => client.clientCredentials({ ...credentials, dpopProver: prover }));
     });
 }
 
@@ -49,7 +48,7 @@ async function keys({ scenario, server, client, agent, prover, thief }: Setting)
   );
   await scenario("refusals", "an assertion by another key", async () => {
     const impostor = await byKey(server, thief.signer);
-    return reasonOf(() => impostor.clientCredentials(agent));
+    return refusedWith("invalid_client", () => impostor.clientCredentials(agent));
   });
 }
 
@@ -128,13 +127,15 @@ async function registration({ scenario, server, client, prover, clientKey }: Set
     const dpopProver = await DPoPProver.create(prover.signer);
     await rotated.clientCredentials({ clientId: updated.clientId, dpopProver });
     await client.deleteRegistration(updated);
-    return `its access token is replaced; at last: ${await reasonOf(() => client.readRegistration(updated))}`;
+    return `its access token is replaced; at last: ${await refusedWith("invalid_token", () => client.readRegistration(updated))}`;
   });
   await scenario("refusals", "a registration with a wrong initial access token", () =>
-    reasonOf(() => register(clientKey, "wrong")),
+    refusedWith("invalid_token", () => register(clientKey, "wrong")),
   );
   await scenario("refusals", "a registration of an unknown grant", () => {
     const metadata = { ...METADATA, grant_types: ["no_such_grant"] };
-    return reasonOf(() => client.register({ signer: clientKey, metadata, initialAccessToken: INITIAL_ACCESS_TOKEN }));
+    return refusedWith("invalid_client_metadata", () =>
+      client.register({ signer: clientKey, metadata, initialAccessToken: INITIAL_ACCESS_TOKEN }),
+    );
   });
 }

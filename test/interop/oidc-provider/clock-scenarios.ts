@@ -2,11 +2,11 @@
 import { DPoPProver, dpopFetch } from "hardproof";
 import { recordedFetch } from "../recorded-fetch.js";
 import { check } from "../scenario.js";
-import { reasonOf, responseLine } from "../seen.js";
+import { responseLine } from "../seen.js";
 import { withClock } from "../wrong-clock.js";
 import { userinfoOf } from "./resource-scenarios.js";
 import { type OidcProvider, oidcProvider } from "./server.js";
-import { byKey, logIn, type Setting } from "./setting.js";
+import { byKey, logIn, refusedWith, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function clockScenarios(setting: Setting): Promise<void> {
@@ -78,6 +78,6 @@ async function uncorrected({ scenario, signer }: Setting, server: OidcProvider):
   });
   for (const seconds of [350, -350])
     await scenario("refusals", `a proof by a clock that is wrong by ${seconds} s`, () =>
-      reasonOf(() => requestBy(seconds)),
+      refusedWith("invalid_dpop_proof", () => requestBy(seconds)),
     );
 }

@@ -2,9 +2,8 @@
 import type { Profile } from "hardproof";
 import { authorizeInBrowser } from "../../servers/browser.js";
 import { check } from "../scenario.js";
-import { reasonOf } from "../seen.js";
 import { oidcProvider } from "./server.js";
-import { byKey, logIn, REDIRECT_URI, refreshTokenOf, type Setting, seenToken } from "./setting.js";
+import { byKey, logIn, REDIRECT_URI, refreshTokenOf, refusedWith, type Setting, seenToken } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function fapiScenarios(setting: Setting): Promise<void> {
@@ -46,16 +45,16 @@ export async function fapiScenarios(setting: Setting): Promise<void> {
     const login = { ...pushingAgent, redirectUri: REDIRECT_URI, scope: "openid", pushed: false };
     const pending = await client.authorizationUrl(login);
     const callback = await authorizeInBrowser(pending.url, REDIRECT_URI);
-    return reasonOf(() => client.authorizationCode(callback, { ...pushingAgent, ...pending }));
+    return refusedWith("invalid_request", () => client.authorizationCode(callback, { ...pushingAgent, ...pending }));
   });
   await scenario("refusals", "FAPI 2.0: an assertion for the token endpoint", async () => {
     const audience = `${server.issuer}/oauth/token`;
     const clientAuth = { method: "private_key_jwt", signer: clientKey, audience } as const;
     const client = await byKey(server, clientKey, { clientAuth });
-    return reasonOf(() => client.clientCredentials(pushingAgent));
+    return refusedWith("invalid_client", () => client.clientCredentials(pushingAgent));
   });
   await scenario("refusals", "FAPI 2.0 Message Signing: a request that isn't signed", async () => {
     const client = await discover();
-    return reasonOf(() => logIn(client, signingAgent, { pushed: true, responseMode: "jwt" }));
+    return refusedWith("invalid_request", () => logIn(client, signingAgent, { pushed: true, responseMode: "jwt" }));
   });
 }

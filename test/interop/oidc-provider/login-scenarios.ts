@@ -2,8 +2,7 @@
 import { memoryTokenStore, OAuthClient, tokenSource } from "hardproof";
 import { authorizeInBrowser } from "../../servers/browser.js";
 import { check } from "../scenario.js";
-import { reasonOf } from "../seen.js";
-import { logIn, REDIRECT_URI, refreshTokenOf, type Setting, seenToken } from "./setting.js";
+import { logIn, REDIRECT_URI, refreshTokenOf, refusedWith, type Setting, seenToken } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function loginScenarios(setting: Setting): Promise<void> {
@@ -45,7 +44,9 @@ async function signatures({ scenario, client, agent, prover, clientKey, thief }:
       return `${seenToken(token, prover)}; request ${request}`;
     });
   await scenario("refusals", "a request object by another key", () =>
-    reasonOf(() => logIn(client, agent, { requestObject: { signer: thief.signer }, pushed: true })),
+    refusedWith("invalid_request_object", () =>
+      logIn(client, agent, { requestObject: { signer: thief.signer }, pushed: true }),
+    ),
   );
   for (const responseMode of ["jwt", "query.jwt", "fragment.jwt"])
     await scenario("signed response (JARM)", responseMode, async () => {
@@ -57,26 +58,30 @@ async function signatures({ scenario, client, agent, prover, clientKey, thief }:
 async function codes({ scenario, client, agent, thief }: Setting): Promise<void> {
   for (const pushed of [false, true])
     await scenario("dpop_jkt", `another key can't redeem the code, pushed: ${pushed}`, () =>
-      reasonOf(() => logIn(client, agent, { pushed, redeemer: thief })),
+      refusedWith("invalid_grant", () => logIn(client, agent, { pushed, redeemer: thief })),
     );
   await scenario("refusals", "a code that was used", async () => {
     const { pending, callback } = await logIn(client, agent);
-    return reasonOf(() => client.authorizationCode(callback, { ...agent, ...pending }));
+    return refusedWith("invalid_grant", () => client.authorizationCode(callback, { ...agent, ...pending }));
   });
   await scenario("refusals", "a wrong code verifier", async () => {
     const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, scope: "openid" });
     const callback = await authorizeInBrowser(pending.url, REDIRECT_URI);
     const codeVerifier = "v".repeat(43);
-    return reasonOf(() => client.authorizationCode(callback, { ...agent, ...pending, codeVerifier }));
+    return refusedWith("invalid_grant", () =>
+      client.authorizationCode(callback, { ...agent, ...pending, codeVerifier }),
+    );
   });
   await scenario("refusals", "the user doesn't consent", async () => {
     const extra = { prompt: "consent" };
     const pending = await client.authorizationUrl({ ...agent, redirectUri: REDIRECT_URI, scope: "openid", extra });
     const callback = await authorizeInBrowser(pending.url, REDIRECT_URI, { answer: "no" });
-    return reasonOf(() => client.authorizationCode(callback, { ...agent, ...pending }));
+    return refusedWith("access_denied", () => client.authorizationCode(callback, { ...agent, ...pending }));
   });
   await scenario("refusals", "an unknown response mode", () =>
-    reasonOf(() => logIn(client, agent, { responseMode: "carrier_pigeon", pushed: true })),
+    refusedWith("unsupported_response_mode", () =>
+      logIn(client, agent, { responseMode: "carrier_pigeon", pushed: true }),
+    ),
   );
 }
 
@@ -94,14 +99,16 @@ async function refreshes({ scenario, server, client, agent, prover, thief }: Set
   await scenario("reused refresh token", "is refused, and ends the grant", async () => {
     const { token } = await logIn(client, agent);
     const next = await refresh(refreshTokenOf(token));
-    const words = await reasonOf(() => refresh(refreshTokenOf(token)));
-    return `${words} Then the current refresh token: ${await reasonOf(() => refresh(refreshTokenOf(next)))}`;
+    const words = await refusedWith("invalid_grant", () => refresh(refreshTokenOf(token)));
+    return `${words} Then the current refresh token: ${await refusedWith("invalid_grant", () => refresh(refreshTokenOf(next)))}`;
   });
   await scenario("thief with another key", "can't refresh the token of a public client", async () => {
     const publicAgent = { ...server.clients.public, dpopProver: prover };
     const plain = await OAuthClient.discover(server.issuer);
     const refreshToken = refreshTokenOf((await logIn(plain, publicAgent)).token);
-    const words = await reasonOf(() => plain.refresh({ ...publicAgent, refreshToken, dpopProver: thief }));
+    const words = await refusedWith("invalid_grant", () =>
+      plain.refresh({ ...publicAgent, refreshToken, dpopProver: thief }),
+    );
     return `${words} Then the rightful client: ${seenToken(await plain.refresh({ ...publicAgent, refreshToken }), prover)}`;
   });
 }

@@ -2,8 +2,7 @@
 import { CONFIRMING, DENYING } from "../../servers/backchannel-user.js";
 import { confirmDevice } from "../../servers/browser.js";
 import { check } from "../scenario.js";
-import { reasonOf } from "../seen.js";
-import { byKey, type Setting, seenToken } from "./setting.js";
+import { byKey, refusedWith, type Setting, seenToken } from "./setting.js";
 
 const scope = "openid";
 
@@ -32,7 +31,7 @@ async function devices({ scenario, server, client, agent, prover }: Setting): Pr
   await scenario("refusals", "the user denies the device", async () => {
     const device = await client.deviceAuthorization({ ...agent, scope });
     await confirmDevice(device.verificationUri, device.userCode, { answer: "no" });
-    return reasonOf(() => device.token());
+    return refusedWith("access_denied", () => device.token());
   });
 }
 
@@ -46,7 +45,7 @@ async function backchannel({ scenario, server, agent, prover, clientKey }: Setti
   });
   await scenario("refusals", "the user denies", async () => {
     const denied = await request(DENYING);
-    return reasonOf(() => denied.token());
+    return refusedWith("access_denied", () => denied.token());
   });
 }
 

@@ -4,10 +4,10 @@ import { dpopFetch, OAuthClient, type ServerMetadata } from "hardproof";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { type Certificate, fetchWith, newCertificate } from "../../servers/mutual-tls.js";
 import { check } from "../scenario.js";
-import { reasonOf, responseLine } from "../seen.js";
+import { responseLine } from "../seen.js";
 import { userinfoOf } from "./resource-scenarios.js";
 import { oidcProvider } from "./server.js";
-import { byKey, logIn, type Setting, seenToken } from "./setting.js";
+import { byKey, logIn, refusedWith, type Setting, seenToken } from "./setting.js";
 
 const PATHS = ["/auth", "/tenants/a%20b", "/%C3%A4/%E6%97%A5", "/a'b(c)", "/a%7Cb%5Ec", "/a+b~c", "/a:b@c", "/a=b,c"];
 
@@ -53,7 +53,7 @@ async function withoutHeaders(setting: Setting): Promise<void> {
     "behind a proxy",
     "that removes a path, without its headers: the error names the option htu",
     async () => {
-      const words = await reasonOf(() => new OAuthClient(behind).clientCredentials(agent));
+      const words = await refusedWith("invalid_dpop_proof", () => new OAuthClient(behind).clientCredentials(agent));
       check(words.includes("option htu"), words);
       return words;
     },

@@ -2,8 +2,8 @@
 import { DPoPProver, dpopFetch, type OAuthClient, type Token, tokenSource } from "hardproof";
 import { recordedFetch } from "../recorded-fetch.js";
 import { check } from "../scenario.js";
-import { reasonOf, responseLine } from "../seen.js";
-import { byKey, logIn, type Setting } from "./setting.js";
+import { responseLine } from "../seen.js";
+import { byKey, logIn, refusedWith, type Setting } from "./setting.js";
 
 /** Runs the scenarios. */
 export async function resourceScenarios(setting: Setting): Promise<void> {
@@ -124,7 +124,7 @@ async function endedToken({ scenario, server, client, prover, agent }: Setting):
     const { token } = await logIn(client, agent);
     const source = tokenSource({ client, prover, clientId, grantType: "authorization_code", token });
     await client.revoke({ clientId, token: String(token.refreshToken) });
-    return reasonOf(() => source.renew(token));
+    return refusedWith("invalid_grant", () => source.renew(token));
   });
 }
 

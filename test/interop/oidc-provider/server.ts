@@ -21,8 +21,9 @@ export interface OidcProvider extends Started, AsyncDisposable {
 export async function oidcProvider(options: AuthorizationServerOptions): Promise<OidcProvider> {
   const child = fork(PROCESS, [JSON.stringify(options)], { execArgv: ["--import", "tsx"] });
   const exited = once(child, "exit");
-  const [started] = (await Promise.race([once(child, "message"), exited])) as [Started];
-  if (child.exitCode !== null) throw new Error(`oidc-provider ended with ${child.exitCode}.`);
+  const ended = exited.then(() => [undefined]);
+  const [started]: (Started | undefined)[] = await Promise.race([once(child, "message"), ended]);
+  if (started === undefined) throw new Error("oidc-provider didn't start. Its error is printed above.");
   return {
     ...started,
     async order(name) {

@@ -6,6 +6,7 @@ import {
   type GrantOptions,
   OAuthClient,
   type OAuthClientOptions,
+  OAuthError,
   type Signer,
   type Token,
 } from "hardproof";
@@ -126,4 +127,20 @@ export function seenToken({ cnfJkt, tokenType, expiresIn }: Token, { jkt }: DPoP
   check((cnfJkt ?? jkt) === jkt, `the token is bound to ${cnfJkt}, but the key is ${jkt}`);
   check(tokenType === "DPoP", `token_type is ${tokenType}`);
   return `${cnfJkt === null ? "an opaque" : "a JWT"} token of type DPoP, for ${expiresIn} s`;
+}
+
+/**
+ * Returns the error of a request that the server refuses.
+ *
+ * @throws {Error} If it succeeds, or fails with another code.
+ */
+export async function refusedWith(code: string, work: () => Promise<unknown>): Promise<string> {
+  const error = await work().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  check(error !== undefined, "it wasn't refused");
+  if (!(error instanceof OAuthError)) throw error;
+  check(error.error === code, error.message);
+  return error.message;
 }
