@@ -16,7 +16,7 @@ export async function clientAuthScenarios({ scenario, server, tls, realm, prover
 
   for (const clientAuth of ["client_secret_basic", "client_secret_post", undefined] as const)
     await scenario(
-      clientAuth ?? "client_secret_basic",
+      clientAuth ?? "client credentials",
       `client credentials by ${clientAuth ?? "the default method for a secret"}`,
       async () => {
         const sent: string[] = [];

@@ -8,13 +8,26 @@ import { refusalOf } from "./main-realm.js";
 export async function loginScenarios({ scenario, realm, prover, signer }: Setting): Promise<void> {
   const { client, agent, endpoint, logIn, userToken, seenToken } = realm;
 
-  await scenario("authorization code, PKCE", "a login, a refresh and userinfo", async () => {
+  await scenario("authorization code, PKCE", "a login and userinfo", async () => {
     const token = await userToken();
-    const refreshed = await client.refresh({ ...agent, refreshToken: String(token.refreshToken) });
-    const response = await dpopFetch({ prover, token: refreshed })(endpoint("userinfo_endpoint"));
+    const response = await dpopFetch({ prover, token })(endpoint("userinfo_endpoint"));
     const { preferred_username: name } = (await response.json()) as { preferred_username?: string };
     check(name === "alice", `userinfo has status ${response.status} and the user ${name}`);
-    return `${seenToken(refreshed)}, of the user ${name}, issued to ${String(token.idTokenClaims?.azp)}`;
+    return `${seenToken(token)}, of the user ${name}`;
+  });
+
+  await scenario("ID token", "a login has a verified ID token", async () => {
+    const { idTokenClaims } = await userToken();
+    check(typeof idTokenClaims?.sub === "string", "there is no ID token");
+    return `of a user, issued to ${String(idTokenClaims.azp)}`;
+  });
+
+  await scenario("refresh, rotation", "a refresh replaces both tokens", async () => {
+    const token = await userToken();
+    const refreshed = await client.refresh({ ...agent, refreshToken: String(token.refreshToken) });
+    check(refreshed.accessToken !== token.accessToken, "the access token is the same");
+    check(refreshed.refreshToken !== token.refreshToken, "the refresh token is the same");
+    return seenToken(refreshed);
   });
 
   const variants: [row: Row, title: string, request: Partial<AuthorizationUrlRequest>][] = [
