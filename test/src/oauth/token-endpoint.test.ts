@@ -210,6 +210,19 @@ describe("token responses", () => {
   });
 });
 
+it.each([
+  ["a page", "<html>Log in to this network</html>"],
+  ["nothing", ""],
+  ["a form", "access_token=t&token_type=DPoP"],
+])("says that a successful response with %s isn't JSON", async (_, body) => {
+  server.respondWith((response) => response.writeHead(200).end(body));
+  const { code, message } = await errorOf(requestToken());
+  expect({ code, message }).toEqual({
+    code: "invalid-response",
+    message: expect.stringContaining("isn't a JSON object"),
+  });
+});
+
 describe("error responses", () => {
   it.each([
     [401, { error: "invalid_client", error_description: "bad secret" }, "invalid_client", "bad secret"],
