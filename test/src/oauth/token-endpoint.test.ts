@@ -343,7 +343,7 @@ describe("error responses", () => {
 });
 
 describe("nonces (RFC 9449 §8)", () => {
-  it.each([400, 401])("retries once with a new proof after a nonce challenge with status %d", async (status) => {
+  it.each([400, 401, 403, 422])("retries once with a new proof after a nonce challenge with status %d", async (status) => {
     server.respondWith((response, request, turn) =>
       turn === 1
         ? json(status, { error: "use_dpop_nonce" }, { "dpop-nonce": "n1" })(response, request, turn)
