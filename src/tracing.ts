@@ -68,7 +68,7 @@ export interface RejectionTrace {
   readonly error: string | undefined;
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
-  /** What may help: to check the clock, or to set the option `htu`. `undefined` if nothing indicates a cause. */
+  /** What may help: the clock, the option `htu`, or a missing `DPoP-Nonce` header. `undefined` if nothing indicates a cause. */
   readonly hint: string | undefined;
 }
 

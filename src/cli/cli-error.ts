@@ -6,6 +6,7 @@ import { CommanderError } from "commander";
 import type { HardproofError } from "../index.js";
 import { EXIT, exitCodeFor, isHardproofError, UsageError } from "./exit-codes.js";
 import { Interruption } from "./io.js";
+import { withOptionNames } from "./option-names.js";
 
 /** An error as the command reports it. */
 export interface CliError {
@@ -28,16 +29,6 @@ export function cliError(thrown: unknown, args: readonly string[], signal: Abort
   const { code } = error;
   const message = withOptionNames(error.message);
   return { message, exitCode: exitCodeFor(error), details: { code, message, ...extraMembers(error) } };
-}
-
-/** Advice about an option of the library → about the one of the command. */
-const ADVICE: readonly [RegExp, string][] = [
-  [/set the prover's option clockOffset/, "pass --clock-offset"],
-  [/set the option htu to a function that returns the server's/, "pass the server's with --htu"],
-];
-
-function withOptionNames(message: string): string {
-  return ADVICE.reduce((text, [pattern, advice]) => text.replace(pattern, advice), message);
 }
 
 function interrupted(reason: unknown): CliError {

@@ -19,7 +19,11 @@ export function withMetadataOptions(command: Command): Command {
   return command
     .option("--metadata <file>", "JSON file with client metadata; options take precedence")
     .option("--client-name <name>", "name of the client, for people")
-    .option("--grant <grant>", "grant type that the client may use (repeatable; default: client_credentials)", collect)
+    .option(
+      "--grant <grant>",
+      "grant that the client may use, as in hardproof token (repeatable; default: client_credentials)",
+      collect,
+    )
     .option("--redirect-uri <url>", "callback URL of the authorization code grant (repeatable)", collect)
     .option("--scope <scope>", "scope that the client may request, space-separated");
 }
@@ -33,10 +37,20 @@ export function withMetadataOptions(command: Command): Command {
 export async function registrationMetadata(options: MetadataOptions): Promise<ClientMetadata> {
   const { metadata, clientName, grant, redirectUri, scope } = options;
   const fromFile = metadata === undefined ? {} : await readMetadata(metadata);
-  const named = { client_name: clientName, grant_types: grant, redirect_uris: redirectUri, scope };
+  const named = { client_name: clientName, grant_types: grant?.map(grantType), redirect_uris: redirectUri, scope };
   const fromOptions = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
   const combined: ClientMetadata = { ...fromFile, ...fromOptions };
   return { ...defaultsFor(combined), ...combined };
+}
+
+/** `hardproof token` has short names for these grant types (RFC 8628 §3.4, RFC 8693 §2.1). */
+const GRANT_TYPES = new Map([
+  ["device_code", "urn:ietf:params:oauth:grant-type:device_code"],
+  ["token_exchange", "urn:ietf:params:oauth:grant-type:token-exchange"],
+]);
+
+function grantType(grant: string): string {
+  return GRANT_TYPES.get(grant) ?? grant;
 }
 
 function defaultsFor({ redirect_uris, grant_types }: ClientMetadata): ClientMetadata {
@@ -57,7 +71,7 @@ async function readMetadata(path: string): Promise<ClientMetadata> {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch {
     return undefined;
   }

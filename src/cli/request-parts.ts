@@ -11,13 +11,16 @@ const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\xff]*)$/
 /**
  * Parses the values of `--header`.
  *
- * @throws {UsageError} If a line isn't a header. The message doesn't repeat it: it may contain a secret.
+ * @throws {UsageError} If a line isn't a header, or is one that the command sets. The message doesn't repeat it: it may
+ *   contain a secret.
  */
 export function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers();
   for (const line of lines) {
     const [, name, value] = HEADER.exec(line) ?? [];
     if (name === undefined || value === undefined) throw new UsageError("--header must have the form name: value.");
+    if (/^(?:authorization|dpop)$/i.test(name))
+      throw new UsageError("--header can't be Authorization or DPoP, which the command sets. See --token-file.");
     headers.append(name, value);
   }
   return headers;

@@ -246,9 +246,9 @@ function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: Clie
 
 function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
   const body = parseObject(text);
-  const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
-  if (!isRejected) return { nonce: false, clock: false };
-  if (!hasProof) return { nonce: false, clock: assertionErrors.includes(errorCodeOf(body) ?? "") };
+  if (response.ok && !isErrorBody(body)) return { nonce: false, clock: false };
+  const mayBeClock = response.ok || mayRejectProof(response.status);
+  if (!hasProof) return { nonce: false, clock: mayBeClock && assertionErrors.includes(errorCodeOf(body) ?? "") };
   const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
-  return { nonce, clock };
+  return { nonce, clock: mayBeClock && clock };
 }

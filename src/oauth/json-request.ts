@@ -1,4 +1,5 @@
 /** Requests with a JSON body and a bearer token, without client authentication (RFC 7591 §3, RFC 7592 §2). */
+import { misconfigured } from "./assert.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, send, withTimeLimit } from "./http.js";
 import { redactor } from "./redact.js";
@@ -26,13 +27,14 @@ export interface JsonTransport {
 /**
  * Sends a request.
  *
- * @throws {OAuthError} If there is no response with status 2xx.
+ * @throws {OAuthError} If there is no response with status 2xx, or with code `misconfigured` if JSON can't represent the
+ *   body.
  */
 export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: JsonTransport): Promise<HttpResponse> {
   const { url, method, token, body, secrets = [], signal } = request;
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const headers = { ...authorization, accept: "application/json", ...(body && { "content-type": "application/json" }) };
-  const json = body === undefined ? null : JSON.stringify(body);
+  const json = body === undefined ? null : toJson(body);
   const result = await withTimeLimit({ url, timeout, signal }, (deadline) =>
     send(url, { method, headers, body: json, signal: deadline.signal }, fetch),
   );
@@ -40,4 +42,12 @@ export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: 
   const tokens = token === undefined ? secrets : [token, ...secrets];
   const redact = redactor({ form: new URLSearchParams(), headers: authorization, secrets: tokens });
   throw errorResponse(url, result, redact);
+}
+
+function toJson(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    throw misconfigured("metadata must contain only what JSON can represent.");
+  }
 }

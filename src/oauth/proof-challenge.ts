@@ -32,7 +32,7 @@ export function proofChallenge(headers: Headers): ProofChallenge {
   const ofDPoP = challenges.filter(({ scheme }) => scheme === "dpop");
   const proofErrors = ofDPoP.map(errorOf);
   const tokenErrors = challenges.filter(({ scheme }) => scheme === "dpop" || scheme === "bearer").map(errorOf);
-  const names = ofDPoP.flatMap(({ parameters }) => parameters.get("algs")?.split(" ") ?? []).filter(Boolean);
+  const names = ofDPoP.flatMap(({ parameters }) => parameters.get("algs")?.split(/[ ,]+/) ?? []).filter(Boolean);
   return {
     nonce: errors.includes("use_dpop_nonce"),
     clock: proofErrors.includes("invalid_dpop_proof") || proofErrors.includes("invalid_token"),

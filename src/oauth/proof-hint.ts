@@ -34,6 +34,8 @@ const KEYCLOAK_WINDOW = "Keycloak accepts proofs from 25 seconds before its own 
 export function proofHint(rejected: RejectedProof): string | undefined {
   const { error, errorDescription } = rejected;
   const words = errorDescription ?? "";
+  if (error === "use_dpop_nonce" && !rejected.headers.has("dpop-nonce"))
+    return "The server asks for a nonce, but its response has no header DPoP-Nonce. Check whether a proxy removes it.";
   const isGeneral = error === "invalid_request";
   const isProof = isGeneral ? /\bdpop\b/i.test(words) : PROOF_ERRORS.includes(error ?? "");
   if (!isProof) return undefined;

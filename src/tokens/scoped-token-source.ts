@@ -1,10 +1,12 @@
 /** Step-up: one source of tokens for each wider scope that a resource server asked for (RFC 6750 §3.1). */
 import { OAuthError } from "../errors.js";
 import { LruMap } from "../lru-map.js";
+import { assertObject } from "../oauth/assert.js";
+import { joinWords, type WordList } from "../oauth/space-delimited.js";
 import type { GetTokenOptions, TokenSource } from "./token-source.js";
 
 /** A scope in any form: separated by spaces, a list, or none. */
-export type Scope = string | readonly string[] | null | undefined;
+export type Scope = WordList | null | undefined;
 
 /** The grant whose scope can be widened. */
 export interface ScopedGrant {
@@ -34,17 +36,19 @@ export class ScopedTokenSource implements TokenSource {
   }
 
   async token(options: GetTokenOptions = {}) {
-    return this.#sourceFor(options.scope).token(options);
+    return this.#sourceFor(options).token(options);
   }
 
   async renew(rejected: Parameters<TokenSource["renew"]>[0], options: GetTokenOptions = {}) {
-    return this.#sourceFor(options.scope).renew(rejected, options);
+    return this.#sourceFor(options).renew(rejected, options);
   }
 
   /** @throws {OAuthError} With code `misconfigured` if the scope is wider, and the grant can't be requested again. */
-  #sourceFor(requested: Scope): TokenSource {
+  #sourceFor(options: GetTokenOptions): TokenSource {
     const own = scopesOf(this.#grant.scope);
-    const added = scopesOf(requested).filter((scope) => !own.includes(scope));
+    const added = scopesOf(assertObject(options, "The options of a token source's call").scope).filter(
+      (scope) => !own.includes(scope),
+    );
     if (added.length === 0) return this.#source;
     this.#assertRepeatable(added);
     const key = added.sort().join(" ");
@@ -64,6 +68,6 @@ export class ScopedTokenSource implements TokenSource {
 
 /** Returns each scope once, in order. */
 function scopesOf(scope: Scope): string[] {
-  const values = [scope ?? []].flat().flatMap((value) => value.split(" "));
-  return [...new Set(values.filter(Boolean))];
+  const words = joinWords(scope)?.split(" ") ?? [];
+  return [...new Set(words.filter(Boolean))];
 }

@@ -5,7 +5,7 @@
 
 import { untilAborted } from "../deadline.js";
 import { OAuthError } from "../errors.js";
-import { assertObject, misconfigured } from "../oauth/assert.js";
+import { assertObject, assertString, misconfigured } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
 import { ScopedTokenSource } from "./scoped-token-source.js";
@@ -134,7 +134,7 @@ class CachingTokenSource implements TokenSource {
   }
 
   async renew(rejected: string | Token, { signal }: GetTokenOptions = {}): Promise<Token> {
-    const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
+    const accessToken = assertString(typeof rejected === "string" ? rejected : rejected?.accessToken, "rejected");
     const cached = this.#cached;
     if (cached?.token.accessToken === accessToken && cached.expiresAt > 0) {
       if (this.#rejections.isWaiting) return cached.token;

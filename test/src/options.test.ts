@@ -45,6 +45,8 @@ const show = () => {
   throw new OAuthError("aborted", "not shown");
 };
 
+const newSource = () => tokenSource({ client, prover, grantType: "client_credentials", clientId: "agent" });
+
 /** Calls with valid options. */
 const calls: Record<string, [options: object, call: (options: Anything) => unknown]> = {
   "new OAuthClient": [
@@ -153,6 +155,9 @@ const calls: Record<string, [options: object, call: (options: Anything) => unkno
     { client, prover, grantType: "client_credentials", clientId: "agent", extra: {}, backoff: {}, margin: 5 },
     (options) => tokenSource(options).token(),
   ],
+  "token of a source": [{ scope: "read" }, (options) => newSource().token(options)],
+  "renew of a source": [{ scope: "read" }, (options) => newSource().renew("rejected", options)],
+  "renew(rejected)": [{ accessToken: "rejected" }, (rejected) => newSource().renew(rejected)],
   encryptedTokenStore: [{ directory: "/nowhere", key: "k" }, (options) => hardproof.encryptedTokenStore(options)],
   discoverResource: [{ fetch, resource: baseUrl }, (options) => hardproof.discoverResource(baseUrl, options)],
   fetchResourceMetadata: [{ fetch }, (options) => hardproof.fetchResourceMetadata(baseUrl, options)],
@@ -264,6 +269,8 @@ describe("an option of the wrong type", () => {
     ["tokenSource", "prover", 7],
     ["deviceCode", "show", "x"],
     ["register", "metadata", []],
+    ["token of a source", "scope", 7],
+    ["renew of a source", "scope", ["read", 7]],
     ["dpopFetch", "allowedOrigins", baseUrl],
     ["dpopFetch", "fetch", 7],
     ["tokenSource", "store", {}],

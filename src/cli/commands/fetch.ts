@@ -6,6 +6,7 @@ import { EXIT, errorCode, NetworkError, UsageError } from "../exit-codes.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { withRejectionNotes } from "../rejection-notes.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
 import { withSavedNonces } from "../saved-nonces.js";
@@ -50,7 +51,8 @@ export function fetchCommand(context: Context): Command {
         // curl's default content type.
         if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
         const method = options.request ?? (body === undefined ? "GET" : "POST");
-        const response = await send(boundFetch, target, { method, headers, body: body ?? null, signal: io.signal });
+        const init = { method, headers, body: body ?? null, signal: io.signal };
+        const response = await withRejectionNotes(context.output, () => send(boundFetch, target, init));
         if (response.status === 401) nonces.forgetUsed();
         return response;
       });

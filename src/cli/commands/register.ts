@@ -49,7 +49,7 @@ async function run(options: RegisterOptions, context: Context): Promise<void> {
   try {
     const registration = await send(metadata, options, context);
     await file?.write(`${JSON.stringify(registration.raw, undefined, 2)}\n`);
-    print(registration, file !== undefined, context);
+    print(registration, method, file !== undefined, context);
   } catch (error) {
     await file?.remove();
     throw error;
@@ -78,11 +78,17 @@ async function send(metadata: ClientMetadata, options: RegisterOptions, context:
   }
 }
 
-function print(registration: ClientRegistration, isStored: boolean, { output }: Context): void {
+/** @param requested - The authentication method that was requested. A server may register another one. */
+function print(registration: ClientRegistration, requested: unknown, isStored: boolean, { output }: Context): void {
   const { clientId, clientSecret, registrationAccessToken, ...others } = registration;
   output.document({ clientId, clientSecret, registrationAccessToken, ...others });
   output.line(clientId);
-  output.note(`authenticates by ${registration.metadata.token_endpoint_auth_method ?? "client_secret_basic"}`);
+  const registered = registration.metadata.token_endpoint_auth_method;
+  output.note(
+    registered === undefined
+      ? `${requested} was requested. The server doesn't report how the client authenticates.`
+      : `authenticates by ${registered}`,
+  );
   if (!isStored && (clientSecret !== null || registrationAccessToken !== null))
     output.note("The response contains secrets for this client: use --output or --json to keep them.");
 }

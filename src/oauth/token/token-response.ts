@@ -20,8 +20,9 @@ export function parseTokenResponse(
   clockOffset: number,
 ): Token {
   const error = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });
-  const { access_token: accessToken, token_type: type } = body ?? {};
-  if (body === undefined || typeof accessToken !== "string" || accessToken === "")
+  if (body === undefined) throw error("invalid-response", `The response of ${displayUrl(url)} isn't a JSON object.`);
+  const { access_token: accessToken, token_type: type } = body;
+  if (typeof accessToken !== "string" || accessToken === "")
     throw error("invalid-response", `The response of ${displayUrl(url)} lacks access_token.`);
   if (type !== undefined && typeof type !== "string")
     throw error("invalid-response", `The token_type in the response of ${displayUrl(url)} isn't a string.`);

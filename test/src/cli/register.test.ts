@@ -126,6 +126,36 @@ describe("hardproof register", () => {
     });
   });
 
+  it("registers the grants that hardproof token names by a word", async () => {
+    stub.respondWith(json(201, { client_id: "agent-7" }));
+    const grants = ["device_code", "refresh_token", "token_exchange"].flatMap((grant) => ["--grant", grant]);
+    expect(await run(["register", "--base-url", stub.origin, ...grants], { env })).toMatchObject({ code: 0 });
+    expect(JSON.parse(stub.requests[0]?.body ?? "")).toMatchObject({
+      grant_types: [
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+      ],
+    });
+  });
+
+  it.each([
+    [{}, "private_key_jwt was requested. The server doesn't report how the client authenticates."],
+    [{ token_endpoint_auth_method: "client_secret_basic" }, "authenticates by client_secret_basic"],
+  ])("says how the client authenticates only if the server reports it: %j", async (reported, note) => {
+    stub.respondWith(json(201, { client_id: "agent-7", ...reported }));
+    expect((await run(["register", "--base-url", stub.origin], { env })).err).toBe(`${note}\n`);
+  });
+
+  it("reads metadata from a file with a byte order mark", async () => {
+    const metadata = join(directory, "bom.json");
+    writeFileSync(metadata, '\uFEFF{"software_id":"agent"}');
+    stub.respondWith(json(201, { client_id: "agent-7" }));
+    const args = ["register", "--base-url", stub.origin, "--metadata", metadata];
+    expect(await run(args, { env })).toMatchObject({ code: 0 });
+    expect(JSON.parse(stub.requests[0]?.body ?? "")).toMatchObject({ software_id: "agent" });
+  });
+
   it.each([
     [["register"], "Pass the authorization server"],
     [["register", "--issuer", "https://a.example", "--client-auth", "client_secret_basic"], "--output"],

@@ -226,7 +226,7 @@ describe("hardproof fetch", () => {
   it.each<[string[], number, string]>([
     [["fetch", "/resource", "--token-env", "TOKEN"], 2, "must be absolute"],
     [["fetch", "http://api.example.com/", "--token-env", "TOKEN"], 2, "is not https"],
-    [["fetch", "https://a.example", "--token-env", "TOKEN", "-H", "authorization: x"], 2, "authorization"],
+    [["fetch", "https://a.example", "--token-env", "TOKEN", "-H", "authorization: x"], 2, "Authorization"],
     [["fetch", "https://a.example", "--token-env", "TOKEN", "-X", "NO METHOD"], 2, "GET"],
     [["fetch", "https://a.example", "--token-env", "TOKEN", "-d", "@/nowhere"], 2, "ENOENT"],
   ])("ends %j with exit code %i", async (args, expected, problem) => {

@@ -191,6 +191,13 @@ describe("the channel hardproof.rejection", () => {
     ]);
   });
 
+  it("names the missing header if the server asks for a nonce but sends none", async () => {
+    server.respondWith(json(400, { error: "use_dpop_nonce" }));
+    expect((await errorOf(requestToken())).message).toContain("no header DPoP-Nonce");
+    server.respondWith(json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "n" })); // again after the retry
+    expect((await errorOf(requestToken())).message).not.toContain("no header DPoP-Nonce");
+  });
+
   it("is silent about a success, and about a rejection that a retry answered", async () => {
     server.respondWith((response, request, turn) =>
       turn === 1

@@ -21,6 +21,8 @@ import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const INITIAL = "an-initial-access-token";
 const METADATA = { grant_types: ["client_credentials"], response_types: [], redirect_uris: [], client_name: "Agent 7" };
+const circular: Record<string, unknown> = {};
+circular.self = circular;
 const failure = (work: Promise<unknown>) => errorOf(work) as Promise<OAuthError>;
 
 describe("with oidc-provider", () => {
@@ -176,6 +178,7 @@ describe("the request", () => {
     [{ metadata: { jwks: "x" } }, "JWK Set"],
     [{ metadata: "x" as never }, "metadata"],
     [{ metadata: null as never }, "metadata"],
+    [{ metadata: circular }, "JSON"],
     [{ signer, metadata: { jwks: { keys: [] } } }, "signer"],
     [{ signer, metadata: { jwks_uri: "https://agent.example.com/jwks" } }, "signer"],
     [{ signer: [] }, "signer"],

@@ -210,6 +210,19 @@ describe("token responses", () => {
   });
 });
 
+it.each([
+  ["a page", "<html>Log in to this network</html>"],
+  ["nothing", ""],
+  ["a form", "access_token=t&token_type=DPoP"],
+])("says that a successful response with %s isn't JSON", async (_, body) => {
+  server.respondWith((response) => response.writeHead(200).end(body));
+  const { code, message } = await errorOf(requestToken());
+  expect({ code, message }).toEqual({
+    code: "invalid-response",
+    message: expect.stringContaining("isn't a JSON object"),
+  });
+});
+
 describe("error responses", () => {
   it.each([
     [401, { error: "invalid_client", error_description: "bad secret" }, "invalid_client", "bad secret"],
@@ -330,17 +343,20 @@ describe("error responses", () => {
 });
 
 describe("nonces (RFC 9449 §8)", () => {
-  it.each([400, 401])("retries once with a new proof after a nonce challenge with status %d", async (status) => {
-    server.respondWith((response, request, turn) =>
-      turn === 1
-        ? json(status, { error: "use_dpop_nonce" }, { "dpop-nonce": "n1" })(response, request, turn)
-        : json(200, bearer)(response, request, turn),
-    );
-    await requestToken();
-    const [first, second] = server.requests.map(({ headers }) => String(headers.dpop));
-    expect([nonceOf(first), nonceOf(second)]).toEqual([undefined, "n1"]);
-    expect(decodeJwt(first ?? "").jti).not.toBe(decodeJwt(second ?? "").jti);
-  });
+  it.each([400, 401, 403, 422])(
+    "retries once with a new proof after a nonce challenge with status %d",
+    async (status) => {
+      server.respondWith((response, request, turn) =>
+        turn === 1
+          ? json(status, { error: "use_dpop_nonce" }, { "dpop-nonce": "n1" })(response, request, turn)
+          : json(200, bearer)(response, request, turn),
+      );
+      await requestToken();
+      const [first, second] = server.requests.map(({ headers }) => String(headers.dpop));
+      expect([nonceOf(first), nonceOf(second)]).toEqual([undefined, "n1"]);
+      expect(decodeJwt(first ?? "").jti).not.toBe(decodeJwt(second ?? "").jti);
+    },
+  );
 
   it("stops after one retry if the server challenges again", async () => {
     server.respondWith(json(400, { error: "use_dpop_nonce" }, { "dpop-nonce": "again" }));

@@ -160,6 +160,12 @@ describe("the algorithms that a challenge lists (RFC 9449 §7.1)", () => {
     expect(names()).toEqual(["Ed25519", "EdDSA"]);
   });
 
+  it("accepts a list that is separated by commas", async () => {
+    stub.prover = await DPoPProver.generate();
+    inTurn(rejected("invalid_dpop_proof", "RS256,ES256, ES384"));
+    expect((await caller()(url)).status).toBe(401);
+  });
+
   it("changes the name of two concurrent calls", async () => {
     stub.prover = await DPoPProver.generate("Ed25519");
     inTurn(rejected("invalid_dpop_proof", "EdDSA"), rejected("invalid_dpop_proof", "EdDSA"), ok);
