@@ -1,4 +1,6 @@
 /** Requests with a JSON body and a bearer token, without client authentication (RFC 7591 §3, RFC 7592 §2). */
+
+import type { SignOptions } from "../keystore/signer.js";
 import { errorResponse } from "./error-response.js";
 import { type HttpResponse, send, withTimeLimit } from "./http.js";
 import { redactor } from "./redact.js";
@@ -9,8 +11,8 @@ export interface JsonRequest {
   method: "GET" | "POST" | "PUT" | "DELETE";
   /** The bearer token, if the request needs one. */
   token?: string | undefined;
-  /** The members of the body. */
-  body?: object | undefined;
+  /** Returns the members of the body. Its work, such as opening a key, is part of the time limit. */
+  body?: ((options: SignOptions) => Promise<object>) | undefined;
   /** Values in the body that an error must not repeat. */
   secrets?: readonly string[] | undefined;
   signal?: AbortSignal | undefined;
@@ -32,10 +34,11 @@ export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: 
   const { url, method, token, body, secrets = [], signal } = request;
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const headers = { ...authorization, accept: "application/json", ...(body && { "content-type": "application/json" }) };
-  const json = body === undefined ? null : JSON.stringify(body);
-  const result = await withTimeLimit({ url, timeout, signal }, (deadline) =>
-    send(url, { method, headers, body: json, signal: deadline.signal }, fetch),
-  );
+  const result = await withTimeLimit({ url, timeout, signal }, async (deadline) => {
+    const json = body === undefined ? null : JSON.stringify(await body({ signal: deadline.signal }));
+    deadline.signal.throwIfAborted(); // a signer or a custom fetch may ignore the signal
+    return send(url, { method, headers, body: json, signal: deadline.signal }, fetch);
+  });
   if (result.response.ok) return result;
   const tokens = token === undefined ? secrets : [token, ...secrets];
   const redact = redactor({ form: new URLSearchParams(), headers: authorization, secrets: tokens });

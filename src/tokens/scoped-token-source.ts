@@ -1,10 +1,11 @@
 /** Step-up: one source of tokens for each wider scope that a resource server asked for (RFC 6750 §3.1). */
 import { OAuthError } from "../errors.js";
 import { LruMap } from "../lru-map.js";
+import { joinWords, type WordList } from "../oauth/space-delimited.js";
 import type { GetTokenOptions, TokenSource } from "./token-source.js";
 
 /** A scope in any form: separated by spaces, a list, or none. */
-export type Scope = string | readonly string[] | null | undefined;
+export type Scope = WordList | null | undefined;
 
 /** The grant whose scope can be widened. */
 export interface ScopedGrant {
@@ -64,6 +65,5 @@ export class ScopedTokenSource implements TokenSource {
 
 /** Returns each scope once, in order. */
 function scopesOf(scope: Scope): string[] {
-  const values = [scope ?? []].flat().flatMap((value) => value.split(" "));
-  return [...new Set(values.filter(Boolean))];
+  return [...new Set(joinWords(scope)?.split(" ").filter(Boolean) ?? [])];
 }
