@@ -2,8 +2,9 @@
 
 import type { SignOptions } from "../keystore/signer.js";
 import { errorResponse } from "./error-response.js";
-import { type HttpResponse, send, withTimeLimit } from "./http.js";
+import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { redactor } from "./redact.js";
+import { isErrorBody } from "./server-error.js";
 
 /** One request. */
 export interface JsonRequest {
@@ -28,7 +29,7 @@ export interface JsonTransport {
 /**
  * Sends a request.
  *
- * @throws {OAuthError} If there is no response with status 2xx.
+ * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
  */
 export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: JsonTransport): Promise<HttpResponse> {
   const { url, method, token, body, secrets = [], signal } = request;
@@ -39,7 +40,9 @@ export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: 
     deadline.signal.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     return send(url, { method, headers, body: json, signal: deadline.signal }, fetch);
   });
-  if (result.response.ok) return result;
+  const responseBody = parseObject(result.text);
+  const isError = isErrorBody(responseBody) && responseBody?.client_id === undefined;
+  if (result.response.ok && !isError) return result;
   const tokens = token === undefined ? secrets : [token, ...secrets];
   const redact = redactor({ form: new URLSearchParams(), headers: authorization, secrets: tokens });
   throw errorResponse(url, result, redact);

@@ -76,7 +76,7 @@ export function invalidJwt({ what, response }: ErrorContext, problem: string): O
   return new OAuthError("invalid-response", `${what} ${problem}. It was not accepted.`, response && { response });
 }
 
-/** Tries each key in turn if several match, since a server may omit `kid` (OpenID Connect Core §10.1). */
+/** Verifies with each key in turn if several match, since a server may omit `kid` (OpenID Connect Core §10.1). */
 async function verifyByAnyKey(jwt: string, keys: KeySet, options: JWTVerifyOptions) {
   const { jwtVerify } = await import("jose");
   try {
