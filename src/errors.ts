@@ -152,7 +152,7 @@ export class OAuthError extends HardproofError {
   declare readonly code: OAuthErrorCode;
   /** The server's error code, such as `invalid_client`, or `token_request_failed` if it didn't send one. */
   readonly error: string;
-  /** The server's description. Secrets that it repeats are redacted. */
+  /** The server's description, at most 8,192 characters of it. Secrets that it repeats are redacted. */
   readonly errorDescription: string | null;
   /** The HTTP status, or `null` if there was no response. */
   readonly statusCode: number | null;

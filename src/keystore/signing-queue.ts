@@ -71,7 +71,9 @@ export class SigningQueue {
     while (this.#window.isOpen) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
-      if (!next.deadline.signal.aborted) startOrReject(next);
+      const { signal } = next.deadline;
+      if (signal.aborted) next.reject(signal.reason);
+      else startOrReject(next);
     }
     this.#refuseLate();
     this.#checkLater();

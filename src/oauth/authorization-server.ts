@@ -190,7 +190,7 @@ export class AuthorizationServer {
   /**
    * Sends a JSON request that a bearer token authorizes, instead of the client's authentication.
    *
-   * @throws {OAuthError} If there is no response with status 2xx.
+   * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    */
   async sendJson(request: JsonRequest): Promise<SuccessResponse> {
     const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };

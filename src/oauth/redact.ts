@@ -48,12 +48,24 @@ const MIN_SECRET = 8;
 /** Characters. The shortest secret whose base64 is redacted: that of a shorter one may be part of other words. */
 const MIN_BASE64 = 6;
 
-/** Creates the function that redacts this request's secrets, in every spelling that a server may repeat. */
+/** Characters. The rest of a longer text is left out: to decode a page of 1 MiB would stop the event loop for seconds. */
+export const MAX_TEXT = 8192;
+
+/** Characters of the longest spelling of one character, such as percent-encoded JSON in HTML. */
+const LONGEST_SPELLING = 16;
+
+/**
+ * Creates the function that redacts this request's secrets, in every spelling that a server may repeat. It returns at most
+ * {@link MAX_TEXT} characters of the text.
+ */
 export function redactor(request: SentRequest): Redact {
   const secrets = secretsOf(request);
+  // A secret may begin before the end of the text that is returned, and end after it.
+  const overlap = LONGEST_SPELLING * Math.max(0, ...secrets.map(({ length }) => length));
   return (text) => {
-    const ranges = decodingsOf(text).flatMap((decoding) => rangesOf(secrets, decoding));
-    return replaceRanges(text, ranges);
+    const searched = text.slice(0, MAX_TEXT + overlap);
+    const ranges = decodingsOf(searched).flatMap((decoding) => rangesOf(secrets, decoding));
+    return replaceRanges(searched, ranges);
   };
 }
 
@@ -93,14 +105,14 @@ function rangesOf(secrets: readonly string[], { text, originOf }: Decoding): Ran
   return ranges;
 }
 
-/** Replaces the ranges. Those that overlap become one: a secret may be part of another one. */
+/** Replaces the ranges, and cuts the text. Ranges that overlap become one: a secret may be part of another one. */
 function replaceRanges(text: string, ranges: readonly Range[]): string {
   let result = "";
   let position = 0;
   for (const [start, end] of [...ranges].sort(([a, aEnd], [b, bEnd]) => a - b || bEnd - aEnd)) {
-    if (end <= position) continue;
+    if (end <= position || start >= MAX_TEXT) continue;
     if (start >= position) result += `${text.slice(position, start)}[redacted]`;
     position = end;
   }
-  return result + text.slice(position);
+  return result + text.slice(position, MAX_TEXT);
 }

@@ -48,7 +48,8 @@ export async function discoverResource(
   const issuer = chooseIssuer(metadata, choice);
   const { allowInsecure, allowPrivateEndpoints = false } = options;
   parseMetadataUrl(issuer, "authorization_servers", resource, { allowInsecure, allowPrivateEndpoints });
-  const requireBinding = options.requireBinding ?? isBindingRequired;
+  // A resource that doesn't require bound tokens mustn't turn off what a profile requires.
+  const requireBinding = options.requireBinding ?? (isBindingRequired || undefined);
   const client = await OAuthClient.discover(issuer, { ...clientOptions, requireBinding });
   return { resource, metadata, issuer, client };
 }

@@ -90,8 +90,8 @@ function locate(target: string | URL | Response, options: ResourceMetadataOption
 }
 
 /**
- * Returns the URL that the response's challenge names (RFC 9728 §5.1). Rejects another origin: whoever can change a
- * response's header could otherwise make the client request any URL.
+ * Returns the URL that the response's challenge names (RFC 9728 §5.1). Rejects another origin: anyone who can change
+ * a response's header could otherwise make the client request any URL.
  */
 function challengedUrl(response: Response, resource: URL, options: ResourceMetadataOptions): URL | undefined {
   const value = metadataParameter(response.headers.get("www-authenticate") ?? "");

@@ -41,9 +41,9 @@ export function register(context: Context): Command {
 
 async function run(options: RegisterOptions, context: Context): Promise<void> {
   const { output } = context;
-  const given = await registrationMetadata(options);
-  const method = options.clientAuth ?? given.token_endpoint_auth_method ?? DEFAULT_METHOD;
-  const metadata = { ...given, token_endpoint_auth_method: method };
+  const requested = await registrationMetadata(options);
+  const method = options.clientAuth ?? requested.token_endpoint_auth_method ?? DEFAULT_METHOD;
+  const metadata = { ...requested, token_endpoint_auth_method: method };
   assertSecretIsKept(method, options.output !== undefined || output.json);
   const file = options.output === undefined ? undefined : await newSecretFile(options.output);
   try {

@@ -102,7 +102,13 @@ export async function signAssertion(
 /** Header parameters that have an option of their own, or that change how a JWS is read. */
 const RESERVED = ["alg", "b64", "crit", "kid", "typ"];
 
-function additionalHeader(
+/**
+ * Returns the header parameters of the options `header` and `certificate`.
+ *
+ * @param prefix - As for {@link assertAssertionKey}.
+ * @throws {OAuthError} With code `misconfigured` if `header` has a parameter that it can't contain.
+ */
+export function additionalHeader(
   { header = {}, certificate }: AssertionKey,
   prefix: string,
 ): Readonly<Record<string, unknown>> {

@@ -125,7 +125,7 @@ export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAu
   if (used === "none") return "The client did not authenticate: there was no clientSecret and no option clientAuth.";
   const other = used === "client_secret_basic" ? "client_secret_post" : "client_secret_basic";
   const remedy = `If the client is registered for ${other}, set the option clientAuth (--client-auth) to "${other}".`;
-  return `The secret was sent once, by ${used}, since no method was chosen. ${remedy}`;
+  return `The secret was sent only by ${used}, since no method was chosen. ${remedy}`;
 }
 
 /**

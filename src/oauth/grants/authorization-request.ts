@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { assertObject, assertString, misconfigured } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
-import { type AssertionKey, assertSigner } from "../client-auth/client-assertion.js";
+import { type AssertionKey, assertAssertionKey } from "../client-auth/client-assertion.js";
 import { correctedTime } from "../corrected-time.js";
 import { profiledAuthorization } from "../profile.js";
 import { hasOpenId } from "../server-jwt/expected-id-token.js";
@@ -37,7 +37,7 @@ export type AuthorizationUrlRequest = TokenBinding &
     pushed?: boolean | undefined;
     /**
      * Signs the request with this key (RFC 9101), so that nobody can change it in the browser. May be the signer of the
-     * client's assertions. The key's `kid` is as in an assertion.
+     * client's assertions. The header is as in an assertion, except for `typ`, which is always `oauth-authz-req+jwt`.
      */
     requestObject?: AssertionKey | undefined;
     /**
@@ -97,7 +97,7 @@ export class PendingAuthorization {
 }
 
 /**
- * Creates an authorization request. Its code is bound to the prover's key, if there is one, by `dpop_jkt` (RFC 9449
+ * Creates an authorization request, within the time limit of one call. Its code is bound to the prover's key, if there is one, by `dpop_jkt` (RFC 9449
  * §10), and to this request by PKCE and `state`.
  */
 export async function authorizationUrl(
@@ -105,7 +105,22 @@ export async function authorizationUrl(
   jwts: ServerJwts,
   options: AuthorizationUrlRequest,
 ): Promise<PendingAuthorization> {
-  const request = await withDefaults(server, assertObject(options, "The request"));
+  const { pushed = server.metadata?.require_pushed_authorization_requests === true, signal } = assertObject(
+    options,
+    "The request",
+  );
+  const endpoint = pushed ? "pushedAuthorizationRequest" : "authorization";
+  return server.withTimeLimit({ endpoint, signal }, (signal) =>
+    createRequest(server, jwts, { ...options, pushed, signal }),
+  );
+}
+
+async function createRequest(
+  server: AuthorizationServer,
+  jwts: ServerJwts,
+  options: AuthorizationUrlRequest,
+): Promise<PendingAuthorization> {
+  const request = await profiledAuthorization(server.profile, options, server.metadata);
   if (hasOpenId(request.scope)) jwts.assertVerifiable("idToken");
   if (isSignedMode(request.responseMode)) jwts.assertVerifiable("authorizationResponse");
   const { clientId, redirectUri, scope, responseMode, maxAge } = request;
@@ -138,15 +153,6 @@ export async function authorizationUrl(
   return new PendingAuthorization(url.href, { redirectUri, state, codeVerifier, nonce, maxAge, responseMode });
 }
 
-/** Returns the request with the defaults of the server's metadata and of the client's profile. */
-async function withDefaults(
-  { metadata, profile }: AuthorizationServer,
-  request: AuthorizationUrlRequest,
-): Promise<AuthorizationUrlRequest> {
-  const { pushed = metadata?.require_pushed_authorization_requests === true } = request;
-  return profiledAuthorization(profile, { ...request, pushed }, metadata);
-}
-
 /**
  * Without a push, the URL contains the parameters, or only the signed object that contains them (RFC 9101 §5). With OpenID
  * Connect, it repeats two of them, which must also be outside the object (OpenID Connect Core §6.1).
@@ -173,7 +179,7 @@ function requestObjectSigner(
     if (metadata?.require_signed_request_object !== true || extra?.request != null) return undefined;
     throw misconfigured("The server requires a signed request object (RFC 9101). Use the option requestObject.");
   }
-  assertSigner(assertObject(requestObject, "requestObject").signer, "requestObject.signer");
+  assertAssertionKey(assertObject(requestObject, "requestObject"), "requestObject.");
   const now = () => correctedTime(server.clockOf({ prover: dpopProver }), server.endpoints.url("token"));
   return (signal) => signRequestObject(requestObject, { clientId, issuer, metadata, parameters, extra, now, signal });
 }

@@ -34,17 +34,18 @@ export async function jwtBearer(
   request: JwtBearerRequest,
   getToken: GetToken,
 ): Promise<Token> {
-  const { assertion, clientId, signal } = assertObject(request, "The request");
-  const withFields = (fields: { assertion?: string }) =>
+  const { assertion, clientId } = assertObject(request, "The request");
+  const withFields = (fields: { assertion: string | undefined }) =>
     grantRequest("urn:ietf:params:oauth:grant-type:jwt-bearer", request, fields);
   if (typeof assertion !== "object" || assertion === null)
     return getToken(withFields({ assertion: assertString(assertion, "assertion") }));
   const { signer, subject, issuer = clientId, audience } = assertion;
   assertSigner(signer, "assertion.signer");
   const claims = { ...assertion.claims, iss: issuer, sub: assertString(subject, "assertion.subject") };
-  const tokenRequest = withFields({});
-  await assertProfiledSigner(profile, signer, "assertions (assertion)", signal);
-  const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) =>
+  const tokenRequest = withFields({ assertion: undefined }); // so that `extra` can't have a second one
+  const appendAssertion: AppendAssertion = async (form, { audience: server, now, signal }) => {
+    await assertProfiledSigner(profile, signer, "assertions (assertion)", signal);
     form.append("assertion", await signAssertion(assertion, { ...claims, aud: audience ?? server }, now, { signal }));
+  };
   return getToken(tokenRequest, { appendAssertion });
 }

@@ -42,7 +42,7 @@ export async function pushRequest(
 
 /**
  * Creates the form for a request object: the object and the client's authentication, nothing else (RFC 9126 §3). An
- * assertion identifies the client by itself.
+ * assertion also identifies the client.
  */
 function requestObjectForm(clientFields: ClientFields, request: string): URLSearchParams {
   const { client_id, ...authentication } = clientFields;

@@ -5,7 +5,7 @@ import { signJwt } from "../../keystore/sign-jwt.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { misconfigured } from "../assert.js";
-import type { AssertionKey } from "../client-auth/client-assertion.js";
+import { type AssertionKey, additionalHeader } from "../client-auth/client-assertion.js";
 import { type ServerMetadata, supportedName } from "../server-metadata.js";
 import { isSpaceDelimited } from "../space-delimited.js";
 import { createForm, type ExtraFields } from "../token/token-request.js";
@@ -39,7 +39,8 @@ const JSON_PARAMETERS = ["authorization_details", "claims"];
  *   or a parameter can't be part of a request object.
  * @throws {SignerError} If the key can't sign.
  */
-export async function signRequestObject({ signer, keyId }: AssertionKey, object: RequestObject): Promise<string> {
+export async function signRequestObject(key: AssertionKey, object: RequestObject): Promise<string> {
+  const { signer, keyId } = key;
   const { clientId: iss, issuer: aud, metadata, now, signal } = object;
   if (aud === undefined)
     throw misconfigured("requestObject needs the server's issuer. Use discover() or the option issuer.");
@@ -54,7 +55,12 @@ export async function signRequestObject({ signer, keyId }: AssertionKey, object:
     return { ...claims, iss, aud, jti, iat, nbf: iat, exp: iat + LIFETIME };
   };
   const trace = () => ({ kind: "request_object" as const, jti, jkt, uri: signer.uri, aud });
-  const options = { header: { alg, kid }, typ: TYPE, maxAge: MAX_AGE, signal };
+  const options = {
+    header: { alg, kid, ...additionalHeader(key, "requestObject.") },
+    typ: TYPE,
+    maxAge: MAX_AGE,
+    signal,
+  };
   return traced(signatureChannel, trace, () => signJwt(signer, withTime, options));
 }
 

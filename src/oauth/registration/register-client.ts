@@ -39,7 +39,7 @@ export async function register(server: AuthorizationServer, request: Registratio
     url: server.endpoints.url("registration"),
     method: "POST",
     token: optionalString(initialAccessToken, "initialAccessToken"),
-    body: await registrationBody(request),
+    body: ({ signal }) => registrationBody({ ...request, signal }),
     secrets: [softwareStatement ?? ""],
     signal,
   });
@@ -78,7 +78,11 @@ export async function updateRegistration(
   const { metadata = {}, signal } = assertObject(update, "The update");
   const { clientId, clientSecret } = access;
   const secret = clientSecret == null ? {} : { client_secret: clientSecret };
-  const body = { ...(await withKeys(metadata, update)), client_id: clientId, ...secret };
+  const body = async (options: SignOptions) => ({
+    ...(await withKeys(metadata, { ...update, ...options })),
+    client_id: clientId,
+    ...secret,
+  });
   const target = accessOf(server, access);
   const response = await server.sendJson({ ...target, method: "PUT", body, secrets: [clientSecret ?? ""], signal });
   return parseRegistration(response, access);

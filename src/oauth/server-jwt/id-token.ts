@@ -5,7 +5,7 @@ import type { Algorithm } from "../../jose/algorithms.js";
 import { algorithmNamed } from "../../jose/find-algorithm.js";
 import type { ExpectedIdToken } from "./expected-id-token.js";
 import type { ServerJwts } from "./server-jwts.js";
-import { CLOCK_TOLERANCE, invalidJwt, wrongClaim } from "./verify-jwt.js";
+import { CLOCK_TOLERANCE, invalidJwt, timeBy, wrongClaim } from "./verify-jwt.js";
 
 /** The claims of a valid ID token (OpenID Connect Core §2). Times are in seconds since 1970. */
 export interface IdTokenClaims {
@@ -80,7 +80,7 @@ const CHECKS: Record<string, Check> = {
   azp: ({ azp }, { clientId }) => (azp === undefined || azp === clientId ? undefined : clientId),
   iat: ({ iat }, { now }) => {
     const isPlausible = typeof iat === "number" && iat <= now + CLOCK_TOLERANCE && iat >= now - MAX_AGE;
-    return isPlausible ? undefined : "a time in the last hour";
+    return isPlausible ? undefined : timeBy(now, "in the last hour");
   },
   nonce: ({ nonce }, context) => checkNonce(nonce, context),
   auth_time: ({ auth_time }, context) => checkAuthTime(auth_time, context),

@@ -76,7 +76,7 @@ export function invalidJwt({ what, response }: ErrorContext, problem: string): O
   return new OAuthError("invalid-response", `${what} ${problem}. It was not accepted.`, response && { response });
 }
 
-/** Tries each key in turn if several match, since a server may omit `kid` (OpenID Connect Core §10.1). */
+/** Verifies with each key in turn if several match, since a server may omit `kid` (OpenID Connect Core §10.1). */
 async function verifyByAnyKey(jwt: string, keys: KeySet, options: JWTVerifyOptions) {
   const { jwtVerify } = await import("jose");
   try {
@@ -139,8 +139,12 @@ async function problemOf(error: unknown, jwt: string, { url }: KeySetSource, exp
 function expectedValue(claim: string, { issuer, clientId, now }: ExpectedJwt): string {
   if (claim === "iss") return issuer;
   if (claim === "aud") return clientId;
-  const clock = new Date(now * 1000).toISOString();
-  return `a time in the ${claim === "exp" ? "future" : "past"}, by a clock that says ${clock}`;
+  return timeBy(now, `in the ${claim === "exp" ? "future" : "past"}`);
+}
+
+/** Describes an expected time by the clock of this machine, which may be wrong. */
+export function timeBy(now: number, when: string): string {
+  return `a time ${when}, by a clock that says ${new Date(now * 1000).toISOString()}`;
 }
 
 /** Returns the algorithm in the header, if it looks like the name of one: a message must not contain anything else. */

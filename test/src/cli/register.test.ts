@@ -171,14 +171,18 @@ describe("hardproof register", () => {
 });
 
 describe("hardproof fetch without --issuer", () => {
-  const clientEnv = () => ({
-    HARDPROOF_KEY: key,
-    HARDPROOF_CLIENT_ID: as.client.clientId,
-    HARDPROOF_CLIENT_SECRET: as.client.clientSecret,
+  let clientId: string;
+  beforeAll(async () => {
+    const { out } = await run(["register", "--issuer", as.issuer], { env });
+    clientId = out.trim();
   });
+  const fetchWithKey = (...args: string[]) =>
+    run(["fetch", "--client-auth", "private_key_jwt", ...args], {
+      env: { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: clientId },
+    });
 
   it.each(["url", "expressUrl"] as const)("finds the server by the metadata of %s (RFC 9728)", async (route) => {
-    const { code, out, err } = await run(["fetch", rs[route]], { env: clientEnv() });
+    const { code, out, err } = await fetchWithKey(rs[route]);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ jkt });
     expect(err).toContain(`authorization server ${as.issuer}, named by ${rs[route]}`);
@@ -187,7 +191,7 @@ describe("hardproof fetch without --issuer", () => {
   });
 
   it("asks for the resource of --resource", async () => {
-    const { code, err } = await run(["fetch", `${rs.url}?page=2`, "--resource", rs.url], { env: clientEnv() });
+    const { code, err } = await fetchWithKey(`${rs.url}?page=2`, "--resource", rs.url);
     expect(code).toBe(0);
     expect(err).toContain(`named by ${rs.url}\n`);
   });
@@ -203,7 +207,7 @@ describe("hardproof fetch without --issuer", () => {
       const challenge = { "www-authenticate": `Bearer resource_metadata="${stub.origin}/metadata"` };
       return json(request.headers.authorization ? 200 : 401, {}, challenge)(response, request, turn);
     });
-    expect(await run(["fetch", `${stub.origin}/api`], { env: clientEnv() })).toMatchObject({ code: 0 });
+    expect(await fetchWithKey(`${stub.origin}/api`)).toMatchObject({ code: 0 });
     expect(stub.requests.map(({ path }) => path)).toEqual(["/api", "/metadata", "/api"]);
     expect(stub.requests[0]).toMatchObject({ method: "GET" });
     expect(stub.requests[0]?.headers).not.toHaveProperty("dpop");
@@ -211,16 +215,30 @@ describe("hardproof fetch without --issuer", () => {
 
   it("ends with exit code 2, and names the options, if the resource doesn't name its server", async () => {
     stub.respondWith(json(404, {}));
-    const { code, err } = await run(["fetch", `${stub.origin}/api`, "-X", "DELETE"], { env: clientEnv() });
+    const { code, err } = await fetchWithKey(`${stub.origin}/api`, "-X", "DELETE");
     expect(err).toSatisfy(isOneLine);
     expect(err).toContain("--issuer");
     expect(code).toBe(2);
     expect(stub.requests.map(({ method }) => method)).toEqual(["GET", "GET"]);
   });
 
+  it.each<[string, Record<string, string>, string[]]>([
+    ["a client secret", { HARDPROOF_CLIENT_SECRET: "s3cr3t" }, []],
+    ["a refresh token", { HARDPROOF_REFRESH_TOKEN: "s3cr3t" }, ["--grant", "refresh_token"]],
+    ["a token to exchange", { HARDPROOF_SUBJECT_TOKEN: "s3cr3t" }, ["--grant", "token_exchange"]],
+  ])("doesn't let the resource decide who receives %s", async (_, secret, args) => {
+    const metadata = { issuer: stub.origin, token_endpoint: `${stub.origin}/token` };
+    const resource = { resource: `${stub.origin}/api`, authorization_servers: [stub.origin] };
+    stub.respondWith(json(200, { ...metadata, ...resource, access_token: "opaque" }));
+    const secrets = { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: "agent", ...secret };
+    const { code, err } = await run(["fetch", `${stub.origin}/api`, ...args], { env: secrets });
+    expect(stub.requests).toEqual([]);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--issuer") });
+  });
+
   it("ends with exit code 4 if the resource can't be reached", async () => {
     stub.respondWith((response) => response.destroy());
-    expect(await run(["fetch", `${stub.origin}/api`], { env: clientEnv() })).toMatchObject({ code: 4 });
+    expect(await fetchWithKey(`${stub.origin}/api`)).toMatchObject({ code: 4 });
   });
 
   it("ends with exit code 2 for a URL that isn't absolute, before the key is opened", async () => {

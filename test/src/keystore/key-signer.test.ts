@@ -398,6 +398,31 @@ describe("closing", () => {
     expect(key.close).toHaveBeenCalledTimes(1);
   });
 
+  it("doesn't wait in close() for a signature that was aborted while it was queued", async () => {
+    const starts: (() => void)[] = [];
+    const slowly: SignMessage = async (message) => {
+      await new Promise<void>((resolve) => starts.push(resolve));
+      return der(message);
+    };
+    const signer = newSigner(() => ({ ...store(slowly), maxInFlight: 1 }));
+    await signer.publicJwk();
+    const controller = new AbortController();
+    const [first, aborted, last] = [
+      signer.sign(data),
+      caught(signer.sign(data, { signal: controller.signal })),
+      signer.sign(data),
+    ];
+    controller.abort();
+    expect(await aborted).toMatchObject({ code: "aborted" });
+    await expect.poll(() => starts.length).toBe(1);
+    starts[0]?.();
+    await first;
+    await expect.poll(() => starts.length).toBe(2);
+    starts[1]?.();
+    await last;
+    await signer.close(); // would end only after 30 s
+  }, 20_000);
+
   it("closes the key at the end of `await using`", async () => {
     const key = store();
     {

@@ -106,6 +106,12 @@ describe("a field of extra that repeats another one", () => {
   });
 });
 
+it("rejects a second assertion beside one that is signed", async () => {
+  const assertion = { signer: prover.signer, subject: "alice" };
+  const request = { ...agent(), assertion, extra: { assertion: "another" } };
+  await expect(clientWith().jwtBearer(request)).rejects.toMatchObject({ code: "misconfigured" });
+});
+
 it("sends each field of any form once for each value, and never two values of a list of words", () => {
   const text = fc.string();
   const values = fc.oneof(text, fc.integer(), fc.boolean(), fc.constant(null), fc.array(text));

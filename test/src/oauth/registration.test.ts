@@ -280,6 +280,13 @@ describe("the response", () => {
     expect(inspect(error)).not.toMatch(/an-initial-access-token|header\.payload/);
   });
 
+  it("is refused by an error with status 200, unless it registered the client", async () => {
+    const problem = { error: "invalid_client_metadata", error_description: "no such grant" };
+    server.respondWith(json(200, problem));
+    expect(await failure(client.register({}))).toMatchObject({ code: "refused", error: problem.error });
+    expect((await register({ client_id: "agent-7", ...problem })).clientId).toBe("agent-7");
+  });
+
   it("is limited in time, and can be aborted", async () => {
     server.respondWith(() => undefined);
     const hasty = new OAuthClient({ baseUrl: server.origin, timeout: 20 });

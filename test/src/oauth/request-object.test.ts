@@ -1,11 +1,12 @@
 /** Signed request objects (RFC 9101): what the URL, the pushed form and the JWT contain. */
-
+import { createHash, X509Certificate } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import fc from "fast-check";
 import { DPoPProver, OAuthClient, type OAuthError, type SignatureTrace } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { newCertificate } from "../../servers/mutual-tls.js";
 import { type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
 
 const clientId = "my-agent";
@@ -108,6 +109,22 @@ describe("a request object", () => {
       decodeProtectedHeader(await objectOf({ requestObject: { signer, keyId } })).kid;
     expect(await kidOf("mine")).toBe("mine");
     expect(await kidOf(null)).toBeUndefined();
+  });
+
+  it("has the header parameters of the caller, and the thumbprint of the key's certificate", async () => {
+    const certificate = newCertificate("agent").cert;
+    const { raw } = new X509Certificate(certificate);
+    const header = { x5c: [raw.toString("base64")] };
+    const requestObject = { signer, certificate, header, typ: "JWT" };
+    expect(decodeProtectedHeader(await objectOf({ requestObject }))).toMatchObject({
+      ...header,
+      "x5t#S256": createHash("sha256").update(raw).digest("base64url"),
+      typ: "oauth-authz-req+jwt",
+    });
+    for (const wrong of [{ header: { alg: "none" } }, { header: 7 }, { keyId: 7 }, { certificate: "none" }]) {
+      const error = await errorOf(clientOf().authorizationUrl(requestOf({ requestObject: { signer, ...wrong } })));
+      expect(error).toMatchObject({ name: "OAuthError", code: "misconfigured" });
+    }
   });
 
   it("contains the JSON of authorization_details and claims as JSON, not as text", async () => {

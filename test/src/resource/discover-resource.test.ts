@@ -1,5 +1,6 @@
 /** From a protected resource to a client of its authorization server, and to a bound token for it (RFC 9728 §5). */
 import { DPoPProver, discoverResource, dpopFetch, type OAuthError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
@@ -90,6 +91,13 @@ describe("the choice of the server", () => {
     const fetch = serving({ authorization_servers: ["https://10.0.0.1"] });
     const { issuer } = await discoverResource(resource, { fetch, allowPrivateEndpoints: true });
     expect(issuer).toBe("https://10.0.0.1");
+  });
+
+  it("doesn't turn off what the client's profile requires", async () => {
+    const fetch = serving({ ...servers, dpop_bound_access_tokens_required: false });
+    const clientAuth = { method: "private_key_jwt", signer: MemorySigner.generate() } as const;
+    const { client } = await discoverResource(resource, { fetch, profile: "fapi2", clientAuth });
+    expect(client.requireBinding).toBe(true);
   });
 
   it("doesn't require bound tokens unless the resource does", async () => {

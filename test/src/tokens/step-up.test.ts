@@ -59,6 +59,13 @@ describe("token({ scope })", () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it("rejects a scope that isn't text, and sends nothing", async () => {
+    issueTokens();
+    const error = await errorOf(source().token({ scope: [7] as never }));
+    expect(error).toMatchObject({ name: "OAuthError", code: "misconfigured" });
+    expect(scopes()).toEqual([]);
+  });
+
   it("doesn't affect the first token if the server refuses more", async () => {
     server.respondWith((response, request, turn) =>
       (request.form.get("scope")?.includes("admin")
