@@ -57,29 +57,22 @@ export async function openClientKey({ clientKey, clientPublicKey }: ClientOption
  *
  * @param assertionKey - The key that signs for private_key_jwt.
  * @param target - The resource that is asked for its server if the options don't name one.
- * @throws {UsageError} If an option is missing or can't be used, or the client has a secret and only the resource names
- *   the server.
+ * @throws {UsageError} If an option is missing or can't be used, or a secret would be sent to a server that only the resource
+ *   names.
  */
 export async function findClient(
   options: ClientOptions,
   assertionKey: AssertionKey | undefined,
   context: Context,
-  target?: ResourceTarget,
+  target?: Omit<ResourceTarget, "sendsSecret"> & { readonly sendsToken: boolean },
 ): Promise<FoundClient> {
   const { io } = context;
   const clientId = options.clientId ?? io.env.HARDPROOF_CLIENT_ID;
   if (!clientId) throw new UsageError("Pass the client ID with --client-id, or set HARDPROOF_CLIENT_ID.");
   const clientSecret = await readClientSecret(options, io);
-  if (clientSecret !== undefined && target !== undefined) assertServerIsNamed(options);
-  const server = await findServer(options, clientAuthFor(options, assertionKey), context, target);
+  const resource = target && { ...target, sendsSecret: target.sendsToken || clientSecret !== undefined };
+  const server = await findServer(options, clientAuthFor(options, assertionKey), context, resource);
   return { ...server, credentials: { clientId, clientSecret } };
-}
-
-/** Anyone can publish a resource: it must not decide who receives a secret. */
-function assertServerIsNamed({ issuer, baseUrl }: ClientOptions): void {
-  if (issuer !== undefined || baseUrl !== undefined) return;
-  const remedy = "Pass its server with --issuer or --base-url, or use --client-auth private_key_jwt.";
-  throw new UsageError(`The client secret isn't sent to a server that the resource names. ${remedy}`);
 }
 
 function readClientSecret({ clientAuth, clientSecretFile }: ClientOptions, io: Io): Promise<string | undefined> {

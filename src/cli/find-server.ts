@@ -26,6 +26,8 @@ export interface ResourceTarget {
   readonly url: URL;
   /** Its identifier, if it isn't the URL. */
   readonly identifier: string | undefined;
+  /** Whether the server will receive a secret: a client secret, or a token that the user has. */
+  readonly sendsSecret: boolean;
 }
 
 /** Milliseconds. The time limit of the request that has no token. */
@@ -35,7 +37,7 @@ const CHALLENGE_TIMEOUT = 10_000;
  * Creates a client of the server.
  *
  * @param target - The resource to ask if the options don't name a server.
- * @throws {UsageError} If neither the options nor the resource name a server.
+ * @throws {UsageError} If neither the options nor the resource name a server, or the resource must not name one.
  */
 export async function findServer(
   options: ServerOptions,
@@ -53,9 +55,18 @@ export async function findServer(
   if (issuer !== undefined) return { client: await OAuthClient.discover(issuer, { ...clientOptions, signal }) };
   if (baseUrl !== undefined) return { client: new OAuthClient({ ...clientOptions, baseUrl }) };
   if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
+  if (target.sendsSecret) assertOnThisMachine(target.url);
   const found = await askResource(target, { ...clientOptions, signal });
+  if (target.sendsSecret) assertOnThisMachine(new URL(found.issuer));
   context.output.note(`authorization server ${found.issuer}, named by ${found.resource}`);
   return found;
+}
+
+/** Anyone can publish a resource: it must not decide who receives a secret, unless everything is on this machine. */
+function assertOnThisMachine({ hostname, origin }: URL): void {
+  if (/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
+  const remedy = "Pass the server with --issuer or --base-url, or use --client-auth private_key_jwt.";
+  throw new UsageError(`${origin} doesn't decide which server receives a client secret or a token. ${remedy}`);
 }
 
 /** Asks the resource by a request without a token, whose challenge may name its metadata (RFC 9728 §5). */

@@ -13,7 +13,7 @@ import { withProofOptions } from "./proof-options.js";
 import { type StateOption, withStateOption } from "./saved-nonces.js";
 
 const GRANTS = ["client_credentials", "authorization_code", "device_code", "refresh_token", "token_exchange"] as const;
-/** The grants that send a token of the user, whose server must be named: a resource must not decide who receives it. */
+/** The grants that send a token of the user. */
 const SENDS_TOKEN: readonly string[] = ["refresh_token", "token_exchange"];
 
 /** The values of the options that {@link withGrantOptions} adds. */
@@ -52,7 +52,8 @@ export async function requestToken(
   const { keyId, scope, extra, requireBinding } = options;
   await using clientKey = await openClientKey(options);
   const assertionKey = { signer: clientKey ?? dpopProver.signer, keyId };
-  const target = SENDS_TOKEN.includes(options.grant) ? undefined : url && { url, identifier: options.resource?.[0] };
+  const sendsToken = SENDS_TOKEN.includes(options.grant);
+  const target = url && { url, identifier: options.resource?.[0], sendsToken };
   const { client, credentials, ...found } = await findClient(options, assertionKey, context, target);
   const resource = options.resource ?? found.resource;
   const request = { ...credentials, dpopProver, scope, resource, extra, requireBinding, signal: context.io.signal };

@@ -26,11 +26,12 @@ import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
+import { assertProfiledAssertion } from "./profiled-assertion.js";
 import { withClockHint } from "./proof-hint.js";
 import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
-import { assertionAlgorithms, type ServerMetadata, supportedName } from "./server-metadata.js";
+import { assertionAlgorithms, authMethods, type ServerMetadata, supportedName } from "./server-metadata.js";
 import { assertServerOptions, DEFAULT_TIMEOUT, presentsCertificate, type ServerOptions } from "./server-options.js";
 import type { TokenBinding } from "./token/token-request.js";
 
@@ -126,7 +127,8 @@ export class AuthorizationServer {
     assertString(request.client.clientId, "clientId");
     const { clientAuth } = this.#options;
     assertProfiledClient(this.profile, request.client);
-    const auth = chooseAuth(clientAuth, request.client, this.metadata);
+    const supported = this.metadata && { methods: authMethods(this.metadata, request.endpoint) };
+    const auth = chooseAuth(clientAuth, request.client, supported);
     if (request.prover) this.assertSupported(request.prover);
     const timed = timedJwts(request, auth);
     const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
@@ -215,6 +217,8 @@ export class AuthorizationServer {
     const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
     const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
     const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
+    if (typeof auth === "object" && "assertion" in auth)
+      assertProfiledAssertion(this.profile, fields.client_assertion, audience);
     const form = await request.form(fields, context);
     const supportedAlgorithms = this.metadata?.dpop_signing_alg_values_supported;
     const proof = await proofs?.next({ htm: "POST", htu: url, supportedAlgorithms, signal });

@@ -43,8 +43,8 @@ interface ProfiledAuthorization extends SignOptions {
 
 const PROFILES: readonly Profile[] = ["fapi2", "fapi2-message-signing"];
 const AUTH_METHODS = ["private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
-/** FAPI 2.0 Security Profile §5.4.1. */
-const ALGORITHMS: readonly string[] = ["PS256", "ES256", "Ed25519"];
+/** The JWS algorithms that both profiles allow a client (FAPI 2.0 Security Profile §5.4.1). */
+export const ALGORITHMS: readonly string[] = ["PS256", "ES256", "Ed25519"];
 /** With the older name of `Ed25519` (RFC 9864 §2.2), which a server may list. */
 const SERVER_ALGORITHMS: readonly string[] = [...ALGORITHMS, "EdDSA"];
 /** The lists that decide how the server may sign for the client. */
@@ -229,6 +229,7 @@ export function profiledResponseMode<T extends string>(profile: Profile | undefi
   throw forbidden(profile, `requires the option responseMode to be jwt, not ${mode}`);
 }
 
-function forbidden(profile: Profile, violation: string): Error {
+/** Creates the error for what a profile forbids. */
+export function forbidden(profile: Profile, violation: string): Error {
   return misconfigured(`The profile ${profile} ${violation}.`);
 }

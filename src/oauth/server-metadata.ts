@@ -33,6 +33,10 @@ export interface ServerMetadata {
   readonly mtls_endpoint_aliases?: Readonly<Record<string, string | undefined>> | undefined;
   /** The client authentication methods that the token endpoint supports. */
   readonly token_endpoint_auth_methods_supported?: readonly string[] | undefined;
+  /** The same at the revocation endpoint. */
+  readonly revocation_endpoint_auth_methods_supported?: readonly string[] | undefined;
+  /** The same at the introspection endpoint. */
+  readonly introspection_endpoint_auth_methods_supported?: readonly string[] | undefined;
   /** The JWS algorithms that the server supports for client assertions at the token endpoint. */
   readonly token_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
   /** The same at the revocation endpoint. */
@@ -112,8 +116,17 @@ export function supportedName(alg: AlgorithmName, supported: readonly string[] |
 
 /** Returns the algorithms of client assertions at an endpoint. Most have no list of their own (RFC 8414 §2, RFC 9126 §5). */
 export function assertionAlgorithms(metadata: AssertionMetadata | undefined, endpoint: string) {
-  const own = endpoint === "revocation" || endpoint === "introspection" ? endpoint : "token";
-  return metadata?.[`${own}_endpoint_auth_signing_alg_values_supported`];
+  return metadata?.[`${withOwnLists(endpoint)}_endpoint_auth_signing_alg_values_supported`];
+}
+
+/** Returns the client authentication methods at an endpoint. Without a list of its own, they are those of the token endpoint. */
+export function authMethods(metadata: ServerMetadata | undefined, endpoint: string): readonly string[] | undefined {
+  const own = metadata?.[`${withOwnLists(endpoint)}_endpoint_auth_methods_supported`];
+  return own ?? metadata?.token_endpoint_auth_methods_supported;
+}
+
+function withOwnLists(endpoint: string) {
+  return endpoint === "revocation" || endpoint === "introspection" ? endpoint : "token";
 }
 
 /** Freezes nested objects too. Not recursive, since a server can nest them deeper than the call stack. */

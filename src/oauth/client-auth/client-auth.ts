@@ -60,9 +60,10 @@ export interface ClientAuthentication {
   secrets: readonly string[];
 }
 
-/** The server's metadata about client authentication (RFC 8414 §2). */
+/** What the server's metadata says about client authentication (RFC 8414 §2). */
 export interface SupportedAuth {
-  token_endpoint_auth_methods_supported?: readonly string[] | undefined;
+  /** The methods, if the metadata has a list. */
+  readonly methods: readonly string[] | undefined;
 }
 
 interface AuthenticationTarget extends AssertionTarget {
@@ -180,14 +181,14 @@ export function usesCertificate(auth: ClientAuth | undefined): auth is Certifica
 
 function defaultWithSecret(supported: SupportedAuth | undefined): ClientAuth {
   if (supported === undefined) return "client_secret_post";
-  const methods = supported.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
+  const { methods = ["client_secret_basic"] } = supported;
   const lacksBasic = methods.includes("client_secret_post") && !methods.includes("client_secret_basic");
   return lacksBasic ? "client_secret_post" : "client_secret_basic";
 }
 
 /** Doesn't check `none`: many servers accept it without listing it, and the attempt reveals no secret. */
 function assertSupported(method: string, supported: SupportedAuth | undefined): void {
-  const methods = supported?.token_endpoint_auth_methods_supported;
+  const methods = supported?.methods;
   if (method !== "none" && methods?.includes(method) === false)
     throw misconfigured(
       `The server doesn't support clientAuth ${method}. It supports: ${methods.join(", ") || "(empty list)"}.`,

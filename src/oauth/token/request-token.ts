@@ -1,4 +1,5 @@
 /** Sends a token request and validates its response: the token, its binding and its ID token. */
+import { OAuthError } from "../../errors.js";
 import { type TokenTrace, tokenChannel, traced } from "../../tracing.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import { correctedTime } from "../corrected-time.js";
@@ -106,5 +107,16 @@ async function withIdToken(
 ): Promise<Token> {
   const { raw, accessToken } = token;
   const context = { ...idToken, clientId, accessToken };
-  return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
+  try {
+    return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
+  } catch (error) {
+    // The request may have used up the only refresh token, so the new one must not be lost for claims that nobody asked for.
+    if (idToken.required || idToken.previous || !isUnreachable(error)) throw error;
+    return token;
+  }
+}
+
+/** Whether the server's keys couldn't be fetched, so that it isn't known whether the ID token is valid. */
+function isUnreachable(error: unknown): boolean {
+  return error instanceof OAuthError && ["unreachable", "timeout", "refused"].includes(error.code);
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSigner } from "hardproof";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
@@ -171,6 +171,7 @@ describe("hardproof register", () => {
 });
 
 describe("hardproof fetch without --issuer", () => {
+  afterEach(() => void vi.restoreAllMocks());
   let clientId: string;
   beforeAll(async () => {
     const { out } = await run(["register", "--issuer", as.issuer], { env });
@@ -226,14 +227,33 @@ describe("hardproof fetch without --issuer", () => {
     ["a client secret", { HARDPROOF_CLIENT_SECRET: "s3cr3t" }, []],
     ["a refresh token", { HARDPROOF_REFRESH_TOKEN: "s3cr3t" }, ["--grant", "refresh_token"]],
     ["a token to exchange", { HARDPROOF_SUBJECT_TOKEN: "s3cr3t" }, ["--grant", "token_exchange"]],
-  ])("doesn't let the resource decide who receives %s", async (_, secret, args) => {
-    const metadata = { issuer: stub.origin, token_endpoint: `${stub.origin}/token` };
-    const resource = { resource: `${stub.origin}/api`, authorization_servers: [stub.origin] };
-    stub.respondWith(json(200, { ...metadata, ...resource, access_token: "opaque" }));
-    const secrets = { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: "agent", ...secret };
-    const { code, err } = await run(["fetch", `${stub.origin}/api`, ...args], { env: secrets });
-    expect(stub.requests).toEqual([]);
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--issuer") });
+  ])(
+    "doesn't let a resource elsewhere decide who receives %s, or one on this machine name a server elsewhere",
+    async (_, secret, args) => {
+      const elsewhere = "https://elsewhere.example";
+      const requests: string[] = [];
+      vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
+        const url = new URL(String(input));
+        requests.push(url.href);
+        const isServer = url.origin === elsewhere;
+        const metadata = { issuer: elsewhere, token_endpoint: `${elsewhere}/token`, access_token: "opaque" };
+        const resource = { resource: `${stub.origin}/api`, authorization_servers: [elsewhere] };
+        return Response.json(isServer ? metadata : resource);
+      });
+      const secrets = { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: "agent", ...secret };
+      for (const url of [`${elsewhere}/api`, `${stub.origin}/api`]) {
+        const { code, err } = await run(["fetch", url, ...args], { env: secrets });
+        expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--issuer") });
+      }
+      expect(requests).not.toContain(`${elsewhere}/token`);
+      expect(requests).not.toContain(`${elsewhere}/api`);
+    },
+  );
+
+  it("sends a client secret to a server on this machine", async () => {
+    const { clientId, clientSecret } = as.client;
+    const secrets = { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: clientId, HARDPROOF_CLIENT_SECRET: clientSecret };
+    expect(await run(["fetch", rs.url], { env: secrets })).toMatchObject({ code: 0 });
   });
 
   it("ends with exit code 4 if the resource can't be reached", async () => {

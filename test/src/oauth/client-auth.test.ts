@@ -105,6 +105,34 @@ describe("private_key_jwt (RFC 7523 §2.2, §3)", () => {
   });
 });
 
+it("reads the methods of introspection and revocation from their own lists, if the metadata has them (RFC 8414 §2)", async () => {
+  const server = await stubServer();
+  server.respondWith(json(200, { active: true }));
+  const { origin } = server;
+  const clientOf = (clientAuth: "client_secret_basic" | "client_secret_post" | undefined) =>
+    new OAuthClient({
+      baseUrl: origin,
+      clientAuth,
+      metadata: {
+        issuer: origin,
+        introspection_endpoint: `${origin}/introspect`,
+        revocation_endpoint: `${origin}/revoke`,
+        token_endpoint_auth_methods_supported: ["client_secret_post"],
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic"],
+      },
+    });
+  const request = { clientId: "my-agent", clientSecret: "s3cret", token: "opaque" };
+  await clientOf("client_secret_basic").introspect(request);
+  await clientOf(undefined).introspect(request);
+  await clientOf(undefined).revoke(request);
+  const misconfigured = { code: "misconfigured" };
+  await expect(clientOf("client_secret_post").introspect(request)).rejects.toMatchObject(misconfigured);
+  await expect(clientOf("client_secret_basic").revoke(request)).rejects.toMatchObject(misconfigured);
+  const used = server.requests.map(({ headers }) => (headers.authorization ? "basic" : "post"));
+  expect(used).toEqual(["basic", "basic", "post"]);
+  await server.close();
+});
+
 describe("tls_client_auth (RFC 8705 §2.1)", () => {
   it("sends only the client's id over a connection with the client's certificate", async () => {
     const [own, client, other] = ["server", "agent", "other"].map(newCertificate) as [Certificate, ...Certificate[]];

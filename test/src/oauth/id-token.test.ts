@@ -16,6 +16,7 @@ import { UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hasMlDsa } from "../../emulators/ml-dsa.js";
 import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
+import { json } from "../../servers/stub-server.js";
 
 const clientId = "my-agent";
 const redirectUri = "https://app.example.com/callback";
@@ -416,6 +417,20 @@ describe("a refreshed ID token", () => {
     const first = tokenSource({ ...options, grantType: "client_credentials", scope: "openid" });
     expect((await errorOf(first.token())).message).toContain("wrong iss");
     expect(calls).toEqual([[accessToken, "r"]]);
+  });
+
+  it("that can't be checked because the keys can't be fetched doesn't cost the new refresh token", async () => {
+    const id_token = await key.sign(claimsOf());
+    server.respondToToken({ access_token: accessToken, refresh_token: "new", id_token });
+    const request = { ...agent(), refreshToken: "r" };
+    server.respondToJwks(json(503, {}));
+    const token = await clientOf().refresh(request);
+    expect([token.refreshToken, token.idTokenClaims]).toEqual(["new", null]);
+    const before = server.requests.length;
+    expect(await errorOf(clientOf().refresh({ ...request, idTokenClaims: previous() }))).toMatchObject({
+      statusCode: 503,
+    });
+    expect(server.requests.slice(before).filter(({ path }) => path.endsWith("/token"))).toEqual([]);
   });
 
   it("is optional: without one, the claims are those of the ID token before", async () => {

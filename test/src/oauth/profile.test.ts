@@ -165,6 +165,36 @@ it("a method of authentication that the server doesn't support is refused before
   expect(server.requests).toEqual([]);
 });
 
+describe("with the profile fapi2, an assertion that was made elsewhere", () => {
+  const made = (header: object, claims: object) =>
+    [header, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".")
+      .concat(".c2ln");
+  const requestWith = (assertion: string) =>
+    clientOf({ clientAuth: { method: "private_key_jwt", assertion: () => assertion } }).clientCredentials(agent());
+
+  it.each<[string, object, () => object, string]>([
+    ["is for another server", { alg: "ES256" }, () => ({ aud: "https://other.example" }), "as the audience"],
+    [
+      "is for several servers",
+      { alg: "ES256" },
+      () => ({ aud: [server.origin, "https://other.example"] }),
+      "as the audience",
+    ],
+    ["is by RS256", { alg: "RS256" }, () => ({ aud: server.origin }), "allows only"],
+    ["isn't signed", { alg: "none" }, () => ({ aud: server.origin }), "allows only"],
+  ])("is refused if it %s", async (_, header, claims, text) => {
+    await expectRefusal(() => requestWith(made(header, claims())), "fapi2", text);
+  });
+
+  it("is refused if it isn't a JWT, and sent if it is one for this server", async () => {
+    await expectRefusal(() => requestWith("opaque"), "fapi2", "allows only");
+    await requestWith(made({ alg: "PS256" }, { aud: server.origin }));
+    expect(server.paths()).toEqual(["/token"]);
+  });
+});
+
 describe("with the profile fapi2, a key", () => {
   const others = testedAlgorithms("memory").filter((algorithm) => !allowed.includes(algorithm));
 
