@@ -11,6 +11,8 @@ import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
+import { AttestationRetry, attestedProver, usesAttestation } from "./client-auth/attestation-auth.js";
+import { AttestationChallenges } from "./client-auth/attestation-challenges.js";
 import {
   authenticate,
   type ClientAuth,
@@ -80,6 +82,8 @@ interface Attempt {
   readonly result: HttpResponse;
   readonly sentAt: number;
   readonly redact: Redact;
+  /** The headers of the client's authentication. */
+  readonly authHeaders: Readonly<Record<string, string>>;
 }
 
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
@@ -99,6 +103,7 @@ export class AuthorizationServer {
   readonly #timeout: number;
   readonly #nonces: NonceCache;
   readonly #clock = createClock();
+  readonly #challenges = new AttestationChallenges();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
@@ -115,18 +120,20 @@ export class AuthorizationServer {
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof or an assertion that was rejected due to
-   * the clock.
+   * Posts one form. Retries once after a nonce challenge, once after a proof or an assertion that was rejected due to the
+   * clock, and once each after a challenge for an attested key and a stale attestation.
    *
    * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
    */
-  async post(request: EndpointRequest): Promise<SuccessResponse> {
-    const url = encodeUrl(this.endpoints.url(request.endpoint));
-    assertString(request.client.clientId, "clientId");
+  async post(unproven: EndpointRequest): Promise<SuccessResponse> {
+    const { client } = unproven;
+    const url = encodeUrl(this.endpoints.url(unproven.endpoint));
+    assertString(client.clientId, "clientId");
     const { clientAuth } = this.#options;
-    assertProfiledClient(this.profile, request.client);
-    const auth = chooseAuth(clientAuth, request.client, this.metadata);
+    assertProfiledClient(this.profile, client);
+    const auth = chooseAuth(clientAuth, client, this.metadata);
+    const request = { ...unproven, prover: attestedProver(auth, unproven.prover) };
     if (request.prover) this.assertSupported(request.prover);
     const timed = timedJwts(request, auth);
     const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
@@ -134,9 +141,14 @@ export class AuthorizationServer {
       await assertProfiledSigner(this.profile, key, "client assertions (clientAuth)", signal);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       const retry = proofs ?? new ClockRetry(this.clockOf(request), url);
+      const attestations = usesAttestation(auth) ? new AttestationRetry(auth, client.clientId) : undefined;
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!retry.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, timed))) return attempt;
+        const { result, authHeaders } = attempt;
+        const { headers } = result.response;
+        if (retry.canRetry(headers, rejectionOf(result, timed))) continue;
+        if (!(await attestations?.canRetry(errorCodeOf(parseObject(result.text)), headers, authHeaders)))
+          return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
@@ -214,7 +226,10 @@ export class AuthorizationServer {
     const audience = this.issuer ?? this.endpoints.url("token").href;
     const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
     const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
-    const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
+    const popAlgorithms = this.metadata?.client_attestation_pop_signing_alg_values_supported;
+    const challenge = () => this.#challenge(signal);
+    const target = { ...context, algorithms, popAlgorithms, challenge };
+    const { fields, headers, secrets } = await authenticate(auth, client, target);
     const form = await request.form(fields, context);
     const supportedAlgorithms = this.metadata?.dpop_signing_alg_values_supported;
     const proof = await proofs?.next({ htm: "POST", htu: url, supportedAlgorithms, signal });
@@ -225,8 +240,16 @@ export class AuthorizationServer {
     const sentAt = Date.now();
     const result = await send(url, init, this.#options.fetch ?? fetch);
     this.#nonces.remember(url, result.response.headers);
+    this.#challenges.remember(result.response.headers);
     request.onStatus?.(result.response.status);
-    return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
+    const redact = redactor({ form, headers: secretHeaders, secrets });
+    return { result, sentAt, redact, authHeaders: headers };
+  }
+
+  #challenge(signal: AbortSignal | undefined): Promise<string | undefined> {
+    const url = this.metadata?.challenge_endpoint;
+    const endpoint = url === undefined ? undefined : this.parseUrl(url, "challenge_endpoint");
+    return this.#challenges.get({ endpoint, fetch: this.#options.fetch ?? fetch, signal });
   }
 }
 

@@ -1,5 +1,6 @@
 /** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
+import { ATTESTATION_METHODS, attestationPolicy, type TrustedAttester } from "./attestation-policy.js";
 import { backchannelPolicy } from "./backchannel-user.js";
 import { peerCertificate } from "./mutual-tls.js";
 
@@ -23,12 +24,21 @@ interface PolicyOptions {
   mutualTls: boolean;
   /** Whether to enforce the FAPI 2.0 Security Profile. */
   fapi?: boolean;
+  /** Accepts keys that it has attested. */
+  attester?: TrustedAttester | undefined;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
+export function agentPolicy({
+  requireNonce,
+  audience,
+  mutualTls,
+  registration,
+  attester,
+  fapi = false,
+}: PolicyOptions) {
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -51,6 +61,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
       "private_key_jwt",
       "none",
       ...(mutualTls ? (["tls_client_auth", "self_signed_tls_client_auth"] as const) : []),
+      ...(attester ? ATTESTATION_METHODS : []),
     ],
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -92,6 +103,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
         enabled: registration !== undefined,
         initialAccessToken: registration?.initialAccessToken ?? false,
       },
+      attestClientAuth: attestationPolicy(attester),
       registrationManagement: { enabled: registration !== undefined, rotateRegistrationAccessToken: true },
       devInteractions: { enabled: false },
       resourceIndicators: {

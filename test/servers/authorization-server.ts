@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import type { ClientMetadata, Configuration } from "oidc-provider";
+import type { TrustedAttester } from "./attestation-policy.js";
 import { agentPolicy, routes } from "./authorization-policy.js";
 import { INTERACTION, interact } from "./automatic-user.js";
 import { type LoopbackServer, loopbackServer, type RecordedRequest } from "./loopback-server.js";
@@ -27,6 +28,8 @@ export interface AuthorizationServerOptions {
   fapi?: boolean;
   /** Lets clients register themselves, and manage their registrations, with the token if there is one. Default: no. */
   registration?: { initialAccessToken?: string };
+  /** Accepts clients whose keys are attested by this attester, by its `iss` and public key. */
+  attester?: TrustedAttester;
   /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
@@ -70,13 +73,20 @@ export const confidential = {
 /** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/", mutualTls, algorithms, registration, fapi = false } = options;
+  const {
+    audience = "https://resource.example/",
+    mutualTls,
+    algorithms,
+    registration,
+    attester,
+    fapi = false,
+  } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
   const clients = defaultClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi }),
+    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, attester, fapi }),
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });
