@@ -3,12 +3,14 @@ import { inspect } from "node:util";
 import { type ClientAuth, clientAttester, DPoPProver, OAuthClient, type SignatureTrace } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { decodeJwt, decodeProtectedHeader } from "jose";
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { signatureChannel } from "../../../src/tracing.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
+import { authorizeInBrowser } from "../../servers/browser.js";
 
+const redirectUri = "http://127.0.0.1/callback";
 const ISSUER = "https://attester.example.com";
 const METHODS = ["attest_jwt_client_auth", "attest_jwt_client_auth_dpop"] as const;
 type Method = (typeof METHODS)[number];
@@ -16,13 +18,12 @@ type Method = (typeof METHODS)[number];
 let hsm: SoftHsm;
 let key: Pkcs11Signer;
 let as: AuthorizationServer;
-const stale = new Set<unknown>();
+let isStale: (attestation: JWTPayload) => boolean;
 beforeAll(async () => {
   hsm = await softHsm({ label: "attester" });
   key = new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
-  const isStale = ({ jti }: { jti?: string }) => stale.has(jti);
   as = await authorizationServer({
-    attester: { issuer: ISSUER, jwk: await key.publicJwk(), isStale },
+    attester: { issuer: ISSUER, jwk: await key.publicJwk(), isStale: (attestation) => isStale(attestation) },
     clients: METHODS.map((method) => ({
       ...confidential,
       client_id: clientIdFor(method),
@@ -51,11 +52,13 @@ const newProcess = async (method: Method, options: { clientAuth?: ClientAuth } =
 
 const traces: SignatureTrace[] = [];
 const record = (message: unknown) => traces.push(message as SignatureTrace);
-beforeEach(() => signatureChannel.asyncEnd.subscribe(record));
+beforeEach(() => {
+  isStale = () => false;
+  signatureChannel.asyncEnd.subscribe(record);
+});
 afterEach(() => {
   signatureChannel.asyncEnd.unsubscribe(record);
   traces.length = 0;
-  stale.clear();
 });
 const attestations = () => traces.filter(({ kind }) => kind === "client_attestation");
 const lastRequest = (path: string) => as.requests.filter(({ url }) => url === path).at(-1) ?? expect.unreachable();
@@ -70,26 +73,41 @@ describe.each(METHODS)("%s", (method) => {
     ]);
   });
 
-  it("authenticates introspection and revocation, and a request that isn't bound to a key", async () => {
-    const { client, request } = await newProcess(method);
-    const { accessToken: token } = await client.clientCredentials(request);
+  it("authenticates a pushed request, a refresh by the same key, introspection, revocation and a device login", async () => {
+    const { prover, client, request } = await newProcess(method);
     const { clientId } = request;
+    const login = await client.authorizationUrl({ ...request, redirectUri, scope: "read", pushed: true });
+    const callback = await authorizeInBrowser(login.url, redirectUri);
+    const first = await client.authorizationCode(callback, { ...request, ...login });
+    const second = await client.refresh({ ...request, refreshToken: first.refreshToken ?? "" });
+    expect(second.cnfJkt).toBe(prover.jkt);
+    const token = second.refreshToken ?? expect.unreachable();
     await expect(client.introspect({ clientId, token })).resolves.toMatchObject({ active: true });
-    await expect(client.revoke({ clientId, token })).resolves.toBeUndefined();
-    const login = await client.deviceAuthorization(request);
-    expect(login.userCode).toMatch(/./);
+    await client.revoke({ clientId, token });
+    await expect(client.introspect({ clientId, token })).resolves.toMatchObject({ active: false });
+    await expect(client.deviceAuthorization(request)).resolves.toMatchObject({ userCode: expect.any(String) });
+    expect(attestations()).toHaveLength(1);
+  });
+
+  it("can't refresh with the key of another process: the server binds a refresh token to the attested key", async () => {
+    const { client, request } = await newProcess(method);
+    const login = await client.authorizationUrl({ ...request, redirectUri, scope: "read", pushed: true });
+    const callback = await authorizeInBrowser(login.url, redirectUri);
+    const { refreshToken } = await client.authorizationCode(callback, { ...request, ...login });
+    const other = await newProcess(method);
+    const attempt = other.client.refresh({ ...other.request, refreshToken: refreshToken ?? "" });
+    await expect(attempt).rejects.toMatchObject({ error: "invalid_grant" });
   });
 
   it("requests a new attestation when the server asks for a fresh one, once", async () => {
     const { client, request } = await newProcess(method);
     await client.clientCredentials(request);
-    stale.add(attestations()[0]?.jti);
+    isStale = ({ jti }) => jti === attestations()[0]?.jti;
     await client.clientCredentials(request);
     expect(attestations()).toHaveLength(2);
-    stale.has = () => true;
+    isStale = () => true;
     await expect(client.clientCredentials(request)).rejects.toMatchObject({ error: "use_fresh_attestation" });
     expect(attestations()).toHaveLength(3);
-    Reflect.deleteProperty(stale, "has");
   });
 
   it("is refused with an attestation by another key, without showing the attestation", async () => {
@@ -99,12 +117,6 @@ describe.each(METHODS)("%s", (method) => {
     const error = await client.clientCredentials({ ...request, dpopProver: prover }).catch((reason) => reason);
     expect(error).toMatchObject({ name: "OAuthError", code: "refused", error: "invalid_client" });
     expect(inspect(error, { depth: 9 })).not.toContain("eyJ");
-  });
-
-  it("is refused when the attestation is for another client", async () => {
-    const { client, request } = await newProcess(method);
-    const attempt = client.clientCredentials({ ...request, clientId: as.clients.post.clientId });
-    await expect(attempt).rejects.toMatchObject({ error: "invalid_client" });
   });
 });
 

@@ -1,0 +1,164 @@
+/** How long an attestation is reused, and what an attester may return. */
+import { inspect } from "node:util";
+import { type ClientAttester, clientAttester, DPoPProver, OAuthClient, SignerError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+
+let server: StubServer;
+beforeAll(async () => {
+  server = await stubServer();
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  server.respondWith(json(200, { access_token: "opaque" }));
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const HOUR = 3_600_000; // milliseconds
+const clientId = "fleet";
+const inProcess = clientAttester(MemorySigner.generate(), { issuer: "https://attester.example.com", lifetime: 3600 });
+const pass = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
+
+/** A client, and the requests to its attester. */
+async function newClient(attest: ClientAttester = inProcess) {
+  const attester = vi.fn<ClientAttester>((key) => attest(key));
+  const prover = await DPoPProver.generate();
+  const options = {
+    baseUrl: server.origin,
+    clientAuth: { method: "attest_jwt_client_auth_dpop", attester, prover },
+  } as const;
+  const client = new OAuthClient(options);
+  const requestToken = async () => {
+    await client.clientCredentials({ clientId, dpopProver: prover });
+    return server.requests.at(-1)?.headers["oauth-client-attestation"];
+  };
+  return { attester, prover, options, requestToken };
+}
+
+describe("an attestation", () => {
+  it("is requested once for concurrent callers and for several clients of the process, and reused", async () => {
+    const { attester, options, requestToken, prover } = await newClient();
+    const other = new OAuthClient(options);
+    await Promise.all([requestToken(), requestToken(), other.clientCredentials({ clientId, dpopProver: prover })]);
+    pass(0.69 * HOUR);
+    await requestToken();
+    expect(attester).toHaveBeenCalledOnce();
+  });
+
+  it("is renewed in the background after 70 to 80 % of its lifetime: the call that starts it doesn't wait", async () => {
+    const { attester, requestToken } = await newClient();
+    const first = await requestToken();
+    pass(0.81 * HOUR);
+    const [during] = await Promise.all([requestToken(), requestToken()]);
+    expect(during).toBe(first);
+    await expect.poll(requestToken).not.toBe(first);
+    expect(attester).toHaveBeenCalledTimes(2);
+  });
+
+  it("isn't renewed at the same time in every process", async () => {
+    const renewed: boolean[] = [];
+    for (const random of [0, 0.99]) {
+      vi.spyOn(Math, "random").mockReturnValue(random);
+      const { attester, requestToken } = await newClient();
+      await requestToken();
+      pass(0.75 * HOUR);
+      await requestToken();
+      renewed.push(attester.mock.calls.length > 1);
+      vi.restoreAllMocks();
+    }
+    expect(renewed).toEqual([true, false]);
+  });
+
+  it("isn't sent when it is about to expire: the call waits for the next one", async () => {
+    const { attester, requestToken } = await newClient();
+    const first = await requestToken();
+    pass(0.96 * HOUR);
+    await expect(requestToken()).resolves.not.toBe(first);
+    expect(attester).toHaveBeenCalledTimes(2);
+  });
+
+  it("is used until it expires while the attester fails, which is asked again after ten seconds", async () => {
+    const fail = vi.fn(() => false);
+    const { attester, requestToken } = await newClient((key) => {
+      if (fail()) throw new SignerError("unavailable", "The KMS is away.");
+      return inProcess(key);
+    });
+    const first = await requestToken();
+    fail.mockReturnValue(true);
+    pass(0.81 * HOUR);
+    await requestToken();
+    await requestToken();
+    expect(attester).toHaveBeenCalledTimes(2);
+    pass(10_001);
+    await expect(requestToken()).resolves.toBe(first);
+    expect(attester).toHaveBeenCalledTimes(3);
+    pass(0.15 * HOUR);
+    await expect(requestToken()).rejects.toMatchObject({ name: "SignerError", code: "unavailable" });
+    fail.mockReturnValue(false);
+    await expect(requestToken()).resolves.not.toBe(first);
+  });
+
+  it("is as old as its attester says, even if the clocks of the two disagree", async () => {
+    const { attester, requestToken } = await newClient(async (key) => {
+      const now = Date.now();
+      vi.setSystemTime(now - 5 * HOUR);
+      const jwt = await inProcess(key);
+      vi.setSystemTime(now);
+      return jwt;
+    });
+    await requestToken();
+    pass(0.69 * HOUR);
+    await requestToken();
+    expect(attester).toHaveBeenCalledOnce();
+  });
+
+  it("ends the wait of a caller that aborts, but not that of another one", async () => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const { requestToken, options, prover } = await newClient((key) => answered.then(() => inProcess(key)));
+    const waiting = requestToken();
+    const controller = new AbortController();
+    const client = new OAuthClient(options);
+    const aborted = client.clientCredentials({ clientId, dpopProver: prover, signal: controller.signal });
+    controller.abort();
+    await expect(aborted).rejects.toMatchObject({ code: "aborted" });
+    answer();
+    await expect(waiting).resolves.toMatch(/^eyJ/);
+  });
+});
+
+describe("an attester", () => {
+  const sign = (claims: object) =>
+    `${[{ alg: "none" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")}.AA`;
+
+  it.each<[string, (jwk: object) => unknown]>([
+    ["isn't a JWT", () => "<html>"],
+    ["isn't a JWT", () => undefined],
+    ["isn't a JWT", () => "a b.c.d"],
+    ["for another client", (jwk) => sign({ sub: "other", exp: 2e9, cnf: { jwk } })],
+    ["for another key", () => sign({ sub: clientId, exp: 2e9, cnf: { jwk: { kty: "OKP", crv: "Ed25519", x: "AA" } } })],
+    ["for another key", () => sign({ sub: clientId, exp: 2e9, cnf: { jwk: { kty: "?" } } })],
+    ["for another key", () => sign({ sub: clientId, exp: 2e9 })],
+    ["without a lifetime", (jwk) => sign({ sub: clientId, cnf: { jwk } })],
+    ["without a lifetime", (jwk) => sign({ sub: clientId, exp: 1, cnf: { jwk } })],
+  ])("that returns something that is an error before it is sent: %s", async (problem, respond) => {
+    const { requestToken } = await newClient(async ({ jwk }) => respond(jwk) as string);
+    const error = await requestToken().catch((reason) => reason);
+    expect(error).toMatchObject({ name: "OAuthError", code: "invalid-response" });
+    expect(error.message).toContain(problem);
+    expect(inspect(error)).not.toContain("eyJ");
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it("may leave out iat: its exp is then compared with this machine's clock", async () => {
+    const attester: ClientAttester = async ({ jwk }) =>
+      sign({ sub: clientId, exp: Date.now() / 1000 + 3600, cnf: { jwk } });
+    await expect((await newClient(attester)).requestToken()).resolves.toMatch(/^eyJ/);
+  });
+});
