@@ -6,7 +6,7 @@
 import { type Clock, ClockRetry, createClock } from "../dpop/clock.js";
 import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
-import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
+import { ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
@@ -29,7 +29,7 @@ import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
 import { withClockHint } from "./proof-hint.js";
-import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
+import { CLIENT_ASSERTION_ERRORS, errorCodeOf, rejectionOf, type TimedJwts } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, type ServerMetadata, supportedName } from "./server-metadata.js";
@@ -69,13 +69,6 @@ export interface SuccessResponse extends HttpResponse {
   readonly body: Record<string, unknown> | undefined;
   /** When the request was sent, in milliseconds since 1970: the earliest time at which a lifetime may have begun. */
   readonly sentAt: number;
-}
-
-/** The signed parts of a request, which have a time. */
-interface TimedJwts {
-  readonly hasProof: boolean;
-  /** The errors by which the server rejects a JWT in the form. */
-  readonly assertionErrors: readonly string[];
 }
 
 interface Attempt {
@@ -265,13 +258,4 @@ function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: Clie
   const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
   const authErrors = hasAssertion ? CLIENT_ASSERTION_ERRORS : [];
   return { hasProof: prover !== undefined, assertionErrors: [...authErrors, ...assertionErrors] };
-}
-
-function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
-  const body = parseObject(text);
-  const isRejected = mayRejectProof(response.status) || (response.ok && isErrorBody(body));
-  if (!isRejected) return { nonce: false, clock: false };
-  if (!hasProof) return { nonce: false, clock: assertionErrors.includes(errorCodeOf(body) ?? "") };
-  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
-  return { nonce, clock };
 }

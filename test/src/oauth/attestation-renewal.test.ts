@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { type ClientAttester, clientAttester, DPoPProver, OAuthClient, SignerError } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
+import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
@@ -116,6 +117,21 @@ describe("an attestation", () => {
     expect(attester).toHaveBeenCalledOnce();
   });
 
+  it("is replaced once for concurrent calls to which the server responded that it isn't fresh", async () => {
+    const { attester, requestToken } = await newClient();
+    const first = await requestToken();
+    let rejected = 0;
+    server.respondWith((response, request, turn) => {
+      const isStale = request.headers["oauth-client-attestation"] === first;
+      if (isStale) rejected += 1;
+      const respond = isStale ? json(401, { error: "use_fresh_attestation" }) : json(200, { access_token: "opaque" });
+      respond(response, request, turn);
+    });
+    await Promise.all([requestToken(), requestToken(), requestToken()]);
+    expect(rejected).toBe(3);
+    expect(attester).toHaveBeenCalledTimes(2);
+  });
+
   it("ends the wait of a caller that aborts, but not that of another one", async () => {
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => {
@@ -130,6 +146,26 @@ describe("an attestation", () => {
     await expect(aborted).rejects.toMatchObject({ code: "aborted" });
     answer();
     await expect(waiting).resolves.toMatch(/^eyJ/);
+  });
+});
+
+describe("the proof of possession", () => {
+  it("is signed again by the server's clock if the server rejects it because of its time", async () => {
+    const prover = await DPoPProver.generate();
+    const clientAuth = { method: "attest_jwt_client_auth", attester: inProcess, signer: prover.signer } as const;
+    const client = new OAuthClient({ baseUrl: server.origin, clientAuth });
+    const date = new Date(Date.now() + 100_000).toUTCString();
+    server.respondWith((response, request, turn) =>
+      turn === 1
+        ? json(401, { error: "invalid_client_attestation" }, { date })(response, request, turn)
+        : json(200, { active: true })(response, request, turn),
+    );
+    await client.introspect({ clientId, token: "token" });
+    const times = server.requests.map(
+      ({ headers }) => decodeJwt(String(headers["oauth-client-attestation-pop"])).iat ?? 0,
+    );
+    expect(times).toHaveLength(2);
+    expect(Math.abs((times[1] ?? 0) - (times[0] ?? 0) - 100)).toBeLessThanOrEqual(1);
   });
 });
 
@@ -154,6 +190,18 @@ describe("an attester", () => {
     expect(error.message).toContain(problem);
     expect(inspect(error)).not.toContain("eyJ");
     expect(server.requests).toHaveLength(0);
+  });
+
+  it("that doesn't respond is asked again by the next call after ten seconds", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout", "performance"] });
+    const { attester, requestToken } = await newClient(() => new Promise<string>(() => undefined));
+    const error = requestToken().catch((reason) => reason);
+    await vi.waitFor(() => expect(attester).toHaveBeenCalledOnce());
+    await vi.advanceTimersByTimeAsync(10_001);
+    await expect(error).resolves.toMatchObject({ name: "OAuthError", code: "timeout" });
+    vi.useRealTimers();
+    attester.mockImplementation(inProcess);
+    await expect(requestToken()).resolves.toMatch(/^eyJ/);
   });
 
   it("may leave out iat: its exp is then compared with this machine's clock", async () => {
