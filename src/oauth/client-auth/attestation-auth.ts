@@ -99,7 +99,7 @@ export async function attestationHeaders(
   clientId: string,
   target: AttestationTarget,
 ): Promise<AttestationHeaders> {
-  const attestation = await (await slotOf(auth, clientId, target)).get(target);
+  const attestation = await (await slotOf(auth, clientId, target)).get();
   if (auth.method === "attest_jwt_client_auth_dpop") return { [ATTESTATION]: attestation };
   return { [ATTESTATION]: attestation, [POP]: await proofOfPossession(auth.signer, target) };
 }

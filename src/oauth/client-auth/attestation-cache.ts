@@ -1,9 +1,8 @@
 /** The attestations of this process's keys. Each one is reused for every request, and renewed before it expires. */
-import { untilAborted, withDeadline } from "../../deadline.js";
+import { withDeadline } from "../../deadline.js";
 import { OAuthError } from "../../errors.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import type { PublicJwk } from "../../jose/public-key.js";
-import type { SignOptions } from "../../keystore/signer.js";
 import { LruMap } from "../../lru-map.js";
 import { parseObject } from "../http.js";
 import type { ClientAttester } from "./client-attester.js";
@@ -48,7 +47,7 @@ export function attestationSlot(attester: ClientAttester, key: AttestedKey): Att
   return slot;
 }
 
-/** The attestation of one key. Concurrent callers share one request to the attester. */
+/** The attestation of one key. Concurrent callers share one request to the attester, which none of them can abort. */
 export class AttestationSlot {
   readonly #attester: ClientAttester;
   readonly #key: AttestedKey;
@@ -68,11 +67,10 @@ export class AttestationSlot {
    * @throws What the attester throws, if there isn't an attestation that can be used.
    * @throws {OAuthError} With code `timeout`, or `invalid-response` if the attester returned something else.
    */
-  async get({ signal }: SignOptions): Promise<string> {
+  async get(): Promise<string> {
     const now = Date.now();
     const current = this.#current;
-    if (current === undefined || now >= current.usableUntil)
-      return (await untilAborted(signal, () => this.#renew())).jwt;
+    if (current === undefined || now >= current.usableUntil) return (await this.#renew()).jwt;
     if (now >= Math.max(current.renewAt, this.#retryAt)) this.#renew().catch(() => undefined);
     return current.jwt;
   }

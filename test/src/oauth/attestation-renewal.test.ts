@@ -150,6 +150,44 @@ describe("an attestation", () => {
 });
 
 describe("the proof of possession", () => {
+  it.each([
+    ["contains the challenge that the server's endpoint returns in the body", 200, "c-1"],
+    ["lacks a challenge if the server's endpoint fails, since the error response would contain one", 503, undefined],
+  ])("%s", async (_, status, challenge) => {
+    const { signer } = await DPoPProver.generate();
+    const clientAuth = { method: "attest_jwt_client_auth", attester: inProcess, signer } as const;
+    const endpoint = (name: string) => `${server.origin}/${name}`;
+    const metadata = {
+      issuer: server.origin,
+      introspection_endpoint: endpoint("introspect"),
+      challenge_endpoint: endpoint("challenge"),
+    };
+    const client = new OAuthClient({ baseUrl: server.origin, metadata, clientAuth });
+    server.respondWith((response, request, turn) =>
+      request.path === "/challenge"
+        ? json(status, { attestation_challenge: "c-1" })(response, request, turn)
+        : json(200, { active: true })(response, request, turn),
+    );
+    await client.introspect({ clientId, token: "token" });
+    expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "POST /challenge",
+      "POST /introspect",
+    ]);
+    const pop = String(server.requests[1]?.headers["oauth-client-attestation-pop"]);
+    expect(decodeJwt(pop).challenge).toBe(challenge);
+  });
+
+  it("must be for an algorithm that the server lists", async () => {
+    const { signer } = await DPoPProver.generate();
+    const clientAuth = { method: "attest_jwt_client_auth", attester: inProcess, signer } as const;
+    const metadata = { issuer: server.origin, client_attestation_pop_signing_alg_values_supported: ["PS256"] };
+    const endpoints = { introspection: "/introspect" };
+    const client = new OAuthClient({ baseUrl: server.origin, metadata, clientAuth, endpoints });
+    const attempt = client.introspect({ clientId, token: "token" });
+    await expect(attempt).rejects.toMatchObject({ code: "misconfigured", message: expect.stringContaining("PS256") });
+    expect(server.requests).toHaveLength(0);
+  });
+
   it("is signed again by the server's clock if the server rejects it because of its time", async () => {
     const prover = await DPoPProver.generate();
     const clientAuth = { method: "attest_jwt_client_auth", attester: inProcess, signer: prover.signer } as const;

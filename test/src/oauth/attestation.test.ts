@@ -125,7 +125,13 @@ describe("the proof of possession", () => {
     const { client, request } = await newProcess("attest_jwt_client_auth");
     const challenges = () => as.requests.filter(({ url }) => url === "/challenge").length;
     const before = challenges();
+    const sent = as.requests.length;
     await client.clientCredentials(request);
+    expect(as.requests.slice(sent).map(({ url, status }) => [url, status])).toEqual([
+      ["/challenge", 200],
+      ["/oauth/token", 400], // use_dpop_nonce
+      ["/oauth/token", 200],
+    ]);
     await client.clientCredentials(request);
     expect(challenges()).toBe(before + 1);
     const { headers } = lastRequest("/oauth/token");
