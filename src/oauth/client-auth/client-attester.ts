@@ -4,7 +4,7 @@
  */
 import { newJti } from "../../jose/jti.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
-import { importPublicKey, type PublicKeyMembers, publicMembers } from "../../jose/public-key.js";
+import { importPublicKey, PRIVATE_MEMBERS, type PublicKeyMembers, publicMembers } from "../../jose/public-key.js";
 import { signJwt } from "../../keystore/sign-jwt.js";
 import type { Signer, SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
@@ -51,7 +51,7 @@ const LONGEST_LIFETIME = 24 * 60 * 60; // seconds
  * ```
  * @param signer - The attester's key. Its public key must be known to the authorization server.
  * @returns A function that throws {@link SignerError} if the key can't sign, or with code `wrong-key` if `jwk` isn't a
- *   key that can sign.
+ *   key that can sign; and {@link OAuthError} with code `misconfigured` if `jwk` contains a private key.
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
 export function clientAttester(signer: Signer, options: ClientAttesterOptions): ClientAttester {
@@ -61,6 +61,7 @@ export function clientAttester(signer: Signer, options: ClientAttesterOptions): 
   assertLifetime(lifetime);
   return async ({ clientId, jwk, signal }) => {
     const sub = assertString(clientId, "clientId");
+    assertPublic(jwk);
     const attestedKey = publicMembers(importPublicKey(jwk).jwk);
     const jkt = thumbprint(await signer.publicJwk({ signal }));
     const jti = newJti();
@@ -73,6 +74,13 @@ export function clientAttester(signer: Signer, options: ClientAttesterOptions): 
     const trace = () => ({ kind: "client_attestation" as const, jti, jkt, uri: signer.uri, ...attested });
     return traced(signatureChannel, trace, () => signJwt(signer, payload, jwt));
   };
+}
+
+/** A process that passes its private key to an attester has a defect, which must not go unnoticed. */
+function assertPublic(jwk: PublicKeyMembers): void {
+  const secret = PRIVATE_MEMBERS.find((member) => Object.hasOwn(assertObject(jwk, "jwk"), member));
+  if (secret !== undefined)
+    throw misconfigured(`jwk must be a public key, but it has the member ${secret}. Pass signer.publicJwk().`);
 }
 
 function assertLifetime(lifetime: number): void {

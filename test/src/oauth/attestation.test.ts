@@ -1,6 +1,14 @@
 /** Client authentication by attested keys, at oidc-provider (draft-12), with an attester whose key is on a SoftHSM token. */
+import { generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
-import { type ClientAuth, clientAttester, DPoPProver, OAuthClient, type SignatureTrace } from "hardproof";
+import {
+  type ClientAuth,
+  clientAttester,
+  DPoPProver,
+  OAuthClient,
+  type PublicJwk,
+  type SignatureTrace,
+} from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from "jose";
@@ -194,11 +202,19 @@ describe("an attestation", () => {
     expect(claims).toEqual({ iss: ISSUER, sub: "fleet", jti: expect.any(String), status: "x", cnf });
   });
 
-  it("never contains a private key, even if it is passed one", async () => {
-    const signer = MemorySigner.generate({ extractable: true });
-    const jwk = { ...(await signer.publicJwk()), d: "AAAA" };
-    const attempt = newAttester()({ clientId: "fleet", jwk });
-    await expect(attempt.then((jwt) => decodeJwt(jwt).cnf)).resolves.not.toHaveProperty("jwk.d");
+  it("isn't made for a private key, which the error doesn't show", async () => {
+    const jwk = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" });
+    const error = await newAttester()({ clientId: "fleet", jwk: { ...jwk } as unknown as PublicJwk }).catch(
+      (reason) => reason,
+    );
+    expect(error).toMatchObject({ name: "OAuthError", code: "misconfigured", message: expect.stringContaining("d.") });
+    expect(inspect(error)).not.toContain(jwk.d);
+  });
+
+  it("isn't made for something that isn't a key", async () => {
+    const attest = (jwk: unknown) => newAttester()({ clientId: "fleet", jwk: jwk as PublicJwk });
+    await expect(attest({ kty: "EC", crv: "P-256", x: "AA", y: "AA" })).rejects.toMatchObject({ code: "wrong-key" });
+    await expect(attest(undefined)).rejects.toMatchObject({ code: "misconfigured" });
   });
 
   it.each<[object, string]>([
