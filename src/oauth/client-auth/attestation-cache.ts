@@ -94,7 +94,9 @@ export class AttestationSlot {
 
   async #request(): Promise<Attestation> {
     const requestedAt = Date.now();
-    const toError = () => new OAuthError("timeout", `The attester did not respond within ${TIMEOUT} ms.`);
+    const { clientId } = this.#key;
+    const problem = `The attester of the client ${clientId} did not respond within ${TIMEOUT} ms.`;
+    const toError = () => new OAuthError("timeout", `${problem} Check its key store, or the service that it calls.`);
     const jwt = await withDeadline({ timeout: TIMEOUT, toError }, async ({ signal }) =>
       this.#attester({ ...this.#key, signal }),
     );
@@ -106,7 +108,10 @@ export class AttestationSlot {
 /** By the attester's own clock: `exp` and `iat` differ by the lifetime, even if that clock and this one disagree. */
 function parseAttestation(jwt: unknown, { clientId, jwk }: AttestedKey, requestedAt: number): Attestation {
   const invalid = (problem: string) =>
-    new OAuthError("invalid-response", `The attester returned ${problem}. Check the service that attests ${clientId}.`);
+    new OAuthError(
+      "invalid-response",
+      `The attester returned ${problem}. Check the function or service that attests the client ${clientId}.`,
+    );
   if (typeof jwt !== "string" || !/^[-\w]+\.[-\w]+\.[-\w]+$/.test(jwt)) throw invalid("something that isn't a JWT");
   const { sub, exp, iat = requestedAt / 1000, cnf } = claimsOf(jwt);
   if (sub !== clientId) throw invalid("an attestation for another client");
