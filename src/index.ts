@@ -50,7 +50,14 @@ export type {
   SignOptions,
 } from "./keystore/signer.js";
 export type { AccessChallenge } from "./oauth/access-challenge.js";
+export type { AttestationAuth, AttestationDPoPAuth } from "./oauth/client-auth/attestation-auth.js";
 export type { AssertionKey } from "./oauth/client-auth/client-assertion.js";
+export {
+  type ClientAttester,
+  type ClientAttesterOptions,
+  clientAttester,
+  type KeyToAttest,
+} from "./oauth/client-auth/client-attester.js";
 export type {
   CertificateAuth,
   ClientAuth,

@@ -2,7 +2,7 @@
  * Tracing channels of `node:diagnostics_channel`. Messages contain what was signed or requested, and with which key;
  * they never contain a proof, a token or a secret.
  *
- * - `hardproof.signature`: One DPoP proof, client assertion or request object; {@link SignatureTrace}.
+ * - `hardproof.signature`: One DPoP proof or other JWT; {@link SignatureTrace}.
  * - `hardproof.token`: One call that requests a token, including its retries; {@link TokenTrace}.
  *
  * - `hardproof.rejection`: A response to a request with a proof that was returned although the server rejected the proof or
@@ -25,7 +25,7 @@ interface Outcome {
 /** Message of the channel `hardproof.signature`. */
 export interface SignatureTrace extends Outcome {
   /** What was signed. */
-  readonly kind: "dpop" | "client_assertion" | "request_object";
+  readonly kind: "dpop" | "client_assertion" | "request_object" | "client_attestation" | "attestation_pop";
   /** The JWT's `jti` claim. */
   readonly jti: string;
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
@@ -36,8 +36,12 @@ export interface SignatureTrace extends Outcome {
   readonly htm?: string;
   /** The proof's URL, without query and fragment. Set only for a proof. */
   readonly htu?: string;
-  /** The audience of a client assertion or request object. Not set for a proof. */
+  /** The audience of a client assertion, request object or proof of possession of an attested key. */
   readonly aud?: string;
+  /** The client that a key was attested for. Set only for a client attestation. */
+  readonly clientId?: string;
+  /** SHA-256 JWK thumbprint of the attested key. Set only for a client attestation. */
+  readonly attestedJkt?: string;
 }
 
 /** Message of the channel `hardproof.token`. */
@@ -74,7 +78,7 @@ export interface RejectionTrace {
 
 /** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */
 export const rejectionChannel: Channel = channel("hardproof.rejection");
-/** Publishes each DPoP proof, client assertion and request object. */
+/** Publishes each DPoP proof, client assertion, request object, client attestation and its proof of possession. */
 export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
 /** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */
 export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");

@@ -1,5 +1,5 @@
 /** The servers and keys that the snippets of the docs run against. */
-import { clientJwks } from "hardproof";
+import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
@@ -27,9 +27,11 @@ export interface Services {
 export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-  const [as, aws, gcp, tpm, nss] = await Promise.all([
-    authorizationServer({ clients: [await keyClient(hsm)], registration: {} }),
-    awsKms(),
+  const aws = await awsKms();
+  const { arn, material } = aws.keys.add();
+  const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
+  const [as, gcp, tpm, nss] = await Promise.all([
+    authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
@@ -39,7 +41,6 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
   const mcp = await mcpServer({ issuer });
   const shark = await sharkAuth({ agent: as.client, behindTls: false });
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
-  const arn = aws.keys.add().arn;
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
@@ -74,6 +75,13 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
     },
   };
 }
+
+/** The registration of a client whose keys are attested. The types of oidc-provider don't have the method. */
+const fleet = {
+  ...confidential,
+  client_id: "fleet",
+  token_endpoint_auth_method: "attest_jwt_client_auth_dpop" as "none",
+};
 
 /** The registration of a client that authenticates with one of two keys on the token. */
 async function keyClient({ module, token, key, pin }: SoftHsm) {

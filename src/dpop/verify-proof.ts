@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import type { JWK } from "jose";
 import { PUBLIC_MEMBERS } from "../jose/algorithms.js";
 import { findAlgorithm } from "../jose/find-algorithm.js";
-import { importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
+import { importPublicKey, PRIVATE_MEMBERS, type PublicKeyMembers } from "../jose/public-key.js";
 import type { Finding } from "../keystore/finding.js";
 import { encodeNotAllowed } from "./encode-url.js";
 
@@ -31,7 +31,6 @@ export interface ExpectedProof {
 type Jose = typeof import("jose");
 type JsonObject = Readonly<Record<string, unknown>>;
 
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 const MIN_JTI = 16; // characters: 96 bits in base64url
 const CLOCK_SKEW = 60; // seconds by which `iat` may be in the future
 

@@ -69,6 +69,9 @@ export function importPublicKey(
   return { key, jwk, algorithm, signatureBytes: signatureBytes(algorithm, key), verifyKey };
 }
 
+/** Members that only a private or a secret key has. */
+export const PRIVATE_MEMBERS: readonly string[] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
 /** Returns the members of the key's type: what the header of a proof contains (RFC 9449 §4.2). */
 export function publicMembers(jwk: PublicKeyMembers): PublicKeyMembers {
   return Object.fromEntries(PUBLIC_MEMBERS[jwk.kty].map((name) => [name, jwk[name]])) as unknown as PublicKeyMembers;

@@ -6,11 +6,13 @@
 import { type Clock, ClockRetry, createClock } from "../dpop/clock.js";
 import { encodeUrl } from "../dpop/encode-url.js";
 import { NonceCache } from "../dpop/nonce-cache.js";
-import { type ProofRejection, ProofRetry } from "../dpop/proof-retry.js";
+import { ProofRetry } from "../dpop/proof-retry.js";
 import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertString, misconfigured } from "./assert.js";
 import { certificateThumbprint } from "./certificate.js";
+import { AttestationRetry, attestedProver, usesAttestation } from "./client-auth/attestation-auth.js";
+import { AttestationChallenges } from "./client-auth/attestation-challenges.js";
 import {
   authenticate,
   type ClientAuth,
@@ -28,7 +30,7 @@ import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
 import { assertProfiledAssertion } from "./profiled-assertion.js";
 import { withClockHint } from "./proof-hint.js";
-import { CLIENT_ASSERTION_ERRORS, errorCodeOf, formRejection, mayRejectProof } from "./proof-rejection.js";
+import { CLIENT_ASSERTION_ERRORS, errorCodeOf, rejectionOf, type TimedJwts } from "./proof-rejection.js";
 import { type Redact, redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
 import { assertionAlgorithms, authMethods, type ServerMetadata, supportedName } from "./server-metadata.js";
@@ -70,17 +72,12 @@ export interface SuccessResponse extends HttpResponse {
   readonly sentAt: number;
 }
 
-/** The signed parts of a request, which have a time. */
-interface TimedJwts {
-  readonly hasProof: boolean;
-  /** The errors by which the server rejects a JWT in the form. */
-  readonly assertionErrors: readonly string[];
-}
-
 interface Attempt {
   readonly result: HttpResponse;
   readonly sentAt: number;
   readonly redact: Redact;
+  /** The headers of the client's authentication. */
+  readonly authHeaders: Readonly<Record<string, string>>;
 }
 
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
@@ -100,6 +97,7 @@ export class AuthorizationServer {
   readonly #timeout: number;
   readonly #nonces: NonceCache;
   readonly #clock = createClock();
+  readonly #challenges = new AttestationChallenges();
 
   /** @throws {OAuthError} With code `misconfigured` if an option is invalid. */
   constructor(options: ServerOptions) {
@@ -116,19 +114,21 @@ export class AuthorizationServer {
   }
 
   /**
-   * Posts one form. Retries once after a nonce challenge, and once after a proof or an assertion that was rejected due to
-   * the clock.
+   * Posts one form. Retries once after a nonce challenge, once after a proof or an assertion that was rejected due to the
+   * clock, and once each after a challenge for an attested key and a stale attestation.
    *
    * @throws {OAuthError} If there is no response with status 2xx, or its body is an error.
    * @throws {SignerError} If a key can't sign.
    */
-  async post(request: EndpointRequest): Promise<SuccessResponse> {
-    const url = encodeUrl(this.endpoints.url(request.endpoint));
-    assertString(request.client.clientId, "clientId");
+  async post(unproven: EndpointRequest): Promise<SuccessResponse> {
+    const { client } = unproven;
+    const url = encodeUrl(this.endpoints.url(unproven.endpoint));
+    assertString(client.clientId, "clientId");
     const { clientAuth } = this.#options;
-    assertProfiledClient(this.profile, request.client);
-    const supported = this.metadata && { methods: authMethods(this.metadata, request.endpoint) };
-    const auth = chooseAuth(clientAuth, request.client, supported);
+    assertProfiledClient(this.profile, client);
+    const supported = this.metadata && { methods: authMethods(this.metadata, unproven.endpoint) };
+    const auth = chooseAuth(clientAuth, client, supported);
+    const request = { ...unproven, prover: attestedProver(auth, unproven.prover) };
     if (request.prover) this.assertSupported(request.prover);
     const timed = timedJwts(request, auth);
     const { result, redact, sentAt } = await this.withTimeLimit(request, async (signal) => {
@@ -136,9 +136,14 @@ export class AuthorizationServer {
       await assertProfiledSigner(this.profile, key, "client assertions (clientAuth)", signal);
       const proofs = request.prover && new ProofRetry(request.prover, this.#nonces, this.#options);
       const retry = proofs ?? new ClockRetry(this.clockOf(request), url);
+      const attestations = usesAttestation(auth) ? new AttestationRetry(auth, client.clientId) : undefined;
       for (;;) {
         const attempt = await this.#attempt(url, auth, { ...request, signal }, proofs);
-        if (!retry.canRetry(attempt.result.response.headers, rejectionOf(attempt.result, timed))) return attempt;
+        const { result, authHeaders } = attempt;
+        const { headers } = result.response;
+        if (retry.canRetry(headers, rejectionOf(result, timed))) continue;
+        if (!(await attestations?.canRetry(errorCodeOf(parseObject(result.text)), headers, authHeaders)))
+          return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
@@ -216,7 +221,10 @@ export class AuthorizationServer {
     const audience = this.issuer ?? this.endpoints.url("token").href;
     const context = { audience, now: () => correctedTime(this.clockOf(request), url), signal };
     const algorithms = assertionAlgorithms(this.metadata, request.endpoint);
-    const { fields, headers, secrets } = await authenticate(auth, client, { ...context, algorithms });
+    const popAlgorithms = this.metadata?.client_attestation_pop_signing_alg_values_supported;
+    const challenge = () => this.#challenge(signal);
+    const target = { ...context, algorithms, popAlgorithms, challenge };
+    const { fields, headers, secrets } = await authenticate(auth, client, target);
     if (typeof auth === "object" && "assertion" in auth)
       assertProfiledAssertion(this.profile, fields.client_assertion, audience);
     const form = await request.form(fields, context);
@@ -229,8 +237,16 @@ export class AuthorizationServer {
     const sentAt = Date.now();
     const result = await send(url, init, this.#options.fetch ?? fetch);
     this.#nonces.remember(url, result.response.headers);
+    this.#challenges.remember(result.response.headers);
     request.onStatus?.(result.response.status);
-    return { result, sentAt, redact: redactor({ form, headers: secretHeaders, secrets }) };
+    const redact = redactor({ form, headers: secretHeaders, secrets });
+    return { result, sentAt, redact, authHeaders: headers };
+  }
+
+  #challenge(signal: AbortSignal | undefined): Promise<string | undefined> {
+    const url = this.metadata?.challenge_endpoint;
+    const endpoint = url === undefined ? undefined : this.parseUrl(url, "challenge_endpoint");
+    return this.#challenges.get({ endpoint, fetch: this.#options.fetch ?? fetch, signal });
   }
 }
 
@@ -246,13 +262,4 @@ function timedJwts({ prover, assertionErrors = [] }: EndpointRequest, auth: Clie
   const hasAssertion = typeof auth === "object" && "signer" in auth; // an assertion that was made elsewhere stays the same
   const authErrors = hasAssertion ? CLIENT_ASSERTION_ERRORS : [];
   return { hasProof: prover !== undefined, assertionErrors: [...authErrors, ...assertionErrors] };
-}
-
-function rejectionOf({ response, text }: HttpResponse, { hasProof, assertionErrors }: TimedJwts): ProofRejection {
-  const body = parseObject(text);
-  if (response.ok && !isErrorBody(body)) return { nonce: false, clock: false };
-  const mayBeClock = response.ok || mayRejectProof(response.status);
-  if (!hasProof) return { nonce: false, clock: mayBeClock && assertionErrors.includes(errorCodeOf(body) ?? "") };
-  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
-  return { nonce, clock: mayBeClock && clock };
 }

@@ -85,7 +85,7 @@ function authViolation(auth: ClientAuth | undefined, issuer: string): string | u
   const method = typeof auth === "object" ? auth?.method : auth;
   if (method === undefined || !AUTH_METHODS.includes(method))
     return `requires the option clientAuth to be ${AUTH_METHODS.join(", ")}`;
-  const audience = typeof auth === "object" && "signer" in auth ? auth.audience : undefined;
+  const audience = typeof auth === "object" && "audience" in auth ? auth.audience : undefined;
   if (audience !== undefined && audience !== issuer)
     return `requires the issuer, ${issuer}, as the audience of client assertions. Remove the option clientAuth.audience`;
   return undefined;

@@ -1,12 +1,21 @@
 /** Why a server rejected a request, as far as a new proof or assertion can help (RFC 9449 §8). */
 import type { ProofRejection } from "../dpop/proof-retry.js";
+import { type HttpResponse, parseObject } from "./http.js";
 import { proofChallenge } from "./proof-challenge.js";
+import { isErrorBody } from "./server-error.js";
 
 /** A response that may reject a proof. */
 export interface RejectedForm {
   readonly headers: Headers;
   /** The JSON object of the body, if it is one. */
   readonly body: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The signed parts of a request, which have a time. */
+export interface TimedJwts {
+  readonly hasProof: boolean;
+  /** The errors by which the server rejects a JWT in the request. */
+  readonly assertionErrors: readonly string[];
 }
 
 /**
@@ -18,7 +27,11 @@ export function mayRejectProof(status: number): boolean {
 }
 
 /** Errors for a client assertion (RFC 7523 §3.2). Keycloak says `invalid_request` where a request is pushed. */
-export const CLIENT_ASSERTION_ERRORS: readonly string[] = ["invalid_client", "invalid_request"];
+export const CLIENT_ASSERTION_ERRORS: readonly string[] = [
+  "invalid_client",
+  "invalid_client_attestation",
+  "invalid_request",
+];
 /** Errors of a proof whose time may be wrong. Keycloak says `invalid_request`. */
 const CLOCK_ERRORS = ["invalid_dpop_proof", "invalid_request"];
 
@@ -36,6 +49,19 @@ export function formRejection(
   const error = errorCodeOf(body) ?? "";
   const mayBeClock = [...CLOCK_ERRORS, ...assertionErrors].includes(error);
   return { nonce: nonce || error === "use_dpop_nonce", clock: clock || mayBeClock, algorithms };
+}
+
+/** Reads why a request was rejected, as far as signing it again can help. */
+export function rejectionOf(
+  { response, text }: HttpResponse,
+  { hasProof, assertionErrors }: TimedJwts,
+): ProofRejection {
+  const body = parseObject(text);
+  if (response.ok && !isErrorBody(body)) return { nonce: false, clock: false };
+  const mayBeClock = response.ok || mayRejectProof(response.status);
+  if (!hasProof) return { nonce: false, clock: mayBeClock && assertionErrors.includes(errorCodeOf(body) ?? "") };
+  const { nonce, clock } = formRejection({ headers: response.headers, body }, assertionErrors);
+  return { nonce, clock: mayBeClock && clock };
 }
 
 /** Returns the error code of a body: its `error`, or the `code` of an object there. */

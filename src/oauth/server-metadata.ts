@@ -43,6 +43,10 @@ export interface ServerMetadata {
   readonly revocation_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
   /** The same at the introspection endpoint. */
   readonly introspection_endpoint_auth_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The JWS algorithms that the server supports for proofs of possession of an attested key. */
+  readonly client_attestation_pop_signing_alg_values_supported?: readonly string[] | undefined;
+  /** The URL at which the server issues challenges for attested keys. */
+  readonly challenge_endpoint?: string | undefined;
   /** The JWS algorithms that the server supports for DPoP proofs (RFC 9449 §5.1). */
   readonly dpop_signing_alg_values_supported?: readonly string[] | undefined;
   /** The JWS algorithms that the server supports for ID tokens (OpenID Connect Discovery §3). */

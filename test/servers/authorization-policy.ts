@@ -1,5 +1,6 @@
 /** The configuration of oidc-provider: paths, lifetimes, features and plain pages. */
 import type { Configuration } from "oidc-provider";
+import { ATTESTATION_METHODS, attestationPolicy, type TrustedAttester } from "./attestation-policy.js";
 import { backchannelPolicy } from "./backchannel-user.js";
 import { peerCertificate } from "./mutual-tls.js";
 
@@ -25,13 +26,15 @@ interface PolicyOptions {
   fapi?: boolean;
   /** Whether tokens with the scope `openid` are for the userinfo endpoint. */
   userinfo?: boolean;
+  /** Accepts keys that it has attested. */
+  attester?: TrustedAttester | undefined;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
 export function agentPolicy(options: PolicyOptions) {
-  const { requireNonce, audience, mutualTls, registration, fapi = false, userinfo = false } = options;
+  const { requireNonce, audience, mutualTls, registration, attester, fapi = false, userinfo = false } = options;
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -54,6 +57,7 @@ export function agentPolicy(options: PolicyOptions) {
       "private_key_jwt",
       "none",
       ...(mutualTls ? (["tls_client_auth", "self_signed_tls_client_auth"] as const) : []),
+      ...(attester ? ATTESTATION_METHODS : []),
     ],
     clientBasedCORS: () => false,
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -95,6 +99,7 @@ export function agentPolicy(options: PolicyOptions) {
         enabled: registration !== undefined,
         initialAccessToken: registration?.initialAccessToken ?? false,
       },
+      attestClientAuth: attestationPolicy(attester),
       registrationManagement: { enabled: registration !== undefined, rotateRegistrationAccessToken: true },
       devInteractions: { enabled: false },
       resourceIndicators: {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import type { ClientMetadata, Configuration } from "oidc-provider";
+import type { TrustedAttester } from "./attestation-policy.js";
 import { agentPolicy, routes } from "./authorization-policy.js";
 import { INTERACTION, interact } from "./automatic-user.js";
 import { loopbackServer, type RecordedRequest } from "./loopback-server.js";
@@ -34,6 +35,8 @@ export interface AuthorizationServerOptions {
    * provider is mounted. Default: the server's origin.
    */
   issuer?: string;
+  /** Accepts clients whose keys are attested by this attester, by its `iss` and public key. */
+  attester?: TrustedAttester;
   /** Clients to register in addition to the three default ones. */
   clients?: readonly ClientMetadata[];
 }
@@ -81,7 +84,7 @@ export const confidential = {
 /** Starts an authorization server. */
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
-  const { audience = "https://resource.example/", mutualTls, algorithms, registration } = options;
+  const { audience = "https://resource.example/", mutualTls, algorithms, registration, attester } = options;
   const { fapi = false, userinfo = false } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
@@ -89,8 +92,9 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
   const { issuer = server.origin } = options;
   const clients = defaultClients();
   const memory: Memory = new Map();
+  const policy = { requireNonce, audience, mutualTls: mutualTls !== undefined, registration, attester, fapi, userinfo };
   const newProvider = providerFactory({ issuer, memory }, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi, userinfo }),
+    ...agentPolicy(policy),
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });

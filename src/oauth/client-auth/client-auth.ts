@@ -1,17 +1,27 @@
-/** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2. */
+/** Client authentication: RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2, and by attested keys. */
 import { assertString, misconfigured } from "../assert.js";
 import { StatedElsewhere } from "../token/token-request.js";
+import {
+  type AttestationAuth,
+  type AttestationDPoPAuth,
+  type AttestationTarget,
+  assertAttestationAuth,
+  attestationHeaders,
+  usesAttestation,
+} from "./attestation-auth.js";
 import { type AssertionKey, assertAssertionKey, signAssertion } from "./client-assertion.js";
 import { type AssertionSource, type AssertionTarget, assertSource, externalAssertion } from "./external-assertion.js";
 
-/** How a client authenticates: by a shared secret, by a certificate, by a key, or not at all. */
+/** How a client authenticates: by a shared secret, by a certificate, by a key, by an attested key, or not at all. */
 export type ClientAuth =
   | "client_secret_post"
   | "client_secret_basic"
   | "none"
   | CertificateAuth
   | PrivateKeyJwt
-  | ExternalAssertion;
+  | ExternalAssertion
+  | AttestationAuth
+  | AttestationDPoPAuth;
 
 /**
  * Authentication by the certificate that `fetch` presents: one that a CA has issued (RFC 8705 §2.1), or a self-signed one
@@ -55,7 +65,7 @@ export type ClientFields = Readonly<Record<string, string | StatedElsewhere | un
 export interface ClientAuthentication {
   /** Always has `client_id` and `client_secret`, `undefined` or `StatedElsewhere` if they aren't sent, so that `extra` can't change them. */
   fields: ClientFields;
-  headers: Record<string, string>;
+  headers: Readonly<Record<string, string>>;
   /** Secrets to redact, in plain form: the fields and headers may contain them encoded. */
   secrets: readonly string[];
 }
@@ -66,11 +76,10 @@ export interface SupportedAuth {
   readonly methods: readonly string[] | undefined;
 }
 
-interface AuthenticationTarget extends AssertionTarget {
+/** What a request's authentication is signed for. */
+export interface AuthenticationTarget extends AssertionTarget, AttestationTarget {
   /** The algorithms that the server lists for client assertions, if it does. */
   algorithms: readonly string[] | undefined;
-  /** Seconds since 1970. */
-  now: () => number;
 }
 
 const CERTIFICATE_METHODS: readonly string[] = ["tls_client_auth", "self_signed_tls_client_auth"];
@@ -110,9 +119,13 @@ export function chooseAuth(
  */
 export function assertClientAuth(auth: ClientAuth): string {
   if (typeof auth === "string" && NAMED_METHODS.includes(auth)) return auth;
-  if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
-    throw misconfigured(`clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt.`);
-  if ("assertion" in auth) assertExternal(auth);
+  if (usesAttestation(auth)) assertAttestationAuth(auth);
+  else if (typeof auth !== "object" || auth?.method !== "private_key_jwt")
+    throw misconfigured(
+      `clientAuth must be ${NAMED_METHODS.join(", ")}, or an object for private_key_jwt, attest_jwt_client_auth or ` +
+        "attest_jwt_client_auth_dpop.",
+    );
+  else if ("assertion" in auth) assertExternal(auth);
   else assertAssertionKey(auth, "clientAuth.");
   return auth.method;
 }
@@ -132,7 +145,7 @@ export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAu
 /**
  * Authenticates one request.
  *
- * @throws {SignerError} If the key of `private_key_jwt` can't sign.
+ * @throws {SignerError} If a key can't sign.
  * @throws {OAuthError} With code `misconfigured` if the server doesn't list the key's algorithm.
  */
 export async function authenticate(
@@ -141,6 +154,10 @@ export async function authenticate(
   target: AuthenticationTarget,
 ): Promise<ClientAuthentication> {
   const none = { client_id: undefined, client_secret: undefined };
+  if (usesAttestation(auth)) {
+    const headers = await attestationHeaders(auth, clientId, target);
+    return { fields: { ...none, client_id: clientId }, headers, secrets: [] };
+  }
   if (typeof auth === "object") {
     const client_assertion_type = ("assertion" in auth ? auth.assertionType : undefined) ?? ASSERTION_TYPE;
     const client_assertion = await assertionFor(auth, clientId, target);
