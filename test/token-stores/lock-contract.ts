@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import type { StoredToken, TokenStore } from "hardproof";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type OpenStore, openStore, type StoreDescription, TEST_KEY } from "./open-store.js";
 
 const holderProgram = fileURLToPath(new URL("../processes/lock-holder.ts", import.meta.url));
@@ -19,14 +19,21 @@ export const token = (accessToken: string): StoredToken => ({
 /** Milliseconds: short enough for tests that wait for its end, and longer than a busy machine needs to extend it. */
 const LEASE = 2_000;
 
-/**
- * Defines the tests.
- *
- * @param describeStore - Returns a store without tokens.
- */
-export function lockContract(describeStore: () => StoreDescription): void {
+/** A store to test. */
+export interface LockFixture {
+  /** Runs before each test. */
+  readonly before?: () => unknown;
+  /** Returns a store, which is the same within a test, and has no tokens at its start. */
+  describeStore(): StoreDescription;
+  /** Whether to test with processes that are killed and paused. Default: true. */
+  readonly withProcesses?: boolean;
+}
+
+/** Defines the tests. */
+export function lockContract({ before, describeStore, withProcesses = true }: LockFixture): void {
   const opened: AsyncDisposable[] = [];
   const children: ChildProcess[] = [];
+  beforeEach(async () => void (await before?.()));
   afterEach(async () => {
     for (const child of children.splice(0)) child.kill("SIGKILL");
     for (const store of opened.splice(0)) await store[Symbol.asyncDispose]();
@@ -124,40 +131,43 @@ export function lockContract(describeStore: () => StoreDescription): void {
     });
   });
 
-  it("gives the lock of a killed process to another one", async () => {
-    const description = { ...describeStore(), lease: LEASE };
-    const child = await holder(description);
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    const store = await open(description);
-    await store.lock("k", () => store.set("k", token("after the kill")));
-    expect(await store.get("k")).toEqual(token("after the kill"));
-  });
-
-  it("doesn't let a process that was paused for longer than its lease overwrite a newer token", async () => {
-    const description = { ...describeStore(), lease: LEASE };
-    const child = await holder(description);
-    child.kill("SIGSTOP");
-    const store = await open(description);
-    await store.lock("k", () => store.set("k", token("newer")));
-    child.kill("SIGCONT");
-    child.send("write");
-    expect(await once(child, "message")).toContain("lease-lost");
-    expect(await store.get("k")).toEqual(token("newer"));
-  });
-
-  it("lets a process that was paused write if no other one has taken its lease", async () => {
-    const description = { ...describeStore(), lease: LEASE };
-    const child = await holder(description);
-    child.kill("SIGSTOP");
-    await wait(1.5 * LEASE);
-    child.kill("SIGCONT");
-    child.send("write");
-    expect(await once(child, "message")).toContain("written");
-    expect((await (await open(description)).get("k"))?.raw.access_token).toBe("of the holder");
-  });
-
   it.each([0, 99, Number.NaN, "5" as never])("rejects a lease of %j ms", async (lease) => {
     await expect(open({ ...describeStore(), lease })).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
+  if (!withProcesses) return;
+  describe("with several processes", { timeout: 60_000 }, () => {
+    it("gives the lock of a killed process to another one", async () => {
+      const description = { ...describeStore(), lease: LEASE };
+      const child = await holder(description);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      const store = await open(description);
+      await store.lock("k", () => store.set("k", token("after the kill")));
+      expect(await store.get("k")).toEqual(token("after the kill"));
+    });
+
+    it("doesn't let a process that was paused for longer than its lease overwrite a newer token", async () => {
+      const description = { ...describeStore(), lease: LEASE };
+      const child = await holder(description);
+      child.kill("SIGSTOP");
+      const store = await open(description);
+      await store.lock("k", () => store.set("k", token("newer")));
+      child.kill("SIGCONT");
+      child.send("write");
+      expect(await once(child, "message")).toContain("lease-lost");
+      expect(await store.get("k")).toEqual(token("newer"));
+    });
+
+    it("lets a process that was paused write if no other one has taken its lease", async () => {
+      const description = { ...describeStore(), lease: LEASE };
+      const child = await holder(description);
+      child.kill("SIGSTOP");
+      await wait(1.5 * LEASE);
+      child.kill("SIGCONT");
+      child.send("write");
+      expect(await once(child, "message")).toContain("written");
+      expect((await (await open(description)).get("k"))?.raw.access_token).toBe("of the holder");
+    });
   });
 }

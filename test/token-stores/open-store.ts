@@ -1,13 +1,66 @@
 /** Opens a token store by a description that other processes can open, too. */
+import { GlideClient } from "@valkey/valkey-glide";
 import { encryptedTokenStore, type TokenStore } from "hardproof";
+import { postgresTokenStore, type Query } from "hardproof/postgres";
+import { type RedisClient, redisTokenStore } from "hardproof/redis";
+import { Redis as IoRedis } from "ioredis";
+import { Redis as IoValkey } from "iovalkey";
+import pg from "pg";
+import postgres from "postgres";
+import { createClient } from "redis";
 
 /** Which store to open. */
-export type StoreDescription = { readonly lease?: number } & { kind: "file"; directory: string };
+export type StoreDescription = { readonly lease?: number } & (
+  | { kind: "file"; directory: string }
+  | { kind: "redis"; client: keyof typeof redisClients; port: number; prefix: string }
+  | { kind: "postgres"; client: keyof typeof postgresClients; url: string; table: string }
+);
 
 /** A store, and what must be closed after it. */
 export interface OpenStore extends AsyncDisposable {
   readonly store: TokenStore;
 }
+
+interface Connection<Client> {
+  readonly client: Client;
+  close(): unknown;
+}
+
+/** A connection that breaks is an event, which would end the process without a listener. */
+const ignore = () => undefined;
+
+/** Connects each client for Redis. */
+export const redisClients = {
+  redis: async (port: number): Promise<Connection<RedisClient>> => {
+    const client = createClient({ url: `redis://127.0.0.1:${port}` }).on("error", ignore);
+    await client.connect();
+    return { client, close: () => client.destroy() };
+  },
+  ioredis: async (port: number): Promise<Connection<RedisClient>> => {
+    const client = new IoRedis(port, "127.0.0.1").on("error", ignore);
+    return { client, close: () => client.disconnect() };
+  },
+  iovalkey: async (port: number): Promise<Connection<RedisClient>> => {
+    const client = new IoValkey(port, "127.0.0.1").on("error", ignore);
+    return { client, close: () => client.disconnect() };
+  },
+  glide: async (port: number): Promise<Connection<RedisClient>> => {
+    const client = await GlideClient.createClient({ addresses: [{ host: "127.0.0.1", port }], requestTimeout: 2000 });
+    return { client, close: () => client.close() };
+  },
+};
+
+/** Connects each client for PostgreSQL. */
+export const postgresClients = {
+  pg: (url: string): Connection<Query> => {
+    const pool = new pg.Pool({ connectionString: url, max: 4 }).on("error", ignore);
+    return { client: (text, params) => pool.query(text, params).then(({ rows }) => rows), close: () => pool.end() };
+  },
+  postgres: (url: string): Connection<Query> => {
+    const sql = postgres(url, { max: 4 });
+    return { client: (text, params) => sql.unsafe(text, params), close: () => sql.end({ timeout: 1 }) };
+  },
+};
 
 /** The key of all stores of the tests. */
 export const TEST_KEY = new Uint8Array(32).fill(7);
@@ -17,6 +70,21 @@ export async function openStore(
   description: StoreDescription,
   key: Uint8Array | readonly Uint8Array[] = TEST_KEY,
 ): Promise<OpenStore> {
-  const { lease, directory } = description;
-  return { store: encryptedTokenStore({ directory, key, lease }), [Symbol.asyncDispose]: async () => undefined };
+  const { kind, lease } = description;
+  if (kind === "file") return opened(encryptedTokenStore({ directory: description.directory, key, lease }));
+  if (kind === "redis") {
+    const { client, close } = await redisClients[description.client](description.port);
+    return opened(redisTokenStore({ client, key, lease, prefix: description.prefix }), close);
+  }
+  const { client: query, close } = postgresClients[description.client](description.url);
+  return opened(postgresTokenStore({ query, key, lease, table: description.table }), close);
+}
+
+function opened(store: TokenStore, close: () => unknown = ignore): OpenStore {
+  return {
+    store,
+    async [Symbol.asyncDispose]() {
+      await close();
+    },
+  };
 }

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 describe("an encrypted file store", () => {
-  lockContract(() => ({ kind: "file", directory }));
+  lockContract({ describeStore: () => ({ kind: "file", directory }) });
 
   it("removes the files of killed processes, of this version and of 0.1.0", async () => {
     const store = encryptedTokenStore({ directory, key: TEST_KEY });
