@@ -9,6 +9,8 @@ import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { socketServer } from "./servers/socket-server.js";
+import { postgresServer } from "./token-stores/postgres-server.js";
+import { redisServer } from "./token-stores/redis-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
@@ -23,14 +25,21 @@ export interface Services {
  *
  * @param missing - Why a token is not available on this machine. The snippets that use it are not run.
  */
-export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
+export async function startServices(missing: {
+  TPM?: string;
+  NSS?: string;
+  Redis?: string;
+  PostgreSQL?: string;
+}): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
-  const [as, aws, gcp, tpm, nss] = await Promise.all([
+  const [as, aws, gcp, tpm, nss, redis, postgres] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm)], registration: {} }),
     awsKms(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
+    missing.Redis ? undefined : redisServer(),
+    missing.PostgreSQL ? undefined : postgresServer(),
   ]);
   const { issuer, audience } = as;
   const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
@@ -50,6 +59,8 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replaceAll("https://api.example.com/greetings", `http://${grpc.address}/greetings`)
         .replaceAll("api.example.com:443", grpc.address)
         .replaceAll("credentials.createSsl()", "credentials.createInsecure()") // this server has no TLS
+        .replaceAll("127.0.0.1:6379", `127.0.0.1:${redis?.port}`)
+        .replaceAll("app@127.0.0.1:5432/app", `postgres@127.0.0.1:${postgres?.port}/postgres`)
         .replaceAll('"./examples/', '"../../examples/')
         // Only this server has no TLS.
         .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
@@ -65,6 +76,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
       await Promise.all([rs, mcp, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()));
+      await Promise.all([redis, postgres].map((server) => server?.[Symbol.asyncDispose]()));
     },
   };
 }

@@ -23,12 +23,15 @@ interface PolicyOptions {
   mutualTls: boolean;
   /** Whether to enforce the FAPI 2.0 Security Profile. */
   fapi?: boolean;
+  /** Seconds. */
+  accessTokenLifetime?: number | undefined;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
 
 /** Returns the configuration of oidc-provider. */
-export function agentPolicy({ requireNonce, audience, mutualTls, registration, fapi = false }: PolicyOptions) {
+export function agentPolicy(options: PolicyOptions) {
+  const { requireNonce, audience, mutualTls, accessTokenLifetime, registration, fapi = false } = options;
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
@@ -98,7 +101,7 @@ export function agentPolicy({ requireNonce, audience, mutualTls, registration, f
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource),
+        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource, accessTokenLifetime),
       },
     },
   } satisfies Configuration;
@@ -109,12 +112,12 @@ function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { cli
 }
 
 /** Returns the properties of access tokens for an audience. */
-export function resourceServerInfo(audience: string) {
+export function resourceServerInfo(audience: string, accessTokenTTL = 10 * minute) {
   return {
     audience,
     scope: "read write",
     accessTokenFormat: "jwt",
-    accessTokenTTL: 10 * minute,
+    accessTokenTTL,
     jwt: { sign: { alg: "ES256" } },
   } as const;
 }

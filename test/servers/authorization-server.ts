@@ -21,6 +21,8 @@ export interface AuthorizationServerOptions {
   audience?: string;
   /** Serves TLS with client certificates (RFC 8705): the server's certificate, and the trusted client's. */
   mutualTls?: { own: Certificate; client: Certificate };
+  /** The lifetime of the access tokens of a login, in seconds. Default: 10 minutes. */
+  accessTokenLifetime?: number;
   /** The JWS algorithms of proofs and client assertions. Default: those of oidc-provider. */
   algorithms?: readonly string[];
   /** Whether to enforce the FAPI 2.0 Security Profile, for which the default clients can't be used. Default: false. */
@@ -71,12 +73,20 @@ export const confidential = {
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
   const { audience = "https://resource.example/", mutualTls, algorithms, registration, fapi = false } = options;
+  const { accessTokenLifetime } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
   const clients = defaultClients();
   const newProvider = providerFactory(server, await signingKey(), audience, offerNonces, {
-    ...agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, registration, fapi }),
+    ...agentPolicy({
+      requireNonce,
+      audience,
+      mutualTls: mutualTls !== undefined,
+      accessTokenLifetime,
+      registration,
+      fapi,
+    }),
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });
