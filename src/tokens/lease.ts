@@ -8,8 +8,8 @@ import type { LeasedRecords } from "./leased-records.js";
 /** Milliseconds between two attempts to take a lease: the first pause, and the longest one. */
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 250;
-/** Milliseconds between two attempts to write a token to a store that can't be reached. */
-const WRITE_PAUSE = 200;
+/** Milliseconds between two attempts to write to a store that can't be reached. */
+const STORE_PAUSE = 200;
 /** Milliseconds. Longer than a token request with its retries takes. */
 const LONGEST_WAIT = 60_000;
 
@@ -73,28 +73,39 @@ export class Lease {
         return await operation(id, this.#owner);
       } catch (reason) {
         if (!records.isRemote || performance.now() > until) throw reason;
-        await wait(WRITE_PAUSE);
+        await wait(STORE_PAUSE);
         return attempt();
       }
     };
     if (!(await attempt())) throw leaseLost(records);
   }
 
-  /** Frees the lease. If that fails, the lease ends by itself. */
+  /** Frees the lease. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#options.records.release(this.#options.id, this.#owner).catch(() => undefined);
+    await release(this.#options, this.#owner);
   }
 }
 
-/** A request that timed out may still take the lease, so it is freed after a failure. */
+/** A request whose response was lost may have taken the lease, so it is freed after a failure. */
 async function takeOnce({ records, id, duration }: LeaseOptions, owner: string): Promise<boolean> {
   try {
     return await records.take(id, owner, duration);
   } catch (reason) {
-    void records.release(id, owner).catch(() => undefined);
+    void release({ records, id, duration }, owner);
     throw reason;
   }
+}
+
+/** Frees a lease. If the store can't be reached, tries again in the background, until the lease ends by itself. */
+async function release(options: LeaseOptions, owner: string, until = performance.now() + options.duration) {
+  const { records, id } = options;
+  const isReleased = await records.release(id, owner).then(
+    () => true,
+    () => false,
+  );
+  if (isReleased || !records.isRemote || performance.now() > until) return;
+  void wait(STORE_PAUSE, undefined, { ref: false }).then(() => release(options, owner, until));
 }
 
 function neverFree({ title }: LeasedRecords, id: string): TokenStoreError {

@@ -13,5 +13,6 @@ export function nameOf(reason: unknown): string {
   if (!(reason instanceof Error)) return "unknown reason";
   const code = "code" in reason ? String(reason.code) : /^[A-Z]{2,20}\b/.exec(reason.message)?.[0];
   const suffix = code !== undefined && /^\w{1,40}$/.test(code) ? ` (${code})` : "";
-  return `${/^\w{1,40}$/.test(reason.name) ? reason.name : "Error"}${suffix}`;
+  const name = reason.name === "Error" ? reason.constructor.name : reason.name; // node-redis sets only the class
+  return `${/^\w{1,40}$/.test(name) ? name : "Error"}${suffix}`;
 }

@@ -31,13 +31,13 @@ interface PolicyOptions {
 
 /** Returns the configuration of oidc-provider. */
 export function agentPolicy(options: PolicyOptions) {
-  const { requireNonce, audience, mutualTls, accessTokenLifetime, registration, fapi = false } = options;
+  const { requireNonce, audience, mutualTls, accessTokenLifetime = 10 * minute, registration, fapi = false } = options;
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
     clientDefaults: { id_token_signed_response_alg: "ES256", authorization_signed_response_alg: "ES256" },
     ttl: {
-      AccessToken: 10 * minute,
+      AccessToken: accessTokenLifetime,
       AuthorizationCode: minute,
       BackchannelAuthenticationRequest: (_ctx, request) => Number(request.params?.requested_expiry ?? 10 * minute),
       ClientCredentials: 10 * minute,
@@ -112,7 +112,7 @@ function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { cli
 }
 
 /** Returns the properties of access tokens for an audience. */
-export function resourceServerInfo(audience: string, accessTokenTTL = 10 * minute) {
+export function resourceServerInfo(audience: string, accessTokenTTL: number = 10 * minute) {
   return {
     audience,
     scope: "read write",
