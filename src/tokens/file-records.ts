@@ -5,17 +5,15 @@
  * the lease if, after it has created its file, there is no other one that hasn't ended. Of two processes that create
  * their files at the same moment, at least one sees the other's file, and retries.
  *
- * The fence: a process that takes a lease first deletes the files of leases that have ended, and then all files that were
- * being written. A process renames its file only after it has extended its own lease. If it is paused in between, and
+ * The fence: a process that takes a lease first deletes the files of leases that have ended, and then the files that their
+ * owners were writing. A process renames its file only after it has extended its own lease. If it is paused in between, and
  * another process takes the lease, the file is gone.
  */
-import { hash } from "node:crypto";
-import { readlinkSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { TokenStoreError } from "../errors.js";
 import type { LeasedRecords } from "./leased-records.js";
+import { thisProcess, wasKilled } from "./process-name.js";
 
 /** Returns records that are files of this directory. */
 export function fileRecords(directory: string): LeasedRecords {
@@ -36,7 +34,7 @@ export function fileRecords(directory: string): LeasedRecords {
       withErrors(async () => {
         await mkdir(directory, { recursive: true, mode: 0o700 });
         if (await isTaken(directory, id, owner)) return false;
-        const path = join(directory, `${id}.${duration}.${THIS_PROCESS}.${owner}.lock`);
+        const path = join(directory, `${id}.${duration}.${thisProcess()}.${owner}.lock`);
         await open(path, "wx", 0o600).then((file) => file.close());
         const isOurs = (await extend(id, owner)) && !(await isTaken(directory, id, owner));
         await (isOurs ? removeUnfinished(directory, id) : rm(path, { force: true }));
@@ -77,7 +75,7 @@ interface LeaseFile {
   readonly owner: string;
   /** Milliseconds. */
   readonly duration: number;
-  /** The value of {@link THIS_PROCESS} in its process. */
+  /** The value of {@link thisProcess} in its process. */
   readonly process: string;
 }
 
@@ -102,12 +100,19 @@ async function isTaken(directory: string, id: string, owner: string): Promise<bo
   return taken;
 }
 
-/** Files that were being written when their process was killed or paused. The second form is that of version 0.1.0. */
-const UNFINISHED = /\.new$|\.token\.[0-9a-f]{16}$/;
+/** A temporary file of version 0.1.0. */
+const OLDER_FORM = /\.token\.[0-9a-f]{16}$/;
 
+/** Removes files that were being written when their process was killed, or was paused and lost its lease. */
 async function removeUnfinished(directory: string, id: string): Promise<void> {
-  const names = (await filesOf(directory, id)).filter((name) => UNFINISHED.test(name));
-  await Promise.all(names.map((name) => rm(join(directory, name), { force: true })));
+  const names = await filesOf(directory, id);
+  const hasLease = (owner: string) => names.some((name) => name.endsWith(`.${owner}.lock`));
+  const isUnfinished = (name: string) => {
+    const [, owner] = /\.([\w-]+)\.new$/.exec(name) ?? [];
+    return owner === undefined ? OLDER_FORM.test(name) : !hasLease(owner);
+  };
+  const unfinished = names.filter(isUnfinished);
+  await Promise.all(unfinished.map((name) => rm(join(directory, name), { force: true })));
 }
 
 async function filesOf(directory: string, id: string): Promise<string[]> {
@@ -118,28 +123,6 @@ async function filesOf(directory: string, id: string): Promise<string[]> {
 async function hasEnded({ path, duration, process }: LeaseFile): Promise<boolean> {
   const stats = await ifExists(stat(path));
   return stats === undefined || Date.now() > stats.mtimeMs + duration || wasKilled(process);
-}
-
-/** Identifies the host and its PID namespace: in another one, the same PID is another process. */
-const HOST = hash("sha256", [hostname(), pidNamespace()].join()).slice(0, 12);
-const THIS_PROCESS = `${HOST}-${process.pid}`;
-
-function pidNamespace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return ""; // not Linux: no such namespaces
-  }
-}
-
-function wasKilled(name: string): boolean {
-  const [host, pid] = name.split("-");
-  if (host !== HOST) return false;
-  try {
-    return !process.kill(Number(pid), 0);
-  } catch (reason) {
-    return codeOf(reason) === "ESRCH";
-  }
 }
 
 async function writeSynced(path: string, content: Buffer): Promise<void> {

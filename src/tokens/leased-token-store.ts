@@ -37,6 +37,7 @@ export interface LeasedRecordsOptions extends LeasedTokenStoreOptions {
 const DEFAULT_LEASE = 15_000;
 const DEFAULT_TIMEOUT = 5_000;
 const SHORTEST_LEASE = 100;
+const LONGEST_LEASE = 24 * 60 * 60 * 1000;
 /** Milliseconds for which a token is kept after it has expired. */
 const GRACE = 60_000;
 
@@ -49,9 +50,9 @@ const GRACE = 60_000;
 export function leasedTokenStore(database: LeasedRecords, options: LeasedRecordsOptions): TokenStore {
   const { key, lease = DEFAULT_LEASE, timeout = DEFAULT_TIMEOUT, retention } = options;
   const { seal, open } = sealing(key);
-  const duration = atLeast(SHORTEST_LEASE, "lease", lease);
-  const records = withinTime(database, atLeast(1, "timeout", timeout));
-  const kept = retention === undefined ? undefined : atLeast(1, "retention", retention) * 1000;
+  const duration = Math.ceil(inRange("lease", lease, SHORTEST_LEASE, LONGEST_LEASE));
+  const records = withinTime(database, inRange("timeout", timeout, 1));
+  const kept = retention === undefined ? undefined : inRange("retention", retention, 1) * 1000;
   const turns = new Turns();
   /** The leases of the work that calls, by id: its writes use them. Other writes wait for the lock. */
   const leases = new AsyncLocalStorage<ReadonlyMap<string, Lease>>();
@@ -97,9 +98,9 @@ function idOf(name: string): string {
   return hash("sha256", name);
 }
 
-function atLeast(minimum: number, option: string, value: number): number {
-  if (typeof value === "number" && value >= minimum) return value;
-  throw new TokenStoreError("misconfigured", `${option} must be a number, ${minimum} or more.`);
+function inRange(option: string, value: number, minimum: number, maximum = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value === "number" && value >= minimum && value <= maximum) return value;
+  throw new TokenStoreError("misconfigured", `${option} must be a number from ${minimum} to ${maximum}.`);
 }
 
 /** @returns Milliseconds, or `undefined` for no limit. */

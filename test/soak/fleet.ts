@@ -88,6 +88,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
   const away = await outage;
   const kills = (await Promise.all(killing)).reduce((sum, count) => sum + count, 0);
   await wait(end - Date.now());
+  const silences = fleet.map(({ calls }) => Date.now() - lastSuccess(calls));
   for (const member of fleet) await member.kill();
   const report = summary(fleet, as, away);
   const refreshToken = (await stored())?.refreshToken ?? "";
@@ -96,7 +97,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
     () => true,
     () => false,
   );
-  return { ...report, kills, grantLives };
+  return { ...report, kills, silences, grantLives };
 }
 
 type Identity = { client: OAuthClient; prover: DPoPProver; clientId: string; clientSecret: string };
@@ -225,7 +226,6 @@ function summary(fleet: readonly Member[], as: AuthorizationServer, away = { fro
     errorsInOutage: countsOf(inOutage),
     errors: countsOf(failed.filter((call) => !inOutage.includes(call))),
     longestCall: Math.max(...calls.filter(({ error }) => !error).map(({ started, ended }) => ended - started)),
-    silences: fleet.map(({ calls }) => Date.now() - lastSuccess(calls)),
     longestStart: Math.max(...fleet.flatMap(({ starts }) => starts)),
   };
 }

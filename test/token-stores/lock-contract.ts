@@ -131,7 +131,7 @@ export function lockContract({ before, describeStore, withProcesses = true }: Lo
     });
   });
 
-  it.each([0, 99, Number.NaN, "5" as never])("rejects a lease of %j ms", async (lease) => {
+  it.each([0, 99, Number.NaN, Number.POSITIVE_INFINITY, "5" as never])("rejects a lease of %s ms", async (lease) => {
     await expect(open({ ...describeStore(), lease })).rejects.toMatchObject({ code: "misconfigured" });
   });
 

@@ -1,5 +1,6 @@
 /** A throw-away PostgreSQL server, and PgBouncer in front of it. */
 import { writeFileSync } from "node:fs";
+import pg from "pg";
 import { run } from "../../softhsm/command.js";
 import { ensureInstalled } from "../../softhsm/install.js";
 import { POSTGRES_DEPENDENCIES } from "./dependencies.js";
@@ -17,8 +18,21 @@ export async function postgresServer(): Promise<ServerProcess> {
     path: paths.postgres,
     asUser: UNPRIVILEGED,
     args: (port) => ["-D", data, "-p", String(port), ...options.flatMap((option) => ["-c", option])],
+    ready: answersQueries,
     directory,
   });
+}
+
+/** The server accepts connections before it has recovered. */
+async function answersQueries(port: number): Promise<boolean> {
+  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+  client.on("error", () => undefined);
+  const isReady = await client.connect().then(
+    () => true,
+    () => false,
+  );
+  await client.end().catch(() => undefined);
+  return isReady;
 }
 
 /** Starts PgBouncer in transaction mode, with fewer connections than its clients have. */

@@ -22,6 +22,8 @@ export interface ServerCommand {
   /** Not root, where the server refuses to run as root. */
   readonly asUser?: User | undefined;
   args(port: number): string[];
+  /** Whether the server is ready. Default: when it accepts connections. */
+  readonly ready?: (port: number) => Promise<boolean>;
   /** A directory for the log, which is removed at the end. */
   readonly directory: string;
 }
@@ -32,13 +34,14 @@ const ATTEMPTS = 20;
 const PAUSE = 250;
 
 /** Starts a server. */
-export async function serverProcess({ path, asUser, args, directory }: ServerCommand): Promise<ServerProcess> {
+export async function serverProcess(command: ServerCommand): Promise<ServerProcess> {
+  const { path, asUser, args, directory, ready = acceptsConnections } = command;
   const port = await freePort();
   let daemon: Daemon | undefined;
   const kill = async () => daemon?.kill();
   const startOnce = () => {
     const [program = path, ...rest] = commandAs(asUser, [path, ...args(port)]);
-    return startDaemon(program, rest, { log: `${directory}/log`, ready: () => acceptsConnections(port) });
+    return startDaemon(program, rest, { log: `${directory}/log`, ready: () => ready(port) });
   };
   const start = async (attempts = ATTEMPTS) => {
     daemon = await startOnce().catch(async (reason) => {

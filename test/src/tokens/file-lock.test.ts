@@ -1,9 +1,10 @@
 /** The lock of the encrypted file store, and files that a killed process leaves. */
+import { hash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encryptedTokenStore } from "hardproof";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fileRecords } from "../../../src/tokens/file-records.js";
 import { lockContract, token } from "../../token-stores/lock-contract.js";
 import { TEST_KEY } from "../../token-stores/open-store.js";
@@ -28,6 +29,16 @@ describe("an encrypted file store", () => {
     await store.set("a", token("two"));
     expect(readdirSync(directory).sort()).toEqual([file, "other.0b1c.new"].sort());
   });
+});
+
+it("a lock that isn't freed within a minute is an error that says so", async () => {
+  await fileRecords(directory).take(hash("sha256", "a"), "other-owner", 3_600_000);
+  const { lock } = encryptedTokenStore({ directory, key: TEST_KEY });
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const locked = lock?.("a", () => expect.unreachable());
+  vi.advanceTimersByTime(61_000);
+  vi.useRealTimers();
+  await expect(locked).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("is locked") });
 });
 
 describe("the lease of a file", () => {
@@ -58,6 +69,14 @@ describe("the lease of a file", () => {
     const owners = Array.from({ length: 20 }, (_, n) => `owner-${n}`);
     const taken = await Promise.all(owners.map((owner) => records.take(id, owner, 60_000)));
     expect(taken.filter(Boolean).length).toBeLessThanOrEqual(1);
+  });
+
+  it("keeps the file that its owner is writing while another process tries to take the lease", async () => {
+    const records = fileRecords(directory);
+    await records.take(id, one, 60_000);
+    writeFileSync(join(directory, `${id}.${one}.new`), "being written");
+    expect(await records.take(id, other, 60_000)).toBe(false);
+    expect(readdirSync(directory)).toContain(`${id}.${one}.new`);
   });
 
   it("deletes the file that a paused process is about to rename", async () => {
