@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { encryptedTokenStore } from "hardproof";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fileRecords } from "../../../src/tokens/file-records.js";
@@ -36,9 +37,10 @@ it("a lock that isn't freed within a minute is an error that says so", async () 
   const { lock } = encryptedTokenStore({ directory, key: TEST_KEY });
   vi.useFakeTimers({ toFake: ["performance"] });
   const locked = lock?.("a", () => expect.unreachable());
+  await wait(50);
   vi.advanceTimersByTime(61_000);
-  vi.useRealTimers();
   await expect(locked).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("is locked") });
+  vi.useRealTimers();
 });
 
 describe("the lease of a file", () => {
