@@ -3,6 +3,7 @@ import { TokenStoreError } from "../index.js";
 
 /** A client, pool or cluster of `redis` (node-redis). */
 export interface NodeRedisClient {
+  /** Runs a Lua script. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from others. */
   evalSha: unknown;
@@ -10,6 +11,7 @@ export interface NodeRedisClient {
 
 /** A client or cluster of `ioredis` or `iovalkey`. */
 export interface IoRedisClient {
+  /** Runs a Lua script. */
   eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
   /** Distinguishes the client from others. */
   evalsha: unknown;
@@ -17,6 +19,7 @@ export interface IoRedisClient {
 
 /** A client or cluster client of `@valkey/valkey-glide`. */
 export interface GlideClient {
+  /** Runs a command, which is `EVAL` with a Lua script. */
   customCommand(args: string[]): Promise<unknown>;
 }
 

@@ -80,12 +80,12 @@ export function lockContract({ before, describeStore, withProcesses = true }: Lo
   });
 
   it("runs the work of one store at a time, and extends its lease while it works", async () => {
-    const description = { ...describeStore(), lease: 600 };
-    const stores = await Promise.all(Array.from({ length: 4 }, () => open(description)));
+    const description = { ...describeStore(), lease: 1_500 };
+    const stores = await Promise.all(Array.from({ length: 2 }, () => open(description)));
     let running = 0;
     const work = async () => {
       running += 1;
-      await wait(1000);
+      await wait(2_500);
       expect(running).toBe(1);
       running -= 1;
     };
