@@ -12,7 +12,7 @@ export interface RedisTokenStoreOptions extends LeasedRecordsOptions {
 }
 
 /**
- * Creates a store in Redis or Valkey, alone, with Sentinel or in a cluster. Tokens are encrypted before they are sent,
+ * Creates a store in Redis or Valkey, a single server or a cluster. Tokens are encrypted before they are sent,
  * and `key` never reaches Redis.
  *
  * @example

@@ -15,7 +15,9 @@ export interface FleetSize {
 }
 
 /** Milliseconds. */
-export const FLEET_LEASE = 10_000;
+const FLEET_LEASE = 10_000;
+/** Milliseconds. The longest wait for a token: for the lease of a killed process, and then for a token request. */
+const LIMIT = FLEET_LEASE + 5_000;
 /** Seconds. */
 const TOKEN_LIFETIME = 2;
 const TABLE = "hardproof_tokens";
@@ -76,10 +78,8 @@ export function problemsOf(report: FleetReport, { seconds }: FleetSize): string[
     ...(refreshes < seconds / (2 * TOKEN_LIFETIME) ? [`There were only ${refreshes} refreshes.`] : []),
     ...(usedTwice > 0 ? [`${usedTwice} refresh tokens were used twice.`] : []),
     ...[...Object.keys(errors), ...unclear].map((error) => `Unexpected error: ${error}.`),
-    ...(longestCall > FLEET_LEASE ? [`A call took ${longestCall} ms.`] : []),
-    ...(longestStart > 2 * FLEET_LEASE ? [`A process had its first token after ${longestStart} ms.`] : []),
-    ...silences.flatMap((silence, n) =>
-      silence > FLEET_LEASE ? [`Process ${n} had no token for ${silence} ms.`] : [],
-    ),
+    ...(longestCall > LIMIT ? [`A call took ${longestCall} ms.`] : []),
+    ...(longestStart > 2 * LIMIT ? [`A process had its first token after ${longestStart} ms.`] : []),
+    ...silences.flatMap((silence, n) => (silence > LIMIT ? [`Process ${n} had no token for ${silence} ms.`] : [])),
   ];
 }

@@ -11,6 +11,11 @@ export const REDIS_DEPENDENCIES = {
     find: () => commandPath("redis-server") ?? commandPath("valkey-server"),
     packages: { "apt-get": "redis-server", dnf: "valkey", apk: "redis", brew: "redis" },
   },
+  "redis-cli": {
+    title: "redis-cli",
+    find: () => commandPath("redis-cli") ?? commandPath("valkey-cli"),
+    packages: { "apt-get": "redis-tools", dnf: "valkey", apk: "redis", brew: "redis" },
+  },
 } satisfies Record<string, Dependency>;
 
 /** The dependencies of a PostgreSQL server, and of the pooler in front of it. */

@@ -85,8 +85,8 @@ export function directoryOf(user: User | undefined, prefix: string): string {
   return directory;
 }
 
-/** These servers can't choose a port themselves. */
-async function freePort(): Promise<number> {
+/** Returns a free port, for servers that can't choose one themselves. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
