@@ -47,11 +47,13 @@ await build({
   entryPoints: ["src/index.ts", "src/keystore/index.ts", ...providers],
   plugins: [withoutDocstrings],
 });
+/** Subpaths that use the public face. */
+const publicUsers = ["webcrypto", "x509", "redis", "postgres"];
 // Built separately: otherwise, the code that they share with src/index.ts would move to chunks, and importing hardproof
 // would read more files.
 await build({
   ...options,
-  entryPoints: ["src/cli/main.ts", "src/webcrypto/index.ts", "src/x509/index.ts", "conformance/index.ts"],
+  entryPoints: ["src/cli/main.ts", ...publicUsers.map((name) => `src/${name}/index.ts`), "conformance/index.ts"],
   plugins: [withoutDocstrings, packageByName],
 });
 

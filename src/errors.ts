@@ -171,11 +171,13 @@ export class OAuthError extends HardproofError {
 /**
  * Why a stored token could not be read or written.
  *
- * - `unreadable`: The file is damaged, isn't a token file, or was encrypted with another key.
- * - `unavailable`: The disk or the directory can't be used.
- * - `misconfigured`: An option is invalid.
+ * - `unreadable`: The value is damaged, isn't a stored token, or was encrypted with another key.
+ * - `unavailable`: The disk, the directory or the server can't be used, or the lock wasn't free in time.
+ * - `lease-lost`: The process didn't extend its lease on the token in time, and another process took it. Nothing was
+ *   written, since the other process may have stored a newer token.
+ * - `misconfigured`: An option is invalid, or the database lacks the table.
  */
-export type TokenStoreErrorCode = "unreadable" | "unavailable" | "misconfigured";
+export type TokenStoreErrorCode = "unreadable" | "unavailable" | "lease-lost" | "misconfigured";
 
 /** Thrown when a token store can't read or write a token. */
 export class TokenStoreError extends HardproofError {

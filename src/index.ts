@@ -141,6 +141,13 @@ export {
 export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
+export type { LeasedRecords } from "./tokens/leased-records.js";
+export {
+  type LeasedRecordsOptions,
+  type LeasedTokenStoreOptions,
+  leasedTokenStore,
+} from "./tokens/leased-token-store.js";
+export type { SealingKey } from "./tokens/sealing.js";
 export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";
 export {
   type GetTokenOptions,
@@ -149,5 +156,5 @@ export {
   type TokenSourceOptions,
   tokenSource,
 } from "./tokens/token-source.js";
-export { memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
+export { type LockOptions, memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
 export type { RejectionTrace, SignatureTrace, TokenTrace } from "./tracing.js";

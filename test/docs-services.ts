@@ -10,6 +10,8 @@ import { mcpServer } from "./servers/mcp-server.js";
 import { resourceServer } from "./servers/resource-server.js";
 import { sharkAuth } from "./servers/shark-auth.js";
 import { socketServer } from "./servers/socket-server.js";
+import { postgresServer } from "./token-stores/postgres-server.js";
+import { redisServer } from "./token-stores/redis-server.js";
 import { nssToken, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
@@ -24,17 +26,24 @@ export interface Services {
  *
  * @param missing - Why a token is not available on this machine. The snippets that use it are not run.
  */
-export async function startServices(missing: { TPM?: string; NSS?: string }): Promise<Services> {
+export async function startServices(missing: {
+  TPM?: string;
+  NSS?: string;
+  Redis?: string;
+  PostgreSQL?: string;
+}): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
-  const [as, gcp, tpm, nss] = await Promise.all([
+  const [as, gcp, tpm, nss, redis, postgres] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
+    missing.Redis ? undefined : redisServer(),
+    missing.PostgreSQL ? undefined : postgresServer(),
   ]);
   const { issuer, audience } = as;
   const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
@@ -55,6 +64,8 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
         .replaceAll("https://api.example.com/greetings", `http://${grpc.address}/greetings`)
         .replaceAll("api.example.com:443", grpc.address)
         .replaceAll("credentials.createSsl()", "credentials.createInsecure()") // this server has no TLS
+        .replaceAll("127.0.0.1:6379", `127.0.0.1:${redis?.port}`)
+        .replaceAll("app@127.0.0.1:5432/app", `postgres@127.0.0.1:${postgres?.port}/postgres`)
         .replaceAll('"./examples/', '"../../examples/')
         // Only this server has no TLS.
         .replace(/(client\.discovery\(.+)\);$/gm, "$1, { execute: [client.allowInsecureRequests] });")
@@ -72,6 +83,7 @@ export async function startServices(missing: { TPM?: string; NSS?: string }): Pr
       await Promise.all(
         [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()),
       );
+      await Promise.all([redis, postgres].map((server) => server?.[Symbol.asyncDispose]()));
     },
   };
 }

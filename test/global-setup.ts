@@ -4,6 +4,7 @@ import type { TestProject } from "vitest/node";
 import type { Dependency } from "../softhsm/dependencies.js";
 import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
 import { packTarball } from "./tarball.js";
+import { POSTGRES_DEPENDENCIES, REDIS_DEPENDENCIES } from "./token-stores/dependencies.js";
 import {
   ENGINE_DEPENDENCIES,
   NSS_DEPENDENCIES,
@@ -18,18 +19,20 @@ const OTHERS = {
   "p11-kit": P11_KIT_DEPENDENCIES,
   "tpm2-openssl": { ...SOFT_TPM_DEPENDENCIES, ...TPM2_OPENSSL_DEPENDENCIES },
   engine: ENGINE_DEPENDENCIES,
+  Redis: REDIS_DEPENDENCIES,
+  PostgreSQL: POSTGRES_DEPENDENCIES,
 };
 
 declare module "vitest" {
   interface ProvidedContext {
     /** The path of the packed package. */
     tarball: string;
-    /** Why a token is not available on this machine, and the command that installs it. */
+    /** Why a token or a server is not available on this machine, and the command that installs it. */
     unavailable: Partial<Record<keyof typeof OTHERS, string>>;
   }
 }
 
-/** SoftHSM is required. The suite of any other token is skipped if that token isn't available. */
+/** SoftHSM is required. Any other suite is skipped if its token or server isn't available. */
 export async function setup(project: TestProject): Promise<() => void> {
   await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
   const unavailable: Record<string, string> = {};

@@ -2,12 +2,17 @@
 import { TokenStoreError } from "../errors.js";
 import { expiryOf } from "../oauth/token/access-token-claims.js";
 import { Token } from "../oauth/token/token.js";
+import { nameOf, storeError } from "./store-error.js";
 import type { StoredToken, TokenStore } from "./token-store.js";
 
 /** One token of a store. Without a store, there is never a token. */
 export class TokenSlot {
   readonly #store: TokenStore | undefined;
   readonly #key: string;
+  /** The refresh token that the store has, as far as this process knows. */
+  #storedRefreshToken: string | null | undefined;
+  /** A token that could not be stored, and replaces the stored one. */
+  #unsaved: Token | undefined;
 
   constructor(store: TokenStore | undefined, key: string) {
     this.#store = store;
@@ -20,26 +25,40 @@ export class TokenSlot {
   }
 
   /**
-   * Returns the stored token, whatever it is bound to.
+   * Returns the stored token, whatever it is bound to. If the last token could not be stored, and no other process has
+   * stored a newer one since, stores and returns that one: its refresh token has replaced the stored one.
    *
    * @throws {TokenStoreError} If the store can't be read.
    */
   async load(): Promise<Token | undefined> {
+    const stored = await this.#read();
+    const unsaved = stored?.refreshToken === this.#storedRefreshToken ? this.#unsaved : undefined;
+    this.#unsaved = undefined;
+    if (unsaved) await this.save(unsaved);
+    else this.#storedRefreshToken = stored?.refreshToken;
+    return unsaved ?? stored;
+  }
+
+  async #read(): Promise<Token | undefined> {
     try {
       return restore(await this.#store?.get(this.#key));
     } catch (reason) {
-      throw storeError("could not be read", reason);
+      throw storeError("The token store could not be read", reason);
     }
   }
 
   /** Stores a token. Emits a warning if the store fails, since the token in memory is still valid. */
-  async save({ raw, refreshToken, expiresAt, idTokenClaims }: Token): Promise<void> {
+  async save(token: Token): Promise<void> {
+    const { raw, refreshToken, expiresAt, idTokenClaims } = token;
     const stored = { raw, refreshToken, expiresAt, ...(idTokenClaims && { idTokenClaims }) };
-    await this.#update((store) => store.set(this.#key, stored));
+    const isSaved = await this.#update((store) => store.set(this.#key, stored));
+    if (isSaved) this.#storedRefreshToken = refreshToken;
+    else this.#unsaved = token;
   }
 
   /** Deletes the token if it still has this refresh token. Otherwise, another process has stored a newer one. */
   async deleteWith(refreshToken: string): Promise<void> {
+    if (this.#unsaved?.refreshToken === refreshToken) this.#unsaved = undefined;
     await this.#update(async (store) => {
       const stored = await store.get(this.#key);
       if (stored?.refreshToken === refreshToken) await store.del(this.#key);
@@ -61,19 +80,22 @@ export class TokenSlot {
     try {
       await this.#store.lock(this.#key, start);
     } catch (reason) {
-      if (result === undefined) throw storeError("could not be locked", reason);
+      if (result === undefined) throw storeError("The token store could not be locked", reason);
     }
     if (result === undefined) throw new TokenStoreError("unavailable", "The token store's lock did not run the work.");
     return result;
   }
 
-  async #update(update: (store: TokenStore) => Promise<void>): Promise<void> {
+  /** Returns whether the update succeeded. */
+  async #update(update: (store: TokenStore) => Promise<void>): Promise<boolean> {
     try {
       if (this.#store) await update(this.#store);
+      return true;
     } catch (reason) {
       const why = reason instanceof TokenStoreError ? reason.message : nameOf(reason);
       const message = `The token store was not updated, so only this process has the current token: ${why}`;
       process.emitWarning(message, { code: "HARDPROOF_TOKEN_STORE" });
+      return false;
     }
   }
 }
@@ -86,21 +108,4 @@ function restore(stored: StoredToken | undefined): Token | undefined {
   // The time of the response isn't known: a lifetime that began then may have ended.
   const expiresAt = stored.expiresAt ?? expiryOf(raw, accessToken, { issuedAt: 0 });
   return new Token(raw, accessToken, { refreshToken, idTokenClaims, expiresAt });
-}
-
-/** The errors of {@link encryptedTokenStore}, and of stores that use its class, contain no secret. */
-function storeError(problem: string, reason: unknown): TokenStoreError {
-  return reason instanceof TokenStoreError
-    ? reason
-    : new TokenStoreError("unavailable", `The token store ${problem}: ${nameOf(reason)}.`);
-}
-
-/**
- * The message of a custom store's error isn't repeated, and the error doesn't become a cause: both may contain the token
- * that was written.
- */
-function nameOf(reason: unknown): string {
-  if (!(reason instanceof Error)) return "unknown reason";
-  const code = "code" in reason && /^\w{1,40}$/.test(String(reason.code)) ? ` (${reason.code})` : "";
-  return `${/^\w{1,40}$/.test(reason.name) ? reason.name : "Error"}${code}`;
 }

@@ -4,7 +4,7 @@
  */
 
 import { untilAborted } from "../deadline.js";
-import { OAuthError } from "../errors.js";
+import { OAuthError, TokenStoreError } from "../errors.js";
 import { assertObject, assertString, misconfigured } from "../oauth/assert.js";
 import type { Token } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
@@ -163,7 +163,8 @@ class CachingTokenSource implements TokenSource {
       this.#cached = this.#withRenewalTime(next);
       return next;
     } catch (reason) {
-      this.#failures.recordFailure(retryAfter(reason));
+      // No request was sent to the server that could overload it.
+      if (!(reason instanceof TokenStoreError)) this.#failures.recordFailure(retryAfter(reason));
       this.#lastError = reason;
       throw reason;
     }

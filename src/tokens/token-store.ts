@@ -1,5 +1,6 @@
 /** Token stores: where a token source persists its token across restarts. */
 import type { Token } from "../oauth/token/token.js";
+import { Turns } from "./turns.js";
 
 /** A token as plain JSON. It contains secrets, so a store that outlives the process must encrypt it. */
 export interface StoredToken {
@@ -25,17 +26,30 @@ export interface TokenStore {
   /** Deletes a token. Succeeds if there is none. */
   del(key: string): Promise<void>;
   /**
-   * Runs the work while no other process runs work with this key, and resolves after it. Without this method, two
-   * processes may refresh the token at the same moment. Many servers accept only one of the two requests; the source then
-   * reads the other process's token from the store.
+   * Runs the work while no other process runs work with this key, and resolves after it. `get`, `set` and `del` are
+   * used in the work as usual.
+   *
+   * The lock is a lease: it ends some time after its process was killed, and is extended while the work runs. A process
+   * that was paused for longer can lose its lease without noticing. `set` and `del` must then throw an error with code
+   * `lease-lost`, because another process may have stored a newer token. Check that in the write itself: the process can
+   * also be paused between a check and the write.
+   *
+   * Without this method, two processes may refresh the token at the same moment. Many servers accept only one of the two
+   * requests; the source then reads the other process's token from the store.
    */
-  lock?(key: string, work: () => Promise<void>): Promise<void>;
+  lock?(key: string, work: () => Promise<void>, options?: LockOptions): Promise<void>;
+}
+
+/** Options of {@link TokenStore.lock}. */
+export interface LockOptions {
+  /** Stops waiting for the lock: rejects with the signal's reason. Doesn't stop work that has started. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Creates a store in memory, for tests and for sources of one process that share their tokens. */
 export function memoryTokenStore(): TokenStore {
   const tokens = new Map<string, StoredToken>();
-  const lastWork = new Map<string, Promise<void>>();
+  const turns = new Turns();
   return {
     get: async (key) => tokens.get(key),
     set: async (key, token) => {
@@ -44,13 +58,6 @@ export function memoryTokenStore(): TokenStore {
     del: async (key) => {
       tokens.delete(key);
     },
-    lock: async (key, work) => {
-      const turn = (lastWork.get(key) ?? Promise.resolve()).then(work);
-      const ended = turn.catch(() => undefined);
-      lastWork.set(key, ended);
-      await turn.finally(() => {
-        if (lastWork.get(key) === ended) lastWork.delete(key);
-      });
-    },
+    lock: (key, work, { signal } = {}) => turns.run(key, work, signal),
   };
 }

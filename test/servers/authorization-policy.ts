@@ -28,6 +28,8 @@ interface PolicyOptions {
   userinfo?: boolean;
   /** Accepts keys that it has attested. */
   attester?: TrustedAttester | undefined;
+  /** Seconds. */
+  accessTokenLifetime?: number | undefined;
   /** Allows clients to register themselves, with the token if there is one. */
   registration: { initialAccessToken?: string } | undefined;
 }
@@ -35,12 +37,13 @@ interface PolicyOptions {
 /** Returns the configuration of oidc-provider. */
 export function agentPolicy(options: PolicyOptions) {
   const { requireNonce, audience, mutualTls, registration, attester, fapi = false, userinfo = false } = options;
+  const { accessTokenLifetime = 10 * minute } = options;
   return {
     routes,
     scopes: ["openid", "offline_access", "read", "write"],
     clientDefaults: { id_token_signed_response_alg: "ES256", authorization_signed_response_alg: "ES256" },
     ttl: {
-      AccessToken: 10 * minute,
+      AccessToken: accessTokenLifetime,
       AuthorizationCode: minute,
       BackchannelAuthenticationRequest: (_ctx, request) => Number(request.params?.requested_expiry ?? 10 * minute),
       ClientCredentials: 10 * minute,
@@ -106,7 +109,7 @@ export function agentPolicy(options: PolicyOptions) {
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf ?? audience,
         useGrantedResource: () => !userinfo,
-        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource),
+        getResourceServerInfo: (_ctx, resource) => resourceServerInfo(resource, accessTokenLifetime),
       },
     },
   } satisfies Configuration;
@@ -117,12 +120,12 @@ function ownTokensOnly(_ctx: unknown, client: { clientId: string }, token: { cli
 }
 
 /** Returns the properties of access tokens for an audience. */
-export function resourceServerInfo(audience: string) {
+export function resourceServerInfo(audience: string, accessTokenTTL: number = 10 * minute) {
   return {
     audience,
     scope: "read write",
     accessTokenFormat: "jwt",
-    accessTokenTTL: 10 * minute,
+    accessTokenTTL,
     jwt: { sign: { alg: "ES256" } },
   } as const;
 }

@@ -22,6 +22,8 @@ export interface AuthorizationServerOptions {
   audience?: string;
   /** Serves TLS with client certificates (RFC 8705): the server's certificate, and the trusted client's. */
   mutualTls?: { own: Certificate; client: Certificate };
+  /** The lifetime of the access tokens of a login, in seconds. Default: 10 minutes. */
+  accessTokenLifetime?: number;
   /** The JWS algorithms of proofs and client assertions. Default: those of oidc-provider. */
   algorithms?: readonly string[];
   /** Whether to enforce the FAPI 2.0 Security Profile, for which the default clients can't be used. Default: false. */
@@ -85,16 +87,17 @@ export const confidential = {
 export async function authorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const { offerNonces = true, requireNonce = offerNonces, clients: moreClients = [] } = options;
   const { audience = "https://resource.example/", mutualTls, algorithms, registration, attester } = options;
-  const { fapi = false, userinfo = false } = options;
+  const { fapi = false, userinfo = false, accessTokenLifetime } = options;
   const server = await loopbackServer(
     mutualTls && { ...mutualTls.own, ca: mutualTls.client.cert, requestCert: true, rejectUnauthorized: false },
   );
   const { issuer = server.origin } = options;
   const clients = defaultClients();
   const memory: Memory = new Map();
-  const policy = { requireNonce, audience, mutualTls: mutualTls !== undefined, registration, attester, fapi, userinfo };
+  const features = { registration, attester, fapi, userinfo, accessTokenLifetime };
+  const policy = agentPolicy({ requireNonce, audience, mutualTls: mutualTls !== undefined, ...features });
   const newProvider = providerFactory({ issuer, memory }, await signingKey(), audience, offerNonces, {
-    ...agentPolicy(policy),
+    ...policy,
     ...(algorithms && { enabledJWA: enabledJwa(algorithms) }),
     clients: [...registrations(clients), ...moreClients],
   });

@@ -159,3 +159,68 @@ describe("a store with a lock", () => {
     expect(server.requests).toHaveLength(0);
   });
 });
+
+describe("a token that could not be stored", () => {
+  /** A store that fails while `fails` is true. */
+  function failingStore() {
+    const inner = memoryTokenStore();
+    const state = { fails: false, key: "" };
+    const store: TokenStore = {
+      ...inner,
+      set: async (key, token) => {
+        state.key = key;
+        if (state.fails) throw new Error("away");
+        return inner.set(key, token);
+      },
+    };
+    return { state, store, inner };
+  }
+  beforeEach(() => void vi.spyOn(process, "emitWarning").mockImplementation(() => undefined));
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("is stored at the next renewal, and its refresh token is used", async () => {
+    rotatingServer(invalidGrant);
+    const { state, store, inner } = failingStore();
+    const tokens = source({ ...login, store });
+    await tokens.token();
+    state.fails = true;
+    setTime(11);
+    expect((await tokens.token()).accessToken).toBe("t2");
+    expect((await inner.get(state.key))?.refreshToken).toBe("r1");
+    state.fails = false;
+    setTime(22);
+    expect((await tokens.token()).accessToken).toBe("t3");
+    expect((await inner.get(state.key))?.refreshToken).toBe("r3");
+    expect(server.requests.map(({ form }) => form.get("refresh_token"))).toEqual([null, "r1", "r2"]);
+  });
+
+  it("is forgotten if another process has stored a newer one", async () => {
+    rotatingServer(invalidGrant);
+    const { state, store, inner } = failingStore();
+    const tokens = source({ ...login, store });
+    await tokens.token();
+    state.fails = true;
+    setTime(11);
+    await tokens.token();
+    state.fails = false;
+    const newer = { raw: { access_token: "newer" }, refreshToken: "r-newer", expiresAt: null };
+    await inner.set(state.key, newer);
+    setTime(22);
+    expect((await tokens.token()).accessToken).toBe("newer");
+    expect(await inner.get(state.key)).toEqual(newer);
+  });
+});
+
+it("a store that fails is tried again at the next call, without a delay", async () => {
+  server.respondWith(tokenResponse("t"));
+  const inner = memoryTokenStore();
+  let fails = true;
+  const get: TokenStore["get"] = async (key) => {
+    if (fails) throw new Error("away");
+    return inner.get(key);
+  };
+  const tokens = source({ store: { ...inner, get } });
+  await expect(tokens.token()).rejects.toMatchObject({ name: "TokenStoreError", code: "unavailable" });
+  fails = false;
+  expect((await tokens.token()).accessToken).toBe("t");
+});
