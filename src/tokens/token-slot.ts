@@ -92,8 +92,9 @@ export class TokenSlot {
       if (this.#store) await update(this.#store);
       return true;
     } catch (reason) {
-      const why = reason instanceof TokenStoreError ? reason.message : nameOf(reason);
-      const message = `The token store was not updated, so only this process has the current token: ${why}`;
+      const [code, why] = reason instanceof TokenStoreError ? [reason.code, reason.message] : ["", nameOf(reason)];
+      const result = code === "lease-lost" ? "" : ", so only this process has the current token";
+      const message = `The token store was not updated${result}: ${why}`;
       process.emitWarning(message, { code: "HARDPROOF_TOKEN_STORE" });
       return false;
     }

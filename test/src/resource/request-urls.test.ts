@@ -70,7 +70,7 @@ describe("encodeUrl", () => {
       fc.property(anyUrl, (url) => {
         const encoded = encodeUrl(url);
         expect(encoded.pathname + encoded.search).toMatch(/^(?:[!#$&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]|%[\dA-Fa-f]{2})*$/);
-        expect(decodeURIComponentSafely(encoded.pathname)).toBe(decodeURIComponentSafely(url.pathname));
+        expect(decodeBytes(encoded.pathname)).toBe(decodeBytes(url.pathname));
         expect([encoded.origin, encoded.hash]).toEqual([url.origin, url.hash]);
         expect(encodeUrl(encoded).href).toBe(encoded.href);
       }),
@@ -78,6 +78,7 @@ describe("encodeUrl", () => {
   });
 });
 
-function decodeURIComponentSafely(text: string): string {
-  return text.replace(/%(7C|5E|60|7B|7D|5C)/g, decodeURIComponent);
+/** Decodes each byte, and leaves a % without two digits. */
+function decodeBytes(text: string): string {
+  return text.replace(/%([\dA-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 }
