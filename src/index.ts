@@ -135,6 +135,7 @@ export {
 export type { ResponseHeaders } from "./resource/response-headers.js";
 export type { BackoffOptions } from "./tokens/backoff.js";
 export { type EncryptedTokenStoreOptions, encryptedTokenStore } from "./tokens/encrypted-token-store.js";
+export type { RotatableTokenSource, RotateOptions } from "./tokens/rotating-token-source.js";
 export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";
 export {
   type GetTokenOptions,
