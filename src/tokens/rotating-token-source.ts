@@ -62,8 +62,7 @@ export class RotatingTokenSource implements RotatableTokenSource {
 
   async renew(rejected: string | Token, options: GetTokenOptions = {}): Promise<Token> {
     const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
-    const wasPrevious = this.#previous.some(({ source }) => source.sourceFor(options.scope).reject(accessToken));
-    if (wasPrevious) return this.token(options);
+    for (const previous of this.#previous) previous.source.sourceFor(options.scope).reject(accessToken);
     const { prover, source } = this.#current;
     return this.#remember(prover, await source.renew(rejected, options));
   }

@@ -173,12 +173,10 @@ export class CachingTokenSource implements TokenSource {
     return this.#renewal.refreshState;
   }
 
-  /** Stops using a token that was rejected. Returns false if it isn't the cached one. */
-  reject(accessToken: string): boolean {
+  /** Stops using a token that was rejected, if it is the cached one. Unlike `renew`, it doesn't request another one. */
+  reject(accessToken: string): void {
     const cached = this.#cached;
-    if (cached?.token.accessToken !== accessToken) return false;
-    cached.renewAt = cached.expiresAt = 0;
-    return true;
+    if (cached?.token.accessToken === accessToken) cached.renewAt = cached.expiresAt = 0;
   }
 
   /** Shares one renewal among concurrent callers. */
