@@ -101,13 +101,15 @@ describe("the refresh token", () => {
 
   it("of a client that authenticates is used with the new key", async () => {
     issueRefreshTokens();
-    const tokens = source({ ...login, store: memoryTokenStore() });
+    const store = memoryTokenStore();
+    const tokens = source({ ...login, store });
     await tokens.token();
     await tokens.rotate(next);
     setTime(11);
     await tokens.token();
     setTime(22);
-    await tokens.token();
+    const latest = await nameOf(tokens.token());
+    expect(await nameOf(source({ ...login, store, prover: next }).token())).toBe(latest); // as after a restart
     expect(sent()).toEqual([null, "r1", "r2"]);
     expect(await jkts()).toEqual([prover.jkt, next.jkt, next.jkt]);
   });
