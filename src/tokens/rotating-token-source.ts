@@ -61,8 +61,7 @@ export class RotatingTokenSource implements RotatableTokenSource {
   }
 
   async renew(rejected: string | Token, options: GetTokenOptions = {}): Promise<Token> {
-    const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
-    for (const previous of this.#previous) previous.source.sourceFor(options.scope).reject(accessToken);
+    for (const previous of this.#previous) previous.source.sourceFor(options).reject(rejected);
     const { prover, source } = this.#current;
     return this.#remember(prover, await source.renew(rejected, options));
   }
@@ -83,10 +82,10 @@ export class RotatingTokenSource implements RotatableTokenSource {
   }
 
   /** Returns the valid token of the latest previous key, unless there is one for the current key. */
-  #previousToken({ scope }: GetTokenOptions) {
-    if (this.#previous.length === 0 || this.#current.source.sourceFor(scope).cached) return undefined;
+  #previousToken(options: GetTokenOptions) {
+    if (this.#previous.length === 0 || this.#current.source.sourceFor(options).cached) return undefined;
     for (const { prover, source } of this.#previous) {
-      const { cached } = source.sourceFor(scope);
+      const { cached } = source.sourceFor(options);
       if (cached === undefined) continue;
       this.#remember(prover, cached.token);
       return cached;

@@ -34,21 +34,21 @@ export class ScopedTokenSource<Source extends TokenSource = TokenSource> impleme
   }
 
   async token(options: GetTokenOptions = {}) {
-    return this.sourceFor(options.scope).token(options);
+    return this.sourceFor(options).token(options);
   }
 
   async renew(rejected: Parameters<TokenSource["renew"]>[0], options: GetTokenOptions = {}) {
-    return this.sourceFor(options.scope).renew(rejected, options);
+    return this.sourceFor(options).renew(rejected, options);
   }
 
   /**
-   * Returns the source for the grant's own scope and these scopes.
+   * Returns the source for the grant's own scope and those of the options.
    *
    * @throws {OAuthError} With code `misconfigured` if the scope is wider, and the grant can't be requested again.
    */
-  sourceFor(requested?: Scope): Source {
+  sourceFor(options: GetTokenOptions = {}): Source {
     const own = scopesOf(this.#grant.scope);
-    const added = scopesOf(requested).filter((scope) => !own.includes(scope));
+    const added = scopesOf(options.scope).filter((scope) => !own.includes(scope));
     if (added.length === 0) return this.#source;
     this.#assertRepeatable(added);
     const key = added.sort().join(" ");

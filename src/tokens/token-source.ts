@@ -174,7 +174,8 @@ export class CachingTokenSource implements TokenSource {
   }
 
   /** Stops using a token that was rejected, if it is the cached one. Unlike `renew`, it doesn't request another one. */
-  reject(accessToken: string): void {
+  reject(rejected: string | Token): void {
+    const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
     const cached = this.#cached;
     if (cached?.token.accessToken === accessToken) cached.renewAt = cached.expiresAt = 0;
   }
