@@ -7,6 +7,7 @@ import type { Result } from "./row.js";
 const subjects: Record<string, () => Promise<{ measure(): Promise<Result[]> }>> = {
   memory: () => import("./memory.js"),
   softhsm: () => import("./softhsm.js"),
+  replicas: () => import("./replicas.js"),
   tpm: () => import("./tpm.js"),
   "aws-kms": () => import("./aws-kms.js"),
   "gcp-kms": () => import("./gcp-kms.js"),

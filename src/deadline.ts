@@ -33,8 +33,8 @@ export const LONGEST_TIMEOUT = 2 ** 31 - 1;
  * @returns What the work returns.
  * @throws What the work throws, or `toError(…)` when the time is up or `signal` aborts.
  */
-export function withDeadline<Result>(limit: Limit, work: (deadline: Deadline) => Result): Result;
-export function withDeadline<T>(limit: Limit, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
+export function withDeadline<Result>(limit: Limit, work: (deadline: LazyDeadline) => Result): Result;
+export function withDeadline<T>(limit: Limit, work: (deadline: LazyDeadline) => T | Promise<T>): T | Promise<T> {
   const { signal, toError } = limit;
   assertSignal(signal);
   if (signal?.aborted) throw toError("aborted", signal.reason);

@@ -38,6 +38,7 @@ export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keyst
 export { loadProviders } from "./keystore/load-providers.js";
 export type { Provider, ProviderOptions } from "./keystore/provider.js";
 export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
+export { type ReplicaSignerOptions, replicaSigner } from "./keystore/replica-signer.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
 export { type JwtOptions, signJwt } from "./keystore/sign-jwt.js";
 export type {
@@ -147,6 +148,7 @@ export {
   type LeasedTokenStoreOptions,
   leasedTokenStore,
 } from "./tokens/leased-token-store.js";
+export type { RotatableTokenSource, RotateOptions } from "./tokens/rotating-token-source.js";
 export type { SealingKey } from "./tokens/sealing.js";
 export type { SourceBinding, TokenClient } from "./tokens/source-binding.js";
 export {
@@ -157,4 +159,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { type LockOptions, memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { RejectionTrace, SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace } from "./tracing.js";

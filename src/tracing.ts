@@ -7,6 +7,8 @@
  *
  * - `hardproof.rejection`: A response to a request with a proof that was returned although the server rejected the proof or
  *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
+ * - `hardproof.replica`: A replica of a `replicaSigner` that failed, also if another one has signed; {@link ReplicaTrace}. This
+ *   is a plain channel, too.
  *
  * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
  * object.
@@ -30,8 +32,11 @@ export interface SignatureTrace extends Outcome {
   readonly jti: string;
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
-  /** The key's URI without a PIN, or `undefined` if the signer doesn't have one. */
-  readonly uri: string | undefined;
+  /**
+   * The key's URI without a PIN, or `undefined` if the signer doesn't have one. For a `replicaSigner`, the first replica's; when
+   * the operation has ended successfully, that of the replica that signed.
+   */
+  uri: string | undefined;
   /** The proof's HTTP method. Set only for a proof. */
   readonly htm?: string;
   /** The proof's URL, without query and fragment. Set only for a proof. */
@@ -76,6 +81,18 @@ export interface RejectionTrace {
   readonly hint: string | undefined;
 }
 
+/** Message of the channel `hardproof.replica`. */
+export interface ReplicaTrace {
+  /** The replica's URI without a PIN, or `undefined` if its signer doesn't have one. */
+  readonly uri: string | undefined;
+  /** Why it failed. */
+  readonly error: unknown;
+  /** Milliseconds for which it rests. 0 if the error isn't `retryable`, since no other replica was used instead. */
+  readonly cooldown: number;
+}
+
+/** Publishes a {@link ReplicaTrace} for each failure of a replica. */
+export const replicaChannel: Channel = channel("hardproof.replica");
 /** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */
 export const rejectionChannel: Channel = channel("hardproof.rejection");
 /** Publishes each DPoP proof, client assertion, request object, client attestation and its proof of possession. */

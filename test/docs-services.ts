@@ -77,6 +77,7 @@ export async function startServices(missing: {
         .replaceAll("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", nss?.module ?? "")
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
         .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", arn)
+        .replace(/arn:aws:kms:[\w-]+:111122223333:key\/mrk-\w+/g, arn) // the emulator has only one region
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {

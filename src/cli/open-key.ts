@@ -1,9 +1,32 @@
 /** Opens the command's key, with the public key of `--public-key` for a token that doesn't store it. */
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { importPublicKey, openSigner, type PublicKeyMembers, type Signer, SignerError } from "../index.js";
+import {
+  importPublicKey,
+  openSigner,
+  type PublicKeyMembers,
+  type ReplicaTrace,
+  replicaSigner,
+  type Signer,
+  SignerError,
+} from "../index.js";
+import { type Context, collect } from "./context.js";
 import { errorCode, UsageError } from "./exit-codes.js";
+
+const REPLICA_CHANNEL = "hardproof.replica";
+
+/** The value of the option that {@link withKeyOption} adds: the URI of the key, or of each of its replicas. */
+export interface KeyOption {
+  key?: string[];
+}
+
+/** Adds the option `--key` to a command. */
+export function withKeyOption(command: Command): Command {
+  const description = "URI of the key (or HARDPROOF_KEY); repeated: of the same key in other stores, used if one fails";
+  return command.option("--key <uri>", description, collect);
+}
 
 /** The value of the option that {@link withPublicKeyOption} adds: the path of a file. */
 export interface PublicKeyOption {
@@ -24,6 +47,38 @@ export function withPublicKeyOption(command: Command): Command {
  */
 export async function openKey(uri: string, { publicKey }: PublicKeyOption, option = "--public-key"): Promise<Signer> {
   return openSigner(uri, publicKey === undefined ? {} : { publicJwk: await readPublicKey(publicKey, option) });
+}
+
+/** A key, and the replicas that can sign with it. */
+export interface OpenedKey extends AsyncDisposable {
+  /** Signs by the first replica that can. */
+  readonly signer: Signer;
+  /** The signer of each replica, in the order of the URIs. */
+  readonly replicas: readonly Signer[];
+}
+
+/**
+ * Opens a key by the URIs of its replicas, of which there may be only one. A replica that fails while another one signs is noted
+ * on standard error.
+ */
+export async function openReplicas(
+  uris: readonly string[],
+  options: PublicKeyOption,
+  { output }: Context,
+): Promise<OpenedKey> {
+  const replicas = await Promise.all(uris.map((uri) => openKey(uri, options)));
+  const [first] = replicas;
+  const signer = first && replicas.length === 1 ? first : replicaSigner(replicas);
+  const note = (message: unknown) => {
+    const { error, cooldown } = message as ReplicaTrace;
+    if (error instanceof Error && cooldown > 0) output.note(`A replica failed: ${error.message}`);
+  };
+  subscribe(REPLICA_CHANNEL, note);
+  const close = async () => {
+    unsubscribe(REPLICA_CHANNEL, note);
+    await signer.close();
+  };
+  return { signer, replicas, [Symbol.asyncDispose]: close };
 }
 
 async function readPublicKey(path: string, option: string): Promise<PublicKeyMembers> {

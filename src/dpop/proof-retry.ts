@@ -25,7 +25,7 @@ interface LastProof {
 
 /** Makes the proofs of one call, and allows one retry for each reason in {@link ProofRejection}. */
 export class ProofRetry {
-  readonly #prover: DPoPProver;
+  #prover: DPoPProver;
   readonly #nonces: NonceCache;
   readonly #htu: HtuOption;
   readonly #retried = new Set<keyof ProofRejection>();
@@ -40,17 +40,19 @@ export class ProofRetry {
   /**
    * Makes the proof of the next request, with the nonce and the time that the server has when the key is ready to sign.
    *
+   * @param prover - Default: that of the last request.
    * @throws As {@link DPoPProver.makeProof} does.
    */
-  next(target: ProofOptions & { htu: URL }): Promise<string> {
+  next(target: ProofOptions & { htu: URL }, prover = this.#prover): Promise<string> {
+    this.#prover = prover;
     const { htu: url } = target;
     const alg = this.#nameFor(target.supportedAlgorithms);
     const nonce = () => {
       const current = this.#nonces.get(url);
-      this.#last = { url, nonce: current, clockOffset: this.#prover.clockOffsetFor(url), alg };
+      this.#last = { url, nonce: current, clockOffset: prover.clockOffsetFor(url), alg };
       return current;
     };
-    return this.#prover.makeProof({ ...target, ...signedHtu(url, this.#htu), requestUrl: url, nonce });
+    return prover.makeProof({ ...target, ...signedHtu(url, this.#htu), requestUrl: url, nonce });
   }
 
   /**

@@ -193,8 +193,10 @@ export class DPoPProver {
       ...additional,
     });
     const signing = { maxAge: this.#maxAge, signal };
-    const trace = () => this.#trace(request);
-    return traced(signatureChannel, trace, () => signCompact(header, claims, this.signer, signing));
+    const newTrace = () => this.#trace(request);
+    return traced(signatureChannel, newTrace, (trace) =>
+      signCompact(header, claims, this.signer, { ...signing, trace }),
+    );
   }
 
   /**

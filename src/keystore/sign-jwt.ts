@@ -3,6 +3,7 @@
 import { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
 import { assertObject, assertSigner } from "./assert.js";
 import { signFresh, type TimedSigning } from "./fresh-signature.js";
+import { traceReplica } from "./signed-by.js";
 import type { Signer, SignOptions } from "./signer.js";
 import { misconfigured } from "./signer-error.js";
 
@@ -24,7 +25,10 @@ export interface JwtOptions extends SignOptions {
 }
 
 /** Options of {@link signCompact}. */
-export interface CompactOptions extends SignOptions, Pick<JwtOptions, "maxAge"> {}
+export interface CompactOptions extends SignOptions, Pick<JwtOptions, "maxAge"> {
+  /** Gets the URI of the replica that signed. */
+  trace?: { uri: string | undefined } | undefined;
+}
 
 /**
  * Signs a JWT. Adds no claim: set `iat`, `exp` and `jti` yourself.
@@ -94,7 +98,7 @@ async function signOnce(
   header: string,
   claims: object | (() => object),
   signer: Signer,
-  options: SignOptions,
+  { trace, ...options }: CompactOptions,
 ): Promise<string> {
   let input = "";
   const message = (payload: object) => {
@@ -105,6 +109,7 @@ async function signOnce(
     typeof claims === "function" ? () => message(claims()) : message(claims),
     options,
   );
+  traceReplica(signature, trace);
   return `${input}.${Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString("base64url")}`;
 }
 

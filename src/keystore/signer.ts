@@ -20,7 +20,8 @@ export interface Signer {
    *
    * @param data - The bytes to sign, of any length, not hashed. A function is called once, when the request is
    *   handed to the store, so that what it returns can contain the time of signing. It isn't called while the request
-   *   waits in a queue. What it throws is thrown as it is.
+   *   waits in a queue. A `replicaSigner` may call it once for each replica; the last result is the one that is signed.
+   *   What it throws is thrown as it is.
    * @returns The signature as a JWS contains it, such as 64 bytes r‖s for ES256 (RFC 7518 §3.4).
    * @throws {SignerError} If the key can't be opened, or the store doesn't return a valid signature.
    */

@@ -115,6 +115,17 @@ export class OAuthClient {
   }
 
   /**
+   * Whether the server authenticates the client. The refresh tokens of a client that it doesn't authenticate are bound to the
+   * prover's key (RFC 9449 §5).
+   *
+   * @param clientSecret - The secret of the client's requests, if it has one.
+   */
+  isConfidential(clientSecret?: string | null): boolean {
+    const { clientAuth = "none" } = this.#options;
+    return clientSecret != null || clientAuth !== "none";
+  }
+
+  /**
    * Requests a token by any grant, bound to the prover's key, or to the client's certificate, or to both. Otherwise like
    * {@link OAuthClient.getTokenWithDPoP}.
    */

@@ -33,12 +33,14 @@ export class Attempts {
   readonly #servers: ServerCache;
   readonly #credentials: Credentials;
   readonly #proofs: ProofRetry;
+  #prover: DPoPProver;
   #accessToken: string | undefined;
 
   constructor(context: AttemptContext, servers: ServerCache, credentials: Credentials) {
     this.#context = context;
     this.#servers = servers;
     this.#credentials = credentials;
+    this.#prover = context.prover;
     this.#proofs = new ProofRetry(context.prover, servers.nonces, context);
   }
 
@@ -49,9 +51,11 @@ export class Attempts {
    * @throws {SignerError} If a key can't sign.
    */
   async next({ method, url, signal }: AttemptTarget): Promise<Attempt> {
-    const { accessToken, scheme, form, proofAlgorithms } = await this.#credentials.next({ signal });
-    const supportedAlgorithms = proofAlgorithms ?? this.#servers.algorithms.get(url);
-    const proof = await this.#proofs.next({ htm: method, htu: url, accessToken, supportedAlgorithms, signal });
+    const credentials = await this.#credentials.next({ signal });
+    const { accessToken, scheme, form, proofAlgorithms, prover = this.#context.prover } = credentials;
+    this.#prover = prover;
+    const supportedAlgorithms = proofAlgorithms ?? this.#servers.algorithms.get(url, prover.alg);
+    const proof = await this.#proofs.next({ htm: method, htu: url, accessToken, supportedAlgorithms, signal }, prover);
     this.#accessToken = accessToken;
     return { proof, authorization: accessToken && `${scheme} ${accessToken}`, form };
   }
@@ -69,19 +73,19 @@ export class Attempts {
     const rejection = await this.#credentials.rejectionOf(response);
     if (rejection === undefined) return false;
     const canRetry = await this.#canAnswer(url, response, rejection, { signal });
-    if (!canRetry) reportRejection(url, response, this.#context.prover);
+    if (!canRetry) reportRejection(url, response, this.#prover);
     return canRetry;
   }
 
   async #canAnswer(url: URL, response: ResponseHead, rejection: Rejection, { signal }: SignOptions): Promise<boolean> {
     const { algorithms: listed } = this.#servers;
     const { nonce, token, algorithms } = rejection;
-    const isListed = listed.remember(url, algorithms);
+    const isListed = listed.remember(url, algorithms, this.#prover.alg);
     const clock = this.#context.adjustClock && rejection.clock;
     if (this.#proofs.canRetry(response.headers, { nonce, clock, algorithms })) return !this.#credentials.singleUse;
     if (token && this.#accessToken !== undefined && this.#credentials.renewToken)
       return this.#credentials.renewToken(this.#accessToken, { signal });
-    if (!isListed) throw listed.unsupported(url, algorithms);
+    if (!isListed) throw listed.unsupported(url, algorithms, this.#prover.alg);
     return false;
   }
 }

@@ -33,6 +33,8 @@ export type AuthorizationScheme = "DPoP" | "Bearer";
 
 /** What the next attempt of a call sends. */
 export interface AttemptCredentials {
+  /** The prover of the access token's key, if it isn't that of the call. */
+  readonly prover?: DPoPProver | undefined;
   readonly accessToken?: string | undefined;
   /** The scheme of the `Authorization` header. Set together with the access token. */
   readonly scheme?: AuthorizationScheme | undefined;
@@ -57,6 +59,6 @@ export interface Credentials {
 }
 
 /** Creates the cache for the servers of one role. */
-export function serverCache(role: ServerRole, options: NonceOption & { prover: DPoPProver }): ServerCache {
-  return { nonces: new NonceCache(role, options), algorithms: new ListedAlgorithms(options.prover.alg) };
+export function serverCache(role: ServerRole, options: NonceOption): ServerCache {
+  return { nonces: new NonceCache(role, options), algorithms: new ListedAlgorithms() };
 }

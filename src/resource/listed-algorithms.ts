@@ -10,35 +10,31 @@ const MAX_SHOWN = 200; // characters of a server's list in an error
 
 /** Caches the lists that contain the key's algorithm, by one of its names. */
 export class ListedAlgorithms {
-  readonly #alg: AlgorithmName;
   readonly #lists = new LruMap<string, readonly string[]>(MAX_ORIGINS);
 
-  /** @param alg - The algorithm of the key that signs the proofs. */
-  constructor(alg: AlgorithmName) {
-    this.#alg = alg;
-  }
-
-  /** Returns the last list of the server, for its next proof. */
-  get(url: URL): readonly string[] | undefined {
-    return this.#lists.get(url.origin);
+  /** Returns the last list of the server, for its next proof. A list without the key's algorithm was for another key. */
+  get(url: URL, alg: AlgorithmName): readonly string[] | undefined {
+    const list = this.#lists.get(url.origin);
+    return nameFor(algorithmNamed(alg), list) === undefined ? undefined : list;
   }
 
   /**
    * Caches the list of a challenge.
    *
+   * @param alg - The algorithm of the key that signed the proof.
    * @returns Whether the server accepts the key's algorithm, as far as the list says.
    */
-  remember(url: URL, list: readonly string[] | undefined): boolean {
+  remember(url: URL, list: readonly string[] | undefined, alg: AlgorithmName): boolean {
     if (list === undefined) return true;
-    if (nameFor(algorithmNamed(this.#alg), list) === undefined) return false;
+    if (nameFor(algorithmNamed(alg), list) === undefined) return false;
     this.#lists.set(url.origin, list);
     return true;
   }
 
   /** Creates the error for a server whose list lacks the key's algorithm. */
-  unsupported(url: URL, list: readonly string[] = []): DPoPError {
-    const supported = list.join(", ").slice(0, MAX_SHOWN);
-    const message = `${displayUrl(url)} doesn't support proofs with ${this.#alg}. It supports: ${supported}.`;
+  unsupported(url: URL, list: readonly string[] | undefined, alg: AlgorithmName): DPoPError {
+    const supported = (list ?? []).join(", ").slice(0, MAX_SHOWN);
+    const message = `${displayUrl(url)} doesn't support proofs with ${alg}. It supports: ${supported}.`;
     return new DPoPError("misconfigured", `${message} Use a key for one of them.`);
   }
 }

@@ -58,13 +58,19 @@ export class TokenCredentials implements Credentials {
   /** @throws {DPoPError} With code `invalid-access-token` if the token is bound to another key, or to none. */
   async next({ signal }: SignOptions): Promise<AttemptCredentials> {
     const token = await this.#source.token({ signal });
-    const problem = this.#problemOf(token);
+    const prover = this.#proverFor(token);
+    const problem = this.#problemOf(token, prover);
     if (problem !== undefined) throw new DPoPError("invalid-access-token", problem);
-    return { accessToken: token.accessToken, scheme: this.#scheme ?? "DPoP" };
+    return { prover, accessToken: token.accessToken, scheme: this.#scheme ?? "DPoP" };
   }
 
-  #problemOf({ cnfJkt, tokenType }: Token): string | undefined {
-    const { jkt } = this.#prover;
+  /** The prover of the call has settings of its own, so that of the source is used only if it has another key. */
+  #proverFor(token: Token): DPoPProver {
+    const prover = this.#source.proverFor?.(token);
+    return prover === undefined || prover.jkt === this.#prover.jkt ? this.#prover : prover;
+  }
+
+  #problemOf({ cnfJkt, tokenType }: Token, { jkt }: DPoPProver): string | undefined {
     if (cnfJkt !== null && cnfJkt !== jkt)
       return `The token is bound to key ${cnfJkt}, not to the prover's key ${jkt}.`;
     const isUnbound = cnfJkt === null && tokenType?.toLowerCase() === "bearer";

@@ -19,36 +19,39 @@ export interface ScopedGrant {
 const MAX_SCOPES = 32;
 
 /** A source for the scope of its grant, with further sources for wider scopes. */
-export class ScopedTokenSource implements TokenSource {
+export class ScopedTokenSource<Source extends TokenSource = TokenSource> implements TokenSource {
   readonly #grant: ScopedGrant;
-  readonly #source: TokenSource;
-  readonly #create: (scope: string) => TokenSource;
-  readonly #wider = new LruMap<string, TokenSource>(MAX_SCOPES);
+  readonly #source: Source;
+  readonly #create: (scope: string) => Source;
+  readonly #wider = new LruMap<string, Source>(MAX_SCOPES);
 
   /**
    * @param source - The source for the grant's own scope.
    * @param create - Creates a source for another scope.
    */
-  constructor(grant: ScopedGrant, source: TokenSource, create: (scope: string) => TokenSource) {
+  constructor(grant: ScopedGrant, source: Source, create: (scope: string) => Source) {
     this.#grant = grant;
     this.#source = source;
     this.#create = create;
   }
 
   async token(options: GetTokenOptions = {}) {
-    return this.#sourceFor(options).token(options);
+    return this.sourceFor(options).token(options);
   }
 
   async renew(rejected: Parameters<TokenSource["renew"]>[0], options: GetTokenOptions = {}) {
-    return this.#sourceFor(options).renew(rejected, options);
+    return this.sourceFor(options).renew(rejected, options);
   }
 
-  /** @throws {OAuthError} With code `misconfigured` if the scope is wider, and the grant can't be requested again. */
-  #sourceFor(options: GetTokenOptions): TokenSource {
+  /**
+   * Returns the source for the grant's own scope and those of the options.
+   *
+   * @throws {OAuthError} With code `misconfigured` if the scope is wider, and the grant can't be requested again.
+   */
+  sourceFor(options: GetTokenOptions = {}): Source {
     const own = scopesOf(this.#grant.scope);
-    const added = scopesOf(assertObject(options, "The options of a token source's call").scope).filter(
-      (scope) => !own.includes(scope),
-    );
+    const { scope } = assertObject(options, "The options of a token source's call");
+    const added = scopesOf(scope).filter((each) => !own.includes(each));
     if (added.length === 0) return this.#source;
     this.#assertRepeatable(added);
     const key = added.sort().join(" ");
@@ -58,12 +61,17 @@ export class ScopedTokenSource implements TokenSource {
   }
 
   #assertRepeatable(added: string[]): void {
-    const { grantType, repeatable = grantType === "client_credentials" } = this.#grant;
-    if (repeatable) return;
+    if (isRepeatable(this.#grant)) return;
+    const { grantType } = this.#grant;
     const problem = `The scope ${added.join(" ")} needs a new login: ${grantType} can't be repeated`;
     const message = `${problem}, and a refresh token can't get more scope than its login (RFC 6749 §6).`;
     throw new OAuthError("misconfigured", message, { error: "insufficient_scope" });
   }
+}
+
+/** Whether the grant can be requested again. */
+export function isRepeatable({ grantType, repeatable = grantType === "client_credentials" }: ScopedGrant): boolean {
+  return repeatable;
 }
 
 /** Returns each scope once, in order. */

@@ -6,7 +6,7 @@ import type { TokenBinding } from "../oauth/token/token-request.js";
 
 /** The part of {@link OAuthClient} that a token source uses. */
 export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
-  Partial<Pick<OAuthClient, "requireBinding" | "getToken" | "certificateThumbprint">>;
+  Partial<Pick<OAuthClient, "requireBinding" | "getToken" | "certificateThumbprint" | "isConfidential">>;
 
 /** What the tokens of a source are bound to. See {@link TokenBinding}. */
 export type SourceBinding =

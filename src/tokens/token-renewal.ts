@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { OAuthError, SignerError } from "../errors.js";
 import type { RefreshRequest } from "../oauth/grants/refresh.js";
 import { bindingProblem, expectedBinding } from "../oauth/token/binding.js";
-import { type Token, withState } from "../oauth/token/token.js";
+import { type Token, type TokenState, withState } from "../oauth/token/token.js";
 import type { AnyGrant, CommonRequest, TokenBinding } from "../oauth/token/token-request.js";
 import { type SourceBinding, sourceBinding, type TokenClient } from "./source-binding.js";
 import { storeKey } from "./store-key.js";
@@ -68,6 +68,11 @@ export class TokenRenewal {
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
     this.#initial = token && withState(token, { refreshToken: token.refreshToken ?? this.#refreshToken });
     this.#isGrantUsed = grant.grantType === "refresh_token" || token !== undefined;
+  }
+
+  /** The current refresh token, and the claims of the latest ID token. */
+  get refreshState(): TokenState {
+    return { refreshToken: this.#initial?.refreshToken ?? this.#refreshToken, idTokenClaims: this.#idTokenClaims };
   }
 
   /**

@@ -4,10 +4,12 @@
  */
 
 import { untilAborted } from "../deadline.js";
+import type { DPoPProver } from "../dpop/prover.js";
 import { OAuthError, TokenStoreError } from "../errors.js";
 import { assertObject, assertString, misconfigured } from "../oauth/assert.js";
-import type { Token } from "../oauth/token/token.js";
+import type { Token, TokenState } from "../oauth/token/token.js";
 import { Backoff, type BackoffOptions } from "./backoff.js";
+import { type RotatableTokenSource, RotatingTokenSource } from "./rotating-token-source.js";
 import { ScopedTokenSource } from "./scoped-token-source.js";
 import type { SourceBinding } from "./source-binding.js";
 import { type RenewalOptions, TokenRenewal, type TokenRenewalOptions } from "./token-renewal.js";
@@ -56,6 +58,11 @@ export interface TokenSource {
    * @throws As {@link TokenSource.token} does.
    */
   renew(rejected: string | Token, options?: GetTokenOptions): Promise<Token>;
+  /**
+   * Returns the prover of the key that a token of this source is bound to. A source whose key can change has this method;
+   * for the tokens of any other source, the caller's prover is used.
+   */
+  proverFor?(token: Token): DPoPProver | undefined;
 }
 
 /** Times are in milliseconds since 1970, or 0 after the token was rejected. */
@@ -70,7 +77,7 @@ const DEFAULT_JITTER = 0.5;
 
 /**
  * Creates a source of tokens for `dpopFetch` or any other caller. It has no timer: a call shortly before the token
- * expires renews it in the background.
+ * expires renews it in the background. `rotate` gives it another key.
  *
  * @example
  * ```ts
@@ -79,13 +86,15 @@ const DEFAULT_JITTER = 0.5;
  * ```
  * @throws {OAuthError} With code `misconfigured` if an option is invalid.
  */
-export function tokenSource(options: TokenSourceOptions): TokenSource {
+export function tokenSource(options: TokenSourceOptions): RotatableTokenSource {
   const { margin = DEFAULT_MARGIN, jitter = DEFAULT_JITTER } = assertSourceOptions(options);
   if (!(margin >= 0)) throw new OAuthError("misconfigured", "margin must be a number of seconds, 0 or more.");
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
   const create = (renewal: TokenRenewalOptions) =>
     new CachingTokenSource(new TokenRenewal(renewal), margin, jitter, options.backoff);
-  return new ScopedTokenSource(options, create(options), (scope) => create({ ...options, scope, token: undefined }));
+  const createScoped = (own: TokenSourceOptions) =>
+    new ScopedTokenSource(own, create(own), (scope) => create({ ...own, scope, token: undefined }));
+  return new RotatingTokenSource(options, createScoped);
 }
 
 /** Checks what the source needs later, since its first token may be requested much later than it is created. */
@@ -101,7 +110,8 @@ function assertSourceOptions(options: TokenSourceOptions): TokenSourceOptions {
   return options;
 }
 
-class CachingTokenSource implements TokenSource {
+/** Caches one token. */
+export class CachingTokenSource implements TokenSource {
   readonly #renewal: TokenRenewal;
   readonly #margin: number;
   readonly #jitter: number;
@@ -144,6 +154,30 @@ class CachingTokenSource implements TokenSource {
     const token = await this.token({ signal });
     // A new source, or a request that was in flight before, may have loaded the rejected token from the store.
     return cached || token.accessToken !== accessToken ? token : this.renew(rejected, { signal });
+  }
+
+  /** The cached token, unless it has expired or was rejected. `isDue` is set when it should be renewed. */
+  get cached(): { readonly token: Token; readonly isDue: boolean } | undefined {
+    const now = Date.now();
+    if (this.#cached === undefined || now >= this.#cached.expiresAt) return undefined;
+    return { token: this.#cached.token, isDue: now >= this.#cached.renewAt };
+  }
+
+  /** The renewal in flight, if there is one. */
+  get inFlight(): Promise<unknown> | undefined {
+    return this.#inFlight;
+  }
+
+  /** What the token can be refreshed with. */
+  get refreshState(): TokenState {
+    return this.#renewal.refreshState;
+  }
+
+  /** Stops using a token that was rejected, if it is the cached one. Unlike `renew`, it doesn't request another one. */
+  reject(rejected: string | Token): void {
+    const accessToken = typeof rejected === "string" ? rejected : rejected.accessToken;
+    const cached = this.#cached;
+    if (cached?.token.accessToken === accessToken) cached.renewAt = cached.expiresAt = 0;
   }
 
   /** Shares one renewal among concurrent callers. */

@@ -1,12 +1,13 @@
 /** `hardproof doctor`: checks everything that a signature depends on, and names the remedy for what is wrong. */
 import type { Command } from "commander";
-import { diagnoseKey, type Finding } from "../../index.js";
+import { diagnoseKey, type Finding, type Signer } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { clockCheck, keyChecks, nodeCheck } from "../doctor-checks.js";
 import { EXIT, isHardproofError } from "../exit-codes.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { keyUris } from "../key-uri.js";
+import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
 
-interface DoctorOptions extends PublicKeyOption {
+interface DoctorOptions extends KeyOption, PublicKeyOption {
   server?: string;
   login: boolean;
 }
@@ -18,27 +19,54 @@ export function doctor(context: Context): Command {
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY); without it, only the machine is checked")
     .option("--server <url>", "compare the clock with this server's")
     .option("--no-login", "don't open the key, so that no PIN is tried");
-  return withPublicKeyOption(command).action(async (argument: string | undefined, options: DoctorOptions) => {
-    const findings: Finding[] = [];
-    for await (const finding of runChecks(argument ?? io.env.HARDPROOF_KEY, options, io.signal)) {
-      findings.push(finding);
-      output.finding(finding);
-    }
-    const healthy = findings.every(({ ok }) => ok !== false);
-    output.document({ healthy, findings });
-    context.exitCode = healthy ? EXIT.ok : EXIT.failed;
-  });
+  return withPublicKeyOption(withKeyOption(command)).action(
+    async (argument: string | undefined, options: DoctorOptions) => {
+      const findings: Finding[] = [];
+      const hasKey = argument ?? options.key ?? io.env.HARDPROOF_KEY;
+      const uris = hasKey === undefined ? [] : keyUris(argument, options.key, io);
+      for await (const finding of runChecks(uris, options, context)) {
+        findings.push(finding);
+        output.finding(finding);
+      }
+      const healthy = findings.every(({ ok }) => ok !== false);
+      output.document({ healthy, findings });
+      context.exitCode = healthy ? EXIT.ok : EXIT.failed;
+    },
+  );
 }
 
 async function* runChecks(
-  uri: string | undefined,
-  { server, login, ...keyOptions }: DoctorOptions,
-  signal: AbortSignal,
+  uris: readonly string[],
+  { server, login, ...options }: DoctorOptions,
+  context: Context,
 ): AsyncGenerator<Finding> {
+  const { signal } = context.io;
   yield nodeCheck(process.versions.node);
   if (server !== undefined) yield await clockCheck(server, signal);
-  if (uri === undefined) return yield notOpened("no key to check: pass a URI, or set HARDPROOF_KEY");
-  await using signer = await openKey(uri, keyOptions); // A malformed URI ends the command here.
+  if (uris.length === 0) return yield notOpened("no key to check: pass a URI, or set HARDPROOF_KEY");
+  await using key = await openReplicas(uris, options, context); // A malformed URI ends the command here.
+  const isOnly = uris.length === 1;
+  let healthy = true;
+  for (const [index, uri] of uris.entries()) {
+    const replica = key.replicas[index] ?? key.signer;
+    if (!isOnly) yield { check: `replica ${index + 1}`, ok: null, found: replica.uri ?? "" };
+    for await (const finding of replicaChecks(uri, replica, login, signal)) {
+      healthy &&= finding.ok !== false;
+      yield finding;
+    }
+  }
+  if (isOnly) return;
+  if (!login || !healthy)
+    return yield { check: "same key", ok: null, found: "not compared: not all replicas could be opened" };
+  yield* withErrorFinding("same key", sameKeyCheck(key.signer, signal));
+}
+
+async function* replicaChecks(
+  uri: string,
+  signer: Signer,
+  login: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
   for await (const finding of withErrorFinding("store", diagnoseKey(uri))) {
     yield finding;
     // Opening the key could use up one of the PIN attempts.
@@ -46,6 +74,12 @@ async function* runChecks(
   }
   if (!login) return yield notOpened("not opened: --no-login");
   yield* withErrorFinding("key", keyChecks(signer, signal));
+}
+
+/** The signer of all replicas compares their keys when it is opened. */
+async function* sameKeyCheck(signer: Signer, signal: AbortSignal): AsyncGenerator<Finding> {
+  await signer.publicJwk({ signal });
+  yield { check: "same key", ok: true, found: "all replicas have the same key" };
 }
 
 function notOpened(found: string): Finding {

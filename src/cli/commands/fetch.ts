@@ -4,16 +4,15 @@ import { DPoPProver, dpopFetch, HardproofError } from "../../index.js";
 import { type Context, collect, newCommand } from "../context.js";
 import { EXIT, errorCode, NetworkError, UsageError } from "../exit-codes.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
-import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { keyUris } from "../key-uri.js";
+import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { withRejectionNotes } from "../rejection-notes.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
 import { withSavedNonces } from "../saved-nonces.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface FetchOptions extends GrantOptions, TokenOptions, PublicKeyOption {
-  key?: string;
+interface FetchOptions extends GrantOptions, TokenOptions, KeyOption, PublicKeyOption {
   request?: string;
   header?: string[];
   data?: string;
@@ -27,9 +26,8 @@ const FORM = "application/x-www-form-urlencoded";
 /** Returns the command `fetch`. */
 export function fetchCommand(context: Context): Command {
   const { io } = context;
-  const command = newCommand("fetch", "call a resource server with a bound token and a proof, with curl's options")
-    .argument("<url>", "URL of the resource")
-    .option("--key <uri>", "URI of the key (or HARDPROOF_KEY)")
+  const command = newCommand("fetch", "call a resource server with a bound token and a proof, with curl's options");
+  withKeyOption(command.argument("<url>", "URL of the resource"))
     .option("-X, --request <method>", "request method (default: GET, or POST with --data)")
     .option("-H, --header <header>", "header, name: value (repeatable)", collect)
     .option("-d, --data <data>", "request body, @file for a file, @- for standard input")
@@ -40,8 +38,8 @@ export function fetchCommand(context: Context): Command {
     async (url: string, options: FetchOptions) => {
       const target = parseTarget(url);
       const headers = parseHeaders(options.header ?? []);
-      await using signer = await openKey(keyUri(options.key, io), options);
-      const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+      await using key = await openReplicas(keyUris(undefined, options.key, io), options, context);
+      const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
       const response = await withSavedNonces(prover, options, io, async (nonces) => {
         const token =
           (await readToken(options, io)) ?? (await requestToken({ ...options, nonces }, prover, context, target));

@@ -3,26 +3,27 @@ import type { Command } from "commander";
 import { DPoPProver } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { UsageError } from "../exit-codes.js";
-import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { keyUris } from "../key-uri.js";
+import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { type ProofOptions, withProofOptions } from "../proof-options.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface ProofCommandOptions extends TokenOptions, PublicKeyOption, ProofOptions {
+interface ProofCommandOptions extends TokenOptions, KeyOption, PublicKeyOption, ProofOptions {
   nonce?: string;
 }
 
 /** Returns the command `proof`. */
-export function proof({ io, output }: Context): Command {
+export function proof(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand("proof", "create a DPoP proof for one request")
-    .argument("<uri-method-url...>", "URI of the key (optional if HARDPROOF_KEY is set), method, URL")
+    .argument("<uri-method-url...>", "URI of the key (optional with --key or HARDPROOF_KEY), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
-  return withProofOptions(withPublicKeyOption(withTokenOptions(command))).action(
+  return withProofOptions(withPublicKeyOption(withKeyOption(withTokenOptions(command)))).action(
     async (args: string[], options: ProofCommandOptions) => {
       const { uri, htm, htu } = parseArguments(args);
       const accessToken = await readToken(options, io);
-      await using signer = await openKey(keyUri(uri, io), options);
-      const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+      await using key = await openReplicas(keyUris(uri, options.key, io), options, context);
+      const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
       const request = { htm, ...signedUrl(htu, options), accessToken, nonce: options.nonce };
       const jws = await prover.makeProof({ ...request, signal: io.signal });
       output.document({ proof: jws, jkt: prover.jkt });

@@ -1,10 +1,10 @@
 /** `hardproof show`: prints a public key, how the store protects the private key, and the evidence for that. */
 import { createPublicKey } from "node:crypto";
 import type { Command } from "commander";
-import type { KeyDescription, PublicJwk } from "../../index.js";
+import type { KeyDescription, PublicJwk, Signer } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
-import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { keyUris } from "../key-uri.js";
+import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import type { Output } from "../output.js";
 
 const PARTS = ["jkt", "jwk", "jwks", "pem"] as const;
@@ -12,25 +12,38 @@ const PARTS = ["jkt", "jwk", "jwks", "pem"] as const;
 /** A public key with all that a server needs to find and use it (RFC 7517 §4). */
 type RegisteredJwk = PublicJwk & { readonly kid: string; readonly use: "sig" };
 
-interface ShowOptions extends PublicKeyOption {
+interface ShowOptions extends KeyOption, PublicKeyOption {
   only?: (typeof PARTS)[number];
 }
 
 /** Returns the command `show`. */
-export function show({ io, output }: Context): Command {
+export function show(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand("show", "show a public key, and how the store protects the private key")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .option("--only <part>", `print only this part: ${PARTS.join(", ")}`, oneOf("--only", PARTS));
-  return withPublicKeyOption(command).action(async (argument: string | undefined, options: ShowOptions) => {
-    await using signer = await openKey(keyUri(argument, io), options);
-    const description = await signer.describe({ signal: io.signal });
-    const jwk = registeredJwk(await signer.publicJwk({ signal: io.signal }), description.jkt);
-    const pem = publicKeyPem(jwk);
-    output.document({ ...description, jwk, pem });
-    const parts = { jkt: description.jkt, jwk: JSON.stringify(jwk), jwks: JSON.stringify({ keys: [jwk] }), pem };
-    if (options.only === undefined) printAll(output, description, jwk, pem);
-    else printLines(output, parts[options.only]);
-  });
+  return withPublicKeyOption(withKeyOption(command)).action(
+    async (argument: string | undefined, options: ShowOptions) => {
+      await using key = await openReplicas(keyUris(argument, options.key, io), options, context);
+      const { signer } = key;
+      const description = await signer.describe({ signal: io.signal });
+      const jwk = registeredJwk(await signer.publicJwk({ signal: io.signal }), description.jkt);
+      const pem = publicKeyPem(jwk);
+      const replicas = key.replicas.length > 1 ? await describeAll(key.replicas, io.signal) : undefined;
+      output.document({ ...description, jwk, pem, replicas });
+      const parts = { jkt: description.jkt, jwk: JSON.stringify(jwk), jwks: JSON.stringify({ keys: [jwk] }), pem };
+      if (options.only !== undefined) return printLines(output, parts[options.only]);
+      for (const { uri, protection, exportable } of replicas ?? [])
+        output.row("replica", `${uri}: ${protection}, exportable: ${exportable}`);
+      if (replicas)
+        output.line(`The ${replicas.length} replicas have the same key. The least protected one is:`, "bold");
+      printAll(output, description, jwk, pem);
+    },
+  );
+}
+
+function describeAll(replicas: readonly Signer[], signal: AbortSignal): Promise<KeyDescription[]> {
+  return Promise.all(replicas.map((replica) => replica.describe({ signal })));
 }
 
 /**

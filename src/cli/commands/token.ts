@@ -3,22 +3,19 @@ import type { Command } from "commander";
 import { DPoPProver, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
-import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { keyUris } from "../key-uri.js";
+import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { withSavedNonces } from "../saved-nonces.js";
 
-interface TokenCommandOptions extends GrantOptions, PublicKeyOption {
-  key?: string;
-}
+interface TokenCommandOptions extends GrantOptions, KeyOption, PublicKeyOption {}
 
 /** Returns the command `token`. */
 export function token(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("token", "request an access token that is bound to a key, and print it");
-  command.option("--key <uri>", "URI of the key (or HARDPROOF_KEY)");
-  return withGrantOptions(withPublicKeyOption(command)).action(async (options: TokenCommandOptions) => {
-    await using signer = await openKey(keyUri(options.key, io), options);
-    const prover = await DPoPProver.create(signer, { clockOffset: options.clockOffset, signal: io.signal });
+  return withGrantOptions(withPublicKeyOption(withKeyOption(command))).action(async (options: TokenCommandOptions) => {
+    await using key = await openReplicas(keyUris(undefined, options.key, io), options, context);
+    const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
     const response = await withSavedNonces(prover, options, io, (nonces) =>
       requestToken({ ...options, nonces }, prover, context),
     );

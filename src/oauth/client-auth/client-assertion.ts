@@ -95,8 +95,9 @@ export async function signAssertion(
     const iat = now();
     return { ...claims, jti, iat, exp: iat + LIFETIME };
   };
-  const trace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
-  return traced(signatureChannel, trace, () => signCompact(header, payload, signer, { maxAge: MAX_AGE, signal }));
+  const newTrace = () => ({ kind: "client_assertion" as const, jti, jkt, uri: signer.uri, aud: claims.aud });
+  const options = { maxAge: MAX_AGE, signal };
+  return traced(signatureChannel, newTrace, (trace) => signCompact(header, payload, signer, { ...options, trace }));
 }
 
 /** Header parameters that have an option of their own, or that change how a JWS is read. */

@@ -1,7 +1,7 @@
 /** Signed request objects: the parameters of an authorization request as a JWT (RFC 9101), by value or pushed. */
 import { newJti } from "../../jose/jti.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
-import { signJwt } from "../../keystore/sign-jwt.js";
+import { encodeHeader, signCompact } from "../../keystore/sign-jwt.js";
 import type { SignOptions } from "../../keystore/signer.js";
 import { signatureChannel, traced } from "../../tracing.js";
 import { misconfigured } from "../assert.js";
@@ -54,14 +54,10 @@ export async function signRequestObject(key: AssertionKey, object: RequestObject
     const iat = now();
     return { ...claims, iss, aud, jti, iat, nbf: iat, exp: iat + LIFETIME };
   };
-  const trace = () => ({ kind: "request_object" as const, jti, jkt, uri: signer.uri, aud });
-  const options = {
-    header: { alg, kid, ...additionalHeader(key, "requestObject.") },
-    typ: TYPE,
-    maxAge: MAX_AGE,
-    signal,
-  };
-  return traced(signatureChannel, trace, () => signJwt(signer, withTime, options));
+  const header = encodeHeader({ ...additionalHeader(key, "requestObject."), typ: TYPE, alg, kid });
+  const newTrace = () => ({ kind: "request_object" as const, jti, jkt, uri: signer.uri, aud });
+  const options = { maxAge: MAX_AGE, signal };
+  return traced(signatureChannel, newTrace, (trace) => signCompact(header, withTime, signer, { ...options, trace }));
 }
 
 /** Claims of the JWT itself, which a parameter must not replace. `sub` would make it a client assertion (§10.8). */

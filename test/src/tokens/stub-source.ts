@@ -1,6 +1,6 @@
 /** Token sources with a stub authorization server and fake time. */
 import { setImmediate } from "node:timers/promises";
-import { DPoPProver, OAuthClient, type TokenSource, type TokenSourceOptions, tokenSource } from "hardproof";
+import { DPoPProver, OAuthClient, type RotatableTokenSource, type TokenSourceOptions, tokenSource } from "hardproof";
 import { vi } from "vitest";
 import { json, type Responder, type StubServer, stubServer } from "../../servers/stub-server.js";
 
@@ -11,7 +11,7 @@ export type SourceOptions = Partial<Omit<TokenSourceOptions, "prover" | "binding
 export interface StubSource {
   readonly server: StubServer;
   readonly prover: DPoPProver;
-  source(options?: SourceOptions): TokenSource;
+  source(options?: SourceOptions): RotatableTokenSource;
   /** Responds to each request with a new token `t1`, `t2`, … and these fields. */
   issueTokens(fields?: Record<string, unknown>): void;
   close(): Promise<void>;
