@@ -59,14 +59,21 @@ export function postgresRecords(query: Query, table: string): LeasedRecords {
 const NOT_MIGRATED = ["42P01", "42703"];
 /** SQLSTATE of a statement that must be repeated, where the default isolation is stricter than READ COMMITTED. */
 const SERIALIZATION_FAILURE = "40001";
+const MAX_ATTEMPTS = 10;
 
-async function rowsOf(query: Query, text: string, params: (string | null)[], table: string): Promise<unknown[]> {
+async function rowsOf(
+  query: Query,
+  text: string,
+  params: (string | null)[],
+  table: string,
+  attempts = MAX_ATTEMPTS,
+): Promise<unknown[]> {
   try {
     const rows = await query(text, params);
     if (Array.isArray(rows)) return [...rows];
   } catch (reason) {
     const code = reason instanceof Error && "code" in reason ? String(reason.code) : "";
-    if (code === SERIALIZATION_FAILURE) return rowsOf(query, text, params, table);
+    if (code === SERIALIZATION_FAILURE && attempts > 1) return rowsOf(query, text, params, table, attempts - 1);
     if (!NOT_MIGRATED.includes(code)) throw reason;
     const problem = `PostgreSQL doesn't have the table ${table}, or it is another one`;
     throw new TokenStoreError("misconfigured", `${problem}. Run the SQL of postgresMigration() once.`);
