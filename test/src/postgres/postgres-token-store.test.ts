@@ -161,6 +161,21 @@ describe("postgresTokenStore", () => {
     );
   });
 
+  it("repeats a statement that can't be serialized, ten times at most", async () => {
+    let failures = 3;
+    let calls = 0;
+    const query: Query = async () => {
+      calls += 1;
+      if (failures-- > 0) throw Object.assign(new Error("could not serialize access"), { code: "40001" });
+      return [];
+    };
+    expect(await postgresTokenStore({ query, key: TEST_KEY }).get("a")).toBeUndefined();
+    expect(calls).toBe(4);
+    [failures, calls] = [Number.POSITIVE_INFINITY, 0];
+    await expect(postgresTokenStore({ query, key: TEST_KEY }).get("a")).rejects.toMatchObject({ code: "unavailable" });
+    expect(calls).toBe(10);
+  });
+
   it("says what query must return, for an adapter that returns the result of pg", async () => {
     const query = (async () => ({ rows: [] })) as never;
     await expect(postgresTokenStore({ query, key: TEST_KEY }).get("a")).rejects.toMatchObject({
