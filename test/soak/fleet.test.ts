@@ -12,7 +12,7 @@ describe("processes that share a rotated refresh token", { timeout: 180_000 }, (
     const title = `refresh it once each over ${name}, though one is killed${name === "file" ? "" : ", and the server too"}`;
     it.skipIf(reason)(reason ? `${title} (skipped. ${reason})` : title, async () => {
       const report = await run(size);
-      expect(problemsOf(report, size), JSON.stringify(report)).toEqual([]);
+      expect(problemsOf(report), JSON.stringify(report)).toEqual([]);
       expect(report.kills).toBeGreaterThan(0);
     });
   }
