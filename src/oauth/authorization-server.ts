@@ -187,9 +187,11 @@ export class AuthorizationServer {
   /**
    * Checks that the server and the profile accept the prover's proofs.
    *
-   * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm.
+   * @throws {OAuthError} With code `misconfigured` if they don't allow the key's algorithm, or the client authenticates by
+   *   the proofs of another key.
    */
   assertSupported(prover: DPoPProver): void {
+    attestedProver(this.#options.clientAuth, prover);
     assertProfiledProver(this.profile, prover);
     supportedName(prover.alg, this.metadata?.dpop_signing_alg_values_supported, "DPoP proofs");
   }

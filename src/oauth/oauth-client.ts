@@ -1,5 +1,6 @@
 /** An OAuth 2.0 client (RFC 6749) whose tokens are bound to a key (RFC 9449 §5), or to its certificate (RFC 8705 §3). */
 
+import type { DPoPProver } from "../dpop/prover.js";
 import type { SignOptions } from "../keystore/signer.js";
 import { assertObject, assertString, misconfigured } from "./assert.js";
 import { AuthorizationServer } from "./authorization-server.js";
@@ -123,6 +124,16 @@ export class OAuthClient {
   isConfidential(clientSecret?: string | null): boolean {
     const { clientAuth = "none" } = this.#options;
     return clientSecret != null || clientAuth !== "none";
+  }
+
+  /**
+   * Checks, without a request, that tokens can be requested with the prover's key.
+   *
+   * @throws {OAuthError} With code `misconfigured` if the server's metadata or the profile doesn't allow the key's algorithm, or
+   *   the client authenticates by the proofs of another key (`attest_jwt_client_auth_dpop`).
+   */
+  assertProver(prover: DPoPProver): void {
+    this.#server.assertSupported(prover);
   }
 
   /**

@@ -28,7 +28,7 @@ export function postgresRecords(query: Query, table: string): LeasedRecords {
       succeeds(
         `INSERT INTO ${name} AS t (id, lease_owner, lease_expires_at) VALUES ($1, $2::uuid, ${after("$3")})
           ON CONFLICT (id) DO UPDATE SET lease_owner = excluded.lease_owner, lease_expires_at = ${after("$3")}
-          WHERE t.lease_expires_at IS NULL OR t.lease_expires_at <= ${NOW}
+          WHERE t.lease_expires_at IS NULL OR t.lease_expires_at <= ${NOW} OR t.lease_owner = excluded.lease_owner
           RETURNING id`,
         [id, owner, String(duration)],
       ),

@@ -14,7 +14,10 @@ const FENCE_LIFETIME = 24 * 60 * 60 * 1000;
 
 const GET = "return redis.call('GET', KEYS[1])";
 
-const TAKE = `if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+/** ioredis and iovalkey send a script again if the connection was lost before its response arrived. */
+const TAKE = `local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
 return 1`;
 

@@ -1,5 +1,5 @@
 /**
- * Files for a leased token store, with nothing but what each file system has: exclusive creation, rename and unlink.
+ * Files for a leased token store, with nothing but what each file system has: creation, rename and unlink.
  *
  * A lease is a file `ID.DURATION.PROCESS.OWNER.lock`, whose modification time is when it was last extended. A process has
  * the lease if, after it has created its file, there is no other one that hasn't ended. Of two processes that create
@@ -7,13 +7,17 @@
  *
  * The fence: a process that takes a lease first deletes the files of leases that have ended, and then the files that their
  * owners were writing. A process renames its file only after it has extended its own lease. If it is paused in between, and
- * another process takes the lease, the file is gone.
+ * another process takes the lease, the file is gone. A token is deleted in the same way, by a file that says so: a process that
+ * was paused before it unlinked the token's file would delete the newer token of another process.
  */
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { TokenStoreError } from "../errors.js";
 import type { LeasedRecords } from "./leased-records.js";
 import { thisProcess, wasKilled } from "./process-name.js";
+
+/** The content of a deleted token's file. */
+const DELETED = Buffer.from("hardproof-token-deleted\n");
 
 /** Returns records that are files of this directory. */
 export function fileRecords(directory: string): LeasedRecords {
@@ -26,16 +30,33 @@ export function fileRecords(directory: string): LeasedRecords {
     return own !== undefined && (await succeeds(utimes(own.path, new Date(), new Date())));
   };
 
+  const replace = async (id: string, owner: string, content: Buffer) => {
+    const path = join(directory, `${id}.${owner}.new`);
+    try {
+      await writeSynced(path, content);
+      // In this order: see the fence above.
+      const isWritten = (await extend(id, owner)) && (await succeeds(rename(path, tokenFile(id))));
+      if (isWritten) await syncDirectory(directory);
+      return isWritten;
+    } finally {
+      await rm(path, { force: true });
+    }
+  };
+
   return {
     title: `The token store in ${directory}`,
     isRemote: false,
-    get: (id) => withErrors(() => ifExists(readFile(tokenFile(id)))),
+    get: (id) =>
+      withErrors(async () => {
+        const content = await ifExists(readFile(tokenFile(id)));
+        return content?.equals(DELETED) ? undefined : content;
+      }),
     take: (id, owner, duration) =>
       withErrors(async () => {
         await mkdir(directory, { recursive: true, mode: 0o700 });
         if (await isTaken(directory, id, owner)) return false;
         const path = join(directory, `${id}.${duration}.${thisProcess()}.${owner}.lock`);
-        await open(path, "wx", 0o600).then((file) => file.close());
+        await open(path, "w", 0o600).then((file) => file.close());
         const isOurs = (await extend(id, owner)) && !(await isTaken(directory, id, owner));
         await (isOurs ? removeUnfinished(directory, id) : rm(path, { force: true }));
         return isOurs;
@@ -46,25 +67,11 @@ export function fileRecords(directory: string): LeasedRecords {
         const own = (await leasesOf(directory, id)).find((lease) => lease.owner === owner);
         if (own) await rm(own.path, { force: true });
       }),
-    set: (id, owner, value) =>
-      withErrors(async () => {
-        const path = join(directory, `${id}.${owner}.new`);
-        try {
-          await writeSynced(path, value);
-          // In this order: see the fence above.
-          const isWritten = (await extend(id, owner)) && (await succeeds(rename(path, tokenFile(id))));
-          if (isWritten) await syncDirectory(directory);
-          return isWritten;
-        } finally {
-          await rm(path, { force: true });
-        }
-      }),
+    set: (id, owner, value) => withErrors(() => replace(id, owner, value)),
     del: (id, owner) =>
       withErrors(async () => {
-        if (!(await extend(id, owner))) return false;
-        await rm(tokenFile(id), { force: true });
-        await syncDirectory(directory);
-        return true;
+        const exists = (await ifExists(stat(tokenFile(id)))) !== undefined;
+        return exists ? replace(id, owner, DELETED) : extend(id, owner);
       }),
   };
 }

@@ -14,7 +14,10 @@ export interface LeasedRecords {
   readonly isRemote: boolean;
   /** Returns the value, or `undefined` if there is none. */
   get(id: string): Promise<Uint8Array | undefined>;
-  /** Takes the lease, unless another owner has one that hasn't ended. */
+  /**
+   * Takes the lease, unless another owner has one that hasn't ended. Succeeds if this owner already has it: clients of some
+   * databases send a request again if its response was lost.
+   */
   take(id: string, owner: string, duration: number): Promise<boolean>;
   /** Extends the owner's lease, even if it has ended, unless another owner has taken it since. */
   extend(id: string, owner: string, duration: number): Promise<boolean>;

@@ -22,8 +22,8 @@ export interface RotatableTokenSource extends TokenSource {
    * Call it after the source has returned a token. Keep the signer of the old prover open until the current token has expired, and its calls have ended.
    *
    * @param prover - Makes the proofs with the new key.
-   * @throws {OAuthError} With code `misconfigured`, before anything has changed, if the source has no prover, or a new login is
-   *   necessary: the grant can't be repeated, and there is no refresh token, or it is bound to the old key because the client is
+   * @throws {OAuthError} With code `misconfigured`, before anything has changed, if the source has no prover, the client can't use this
+   *   one (see `OAuthClient.assertProver`), or a new login is necessary: the grant can't be repeated, and there is no refresh token, or it is bound to the old key because the client is
    *   public (RFC 9449 §5). Pass the token of the login then.
    */
   rotate(prover: DPoPProver, options?: RotateOptions): Promise<void>;
@@ -73,6 +73,7 @@ export class RotatingTokenSource implements RotatableTokenSource {
   async rotate(prover: DPoPProver, { token }: RotateOptions = {}): Promise<void> {
     if (typeof prover?.makeProof !== "function") throw misconfigured("prover must be a DPoPProver.");
     if (this.#current.prover === undefined) throw misconfigured("A source without a prover has no key to rotate.");
+    this.#options.client.assertProver?.(prover);
     // A refresh in flight may spend the refresh token that is handed over.
     while (this.#current.source.sourceFor().inFlight)
       await this.#current.source.sourceFor().inFlight?.catch(() => undefined);

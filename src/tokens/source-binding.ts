@@ -6,7 +6,9 @@ import type { TokenBinding } from "../oauth/token/token-request.js";
 
 /** The part of {@link OAuthClient} that a token source uses. */
 export type TokenClient = Pick<OAuthClient, "getTokenWithDPoP" | "refresh" | "issuer"> &
-  Partial<Pick<OAuthClient, "requireBinding" | "getToken" | "certificateThumbprint" | "isConfidential">>;
+  Partial<
+    Pick<OAuthClient, "requireBinding" | "getToken" | "certificateThumbprint" | "isConfidential" | "assertProver">
+  >;
 
 /** What the tokens of a source are bound to. See {@link TokenBinding}. */
 export type SourceBinding =

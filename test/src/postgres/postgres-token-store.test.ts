@@ -1,8 +1,10 @@
 /** Token stores in a real PostgreSQL, with each client, and through PgBouncer. */
+import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { postgresMigration, postgresPurge, postgresTokenStore, type Query } from "hardproof/postgres";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { postgresRecords } from "../../../src/postgres/postgres-records.js";
 import { lockContract, token } from "../../token-stores/lock-contract.js";
 import { TEST_KEY } from "../../token-stores/open-store.js";
 import { pgBouncer, postgresServer, urlOf } from "../../token-stores/postgres-server.js";
@@ -66,6 +68,13 @@ describe.skipIf(missing)(`a token store in PostgreSQL${why}`, { timeout: 60_000 
     await store.set("client_id=my-agent", token("a"));
     const text = sent.flatMap((value) => [value, Buffer.from(String(value), "base64")]).join("\n");
     expect(text).not.toMatch(/secret|my-agent|access_token|correct/);
+  });
+
+  it("gives its owner the lease again, if a query is repeated because its response was lost", async () => {
+    const [records, owner] = [postgresRecords(query, await newTable()), randomUUID()];
+    expect(await records.take("ab", owner, 60_000)).toBe(true);
+    expect(await records.take("ab", owner, 60_000)).toBe(true);
+    expect(await records.take("ab", randomUUID(), 60_000)).toBe(false);
   });
 
   it("purges tokens without a refresh token after their expiry, others after the retention, and rows of no token", async () => {

@@ -1,8 +1,10 @@
 /** Token stores in a real Redis, with each client. */
+import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { type RedisClient, redisTokenStore } from "hardproof/redis";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { redisRecords } from "../../../src/redis/redis-records.js";
 import { lockContract, token } from "../../token-stores/lock-contract.js";
 import { redisClients, TEST_KEY } from "../../token-stores/open-store.js";
 import { redisCluster, redisServer } from "../../token-stores/redis-server.js";
@@ -121,6 +123,13 @@ describe.skipIf(missing)(`a token store in Redis${why}`, { timeout: 60_000 }, ()
       await written;
     });
     expect(await store.get("a")).toEqual(token("a"));
+  });
+
+  it("gives its owner the lease again, because ioredis repeats a request whose response was lost", async () => {
+    const [records, owner] = [redisRecords(client, newPrefix()), randomUUID()];
+    expect(await records.take("ab", owner, 60_000)).toBe(true);
+    expect(await records.take("ab", owner, 60_000)).toBe(true);
+    expect(await records.take("ab", randomUUID(), 60_000)).toBe(false);
   });
 
   it("names the code of Redis", async () => {

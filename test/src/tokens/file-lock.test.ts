@@ -55,6 +55,7 @@ describe("the lease of a file", () => {
   it("has one owner until it ends or is freed", async () => {
     const records = fileRecords(directory);
     expect(await records.take(id, one, 60_000)).toBe(true);
+    expect(await records.take(id, one, 60_000)).toBe(true);
     expect(await records.take(id, other, 60_000)).toBe(false);
     await records.release(id, one);
     expect(await records.take(id, other, 60_000)).toBe(true);

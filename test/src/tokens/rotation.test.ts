@@ -1,5 +1,15 @@
 /** A token source that gets another key: which token it returns, with which key it renews it, and what is refused. */
-import { DPoPProver, dpopFetch, memoryTokenStore, OAuthClient, proofSession, type Token, tokenSource } from "hardproof";
+import {
+  clientAttester,
+  DPoPProver,
+  dpopFetch,
+  memoryTokenStore,
+  OAuthClient,
+  proofSession,
+  type Token,
+  tokenSource,
+} from "hardproof";
+import { MemorySigner } from "hardproof/memory";
 import { calculateJwkThumbprint, decodeProtectedHeader, type JWK } from "jose";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
@@ -164,6 +174,23 @@ describe("the refresh token", () => {
 
 it("refuses what isn't a prover, and a source without a key", async () => {
   await expect(source().rotate({} as DPoPProver)).rejects.toMatchObject({ code: "misconfigured" });
+});
+
+it("refuses a key whose proofs the server or the client can't use, and nothing changes", async () => {
+  issueTokens();
+  const issuer = server.origin;
+  const metadata = { issuer, token_endpoint: `${issuer}/token`, dpop_signing_alg_values_supported: [prover.alg] };
+  const ofOneAlgorithm = source({ client: new OAuthClient({ baseUrl: issuer, metadata }) });
+  await expect(ofOneAlgorithm.rotate(next)).rejects.toMatchObject({ message: expect.stringContaining(next.alg) });
+
+  const attester = clientAttester(MemorySigner.generate(), { issuer: "https://attester.example.com", lifetime: 60 });
+  const clientAuth = { method: "attest_jwt_client_auth_dpop", attester, prover } as const;
+  const attested = source({ client: new OAuthClient({ baseUrl: issuer, clientAuth }), clientSecret: null });
+  await expect(attested.rotate(next)).rejects.toMatchObject({
+    code: "misconfigured",
+    message: expect.stringContaining(next.jkt),
+  });
+  for (const tokens of [ofOneAlgorithm, attested]) expect(tokens.proverFor(await tokens.token())).toBe(prover);
 });
 
 describe("at oidc-provider and a resource server that require nonces", () => {
