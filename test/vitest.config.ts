@@ -19,7 +19,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
     // One process per file: a PKCS#11 library can be initialised only once per process, and reads the process's environment.
     pool: "forks",
-    maxWorkers: 2,
+    // More than the cores of a small machine: most files wait for a server or a slow key half of their time.
+    maxWorkers: 3,
     globalSetup: ["test/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -6,7 +6,7 @@ const missing = inject("unavailable");
 const reasons = { file: undefined, Redis: missing.Redis, PostgreSQL: missing.PostgreSQL };
 const size: FleetSize = { processes: 4, seconds: 12, mortals: 1 };
 
-describe("processes that share a rotated refresh token", { timeout: 180_000 }, () => {
+describe.concurrent("processes that share a rotated refresh token", { timeout: 180_000 }, () => {
   for (const [name, run] of Object.entries(fleets)) {
     const reason = reasons[name as keyof typeof reasons];
     const title = `refresh it once each over ${name}, though one is killed${name === "file" ? "" : ", and the server too"}`;
