@@ -54,7 +54,10 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
   const records = withinTime(database, inRange("timeout", timeout, 1));
   const kept = retention === undefined ? undefined : inRange("retention", retention, 1) * 1000;
   const turns = new Turns();
-  /** The leases of the work that calls, by id: its writes use them. Other writes wait for the lock. */
+  /**
+   * The leases of the work that calls, by id: its writes use them. Other writes wait for the lock, including those of what
+   * the work has started and that runs after its end.
+   */
   const leases = new AsyncLocalStorage<ReadonlyMap<string, Lease>>();
 
   const lock = (id: string, work: (lease: Lease) => Promise<void>, { signal }: LockOptions = {}) =>
@@ -71,7 +74,7 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
   async function write(name: string, operation: Parameters<Lease["write"]>[0]): Promise<void> {
     const id = idOf(name);
     const current = leases.getStore()?.get(id);
-    if (current) await current.write(operation);
+    if (current && !current.hasEnded) await current.write(operation);
     else await lock(id, (lease) => lease.write(operation));
   }
 
