@@ -18,7 +18,8 @@ export interface LeasedTokenStoreOptions {
   key: SealingKey | readonly SealingKey[];
   /**
    * Milliseconds after which another process gets the lock of a process that was killed or doesn't run. It is extended
-   * while a process works. Make it longer than your database needs to restart or fail over. Default: 15,000.
+   * while a process works. Make it at least twice as long as your database needs to restart or fail over: a third of it may
+   * be over when that begins, and clients pause before they connect again. Default: 15,000.
    */
   lease?: number | undefined;
 }
