@@ -158,7 +158,7 @@ class ReplicaSigner implements Signer {
       try {
         return await failOver(this.#inOrder().map(attempt), { hedgeAfter, toError });
       } finally {
-        if (hedgeAfter !== undefined) deadline.abort(new Error("Another replica has signed."));
+        if (hedgeAfter !== undefined) deadline.abort(this.#error("aborted", "Another replica has signed."));
       }
     });
   }

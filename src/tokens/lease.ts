@@ -29,6 +29,7 @@ export class Lease {
   readonly #options: LeaseOptions;
   readonly #owner: string;
   readonly #timer: NodeJS.Timeout;
+  #hasEnded = false;
 
   /**
    * Waits until the lease is free, and takes it.
@@ -80,8 +81,14 @@ export class Lease {
     if (!(await attempt())) throw leaseLost(records);
   }
 
+  /** Whether {@link Lease.end} was called. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** Frees the lease. */
   async end(): Promise<void> {
+    this.#hasEnded = true;
     clearInterval(this.#timer);
     await release(this.#options, this.#owner);
   }

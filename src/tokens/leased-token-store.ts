@@ -18,7 +18,8 @@ export interface LeasedTokenStoreOptions {
   key: SealingKey | readonly SealingKey[];
   /**
    * Milliseconds after which another process gets the lock of a process that was killed or doesn't run. It is extended
-   * while a process works. Make it longer than your database needs to restart or fail over. Default: 15,000.
+   * while a process works. Make it at least twice as long as your database needs to restart or fail over: a third of it may
+   * be over when that begins, and clients pause before they connect again. Default: 15,000.
    */
   lease?: number | undefined;
 }
@@ -54,7 +55,10 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
   const records = withinTime(database, inRange("timeout", timeout, 1));
   const kept = retention === undefined ? undefined : inRange("retention", retention, 1) * 1000;
   const turns = new Turns();
-  /** The leases of the work that calls, by id: its writes use them. Other writes wait for the lock. */
+  /**
+   * The leases of the work that calls, by id: its writes use them. Other writes wait for the lock, including those of what
+   * the work has started and that runs after its end.
+   */
   const leases = new AsyncLocalStorage<ReadonlyMap<string, Lease>>();
 
   const lock = (id: string, work: (lease: Lease) => Promise<void>, { signal }: LockOptions = {}) =>
@@ -71,7 +75,7 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
   async function write(name: string, operation: Parameters<Lease["write"]>[0]): Promise<void> {
     const id = idOf(name);
     const current = leases.getStore()?.get(id);
-    if (current) await current.write(operation);
+    if (current && !current.hasEnded) await current.write(operation);
     else await lock(id, (lease) => lease.write(operation));
   }
 

@@ -3,6 +3,7 @@ import type { DPoPProver } from "../dpop/prover.js";
 import { misconfigured } from "../oauth/assert.js";
 import { Token } from "../oauth/token/token.js";
 import { isRepeatable, type ScopedTokenSource } from "./scoped-token-source.js";
+import type { TokenRenewalOptions } from "./token-renewal.js";
 import type { CachingTokenSource, GetTokenOptions, TokenSource, TokenSourceOptions } from "./token-source.js";
 
 /** Options of {@link RotatableTokenSource.rotate}. */
@@ -41,12 +42,12 @@ const MAX_PREVIOUS = 2;
 /** Sources with one key each, of which the first requests tokens, and the others only return those that they have. */
 export class RotatingTokenSource implements RotatableTokenSource {
   readonly #options: TokenSourceOptions;
-  readonly #create: (options: TokenSourceOptions) => Generation["source"];
+  readonly #create: (options: TokenRenewalOptions) => Generation["source"];
   readonly #provers = new WeakMap<Token, DPoPProver>();
   #current: Generation;
   #previous: readonly Generation[] = [];
 
-  constructor(options: TokenSourceOptions, create: (options: TokenSourceOptions) => Generation["source"]) {
+  constructor(options: TokenSourceOptions, create: (options: TokenRenewalOptions) => Generation["source"]) {
     this.#options = options;
     this.#create = create;
     this.#current = { prover: options.prover, source: create(options) };
@@ -77,7 +78,8 @@ export class RotatingTokenSource implements RotatableTokenSource {
     // A refresh in flight may spend the refresh token that is handed over.
     while (this.#current.source.sourceFor().inFlight)
       await this.#current.source.sourceFor().inFlight?.catch(() => undefined);
-    const source = this.#create({ ...this.#options, prover, token: token ?? this.#handOver(this.#current.prover) });
+    const shared = { token: token ?? this.#handOver(this.#current.prover), isShared: true };
+    const source = this.#create({ ...this.#options, prover, ...shared });
     this.#previous = [this.#current, ...this.#previous].slice(0, MAX_PREVIOUS);
     this.#current = { prover, source };
   }
@@ -102,12 +104,12 @@ export class RotatingTokenSource implements RotatableTokenSource {
   /** Returns the refresh token as part of a token of the old key, of which a source with another key uses nothing else. */
   #handOver({ jkt }: DPoPProver): Token | undefined {
     if (isRepeatable(this.#options)) return undefined;
-    const { refreshToken, idTokenClaims } = this.#current.source.sourceFor().refreshState;
-    if (refreshToken == null) throw loginNeeded("There is no refresh token for the new key.");
+    const state = this.#current.source.sourceFor().refreshState;
+    if (state.refreshToken == null) throw loginNeeded("There is no refresh token for the new key.");
     const { client, clientSecret } = this.#options;
     if (!(client.isConfidential?.(clientSecret) ?? clientSecret != null))
       throw loginNeeded("The refresh token of a public client is bound to its key (RFC 9449 §5).");
-    return new Token({ access_token: "", cnf: { jkt } }, "", { refreshToken, idTokenClaims });
+    return new Token({ access_token: "", cnf: { jkt } }, "", state);
   }
 }
 

@@ -14,7 +14,13 @@ import { TokenSlot } from "./token-slot.js";
 import type { TokenStore } from "./token-store.js";
 
 /** Options of {@link TokenRenewal}. */
-export type TokenRenewalOptions = RenewalOptions & SourceBinding;
+export type TokenRenewalOptions = RenewalOptions & SourceBinding & RotatedOptions;
+
+/** Options after the key was rotated. */
+interface RotatedOptions {
+  /** Whether another process with the same key may have replaced `token` already. A stored token that expires later is then used. */
+  isShared?: boolean | undefined;
+}
 
 /** Options of {@link TokenRenewal}, except for the binding. */
 export interface RenewalOptions extends AnyGrant, Omit<CommonRequest, "signal"> {
@@ -50,6 +56,7 @@ export class TokenRenewal {
   readonly #slot: TokenSlot;
   /** The caller's token, until it was used or replaced. */
   #initial: Token | undefined;
+  readonly #isInitialShared: boolean;
   #refreshToken: string | null;
   /** Of the latest ID token. */
   #idTokenClaims: Token["idTokenClaims"] = null;
@@ -58,7 +65,7 @@ export class TokenRenewal {
 
   /** @throws {OAuthError} With code `misconfigured` if the client can't request tokens with this binding. */
   constructor(options: TokenRenewalOptions) {
-    const { client, prover, binding, token, repeatable, store, subject, ...grant } = options;
+    const { client, prover, binding, token, repeatable, store, subject, isShared = false, ...grant } = options;
     const refreshToken = grant.grantType === "refresh_token" ? grant.extra?.refresh_token : undefined;
     this.#client = client;
     this.#binding = sourceBinding(options);
@@ -67,12 +74,14 @@ export class TokenRenewal {
     this.#slot = new TokenSlot(store, storeKey(options));
     this.#refreshToken = typeof refreshToken === "string" ? refreshToken : null;
     this.#initial = token && withState(token, { refreshToken: token.refreshToken ?? this.#refreshToken });
+    this.#isInitialShared = isShared;
     this.#isGrantUsed = grant.grantType === "refresh_token" || token !== undefined;
   }
 
-  /** The current refresh token, and the claims of the latest ID token. */
+  /** The current refresh token, and the claims of the latest ID token. `expiresAt` is that of a caller's token. */
   get refreshState(): TokenState {
-    return { refreshToken: this.#initial?.refreshToken ?? this.#refreshToken, idTokenClaims: this.#idTokenClaims };
+    const refreshToken = this.#initial?.refreshToken ?? this.#refreshToken;
+    return { refreshToken, idTokenClaims: this.#idTokenClaims, expiresAt: this.#initial?.expiresAt };
   }
 
   /**
@@ -82,12 +91,19 @@ export class TokenRenewal {
    */
   async next(stale: string | undefined): Promise<Token> {
     return this.#slot.exclusively(async () => {
+      if (this.#initial && this.#isInitialShared) await this.#discardOutdated(this.#initial);
       const initial = this.#initial && (await this.#useInitial(this.#initial, stale));
       if (initial) return initial;
       const stored = await this.#load();
       if (isFresh(stored, stale)) return stored;
       return (await this.#refresh(stale)) ?? this.#requestGrant();
     });
+  }
+
+  /** Discards the caller's token if another process has replaced it, and its refresh token may be spent. */
+  async #discardOutdated(initial: Token): Promise<void> {
+    const stored = await this.#load().catch(() => undefined); // the caller's token replaces one that can't be read
+    if ((stored?.expiresAt ?? 0) > (initial.expiresAt ?? Number.POSITIVE_INFINITY)) this.#initial = undefined;
   }
 
   /** Of a token that is bound to another key, such as that of a host before, only the refresh token can be used. */

@@ -92,7 +92,7 @@ export function tokenSource(options: TokenSourceOptions): RotatableTokenSource {
   if (!(jitter >= 0 && jitter <= 1)) throw new OAuthError("misconfigured", "jitter must be a number from 0 to 1.");
   const create = (renewal: TokenRenewalOptions) =>
     new CachingTokenSource(new TokenRenewal(renewal), margin, jitter, options.backoff);
-  const createScoped = (own: TokenSourceOptions) =>
+  const createScoped = (own: TokenRenewalOptions) =>
     new ScopedTokenSource(own, create(own), (scope) => create({ ...own, scope, token: undefined }));
   return new RotatingTokenSource(options, createScoped);
 }
@@ -170,7 +170,8 @@ export class CachingTokenSource implements TokenSource {
 
   /** What the token can be refreshed with. */
   get refreshState(): TokenState {
-    return this.#renewal.refreshState;
+    const state = this.#renewal.refreshState;
+    return this.#cached ? { ...state, expiresAt: this.#cached.token.expiresAt } : state;
   }
 
   /** Stops using a token that was rejected, if it is the cached one. Unlike `renew`, it doesn't request another one. */

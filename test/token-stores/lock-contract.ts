@@ -117,6 +117,21 @@ export function lockContract({ before, describeStore, withProcesses = true }: Lo
     expect(await store.get("a")).toEqual(token("outside"));
   });
 
+  it("takes the lock again for a write that the work has started and that runs after its end", async () => {
+    const store = await open(describeStore());
+    let end: () => void = expect.unreachable;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    let late: Promise<void> | undefined;
+    await store.lock("a", async () => {
+      late = ended.then(() => store.set("a", token("late")));
+    });
+    end();
+    await late;
+    expect(await store.get("a")).toEqual(token("late"));
+  });
+
   it("stops waiting for the lock if the signal aborts, without running the work", async () => {
     const description = describeStore();
     const [one, other] = [await open(description), await open(description)];

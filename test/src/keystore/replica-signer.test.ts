@@ -340,6 +340,32 @@ describe("hedging", () => {
   });
 });
 
+it("doesn't report a replica whose key arrives, ignoring the signal, after another one has signed", async () => {
+  const [a, b] = [replica("a"), replica("b")];
+  let signing: Promise<unknown> | undefined;
+  const publicJwk = vi.fn(async () => {
+    await signing;
+    return a.signer.publicJwk();
+  });
+  const late: Signer = {
+    publicJwk,
+    describe: () => a.signer.describe(),
+    sign: a.sign as never,
+    close: () => a.signer.close(),
+    [Symbol.asyncDispose]: () => a.signer.close(),
+  };
+  const signer = replicaSigner([late, b.signer], { hedgeAfter: 10 });
+  await signer.publicJwk();
+  const failures = await recordReplicas(async () => {
+    signing = signer.sign(data);
+    await signing;
+    await setTimeout(20);
+  });
+  expect(publicJwk).toHaveBeenCalledTimes(2);
+  expect(a.sign).not.toHaveBeenCalled();
+  expect(failures).toEqual([]);
+});
+
 describe("the caller", () => {
   it("isn't kept waiting by replicas that ignore its signal", async () => {
     const { signer: inner } = replica("a");

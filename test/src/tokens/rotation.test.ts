@@ -163,6 +163,54 @@ describe("the refresh token", () => {
     expect(await jkts()).toEqual([prover.jkt, next.jkt, next.jkt]);
   });
 
+  describe("of processes that share a store, at a server that accepts each refresh token once", () => {
+    const sharing = async () => {
+      const spent = new Set<string>();
+      server.respondWith((response, request, turn) => {
+        const refreshToken = request.form.get("refresh_token");
+        if (refreshToken !== null && spent.has(refreshToken))
+          return json(400, { error: "invalid_grant" })(response, request, turn);
+        if (refreshToken !== null) spent.add(refreshToken);
+        return tokenResponse(`t${turn}`, { expires_in: 10, refresh_token: `r${turn}` })(response, request, turn);
+      });
+      const store = memoryTokenStore();
+      const [one, other] = [source({ ...login, store }), source({ ...login, store })];
+      await one.token();
+      await other.token();
+      return { store, one, other };
+    };
+
+    it("is used once if both have rotated", async () => {
+      const { one, other } = await sharing();
+      await Promise.all([one.rotate(next), other.rotate(next)]);
+      setTime(11);
+      expect([await nameOf(one.token()), await nameOf(other.token())]).toEqual(["t2", "t2"]);
+      setTime(22);
+      expect([await nameOf(other.token()), await nameOf(one.token())]).toEqual(["t3", "t3"]);
+      expect(sent()).toEqual([null, "r1", "r2"]);
+    });
+
+    it("is used once if both got the token of a new login, and one of them has refreshed it since", async () => {
+      const { one, other } = await sharing();
+      const token = await source({ ...login, prover: next }).token();
+      await Promise.all([one.rotate(next, { token }), other.rotate(next, { token })]);
+      await one.renew("t1");
+      setTime(11);
+      expect([await nameOf(one.token()), await nameOf(other.token())]).toEqual(["t3", "t3"]);
+      expect(sent()).toEqual([null, null, "r2"]);
+    });
+
+    it("is the newer one if the key is rotated back while the store has a valid token of it", async () => {
+      const { one } = await sharing();
+      await one.rotate(next);
+      setTime(5);
+      await one.renew("t1");
+      await one.rotate(prover);
+      await one.renew("t2");
+      expect(sent()).toEqual([null, "r1", "r2"]);
+    });
+  });
+
   it("is missing: rotate() fails, and the code isn't sent again", async () => {
     issueTokens({ expires_in: 10 });
     const tokens = source(login);
