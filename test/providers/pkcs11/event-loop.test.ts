@@ -96,7 +96,8 @@ describe.each(DELAYED)("%s", (on) => {
       const before = performance.now();
       let elapsed = 0;
       const blocked = await longestBlock(async () => {
-        await run().catch(({ code }) => expect(["timeout", "unavailable"]).toContain(code));
+        // `throttled`, if the worker is still busy with the call of the test before.
+        await run().catch(({ code }) => expect(["timeout", "unavailable", "throttled"]).toContain(code));
         elapsed = performance.now() - before;
         await end?.();
       });
