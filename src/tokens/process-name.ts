@@ -1,7 +1,5 @@
 /** Names of processes, by which another process of the host notices that one was killed. */
 import { hash } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
-import { hostname } from "node:os";
 
 let host: string | undefined;
 
@@ -24,11 +22,14 @@ export function wasKilled(name: string): boolean {
 
 /** Also identifies its current boot, and the PID namespace: in another one, the same PID is another process. */
 function thisHost(): string {
+  const { hostname } = process.getBuiltinModule("node:os");
   host ??= hash("sha256", [hostname(), ...bootAndNamespace()].join()).slice(0, 12);
   return host;
 }
 
+/** Importing the package doesn't pay for `node:fs` this way, which few processes need here. */
 function bootAndNamespace(): string[] {
+  const { readFileSync, readlinkSync } = process.getBuiltinModule("node:fs");
   try {
     return [readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), readlinkSync("/proc/self/ns/pid")];
   } catch {
