@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import type { JWK } from "jose";
 import { PUBLIC_MEMBERS } from "../jose/algorithms.js";
 import { findAlgorithm } from "../jose/find-algorithm.js";
+import { isJsonObject } from "../jose/json-object.js";
 import { importPublicKey, PRIVATE_MEMBERS, type PublicKeyMembers } from "../jose/public-key.js";
 import type { Finding } from "../keystore/finding.js";
 import { encodeNotAllowed } from "./encode-url.js";
@@ -113,7 +114,7 @@ async function checkKey(
   expected: ExpectedProof,
 ): Promise<ProofVerification> {
   const { jwk } = header;
-  if (!isObject(jwk)) return { findings: [fail("jwk", jwk, "The header must contain the public key as jwk.")] };
+  if (!isJsonObject(jwk)) return { findings: [fail("jwk", jwk, "The header must contain the public key as jwk.")] };
   const key = membersOf(jwk);
   const jkt = await jose.calculateJwkThumbprint(key).catch(() => undefined);
   const kind = [jwk.kty, jwk.crv].filter((part) => part !== undefined).join(" ");
@@ -233,10 +234,6 @@ function notCompared(check: string, value: unknown): Finding {
 function display(value: unknown): string {
   if (value === undefined) return "missing";
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function withoutQuery(url: URL): string {

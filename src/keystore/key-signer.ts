@@ -13,6 +13,7 @@ import { checkForm, isSignature } from "../jose/signature.js";
 import { assertObject } from "./assert.js";
 import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 import { Message } from "./message.js";
+import { isPromiseLike } from "./promise-like.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 import { SigningQueue } from "./signing-queue.js";
@@ -239,8 +240,4 @@ async function fromDer(der: Uint8Array, algorithm: Algorithm): Promise<Uint8Arra
   if (algorithm.kty !== "EC") return der;
   derToRaw ??= await loadDerToRaw();
   return derToRaw(der, algorithm);
-}
-
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === "object" && value !== null && "then" in value;
 }

@@ -3,6 +3,7 @@
  * haven't been made yet, rather than in the store or in its client, where a proof would age.
  */
 import type { SignerError } from "../errors.js";
+import { isPromiseLike } from "./promise-like.js";
 import { isInTime, tooManyWaiting } from "./queue-time.js";
 import { SigningWindow } from "./signing-window.js";
 
@@ -116,8 +117,4 @@ function startOrReject({ start, reject }: WaitingRequest): void {
   } catch (error) {
     reject(error);
   }
-}
-
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === "object" && value !== null && "then" in value;
 }

@@ -24,7 +24,7 @@ import {
 import { correctedTime } from "./corrected-time.js";
 import { type EndpointName, Endpoints } from "./endpoints.js";
 import { errorResponse } from "./error-response.js";
-import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type HttpResponse, send, withTimeLimit } from "./http.js";
 import { type JsonRequest, sendJsonRequest } from "./json-request.js";
 import { parseMetadataUrl } from "./metadata-url.js";
 import { assertProfiledClient, assertProfiledProver, assertProfiledSigner, type Profile } from "./profile.js";
@@ -66,8 +66,6 @@ export interface FormContext extends SignOptions {
 /** A response with status 2xx. */
 export interface SuccessResponse extends HttpResponse {
   readonly url: URL;
-  /** The parsed body. `undefined` if it isn't a JSON object. */
-  readonly body: Record<string, unknown> | undefined;
   /** When the request was sent, in milliseconds since 1970: the earliest time at which a lifetime may have begun. */
   readonly sentAt: number;
 }
@@ -142,18 +140,16 @@ export class AuthorizationServer {
         const { result, authHeaders } = attempt;
         const { headers } = result.response;
         if (retry.canRetry(headers, rejectionOf(result, timed))) continue;
-        if (!(await attestations?.canRetry(errorCodeOf(parseObject(result.text)), headers, authHeaders)))
-          return attempt;
+        if (!(await attestations?.canRetry(errorCodeOf(result.body), headers, authHeaders))) return attempt;
       }
     });
     const remedy = (error: string, status: number) =>
       isClientRefused(error, status) ? defaultAuthRemedy(clientAuth, auth) : undefined;
-    const body = parseObject(result.text);
-    if (!result.response.ok || isErrorBody(body)) {
+    if (!result.response.ok || isErrorBody(result.body)) {
       const clockOffset = this.clockOf(request).clockOffsetFor(url);
       throw withClockHint(errorResponse(url, result, redact, remedy), { ...timed, clockOffset });
     }
-    return { ...result, url, body, sentAt };
+    return { ...result, url, sentAt };
   }
 
   /** Runs requests within the client's time limit for one call. Its errors name the endpoint. */
@@ -205,7 +201,7 @@ export class AuthorizationServer {
     const transport = { fetch: this.#options.fetch ?? fetch, timeout: this.#timeout };
     const sentAt = Date.now();
     const result = await sendJsonRequest(request, transport);
-    return { ...result, url: request.url, body: parseObject(result.text), sentAt };
+    return { ...result, url: request.url, sentAt };
   }
 
   /**

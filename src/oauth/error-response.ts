@@ -15,13 +15,14 @@ const MAX_CHARACTERS = 500;
  */
 export function errorResponse(
   url: URL,
-  { response, text }: HttpResponse,
+  httpResponse: HttpResponse,
   redact: Redact = (text) => text,
   remedy: (error: string, status: number) => string | undefined = () => undefined,
 ): OAuthError {
-  const body = readError(response.headers, text);
-  const error = ERROR_CODES.has(body.error) ? body.error : redact(body.error);
-  const errorDescription = body.description === null ? null : redact(body.description);
+  const { response } = httpResponse;
+  const { error: code, description } = readError(httpResponse);
+  const error = ERROR_CODES.has(code) ? code : redact(code);
+  const errorDescription = description === null ? null : redact(description);
   const message = `${displayUrl(url)} responded with status ${response.status}: ${errorText(error, errorDescription)}`;
   const advice = remedy(error, response.status);
   const fullMessage = advice === undefined ? message : `${endSentence(message)} ${advice}`;

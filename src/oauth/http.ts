@@ -1,11 +1,14 @@
 /** One HTTP request to an authorization server: doesn't follow redirects, and reads at most 1 MiB of the response. */
 import { type Deadline, withDeadline } from "../deadline.js";
 import { OAuthError } from "../errors.js";
+import { isJsonObject } from "../jose/json-object.js";
 
 /** A response of any status, with its body. */
 export interface HttpResponse {
   readonly response: Response;
   readonly text: string;
+  /** The JSON object in the text. `undefined` if it isn't one. */
+  readonly body: Record<string, unknown> | undefined;
 }
 
 /** The time limit of one call. */
@@ -28,7 +31,8 @@ export async function send(url: URL, init: RequestInit, fetch: typeof globalThis
   try {
     const response = await fetch(url.href, { ...init, redirect: "manual" });
     rejectRedirect(url, response);
-    return { response, text: await readText(url, response) };
+    const text = await readText(url, response);
+    return { response, text, body: parseObject(text) };
   } catch (cause) {
     if (cause instanceof OAuthError) throw cause;
     const message = `Could not get a complete response from ${displayUrl(url)} (${reasonOf(cause)}).`;
@@ -58,7 +62,7 @@ export function displayUrl(url: URL): string {
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

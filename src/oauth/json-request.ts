@@ -2,7 +2,7 @@
 import type { SignOptions } from "../keystore/signer.js";
 import { misconfigured } from "./assert.js";
 import { errorResponse } from "./error-response.js";
-import { type HttpResponse, parseObject, send, withTimeLimit } from "./http.js";
+import { type HttpResponse, send, withTimeLimit } from "./http.js";
 import { redactor } from "./redact.js";
 import { isErrorBody } from "./server-error.js";
 
@@ -41,8 +41,7 @@ export async function sendJsonRequest(request: JsonRequest, { fetch, timeout }: 
     deadline.signal.throwIfAborted(); // a signer or a custom fetch may ignore the signal
     return send(url, { method, headers, body: json, signal: deadline.signal }, fetch);
   });
-  const responseBody = parseObject(result.text);
-  const isError = isErrorBody(responseBody) && responseBody?.client_id === undefined;
+  const isError = isErrorBody(result.body) && result.body?.client_id === undefined;
   if (result.response.ok && !isError) return result;
   const tokens = token === undefined ? secrets : [token, ...secrets];
   const redact = redactor({ form: new URLSearchParams(), headers: authorization, secrets: tokens });

@@ -1,4 +1,5 @@
 /** Assertions that are made elsewhere, under a security profile: their header and audience are read, not verified. */
+import { decodePart } from "../jose/json-object.js";
 import { ALGORITHMS, forbidden, type Profile } from "./profile.js";
 
 /**
@@ -9,7 +10,7 @@ import { ALGORITHMS, forbidden, type Profile } from "./profile.js";
  */
 export function assertProfiledAssertion(profile: Profile | undefined, assertion: unknown, issuer: string): void {
   if (profile === undefined) return;
-  const [header, claims] = String(assertion).split(".").map(decode);
+  const [header, claims] = String(assertion).split(".").map(decodePart);
   if (!ALGORITHMS.includes(String(header?.alg)))
     throw forbidden(profile, `allows only ${ALGORITHMS.join(", ")}. The assertion of clientAuth is signed otherwise`);
   if (claims?.aud !== issuer)
@@ -17,12 +18,4 @@ export function assertProfiledAssertion(profile: Profile | undefined, assertion:
       profile,
       `requires the issuer, ${issuer}, as the audience of client assertions. That of clientAuth differs`,
     );
-}
-
-function decode(part: string): Record<string, unknown> | undefined {
-  try {
-    return Object(JSON.parse(Buffer.from(part, "base64url").toString()));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 /** Why a server rejected a request, as far as a new proof or assertion can help (RFC 9449 §8). */
 import type { ProofRejection } from "../dpop/proof-retry.js";
-import { type HttpResponse, parseObject } from "./http.js";
+import type { HttpResponse } from "./http.js";
 import { proofChallenge } from "./proof-challenge.js";
 import { isErrorBody } from "./server-error.js";
 
@@ -53,10 +53,9 @@ export function formRejection(
 
 /** Reads why a request was rejected, as far as signing it again can help. */
 export function rejectionOf(
-  { response, text }: HttpResponse,
+  { response, body }: HttpResponse,
   { hasProof, assertionErrors }: TimedJwts,
 ): ProofRejection {
-  const body = parseObject(text);
   if (response.ok && !isErrorBody(body)) return { nonce: false, clock: false };
   const mayBeClock = response.ok || mayRejectProof(response.status);
   if (!hasProof) return { nonce: false, clock: mayBeClock && assertionErrors.includes(errorCodeOf(body) ?? "") };

@@ -1,5 +1,5 @@
 /** The errors of authorization servers as they are written: by RFC 6749 §5.2, in a challenge, or in another form. */
-import { parseObject } from "./http.js";
+import type { HttpResponse } from "./http.js";
 import { parseChallenges } from "./www-authenticate.js";
 
 /** An error of a server. */
@@ -20,8 +20,7 @@ export function isErrorBody(body: Body | undefined): boolean {
 }
 
 /** Reads the error of a response. The body counts before a challenge (RFC 6750 §3), which some servers send alone. */
-export function readError(headers: Headers, text: string): ServerError {
-  const body = parseObject(text);
+export function readError({ response: { headers }, text, body }: HttpResponse): ServerError {
   const challenge = challengeError(headers);
   const code = body && codeOf(body);
   const described = (body && descriptionOf(body)) ?? challenge?.description;

@@ -1,7 +1,7 @@
 /** Fetches a metadata document from the first of several URLs that has it. */
 import { OAuthError } from "../errors.js";
 import { errorText } from "./error-response.js";
-import { displayUrl, type HttpResponse, parseObject, send } from "./http.js";
+import { displayUrl, type HttpResponse, send } from "./http.js";
 
 /** What to fetch, and how. */
 export interface DocumentOptions {
@@ -46,8 +46,7 @@ export async function fetchFirstDocument(urls: readonly URL[], options: Document
 async function fetchDocument(url: URL, options: DocumentOptions): Promise<FetchedDocument | OAuthError> {
   const { fetch, signal, isDocument } = options;
   try {
-    const { response, text } = await send(url, { headers: { accept: "application/json" }, signal }, fetch);
-    const body = parseObject(text);
+    const { response, body } = await send(url, { headers: { accept: "application/json" }, signal }, fetch);
     if (!response.ok) return statusError(body, response);
     if (body && isDocument(body)) return { body, response };
     const found = body ? "a JSON object that isn't metadata" : "a body that isn't a JSON object";

@@ -1,10 +1,11 @@
 /** The attestations of this process's keys. Each one is reused for every request, and renewed before it expires. */
+
 import { withDeadline } from "../../deadline.js";
 import { OAuthError } from "../../errors.js";
+import { decodePart } from "../../jose/json-object.js";
 import { thumbprint } from "../../jose/jwk-thumbprint.js";
 import type { PublicJwk } from "../../jose/public-key.js";
 import { LruMap } from "../../lru-map.js";
-import { parseObject } from "../http.js";
 import type { ClientAttester } from "./client-attester.js";
 
 /** An attestation, and how long it can be used. */
@@ -113,17 +114,13 @@ function parseAttestation(jwt: unknown, { clientId, jwk }: AttestedKey, requeste
       `The attester returned ${problem}. Check the function or service that attests the client ${clientId}.`,
     );
   if (typeof jwt !== "string" || !/^[-\w]+\.[-\w]+\.[-\w]+$/.test(jwt)) throw invalid("something that isn't a JWT");
-  const { sub, exp, iat = requestedAt / 1000, cnf } = claimsOf(jwt);
+  const { sub, exp, iat = requestedAt / 1000, cnf } = decodePart(jwt.split(".")[1] ?? "") ?? {};
   if (sub !== clientId) throw invalid("an attestation for another client");
   if (thumbprintOf(cnf) !== thumbprint(jwk)) throw invalid("an attestation for another key");
   const lifetime = Number(exp) * 1000 - Number(iat) * 1000;
   if (!(lifetime > 0)) throw invalid("an attestation without a lifetime (exp)");
   const renewal = RENEWAL.earliest + Math.random() * (RENEWAL.latest - RENEWAL.earliest);
   return { jwt, renewAt: requestedAt + lifetime * renewal, usableUntil: requestedAt + lifetime * USABLE };
-}
-
-function claimsOf(jwt: string): Record<string, unknown> {
-  return parseObject(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) ?? {};
 }
 
 function thumbprintOf(cnf: unknown): string | undefined {

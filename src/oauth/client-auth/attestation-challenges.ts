@@ -1,5 +1,5 @@
 /** The challenges of one server for attested keys (draft-ietf-oauth-attestation-based-client-auth-12, "Challenges"). */
-import { parseObject, send } from "../http.js";
+import { send } from "../http.js";
 
 /** How a challenge is requested. */
 interface ChallengeRequest {
@@ -30,8 +30,8 @@ export class AttestationChallenges {
   async get({ endpoint, fetch, signal }: ChallengeRequest): Promise<string | undefined> {
     if (this.#latest !== undefined || endpoint === undefined) return this.#latest;
     const init = { method: "POST", headers: { accept: "application/json" }, signal: signal ?? null };
-    const { response, text } = await send(endpoint, init, fetch);
-    const challenge = response.ok ? parseObject(text)?.attestation_challenge : undefined;
+    const { response, body } = await send(endpoint, init, fetch);
+    const challenge = response.ok ? body?.attestation_challenge : undefined;
     if (typeof challenge === "string") this.#latest = challenge;
     this.remember(response.headers);
     return this.#latest;

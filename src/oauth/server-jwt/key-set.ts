@@ -3,7 +3,7 @@ import type { createLocalJWKSet, JSONWebKeySet } from "jose";
 import { OAuthError } from "../../errors.js";
 import { LruMap } from "../../lru-map.js";
 import { errorResponse } from "../error-response.js";
-import { displayUrl, parseObject, send, withTimeLimit } from "../http.js";
+import { displayUrl, send, withTimeLimit } from "../http.js";
 
 /** Chooses the key for the header of a JWT. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
@@ -94,7 +94,7 @@ async function fetchKeySet({ url, fetch, timeout }: KeySetSource): Promise<KeySe
   if (!result.response.ok) throw errorResponse(url, result);
   const { createLocalJWKSet } = await import("jose");
   try {
-    return createLocalJWKSet(parseObject(result.text) as unknown as JSONWebKeySet); // which validates it
+    return createLocalJWKSet(result.body as unknown as JSONWebKeySet); // which validates it
   } catch {
     const message = `The response of ${displayUrl(url)} isn't a JSON Web Key Set (RFC 7517 §5).`;
     throw new OAuthError("invalid-response", message, { response: result.response });

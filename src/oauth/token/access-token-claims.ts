@@ -1,16 +1,12 @@
 /** The claims of a JWT access token (RFC 9068), as a client may read them: not verified, which is the server's task. */
+import { decodePart } from "../../jose/json-object.js";
 import { parseSeconds } from "../seconds.js";
 
 /** Decodes the payload of a JWT without verifying it. Empty for an opaque token. */
 export function accessTokenClaims(accessToken: string): Readonly<Record<string, unknown>> {
   const [, payload, signature, extraPart] = accessToken.split(".");
   if (payload === undefined || signature === undefined || extraPart !== undefined) return {};
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
-    return typeof claims === "object" ? { ...claims } : {};
-  } catch {
-    return {};
-  }
+  return decodePart(payload) ?? {};
 }
 
 /** When a token was issued, and by which clock. */

@@ -1,5 +1,7 @@
 /** Who acts for whom: the `act` claim of tokens and of introspection responses (RFC 8693 §4.1). */
 
+import { isJsonObject } from "../../jose/json-object.js";
+
 /** A party that acts on behalf of the token's subject. */
 export interface Actor {
   /** Identifies the actor, at its issuer. */
@@ -22,14 +24,10 @@ export interface Actor {
  */
 export function delegationChain(claims: Readonly<Record<string, unknown>>): readonly Actor[] {
   const chain: Actor[] = [];
-  for (let next = claims.act; isObject(next); ) {
+  for (let next = claims.act; isJsonObject(next); ) {
     const { act, ...actor } = next;
     chain.push(actor);
     next = act;
   }
   return chain;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

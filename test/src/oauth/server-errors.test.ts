@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { DPoPProver, OAuthClient, type OAuthError } from "hardproof";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseObject } from "../../../src/oauth/http.js";
 import { readError } from "../../../src/oauth/server-error.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
@@ -108,8 +109,9 @@ describe("an error in another form", () => {
   it("is read from any body and any challenge without an exception", () => {
     const header = fc.string({ unit: fc.constantFrom(..."abcDPoP error=\"',\\") });
     fc.assert(
-      fc.property(fc.oneof(fc.json(), fc.string()), header, (body, challenge) => {
-        const { error, description } = readError(new Headers({ "www-authenticate": challenge }), body);
+      fc.property(fc.oneof(fc.json(), fc.string()), header, (text, challenge) => {
+        const response = new Response(null, { status: 401, headers: { "www-authenticate": challenge } });
+        const { error, description } = readError({ response, text, body: parseObject(text) });
         expect(error).toMatch(/./);
         expect(description === null || typeof description === "string").toBe(true);
       }),
