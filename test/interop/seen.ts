@@ -14,6 +14,16 @@ export function seenToken({ cnfJkt, raw, expiresIn }: Token, { jkt }: { jkt: str
  * @throws {Error} If the request succeeds, or fails with another code.
  */
 export async function refusal(request: Promise<unknown>, code: string): Promise<string> {
+  const { error, errorDescription } = await refusalOf(request, code);
+  return `${error}, ${errorDescription ?? "without a description"}`;
+}
+
+/**
+ * Returns the error of a request that the server refuses.
+ *
+ * @throws {Error} If the request succeeds, or fails with another code.
+ */
+export async function refusalOf(request: Promise<unknown>, code: string): Promise<OAuthError> {
   const error = await request.then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -21,7 +31,7 @@ export async function refusal(request: Promise<unknown>, code: string): Promise<
   check(error !== undefined, "the request succeeded");
   if (!(error instanceof OAuthError)) throw error;
   check(error.error === code, error.message);
-  return `${error.error}, ${error.errorDescription ?? "without a description"}`;
+  return error;
 }
 
 /** Returns the status of a response, and its challenge if it has one. */

@@ -1,4 +1,6 @@
 /** A minimal browser with cookies: follows redirects to the callback, and submits the forms of the device flow. */
+import { pageReader } from "./page-reader.js";
+
 interface Visit {
   /** Whether the user consents. Default: yes. */
   answer?: "yes" | "no";
@@ -46,17 +48,8 @@ function fieldsOf(page: string): Record<string, string> {
   return Object.fromEntries(fields.map(([, name, value]) => [name, value]));
 }
 
-function browser({ answer = "yes", fetch = globalThis.fetch }: Visit) {
-  const cookies = new Map<string, string>();
-  return async (url: string, init: RequestInit = {}) => {
-    const target = answer === "no" && url.includes("/interaction/") ? `${url}?answer=no` : url;
-    const cookie = [...cookies].map((pair) => pair.join("=")).join("; ");
-    const response = await fetch(target, { ...init, headers: { cookie }, redirect: "manual" });
-    for (const set of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
-      cookies.set(name, value);
-    }
-    const location = response.headers.get("location");
-    return { page: await response.text(), location: location === null ? undefined : new URL(location, url).href };
-  };
+function browser({ answer = "yes", fetch }: Visit) {
+  const browse = pageReader({ ...(fetch && { fetch }) });
+  return (url: string, init?: RequestInit) =>
+    browse(answer === "no" && url.includes("/interaction/") ? `${url}?answer=no` : url, init);
 }

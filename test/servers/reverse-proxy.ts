@@ -1,5 +1,5 @@
 /** A reverse proxy on loopback: the server behind it sees another URL than the client requests. */
-import { request as send } from "node:http";
+import { forwardRequests, hostOf } from "./forward-requests.js";
 import { loopbackServer } from "./loopback-server.js";
 import { type Certificate, fetchWith } from "./mutual-tls.js";
 
@@ -22,18 +22,9 @@ export interface ReverseProxy extends AsyncDisposable {
 /** Starts a proxy that requests the same path at another origin. */
 export async function reverseProxy(target: string, options: ReverseProxyOptions = {}): Promise<ReverseProxy> {
   const { certificate, keepsHost = false } = options;
-  const { origin, http, close } = await loopbackServer(certificate && { ...certificate });
-  http.on("request", (incoming, outgoing) => {
-    const { url = "/", method, headers } = incoming;
-    const host = keepsHost ? headers.host : new URL(target).host;
-    const request = send(new URL(target + url), { method, headers: { ...headers, host }, agent: false });
-    request.once("error", () => outgoing.destroy());
-    request.once("response", (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    incoming.pipe(request);
-  });
+  const server = await loopbackServer(certificate && { ...certificate });
+  forwardRequests(server, () => ({ to: target, ...(!keepsHost && { headers: hostOf(target) }) }));
+  const { origin, close } = server;
   const fetchOfProxy = certificate ? fetchWith(undefined, certificate) : fetch;
   return { origin, fetch: fetchOfProxy, close, [Symbol.asyncDispose]: close };
 }

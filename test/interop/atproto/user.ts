@@ -1,7 +1,7 @@
 /** A user with a browser, who logs in at the PDS by the calls that its page makes. */
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { newCookies } from "../cookies.js";
+import { newCookies } from "../../servers/cookies.js";
 import type { Account } from "./pds.js";
 
 const API = "/@atproto/oauth-provider/~api";

@@ -1,7 +1,8 @@
 /** Proxies that give Keycloak another URL than the client's: another host name, and a path prefix that they remove. */
-import { request } from "node:http";
-import { dpopFetch, OAuthClient, type ServerMetadata } from "hardproof";
+import { dpopFetch, OAuthClient } from "hardproof";
+import { forwardRequests, hostOf } from "../../servers/forward-requests.js";
 import { type LoopbackServer, loopbackServer } from "../../servers/loopback-server.js";
+import { endpointsAt } from "../endpoints-at.js";
 import type { Setting } from "../keycloak.js";
 import { check } from "../scenario.js";
 import { refusalOf } from "./main-realm.js";
@@ -63,29 +64,9 @@ export async function proxyScenarios({ scenario, server, signer, prover, realm }
   });
 }
 
-/** Returns the metadata with its endpoints outside of the proxy. */
-function endpointsAt(outside: string, inside: string, metadata: ServerMetadata): ServerMetadata {
-  const { mtls_endpoint_aliases: _, ...others } = metadata;
-  const moved = Object.entries(others).map(([name, value]) => [
-    name,
-    name !== "issuer" && typeof value === "string" ? value.replace(inside, outside) : value,
-  ]);
-  return Object.fromEntries(moved) as ServerMetadata;
-}
-
 /** Removes the prefix, and replaces the host name by the server's. */
 async function prefixProxy(target: string): Promise<LoopbackServer> {
   const front = await loopbackServer();
-  front.http.on("request", (incoming, outgoing) => {
-    const { method, url = "/" } = incoming;
-    const headers = { ...incoming.headers, host: new URL(target).host };
-    const path = url.slice(PREFIX.length);
-    const upstream = request(new URL(target), { method, headers, path }, (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    upstream.on("error", (error) => outgoing.destroy(error));
-    incoming.pipe(upstream);
-  });
+  forwardRequests(front, ({ url = "" }) => ({ to: target, path: url.slice(PREFIX.length), headers: hostOf(target) }));
   return front;
 }

@@ -1,4 +1,5 @@
 /** A user with a browser: logs in at Keycloak's pages, and consents if asked. */
+import { type Page, pageReader, textOf } from "../../servers/page-reader.js";
 import { USER } from "./realms.js";
 
 /** Follows an authorization request to its callback, which isn't fetched, and returns the callback's URL. */
@@ -14,14 +15,9 @@ export async function confirmDevice(verificationUri: string): Promise<void> {
   if (!/Device Login Successful/i.test(page)) throw new Error(`The device isn't confirmed: ${textOf(page)}`);
 }
 
-interface Page {
-  page: string;
-  location: string | undefined;
-}
-
 /** Follows redirects and submits forms, until a redirect to the end, or a page without a form. */
 async function visit(url: string, isEnd: (location: string) => boolean): Promise<Page> {
-  const browse = browser();
+  const browse = pageReader();
   let current = await browse(url);
   for (let base = url; ; ) {
     if (current.location !== undefined) {
@@ -46,24 +42,4 @@ function formOf(page: string): { action: string; fields: URLSearchParams } | und
     /value="([^"]*)"/.exec(input)?.[1] ?? "",
   ]);
   return { action, fields: new URLSearchParams([...hidden, ["accept", "Yes"]]) };
-}
-
-function browser() {
-  const cookies = new Map<string, string>();
-  return async (url: string, init: RequestInit = {}): Promise<Page> => {
-    const cookie = [...cookies].map((pair) => pair.join("=")).join("; ");
-    const response = await fetch(url, { ...init, headers: { cookie }, redirect: "manual" });
-    for (const set of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
-      cookies.set(name, value);
-    }
-    const location = response.headers.get("location");
-    return { page: await response.text(), location: location === null ? undefined : new URL(location, url).href };
-  };
-}
-
-/** The text of a page, for an error. */
-function textOf(page: string): string {
-  const body = page.replace(/<(script|style)[\s\S]*?<\/\1>/g, "").replace(/<[^>]*>/g, " ");
-  return body.replace(/\s+/g, " ").trim().slice(0, 300);
 }

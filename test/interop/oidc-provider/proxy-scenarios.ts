@@ -1,8 +1,9 @@
 /** oidc-provider behind proxies, and mounted at odd paths. */
-import { request } from "node:http";
-import { dpopFetch, OAuthClient, type ServerMetadata } from "hardproof";
+import { dpopFetch, OAuthClient } from "hardproof";
+import { forwardRequests, hostOf } from "../../servers/forward-requests.js";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { type Certificate, fetchWith, newCertificate } from "../../servers/mutual-tls.js";
+import { endpointsAt } from "../endpoints-at.js";
 import { check } from "../scenario.js";
 import { responseLine } from "../seen.js";
 import { userinfoOf } from "./resource-scenarios.js";
@@ -23,9 +24,9 @@ async function tlsAtTheProxy(setting: Setting): Promise<void> {
   const certificate = newCertificate("proxy");
   await using front = await proxy({ certificate });
   await using server = await oidcProvider({ issuer: front.origin, userinfo: true, clients: [registration] });
-  front.forward((url, { host }) => ({
-    url: new URL(url, server.origin),
-    headers: { "x-forwarded-host": host, "x-forwarded-proto": "https" },
+  front.forward(({ headers: { host } }) => ({
+    to: server.origin,
+    headers: { ...hostOf(server.origin), "x-forwarded-host": host, "x-forwarded-proto": "https" },
   }));
   const fetch = fetchWith(undefined, certificate);
   await scenario("behind a proxy", "that ends TLS, with provider.proxy = true", async () => {
@@ -42,9 +43,13 @@ const PREFIX = "/sso";
 async function withoutHeaders(setting: Setting): Promise<void> {
   const { scenario, server, client, clientKey, agent, prover } = setting;
   await using front = await proxy({});
-  front.forward((url) => ({ url: new URL(url.replace(PREFIX, ""), server.origin), headers: {} }));
+  front.forward(({ url = "" }) => ({
+    to: server.origin,
+    path: url.replace(PREFIX, ""),
+    headers: hostOf(server.origin),
+  }));
   const outside = `${front.origin.replace("127.0.0.1", "localhost")}${PREFIX}`;
-  const metadata = endpointsAt(outside, client.metadata ?? { issuer: server.issuer });
+  const metadata = endpointsAt(outside, server.issuer, client.metadata ?? { issuer: server.issuer });
   const clientAuth = { method: "private_key_jwt", signer: clientKey } as const;
   const behind = { baseUrl: outside, metadata, clientAuth };
   const htu = (url: URL) => url.href.replace(outside, server.origin);
@@ -66,21 +71,15 @@ async function withoutHeaders(setting: Setting): Promise<void> {
   });
 }
 
-/** Returns the metadata with its endpoints outside of the proxy. */
-function endpointsAt(outside: string, { mtls_endpoint_aliases: _, ...metadata }: ServerMetadata): ServerMetadata {
-  const moved = Object.entries(metadata).map(([name, value]) => [
-    name,
-    name !== "issuer" && typeof value === "string" ? value.replace(metadata.issuer, outside) : value,
-  ]);
-  return Object.fromEntries(moved) as ServerMetadata;
-}
-
 async function mountedAt(setting: Setting, path: string): Promise<void> {
   const { scenario, clientKey, agent, prover, registration } = setting;
   await using front = await proxy({});
   const issuer = front.origin + path;
   await using server = await oidcProvider({ issuer, userinfo: true, clients: [registration] });
-  front.forward((url, { host }) => ({ url: new URL(url, server.origin), headers: { "x-forwarded-host": host } }));
+  front.forward(({ headers: { host } }) => ({
+    to: server.origin,
+    headers: { ...hostOf(server.origin), "x-forwarded-host": host },
+  }));
   await scenario("odd paths", `mounted at ${path}`, async () => {
     const client = await byKey(server, clientKey);
     const { token } = await logIn(client, agent, { pushed: true });
@@ -90,25 +89,14 @@ async function mountedAt(setting: Setting, path: string): Promise<void> {
   });
 }
 
-type Forward = (url: string, headers: { host: string }) => { url: URL; headers: Record<string, string> };
+type Route = Parameters<typeof forwardRequests>[1];
 
-/** A proxy whose target can start later. It sends the target's name as `Host`. */
+/** A proxy whose server can start later, since it is configured with the proxy's URL. */
 async function proxy({ certificate }: { certificate?: Certificate }) {
-  const { origin, http, close } = await loopbackServer(certificate);
-  let forward: Forward;
-  http.on("request", (incoming, outgoing) => {
-    const { method, headers, url = "/" } = incoming;
-    const target = forward(url, { host: String(headers.host) });
-    const options = { method, headers: { ...headers, ...target.headers, host: target.url.host } };
-    const upstream = request(target.url, options, (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    upstream.on("error", (error) => outgoing.destroy(error));
-    incoming.pipe(upstream);
-  });
-  const set = (to: Forward) => {
-    forward = to;
+  const front = await loopbackServer(certificate);
+  return {
+    origin: front.origin,
+    forward: (route: Route) => forwardRequests(front, route),
+    [Symbol.asyncDispose]: front.close,
   };
-  return { origin, forward: set, [Symbol.asyncDispose]: close };
 }

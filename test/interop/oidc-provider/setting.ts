@@ -6,7 +6,6 @@ import {
   type GrantOptions,
   OAuthClient,
   type OAuthClientOptions,
-  OAuthError,
   type Signer,
   type Token,
 } from "hardproof";
@@ -16,6 +15,7 @@ import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser } from "../../servers/browser.js";
 import { check, type Scenario } from "../scenario.js";
+import { refusalOf } from "../seen.js";
 import { type OidcProvider, oidcProvider } from "./server.js";
 
 /** Nothing listens there: the callback isn't fetched. */
@@ -135,12 +135,5 @@ export function seenToken({ cnfJkt, tokenType, expiresIn }: Token, { jkt }: DPoP
  * @throws {Error} If it succeeds, or fails with another code.
  */
 export async function refusedWith(code: string, work: () => Promise<unknown>): Promise<string> {
-  const error = await work().then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  check(error !== undefined, "it wasn't refused");
-  if (!(error instanceof OAuthError)) throw error;
-  check(error.error === code, error.message);
-  return error.message;
+  return (await refusalOf(work(), code)).message;
 }

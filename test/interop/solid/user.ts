@@ -1,5 +1,5 @@
 /** A user with a browser, who logs in at the server by the JSON API of its pages. */
-import { newCookies } from "../cookies.js";
+import { newCookies } from "../../servers/cookies.js";
 import type { SolidServer } from "./server.js";
 
 /**

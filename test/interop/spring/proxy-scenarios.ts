@@ -1,6 +1,6 @@
 /** Spring behind a proxy that removes a path prefix, and is at another port. */
-import { request } from "node:http";
 import { dpopFetch, OAuthClient } from "hardproof";
+import { forwardRequests, hostOf } from "../../servers/forward-requests.js";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { check } from "../scenario.js";
 import { messageOf, seenResponse, seenToken } from "../seen.js";
@@ -48,17 +48,11 @@ async function withoutThem({ scenario, server, prover, basic }: Setting): Promis
 }
 
 async function proxy(target: string, { forwards }: { forwards: boolean }) {
-  const { origin, http, close } = await loopbackServer();
-  http.on("request", (incoming, outgoing) => {
-    const forwarded = { "x-forwarded-host": incoming.headers.host, "x-forwarded-prefix": PREFIX };
-    const headers = { ...incoming.headers, ...(forwards ? forwarded : { host: new URL(target).host }) };
-    const url = new URL((incoming.url ?? "").replace(PREFIX, ""), target);
-    const upstream = request(url, { method: incoming.method, headers }, (response) => {
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(outgoing);
-    });
-    upstream.on("error", (error) => outgoing.destroy(error));
-    incoming.pipe(upstream);
-  });
-  return { base: origin + PREFIX, [Symbol.asyncDispose]: close };
+  const front = await loopbackServer();
+  forwardRequests(front, ({ url = "", headers: { host } }) => ({
+    to: target,
+    path: url.replace(PREFIX, ""),
+    headers: forwards ? { "x-forwarded-host": host, "x-forwarded-prefix": PREFIX } : hostOf(target),
+  }));
+  return { base: front.origin + PREFIX, [Symbol.asyncDispose]: front.close };
 }

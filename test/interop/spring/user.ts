@@ -1,5 +1,7 @@
 /** A user with a browser: logs in at Spring's page, and consents to every scope. */
 
+import { pageReader, textOf } from "../../servers/page-reader.js";
+
 /** A user of the server. */
 export interface User {
   readonly username: string;
@@ -18,7 +20,7 @@ export async function confirmDevice(verificationUri: string, user: User): Promis
 
 /** Follows redirects and submits forms until a redirect to the end, whose URL is returned. */
 async function visit(url: string, user: User, isEnd: (location: string) => boolean): Promise<string> {
-  const browse = browser();
+  const browse = pageReader({ headers: { accept: "text/html" } });
   for (let next = url, request: RequestInit = {}; ; ) {
     const { location, page } = await browse(next, request);
     if (location !== undefined) {
@@ -54,28 +56,4 @@ function attribute(tag: string, name: string): string {
 function fill(fields: Form["fields"], { username, password }: User): URLSearchParams {
   const typed: Record<string, string> = { username, password };
   return new URLSearchParams(fields.map(([name, value]): [string, string] => [name, typed[name] ?? value]));
-}
-
-function browser() {
-  const cookies = new Map<string, string>();
-  return async (url: string, init: RequestInit) => {
-    const headers = { accept: "text/html", cookie: [...cookies].map((pair) => pair.join("=")).join("; ") };
-    const response = await fetch(url, { ...init, headers, redirect: "manual" });
-    for (const set of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
-      cookies.set(name, value);
-    }
-    const location = response.headers.get("location");
-    return { page: await response.text(), location: location === null ? undefined : new URL(location, url).href };
-  };
-}
-
-/** The text of a page, for an error. */
-function textOf(page: string): string {
-  return page
-    .replace(/<(script|style)[\s\S]*?<\/\1>/g, "")
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim()
-    .slice(0, 300);
 }

@@ -6,8 +6,8 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseHtuMapping } from "../../../src/cli/htu-mapping.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
-import { type OriginProxy, proxyTo } from "../../servers/origin-proxy.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
+import { type ReverseProxy, reverseProxy } from "../../servers/reverse-proxy.js";
 import { json, stubServer } from "../../servers/stub-server.js";
 import { isOneLine, run } from "./run.js";
 
@@ -16,18 +16,18 @@ const key = `file://${directory}/dpop.pem`;
 const stub = await stubServer();
 let as: AuthorizationServer;
 let rs: ResourceServer;
-let proxies: { as: OriginProxy; rs: OriginProxy };
+let proxies: { as: ReverseProxy; rs: ReverseProxy };
 let env: Record<string, string>;
 beforeAll(async () => {
   await run(["keygen", key]);
   as = await authorizationServer();
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });
-  proxies = { as: await proxyTo(as.issuer), rs: await proxyTo(rs.origin) };
+  proxies = { as: await reverseProxy(as.issuer), rs: await reverseProxy(rs.origin) };
   const { clientId, clientSecret } = as.client;
   env = { HARDPROOF_KEY: key, HARDPROOF_CLIENT_ID: clientId, HARDPROOF_CLIENT_SECRET: clientSecret };
 });
 afterAll(async () => {
-  for (const proxy of Object.values(proxies)) proxy.close();
+  await Promise.all(Object.values(proxies).map((proxy) => proxy.close()));
   await Promise.all([rs.close(), as.close(), stub.close()]);
   rmSync(directory, { recursive: true });
 });
