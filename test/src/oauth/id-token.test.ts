@@ -5,44 +5,28 @@ import fc from "fast-check";
 import {
   DPoPProver,
   memoryTokenStore,
-  OAuthClient,
-  type OAuthClientOptions,
+  type OAuthClient,
   type OAuthError,
   type Token,
   type TokenStore,
   tokenSource,
 } from "hardproof";
 import { UnsecuredJWT } from "jose";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { hasMlDsa } from "../../emulators/ml-dsa.js";
-import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
+import { clientId, openIdClient } from "../../servers/openid-client.js";
+import { providerKey } from "../../servers/stub-openid.js";
 import { json } from "../../servers/stub-server.js";
 
-const clientId = "my-agent";
 const redirectUri = "https://app.example.com/callback";
 /** An example of OpenID Connect Core, Appendix A.3, which also has its hash. */
 const accessToken = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-let server: StubOpenId;
-let prover: DPoPProver;
-let key: ProviderKey;
-beforeAll(async () => {
-  [server, prover, key] = await Promise.all([stubOpenId(), DPoPProver.generate(), providerKey()]);
-});
-beforeEach(() => {
-  server.publish(key.jwk);
-  server.requests.length = 0;
-});
+const { server, prover, key, reset, agent, clientOf } = await openIdClient(() => ({
+  id_token_signing_alg_values_supported: ["ES256"],
+}));
+beforeEach(reset);
 afterAll(() => server.close());
 
-const agent = () => ({ clientId, dpopProver: prover });
-/** Each client has a `fetch` of its own, so that keys cached by other tests don't count. */
-const clientOf = (metadata: object = {}, options: Partial<OAuthClientOptions> = {}) =>
-  new OAuthClient({
-    baseUrl: server.origin,
-    metadata: server.metadata({ id_token_signing_alg_values_supported: ["ES256"], ...metadata }),
-    fetch: (url, init) => fetch(url, init),
-    ...options,
-  });
 const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
   work.then(
     () => expect.unreachable(),

@@ -1,33 +1,19 @@
 /** Signed authorization responses (JARM): each check with a response in which only that one thing is wrong. */
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { DPoPProver, OAuthClient, type OAuthClientOptions, type OAuthError } from "hardproof";
+import type { OAuthError } from "hardproof";
 import { UnsecuredJWT } from "jose";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { clientId, openIdClient } from "../../servers/openid-client.js";
+import { providerKey } from "../../servers/stub-openid.js";
 
-const clientId = "my-agent";
 const redirectUri = "https://app.example.com/callback?tenant=1";
-let server: StubOpenId;
-let prover: DPoPProver;
-let key: ProviderKey;
-beforeAll(async () => {
-  [server, prover, key] = await Promise.all([stubOpenId(), DPoPProver.generate(), providerKey()]);
-});
-beforeEach(() => {
-  server.publish(key.jwk);
-  server.requests.length = 0;
-});
+const { server, key, reset, agent, clientOf } = await openIdClient(() => ({
+  authorization_signing_alg_values_supported: ["ES256"],
+}));
+beforeEach(reset);
 afterAll(() => server.close());
 
-const agent = () => ({ clientId, dpopProver: prover });
-const clientOf = (metadata: object = {}, options: Partial<OAuthClientOptions> = {}) =>
-  new OAuthClient({
-    baseUrl: server.origin,
-    metadata: server.metadata({ authorization_signing_alg_values_supported: ["ES256"], ...metadata }),
-    fetch: (url, init) => fetch(url, init),
-    ...options,
-  });
 const errorOf = (work: Promise<unknown>): Promise<OAuthError> =>
   work.then(
     () => expect.unreachable(),

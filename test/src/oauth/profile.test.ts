@@ -6,48 +6,32 @@ import {
   DPoPProver,
   keyObjectSigner,
   OAuthClient,
-  type OAuthClientOptions,
   type OAuthError,
   type Profile,
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { privateKeyFor } from "../../node-keys.js";
-import { type ProviderKey, providerKey, type StubOpenId, stubOpenId } from "../../servers/stub-openid.js";
+import { clientId, openIdClient } from "../../servers/openid-client.js";
+import { providerKey } from "../../servers/stub-openid.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
-const clientId = "my-agent";
 const redirectUri = "https://app.example.com/callback";
 const signer = MemorySigner.generate();
 const clientAuth = { method: "private_key_jwt", signer } as const;
 const allowed = ["ES256", "Ed25519", "PS256"];
-let server: StubOpenId;
-let prover: DPoPProver;
-let key: ProviderKey;
-beforeAll(async () => {
-  [server, prover, key] = await Promise.all([stubOpenId(), DPoPProver.generate(), providerKey()]);
-});
+const profiled = await openIdClient(statusEndpoints, { profile: "fapi2", clientAuth });
+const { server, key, agent } = profiled;
 beforeEach(() => {
-  server.publish(key.jwk);
+  profiled.reset();
   server.respondToToken({ access_token: "opaque", token_type: "DPoP" });
-  server.requests.length = 0;
 });
 afterAll(() => server.close());
 
-const statusEndpoints = () => ({
-  revocation_endpoint: `${server.origin}/revoke`,
-  introspection_endpoint: `${server.origin}/introspect`,
-});
-const clientOf = (options: object = {}, metadata: object = {}) =>
-  new OAuthClient({
-    baseUrl: server.origin,
-    profile: "fapi2",
-    clientAuth,
-    metadata: server.metadata({ ...statusEndpoints(), ...metadata }),
-    fetch: (url, init) => fetch(url, init),
-    ...options,
-  } satisfies OAuthClientOptions);
-const agent = () => ({ clientId, dpopProver: prover });
+function statusEndpoints(origin: string) {
+  return { revocation_endpoint: `${origin}/revoke`, introspection_endpoint: `${origin}/introspect` };
+}
+const clientOf = (options: object = {}, metadata: object = {}) => profiled.clientOf(metadata, options);
 const login = () => ({ ...agent(), redirectUri, scope: "read" });
 const signing: { profile: Profile } = { profile: "fapi2-message-signing" };
 const errorOf = (work: () => unknown): Promise<OAuthError> =>

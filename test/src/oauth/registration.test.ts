@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { errorOf } from "../../servers/stub-resource.js";
-import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { json, stubServer } from "../../servers/stub-server.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const INITIAL = "an-initial-access-token";
@@ -24,6 +24,10 @@ const METADATA = { grant_types: ["client_credentials"], response_types: [], redi
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 const failure = (work: Promise<unknown>) => errorOf(work) as Promise<OAuthError>;
+
+const server = await stubServer();
+const client = new OAuthClient({ baseUrl: server.origin });
+afterAll(() => server.close());
 
 describe("with oidc-provider", () => {
   let as: AuthorizationServer;
@@ -121,13 +125,6 @@ it.each(testedAlgorithms("memory"))("clientJwks describes a key for %s by kid, a
 });
 
 describe("the request", () => {
-  let server: StubServer;
-  let client: OAuthClient;
-  beforeAll(async () => {
-    server = await stubServer();
-    client = new OAuthClient({ baseUrl: server.origin });
-  });
-  afterAll(() => server.close());
   const signer = MemorySigner.generate();
   const answer = { client_id: "agent-7" };
   const sent = async (request: RegistrationRequest) => {
@@ -207,13 +204,6 @@ describe("the request", () => {
 });
 
 describe("the response", () => {
-  let server: StubServer;
-  let client: OAuthClient;
-  beforeAll(async () => {
-    server = await stubServer();
-    client = new OAuthClient({ baseUrl: server.origin });
-  });
-  afterAll(() => server.close());
   const register = async (body: unknown, status = 201): Promise<ClientRegistration> => {
     server.respondWith(json(status, body));
     return client.register({ initialAccessToken: INITIAL });
@@ -296,13 +286,6 @@ describe("the response", () => {
 });
 
 describe("the management of a registration", () => {
-  let server: StubServer;
-  let client: OAuthClient;
-  beforeAll(async () => {
-    server = await stubServer();
-    client = new OAuthClient({ baseUrl: server.origin });
-  });
-  afterAll(() => server.close());
   const access = () => ({
     clientId: "agent-7",
     registrationClientUri: `${server.origin}/clients/agent-7`,

@@ -1,12 +1,12 @@
 /** Token stores in a real PostgreSQL, with each client, and through PgBouncer. */
 import { randomUUID } from "node:crypto";
-import { inspect } from "node:util";
 import { postgresMigration, postgresPurge, postgresTokenStore, type Query } from "hardproof/postgres";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { postgresRecords } from "../../../src/postgres/postgres-records.js";
 import { lockContract, token } from "../../token-stores/lock-contract.js";
 import { TEST_KEY } from "../../token-stores/open-store.js";
+import { outageContract } from "../../token-stores/outage-contract.js";
 import { pgBouncer, postgresServer, urlOf } from "../../token-stores/postgres-server.js";
 import type { ServerProcess } from "../../token-stores/server-process.js";
 
@@ -132,27 +132,12 @@ describe.skipIf(missing)(`a token store in PostgreSQL${why}`, { timeout: 60_000 
     expect(await postgresTokenStore({ query, key: TEST_KEY, table: "app.tokens" }).get("a")).toBeUndefined();
   });
 
-  it("throws unavailable while PostgreSQL is away, with the code and no secret, and works again afterwards", async () => {
-    const store = postgresTokenStore({ query, key: TEST_KEY, table: await newTable() });
-    await store.set("a", token("a"));
-    await server.kill();
-    const error = await store.get("a").catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: "TokenStoreError", code: "unavailable" });
-    expect(String(error)).toContain("PostgreSQL");
-    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("secret");
-    await server.start();
-    await expect.poll(() => store.get("a").catch(() => undefined), { timeout: 20_000 }).toEqual(token("a"));
-  });
-
-  it("stores a token that was being written when PostgreSQL was restarted", async () => {
-    const store = postgresTokenStore({ query, key: TEST_KEY, table: await newTable(), lease: 60_000 });
-    await store.lock?.("a", async () => {
-      await server.kill();
-      const written = store.set("a", token("a"));
-      await server.start();
-      await written;
-    });
-    expect(await store.get("a")).toEqual(token("a"));
+  outageContract({
+    title: "PostgreSQL",
+    server: () => server,
+    newStore: async () => postgresTokenStore({ query, key: TEST_KEY, table: await newTable() }),
+    newStoreWithLongLease: async () =>
+      postgresTokenStore({ query, key: TEST_KEY, table: await newTable(), lease: 60_000 }),
   });
 });
 

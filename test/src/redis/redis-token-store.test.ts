@@ -1,12 +1,12 @@
 /** Token stores in a real Redis, with each client. */
 import { randomUUID } from "node:crypto";
-import { inspect } from "node:util";
 import { type RedisClient, redisTokenStore } from "hardproof/redis";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { redisRecords } from "../../../src/redis/redis-records.js";
 import { lockContract, token } from "../../token-stores/lock-contract.js";
 import { redisClients, TEST_KEY } from "../../token-stores/open-store.js";
+import { outageContract } from "../../token-stores/outage-contract.js";
 import { redisCluster, redisServer } from "../../token-stores/redis-server.js";
 import type { ServerProcess } from "../../token-stores/server-process.js";
 
@@ -102,27 +102,10 @@ describe.skipIf(missing)(`a token store in Redis${why}`, { timeout: 60_000 }, ()
     expect((await ttlOf("a")).ttl).toBeGreaterThan(29 * days * 1000);
   });
 
-  it("throws unavailable while Redis is away, with the code and no secret, and works again afterwards", async () => {
-    const store = redisTokenStore({ client, key: TEST_KEY, prefix: newPrefix(), timeout: 1_000 });
-    await store.set("a", token("a"));
-    await server.kill();
-    const error = await store.get("a").catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: "TokenStoreError", code: "unavailable" });
-    expect(String(error)).toContain("Redis");
-    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("secret");
-    await server.start();
-    await expect.poll(() => store.get("a").catch(() => undefined), { timeout: 20_000 }).toEqual(token("a"));
-  });
-
-  it("stores a token that was being written when Redis was restarted", async () => {
-    const store = redisTokenStore({ client, key: TEST_KEY, prefix: newPrefix(), timeout: 1_000 });
-    await store.lock?.("a", async () => {
-      await server.kill();
-      const written = store.set("a", token("a"));
-      await server.start();
-      await written;
-    });
-    expect(await store.get("a")).toEqual(token("a"));
+  outageContract({
+    title: "Redis",
+    server: () => server,
+    newStore: () => redisTokenStore({ client, key: TEST_KEY, prefix: newPrefix(), timeout: 1_000 }),
   });
 
   it("gives its owner the lease again, because ioredis repeats a request whose response was lost", async () => {
