@@ -79,7 +79,7 @@ export class LazyDeadline implements Deadline {
   }
 
   /**
-   * Sets `timeLeft`. The deadline doesn't abort by itself.
+   * Sets `timeLeft`. The deadline doesn't abort when that time is up.
    *
    * @param timeLeft - Milliseconds. Default: no time limit.
    */

@@ -10,8 +10,8 @@
  * - `hardproof.replica`: A replica of a `replicaSigner` that failed, also if another one has signed; {@link ReplicaTrace}. This
  *   is a plain channel, too.
  *
- * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have the same message
- * object.
+ * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have
+ * the same message object.
  */
 import { type Channel, channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
@@ -33,8 +33,8 @@ export interface SignatureTrace extends Outcome {
   /** SHA-256 JWK thumbprint of the key (RFC 7638), base64url. */
   readonly jkt: string;
   /**
-   * The key's URI without a PIN, or `undefined` if the signer doesn't have one. For a `replicaSigner`, the first replica's; when
-   * the operation has ended successfully, that of the replica that signed.
+   * The key's URI without a PIN, or `undefined` if the signer doesn't have one. For a `replicaSigner`, the first
+   * replica's; when the operation has ended successfully, that of the replica that signed.
    */
   uri: string | undefined;
   /** The proof's HTTP method. Set only for a proof. */

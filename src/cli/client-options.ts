@@ -56,7 +56,7 @@ export async function openClientKey({ clientKey, clientPublicKey }: ClientOption
  * Finds the server and creates a client of it. The client secret is read from the source that the options name.
  *
  * @param assertionKey - The key that signs for private_key_jwt.
- * @param target - The resource that is asked for its server if the options don't name one.
+ * @param target - The resource whose metadata names the server if the options don't.
  * @throws {UsageError} If an option is missing or can't be used, or a secret would be sent to a server that only the resource
  *   names.
  */

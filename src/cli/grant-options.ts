@@ -40,7 +40,7 @@ export function withGrantOptions(command: Command): Command {
 /**
  * Requests one token. Secrets are read from the sources that the options name.
  *
- * @param url - The resource that the token is for. It is asked for its server if the options don't name one.
+ * @param url - The resource that the token is for. Its metadata names the server if the options don't.
  * @throws {UsageError} If an option is missing or can't be used.
  */
 export async function requestToken(

@@ -1,5 +1,5 @@
 /**
- * The nonces of a key's servers, kept between runs so that a run doesn't begin with a request that is answered by a nonce
+ * The nonces of a key's servers, stored between runs so that a run doesn't begin with a request that is answered by a nonce
  * challenge (RFC 9449 §8). They aren't secrets.
  */
 import type { Command } from "commander";
@@ -23,7 +23,7 @@ type Entries = Map<string, string>;
 
 const FILE = "nonces.json";
 const MAX_ENTRIES = 64;
-/** Characters. A longer nonce or name isn't kept. */
+/** Characters. A longer nonce or name isn't stored. */
 const MAX_LENGTH = 1024;
 
 /** Adds `--no-state` to a command. */
@@ -32,7 +32,7 @@ export function withStateOption(command: Command): Command {
 }
 
 /**
- * Runs the work with the nonces that earlier runs with this key have kept, and keeps its own. After an error, a nonce of
+ * Runs the work with the nonces that earlier runs with this key have stored, and stores its own. After an error, a nonce of
  * an earlier run is used no more: not every server says that it was outdated.
  *
  * @param work - Gets the option `nonces` of `OAuthClient` and `dpopFetch`.

@@ -3,7 +3,7 @@ import { LruMap } from "../lru-map.js";
 
 /**
  * Stores the latest nonce of each server. A `Map` is one. `get` is called when the key is ready to sign, so both methods
- * are synchronous: load a store that is kept elsewhere before the first call, and write it from `set` or at the end.
+ * are synchronous: load a store that is elsewhere before the first call, and write it from `set` or at the end.
  */
 export interface NonceStore {
   /**

@@ -33,8 +33,8 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
  * ```
  *
  * @param options - `algorithm` is the JWS algorithm that the key is for. Default: `ES256`.
- * @throws {SignerError} With code `misconfigured` if the store can't create keys, or none for the algorithm; with code `misconfigured` or, on a
- *   token, `ambiguous-key` if the key already exists.
+ * @throws {SignerError} With code `misconfigured` if the store can't create keys, or none for the algorithm; with code
+ *   `misconfigured` or, on a token, `ambiguous-key` if the key already exists.
  */
 export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
   assertObject(options, "The options of createKey");

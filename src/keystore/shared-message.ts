@@ -1,4 +1,4 @@
-/** The message of one signature that several replicas may be asked for. */
+/** The message of one signature that several replicas may receive. */
 import { Message } from "./message.js";
 import { misconfigured } from "./signer-error.js";
 

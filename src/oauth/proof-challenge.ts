@@ -21,7 +21,7 @@ const NOT_ABOUT_TOKEN = [
 ];
 
 /**
- * Reads the challenges of a response. A nonce may be asked for under any scheme. The token may be invalid according to a
+ * Reads the challenges of a response. A challenge of any scheme may demand a nonce. The token may be invalid according to a
  * DPoP or Bearer challenge, since servers may accept both schemes.
  *
  * Some servers, such as Keycloak, call the token invalid if the proof's time is wrong.

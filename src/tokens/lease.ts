@@ -1,4 +1,4 @@
-/** A lease on one token: it is extended while its work runs, and ends by itself if its process is killed. */
+/** A lease on one token: it is extended while its work runs, and expires if its process is killed. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { untilAborted } from "../deadline.js";
@@ -104,7 +104,7 @@ async function takeOnce({ records, id, duration }: LeaseOptions, owner: string):
   }
 }
 
-/** Frees a lease. If the store can't be reached, tries again in the background, until the lease ends by itself. */
+/** Frees a lease. If the store can't be reached, tries again in the background, until the lease expires. */
 async function release(options: LeaseOptions, owner: string, until = performance.now() + options.duration) {
   const { records, id } = options;
   const isReleased = await records.release(id, owner).then(

@@ -39,7 +39,7 @@ const DEFAULT_LEASE = 15_000;
 const DEFAULT_TIMEOUT = 5_000;
 const SHORTEST_LEASE = 100;
 const LONGEST_LEASE = 24 * 60 * 60 * 1000;
-/** Milliseconds for which a token is kept after it has expired. */
+/** Milliseconds for which a token is stored after it has expired. */
 const GRACE = 60_000;
 
 /**
@@ -53,7 +53,7 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
   const { seal, open } = sealing(key);
   const duration = Math.ceil(inRange("lease", lease, SHORTEST_LEASE, LONGEST_LEASE));
   const records = withinTime(database, inRange("timeout", timeout, 1));
-  const kept = retention === undefined ? undefined : inRange("retention", retention, 1) * 1000;
+  const retentionMs = retention === undefined ? undefined : inRange("retention", retention, 1) * 1000;
   const turns = new Turns();
   /**
    * The leases of the work that calls, by id: its writes use them. Other writes wait for the lock, including those of what
@@ -90,7 +90,7 @@ export function leasedTokenStore(database: LeasedRecords, options: LeasedRecords
     },
     async set(name, token) {
       const value = await seal(name, token);
-      await write(name, (id, owner) => records.set(id, owner, value, keepFor(token, kept)));
+      await write(name, (id, owner) => records.set(id, owner, value, keepFor(token, retentionMs)));
     },
     del: (name) => write(name, (id, owner) => records.del(id, owner)),
     lock: (name, work, options) => lock(idOf(name), () => work(), options),

@@ -20,12 +20,14 @@ export interface RotatableTokenSource extends TokenSource {
    * Gives the source another key, while calls go on. The current token is used until it is due for renewal or is rejected. Then
    * a token for the new key is requested: by the grant if it can be repeated, otherwise by the refresh token.
    *
-   * Call it after the source has returned a token. Keep the signer of the old prover open until the current token has expired, and its calls have ended.
+   * Call it after the source has returned a token. Keep the signer of the old prover open until the current token has
+   * expired, and its calls have ended.
    *
    * @param prover - Makes the proofs with the new key.
-   * @throws {OAuthError} With code `misconfigured`, before anything has changed, if the source has no prover, the client can't use this
-   *   one (see `OAuthClient.assertProver`), or a new login is necessary: the grant can't be repeated, and there is no refresh token, or it is bound to the old key because the client is
-   *   public (RFC 9449 §5). Pass the token of the login then.
+   * @throws {OAuthError} With code `misconfigured`, before anything has changed, if the source has no prover, the
+   *   client can't use this one (see `OAuthClient.assertProver`), or a new login is necessary: the grant can't be
+   *   repeated, and there is no refresh token, or it is bound to the old key because the client is public (RFC 9449
+   *   §5). Pass the token of the login then.
    */
   rotate(prover: DPoPProver, options?: RotateOptions): Promise<void>;
 }

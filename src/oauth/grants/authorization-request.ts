@@ -97,8 +97,8 @@ export class PendingAuthorization {
 }
 
 /**
- * Creates an authorization request, within the time limit of one call. Its code is bound to the prover's key, if there is one, by `dpop_jkt` (RFC 9449
- * §10), and to this request by PKCE and `state`.
+ * Creates an authorization request, within the time limit of one call. Its code is bound to the prover's key, if there
+ * is one, by `dpop_jkt` (RFC 9449 §10), and to this request by PKCE and `state`.
  */
 export async function authorizationUrl(
   server: AuthorizationServer,

@@ -110,7 +110,7 @@ async function withIdToken(
   try {
     return withState(token, { idTokenClaims: await verifyIdToken(jwts, raw.id_token, context) });
   } catch (error) {
-    // The request may have used up the only refresh token, so the new one must not be lost for claims that nobody asked for.
+    // The request may have used up the only refresh token, so the new one must not be lost for claims that aren't required.
     if (idToken.required || idToken.previous || !isUnreachable(error)) throw error;
     return token;
   }
