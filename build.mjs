@@ -53,7 +53,7 @@ const publicUsers = ["webcrypto", "x509", "redis", "postgres"];
 // would read more files.
 await build({
   ...options,
-  entryPoints: ["src/cli/main.ts", ...publicUsers.map((name) => `src/${name}/index.ts`), "conformance/index.ts"],
+  entryPoints: ["src/cli/main.ts", ...publicUsers.map((name) => `src/${name}/index.ts`), "conformance/index.ts", "testing/index.ts"],
   plugins: [withoutDocstrings, packageByName],
 });
 

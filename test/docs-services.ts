@@ -2,8 +2,8 @@
 import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
-import { awsKms } from "./emulators/aws-kms.js";
-import { gcpKms } from "./emulators/gcp-kms.js";
+import { awsKms } from "../testing/emulators/aws-kms.js";
+import { gcpKms } from "../testing/emulators/gcp-kms.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";

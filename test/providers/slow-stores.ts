@@ -6,9 +6,9 @@ import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "../../softhsm/index.js";
-import { awsKms } from "../emulators/aws-kms.js";
-import { signDigest } from "../emulators/ecdsa-digest.js";
-import { gcpKms } from "../emulators/gcp-kms.js";
+import { awsKms } from "../../testing/emulators/aws-kms.js";
+import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
+import { gcpKms } from "../../testing/emulators/gcp-kms.js";
 import { faultShim } from "../shim/fault-shim.js";
 
 const MILLISECONDS = 100;

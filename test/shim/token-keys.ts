@@ -2,7 +2,7 @@
 import type { AlgorithmName } from "hardproof";
 import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import type { KeyType } from "../../softhsm/token.js";
-import { hasMlDsa } from "../emulators/ml-dsa.js";
+import { hasMlDsa } from "../../testing/emulators/ml-dsa.js";
 import { mlDsaToken } from "./ml-dsa-token.js";
 
 /** The type of the key for each algorithm, as SoftHSM generates it. An ML-DSA key is an EC key behind `mlDsaToken`. */
