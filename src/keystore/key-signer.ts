@@ -5,7 +5,7 @@
 import { withDeadline } from "../deadline.js";
 import { SignerError } from "../errors.js";
 import type { Algorithm } from "../jose/algorithms.js";
-import { type DerToRaw, loadDerToRaw } from "../jose/ecdsa-der.js";
+import { derToRaw } from "../jose/ecdsa-der.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import {
@@ -108,7 +108,7 @@ export class KeySigner implements Signer {
       const opened = opening instanceof Promise ? await opening : opening;
       const signing = this.#call("signing", signal, (options) => startSigning(opened, message, options));
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
-      const raw = form === "der" ? await fromDer(signature, opened.algorithm) : signature;
+      const raw = form === "der" ? fromDer(signature, opened.algorithm) : signature;
       return this.#validate(opened, message.bytes, raw, keyRef);
     } catch (error) {
       throw message.error ?? withKeyUri(this.uri, error);
@@ -264,10 +264,6 @@ function startSigning(
   return queue.run(() => key.signMessage(message.bytes, options), options);
 }
 
-let derToRaw: DerToRaw | undefined;
-
-async function fromDer(der: Uint8Array, algorithm: Algorithm): Promise<Uint8Array> {
-  if (algorithm.kty !== "EC") return der;
-  derToRaw ??= await loadDerToRaw();
-  return derToRaw(der, algorithm);
+function fromDer(der: Uint8Array, algorithm: Algorithm): Uint8Array {
+  return algorithm.kty === "EC" ? derToRaw(der, algorithm) : der;
 }
