@@ -9,7 +9,7 @@ import { softHsm } from "../../softhsm/index.js";
 import { awsKms } from "../../testing/emulators/aws-kms.js";
 import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
 import { gcpKms } from "../../testing/emulators/gcp-kms.js";
-import { faultShim } from "../shim/fault-shim.js";
+import { faultShim } from "../../testing/pkcs11/fault-shim.js";
 
 const MILLISECONDS = 100;
 const CONCURRENCY = 4;

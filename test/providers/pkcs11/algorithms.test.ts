@@ -14,8 +14,8 @@ import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { SoftHsm } from "../../../softhsm/index.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 

@@ -3,7 +3,7 @@ import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 

@@ -6,7 +6,7 @@ import { DPoPProver } from "hardproof";
 import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { DPoPProver } from "hardproof";
 import { describe, expect, it } from "vitest";
 import { CKF_TOKEN_INITIALIZED } from "../../../providers/pkcs11/constants.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const RECOVERABLE = [

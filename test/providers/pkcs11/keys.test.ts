@@ -8,7 +8,7 @@ import { createKey, DPoPProver, listKeys, requireNonExportable, type Signer } fr
 import { deleteKey, Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { selfSigned } from "./self-signed.js";
 
 let hsm: SoftHsm;

@@ -8,9 +8,9 @@ import { DPoPProver } from "hardproof";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { useToken } from "../../../providers/pkcs11/token-use.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const { shim, hsm, newSigner } = await faultyToken("threads");

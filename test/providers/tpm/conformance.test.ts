@@ -3,7 +3,7 @@ import type { AlgorithmName } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, afterEach, describe, inject, it } from "vitest";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { KEY_TYPES } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { softTpm } from "../../tokens/index.js";

@@ -4,7 +4,7 @@ import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof
 import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { softHsm } from "../../../softhsm/index.js";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { type SoftTpm, softTpm } from "../../tokens/index.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
