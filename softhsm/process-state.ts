@@ -1,0 +1,26 @@
+/** What this process shares with the libraries that it loads. */
+import { readFileSync, realpathSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+
+/**
+ * Returns whether libraries see the environment variables that this code sets. In a worker thread, and in a test file of
+ * Jest, `process.env` is a copy.
+ */
+export function sharesEnvironment(): boolean {
+  return isMainThread && process.getBuiltinModule("node:process").env === process.env;
+}
+
+/** Returns whether a library is loaded in this process, by whatever program. */
+export function isLoaded(module: string): boolean {
+  const path = realpathSync(module);
+  return loadedFiles().includes(path);
+}
+
+function loadedFiles(): string[] {
+  if (process.platform === "linux")
+    return readFileSync("/proc/self/maps", "utf8")
+      .split("\n")
+      .map((line) => line.slice(line.indexOf("/")));
+  const report = process.report.getReport() as { readonly sharedObjects?: string[] };
+  return report.sharedObjects ?? [];
+}
