@@ -17,11 +17,14 @@ export interface TokenPlace {
   readonly isolate: boolean;
 }
 
-/** Options of `openSigner`, `createKey`, `listKeys` and `Pkcs11Signer` with which the library finds the token. */
-export interface SoftHsmAccess {
+/**
+ * Options of `openSigner`, `createKey`, `listKeys` and `Pkcs11Signer` with which the library finds the token. A type alias,
+ * because an interface isn't assignable to the options of all providers.
+ */
+export type SoftHsmAccess = {
   readonly environment: { readonly SOFTHSM2_CONF: string };
   readonly isolate: boolean;
-}
+};
 
 /** Options of `Pkcs11Signer` for a key on the token. */
 export interface SoftHsmSignerOptions extends SoftHsmAccess {
