@@ -173,7 +173,8 @@ describe("two workers in parallel", () => {
     const before = tokenDirectories();
     const start = `
       import { once } from "node:events";
-            const workers = [1, 2].map(() => new Worker(${JSON.stringify(worker)}, { argv: ["5"] }));
+      import { Worker } from "node:worker_threads";
+      const workers = [1, 2].map(() => new Worker(${JSON.stringify(worker)}, { argv: ["5"] }));
       console.log((await Promise.all(workers.map((worker) => once(worker, "exit")))).join());`;
     const { output, errors } = await runModule(start, env);
     expect(errors).toBe("");
