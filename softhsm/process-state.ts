@@ -1,13 +1,14 @@
 /** What this process shares with the libraries that it loads. */
 import { readFileSync, realpathSync } from "node:fs";
+import { types } from "node:util";
 import { isMainThread } from "node:worker_threads";
 
 /**
- * Returns whether libraries see the environment variables that this code sets. In a worker thread, and in a test file of
- * Jest, `process.env` is a copy.
+ * Returns whether libraries see the environment variables that this code sets. In a worker thread `process.env` is a copy,
+ * and in a test of Jest a proxy of a copy.
  */
 export function sharesEnvironment(): boolean {
-  return isMainThread && process.getBuiltinModule("node:process").env === process.env;
+  return isMainThread && !types.isProxy(process.env);
 }
 
 /** Returns whether a library is loaded in this process, by whatever program. */

@@ -2,6 +2,7 @@
  * The program of the separate process: makes tokens and keys by calling the library. SoftHSM reads its configuration once
  * for each initialisation, so the process that uses the tokens keeps its own, and never loads the library for this.
  */
+import { existsSync } from "node:fs";
 import { CKF_TOKEN_INITIALIZED, CKU_SO, CKU_USER, type Cryptoki } from "./cryptoki.js";
 import { loadCryptoki } from "./load-cryptoki.js";
 import type {
@@ -49,6 +50,8 @@ const handlers: { [Name in keyof Requests]: (content: Requests[Name]) => Results
 
 function withLibrary<T>(configuration: string, work: (lib: Cryptoki) => T): T {
   if (!lib) throw new Error("The library isn't loaded.");
+  // Without its file, SoftHSM could use the configuration of the user.
+  if (!existsSync(configuration)) throw new Error("The token was closed.");
   process.env.SOFTHSM2_CONF = configuration;
   lib.C_Initialize();
   try {

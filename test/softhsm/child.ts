@@ -1,8 +1,6 @@
 /** Programs that make tokens with the built package, each in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,12 +41,4 @@ export async function runNode(
   });
   const [code, signal] = await once(child, "close");
   return { output: output.trim(), errors, code, signal };
-}
-
-/** Returns the directories of tokens that exist, of all processes. */
-export function tokenDirectories(parents: readonly string[] = [tmpdir(), "/dev/shm"]): string[] {
-  return parents.flatMap((parent) => {
-    const names = readdirSync(parent).filter((name) => name.startsWith("hardproof-softhsm-"));
-    return names.map((name) => `${parent}/${name}`);
-  });
 }

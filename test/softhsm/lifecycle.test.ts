@@ -5,9 +5,10 @@ import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { softHsm } from "hardproof/softhsm";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { memoryDirectory } from "../../softhsm/directory.js";
 import { isLeftover, ownPrefix, removeLeftovers } from "../../softhsm/leftovers.js";
-import { runModule, runNode, tokenDirectories } from "./child.js";
+import { runModule, runNode } from "./child.js";
 
 let directory: string;
 beforeEach(() => {
@@ -156,21 +157,21 @@ describe("a program that is killed", () => {
 });
 
 describe("two workers in parallel", () => {
-  const env = { SOFTHSM2_CONF: "/home/user/softhsm2.conf" };
+  const parent = mkdtempSync(join(memoryDirectory() ?? tmpdir(), "hardproof-test-"));
+  afterAll(() => rmSync(parent, { recursive: true }));
+  const env = { SOFTHSM2_CONF: "/home/user/softhsm2.conf", TMPDIR: parent };
   const worker = fileURLToPath(new URL("make-tokens.mjs", import.meta.url));
 
   it("make 100 tokens each, without a clash, and leave nothing", async () => {
-    const before = tokenDirectories();
     const workers = await Promise.all([1, 2].map(() => runNode([worker, "100"], env)));
     for (const { output, errors } of workers) {
       expect(errors).toBe("");
       expect(output).toBe("100 /home/user/softhsm2.conf");
     }
-    expect(tokenDirectories().filter((path) => !before.includes(path))).toEqual([]);
+    expect(readdirSync(parent)).toEqual([]);
   }, 120_000);
 
   it("may be threads of one process, each with its own token", async () => {
-    const before = tokenDirectories();
     const start = `
       import { once } from "node:events";
       import { Worker } from "node:worker_threads";
@@ -179,6 +180,6 @@ describe("two workers in parallel", () => {
     const { output, errors } = await runModule(start, env);
     expect(errors).toBe("");
     expect(output.split("\n").sort()).toEqual(["0,0", ...Array(2).fill("5 /home/user/softhsm2.conf")]);
-    expect(tokenDirectories().filter((path) => !before.includes(path))).toEqual([]);
+    expect(readdirSync(parent)).toEqual([]);
   }, 60_000);
 });

@@ -265,6 +265,21 @@ describe("several tokens", () => {
     expect(keys.size).toBe(5);
   });
 
+  it("are in separate processes where process.env is a proxy, as in Jest, which no library sees", async () => {
+    const { output, errors } = await runModule(`
+      import { openSigner } from "hardproof";
+      import { softHsm } from "hardproof/softhsm";
+      const real = process.env;
+      process.env = new Proxy({ ...real }, {});
+      const hsm = await softHsm();
+      const signer = await openSigner(hsm.uri(), hsm.access);
+      console.log(hsm.isolate, (await signer.sign(Buffer.from("x"))).length, real.SOFTHSM2_CONF === process.env.SOFTHSM2_CONF);
+      await signer.close();
+      await hsm.close();`);
+    expect(errors).toBe("");
+    expect(output).toBe("true 64 true");
+  });
+
   it("leave a configuration alone that the process has already loaded", async () => {
     const { output, errors } = await runModule(
       `
@@ -296,6 +311,13 @@ describe("several tokens", () => {
     afterAll(() => hsm.close());
     return { ...hsm.env, LIBRARY: hsm.module };
   }
+});
+
+it("a closed token refuses further keys", async () => {
+  const hsm = await softHsm();
+  await hsm.close();
+  for (const change of [hsm.addKey({ label: "k" }), hsm.deleteKey("dpop"), hsm.addToken()])
+    await expect(change).rejects.toMatchObject({ message: "SoftHSM: The token was closed." });
 });
 
 describe("secrets", () => {
