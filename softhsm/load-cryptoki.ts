@@ -14,9 +14,9 @@ export function loadCryptoki(module: string, packages: Packages): Cryptoki {
   const reasons: string[] = [];
   for (const { name, path } of packages)
     try {
-      const require = createRequire(path);
+      const load = createRequire(path);
       // pkcs11js is the native addon of graphene-pk11.
-      return name === "koffi" ? koffiCryptoki(require(path), module) : pkcs11jsCryptoki(require("pkcs11js"), module);
+      return name === "koffi" ? koffiCryptoki(load(path), module) : pkcs11jsCryptoki(load("pkcs11js"), module);
     } catch (error) {
       reasons.push(`${name}: ${firstLine(error)}`);
     }

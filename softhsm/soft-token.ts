@@ -17,21 +17,42 @@ export interface TokenPlace {
   readonly isolate: boolean;
 }
 
+/** The environment variable with which a library finds the token. A type alias, so that it is a `Record<string, string>`. */
+export type SoftHsmEnvironment = {
+  /** Path of SoftHSM's configuration file. */
+  readonly SOFTHSM2_CONF: string;
+};
+
 /**
  * Options of `openSigner`, `createKey`, `listKeys` and `Pkcs11Signer` with which the library finds the token. A type alias,
  * because an interface isn't assignable to the options of all providers.
  */
 export type SoftHsmAccess = {
-  readonly environment: { readonly SOFTHSM2_CONF: string };
+  /** Where the library finds the token. */
+  readonly environment: SoftHsmEnvironment;
+  /** Whether the library must run in a separate process. */
   readonly isolate: boolean;
 };
 
 /** Options of `Pkcs11Signer` for a key on the token. */
 export interface SoftHsmSignerOptions extends SoftHsmAccess {
+  /** Path of the library. */
   readonly module: string;
-  readonly token: { readonly label: string; readonly serial: string };
-  readonly key: { readonly label?: string | undefined; readonly id?: string | undefined };
-  readonly pin: { readonly file: string };
+  /** The token. */
+  readonly token: {
+    /** Its label. */
+    readonly label: string;
+    /** Its serial number. */
+    readonly serial: string;
+  };
+  /** The key. */
+  readonly key: KeyName;
+  /** The user PIN. */
+  readonly pin: {
+    /** Path of a file with the PIN. */
+    readonly file: string;
+  };
+  /** The algorithm, which an RSA key needs. */
   readonly algorithm: AlgorithmName | undefined;
 }
 
@@ -49,7 +70,7 @@ export class SoftToken {
   /** The token's serial number, as the library reports it. */
   readonly serial: string;
   /** The environment variable with which another process finds the token. */
-  readonly env: { readonly SOFTHSM2_CONF: string };
+  readonly env: SoftHsmEnvironment;
   /**
    * Whether the library must run in a separate process (the option `isolate` of signers): this process uses SoftHSM with
    * another configuration, or is a worker thread or a test of Jest, whose environment variables no library sees.

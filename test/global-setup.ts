@@ -45,9 +45,8 @@ export async function setup(project: TestProject): Promise<() => void> {
   project.provide("unavailable", unavailable);
   const tarball = packTarball();
   // The sources' programs would start a TypeScript compiler each time.
-  const built = (path: string) => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
-  process.env.HARDPROOF_PKCS11_WORKER = built("providers/pkcs11/worker.js");
-  process.env.HARDPROOF_SOFTHSM_PROGRAM = built("softhsm/program.js");
+  process.env.HARDPROOF_PKCS11_WORKER = fileURLToPath(new URL("../dist/providers/pkcs11/worker.js", import.meta.url));
+  process.env.HARDPROOF_SOFTHSM_PROGRAM = fileURLToPath(new URL("../dist/softhsm/program.js", import.meta.url));
   project.provide("tarball", tarball.path);
   return tarball.remove;
 }

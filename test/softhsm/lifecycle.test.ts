@@ -175,7 +175,7 @@ describe("two workers in parallel", () => {
     const start = `
       import { once } from "node:events";
       import { Worker } from "node:worker_threads";
-      const workers = [1, 2].map(() => new Worker(${JSON.stringify(worker)}, { argv: ["5"] }));
+      const workers = [1, 2].map(() => new Worker(${JSON.stringify(worker)}, { argv: ["5"], execArgv: [] }));
       console.log((await Promise.all(workers.map((worker) => once(worker, "exit")))).join());`;
     const { output, errors } = await runModule(start, env);
     expect(errors).toBe("");
