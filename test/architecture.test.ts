@@ -30,7 +30,7 @@ const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [consta
 const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(scheme)]));
 const exported = new Map(
   Object.entries(packageJson.exports).filter(([subpath]) =>
-    /^\.\/(?!package\.json$|conformance$|provider$|webcrypto$|x509$|redis$|postgres$|testing$)/.test(subpath),
+    /^\.\/(?!package\.json$|conformance$|provider$|webcrypto$|x509$|redis$|postgres$|softhsm$|testing$)/.test(subpath),
   ),
 );
 

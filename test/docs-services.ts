@@ -1,7 +1,7 @@
 /** The servers and keys that the snippets of the docs run against. */
 import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { type SoftHsm, softHsm } from "../softhsm/index.js";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { awsKms } from "../testing/emulators/aws-kms.js";
 import { gcpKms } from "../testing/emulators/gcp-kms.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
@@ -33,7 +33,7 @@ export async function startServices(missing: {
   PostgreSQL?: string;
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };

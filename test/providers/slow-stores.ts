@@ -5,7 +5,7 @@ import { KeySigner, type KeySignerOptions, type OpenKey } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { awsKms } from "../../testing/emulators/aws-kms.js";
 import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
 import { gcpKms } from "../../testing/emulators/gcp-kms.js";

@@ -3,6 +3,7 @@ export {
   ENGINE_DEPENDENCIES,
   NSS_DEPENDENCIES,
   P11_KIT_DEPENDENCIES,
+  PKCS11_TOOL_DEPENDENCIES,
   pkcs11ProviderPath,
   SOFT_TPM_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
@@ -10,4 +11,5 @@ export {
 export { nssToken } from "./nss-token.js";
 export { type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { type SoftTpm, softTpm } from "./soft-tpm.js";
+export type { Token } from "./token.js";
 export { type Tpm2OpenSsl, tpm2OpenSsl } from "./tpm2-openssl.js";

@@ -8,12 +8,12 @@ import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const CKR_SESSION_COUNT = 0xb1;
-const hsm = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
-const shim = faultShim(hsm.module);
+const { hsm, module, close } = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
+const shim = faultShim(module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();
-  await hsm.close();
+  await close();
 });
 
 const openSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>

@@ -85,7 +85,7 @@ describe.each(["C_SignInit", "C_Sign"] as const)("%s", (on) => {
 it("a login that is stuck blocks only its own signer", async () => {
   await using other = newSigner();
   await sign(other, 1);
-  await hsm.generateKey({ label: "careful", id: "77", type: "EC:prime256v1", alwaysAuthenticate: true });
+  await hsm.addKey({ label: "careful", id: "77", algorithm: "ES256", alwaysAuthenticate: true });
   await using signer = newSigner({ key: "careful", timeout: 1_000 });
   await signer.publicJwk();
   shim.order({ on: "C_Login", act: "hang" });
