@@ -2,19 +2,16 @@
 import { createHash, randomUUID } from "node:crypto";
 import { ALGORITHM_NAMES, type DiscoverOptions, DPoPProver, dpopFetch, OAuthClient } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
-import { type TestServer, type TestServerOptions, testServer } from "hardproof/testing";
+import { type TestServerOptions, testServer } from "hardproof/testing";
 import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
-
-type Grant = Pick<TestServer, "clientId" | "clientSecret">;
 
 /** Gets a token from a new server. */
 async function withToken(options?: TestServerOptions) {
   const server = await testServer(options);
   const prover = await DPoPProver.generate();
   const client = await OAuthClient.discover(server.issuer);
-  const { clientId, clientSecret }: Grant = server;
-  const token = await client.clientCredentials({ dpopProver: prover, clientId, clientSecret, scope: "read" });
+  const token = await client.clientCredentials({ dpopProver: prover, ...server.client, scope: "read" });
   return { server, prover, client, token, [Symbol.asyncDispose]: server.close };
 }
 
@@ -71,7 +68,7 @@ describe("an agent", () => {
       const signer = MemorySigner.generate({ algorithm: "PS256" });
       const isKey = method === "private_key_jwt";
       await using server = await testServer({ clientKeys: isKey ? [await signer.publicJwk()] : [] });
-      const { clientId, clientSecret } = server;
+      const { clientId, clientSecret } = server.client;
       const dpopProver = await DPoPProver.generate();
       const request = async (own: boolean) => {
         const key = own ? signer : MemorySigner.generate({ algorithm: "PS256" });
@@ -88,9 +85,9 @@ describe("an agent", () => {
   it.each(ALGORITHM_NAMES.filter((alg) => !alg.startsWith("ML-DSA")))("signs its proofs with %s", async (algorithm) => {
     await using server = await testServer({ requireNonce: false });
     const prover = await DPoPProver.create(MemorySigner.generate({ algorithm }));
-    const { clientId, clientSecret } = server;
+    const { client: credentials } = server;
     const client = new OAuthClient({ baseUrl: server.issuer });
-    const token = await client.clientCredentials({ dpopProver: prover, clientId, clientSecret });
+    const token = await client.clientCredentials({ dpopProver: prover, ...credentials });
     expect((await dpopFetch({ prover, token })(server.resource)).status).toBe(200);
   });
 });

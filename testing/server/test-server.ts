@@ -25,8 +25,8 @@ export interface TestServerOptions {
 export interface TestServer extends AsyncDisposable {
   /** The authorization server. It publishes metadata (RFC 8414); its token endpoint is `/oauth/token`. */
   readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
+  /** The only client. Its members are options of every token request. */
+  readonly client: { readonly clientId: string; readonly clientSecret: string };
   /** A URL that answers every method with status 200 and `{ hello, jkt }`. It publishes metadata too (RFC 9728). */
   readonly resource: string;
   /** The requests to both servers so far. */
@@ -53,8 +53,7 @@ export interface TestServer extends AsyncDisposable {
  * ```ts
  * await using server = await testServer();
  * const client = await OAuthClient.discover(server.issuer);
- * const { clientId, clientSecret } = server;
- * const token = await client.clientCredentials({ dpopProver, clientId, clientSecret });
+ * const token = await client.clientCredentials({ dpopProver, ...server.client });
  * ```
  */
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -82,8 +81,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   };
   return {
     issuer,
-    clientId,
-    clientSecret,
+    client: { clientId, clientSecret },
     resource: resourceServer.url,
     requests: recorder.requests,
     plan,

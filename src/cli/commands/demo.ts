@@ -45,8 +45,8 @@ async function runScenario(
   const { testServer } = await import("hardproof/testing");
   await using server = await testServer({ clientId: "demo-agent" });
   const client = await OAuthClient.discover(server.issuer, { signal });
-  const { clientId, clientSecret, resource } = server;
-  const request = { dpopProver: prover, clientId, clientSecret, scope: "read", requireBinding: true, signal };
+  const { resource } = server;
+  const request = { dpopProver: prover, ...server.client, scope: "read", requireBinding: true, signal };
   const token = await client.clientCredentials(request);
   const called = await outcomeOf(await dpopFetch({ prover, token })(resource, { signal }));
   return { token, called, stolen: await outcomeOf(await server.callAsThief(token.accessToken)) };
