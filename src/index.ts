@@ -29,7 +29,7 @@ export {
   type TokenStoreErrorCode,
 } from "./errors.js";
 export { ALGORITHM_NAMES } from "./jose/algorithms.js";
-export { type ImportedPublicKey, importPublicKey } from "./jose/public-key.js";
+export { type ImportedPublicKey, importPublicKey, type KeyWithOptions } from "./jose/public-key.js";
 export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
 export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-object-signer.js";
