@@ -17,11 +17,10 @@ import { string } from "./wire.js";
 export async function exchange(path: string, request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
   signal.throwIfAborted();
   const connection = connect({ path, signal });
-  // Errors end the loop below. One that comes later must not end the process.
-  connection.on("error", () => undefined);
   try {
     connection.write(string(request));
     const message = new MessageBuffer();
+    // Leaving the loop closes the connection.
     for await (const chunk of connection) {
       const response = message.add(chunk);
       if (response) return response;
@@ -29,7 +28,5 @@ export async function exchange(path: string, request: Uint8Array, signal: AbortS
     throw new SignerError("unavailable", "The agent closed the connection before its response was complete.");
   } catch (error) {
     throw signal.aborted ? signal.reason : await toSignerError(error, path);
-  } finally {
-    connection.destroy();
   }
 }

@@ -32,8 +32,8 @@ export interface AgentProxy extends AsyncDisposable {
   next(kind: AgentRequest, fault: AgentFault): void;
   /** Ends all faults, and forgets the requests. */
   clear(): void;
-  /** How many connections were open at the same time, at most. */
-  readonly mostConnections: number;
+  /** The most requests that waited for their response at the same time. */
+  readonly mostInFlight: number;
 }
 
 const SIGN_REQUEST = 13;
@@ -49,7 +49,7 @@ export async function agentProxy(target = "/nonexistent"): Promise<AgentProxy> {
   const always = new Map<AgentRequest, AgentFault>();
   const once = new Map<AgentRequest, AgentFault>();
   const connections = new Set<Socket>();
-  let mostConnections = 0;
+  let [inFlight, mostInFlight] = [0, 0];
 
   const serve = async (client: Socket) => {
     const message = await readMessage(client);
@@ -61,13 +61,16 @@ export async function agentProxy(target = "/nonexistent"): Promise<AgentProxy> {
     if (fault === "close") return void client.destroy();
     if (fault === "fail") return void client.end(FAILURE);
     if (fault instanceof Uint8Array) return void client.end(fault);
+    inFlight += 1;
+    mostInFlight = Math.max(mostInFlight, inFlight);
     if (fault === "slow") await sleep(SLOW);
-    const response = await forward(target, message);
+    const response = await forward(target, message).finally(() => {
+      inFlight -= 1;
+    });
     client.end(typeof fault === "function" ? await fault(response) : response);
   };
   const server = createServer((client) => {
     connections.add(client);
-    mostConnections = Math.max(mostConnections, connections.size);
     client.on("error", () => undefined);
     client.on("close", () => connections.delete(client));
     serve(client).catch(() => client.destroy());
@@ -83,10 +86,10 @@ export async function agentProxy(target = "/nonexistent"): Promise<AgentProxy> {
       always.clear();
       once.clear();
       requests.length = 0;
-      mostConnections = 0;
+      mostInFlight = 0;
     },
-    get mostConnections() {
-      return mostConnections;
+    get mostInFlight() {
+      return mostInFlight;
     },
     [Symbol.asyncDispose]: async () => {
       for (const connection of connections) connection.destroy();

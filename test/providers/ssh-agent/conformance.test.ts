@@ -1,8 +1,9 @@
 /** The conformance kit for SshAgentSigner, with a key of OpenSSH's agent for each algorithm, behind a proxy. */
-import type { AlgorithmName, KeySignerOptions } from "hardproof";
-import { conformance } from "hardproof/conformance";
-import { provider, SshAgentSigner } from "hardproof/ssh-agent";
+import { type AlgorithmName, type KeySignerOptions, listKeys } from "hardproof";
+import { conformance, type Fixture } from "hardproof/conformance";
+import { SshAgentSigner } from "hardproof/ssh-agent";
 import { afterAll, afterEach, describe, inject, it } from "vitest";
+import { softHsm } from "../../../softhsm/index.js";
 import { agentProxy } from "../../emulators/agent-proxy.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { type NewKey, openSshAgent } from "../../tokens/index.js";
@@ -29,22 +30,24 @@ const PUBLIC_KEY_BYTES: Readonly<Partial<Record<AlgorithmName, number>>> = {
 
 describe.skipIf(unavailable)(`the conformance kit${unavailable ? ` (skipped. ${unavailable})` : ""}`, async () => {
   if (unavailable) return it("runs on an agent");
-  const agent = await openSshAgent();
+  const hsm = await softHsm({ label: "agents" });
+  const agent = await openSshAgent(hsm.env);
   const proxy = await agentProxy(agent.socket);
   for (const algorithm of testedAlgorithms("ssh-agent")) await agent.addKey({ ...KEYS[algorithm], comment: algorithm });
+  await agent.sshAdd(["-s", hsm.module], hsm.pin);
   afterEach(() => proxy.clear());
   afterAll(async () => {
     await proxy[Symbol.asyncDispose]();
     await agent[Symbol.asyncDispose]();
+    await hsm.close();
   });
 
-  describe.each(testedAlgorithms("ssh-agent"))("for %s", (algorithm) => {
-    const open = (options: KeySignerOptions = {}, comment: string = algorithm) =>
+  const runKit = (algorithm: AlgorithmName, key: string, fixture: Pick<Fixture, "secrets" | "signatures">) => {
+    const open = (options: KeySignerOptions = {}, comment = key) =>
       new SshAgentSigner({ comment }, { socket: proxy.socket, algorithm, ...options });
     const wrong = algorithm === "ES384" ? { key: "ES256", found: "P-256" } : { key: "ES384", found: "P-384" };
     const cases = conformance({
       open: () => open(),
-      secrets: "An agent doesn't get a secret.",
       connections: () => proxy.count("list"),
       wrongKey: { open: () => open({}, wrong.key), found: wrong.found },
       failsFirst: () => {
@@ -69,13 +72,19 @@ describe.skipIf(unavailable)(`the conformance kit${unavailable ? ` (skipped. ${u
         },
         listing: (options) => {
           proxy.next("list", "slow");
-          return provider.list?.(`ssh-agent:?socket=${proxy.socket}`, options) ?? Promise.reject();
+          return listKeys(`ssh-agent:?socket=${proxy.socket}`, { ...options });
         },
       },
-      signatures: 200,
       maxMessageBytes: 262_144 - 13 - (PUBLIC_KEY_BYTES[algorithm] ?? 0),
+      ...fixture,
     });
     for (const { name, run, notApplicable } of cases)
       it(name, (test) => (notApplicable ? test.skip(notApplicable) : run()));
-  });
+  };
+
+  describe.each(testedAlgorithms("ssh-agent"))("for %s", (algorithm) =>
+    runKit(algorithm, algorithm, { signatures: 200, secrets: "A key in a file without a passphrase needs no secret." }),
+  );
+  describe("for a key on a SoftHSM token behind the agent", () =>
+    runKit("ES256", hsm.key.label, { signatures: 50, secrets: [hsm.pin] }));
 });

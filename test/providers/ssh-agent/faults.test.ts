@@ -56,6 +56,12 @@ describe.skipIf(unavailable)(`faults${unavailable ? ` (skipped. ${unavailable})`
     return errorOf(signer.publicJwk());
   };
 
+  it("aren't provoked by concurrent signatures: each is one request, one at a time", async () => {
+    await using signer = open();
+    await Promise.all(Array.from({ length: 20 }, (_, n) => signer.sign(Buffer.from(`${n}`))));
+    expect([proxy.count("list"), proxy.count("sign"), proxy.mostInFlight]).toEqual([1, 20, 1]);
+  });
+
   describe("a response", () => {
     it.each<[string, AgentFault, string, RegExp]>([
       ["that is missing", "close", "unavailable", /closed the connection before its response was complete/],

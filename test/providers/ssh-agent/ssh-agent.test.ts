@@ -1,4 +1,5 @@
 /** SshAgentSigner with OpenSSH's own agent: what the agent's user does, what happens to its keys, and a SoftHSM behind it. */
+import { generateKeyPairSync } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -118,6 +119,16 @@ describe.skipIf(unavailable)(`OpenSSH's agent${unavailable ? ` (skipped. ${unava
       expect(await errorOf(pss.publicJwk())).toMatchObject({ code: "wrong-key" });
       const short = new SshAgentSigner({ comment: "short" }, { socket: agent.socket, algorithm: "RS256" });
       expect(await errorOf(short.publicJwk())).toMatchObject({ code: "wrong-key" });
+    });
+
+    it("must be the option publicKey, if that is set", async () => {
+      await agent.addKey({ comment: "pinned" });
+      const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
+      await using wrong = new SshAgentSigner({ comment: "pinned" }, { socket: agent.socket, publicKey: other });
+      expect(await errorOf(wrong.publicJwk())).toMatchObject({ code: "wrong-key" });
+      const publicKey = await open("pinned").publicJwk();
+      await using right = new SshAgentSigner({ comment: "pinned" }, { socket: agent.socket, publicKey });
+      expect(verifySignature(publicKey, data, await right.sign(data))).toBe(true);
     });
 
     it("that was removed is not found by the next signature, and can be used when it is added again", async () => {
@@ -286,7 +297,9 @@ describe("the list of keys", () => {
     ["a type that JOSE doesn't have", dss, /ssh-dss\. There isn't a JWS algorithm for it\. Use a key of one of/],
     ["a damaged key", damaged, /The public key is malformed/],
     ["an empty key", Buffer.of(), /The public key is malformed/],
-    ["a point of another curve", ecKey("nistp384", Buffer.alloc(97, 4)), /isn't an uncompressed point on its curve/],
+    ["a point of another length", ecKey("nistp256", Buffer.alloc(97, 4)), /isn't an uncompressed point on its curve/],
+    ["a point of another form", ecKey("nistp256", Buffer.alloc(65, 6)), /isn't an uncompressed point on its curve/],
+    ["the name of another curve", ecKey("nistp384", Buffer.alloc(65, 4)), /isn't an uncompressed point on its curve/],
     ["a compressed point", ecKey("nistp256", Buffer.alloc(33, 2)), /isn't an uncompressed point on its curve/],
     ["a point off the curve", ecKey("nistp256", Buffer.alloc(65, 4)), /can't be parsed/],
     ["bytes after a key", Buffer.concat([ED25519_KEY, Buffer.of(0)]), /1 bytes too many/],
