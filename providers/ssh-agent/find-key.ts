@@ -50,7 +50,7 @@ function notUsable(identities: readonly Identity[], name: KeyName): SignerError 
   const reason = found && readOrReason(found);
   if (reason instanceof SignerError) return reason;
   if (identities.length === 0) return new SignerError("key-not-found", NO_KEYS);
-  const remedy = "Add it with ssh-add. To see the keys, run `hardproof keys ssh-agent:` or `ssh-add -l`.";
+  const remedy = "Add the key with ssh-add (a certificate isn't enough). `hardproof keys ssh-agent:` lists the keys.";
   return new SignerError(
     "key-not-found",
     `The key isn't among the ${identities.length} that the agent lists. ${remedy}`,

@@ -71,7 +71,11 @@ async function sign(client: AgentClient, key: SigningKey, message: Uint8Array, s
   return readSignature(signature, algorithm, signatureBytes);
 }
 
-/** An agent doesn't say why it failed. Whether it still lists the key tells the two most common reasons apart. */
+/**
+ * An agent doesn't say why it failed. Whether it still lists the key tells the two most common reasons apart.
+ *
+ * @throws {SignerError} With code `key-not-found` if it doesn't list the key any more.
+ */
 async function failureOf(client: AgentClient, { fingerprint }: SigningKey, signal: AbortSignal): Promise<SignerError> {
   findKey(await client.identities(signal), { fingerprint });
   const reasons = "its user refused, the key's device failed, or the key is restricted to destinations (ssh-add -h)";

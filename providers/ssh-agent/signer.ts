@@ -12,7 +12,12 @@ import { EXPECTED, formatSshAgentUri, isFingerprint, SCHEME } from "./uri.js";
 export const DEFAULT_TIMEOUT = 120_000;
 
 /** Names a key: its fingerprint, or the comment that the agent stores with it. */
-export type SshAgentKey = string | { readonly comment: string };
+export type SshAgentKey =
+  | string
+  | {
+      /** The comment, which exactly one key of the agent that can sign must have. */
+      readonly comment: string;
+    };
 
 /** Options of {@link SshAgentSigner}. */
 export interface SshAgentSignerOptions extends KeySignerOptions {
