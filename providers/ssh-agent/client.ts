@@ -11,7 +11,7 @@ const REQUEST_IDENTITIES = 11;
 const IDENTITIES_ANSWER = 12;
 const SIGN_REQUEST = 13;
 const SIGN_RESPONSE = 14;
-/** `SSH_AGENT_FAILURE`, and the numbers that older agents use for it (RFC 9987 §5.1). */
+/** `SSH_AGENT_FAILURE`, and the two numbers that other agents use for it, which OpenSSH accepts as well. */
 const FAILURES: readonly number[] = [5, 30, 102];
 
 /** A request to sign. */
