@@ -160,4 +160,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { type LockOptions, memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace, WaitingTrace } from "./tracing.js";
