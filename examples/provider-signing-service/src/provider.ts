@@ -1,7 +1,5 @@
 /** The provider. Pass it to `registerProvider`, or name this package in `HARDPROOF_PROVIDERS`. */
-import { createPublicKey } from "node:crypto";
 import {
-  type AlgorithmName,
   callStore,
   checkTimeout,
   importPublicKey,
@@ -16,7 +14,7 @@ import {
 import { request } from "./client.js";
 import { type KeyLocation, parseUri, SCHEME } from "./uri.js";
 
-const SUPPORTED: readonly AlgorithmName[] = ["ES256"];
+const ALGORITHM = "ES256";
 
 /** Keys in a signing service. */
 export const provider: Provider<KeySignerOptions & SignOptions> = {
@@ -30,12 +28,13 @@ export const provider: Provider<KeySignerOptions & SignOptions> = {
 
   list(uri, { algorithm, timeout, signal } = {}) {
     const location = parseUri(uri);
-    const algorithms = SUPPORTED.filter((name) => algorithm === undefined || name === algorithm);
     const call = { uri, operation: "listing the keys", timeout: checkTimeout(uri, timeout), signal };
     return callStore(call, async ({ signal }) => {
+      if (algorithm !== undefined && algorithm !== ALGORITHM) return [];
       const { keys } = await request(location, "/keys", { signal });
-      return (Array.isArray(keys) ? keys.map(Object) : [])
-        .filter((key) => algorithms.includes(key.algorithm) && /^[\w-]+$/.test(key.name))
+      return (Array.isArray(keys) ? keys : [])
+        .map((key): Record<string, unknown> => Object(key))
+        .filter((key) => key.algorithm === ALGORITHM && /^[\w-]+$/.test(String(key.name)))
         .map((key) => uri.replace(/^([\w-]+:\/\/[^/]+\/)[\w-]*/, `$1${key.name}`));
     });
   },
@@ -47,7 +46,7 @@ async function openKey(location: KeyLocation, signal: AbortSignal): Promise<Open
   const { version, publicKey } = await request(location, path, { signal });
   if (typeof version !== "number") throw new SignerError("integrity", "The service didn't report the key's version.");
   return {
-    publicKey: importPublicKey(spkiOf(publicKey), { allowed: SUPPORTED }).jwk,
+    publicKey: importPublicKey(Buffer.from(String(publicKey), "base64"), { allowed: [ALGORITHM] }).jwk,
     keyRef: `version ${version}`,
     signDigest: async (digest, { signal }) => {
       const body = { version, digest: Buffer.from(digest).toString("base64") };
@@ -65,13 +64,4 @@ async function openKey(location: KeyLocation, signal: AbortSignal): Promise<Open
     },
     close: () => undefined,
   };
-}
-
-/** The service returns public keys as PEM. */
-function spkiOf(pem: unknown): Uint8Array {
-  try {
-    return createPublicKey(String(pem)).export({ type: "spki", format: "der" });
-  } catch (cause) {
-    throw new SignerError("integrity", "The service didn't respond with a public key.", { cause });
-  }
 }

@@ -28,7 +28,7 @@ export async function startSigningService() {
     const { versions, exportable } = keys.get(name) ?? { versions: [] };
     const key = versions.at((operation ? body.version : 0) - 1);
     if (!key) return error(404);
-    if (!operation) return ok({ version: versions.length, exportable, publicKey: pemOf(key) });
+    if (!operation) return ok({ version: versions.length, exportable, publicKey: spkiOf(key) });
     if (typeof fault === "number") return error(fault);
     if (fault === "other-key")
       return ok({ version: body.version, signature: signDigest(body.digest, generate("P-256")) });
@@ -73,7 +73,7 @@ interface Response {
 }
 
 const ok = (json: object): Response => ({ status: 200, json });
-const pemOf = (key: KeyObject) => createPublicKey(key).export({ type: "spki", format: "pem" });
+const spkiOf = (key: KeyObject) => createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
 
 /** The order of P-256 (SEC 2 §2.4.2). */
 const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
