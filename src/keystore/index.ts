@@ -20,6 +20,7 @@ export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
 export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
 export { type ImportedPublicKey, importPublicKey } from "../jose/public-key.js";
 export { algorithmToCreate } from "./algorithm-to-create.js";
+export { clockFinding } from "./clock-finding.js";
 export { type ErrorRow, ErrorTable } from "./error-table.js";
 export type { Finding } from "./finding.js";
 export { missingPackage } from "./import-optional.js";
