@@ -1,10 +1,11 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
 import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
-import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import { initializationError } from "./credentials-error.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
 import { type CallContext, isUnimplemented, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
+import { checkUniverseOfCredentials, type Gax } from "./universe.js";
 
 export type { KeyManagementServiceClient };
 /** The constructor options of `KeyManagementServiceClient`. */
@@ -24,6 +25,8 @@ export interface GcpKmsClientOptions {
   readonly client: KeyManagementServiceClient | undefined;
   readonly clientConfig: GcpKmsClientConfig | undefined;
   readonly endpoint: string | undefined;
+  /** The domain of a sovereign cloud, which must be that of the credentials. */
+  readonly universeDomain: string | undefined;
   /** The deadline of one call in milliseconds. */
   readonly timeout: number;
 }
@@ -66,14 +69,15 @@ export class GcpKmsClient {
   /**
    * Loads the SDK if needed, creates a client and gets credentials.
    *
-   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or `access-denied` if no
-   *   credentials were found.
+   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or a credentials file or an option is
+   *   wrong; `access-denied` if no credentials were found.
    */
-  static async connect({ client, clientConfig, endpoint, timeout }: GcpKmsClientOptions): Promise<GcpKmsClient> {
-    const sdkClient = client ?? (await newClient(clientConfig, endpoint));
+  static async connect(options: GcpKmsClientOptions): Promise<GcpKmsClient> {
+    const { client, timeout } = options;
+    const sdkClient = client ?? (await newClient(options));
     // Otherwise, the SDK initialises itself in the first call, where a failure is an unhandled rejection.
     await sdkClient.initialize().catch((error) => {
-      throw noCredentials(error);
+      throw initializationError(error);
     });
     return new GcpKmsClient(sdkClient, client === undefined, timeout);
   }
@@ -147,13 +151,31 @@ export class GcpKmsClient {
   }
 }
 
-async function newClient(
-  clientConfig: GcpKmsClientConfig = {},
-  endpoint: string | undefined,
-): Promise<KeyManagementServiceClient> {
+async function newClient(options: GcpKmsClientOptions): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await importSdk();
-  const address = endpoint === undefined ? {} : configFor(parseEndpoint(endpoint));
-  return new KeyManagementServiceClient({ ...clientConfig, ...address });
+  try {
+    return new KeyManagementServiceClient(await toConfig(options));
+  } catch (error) {
+    throw initializationError(error);
+  }
+}
+
+/**
+ * Returns the configuration of the new client. The SDK reads the universe domain of the environment only for the address,
+ * so it is passed on like the option.
+ */
+async function toConfig(options: GcpKmsClientOptions): Promise<GcpKmsClientConfig> {
+  const { clientConfig = {}, endpoint, universeDomain = process.env.GOOGLE_CLOUD_UNIVERSE_DOMAIN } = options;
+  const address = endpoint === undefined ? undefined : parseEndpoint(endpoint, options.universeDomain);
+  const config = { ...clientConfig, ...(address && configFor(address)) };
+  if (!universeDomain || (options.universeDomain === undefined && hasUniverse(clientConfig))) return config;
+  const { universe_domain: _, universeDomain: __, ...source } = config;
+  if (!address?.plaintext) await checkUniverseOfCredentials(loadGax(), source, universeDomain);
+  return { ...source, universeDomain };
+}
+
+function hasUniverse({ universeDomain, universe_domain }: GcpKmsClientConfig): boolean {
+  return Boolean(universeDomain ?? universe_domain);
 }
 
 async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
@@ -168,20 +190,15 @@ function configFor({ servicePath, port, plaintext }: Endpoint): GcpKmsClientConf
   return { servicePath, port, ...(plaintext ? withoutTls() : {}) };
 }
 
-/** Uses the SDK's own copies of gRPC and the auth library. Doesn't search for credentials, and doesn't send any. */
+/** Doesn't search for credentials, and doesn't send any. */
 function withoutTls(): GcpKmsClientConfig {
-  const { resolve } = createRequire(import.meta.url);
-  const gax: typeof import("google-gax") = createRequire(resolve("@google-cloud/kms"))("google-gax");
+  const gax = loadGax();
   const authClient = new gax.googleAuthLibrary.PassThroughClient();
   return { sslCreds: gax.grpc.credentials.createInsecure(), authClient };
 }
 
-function noCredentials(error: unknown): SignerError {
-  const { cause } = toSignerError(error, { method: "initialize", name: "Cloud KMS", role: SIGNER });
-  return new SignerError(
-    "access-denied",
-    "No usable Google credentials were found. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or set clientConfig.authClient.",
-    { cause },
-  );
+/** Loads the SDK's own copies of gRPC and the auth library. */
+function loadGax(): Gax {
+  const { resolve } = createRequire(import.meta.url);
+  return createRequire(resolve("@google-cloud/kms"))("google-gax");
 }

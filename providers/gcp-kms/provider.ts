@@ -19,7 +19,7 @@ export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions 
   cryptoKeyId?: string | undefined;
 }
 
-/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…]`. */
+/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…&universe-domain=…]`. */
 export const provider = {
   /** The scheme of the URIs: `gcpkms`. */
   scheme: SCHEME,
