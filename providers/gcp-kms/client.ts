@@ -1,11 +1,14 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
-import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
+import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
-import { initializationError } from "./credentials-error.js";
-import { type Endpoint, parseEndpoint } from "./endpoint.js";
+import { type Account, findAccount } from "./account.js";
+import { hostOf, toClientConfig } from "./client-config.js";
+import { credentialsError, initializationError } from "./credentials-error.js";
 import { type CallContext, isUnimplemented, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
-import { checkUniverseOfCredentials, type Gax } from "./universe.js";
+import { loadGax } from "./gax.js";
+import { dateListener } from "./response-date.js";
+import { parseSdkError } from "./sdk-error.js";
 
 export type { KeyManagementServiceClient };
 /** The constructor options of `KeyManagementServiceClient`. */
@@ -18,6 +21,7 @@ export type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
 export type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
 export type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
 export type KeyVersion = protos.google.cloud.kms.v1.ICryptoKeyVersion;
+type TestPermissionsRequest = Parameters<KeyManagementServiceClient["testIamPermissions"]>[0];
 export type CreateKeyRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
 
 /** The caller's client, or the configuration for a new one. */
@@ -55,14 +59,17 @@ const ADMIN = "roles/cloudkms.admin";
 
 /** A client with the Cloud KMS methods that Hardproof needs. It throws only `SignerError`s. */
 export class GcpKmsClient {
+  /** The host name of the service. The SDK's getter doesn't know one that is configured. */
+  readonly host: string;
   readonly #client: KeyManagementServiceClient;
   readonly #ownsClient: boolean;
   readonly #callOptions: Omit<CallOptions, "signal">;
 
-  private constructor(client: KeyManagementServiceClient, ownsClient: boolean, timeout: number) {
+  private constructor(client: KeyManagementServiceClient, { timeout, ...options }: GcpKmsClientOptions) {
     const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
     this.#client = client;
-    this.#ownsClient = ownsClient;
+    this.#ownsClient = options.client === undefined;
+    this.host = hostOf(options) ?? client.apiEndpoint;
     this.#callOptions = { timeout, retry: { retryCodes: RETRYABLE, backoffSettings } };
   }
 
@@ -73,13 +80,12 @@ export class GcpKmsClient {
    *   wrong; `access-denied` if no credentials were found.
    */
   static async connect(options: GcpKmsClientOptions): Promise<GcpKmsClient> {
-    const { client, timeout } = options;
-    const sdkClient = client ?? (await newClient(options));
+    const sdkClient = options.client ?? (await newClient(options));
     // Otherwise, the SDK initialises itself in the first call, where a failure is an unhandled rejection.
     await sdkClient.initialize().catch((error) => {
       throw initializationError(error);
     });
-    return new GcpKmsClient(sdkClient, client === undefined, timeout);
+    return new GcpKmsClient(sdkClient, options);
   }
 
   /**
@@ -119,11 +125,41 @@ export class GcpKmsClient {
     );
   }
 
-  /** Creates a key. Isn't retried, since a second request would fail with ALREADY_EXISTS. */
+  /** Creates a key. Isn't repeated, since a second request would fail with ALREADY_EXISTS. */
   createKey(name: string, request: CreateKeyRequest, signal: AbortSignal): Promise<CryptoKey> {
-    return this.#call({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (options) =>
+    return this.#attempt({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (options) =>
       this.#client.createCryptoKey(request, { ...options, retry: null }),
     );
+  }
+
+  /**
+   * Gets an access token, and describes the account that it is for.
+   *
+   * @throws {SignerError} If there is no usable token.
+   */
+  findAccount(): Promise<Account> {
+    return findAccount(this.#client).catch((error) => {
+      throw credentialsError(parseSdkError(error));
+    });
+  }
+
+  /**
+   * Returns which of the permissions the caller has on a key, which needs no permission, and the `Date` of the response.
+   */
+  async testPermissions(
+    key: string,
+    permissions: string[],
+    signal: AbortSignal,
+  ): Promise<{ permissions: string[]; date: string | null }> {
+    let date: string | null = null;
+    const listener = dateListener(loadGax(), (received) => {
+      date = received;
+    });
+    const request = { resource: key, permissions } as TestPermissionsRequest;
+    const response = await this.#call({ method: "TestIamPermissions", name: key, role: VIEWER }, signal, (options) =>
+      this.#client.testIamPermissions(request, { ...options, ...listener }),
+    );
+    return { permissions: response.permissions, date };
   }
 
   /** Closes the connection, unless the client is the caller's. */
@@ -137,11 +173,12 @@ export class GcpKmsClient {
     );
   }
 
-  async #call<T>(
-    context: CallContext,
-    signal: AbortSignal,
-    send: (options: CallOptions) => Promise<[T, ...unknown[]]>,
-  ): Promise<T> {
+  /** Sends a request that is harmless to repeat, and repeats it if it hangs. */
+  #call<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
+    return withAttempts(signal, (attempt) => this.#attempt(context, attempt, send));
+  }
+
+  async #attempt<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
     try {
       const [response] = await send({ ...this.#callOptions, signal });
       return response;
@@ -151,31 +188,15 @@ export class GcpKmsClient {
   }
 }
 
+type Send<T> = (options: CallOptions) => Promise<[T, ...unknown[]]>;
+
 async function newClient(options: GcpKmsClientOptions): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await importSdk();
   try {
-    return new KeyManagementServiceClient(await toConfig(options));
+    return new KeyManagementServiceClient(await toClientConfig(options));
   } catch (error) {
     throw initializationError(error);
   }
-}
-
-/**
- * Returns the configuration of the new client. The SDK reads the universe domain of the environment only for the address,
- * so it is passed on like the option.
- */
-async function toConfig(options: GcpKmsClientOptions): Promise<GcpKmsClientConfig> {
-  const { clientConfig = {}, endpoint, universeDomain = process.env.GOOGLE_CLOUD_UNIVERSE_DOMAIN } = options;
-  const address = endpoint === undefined ? undefined : parseEndpoint(endpoint, options.universeDomain);
-  const config = { ...clientConfig, ...(address && configFor(address)) };
-  if (!universeDomain || (options.universeDomain === undefined && hasUniverse(clientConfig))) return config;
-  const { universe_domain: _, universeDomain: __, ...source } = config;
-  if (!address?.plaintext) await checkUniverseOfCredentials(loadGax(), source, universeDomain);
-  return { ...source, universeDomain };
-}
-
-function hasUniverse({ universeDomain, universe_domain }: GcpKmsClientConfig): boolean {
-  return Boolean(universeDomain ?? universe_domain);
 }
 
 async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
@@ -184,21 +205,4 @@ async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   } catch (cause) {
     throw missingPackage("@google-cloud/kms", "Cloud KMS", cause);
   }
-}
-
-function configFor({ servicePath, port, plaintext }: Endpoint): GcpKmsClientConfig {
-  return { servicePath, port, ...(plaintext ? withoutTls() : {}) };
-}
-
-/** Doesn't search for credentials, and doesn't send any. */
-function withoutTls(): GcpKmsClientConfig {
-  const gax = loadGax();
-  const authClient = new gax.googleAuthLibrary.PassThroughClient();
-  return { sslCreds: gax.grpc.credentials.createInsecure(), authClient };
-}
-
-/** Loads the SDK's own copies of gRPC and the auth library. */
-function loadGax(): Gax {
-  const { resolve } = createRequire(import.meta.url);
-  return createRequire(resolve("@google-cloud/kms"))("google-gax");
 }

@@ -53,7 +53,8 @@ export class GcpKmsSigner extends KeySigner {
     checkResourceName(name, ["key", "key version"]);
     const uri = formatGcpKmsUri(name, assertObject(options, "The options of a signer"));
     const clientOptions = toClientOptions(uri, options);
-    super({ provider: SCHEME, uri, open: (openOptions) => openKey(name, clientOptions, openOptions) }, options);
+    const key = { name, algorithm: options.algorithm, clientOptions };
+    super({ provider: SCHEME, uri, open: (...openOptions) => openKey(key, ...openOptions) }, options);
   }
 }
 

@@ -1,9 +1,7 @@
 /** The universe domain of a sovereign cloud: the address of Cloud KMS, which gets the access token, is under it. */
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import type { GcpKmsClientConfig } from "./client.js";
-
-/** The SDK's own copy of `google-gax`, which has the auth library. */
-export type Gax = typeof import("google-gax");
+import type { Gax } from "./gax.js";
 
 /** The universe domain of Google's public cloud. */
 export const DEFAULT_UNIVERSE = "googleapis.com";
