@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import {
   type handleUnaryCall,
   loadPackageDefinition,
+  Metadata,
   Server,
   ServerCredentials,
   type ServiceClientConstructor,
@@ -25,6 +26,8 @@ export interface GcpKms {
   readonly store: KmsStore;
   /** The Authorization headers that the emulator received. */
   readonly authorization: string[];
+  /** The `Date` header of the responses, instead of the time. */
+  date: string | undefined;
   readonly plan: FaultPlan<Operation>;
   /** Calls that the client cancelled, or whose deadline passed. */
   readonly cancelled: Operation[];
@@ -65,6 +68,7 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
         responded = true;
         inFlight.now--;
       };
+      const metadata = kms.date === undefined ? new Metadata() : Metadata.fromHttp2Headers({ date: kms.date });
       authorization.push(...call.metadata.get("authorization").map(String));
       inFlight.max = Math.max(inFlight.max, ++inFlight.now);
       // The event is also emitted for some calls that already have a response.
@@ -72,8 +76,11 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
       handle(operation, call.request)
         .finally(end)
         .then(
-          (value) => callback(null, value),
-          (error) => callback(statusOf(error)),
+          (value) => {
+            call.sendMetadata(metadata);
+            callback(null, value);
+          },
+          (error) => callback({ ...statusOf(error), metadata }),
         );
     };
   };
@@ -83,10 +90,11 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
   server.addService(kmsService(), Object.fromEntries(operations.map((operation) => [operation, serve(operation)])));
   server.addService(iamService(), { TestIamPermissions: serve("TestIamPermissions") });
   const proxy = await resettableProxy(await bind(server, certificate));
-  return {
+  const kms: GcpKms = {
     endpoint: certificate ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`,
     port: proxy.port,
     authorization,
+    date: undefined,
     store,
     plan,
     cancelled,
@@ -96,6 +104,7 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
       await proxy.close();
     },
   };
+  return kms;
 }
 
 function kmsService() {

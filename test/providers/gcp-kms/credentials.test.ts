@@ -317,3 +317,21 @@ describe("without a credentials file", () => {
     expect(error.message).toContain("Could not refresh access token: ");
   });
 });
+
+it("names this machine's clock if the service rejects the token, and the response's date differs", async () => {
+  vi.stubEnv("GOOGLE_APPLICATION_CREDENTIALS", credentialsFile(serviceAccount));
+  kms.plan.always("GetPublicKey", "unauthenticated");
+  await using signer = new GcpKmsSigner(name.replace(/1$/, "2"), {
+    clientConfig: { servicePath: "localhost", port: kms.port },
+  });
+  const signing = () =>
+    signer.publicJwk().then(
+      () => expect.unreachable(),
+      ({ code, message }: SignerError) => `${code} ${message}`,
+    );
+  expect(await signing()).toMatch(/^access-denied .*UNAUTHENTICATED.*invalid authentication credentials/);
+  expect(await signing()).not.toContain("s ahead of");
+  kms.date = new Date(Date.now() - 3_600_000).toUTCString();
+  expect(await signing()).toMatch(/This machine's clock is 3[56]\d\d s ahead of the server\. Synchronise/);
+  kms.date = undefined;
+});
