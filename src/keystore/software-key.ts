@@ -157,7 +157,7 @@ function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   } catch (cause) {
     if (isEncrypted(pem))
       throw new SignerError("pin-incorrect", "The PEM can't be decrypted with this passphrase.", { cause });
-    const message = `This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1), but ${describePem(pem)}.`;
+    const message = `This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1), but ${describePem(String(pem))}.`;
     throw new SignerError("wrong-key", message, { cause });
   }
 }
