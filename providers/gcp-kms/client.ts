@@ -8,6 +8,7 @@ import { credentialsError, initializationError } from "./credentials-error.js";
 import { type CallContext, isUnimplemented, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
 import { loadGax } from "./gax.js";
 import { dateListener } from "./response-date.js";
+import { type CreateSdkClient, SdkConnection } from "./sdk-connection.js";
 import { parseSdkError } from "./sdk-error.js";
 
 export type { KeyManagementServiceClient };
@@ -61,15 +62,13 @@ const ADMIN = "roles/cloudkms.admin";
 export class GcpKmsClient {
   /** The host name of the service. The SDK's getter doesn't know one that is configured. */
   readonly host: string;
-  readonly #client: KeyManagementServiceClient;
-  readonly #ownsClient: boolean;
+  readonly #connection: SdkConnection;
   readonly #callOptions: Omit<CallOptions, "signal">;
 
-  private constructor(client: KeyManagementServiceClient, { timeout, ...options }: GcpKmsClientOptions) {
+  private constructor(connection: SdkConnection, { timeout, ...options }: GcpKmsClientOptions) {
     const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
-    this.#client = client;
-    this.#ownsClient = options.client === undefined;
-    this.host = hostOf(options) ?? client.apiEndpoint;
+    this.#connection = connection;
+    this.host = hostOf(options) ?? connection.client.apiEndpoint;
     this.#callOptions = { timeout, retry: { retryCodes: RETRYABLE, backoffSettings } };
   }
 
@@ -80,12 +79,8 @@ export class GcpKmsClient {
    *   wrong; `access-denied` if no credentials were found.
    */
   static async connect(options: GcpKmsClientOptions): Promise<GcpKmsClient> {
-    const sdkClient = options.client ?? (await newClient(options));
-    // Otherwise, the SDK initialises itself in the first call, where a failure is an unhandled rejection.
-    await sdkClient.initialize().catch((error) => {
-      throw initializationError(error);
-    });
-    return new GcpKmsClient(sdkClient, options);
+    const create: CreateSdkClient = (config) => newClient(options, config);
+    return new GcpKmsClient(await SdkConnection.open(options.client ?? create, options.timeout), options);
   }
 
   /**
@@ -102,33 +97,33 @@ export class GcpKmsClient {
   }
 
   asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<SignResponse> {
-    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (options) =>
-      this.#client.asymmetricSign({ ...request, name }, options),
+    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (client, options) =>
+      client.asymmetricSign({ ...request, name }, options),
     );
   }
 
   getVersion(name: string, signal: AbortSignal): Promise<KeyVersion> {
-    return this.#call({ method: "GetCryptoKeyVersion", name, role: VIEWER }, signal, (options) =>
-      this.#client.getCryptoKeyVersion({ name }, options),
+    return this.#call({ method: "GetCryptoKeyVersion", name, role: VIEWER }, signal, (client, options) =>
+      client.getCryptoKeyVersion({ name }, options),
     );
   }
 
   listVersions(key: string, signal: AbortSignal): Promise<KeyVersion[]> {
-    return this.#call({ method: "ListCryptoKeyVersions", name: key, role: VIEWER }, signal, (options) =>
-      this.#client.listCryptoKeyVersions({ parent: key }, options),
+    return this.#call({ method: "ListCryptoKeyVersions", name: key, role: VIEWER }, signal, (client, options) =>
+      client.listCryptoKeyVersions({ parent: key }, options),
     );
   }
 
   listKeys(keyRing: string, signal: AbortSignal): Promise<CryptoKey[]> {
-    return this.#call({ method: "ListCryptoKeys", name: keyRing, role: VIEWER }, signal, (options) =>
-      this.#client.listCryptoKeys({ parent: keyRing }, options),
+    return this.#call({ method: "ListCryptoKeys", name: keyRing, role: VIEWER }, signal, (client, options) =>
+      client.listCryptoKeys({ parent: keyRing }, options),
     );
   }
 
   /** Creates a key. Isn't repeated, since a second request would fail with ALREADY_EXISTS. */
   createKey(name: string, request: CreateKeyRequest, signal: AbortSignal): Promise<CryptoKey> {
-    return this.#attempt({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (options) =>
-      this.#client.createCryptoKey(request, { ...options, retry: null }),
+    return this.#attempt({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (client, options) =>
+      client.createCryptoKey(request, { ...options, retry: null }),
     );
   }
 
@@ -138,7 +133,7 @@ export class GcpKmsClient {
    * @throws {SignerError} If there is no usable token.
    */
   findAccount(): Promise<Account> {
-    return findAccount(this.#client).catch((error) => {
+    return findAccount(this.#connection.client).catch((error) => {
       throw credentialsError(parseSdkError(error));
     });
   }
@@ -156,31 +151,38 @@ export class GcpKmsClient {
       date = received;
     });
     const request = { resource: key, permissions } as TestPermissionsRequest;
-    const response = await this.#call({ method: "TestIamPermissions", name: key, role: VIEWER }, signal, (options) =>
-      this.#client.testIamPermissions(request, { ...options, ...listener }),
+    const response = await this.#call(
+      { method: "TestIamPermissions", name: key, role: VIEWER },
+      signal,
+      (client, options) => client.testIamPermissions(request, { ...options, ...listener }),
     );
     return { permissions: response.permissions, date };
   }
 
   /** Closes the connection, unless the client is the caller's. */
-  async close(): Promise<void> {
-    if (this.#ownsClient) await this.#client.close();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   #getPublicKey(request: PublicKeyRequest & { name: string }, signal: AbortSignal): Promise<PublicKeyResponse> {
-    return this.#call({ method: "GetPublicKey", name: request.name, role: SIGNER }, signal, (options) =>
-      this.#client.getPublicKey(request, options),
+    return this.#call({ method: "GetPublicKey", name: request.name, role: SIGNER }, signal, (client, options) =>
+      client.getPublicKey(request, options),
     );
   }
 
-  /** Sends a request that is harmless to repeat, and repeats it if it hangs. */
+  /** Sends a request that is harmless to repeat. If it hangs, it is repeated over another connection. */
   #call<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
-    return withAttempts(signal, (attempt) => this.#attempt(context, attempt, send));
+    let hanging: KeyManagementServiceClient | undefined;
+    return withAttempts(signal, async (attempt) => {
+      if (hanging) await this.#connection.replace(hanging);
+      hanging = this.#connection.client;
+      return this.#attempt(context, attempt, send);
+    });
   }
 
   async #attempt<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
     try {
-      const [response] = await send({ ...this.#callOptions, signal });
+      const [response] = await send(this.#connection.client, { ...this.#callOptions, signal });
       return response;
     } catch (error) {
       throw toSignerError(error, context);
@@ -188,12 +190,15 @@ export class GcpKmsClient {
   }
 }
 
-type Send<T> = (options: CallOptions) => Promise<[T, ...unknown[]]>;
+type Send<T> = (client: KeyManagementServiceClient, options: CallOptions) => Promise<[T, ...unknown[]]>;
 
-async function newClient(options: GcpKmsClientOptions): Promise<KeyManagementServiceClient> {
+async function newClient(
+  options: GcpKmsClientOptions,
+  config: GcpKmsClientConfig = {},
+): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await importSdk();
   try {
-    return new KeyManagementServiceClient(await toClientConfig(options));
+    return new KeyManagementServiceClient({ ...(await toClientConfig(options)), ...config });
   } catch (error) {
     throw initializationError(error);
   }

@@ -31,6 +31,8 @@ export interface GcpKms {
   readonly plan: FaultPlan<Operation>;
   /** Calls that the client cancelled, or whose deadline passed. */
   readonly cancelled: Operation[];
+  /** Lets nothing through the open connections any more. New connections work. */
+  freezeConnections(): void;
   /** Returns the largest number of calls that were in flight at the same time. */
   maxInFlight(): number;
   close(): Promise<void>;
@@ -98,6 +100,7 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
     store,
     plan,
     cancelled,
+    freezeConnections: () => proxy.freeze(),
     maxInFlight: () => inFlight.max,
     close: async () => {
       server.forceShutdown();

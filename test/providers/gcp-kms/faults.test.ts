@@ -271,6 +271,31 @@ describe("requests that are never answered", () => {
     },
   );
 
+  it("connects again if the connection is dead, once for all callers, and closes both connections", async () => {
+    const closed = vi.spyOn(KeyManagementServiceClient.prototype, "close");
+    const signer = newSigner(name, { timeout: 6_000 });
+    await signer.sign(message);
+    kms.freezeConnections();
+    const signing = Array.from({ length: 20 }, () => signer.sign(message));
+    for (const signature of await Promise.all(signing)) expect(signature).toHaveLength(64);
+    await signer.sign(message);
+    await signer.close();
+    expect(closed).toHaveBeenCalledTimes(2);
+    closed.mockRestore();
+  });
+
+  it("doesn't connect again with the caller's client", async () => {
+    const { hostname: servicePath, port } = new URL(kms.endpoint);
+    const sslCreds = grpc.credentials.createInsecure();
+    const authClient = new googleAuthLibrary.PassThroughClient();
+    const client = new KeyManagementServiceClient({ servicePath, port: Number(port), sslCreds, authClient });
+    await using signer = new GcpKmsSigner(name, { client, timeout: 1_000 });
+    await signer.sign(message);
+    kms.freezeConnections();
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "timeout", retryable: true });
+    await client.close();
+  });
+
   it("doesn't repeat CreateCryptoKey", async () => {
     kms.plan.always("CreateCryptoKey", "hang");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
