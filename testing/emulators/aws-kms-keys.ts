@@ -1,8 +1,8 @@
 /** The keys of one account and region in the AWS KMS emulator. */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { KeySpec, KeyState, KeyUsageType, OriginType } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import { generateKeyMaterial, type KeyMaterial } from "./aws-kms-material.js";
+import type { KeySpec, KeyState, KeyUsageType, OriginType } from "./aws-kms-types.js";
 
 /** A key of the account. */
 export interface KmsKey {

@@ -1,10 +1,10 @@
 /** The operations of the AWS KMS emulator, after the API reference (version 2014-11-01). */
 import { randomBytes } from "node:crypto";
-import type { KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import type { KeyMaterial } from "./aws-kms-material.js";
 import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
+import type { KeyUsageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
 import type { Fault } from "./fault-plan.js";
 
 /** The operations that the emulator implements. */

@@ -1,5 +1,5 @@
 /** The faults of the Cloud KMS emulator. */
-import { status } from "@grpc/grpc-js";
+
 import type { Fault } from "./fault-plan.js";
 import {
   type ChecksummedData,
@@ -12,6 +12,7 @@ import {
   sign,
 } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore, type StoredVersion } from "./gcp-kms-store.js";
+import { status } from "./grpc.js";
 
 const PERMISSIONS: Partial<Record<Operation, string>> = {
   GetPublicKey: "cloudkms.cryptoKeyVersions.viewPublicKey",

@@ -1,9 +1,9 @@
 /** The methods of the Cloud KMS emulator (google/cloud/kms/v1/service.proto): their checks and responses. */
 import { createHash } from "node:crypto";
-import { status } from "@grpc/grpc-js";
 import { crc32c } from "./crc32c.js";
 import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from "./gcp-kms-algorithms.js";
 import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
+import { status } from "./grpc.js";
 
 interface Checksum {
   value: string | number;

@@ -1,12 +1,13 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
-import { status } from "@grpc/grpc-js";
+
 import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
+import { status } from "./grpc.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
-  readonly code: status;
+  readonly code: number;
 
-  constructor(code: status, details: string) {
+  constructor(code: number, details: string) {
     super(details);
     this.code = code;
   }

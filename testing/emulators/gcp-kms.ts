@@ -1,22 +1,17 @@
 /** Cloud KMS emulator on 127.0.0.1: gRPC with the protos of `@google-cloud/kms`, real keys and its own checksums. */
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import {
-  type handleUnaryCall,
-  loadPackageDefinition,
-  Metadata,
-  Server,
-  ServerCredentials,
-  type ServiceClientConstructor,
-  status,
-} from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
-import type { Certificate } from "../servers/mutual-tls.js";
+import type { handleUnaryCall, Server, ServerCredentials, ServiceClientConstructor } from "@grpc/grpc-js";
 import { FaultPlan } from "./fault-plan.js";
 import { damageRequest, damageResponse, throwIfError, throwIfUnknown } from "./gcp-kms-faults.js";
 import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore } from "./gcp-kms-store.js";
+import { type Grpc, loadGrpc, status } from "./grpc.js";
 import { resettableProxy } from "./resettable-proxy.js";
+
+/** A certificate and its private key, both in PEM. */
+export interface ServerCertificate {
+  readonly key: string;
+  readonly cert: string;
+}
 
 /** A running emulator. */
 export interface GcpKms {
@@ -45,7 +40,8 @@ const KEY_RING = "projects/my-project/locations/europe-west3/keyRings/agents";
  *
  * @param certificate - For TLS, with which the SDK sends an access token. The endpoint is then `https://localhost:PORT`.
  */
-export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
+export async function gcpKms(certificate?: ServerCertificate): Promise<GcpKms> {
+  const { grpc, loadService } = loadGrpc();
   const store = new KmsStore(KEY_RING);
   const plan = new FaultPlan<Operation>();
   const cancelled: Operation[] = [];
@@ -70,7 +66,8 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
         responded = true;
         inFlight.now--;
       };
-      const metadata = kms.date === undefined ? new Metadata() : Metadata.fromHttp2Headers({ date: kms.date });
+      const metadata =
+        kms.date === undefined ? new grpc.Metadata() : grpc.Metadata.fromHttp2Headers({ date: kms.date });
       authorization.push(...call.metadata.get("authorization").map(String));
       inFlight.max = Math.max(inFlight.max, ++inFlight.now);
       // The event is also emitted for some calls that already have a response.
@@ -86,12 +83,15 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
         );
     };
   };
-  const server = new Server();
+  const server = new grpc.Server();
   const { TestIamPermissions: _, ...kmsHandlers } = handlers;
   const operations = Object.keys(kmsHandlers) as Operation[];
-  server.addService(kmsService(), Object.fromEntries(operations.map((operation) => [operation, serve(operation)])));
-  server.addService(iamService(), { TestIamPermissions: serve("TestIamPermissions") });
-  const proxy = await resettableProxy(await bind(server, certificate));
+  server.addService(
+    kmsService(loadService),
+    Object.fromEntries(operations.map((operation) => [operation, serve(operation)])),
+  );
+  server.addService(iamService(loadService), { TestIamPermissions: serve("TestIamPermissions") });
+  const proxy = await resettableProxy(await bind(server, credentialsFor(grpc, certificate)));
   const kms: GcpKms = {
     endpoint: certificate ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`,
     port: proxy.port,
@@ -110,39 +110,31 @@ export async function gcpKms(certificate?: Certificate): Promise<GcpKms> {
   return kms;
 }
 
-function kmsService() {
+type LoadService = (file: string) => unknown;
+
+function kmsService(load: LoadService) {
   const { google } = load("google/cloud/kms/v1/service.proto") as {
     google: { cloud: { kms: { v1: { KeyManagementService: ServiceClientConstructor } } } };
   };
   return google.cloud.kms.v1.KeyManagementService.service;
 }
 
-function iamService() {
+function iamService(load: LoadService) {
   const { google } = load("google/iam/v1/iam_policy.proto") as {
     google: { iam: { v1: { IAMPolicy: ServiceClientConstructor } } };
   };
   return google.iam.v1.IAMPolicy.service;
 }
 
-/** Loads service definitions from the proto files in the SDK's packages. */
-function load(file: string): unknown {
-  const require = createRequire(import.meta.url);
-  const kms = require.resolve("@google-cloud/kms");
-  const gax = createRequire(kms).resolve("google-gax");
-  const includeDirs = [join(dirname(kms), "../protos"), join(dirname(gax), "../protos")];
-  const wire = { longs: String, enums: String, defaults: true, oneofs: true };
-  return loadPackageDefinition(loadSync(file, { ...wire, includeDirs }));
-}
-
-function credentialsFor(certificate: Certificate | undefined): ServerCredentials {
+function credentialsFor({ ServerCredentials }: Grpc, certificate: ServerCertificate | undefined): ServerCredentials {
   if (!certificate) return ServerCredentials.createInsecure();
   const { key, cert } = certificate;
   return ServerCredentials.createSsl(null, [{ private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }]);
 }
 
-function bind(server: Server, certificate: Certificate | undefined): Promise<number> {
+function bind(server: Server, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", credentialsFor(certificate), (error, port) => {
+    server.bindAsync("127.0.0.1:0", credentials, (error, port) => {
       if (error) reject(error);
       else resolve(port);
     });
