@@ -3,6 +3,14 @@
  * started by one call, can be told what to do wrong, and record what they were asked.
  */
 export { type Call, type Fault, FaultPlan } from "./emulators/fault-plan.js";
+export {
+  type FaultyPkcs11,
+  faultyPkcs11,
+  type Pkcs11Act,
+  type Pkcs11Fault,
+  type Pkcs11Function,
+} from "./pkcs11/faulty-pkcs11.js";
+export { CKR } from "./pkcs11/return-values.js";
 export type { Proof } from "./server/check-proof.js";
 export type { TestServerFault, TestServerOperation, TestServerRequest } from "./server/recorder.js";
 export { type TestServer, type TestServerOptions, testServer } from "./server/test-server.js";

@@ -9,7 +9,7 @@ import { softHsm } from "hardproof/softhsm";
 import { awsKms } from "../../testing/emulators/aws-kms.js";
 import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
 import { gcpKms } from "../../testing/emulators/gcp-kms.js";
-import { faultShim } from "../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../testing/pkcs11/faulty-pkcs11.js";
 
 const MILLISECONDS = 100;
 const CONCURRENCY = 4;
@@ -52,7 +52,7 @@ export const SLOW_STORES: Readonly<Record<string, () => Promise<SlowStore>>> = {
 
 async function slowToken(options: { isolate?: boolean }): Promise<SlowStore> {
   const hsm = await softHsm({ label: "slow" });
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   shim.order({ on: "C_Sign", act: { delay: MILLISECONDS } });
   const key = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, sessions: CONCURRENCY };
   return {

@@ -1,4 +1,4 @@
-/** Compiles and controls the C shim, which injects faults into the calls of a PKCS#11 library. */
+/** A PKCS#11 library between the application and another one: it injects faults into the calls, and counts them. */
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,9 +25,12 @@ const FUNCTIONS = [
   "C_GenerateKeyPair",
   "C_DestroyObject",
 ] as const;
-type FunctionName = (typeof FUNCTIONS)[number];
+/** A function whose calls can fail. */
+export type Pkcs11Function = (typeof FUNCTIONS)[number];
 
-type Act =
+/** What happens in a call. See the property `act` of {@link Pkcs11Fault}. */
+export type Pkcs11Act =
+  | "hang"
   | { return: number }
   | { after: number }
   | { delay: number }
@@ -43,14 +46,14 @@ type Act =
   | { noMechanisms: number };
 
 /** A fault in the calls of one function, counted from when the order was placed. */
-export interface Order {
-  on: FunctionName;
+export interface Pkcs11Fault {
+  on: Pkcs11Function;
   /** The first call that fails. Default: 1. */
   from?: number;
   /** The number of calls that fail. Default: all. */
   times?: number;
   /** The fault ends when this function is called. */
-  until?: FunctionName;
+  until?: Pkcs11Function;
   /**
    * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
    * - `delay`: waits this number of milliseconds before the call.
@@ -64,63 +67,83 @@ export interface Order {
    * - `unavailable`: `C_GetAttributeValue` reports 0xffffffff as the length of this attribute.
    * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
    */
-  act: Act | "hang";
+  act: Pkcs11Act;
 }
 
 /** A library whose calls can be made to fail. */
-export interface FaultShim {
+export interface FaultyPkcs11 extends Disposable {
   /** The path of the library to load. */
   readonly module: string;
-  /** Places these orders, which replace all earlier ones: without arguments, no call fails. */
-  order(...orders: Order[]): void;
+  /** Places these faults, which replace all earlier ones: without arguments, no call fails. */
+  order(...faults: Pkcs11Fault[]): void;
   /** Returns the number of calls so far, in all sessions and threads. */
-  count(name: FunctionName): number;
+  count(name: Pkcs11Function): number;
   /** Returns the number of calls so far of all functions together. */
   total(): number;
-  /** Returns the number of open sessions that were opened through the shim in this process. */
+  /** Returns the number of open sessions that were opened through the library in this process. */
   openSessions(): number;
-  /** Returns how many calls of `C_Login` the library has rejected for a wrong PIN. */
+  /** Returns how many calls of `C_Login` were rejected for a wrong PIN. */
   wrongPins(): number;
-  /** Deletes the library. */
+  /** Deletes the library, and restores the environment. Close the signers that use it first. */
   close(): void;
 }
 
 /**
- * Compiles the shim.
+ * Makes a library that forwards every call to another one, such as SoftHSM, and fails those that a test orders to fail. It
+ * is compiled on this machine, once. Until it is closed, variables of `process.env` tell it what to do, so a process has
+ * one at a time.
  *
+ * @example
+ * ```ts
+ * using faulty = faultyPkcs11(hsm.module);
+ * await using signer = new Pkcs11Signer({ ...hsm.signerOptions(), module: faulty.module });
+ * faulty.order({ on: "C_Sign", times: 1, act: { return: CKR.DEVICE_ERROR } });
+ * ```
  * @param library - The path of the library that receives the calls.
+ * @throws If the machine has no C compiler.
  */
-export function faultShim(library: string): FaultShim {
+export function faultyPkcs11(library: string): FaultyPkcs11 {
   const directory = mkdtempSync(join(tmpdir(), "hardproof-shim-"));
   const [module, plan, counts] = ["shim.so", "plan", "counts"].map((name) => join(directory, name)) as [
     string,
     string,
     string,
   ];
-  compileShim(module);
+  try {
+    compileShim(module);
+  } catch (error) {
+    rmSync(directory, { recursive: true });
+    throw error;
+  }
   writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 2)));
   const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
-  Object.assign(process.env, {
+  const environment = {
     HARDPROOF_SHIM_MODULE: library,
     HARDPROOF_SHIM_PLAN: plan,
     HARDPROOF_SHIM_COUNTS: counts,
-  });
+  };
+  Object.assign(process.env, environment);
+  const close = () => {
+    rmSync(directory, { recursive: true, force: true });
+    for (const [name, value] of Object.entries(environment)) if (process.env[name] === value) delete process.env[name];
+  };
   return {
     module,
-    order: (...orders) => {
-      writeFileSync(`${plan}.new`, orders.map((one) => `${planLine(one)}\n`).join(""));
+    order: (...faults) => {
+      writeFileSync(`${plan}.new`, faults.map((one) => `${planLine(one)}\n`).join(""));
       renameSync(`${plan}.new`, plan);
     },
     count: (name) => read(FUNCTIONS.indexOf(name)),
     total: () => FUNCTIONS.reduce((sum, _, index) => sum + read(index), 0),
     openSessions: () => read(FUNCTIONS.length),
     wrongPins: () => read(FUNCTIONS.length + 1),
-    close: () => rmSync(directory, { recursive: true }),
+    close,
+    [Symbol.dispose]: close,
   };
 }
 
-/** Returns the order as a line of the plan, whose format is described in pkcs11-shim.c. */
-function planLine({ on, from = 1, times = 0, act, until }: Order): string {
+/** Returns the fault as a line of the plan, whose format is described in pkcs11-shim.c. */
+function planLine({ on, from = 1, times = 0, act, until }: Pkcs11Fault): string {
   const [action, value] = act === "hang" ? ["hang", 0] : (Object.entries(act)[0] ?? ["hang", 0]);
   return `${on} ${from} ${times} ${action} ${value} ${until ?? "-"}`;
 }
