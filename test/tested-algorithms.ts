@@ -14,6 +14,7 @@ export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]
   memory: ALL,
   pkcs11: ALL,
   tpm: ["ES256", "ES384", "RS256", "RS384", "RS512"],
+  vault: ALL,
 };
 
 /** Returns the algorithms that the tests of a store must run with on this version of Node. */

@@ -3,6 +3,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { SignerError } from "../../src/errors.js";
 import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { addressOf } from "./address.js";
 import { fromEnvironment, variableOf } from "./environment.js";
 import type { VaultServer } from "./http.js";
 import { Lease } from "./lease.js";
@@ -26,7 +28,7 @@ export class GivenTokens implements Tokens {
   }
 
   async current(): Promise<string> {
-    const source = this.#source ?? defaultSource();
+    const source = this.#source ?? defaultSource(this.#holder.server.address);
     const token = await readToken(source);
     if (isRenewedHere(source) && token !== this.#known) void this.#watch(token);
     return token;
@@ -68,8 +70,14 @@ function isRenewedHere(source: SecretSource): boolean {
   return typeof source === "string" || (typeof source === "object" && "env" in source);
 }
 
-/** Where the commands `vault` and `bao` find it. */
-function defaultSource(): SecretSource {
+/** Where the commands `vault` and `bao` find it. It belongs to their server, so a URI can't send it to another one. */
+function defaultSource(address: string): SecretSource {
+  if (fromEnvironment("ADDR") !== undefined && addressOf(undefined) !== address) {
+    const remedy = "Set the option token (in a URI: token-source), or log in by appRole or kubernetes.";
+    throw misconfigured(
+      `The default token belongs to the server of ${variableOf("ADDR")}, which is another one. ${remedy}`,
+    );
+  }
   if (fromEnvironment("TOKEN") !== undefined) return { env: variableOf("TOKEN") };
   return { file: join(homedir(), ".vault-token") };
 }

@@ -111,7 +111,10 @@ function loginError(response: VaultResponse, path: string): SignerError {
   const { status, words } = response;
   const server = words && ` The server reports: ${words}`;
   if (/no handler for route/.test(words))
-    return new SignerError("misconfigured", `No login method is mounted at ${path}. Check its mount and namespace.${server}`);
+    return new SignerError(
+      "misconfigured",
+      `No login method is mounted at ${path}. Check its mount and namespace.${server}`,
+    );
   if (![400, 401, 403].includes(status)) return toSignerError(response, path);
   const remedy = "The server rejected the login. Check the role, its secret, and whether the secret has expired.";
   return new SignerError("access-denied", `HTTP ${status} from ${path}: ${remedy}${server}`);

@@ -1,6 +1,6 @@
 /** Opens one version of a key: a later rotation doesn't change which key signs. */
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
-import { importPublicKey, type PublicKeyMembers } from "../../src/jose/public-key.js";
+import { importPublicKey, type PublicKeyMembers, publicMembers } from "../../src/jose/public-key.js";
 import type { OpenKey, OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { PublicKeyCache } from "../../src/keystore/public-key-cache.js";
 import { transitAlgorithm } from "./algorithms.js";
@@ -55,7 +55,7 @@ async function pin(
     const response = await readKey(client, name, signal);
     return { ...versionKeyOf(response, response.latestVersion), version: response.latestVersion };
   }
-  if (expected) return { publicKey: expected, allowed: undefined, version };
+  if (expected) return { publicKey: withoutOtherAlgorithm(expected, key.algorithm), allowed: undefined, version };
   const read = async () => versionKeyOf(await readKey(client, name, signal), version);
   return { ...(await publicKeys.get(cacheName(key, version), read)), version };
 }
@@ -76,6 +76,11 @@ function openVersion(client: VaultClient, key: VaultKey, { publicKey, allowed, v
     forgetPublicKey: () => publicKeys.forget(cacheName(key, version)),
     close: () => client.close(),
   };
+}
+
+/** An RSA key can sign with several algorithms: the option says with which one, rather than the `alg` of a JWK. */
+function withoutOtherAlgorithm(key: Uint8Array | PublicKeyMembers, algorithm: AlgorithmName | undefined) {
+  return key instanceof Uint8Array || algorithm === undefined ? key : publicMembers(key);
 }
 
 /** A key that is deleted and created again has the same name: a signature that doesn't match makes it forgotten. */

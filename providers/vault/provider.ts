@@ -46,10 +46,16 @@ async function create(uri: string, options: VaultProviderOptions = {}): Promise<
   const signer = new VaultSigner(name, { ...merged, version: 1 });
   const parameters = parametersFor(merged.algorithm);
   const operation = "creating the key (it may exist nevertheless: list the keys)";
-  await runWithClient(toVaultKey(name, merged), merged, operation, (client, signal) =>
-    createKey(client, name, parameters, signal),
-  );
-  return signer;
+  try {
+    await runWithClient(toVaultKey(name, merged), merged, operation, async (client, signal) => {
+      await createKey(client, name, parameters, signal);
+      await signer.publicJwk({ signal }); // now, so that both share one login
+    });
+    return signer;
+  } catch (error) {
+    await signer.close();
+    throw error;
+  }
 }
 
 /**

@@ -42,7 +42,16 @@ export interface UriParts {
 }
 
 const LOGIN_NAMES = ["role-id", "role-id-source", "secret-id-source", "role", "jwt-source"];
-const NAMES = ["version", "algorithm", "namespace", "tls", "token-source", ...LOGIN_NAMES, "login-mount", "login-namespace"];
+const NAMES = [
+  "version",
+  "algorithm",
+  "namespace",
+  "tls",
+  "token-source",
+  ...LOGIN_NAMES,
+  "login-mount",
+  "login-namespace",
+];
 
 /**
  * Parses the URI of a key or an engine.
@@ -110,7 +119,10 @@ function loginIn(attributes: Attributes, fail: UriFailure): LoginOptions {
   const token = attributes.secretSource("token-source");
   const role = attributes.text("role");
   const roleId = attributes.secretSource("role-id-source") ?? attributes.text("role-id");
-  if ([token, role, roleId].filter((login) => login !== undefined).length > 1 || (has("role-id") && has("role-id-source")))
+  if (
+    [token, role, roleId].filter((login) => login !== undefined).length > 1 ||
+    (has("role-id") && has("role-id-source"))
+  )
     throw fail("Only one of token-source, role-id, role-id-source and role can be set");
   const secretId = attributes.secretSource("secret-id-source");
   const jwt = attributes.secretSource("jwt-source");

@@ -14,6 +14,7 @@ export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11: Load = () => import("hardproof/pkcs11");
 export const tpm: Load = () => import("hardproof/tpm");
+export const vault: Load = () => import("hardproof/vault");
 
 /** Scheme → loader. */
-export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, tpm };
+export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, tpm, vault };
