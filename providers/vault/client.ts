@@ -59,6 +59,11 @@ export class VaultClient {
     return this.#session.close();
   }
 
+  /** Ends the use of the session, which the next client may continue. */
+  release(): void {
+    this.#session.release();
+  }
+
   /** A token may have been revoked, or replaced by its owner, since the last request. */
   async #authorized(request: ClientRequest, signal: AbortSignal): Promise<VaultResponse> {
     const { tokens } = this.#session;

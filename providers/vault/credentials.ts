@@ -32,27 +32,32 @@ export async function readCredentials(login: OwnLogin): Promise<Credentials> {
 /** Milliseconds. Vault locks a role out after five wrong secret ids in 15 minutes. */
 const PAUSE = 5 * 60_000;
 
-/** Secret ids that the server rejected. The same one isn't sent again soon, since that could lock the role out. */
-export class SecretIdRejections {
-  #digest: string | undefined;
-  #until = 0;
+/** When rejected credentials may be sent again, by their digest, for all signers of the process. */
+const rejected = new Map<string, number>();
 
-  /** @throws {SignerError} With code `access-denied` if these credentials were rejected a short time ago. */
-  check(credentials: Credentials): void {
-    const isSame = this.#digest !== undefined && this.#digest === digestOf(credentials);
-    if (!isSame || performance.now() > this.#until) return;
-    const message = "The server has rejected this secret id. It isn't sent again for 5 minutes, unless it changes.";
-    throw new SignerError("access-denied", `${message} Provide another one.`);
-  }
-
-  /** Remembers the credentials if the server rejected them for what they are. */
-  record(credentials: Credentials, { status, words }: VaultResponse): void {
-    if (status >= 500 || !/invalid (?:role or )?secret[ _]id/i.test(words)) return;
-    this.#digest = digestOf(credentials);
-    this.#until = performance.now() + PAUSE;
-  }
+/**
+ * Rejects credentials that the server has rejected a short time ago: to send them again could lock the role out.
+ *
+ * @param place - The server and the path of the login.
+ * @throws {SignerError} With code `access-denied`.
+ */
+export function checkNotRejected(place: string, credentials: Credentials): void {
+  const until = rejected.get(digestOf(place, credentials)) ?? 0;
+  if (performance.now() > until) return;
+  const message = "The server has rejected this secret id. It isn't sent again for 5 minutes, unless it changes.";
+  throw new SignerError("access-denied", `${message} Provide another one.`);
 }
 
-function digestOf({ body }: Credentials): string {
-  return createHash("sha256").update(JSON.stringify(body)).digest("hex");
+/** Remembers the credentials if the server rejected them for what they are. */
+export function rememberRejection(place: string, credentials: Credentials, { status, words }: VaultResponse): void {
+  if (status >= 500 || !/invalid (?:role or )?secret[ _]id/i.test(words)) return;
+  const now = performance.now();
+  for (const [digest, until] of rejected) if (until < now) rejected.delete(digest);
+  rejected.set(digestOf(place, credentials), now + PAUSE);
+}
+
+function digestOf(place: string, { body }: Credentials): string {
+  return createHash("sha256")
+    .update(JSON.stringify([place, body]))
+    .digest("hex");
 }

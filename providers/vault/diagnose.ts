@@ -41,7 +41,7 @@ export async function* diagnoseVault(
     yield keyFinding(transitKey, key);
     yield await call("reading the policies", (limit) => policyFinding(client, key, transitKey, limit));
   } finally {
-    await client.close();
+    client.release();
   }
 }
 

@@ -26,12 +26,12 @@ const FINAL: readonly (readonly [RegExp, ErrorRow])[] = [
   [/no handler for route/, ["misconfigured", "Nothing is mounted at this path. Check the mount and the namespace."]],
   [/namespace not found/, ["misconfigured", "The namespace doesn't exist. Check the option or the URI."]],
   [/soft-deleted/, ["access-denied", "The key is soft-deleted. Restore it, or use another key."]],
+  [/does not contain a private part/, ["wrong-key", "Only the public key was imported. Use another version or key."]],
   [
     /requested version for signing|no such key version/,
     ["key-not-found", "The key can't sign with this version. Use another version, or leave it out for the latest."],
   ],
   [/does not support signing|key derivation/, ["wrong-key", "The key can't sign a JWS. Use a key of another type."]],
-  [/does not contain a private part/, ["wrong-key", "Only the public key was imported. Use another version or key."]],
   [/unknown key type/, ["misconfigured", "The server doesn't have keys for this algorithm."]],
 ];
 

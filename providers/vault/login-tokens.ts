@@ -2,7 +2,7 @@
 import { untilAborted, withDeadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { isJsonObject } from "../../src/jose/json-object.js";
-import { type Credentials, readCredentials, SecretIdRejections } from "./credentials.js";
+import { type Credentials, checkNotRejected, readCredentials, rememberRejection } from "./credentials.js";
 import { toSignerError } from "./errors.js";
 import { exchange, type VaultResponse, type VaultServer } from "./http.js";
 import { Lease } from "./lease.js";
@@ -16,7 +16,6 @@ const TIME_LIMIT = 30_000;
 export class LoginTokens implements Tokens {
   readonly #login: OwnLogin;
   readonly #holder: TokenHolder;
-  readonly #rejections = new SecretIdRejections();
   /** Paths that the current token was denied, although it was new. */
   readonly #denied = new Set<string>();
   #lease: Lease | undefined;
@@ -76,7 +75,6 @@ export class LoginTokens implements Tokens {
     const toError = () => new SignerError("timeout", `No response from ${path} within ${TIME_LIMIT} ms.`);
     const response = await withDeadline({ timeout: TIME_LIMIT, toError }, async ({ signal }) => {
       const credentials = await readCredentials(this.#login);
-      this.#rejections.check(credentials);
       return this.#send(path, credentials, signal);
     });
     const { token, terms } = tokenOf(response, path);
@@ -91,9 +89,11 @@ export class LoginTokens implements Tokens {
   /** Isn't repeated: a secret id may be valid only once. */
   async #send(path: string, credentials: Credentials, signal: AbortSignal): Promise<VaultResponse> {
     const { server, namespace } = this.#holder;
+    const place = `${server.address} ${namespace ?? ""} ${path}`;
+    checkNotRejected(place, credentials);
     const response = await exchange(server, { method: "POST", path, namespace, ...credentials }, signal);
     if (response.status === 200) return response;
-    this.#rejections.record(credentials, response);
+    rememberRejection(place, credentials, response);
     throw loginError(response, path);
   }
 }

@@ -39,7 +39,7 @@ export async function openKey(
   try {
     return openVersion(client, key, await pin(client, key, expected, signal));
   } catch (error) {
-    await client.close();
+    client.release();
     throw error;
   }
 }

@@ -18,9 +18,18 @@ export interface Session {
   readonly tokens: Tokens;
   /** Gives the share back. The last one stops renewals, and revokes a token of a login. */
   close(): Promise<void>;
+  /** Gives the share back, but keeps the tokens for a minute: a secret id may not be valid for another login. */
+  release(): void;
 }
 
-const shared = new Map<string, { readonly tokens: Tokens; users: number }>();
+interface Entry {
+  readonly tokens: Tokens;
+  users: number;
+}
+
+/** Milliseconds. */
+const KEEPING_TIME = 60_000;
+const shared = new Map<string, Entry>();
 
 /** Returns a share in the tokens of this server and login. Sends nothing. */
 export function openSession(options: SessionOptions): Session {
@@ -29,17 +38,27 @@ export function openSession(options: SessionOptions): Session {
   shared.set(key, entry);
   entry.users += 1;
   let isOpen = true;
+  const giveBack = () => {
+    entry.users -= isOpen ? 1 : 0;
+    isOpen = false;
+  };
   return {
     tokens: entry.tokens,
     close: async () => {
-      if (!isOpen) return;
-      isOpen = false;
-      entry.users -= 1;
-      if (entry.users > 0) return;
-      shared.delete(key);
-      await entry.tokens.close();
+      giveBack();
+      await closeIfUnused(key, entry);
+    },
+    release: () => {
+      giveBack();
+      setTimeout(() => void closeIfUnused(key, entry), KEEPING_TIME).unref();
     },
   };
+}
+
+async function closeIfUnused(key: string, entry: Entry): Promise<void> {
+  if (entry.users > 0 || shared.get(key) !== entry) return;
+  shared.delete(key);
+  await entry.tokens.close();
 }
 
 function newTokens({ namespace, login, ...server }: SessionOptions): Tokens {
