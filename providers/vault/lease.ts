@@ -30,6 +30,7 @@ export class Lease {
   /** Whether the server has accepted the token for a request. */
   proven = false;
   readonly #renew: Renew;
+  readonly #startedAt = performance.now();
   #expiresAt: number;
   #renewable: boolean;
   #margin: number;
@@ -44,6 +45,11 @@ export class Lease {
     this.#renewable = renewable;
     this.#margin = Math.min(seconds * 1000 * MARGIN_PART, MAX_MARGIN);
     this.#schedule();
+  }
+
+  /** Whether the server has issued the token within this time, and hasn't accepted it for any request yet. */
+  isNew(milliseconds: number): boolean {
+    return !this.proven && performance.now() < this.#startedAt + milliseconds;
   }
 
   /** Whether the token will be renewed. */

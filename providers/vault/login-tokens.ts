@@ -11,15 +11,19 @@ import { renew, revoke, type TokenHolder, type Tokens, termsOf } from "./tokens.
 
 /** Milliseconds. A login is shared, so it doesn't end with the time of one caller. */
 const TIME_LIMIT = 30_000;
+/** Milliseconds. Until then, a denied request doesn't lead to another login: the new token would be denied as well. */
+const LOGIN_PAUSE = 60_000;
 
 /** Logs in at the first use, and again when the token has expired or was revoked. */
 export class LoginTokens implements Tokens {
   readonly #login: OwnLogin;
   readonly #holder: TokenHolder;
-  /** Paths that the current token was denied, although it was new. */
-  readonly #denied = new Set<string>();
+  /** Paths that a new token was denied, and until when no other one is requested because of them. */
+  readonly #denied = new Map<string, number>();
   #lease: Lease | undefined;
   #loggingIn: Promise<Lease> | undefined;
+  /** Why the token could not be replaced. */
+  #failure: string | undefined;
   #closed = false;
 
   /** @param namespace - That of the key. The login may have another one. */
@@ -38,23 +42,30 @@ export class LoginTokens implements Tokens {
   }
 
   /**
-   * Logs in once more if the server has accepted the token before: it has been revoked since then. A new token that was
-   * denied is only replaced by another one that is denied.
+   * Logs in once more, since the token may have been revoked. A token that is new, or a path that a new token was denied,
+   * means that the policies don't allow it.
    */
   async replace(rejected: string, path: string, signal: AbortSignal): Promise<string | undefined> {
     if (this.#lease?.token !== rejected) return this.current(signal);
-    if (!this.#lease.proven || this.#denied.has(path)) return undefined;
-    this.#lease.stop();
-    this.#lease = undefined;
-    return this.current(signal);
+    if (this.#lease.isNew(LOGIN_PAUSE) || performance.now() < (this.#denied.get(path) ?? 0)) return undefined;
+    try {
+      return (await untilAborted(signal, () => this.#logIn())).token;
+    } catch (error) {
+      // The token may still be valid for other paths, and the secret id only for one login.
+      if (!(error instanceof SignerError) || error.retryable) throw error;
+      this.#failure = error.message;
+      return undefined;
+    }
   }
 
   denied(token: string, path: string): void {
-    if (this.#lease?.token === token) this.#denied.add(path);
+    if (this.#lease?.token === token) this.#denied.set(path, performance.now() + LOGIN_PAUSE);
   }
 
   get problem(): string {
-    return `The policies of the token from ${loginPath(this.#login)} don't allow it.`;
+    const policies = `the policies of the token from ${loginPath(this.#login)} don't allow it`;
+    if (this.#failure === undefined) return `Either the token was revoked, or ${policies}.`;
+    return `Either ${policies}, or the token was revoked, and another login failed (${this.#failure.replace(/\.$/, "")}).`;
   }
 
   async close(): Promise<void> {
@@ -79,11 +90,17 @@ export class LoginTokens implements Tokens {
     });
     const { token, terms } = tokenOf(response, path);
     if (this.#closed) await revoke(this.#holder, token);
-    this.#lease?.stop();
-    this.#denied.clear();
+    this.#discard();
+    this.#failure = undefined;
     this.#lease = new Lease(token, terms, () => renew(this.#holder, token));
     if (this.#closed) this.#lease.stop();
     return this.#lease;
+  }
+
+  /** Doesn't wait. A request in flight with the old token is repeated with the new one. */
+  #discard(): void {
+    this.#lease?.stop();
+    if (this.#lease && !this.#lease.isOver) void revoke(this.#holder, this.#lease.token);
   }
 
   /** Isn't repeated: a secret id may be valid only once. */

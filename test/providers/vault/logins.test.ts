@@ -27,6 +27,7 @@ beforeEach(() => {
   appRole = { roleId: tokens.appRole.secret, secretId };
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   plan.clear();
   deniedPaths.clear();
   vi.unstubAllEnvs();
@@ -214,6 +215,35 @@ describe("a token of a login", () => {
       await allowed.sign(message);
     }
     expect(plan.count("login")).toBe(2);
+  });
+
+  it("is replaced again a minute later: the role may have got another policy, which only new tokens have", async () => {
+    await using signer = newSigner({ appRole });
+    await signer.publicJwk();
+    deniedPaths.add("transit/sign/dpop/sha2-256");
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "access-denied" });
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + 61_000);
+    const before = plan.count("login");
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "access-denied" });
+    deniedPaths.clear();
+    await expect(signer.sign(message)).resolves.toHaveLength(64);
+    expect(plan.count("login")).toBe(before + 1);
+  });
+
+  it("is kept if the secret id isn't valid for another login, and the error says both", async () => {
+    const once = { ...appRole, secretId: tokens.addSecretId(1) };
+    await using allowed = newSigner({ appRole: once }, "other");
+    await using signer = newSigner({ appRole: once });
+    await Promise.all([allowed.sign(message), signer.publicJwk()]);
+    deniedPaths.add("transit/sign/dpop/sha2-256");
+    const error = await errorOf(signer.sign(message));
+    expect(error).toMatchObject({
+      code: "access-denied",
+      message: expect.stringMatching(/policies.*another login failed/),
+    });
+    expect(inspect(error, { depth: 9 })).not.toContain(once.secretId);
+    await expect(allowed.sign(message)).resolves.toHaveLength(64);
   });
 
   it("that always is denied in the middle ends after one more login", async () => {
