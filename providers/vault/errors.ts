@@ -7,7 +7,7 @@ const ERRORS = new ErrorTable(
   {
     400: ["misconfigured", "The server rejected the request."],
     403: ["access-denied", "The token or its policies don't allow it."],
-    404: ["key-not-found", "The key doesn't exist."],
+    404: ["key-not-found", "The key doesn't exist. Create it, or correct its name."],
     405: ["misconfigured", "This isn't the path of a transit engine. Check the mount."],
     412: ["unavailable", "This node is behind the others. Try again."],
     413: ["misconfigured", "The message is longer than the server accepts."],
@@ -22,7 +22,10 @@ const ERRORS = new ErrorTable(
 
 /** What the server says of requests that can't succeed. OpenBao responds to some of them with status 500. */
 const FINAL: readonly (readonly [RegExp, ErrorRow])[] = [
-  [/signing key not found/, ["key-not-found", "The key doesn't exist, or was deleted."]],
+  [
+    /signing key not found/,
+    ["key-not-found", "The key doesn't exist, or was deleted. Correct its name, or restore it."],
+  ],
   [/no handler for route/, ["misconfigured", "Nothing is mounted at this path. Check the mount and the namespace."]],
   [/namespace not found/, ["misconfigured", "The namespace doesn't exist. Check the option or the URI."]],
   [/soft-deleted/, ["access-denied", "The key is soft-deleted. Restore it, or use another key."]],
