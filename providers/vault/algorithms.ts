@@ -4,7 +4,7 @@ import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { algorithmNamed, findAlgorithm, isAvailable } from "../../src/jose/find-algorithm.js";
 import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 
-/** The engine's words for a JWS algorithm. */
+/** The engine's names for a JWS algorithm. */
 export interface TransitAlgorithm {
   /** The key types that can sign with it. A new key has the first one. */
   readonly types: readonly [string, ...string[]];

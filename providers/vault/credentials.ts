@@ -1,4 +1,4 @@
-/** What a login sends, read anew for each login. */
+/** What a login sends. The secrets are read for each login. */
 import { createHash } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import { readSecret } from "../../src/keystore/secret-source.js";
@@ -49,8 +49,8 @@ export function checkNotRejected(place: string, credentials: Credentials): void 
 }
 
 /** Remembers the credentials if the server rejected them for what they are. */
-export function rememberRejection(place: string, credentials: Credentials, { status, words }: VaultResponse): void {
-  if (status >= 500 || !/invalid (?:role or )?secret[ _]id/i.test(words)) return;
+export function rememberRejection(place: string, credentials: Credentials, { status, errorText }: VaultResponse): void {
+  if (status >= 500 || !/invalid (?:role or )?secret[ _]id/i.test(errorText)) return;
   const now = performance.now();
   for (const [digest, until] of rejected) if (until < now) rejected.delete(digest);
   rejected.set(digestOf(place, credentials), now + PAUSE);

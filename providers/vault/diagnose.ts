@@ -59,8 +59,12 @@ const HEALTH: Readonly<Record<number, readonly [ok: boolean, state: string, reme
   503: [false, "sealed", "Unseal the server: run `vault operator unseal`."],
 };
 
-function healthFinding({ status, json, words }: VaultResponse): Finding {
-  const [ok, state, remedy] = HEALTH[status] ?? [false, `HTTP ${status} ${words}`, "Check the address and the server."];
+function healthFinding({ status, json, errorText }: VaultResponse): Finding {
+  const [ok, state, remedy] = HEALTH[status] ?? [
+    false,
+    `HTTP ${status} ${errorText}`,
+    "Check the address and the server.",
+  ];
   const version = typeof json.version === "string" ? `, version ${json.version.slice(0, 40)}` : "";
   return { check: "server", ok, found: `${state}${version}`, ...(remedy && { remedy }) };
 }

@@ -20,7 +20,7 @@ const ERRORS = new ErrorTable(
   ["misconfigured", "The server rejected the request."],
 );
 
-/** What the server says of requests that can't succeed. OpenBao responds to some of them with status 500. */
+/** The server's errors about requests that can't succeed. OpenBao responds to some of them with status 500. */
 const FINAL: readonly (readonly [RegExp, ErrorRow])[] = [
   [
     /signing key not found/,
@@ -47,27 +47,30 @@ const TRANSIENT = new Set([412, 429, 472, 473, 500, 502, 503, 504]);
  * @param remedies - What to do about a status, if it is known better than here.
  */
 export function toSignerError(
-  { status, words }: VaultResponse,
+  { status, errorText }: VaultResponse,
   path: string,
   remedies: Readonly<Record<number, string>> = {},
 ): SignerError {
-  const [code, known] = rowOf(status, words);
+  const [code, known] = rowOf(status, errorText);
   const remedy = remedies[status] ?? known;
-  return new SignerError(code, `HTTP ${status} from ${path}: ${remedy}${words && ` The server reports: ${words}`}`);
+  return new SignerError(
+    code,
+    `HTTP ${status} from ${path}: ${remedy}${errorText && ` The server reports: ${errorText}`}`,
+  );
 }
 
 /** Returns whether the response may be another one if the request is repeated. */
-export function isTransient({ status, words }: VaultResponse): boolean {
-  return TRANSIENT.has(status) && finalRow(words) === undefined;
+export function isTransient({ status, errorText }: VaultResponse): boolean {
+  return TRANSIENT.has(status) && finalRow(errorText) === undefined;
 }
 
-function rowOf(status: number, words: string): ErrorRow {
-  const final = finalRow(words);
+function rowOf(status: number, errorText: string): ErrorRow {
+  const final = finalRow(errorText);
   if (final && status !== 403) return final;
   const row = ERRORS.has(String(status)) || status < 500;
   return row ? ERRORS.get(String(status)) : ["unavailable", "The server failed. Try again."];
 }
 
-function finalRow(words: string): ErrorRow | undefined {
-  return FINAL.find(([pattern]) => pattern.test(words))?.[1];
+function finalRow(errorText: string): ErrorRow | undefined {
+  return FINAL.find(([pattern]) => pattern.test(errorText))?.[1];
 }

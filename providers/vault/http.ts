@@ -32,7 +32,7 @@ export interface VaultResponse {
   /** The server's time when it responded, from its `Date` header. */
   readonly date: string | null;
   /** What an error repeats of this response: the server's errors, without the secrets of the request. */
-  readonly words: string;
+  readonly errorText: string;
 }
 
 /** A list of 100,000 keys has less. */
@@ -57,7 +57,7 @@ export async function exchange(
     const response = await fetch(`${address}/v1/${request.path}`, { ...initOf(request), signal, redirect: "manual" });
     rejectRedirect(response);
     const json = response.status === NO_CONTENT ? {} : parse(response, await readText(response));
-    return { status: response.status, json, date: response.headers.get("date"), words: wordsOf(json, secrets) };
+    return { status: response.status, json, date: response.headers.get("date"), errorText: errorTextOf(json, secrets) };
   } catch (error) {
     if (error instanceof SignerError || signal.aborted) throw error;
     throw networkError(error, secrets);
@@ -115,7 +115,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function wordsOf({ errors }: Record<string, unknown>, secrets: readonly string[]): string {
+function errorTextOf({ errors }: Record<string, unknown>, secrets: readonly string[]): string {
   return Array.isArray(errors) ? redact(errors.map(String).join("; "), secrets) : "";
 }
 

@@ -21,7 +21,7 @@ const MIN_PAUSE = 500;
 /** The part of its time that a token must still have to be used for a request, but at most 10 seconds. */
 const MARGIN_PART = 0.1;
 const MAX_MARGIN = 10_000;
-/** Milliseconds. A renewal that gives less has reached the token's maximum time. */
+/** Milliseconds. A renewal that extends it by less has reached the token's maximum time. */
 const MIN_EXTENSION = 1_000;
 
 /** A token with its time. It renews itself as long as the server allows, and doesn't keep the process alive for it. */

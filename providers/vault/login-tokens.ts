@@ -125,9 +125,9 @@ function tokenOf({ json }: VaultResponse, path: string) {
 
 /** The methods reject wrong credentials with 400, 401, 403 or, in some versions, 500. */
 function loginError(response: VaultResponse, path: string): SignerError {
-  const { status, words } = response;
-  const server = words && ` The server reports: ${words}`;
-  if (/no handler for route/.test(words))
+  const { status, errorText } = response;
+  const server = errorText && ` The server reports: ${errorText}`;
+  if (/no handler for route/.test(errorText))
     return new SignerError(
       "misconfigured",
       `No login method is mounted at ${path}. Check its mount and namespace.${server}`,

@@ -48,7 +48,7 @@ export type Login =
   | ({ readonly kind: "approle" } & AppRoleLogin)
   | ({ readonly kind: "kubernetes" } & KubernetesLogin);
 
-/** A login that Hardproof makes by itself. */
+/** A login that Hardproof makes. */
 export type OwnLogin = Exclude<Login, { kind: "token" }>;
 
 const SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";

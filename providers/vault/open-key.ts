@@ -78,7 +78,7 @@ function openVersion(client: VaultClient, key: VaultKey, { publicKey, allowed, v
   };
 }
 
-/** An RSA key can sign with several algorithms: the option says with which one, rather than the `alg` of a JWK. */
+/** An RSA key can sign with several algorithms: the option chooses one, and not the `alg` of a JWK. */
 function withoutOtherAlgorithm(key: Uint8Array | PublicKeyMembers, algorithm: AlgorithmName | undefined) {
   return key instanceof Uint8Array || algorithm === undefined ? key : publicMembers(key);
 }

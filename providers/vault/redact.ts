@@ -1,8 +1,8 @@
 /** Redacts the secrets of a request from what the server, a proxy or `fetch` repeats of it. */
 
-/** Characters of the server's words that an error repeats. */
+/** Characters of the server's errors that a message repeats. */
 const MAX_TEXT = 300;
-/** Characters. The shortest secret whose base64 is redacted: that of a shorter one may be part of other words. */
+/** Characters. The shortest secret whose base64 is redacted: that of a shorter one may be part of other text. */
 const MIN_BASE64 = 6;
 
 /**

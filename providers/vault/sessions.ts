@@ -1,7 +1,7 @@
 /** The tokens of the process: all signers with the same server and login share one, and the last one closes it. */
 import { createHash } from "node:crypto";
 import type { SecretSource } from "../../src/keystore/secret-source.js";
-import { GivenTokens } from "./given-tokens.js";
+import { CallerTokens } from "./caller-tokens.js";
 import type { VaultServer } from "./http.js";
 import type { Login } from "./login.js";
 import { LoginTokens } from "./login-tokens.js";
@@ -16,9 +16,9 @@ export interface SessionOptions extends VaultServer {
 /** A share in the tokens. */
 export interface Session {
   readonly tokens: Tokens;
-  /** Gives the share back. The last one stops renewals, and revokes a token of a login. */
+  /** Releases the share. The last one stops renewals, and revokes a token of a login. */
   close(): Promise<void>;
-  /** Gives the share back, but keeps the tokens for a minute: a secret id may not be valid for another login. */
+  /** Releases the share, but closes the tokens only after a minute: a secret id may not be valid for another login. */
   release(): void;
 }
 
@@ -28,7 +28,7 @@ interface Entry {
 }
 
 /** Milliseconds. */
-const KEEPING_TIME = 60_000;
+const IDLE_TIME = 60_000;
 const shared = new Map<string, Entry>();
 
 /** Returns a share in the tokens of this server and login. Sends nothing. */
@@ -38,19 +38,19 @@ export function openSession(options: SessionOptions): Session {
   shared.set(key, entry);
   entry.users += 1;
   let isOpen = true;
-  const giveBack = () => {
+  const releaseShare = () => {
     entry.users -= isOpen ? 1 : 0;
     isOpen = false;
   };
   return {
     tokens: entry.tokens,
     close: async () => {
-      giveBack();
+      releaseShare();
       await closeIfUnused(key, entry);
     },
     release: () => {
-      giveBack();
-      setTimeout(() => void closeIfUnused(key, entry), KEEPING_TIME).unref();
+      releaseShare();
+      setTimeout(() => void closeIfUnused(key, entry), IDLE_TIME).unref();
     },
   };
 }
@@ -62,7 +62,7 @@ async function closeIfUnused(key: string, entry: Entry): Promise<void> {
 }
 
 function newTokens({ namespace, login, ...server }: SessionOptions): Tokens {
-  if (login.kind === "token") return new GivenTokens(server, namespace, login.token);
+  if (login.kind === "token") return new CallerTokens(server, namespace, login.token);
   return new LoginTokens(server, namespace, login);
 }
 

@@ -54,7 +54,7 @@ export async function renew(holder: TokenHolder, token: string): Promise<LeaseTe
   return termsOf(json);
 }
 
-/** Revokes a token, which ends also if the server doesn't respond: the token then expires by itself. */
+/** Revokes a token, within a time limit. If the server doesn't respond, the token expires later. */
 export async function revoke(holder: TokenHolder, token: string): Promise<void> {
   await callSelf(holder, "revoke", token, REVOCATION_TIME_LIMIT).catch(() => undefined);
 }

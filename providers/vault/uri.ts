@@ -68,7 +68,7 @@ export function parseVaultUri(uri: string): VaultUri {
   const { matching } = readerOf(attributes, fail);
   const version = matching("version", /^[1-9]\d{0,8}$/, "a positive integer");
   const algorithm = attributes.algorithm();
-  const namespace = matching("namespace", PATH, PATH_WORDS);
+  const namespace = matching("namespace", PATH, PATH_FORMAT);
   const address = addressIn(host, matching("tls", /^off$/, "`off`, or be omitted"), fail);
   return {
     name,
@@ -90,7 +90,7 @@ export function formatVaultUri({ name, mount, address, version, algorithm, names
 }
 
 const PATH = /^(?!\.\.?(?:\/|$))[\w.-]+(?:\/(?!\.\.?(?:\/|$))[\w.-]+)*$/;
-const PATH_WORDS = "a path of letters, digits, and the characters . _ - /";
+const PATH_FORMAT = "a path of letters, digits, and the characters . _ - /";
 
 function readerOf(attributes: Attributes, fail: UriFailure) {
   const matching = (name: string, pattern: RegExp, expected: string): string | undefined => {
@@ -128,8 +128,8 @@ function loginIn(attributes: Attributes, fail: UriFailure): LoginOptions {
   const jwt = attributes.secretSource("jwt-source");
   if (secretId && roleId === undefined) throw fail("secret-id-source needs role-id or role-id-source");
   if (jwt && role === undefined) throw fail("jwt-source needs role");
-  const mount = matching("login-mount", PATH, PATH_WORDS);
-  const namespace = matching("login-namespace", PATH, PATH_WORDS);
+  const mount = matching("login-mount", PATH, PATH_FORMAT);
+  const namespace = matching("login-namespace", PATH, PATH_FORMAT);
   const place = { ...(mount && { mount }), ...(namespace && { namespace }) };
   if (roleId !== undefined) return { appRole: { roleId, ...(secretId && { secretId }), ...place } };
   if (role !== undefined) return { kubernetes: { role, ...(jwt && { jwt }), ...place } };

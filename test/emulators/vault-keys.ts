@@ -127,7 +127,7 @@ function ecVersion(namedCurve: string, size: number): KeyVersion {
   };
 }
 
-/** Ed25519 hashes the message by itself, whatever `prehashed` says. */
+/** Ed25519 hashes the message, whatever `prehashed` is. */
 function ed25519Version(): KeyVersion {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const { x = "" } = publicKey.export({ format: "jwk" });
@@ -142,7 +142,7 @@ function rsaVersion(modulusLength: number): KeyVersion {
   return { publicKey: pemOf(privateKey), sign: (parameters) => signWithRsa(privateKey, parameters) };
 }
 
-/** Only Vault Enterprise has it. Its source isn't public: the documentation says what is returned in base64. */
+/** Only Vault Enterprise has it. Its source isn't public: the format is that of Ed25519 keys. */
 function mlDsaVersion(parameterSet: string): KeyVersion {
   const { spki, sign } = generateMlDsa(parameterSet);
   const SPKI_HEADER = 22;

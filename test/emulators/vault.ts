@@ -18,7 +18,7 @@ import {
 } from "./vault-keys.js";
 import { VaultTokens } from "./vault-tokens.js";
 
-/** What the server is asked for. */
+/** What a request is for. */
 export type VaultOperation =
   | "read"
   | "sign"

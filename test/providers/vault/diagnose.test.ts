@@ -45,7 +45,7 @@ describe("diagnose()", () => {
     expect(find(findings, "token") !== undefined).toBe(ok);
   });
 
-  it("asks for the health without a token and a namespace", async () => {
+  it("requests the health without a token and a namespace", async () => {
     server.namespaces.add("team");
     await diagnose({ token: tokens.root, namespace: "team" });
     const { headers } = plan.calls.find(({ operation }) => operation === "health")?.input ?? expect.unreachable();

@@ -43,7 +43,7 @@ const version = "requested version for signing is";
 const [ONCE, AGAIN] = [1, 3];
 
 describe("a response to sign", () => {
-  const responses: [string, VaultFault, code: string, sent: number, words?: RegExp][] = [
+  const responses: [string, VaultFault, code: string, sent: number, text?: RegExp][] = [
     ["400", json(400, "version is too old"), "misconfigured", ONCE, /version is too old/],
     ["400 for a key that was deleted", json(400, "signing key not found"), "key-not-found", ONCE, /was deleted/],
     ["403", json(403, "permission denied"), "access-denied", ONCE, /`update` on transit\/sign\/dpop\/sha2-256/],
@@ -53,7 +53,7 @@ describe("a response to sign", () => {
       "access-denied",
       ONCE,
     ],
-    ["404 without words", json(404), "key-not-found", ONCE],
+    ["404 without an error", json(404), "key-not-found", ONCE],
     [
       "404 without an engine",
       json(404, 'no handler for route "x". route entry not found.'),
@@ -139,16 +139,19 @@ describe("a response to sign", () => {
     ],
     ["200 with a short signature", { status: 200, html: '{"data":{"signature":"vault:v1:AAAA"}}' }, "integrity", ONCE],
   ];
-  it.each(responses)("with %s becomes a SignerError that says whether to retry, and names the key", async (...row) => {
-    const [, fault, code, sent, words = /./] = row;
-    const error = await signingError(fault);
-    const retryable = code === "unavailable" || code === "throttled";
-    expect(error).toMatchObject({ code, retryable, uri: expect.stringContaining("/transit/dpop") });
-    expect(error.message).toMatch(words);
-    expect(error.message).toMatch(/^[^\n]{20,900}$/);
-    expect(plan.count("sign")).toBe(sent);
-    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(tokens.root);
-  });
+  it.each(responses)(
+    "with %s becomes a SignerError with the right code and retryable, and names the key",
+    async (...row) => {
+      const [, fault, code, sent, text = /./] = row;
+      const error = await signingError(fault);
+      const retryable = code === "unavailable" || code === "throttled";
+      expect(error).toMatchObject({ code, retryable, uri: expect.stringContaining("/transit/dpop") });
+      expect(error.message).toMatch(text);
+      expect(error.message).toMatch(/^[^\n]{20,900}$/);
+      expect(plan.count("sign")).toBe(sent);
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(tokens.root);
+    },
+  );
 
   it.each<VaultFault>([json(500), json(503, "Vault is sealed"), json(429), "reset", "garbage", html(502)])(
     "that fails once is requested again: %j",
@@ -298,13 +301,13 @@ describe("a response about the key", () => {
     ],
     ["a server that doesn't report it", { imported_key: undefined }, "unknown"],
     ["an imported key that may be exported", { imported_key: true, exportable: true }, true],
-  ])("says whether the key can be exported: %s", async (_, settings, exportable) => {
+  ])("reports whether the key can be exported: %s", async (_, settings, exportable) => {
     server.addKey("described", "ecdsa-p256", settings);
     await using signer = newSigner("described");
     expect(await signer.describe()).toMatchObject({ exportable, protection: "software" });
   });
 
-  it("of an HSM's key that the server manages is a wrong key, and the error says why", async () => {
+  it("of an HSM's key that the server manages is a wrong key, and the error explains why", async () => {
     server.addKey("managed", "managed_key");
     await using signer = newSigner("managed");
     const error = await errorOf(signer.publicJwk());
@@ -323,7 +326,7 @@ describe("create and list", () => {
     expect(plan.count("create")).toBe(1);
   });
 
-  it("report a key that another client has created meanwhile", async () => {
+  it("report a key that another client has created since the check", async () => {
     plan.next("read", json(404));
     const error = await errorOf(provider.create(server.uriOf("dpop"), { token: tokens.root }));
     expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("already exists") });

@@ -74,7 +74,7 @@ describe("a login", () => {
     expect(plan.count("login")).toBe(3);
   });
 
-  it("of a service account reads its token anew each time", async () => {
+  it("of a service account reads its token each time", async () => {
     writeFileSync(file, `${tokens.kubernetes.secret}\n`);
     await using signer = newSigner({ kubernetes: { role: "agent", jwt: { file } } });
     await signer.sign(message);
@@ -231,7 +231,7 @@ describe("a token of a login", () => {
     expect(plan.count("login")).toBe(before + 1);
   });
 
-  it("is kept if the secret id isn't valid for another login, and the error says both", async () => {
+  it("stays in use if the secret id isn't valid for another login, and the error names both reasons", async () => {
     const once = { ...appRole, secretId: tokens.addSecretId(1) };
     await using allowed = newSigner({ appRole: once }, "other");
     await using signer = newSigner({ appRole: once });
@@ -373,7 +373,7 @@ describe("the caller's token", () => {
     expect(plan.count("renew")).toBeGreaterThan(0);
   });
 
-  it("that isn't renewable and has expired is an error that says so", async () => {
+  it("that isn't renewable and has expired is an error that names the reason", async () => {
     const token = tokens.issue({ ttl: 1, renewable: false, maxTtl: 0 });
     await using signer = newSigner({ token });
     await signer.sign(message);

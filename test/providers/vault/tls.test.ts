@@ -35,7 +35,7 @@ it("signs by a fetch that trusts the server's CA and presents a certificate", as
   await dispatcher.close();
 });
 
-it("doesn't send a request to a server whose certificate isn't trusted, and says what to set", async () => {
+it("doesn't send a request to a server whose certificate isn't trusted, and names what to set", async () => {
   presented.length = 0;
   await using signer = new VaultSigner("dpop", options);
   await expect(signer.publicJwk()).rejects.toMatchObject({

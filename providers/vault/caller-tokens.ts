@@ -14,7 +14,7 @@ import { lookUp, renew, type TokenHolder, type Tokens } from "./tokens.js";
  * Reads the token for each request, because an agent may replace it. A token of an option or of the environment is also
  * renewed; one from a file or a function is renewed by what provides it.
  */
-export class GivenTokens implements Tokens {
+export class CallerTokens implements Tokens {
   readonly #holder: TokenHolder;
   readonly #source: SecretSource | undefined;
   #lease: Lease | undefined;
