@@ -54,6 +54,15 @@ export class VaultClient {
     throw toSignerError(response, path.replace(/\?.*/, ""), { 403: denied });
   }
 
+  /**
+   * Gets a token, if there isn't one yet.
+   *
+   * @throws {SignerError} If it isn't at its source, or the login failed.
+   */
+  async logIn(signal: AbortSignal): Promise<void> {
+    await this.#session.tokens.current(signal);
+  }
+
   /** Closes the session, unless another signer uses it. */
   close(): Promise<void> {
     return this.#session.close();

@@ -35,6 +35,7 @@ export async function* diagnoseVault(
     return yield { check: "token", ok: null, found: "not checked: a login by AppRole may use the secret id up" };
   const client = new VaultClient(key);
   try {
+    await call("logging in", (limit) => client.logIn(limit));
     yield await call("looking up the token", (limit) => tokenFinding(client, limit));
     if (key.name === "") return;
     const transitKey = await call("reading the key", (limit) => readKey(client, key.name, limit));

@@ -106,6 +106,8 @@ describe("diagnose()", () => {
   it("logs in by Kubernetes, but not by AppRole, whose secret id may be valid only once", async () => {
     const kubernetes = { role: "agent", jwt: tokens.kubernetes.secret };
     expect(find(await diagnose({ kubernetes }), "policy")).toMatchObject({ ok: true });
+    const wrong = diagnose({ kubernetes: { role: "other", jwt: tokens.kubernetes.secret } });
+    await expect(wrong).rejects.toMatchObject({ code: "access-denied", message: expect.stringContaining("login") });
     plan.clear();
     const appRole = { roleId: tokens.appRole.secret, secretId: tokens.addSecretId(1) };
     expect(find(await diagnose({ appRole }), "token")).toMatchObject({

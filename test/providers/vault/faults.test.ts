@@ -136,6 +136,7 @@ describe("a response to sign", () => {
       { status: 200, html: '{"data":{"signature":"vault:v1:AAAA","key_version":2}}' },
       "integrity",
       ONCE,
+      /about the version that signed/,
     ],
     ["200 with a short signature", { status: 200, html: '{"data":{"signature":"vault:v1:AAAA"}}' }, "integrity", ONCE],
   ];
