@@ -319,6 +319,50 @@ describe("a response about the key", () => {
   });
 });
 
+describe("any JSON", () => {
+  const nothing = fc.constantFrom(undefined, null, "", 0, -1, 1.5, [], {});
+  const version = fc.record({ name: fc.string(), public_key: fc.oneof(fc.string(), fc.base64String(), nothing) });
+  const key = fc.record({
+    name: fc.constantFrom("dpop", "other", undefined),
+    type: fc.oneof(fc.constantFrom("ecdsa-p256", "ed25519", "rsa-2048", "ml-dsa", "constructor"), nothing),
+    latest_version: fc.oneof(fc.constantFrom(1, 2, "1"), nothing),
+    min_encryption_version: fc.oneof(fc.integer(), nothing),
+    keys: fc.oneof(fc.record({ 1: fc.oneof(version, nothing) }), nothing),
+  });
+  const answering =
+    (body: unknown, status = 200): typeof fetch =>
+    async () =>
+      new Response(JSON.stringify(body), { status });
+
+  it("in a response about the key becomes a SignerError of a known kind", async () => {
+    const response = fc.oneof(fc.jsonValue(), fc.record({ data: fc.oneof(key, fc.jsonValue()) }));
+    await fc.assert(
+      fc.asyncProperty(response, async (body) => {
+        const signer = newSigner("dpop", { fetch: answering(body), algorithm: "ES256" });
+        const error = await errorOf(signer.publicJwk());
+        expect(error.name).toBe("SignerError");
+        expect(error.code).not.toBe("unexpected");
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("in a response to a login becomes a SignerError of a known kind", async () => {
+    const auth = fc.record({ client_token: fc.oneof(nothing, fc.constant(["t"])), lease_duration: nothing });
+    const response = fc.oneof(fc.jsonValue(), fc.record({ auth: fc.oneof(auth, fc.jsonValue()) }));
+    await fc.assert(
+      fc.asyncProperty(response, fc.constantFrom(200, 400, 403, 500), async (body, status) => {
+        const appRole = { roleId: "r", secretId: "s3cr3t-id" };
+        const signer = new VaultSigner("dpop", { address, appRole, fetch: answering(body, status) });
+        const error = await errorOf(signer.publicJwk());
+        expect(error.name).toBe("SignerError");
+        expect(error.code).not.toBe("unexpected");
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe("create and list", () => {
   it("don't repeat a request that creates a key", async () => {
     plan.next("create", json(500));
