@@ -364,13 +364,12 @@ describe("the caller's token", () => {
     expect(plan.calls).toEqual([]);
   });
 
-  it("from an option is renewed as long as the server allows", async () => {
+  it("from an option is renewed again and again, as long as the server allows", async () => {
     const token = tokens.issue({ ttl: 2, renewable: true, maxTtl: 0 });
     await using signer = newSigner({ token });
     await signer.sign(message);
-    await pause(2500);
+    await vi.waitFor(() => expect(plan.count("renew")).toBeGreaterThan(2), { timeout: 20_000, interval: 50 });
     await expect(signer.sign(message)).resolves.toHaveLength(64);
-    expect(plan.count("renew")).toBeGreaterThan(0);
   });
 
   it("that isn't renewable and has expired is an error that names the reason", async () => {
