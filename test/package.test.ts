@@ -81,10 +81,7 @@ function loadedBy(name: string, installed: InstalledPackage): string[] {
 describe("importing", () => {
   it.each(modules)("%s doesn't load a native addon, a peer or an SDK", (name) => {
     const loaded = loadedBy(name, all);
-    const unexpected = loaded.filter(
-      (url) =>
-        !/^node:|\/node_modules\/(hardproof\/dist|jose|crc-32)\//.test(url),
-    );
+    const unexpected = loaded.filter((url) => !/^node:|\/node_modules\/(hardproof\/dist|jose|crc-32)\//.test(url));
     expect(unexpected).toEqual([]);
     expect(loaded.some((url) => url.includes("/hardproof/dist/"))).toBe(true);
   });
