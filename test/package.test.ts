@@ -52,7 +52,7 @@ describe("the tarball", () => {
       ),
     );
     const outside = new Set(links.filter((target) => !files.includes(target)));
-    expect([...outside].sort()).toEqual(["CONTRIBUTING.md", "examples/provider-vault-transit"]);
+    expect([...outside].sort()).toEqual(["CONTRIBUTING.md", "examples/provider-signing-service"]);
   });
 
   it("contains the files of each subpath and of the command", () => {
