@@ -4,6 +4,7 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { awsKms } from "../testing/emulators/aws-kms.js";
 import { gcpKms } from "../testing/emulators/gcp-kms.js";
+import { vault } from "../testing/emulators/vault.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
@@ -54,6 +55,14 @@ export async function startServices(missing: {
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
+  const transit = await vault();
+  transit.addKey("dpop");
+  Object.assign(process.env, {
+    VAULT_ADDR: transit.address,
+    VAULT_TOKEN: transit.tokens.root,
+    VAULT_ROLE_ID: transit.tokens.appRole.secret,
+    VAULT_SECRET_ID: transit.tokens.addSecretId(),
+  });
   const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
   if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
@@ -62,6 +71,7 @@ export async function startServices(missing: {
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://shark.example.com", shark.origin)
+        .replaceAll("https://vault.example.com:8200", transit.address)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll("wss://api.example.com/socket", sockets.url)
@@ -87,7 +97,7 @@ export async function startServices(missing: {
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
       await Promise.all(
-        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()),
+        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, transit, tpm, nss].map((resource) => resource?.close()),
       );
       await Promise.all([redis, postgres, ssh].map((server) => server?.[Symbol.asyncDispose]()));
     },

@@ -15,6 +15,7 @@ export const memory = () => import("hardproof/memory");
 export const pkcs11: Load = () => import("hardproof/pkcs11");
 export const sshAgent: Load = () => import("hardproof/ssh-agent");
 export const tpm: Load = () => import("hardproof/tpm");
+export const vault: Load = () => import("hardproof/vault");
 
 /** Scheme → loader. */
-export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, "ssh-agent": sshAgent, tpm };
+export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, "ssh-agent": sshAgent, tpm, vault };
