@@ -1,8 +1,9 @@
 /** A key pair to generate on a token, or to import. */
 import type { KeyObject } from "node:crypto";
-import { type AlgorithmName, SignerError } from "../src/index.js";
+import type { AlgorithmName } from "../src/index.js";
 import { generated, imported } from "./key-material.js";
 import { keyPairRequest } from "./key-templates.js";
+import { misconfigured } from "./misconfigured.js";
 import type { KeyPairRequest } from "./protocol.js";
 
 /** A key pair on a token. Both keys of the pair have the same label and id. */
@@ -67,7 +68,10 @@ export function prepareKey(options: KeyOptions, others: readonly SoftHsmKey[]): 
     throw misconfigured(`The key "${label}" has a privateKey, so modulusLength can't be chosen.`);
   const material = privateKey === undefined ? generated(algorithm, modulusLength) : imported(privateKey, algorithm);
   const attributes = { label, id, extractable, alwaysAuthenticate, publicObject, mechanisms };
-  return { key: { label, id, algorithm: material.algorithm }, request: keyPairRequest(attributes, material) };
+  return {
+    key: { label, id: id.toLowerCase(), algorithm: material.algorithm },
+    request: keyPairRequest(attributes, material),
+  };
 }
 
 /** Validates the options of several keys, as {@link prepareKey}. */
@@ -85,14 +89,10 @@ export function prepareKeys(options: readonly KeyOptions[]): PreparedKey[] {
 }
 
 function freeId(others: readonly SoftHsmKey[]): string {
-  const taken = new Set(others.map(({ id }) => id.toLowerCase()));
+  const taken = new Set(others.map(({ id }) => id));
   for (let number = 1; ; number++) {
     const digits = number.toString(16);
     const id = digits.padStart(digits.length + (digits.length % 2), "0");
     if (!taken.has(id)) return id;
   }
-}
-
-function misconfigured(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ensureInstalled } from "../../../softhsm/install.js";
 import { commandPath } from "../../../softhsm/command.js";
+import { ensureInstalled } from "../../../softhsm/install.js";
 import { cacheDirectory, run } from "../cache.js";
 
 const POM = fileURLToPath(new URL("pom.xml", import.meta.url));
