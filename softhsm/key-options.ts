@@ -61,7 +61,8 @@ export function prepareKey(options: KeyOptions, others: readonly SoftHsmKey[]): 
     throw misconfigured('A key must be an object, such as { label: "dpop", algorithm: "ES256" }.');
   const { label, id = freeId(others), algorithm, modulusLength, privateKey } = options;
   const { extractable = false, alwaysAuthenticate = false, publicObject = true, mechanisms } = options;
-  if (typeof label !== "string" || label === "") throw misconfigured("The label of a key must be a text.");
+  if (typeof label !== "string" || label === "" || /\p{Cs}/u.test(label))
+    throw misconfigured("The label of a key must be a text.");
   if (typeof id !== "string" || !/^([0-9a-f]{2})+$/i.test(id))
     throw misconfigured(`The id of the key "${label}" must be pairs of hexadecimal digits, such as 01.`);
   if (privateKey !== undefined && modulusLength !== undefined)

@@ -208,7 +208,7 @@ export function makeToken(place: TokenPlace, { keys, ...token }: PreparedToken):
 /** @throws {SignerError} With code `misconfigured` for a name that would select every key. */
 function nameOf(key: string | KeyName): KeyName {
   const { label, id } = typeof key === "string" ? { label: key } : Object(key);
-  const isText = (value: unknown) => typeof value === "string" && value !== "";
+  const isText = (value: unknown) => typeof value === "string" && value !== "" && !/\p{Cs}/u.test(value);
   const isValid = [label, id].every((value) => value === undefined || isText(value)) && (label ?? id) !== undefined;
   if (isValid && /^([0-9a-f]{2})*$/i.test(id ?? "")) return { label, id: id?.toLowerCase() };
   throw misconfigured("Select a key by its label, or by { label, id } with a hexadecimal id.");

@@ -38,12 +38,12 @@ export function prepareToken(options: TokenOptions): PreparedToken {
   return { label, pin, soPin, keys: prepareKeys(keys) };
 }
 
-/** The library pads a label with blanks, so one at the end would be lost. */
+/** The library pads a label with blanks, so one at the end would be lost. A URI can't contain half a surrogate pair. */
 function checkLabel(label: unknown): void {
-  const isText = typeof label === "string" && label !== "" && !/\p{Cc}/u.test(label);
+  const isText = typeof label === "string" && label !== "" && !/[\p{Cc}\p{Cs}]/u.test(label);
   if (isText && Buffer.byteLength(label) <= LABEL_BYTES && label === label.trimEnd()) return;
   throw misconfigured(
-    `label must be a text of at most ${LABEL_BYTES} bytes, without control characters or a blank at its end.`,
+    `label must be a text of at most ${LABEL_BYTES} bytes, without control characters, a blank at its end or half a surrogate pair.`,
   );
 }
 
