@@ -57,7 +57,8 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
 }
 
-function timeLeftOf(signal: AbortSignal | undefined): number {
+/** Returns the milliseconds until the time of the signal's deadline is up: `Infinity` for any other signal. */
+export function timeLeftOf(signal: AbortSignal | undefined): number {
   return (signal && deadlines.get(signal)?.timeLeft) ?? Number.POSITIVE_INFINITY;
 }
 
@@ -128,7 +129,17 @@ function race<T>(work: Promise<T>, { timeout, signal, toError }: Limit, deadline
     const onTimeout = () => stop(toError("timeout"));
     const timer =
       timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMEOUT));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    work.finally(cleanUp).then(resolve, reject);
+    signal?.addEventListener("abort", onAbort);
+    // Several times as fast as `finally`.
+    work.then(
+      (value) => {
+        cleanUp();
+        resolve(value);
+      },
+      (error) => {
+        cleanUp();
+        reject(error);
+      },
+    );
   });
 }

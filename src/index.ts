@@ -29,7 +29,7 @@ export {
   type TokenStoreErrorCode,
 } from "./errors.js";
 export { ALGORITHM_NAMES } from "./jose/algorithms.js";
-export { type ImportedPublicKey, importPublicKey } from "./jose/public-key.js";
+export { type ImportedPublicKey, importPublicKey, type KeyWithOptions } from "./jose/public-key.js";
 export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
 export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-object-signer.js";
@@ -37,6 +37,7 @@ export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";
 export { loadProviders } from "./keystore/load-providers.js";
 export type { Provider, ProviderOptions } from "./keystore/provider.js";
+export type { PublicKeyInput } from "./keystore/public-key-input.js";
 export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
 export { type ReplicaSignerOptions, replicaSigner } from "./keystore/replica-signer.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
@@ -159,4 +160,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { type LockOptions, memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace, WaitingTrace } from "./tracing.js";

@@ -1,16 +1,9 @@
 /** Private keys in this process's memory: generating them, importing them from PEM or JWK, and signing with them. */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  type SignKeyObjectInput,
-  sign,
-} from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { SignerError } from "../errors.js";
 import { type Algorithm, type AlgorithmName, ES256 } from "../jose/algorithms.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
-import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
+import { importPublicKey, type PublicJwk, withOptions } from "../jose/public-key.js";
 import type { OpenKey } from "./key-source.js";
 
 /** A private key as a JWK (RFC 7518 §6, RFC 8037 §2, RFC 9964), as `node:crypto`, WebCrypto and jose export it. */
@@ -113,11 +106,11 @@ export function openSoftwareKey(
   { privateKey, algorithm, jwk }: SoftwareKey,
   evidence: Record<string, unknown>,
 ): OpenKey {
-  const { hash, options } = algorithm;
-  const signingKey: SignKeyObjectInput = { key: privateKey, ...options };
+  const { hash } = algorithm;
+  const signingKey = withOptions(privateKey, algorithm);
   return {
     publicKey: jwk,
-    signMessage: (message) => ({ signature: sign(hash, message, signingKey), form: "raw" }),
+    signMessage: (message) => ({ signature: sign(hash, message, signingKey), form: "der" }),
     describe: () => ({ protection: "software", exportable: true, evidence }),
     close: () => undefined,
   };
@@ -141,6 +134,13 @@ function generatePrivateKey(algorithm: Algorithm): KeyObject {
   return generateKeyPairSync(algorithm.keyType as "ed25519").privateKey;
 }
 
+/** Returns what a text is, without any part of a key: `PEM of a PUBLIC KEY`, `empty` or `text without a PEM block`. */
+export function describePem(text: string): string {
+  const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  if (label !== undefined) return `PEM of ${/^[AEIOU]|^RSA/.test(label) ? "an" : "a"} ${label}`;
+  return text.trim() === "" ? "empty" : "text without a PEM block";
+}
+
 function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   // The error of Node for this differs between releases.
   if (passphrase === undefined && isEncrypted(pem))
@@ -150,7 +150,8 @@ function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   } catch (cause) {
     if (isEncrypted(pem))
       throw new SignerError("pin-incorrect", "The PEM can't be decrypted with this passphrase.", { cause });
-    throw new SignerError("wrong-key", "This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1).", { cause });
+    const message = `This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1), but ${describePem(String(pem))}.`;
+    throw new SignerError("wrong-key", message, { cause });
   }
 }
 

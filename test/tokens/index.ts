@@ -6,9 +6,11 @@ export {
   PKCS11_TOOL_DEPENDENCIES,
   pkcs11ProviderPath,
   SOFT_TPM_DEPENDENCIES,
+  SSH_AGENT_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
 } from "./dependencies.js";
 export { nssToken } from "./nss-token.js";
+export { type NewKey, type OpenSshAgent, openSshAgent } from "./open-ssh-agent.js";
 export { type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { type SoftTpm, softTpm } from "./soft-tpm.js";
 export type { Token } from "./token.js";
