@@ -12,6 +12,8 @@ export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]
   // Cloud KMS doesn't have the others.
   "gcp-kms": ALL.filter((alg) => !["ES512", "RS384", "PS384"].includes(alg)),
   memory: ALL,
+  // Those of pkcs11-provider and tpm2-openssl.
+  openssl: ALL.filter((alg) => /^[ERP]S/.test(alg)),
   pkcs11: ALL,
   // SSH doesn't have the others.
   "ssh-agent": ["ES256", "ES384", "ES512", "Ed25519", "RS256", "RS512"],

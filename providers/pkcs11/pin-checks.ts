@@ -1,6 +1,5 @@
 /** The checks of `hardproof doctor` for a PIN: what the token reports about earlier attempts, and where the PIN comes from. */
 import type { Finding } from "../../src/keystore/finding.js";
-import { checkSecretSource } from "../../src/keystore/secret-check.js";
 import {
   CKF_LOGIN_REQUIRED,
   CKF_PROTECTED_AUTHENTICATION_PATH,
@@ -9,7 +8,6 @@ import {
   CKF_USER_PIN_INITIALIZED,
   CKF_USER_PIN_LOCKED,
 } from "./constants.js";
-import { type PinSource, pinProblem } from "./pin.js";
 
 /**
  * Checks what the token reports about the PIN. PKCS#11 doesn't count attempts: a token reports only that there were wrong
@@ -30,9 +28,4 @@ export function checkPinState(flags: number): Finding {
   if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
   const pinPad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? "; the user enters it at the token" : "";
   return { check, ok: true, found: `no wrong PIN since the last login${pinPad}` };
-}
-
-/** Checks that the PIN can be read, and that other users can't read its file. Doesn't call a function. */
-export function checkPinSource(pin: PinSource | undefined): Promise<Finding> {
-  return checkSecretSource({ check: "PIN source", secret: "PIN", problemOf: pinProblem }, pin);
 }
