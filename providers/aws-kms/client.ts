@@ -11,7 +11,8 @@ import type {
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
-import { isNotFound, type Operation, toSignerError } from "./errors.js";
+import { CredentialSearch } from "./credential-search.js";
+import { isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
@@ -44,22 +45,29 @@ export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
   readonly #ownsClient: boolean;
+  /** What the SDK reports to it, unless the client or its logger is the caller's. */
+  readonly #search = new CredentialSearch();
   #retryNotFoundUntil: number;
 
   private constructor(sdk: Sdk, { client, config, retryNotFoundUntil = 0 }: AwsKmsClientOptions) {
     this.#sdk = sdk;
     this.#ownsClient = client === undefined;
     this.#retryNotFoundUntil = retryNotFoundUntil;
-    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), ...config });
+    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), logger: this.#search, ...config });
   }
 
   /**
    * Loads the SDK and creates a client. Doesn't send a request.
    *
-   * @throws {SignerError} With code `misconfigured` if the SDK isn't installed.
+   * @throws {SignerError} With code `misconfigured` if the SDK isn't installed, or doesn't accept the configuration.
    */
   static async connect(options: AwsKmsClientOptions): Promise<AwsKmsClient> {
-    return new AwsKmsClient(await importSdk(), options);
+    const sdk = await importSdk();
+    try {
+      return new AwsKmsClient(sdk, options);
+    } catch (error) {
+      throw toSignerError(error, "KMSClient");
+    }
   }
 
   /** Milliseconds since 1970. Until this time, requests are repeated if KMS doesn't find the key yet. */
@@ -120,10 +128,14 @@ export class AwsKmsClient {
       try {
         return await send();
       } catch (error) {
-        if (!isNotFound(error) || Date.now() > this.#retryNotFoundUntil) throw toSignerError(error, operation);
+        if (!isNotFound(error) || Date.now() > this.#retryNotFoundUntil) throw this.#toSignerError(error, operation);
         await sleep(RETRY_PAUSE);
       }
     }
+  }
+
+  #toSignerError(error: unknown, operation: Operation): SignerError {
+    return toSignerError(error, operation, isSearchError(error) ? this.#search.takeReport() : undefined);
   }
 }
 
