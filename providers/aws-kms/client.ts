@@ -10,6 +10,7 @@ import type {
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
+import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
@@ -77,18 +78,19 @@ export class AwsKmsClient {
 
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
     const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
-    return this.#call("GetPublicKey", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#repeat("GetPublicKey", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
   sign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<SignCommandOutput> {
     const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
-    return this.#call("Sign", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#repeat("Sign", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
   /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
     const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
-    const { KeyMetadata } = await this.#call("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
+    const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+    const { KeyMetadata } = await this.#repeat("DescribeKey", signal, send);
     if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
     throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${KeyMetadata?.Arn ?? "no key"}.`);
   }
@@ -111,7 +113,8 @@ export class AwsKmsClient {
     let marker: string | undefined;
     do {
       const command = new this.#sdk.ListKeysCommand({ Marker: marker });
-      const page = await this.#call("ListKeys", () => this.#client.send(command, { abortSignal: signal }));
+      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+      const page = await this.#repeat("ListKeys", signal, send);
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
     } while (marker !== undefined);
@@ -120,6 +123,15 @@ export class AwsKmsClient {
   /** Closes the connections, unless the client is the caller's. */
   close(): void {
     if (this.#ownsClient) this.#client.destroy();
+  }
+
+  /** Sends a request that is harmless to repeat. One that isn't answered is repeated within the time limit. */
+  #repeat<Response>(
+    operation: Operation,
+    signal: AbortSignal,
+    send: (signal: AbortSignal) => Promise<Response>,
+  ): Promise<Response> {
+    return this.#call(operation, () => withAttempts(signal, send));
   }
 
   /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */

@@ -43,9 +43,13 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   let signBarrier = { count: 1, waiting: [] as (() => void)[] };
   let cancelledRequests = 0;
 
-  const enoughSigns = () =>
+  const enoughSigns = (response: ServerResponse) =>
     new Promise<void>((resolve) => {
-      signBarrier.waiting.push(resolve);
+      const barrier = signBarrier;
+      barrier.waiting.push(resolve);
+      response.once("close", () => {
+        barrier.waiting = barrier.waiting.filter((each) => each !== resolve);
+      });
       if (signBarrier.waiting.length < signBarrier.count) return;
       for (const release of signBarrier.waiting.splice(0)) release();
     });
@@ -59,7 +63,7 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
       const input = JSON.parse(body);
       const fault = plan.take(operation, input);
       await plan.work();
-      if (operation === "Sign") await enoughSigns();
+      if (operation === "Sign") await enoughSigns(response);
       if (fault === "hang") return;
       if (fault === "reset") {
         request.socket.resetAndDestroy();

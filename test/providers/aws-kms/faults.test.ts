@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey, type KmsOperation } from "../../emulators/aws-kms.js";
 import type { Fault } from "../../emulators/fault-plan.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
@@ -48,7 +48,8 @@ const errorWithFault = async (operation: KmsOperation, fault: Fault) => {
 
 describe("calls", () => {
   it("sends one GetPublicKey and 500 concurrent Sign requests for the first 500 signatures", async () => {
-    await using signer = newSigner();
+    // A request without a response is repeated after a sixth of the time.
+    await using signer = newSigner(key.arn, { timeout: 120_000 });
     kms.holdSignUntil(500);
     const signatures = await Promise.all(Array.from({ length: 500 }, (_, n) => signer.sign(Buffer.from(`${n}`))));
     expect(new Set(signatures.map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(500);
@@ -318,10 +319,30 @@ describe("requests without a response", () => {
     await using signer = newSigner(key.arn, { timeout: 300 });
     await signer.publicJwk();
     const before = kms.cancelledRequests;
-    kms.plan.next("Sign", "hang");
+    kms.plan.always("Sign", "hang");
     expect(await errorOf(() => signer.sign(data))).toMatchObject({ code: "timeout", retryable: true });
-    await expect.poll(() => kms.cancelledRequests).toBe(before + 1);
+    await expect.poll(() => kms.cancelledRequests - before).toBe(kms.plan.count("Sign"));
+    kms.plan.clear();
     expect(await signer.sign(data)).toHaveLength(64);
+  });
+
+  it.each<KmsOperation>(["GetPublicKey", "Sign", "DescribeKey"])(
+    "sends %s again within the time limit if the first request hangs, and cancels that one",
+    async (operation) => {
+      await using signer = newSigner(key.arn, { timeout: 20_000 });
+      const before = kms.cancelledRequests;
+      kms.plan.next(operation, "hang");
+      await (operation === "DescribeKey" ? signer.describe() : signer.sign(data));
+      expect(kms.plan.count(operation)).toBe(2);
+      expect(kms.cancelledRequests).toBe(before + 1);
+    },
+  );
+
+  it("doesn't send CreateKey again, which may have created a key", async () => {
+    kms.plan.always("CreateKey", "hang");
+    const options = { region: kms.region, clientConfig: config(), timeout: 600 };
+    expect(await errorOf(() => provider.create?.("awskms:///", options))).toMatchObject({ code: "timeout" });
+    expect(kms.plan.count("CreateKey")).toBe(1);
   });
 
   it("cancels a signature and its HTTP request when the caller's signal aborts", async () => {
@@ -339,8 +360,9 @@ describe("requests without a response", () => {
 
   it("opens the key at the next use if the first attempt timed out", async () => {
     await using signer = newSigner(key.arn, { timeout: 300 });
-    kms.plan.next("GetPublicKey", "hang");
+    kms.plan.always("GetPublicKey", "hang");
     expect(await errorOf(() => signer.sign(data))).toMatchObject({ code: "timeout" });
+    kms.plan.clear();
     expect(await signer.sign(data)).toHaveLength(64);
   });
 });
@@ -593,6 +615,27 @@ describe("list()", () => {
     kms.keys.add();
     kms.plan.next("DescribeKey", "denied");
     expect(await list()).toHaveLength(1);
+  });
+
+  it("describes at most 8 keys of a page at the same time, without a warning about listeners", async () => {
+    const keys = Array.from({ length: 40 }, () => kms.keys.add());
+    kms.keys.pageSize = 100;
+    kms.plan.latency = 5;
+    const warned = vi.spyOn(process, "emitWarning");
+    expect(await list()).toHaveLength(keys.length + 1);
+    expect(kms.plan.mostConcurrent).toBe(8);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+    kms.keys.pageSize = 3;
+  });
+
+  it("leaves out a key whose ARN can't be parsed, and names it in a warning", async () => {
+    const arn = key.arn.replace(key.id, "NEW-KIND-OF-ID");
+    kms.keys.all.set(arn, { ...key, arn });
+    const warned = vi.spyOn(process, "emitWarning").mockReturnValue();
+    expect(await list()).toHaveLength(1);
+    expect(warned.mock.calls).toEqual([[expect.stringContaining(arn), { code: "HARDPROOF_SKIPPED_KEY" }]]);
+    warned.mockRestore();
   });
 
   it.each<KmsOperation>(["ListKeys", "DescribeKey"])(
