@@ -13,7 +13,8 @@ import { SignerError } from "../../src/errors.js";
 import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { CredentialSearch } from "./credential-search.js";
-import { isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
+import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
+import { ClientInspection } from "./inspection.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
@@ -29,7 +30,7 @@ const PROPAGATION_TIME = 15_000;
 const RETRY_PAUSE = 250;
 
 /** A request to sign, without the key. */
-export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm">;
+export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm" | "DryRun">;
 
 /** The caller's client, or the configuration for a new one. */
 export interface AwsKmsClientOptions {
@@ -86,6 +87,15 @@ export class AwsKmsClient {
     return this.#repeat("Sign", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
+  /** Checks whether AWS KMS would sign, without a signature. Throws what {@link AwsKmsClient.sign} would throw. */
+  async dryRunSign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<void> {
+    try {
+      await this.sign(keyArn, { ...request, DryRun: true }, signal);
+    } catch (error) {
+      if (!(error instanceof SignerError && isDryRun(error.cause))) throw error;
+    }
+  }
+
   /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
     const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
@@ -118,6 +128,11 @@ export class AwsKmsClient {
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
     } while (marker !== undefined);
+  }
+
+  /** Returns what the client found, and what its later requests show. */
+  inspect(): ClientInspection {
+    return new ClientInspection(this.#client, this.#ownsClient, (work) => this.#call("KMSClient", work));
   }
 
   /** Closes the connections, unless the client is the caller's. */

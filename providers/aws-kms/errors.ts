@@ -42,6 +42,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof Error && error.name === "NotFoundException";
 }
 
+/** Returns whether a request with `DryRun` would have succeeded (KMS API, "Sign"). */
+export function isDryRun(error: unknown): boolean {
+  return error instanceof Error && error.name === "DryRunOperationException";
+}
+
 /** Returns whether the error means that the key exists, but can't be used for the request. */
 export function provesKeyExists(error: unknown): boolean {
   return (
@@ -77,9 +82,10 @@ function codeOf(error: Error): string | undefined {
   return /^[A-Z][A-Z0-9_]+$/.test(error.code) ? error.code : undefined;
 }
 
+/** Returns the exception's name, with what its message says if that makes a difference. */
 function stateOf({ name, message }: Error): string {
-  const state = /pending (?:replica )?(deletion|import)/.exec(message)?.[1];
-  return state === undefined ? name : `${name} pending ${state}`;
+  const state = /pending (?:replica )?(?:deletion|import)|^Signature (?:expired|not yet current)/i.exec(message)?.[0];
+  return state === undefined ? name : `${name}: ${state.replace("replica ", "")}`;
 }
 
 function systemErrorRow(error: Error, code: string): ErrorRow {

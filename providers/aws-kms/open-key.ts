@@ -95,13 +95,13 @@ async function sign(
 }
 
 /** An alias can be moved to another key at any time, so later requests use only the key ARN. */
-function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
+export function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
   if (keyArn !== undefined && isArnOf(name, keyArn)) return keyArn;
   throw new SignerError("integrity", `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}.`);
 }
 
 /** Checks the key by AWS KMS's own words, and then by its public key. */
-function checkPublicKey(
+export function checkPublicKey(
   keyArn: string,
   response: GetPublicKeyCommandOutput,
   requested: AlgorithmName | undefined,

@@ -9,6 +9,7 @@ import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import { KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
 import { AwsKmsClient, type CreateKeyCommandInput } from "./client.js";
+import { diagnoseKms } from "./diagnose.js";
 import { provesKeyExists } from "./errors.js";
 import { parseKeyName } from "./key-name.js";
 import { describedKeys } from "./list-keys.js";
@@ -58,6 +59,12 @@ export const provider: Provider<KmsProviderOptions> = {
    */
   async list(uri, options = {}) {
     return runWithClient(mergeUri(uri, options), "listing the keys", list);
+  },
+
+  /** Checks region, credentials, clock, permissions and the state of the key, without a signature. */
+  diagnose(uri, options = {}) {
+    const { keyId, ...merged } = mergeUri(uri, options);
+    return diagnoseKms(keyId, merged);
   },
 };
 
