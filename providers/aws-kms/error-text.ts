@@ -9,6 +9,8 @@ const MAX_NAME = 80;
  */
 const REVEALING =
   /canonical string|string[- ]to[- ]sign|authorization|x-amz-|\b(?:credential|signature|token|password|secret)\s*[=:]|^command failed/i;
+/** What the SDK says if the response has no message. */
+const NO_MESSAGE = "UnknownError";
 /** A session token, or the JWT of a web identity. */
 const TOKEN = /[A-Za-z0-9+/=]{60,}|\beyJ[\w-]{10,}(?:\.[\w-]*)*/g;
 /** Control characters, and those that change the direction of the text or aren't visible. */
@@ -24,7 +26,7 @@ export function firstSentence(text: string, isFromService: boolean): string {
   const [line = ""] = text.trimStart().split(/[\r\n]/, 1);
   if (/^command failed/i.test(line)) return "The credential_process failed. Run its command to see why.";
   const [sentence = line] = (isFromService && /^.*?[.!?](?=\s)/.exec(line)) || [];
-  if (sentence === "" || REVEALING.test(sentence)) return "";
+  if (sentence === "" || sentence === NO_MESSAGE || REVEALING.test(sentence)) return "";
   const cleaned = clean(sentence.replace(TOKEN, "…"), MAX_SENTENCE);
   return /[.!?…]$/.test(cleaned) ? cleaned : `${cleaned}.`;
 }

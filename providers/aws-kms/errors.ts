@@ -29,7 +29,9 @@ export function toSignerError(error: unknown, operation: Operation, search?: Sea
   const sentence = firstSentence(textOf(error), error instanceof Error && statusOf(error) !== undefined);
   const sentences = [sentence, ...(search?.sources ?? []), remedy].filter((each) => each !== "");
   const cause = /signature/i.test(title) || mayReveal(textOf(error)) ? undefined : error;
-  return new SignerError(code, `${title} from ${operation}: ${sentences.join(" ")}`, { cause });
+  return new SignerError(code, `${title} from ${operation}${sentence === "" ? "." : ":"} ${sentences.join(" ")}`, {
+    cause,
+  });
 }
 
 /** Returns whether the SDK didn't find credentials. */
