@@ -162,7 +162,7 @@ export class AwsKmsClient {
   }
 
   #toSignerError(error: unknown, operation: Operation): SignerError {
-    return toSignerError(error, operation, isSearchError(error) ? this.#search.takeReport() : undefined);
+    return toSignerError(error, operation, isSearchError(error) ? this.#search.report : undefined);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Errors about credentials and the client's configuration: each has the SDK's own sentence, and no secret. */
+import { createPublicKey } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,6 +129,20 @@ describe("a search for credentials that fails", () => {
     const messages = await Promise.all([1, 2].map(() => signer.publicJwk().catch(({ message }) => message)));
     expect(messages[1]).toBe(messages[0]);
     expect(String(messages[0]).match(/Profile missing/g)).toHaveLength(1);
+  });
+
+  it("has the same error for each of 20 concurrent requests that share it", async () => {
+    vi.stubEnv("AWS_EC2_METADATA_DISABLED", "false");
+    vi.stubEnv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9");
+    const publicKey = createPublicKey({
+      key: kms.keys.add().material?.spki ?? Buffer.of(),
+      format: "der",
+      type: "spki",
+    });
+    await using signer = new KmsSigner(KEY, { publicKey, clientConfig: { endpoint: kms.endpoint } });
+    const signing = Array.from({ length: 20 }, () => signer.sign(Buffer.from("data")).catch((error) => error));
+    for (const error of await Promise.all(signing))
+      expect(error).toMatchObject({ code: "unavailable", message: expect.stringContaining("metadata service") });
   });
 
   it("leaves the caller's logger in place", async () => {

@@ -329,7 +329,7 @@ describe("requests without a response", () => {
   it.each<KmsOperation>(["GetPublicKey", "Sign", "DescribeKey"])(
     "sends %s again within the time limit if the first request hangs, and cancels that one",
     async (operation) => {
-      await using signer = newSigner(key.arn, { timeout: 20_000 });
+      await using signer = newSigner(key.arn, { timeout: 12_000 });
       const before = kms.cancelledRequests;
       kms.plan.next(operation, "hang");
       await (operation === "DescribeKey" ? signer.describe() : signer.sign(data));
@@ -623,8 +623,9 @@ describe("list()", () => {
     kms.plan.latency = 5;
     const warned = vi.spyOn(process, "emitWarning");
     expect(await list()).toHaveLength(keys.length + 1);
-    expect(kms.plan.mostConcurrent).toBe(8);
-    expect(warned).not.toHaveBeenCalled();
+    expect(kms.plan.mostConcurrent).toBeLessThanOrEqual(8);
+    expect(kms.plan.mostConcurrent).toBeGreaterThan(1);
+    expect(warned.mock.calls.filter(([warning]) => /MaxListeners/.test(String(warning)))).toEqual([]);
     warned.mockRestore();
     kms.keys.pageSize = 3;
   });

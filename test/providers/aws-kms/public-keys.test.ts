@@ -106,46 +106,63 @@ describe("the cache of public keys", () => {
   });
 
   describe("has another entry for the same ARN", () => {
-    const otherAccount = async (options: (other: AwsKms) => KmsSignerOptions) => {
+    /** Opens the ARN in one account and then in another one, whose key differs. */
+    const openInBoth = async (optionsFor: (account: AwsKms) => KmsSignerOptions) => {
       const other = await awsKms();
       other.keys.all.set(key.arn, { ...other.keys.add(), arn: key.arn });
-      await open();
-      await using signer = newSigner(options(other));
-      const jwk = await signer.publicJwk();
+      const jwks = [await open(optionsFor(kms)), await open(optionsFor(other))];
       await other.close();
-      return jwk;
+      return jwks;
     };
 
     it("at another endpoint", async () => {
-      expect(await otherAccount((other) => ({ clientConfig: configFor(other) }))).not.toEqual(await open());
+      const [first, second] = await openInBoth((account) => ({ clientConfig: configFor(account) }));
+      expect(second).not.toEqual(first);
     });
 
     it("at another endpoint of the environment", async () => {
-      const jwk = await otherAccount((other) => {
-        vi.stubEnv("AWS_ENDPOINT_URL_KMS", other.endpoint);
-        return { clientConfig: { credentials: other.credentials } };
+      const [first, second] = await openInBoth(({ endpoint, credentials }) => {
+        vi.stubEnv("AWS_ENDPOINT_URL_KMS", endpoint);
+        return { clientConfig: { credentials } };
       });
-      expect(jwk).not.toEqual(await open());
+      expect(second).not.toEqual(first);
     });
 
-    it("for a caller's client", async () => {
-      const jwk = await otherAccount((other) => ({
-        clientConfig: undefined,
-        client: new KMSClient({ ...configFor(other), region: other.region }),
-      }));
-      expect(jwk).not.toEqual(await open());
+    it("for another client of the caller", async () => {
+      const [first, second] = await openInBoth((account) => {
+        const client = new KMSClient({ ...configFor(account), region: account.region });
+        return { clientConfig: undefined, client };
+      });
+      expect(second).not.toEqual(first);
     });
 
-    it("for a caller's request handler, which may reach another server", async () => {
+    it("for another function that returns the endpoint", async () => {
+      const [first, second] = await openInBoth(({ endpoint, credentials }) => {
+        const { protocol, hostname, port } = new URL(endpoint);
+        const returned = { protocol, hostname, port: Number(port), path: "/" };
+        return { clientConfig: { credentials, endpoint: async () => returned } };
+      });
+      expect(second).not.toEqual(first);
+    });
+
+    it("for another request handler of the caller, which may reach another server", async () => {
       const { requestHandler } = new KMSClient({ region: kms.region }).config;
-      const jwk = await otherAccount((other) => {
-        const { hostname, port } = new URL(other.endpoint);
+      const [first, second] = await openInBoth((account) => {
+        const { hostname, port } = new URL(account.endpoint);
         const redirect: typeof requestHandler.handle = (request, options) =>
           requestHandler.handle(Object.assign(request, { hostname, port: Number(port) }), options);
         return { clientConfig: { ...configFor(kms), requestHandler: { handle: redirect } } };
       });
-      expect(jwk).not.toEqual(await open());
+      expect(second).not.toEqual(first);
     });
+  });
+
+  it("is shared by the signers of one client of the caller", async () => {
+    const client = new KMSClient({ ...configFor(kms), region: kms.region });
+    await open({ clientConfig: undefined, client });
+    await open({ clientConfig: undefined, client });
+    expect(requests()).toBe(1);
+    client.destroy();
   });
 });
 
