@@ -12,9 +12,14 @@ const FAILED = /^@smithy\/property-provider \(!\) /;
 /** What a source reports that isn't configured. */
 const NOT_CONFIGURED =
   /^(Not found in |Unable to find environment variable|Skipping |AWS_PROFILE is set|Web identity configuration not|AWS_EC2_METADATA_V1_DISABLED not|Profile \S+ did not contain credential_process|Could not resolve credentials using profile: \[default\]|Profile default could not be found)/;
-const METADATA_TRIED = /^AWS SDK Instance Metadata/;
-const NO_METADATA = "The EC2 instance metadata service didn't return any.";
-const UNREACHABLE = /\b(ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b|time[d ]?-?out/i;
+/** Servers that are asked last. The SDK doesn't report each of their failures. */
+const SERVERS: readonly (readonly [asked: RegExp, failure: string])[] = [
+  [/^@aws-sdk\/credential-provider-http - fromHttp/, "The credential server of the container didn't return any."],
+  [/^AWS SDK Instance Metadata/, "The EC2 instance metadata service didn't return any."],
+];
+/** A source that is a server doesn't respond, or fails. */
+const UNREACHABLE =
+  /^(?:Timeout|Aggregate)Error|^Error: .*\b(?:ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b/;
 
 /** What the sources reported in one search. */
 export interface SearchReport {
@@ -31,7 +36,7 @@ export class CredentialSearch implements Logger {
 
   debug(...content: unknown[]): void {
     const line = content.join(" ");
-    if (REPORT.test(line) || METADATA_TRIED.test(line))
+    if (REPORT.test(line) || serverAskedBy(line))
       this.#lines = [...this.#lines, line.replace(REPORT, "")].slice(-MAX_LINES);
     if (FAILED.test(line)) this.#report = reportOf(this.#lines.splice(0));
   }
@@ -52,12 +57,16 @@ export class CredentialSearch implements Logger {
 }
 
 function reportOf(lines: readonly string[]): SearchReport {
-  const failed = lines.filter((line) => !NOT_CONFIGURED.test(line) && !METADATA_TRIED.test(line));
-  // The metadata service is the last source. It is tried on every host, whether or not that has one.
-  const metadata = failed.length === 0 && lines.some((line) => METADATA_TRIED.test(line));
-  const sources = metadata ? [NO_METADATA] : failed.map((line) => firstSentence(line, false));
+  const failed = lines.filter((line) => !NOT_CONFIGURED.test(line) && !serverAskedBy(line));
+  const silent = failed.length === 0 ? lines.flatMap((line) => serverAskedBy(line) ?? []) : [];
+  const sources = [...failed.map((line) => firstSentence(line, false)), ...silent].filter((each) => each !== "");
   return {
-    sources: [...new Set(sources)].filter(Boolean),
-    retryable: metadata || failed.some((line) => UNREACHABLE.test(line)),
+    sources: [...new Set(sources)],
+    retryable: silent.length > 0 || failed.some((line) => UNREACHABLE.test(line)),
   };
+}
+
+/** Returns what to say if the server that this line is about doesn't return credentials. */
+function serverAskedBy(line: string): string | undefined {
+  return SERVERS.find(([asked]) => asked.test(line))?.[1];
 }

@@ -3,6 +3,7 @@
 /** Characters. The longest sentences of AWS name two ARNs. */
 const MAX_SENTENCE = 400;
 const MAX_NAME = 80;
+const MAX_TEXT = 2_000;
 /**
  * What a service or a credential process may repeat after these words: the canonical request with the session token, the
  * Authorization header, or a command line with its arguments.
@@ -31,9 +32,11 @@ export function firstSentence(text: string, isFromService: boolean): string {
   return /[.!?…]$/.test(cleaned) ? cleaned : `${cleaned}.`;
 }
 
-/** Returns whether a text may repeat a secret. */
-export function mayReveal(text: string): boolean {
-  return REVEALING.test(text) || text.search(TOKEN) >= 0;
+/** Returns whether an error's own text can be shown: it has no secret, nothing that changes a terminal, and isn't long. */
+export function isPresentable({ name, message }: Error): boolean {
+  const text = `${name} ${message}`;
+  if (text.length > MAX_TEXT || REVEALING.test(text) || text.search(TOKEN) >= 0) return false;
+  return text.replace(/[\n\t]/g, " ").search(INVISIBLE) < 0;
 }
 
 /** Returns an error's name, which can be any text that the server sent. */

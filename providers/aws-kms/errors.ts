@@ -3,7 +3,7 @@ import { SignerError } from "../../src/errors.js";
 import type { ErrorRow } from "../../src/keystore/error-table.js";
 import type { SearchReport } from "./credential-search.js";
 import { ERRORS, FILE_ERROR, NETWORK_ERROR, SOURCE_ERROR, TLS_ERROR } from "./error-rows.js";
-import { cleanName, firstSentence, mayReveal, textOf } from "./error-text.js";
+import { cleanName, firstSentence, isPresentable, textOf } from "./error-text.js";
 import { foreignResponseRow, hasKmsErrorCode, statusOf } from "./foreign-response.js";
 
 /** An operation of AWS KMS, which needs the permission of the same name, such as `kms:Sign`; or the client's creation. */
@@ -17,8 +17,8 @@ export type Operation =
   | "KMSClient";
 
 /**
- * Maps an error of the SDK. The message has the first sentence of the service or the SDK. The cause is omitted if its
- * message can contain a secret: the service responds to a wrong signature with the whole request, including the session
+ * Maps an error of the SDK. The message has the first sentence of the service or the SDK. The cause is omitted if it is
+ * very long, has control characters, or can contain a secret: the service responds to a wrong signature with the whole request, including the session
  * token, and the SDK reports a failed credential process with its arguments.
  *
  * @param search - What the sources of credentials reported, if the SDK's search for credentials failed.
@@ -28,10 +28,9 @@ export function toSignerError(error: unknown, operation: Operation, search?: Sea
   const [code, remedy] = search?.retryable ? SOURCE_ERROR : row;
   const sentence = firstSentence(textOf(error), error instanceof Error && statusOf(error) !== undefined);
   const sentences = [sentence, ...(search?.sources ?? []), remedy].filter((each) => each !== "");
-  const cause = /signature/i.test(title) || mayReveal(textOf(error)) ? undefined : error;
-  return new SignerError(code, `${title} from ${operation}${sentence === "" ? "." : ":"} ${sentences.join(" ")}`, {
-    cause,
-  });
+  const isShown = error instanceof Error && !/signature/i.test(title) && isPresentable(error);
+  const message = `${title} from ${operation}${sentence === "" ? "." : ":"} ${sentences.join(" ")}`;
+  return new SignerError(code, message, { cause: isShown ? error : undefined });
 }
 
 /** Returns whether the SDK didn't find credentials. */

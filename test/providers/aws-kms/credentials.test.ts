@@ -102,6 +102,17 @@ describe("a search for credentials that fails", () => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toMatch(/hunter2|--password/);
   });
 
+  it.each(["timeout", "ECONNREFUSED"])("isn't retryable because the profile is called %s", async (profile) => {
+    expect(await searchError({ AWS_PROFILE: profile })).toMatchObject({ code: "access-denied", retryable: false });
+  });
+
+  it("is unavailable if the container's credential server responds with an error, which the SDK doesn't report", async () => {
+    const server = await stubServer();
+    const error = await searchError({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.origin}/` });
+    expect(error).toMatchObject({ code: "unavailable", message: expect.stringContaining("credential server of the") });
+    await server.close();
+  });
+
   it("names the profile of clientConfig", async () => {
     expect((await searchError({}, "other")).message).toContain("Profile other could not be found");
   });

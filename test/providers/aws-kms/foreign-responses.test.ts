@@ -129,6 +129,16 @@ describe("the words of the service", () => {
   });
 
   it.each([
+    ["NotFoundException", "a\u001b[31mred"],
+    ["Evil\u202eException", "text"],
+    ["NotFoundException", "x".repeat(100_000)],
+  ])("are left out of the cause if they change the terminal or flood it: %j", async (type, message) => {
+    const shown = inspect(await errorFrom(json(400, { __type: type, message })));
+    expect(shown.replace(/\n/g, "")).not.toMatch(/\p{C}/u);
+    expect(shown.length).toBeLessThan(10_000);
+  });
+
+  it.each([
     [5, { a: 1 }],
     [{}, []],
     [null, null],
