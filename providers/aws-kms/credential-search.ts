@@ -11,7 +11,7 @@ const REPORT = /^@smithy\/property-provider -> /;
 const FAILED = /^@smithy\/property-provider \(!\) /;
 /** What a source reports that isn't configured. */
 const NOT_CONFIGURED =
-  /^(Not found in |Unable to find environment variable|Skipping |AWS_PROFILE is set|Web identity configuration not|AWS_EC2_METADATA_V1_DISABLED not|Profile \S+ did not contain credential_process|Could not resolve credentials using profile: \[default\]|Profile default could not be found)/;
+  /^(Not found in |Unable to find environment variable|Skipping |EC2 Instance Metadata Service access disabled|AWS_PROFILE is set|Web identity configuration not|AWS_EC2_METADATA_V1_DISABLED not|Profile \S+ did not contain credential_process|Could not resolve credentials using profile: \[default\]|Profile default could not be found)/;
 /** Servers that are asked last. The SDK doesn't report each of their failures. */
 const SERVERS: readonly (readonly [asked: RegExp, failure: string])[] = [
   [/^@aws-sdk\/credential-provider-http - fromHttp/, "The credential server of the container didn't return any."],

@@ -9,7 +9,7 @@ const MAX_TEXT = 2_000;
  * Authorization header, or a command line with its arguments.
  */
 const REVEALING =
-  /canonical string|string[- ]to[- ]sign|authorization|x-amz-|\b(?:credential|signature|token|password|secret)\s*[=:]|^command failed/i;
+  /canonical string|string[- ]to[- ]sign|authorization|x-amz-|\b(?:credential|signature|token|password|secret)\s*[=:]|\bcommand failed\b/i;
 /** What the SDK says if the response has no message. */
 const NO_MESSAGE = "UnknownError";
 /** A session token, or the JWT of a web identity. */

@@ -89,7 +89,7 @@ describe("a search for credentials that fails", () => {
       { AWS_WEB_IDENTITY_TOKEN_FILE: "/nonexistent/other", AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/Signer" },
       "open '/nonexistent/other'",
     ],
-    ["no source at all", {}, "Could not load credentials from any providers."],
+    ["no source at all", {}, "Could not load credentials from any providers. Check that"],
     [
       "a credential server that isn't local",
       { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://198.51.100.7/credentials" },
