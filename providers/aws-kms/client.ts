@@ -10,11 +10,11 @@ import type {
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
-import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
 import { ClientInspection } from "./inspection.js";
+import { RequestRepeater } from "./request-repeater.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
@@ -49,6 +49,7 @@ export class AwsKmsClient {
   readonly #ownsClient: boolean;
   /** What the SDK reports to it, unless the client or its logger is the caller's. */
   readonly #search = new CredentialSearch();
+  readonly #repeater = new RequestRepeater();
   #retryNotFoundUntil: number;
 
   private constructor(sdk: Sdk, { client, config, retryNotFoundUntil = 0 }: AwsKmsClientOptions) {
@@ -140,13 +141,13 @@ export class AwsKmsClient {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  /** Sends a request that is harmless to repeat. One that isn't answered is repeated within the time limit. */
+  /** Sends a request that is harmless to repeat. One that hangs is repeated within the time limit. */
   #repeat<Response>(
     operation: Operation,
     signal: AbortSignal,
     send: (signal: AbortSignal) => Promise<Response>,
   ): Promise<Response> {
-    return this.#call(operation, () => withAttempts(signal, send));
+    return this.#call(operation, () => this.#repeater.repeat(signal, send));
   }
 
   /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */

@@ -6,8 +6,8 @@ import { jwsAlgorithmsOf } from "./algorithms.js";
 import type { AwsKmsClient, KeyMetadata } from "./client.js";
 import { parseKeyName } from "./key-name.js";
 
-/** The most concurrent DescribeKey requests. Each listens to the signal of the whole call, and Node warns of more than 10. */
-const CONCURRENCY = 8;
+/** The most concurrent DescribeKey requests. Each has two listeners on the call's signal, and Node warns of more than 10. */
+const CONCURRENCY = 4;
 
 /** An enabled key. */
 export interface ListedKey {
