@@ -4,6 +4,7 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "../softhsm/index.js";
 import { awsKms } from "./emulators/aws-kms.js";
 import { gcpKms } from "./emulators/gcp-kms.js";
+import { vault } from "./emulators/vault.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
@@ -12,7 +13,7 @@ import { sharkAuth } from "./servers/shark-auth.js";
 import { socketServer } from "./servers/socket-server.js";
 import { postgresServer } from "./token-stores/postgres-server.js";
 import { redisServer } from "./token-stores/redis-server.js";
-import { nssToken, softTpm } from "./tokens/index.js";
+import { nssToken, openSshAgent, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
 export interface Services {
@@ -31,19 +32,21 @@ export async function startServices(missing: {
   NSS?: string;
   Redis?: string;
   PostgreSQL?: string;
+  "ssh-agent"?: string;
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
-  const [as, gcp, tpm, nss, redis, postgres] = await Promise.all([
+  const [as, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
     missing.Redis ? undefined : redisServer(),
     missing.PostgreSQL ? undefined : postgresServer(),
+    missing["ssh-agent"] ? undefined : openSshAgent(),
   ]);
   const { issuer, audience } = as;
   const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
@@ -52,12 +55,23 @@ export async function startServices(missing: {
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
+  const transit = await vault();
+  transit.addKey("dpop");
+  Object.assign(process.env, {
+    VAULT_ADDR: transit.address,
+    VAULT_TOKEN: transit.tokens.root,
+    VAULT_ROLE_ID: transit.tokens.appRole.secret,
+    VAULT_SECRET_ID: transit.tokens.addSecretId(),
+  });
+  const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
+  if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
   return {
     withRunningNames: (code) =>
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://shark.example.com", shark.origin)
+        .replaceAll("https://vault.example.com:8200", transit.address)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll("wss://api.example.com/socket", sockets.url)
@@ -73,6 +87,7 @@ export async function startServices(missing: {
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
         .replaceAll("/var/lib/hardproof/tpm", tpm?.store ?? "")
+        .replaceAll("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", sshKey?.fingerprint ?? "")
         .replaceAll("device:/dev/tpmrm0", tpm?.tcti ?? "")
         .replaceAll("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", nss?.module ?? "")
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
@@ -82,9 +97,9 @@ export async function startServices(missing: {
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
       await Promise.all(
-        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()),
+        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, transit, tpm, nss].map((resource) => resource?.close()),
       );
-      await Promise.all([redis, postgres].map((server) => server?.[Symbol.asyncDispose]()));
+      await Promise.all([redis, postgres, ssh].map((server) => server?.[Symbol.asyncDispose]()));
     },
   };
 }

@@ -17,39 +17,40 @@ export type Fault =
   | "other-key"
   | "other-name"
   | "denied"
+  | "unauthenticated"
   | "corrupt-request"
   | "unverified-digest"
   | "no-formats"
   | "other-algorithm";
 
 /** A call that the emulator received. */
-export interface Call<Operation extends string> {
+export interface Call<Operation extends string, Input = unknown> {
   operation: Operation;
-  input: unknown;
+  input: Input;
 }
 
-/** The faults of the next calls by operation, and the calls so far. */
-export class FaultPlan<Operation extends string> {
+/** The faults of the next calls by operation, and the calls so far. An emulator may have faults of its own. */
+export class FaultPlan<Operation extends string, PlannedFault = Fault, Input = unknown> {
   /** Milliseconds that every call takes. */
   latency = 0;
   /** The most calls that the service works on at the same time. Further ones wait. */
   concurrency = Number.POSITIVE_INFINITY;
   /** The most calls that were in the service at the same time. */
   mostConcurrent = 0;
-  readonly calls: Call<Operation>[] = [];
-  readonly #next = new Map<Operation, Fault[]>();
-  readonly #always = new Map<Operation, Fault>();
+  readonly calls: Call<Operation, Input>[] = [];
+  readonly #next = new Map<Operation, PlannedFault[]>();
+  readonly #always = new Map<Operation, PlannedFault>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   #concurrent = 0;
 
   /** Queues faults: each applies to one call of the operation, in order. */
-  next(operation: Operation, ...faults: Fault[]): void {
+  next(operation: Operation, ...faults: PlannedFault[]): void {
     this.#next.set(operation, [...(this.#next.get(operation) ?? []), ...faults]);
   }
 
   /** Applies a fault to every further call of the operation. `undefined` removes it. */
-  always(operation: Operation, fault: Fault | undefined): void {
+  always(operation: Operation, fault: PlannedFault | undefined): void {
     if (fault === undefined) this.#always.delete(operation);
     else this.#always.set(operation, fault);
   }
@@ -59,7 +60,7 @@ export class FaultPlan<Operation extends string> {
   }
 
   /** Records a call, and returns the fault for it. Called by the emulator. */
-  take(operation: Operation, input: unknown): Fault | undefined {
+  take(operation: Operation, input: Input): PlannedFault | undefined {
     this.calls.push({ operation, input });
     return this.#next.get(operation)?.shift() ?? this.#always.get(operation);
   }
