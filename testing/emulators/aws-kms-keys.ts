@@ -30,6 +30,8 @@ const ACCOUNT = "111122223333";
 /** The keys and aliases of one account and region. */
 export class KmsKeys {
   readonly region: string;
+  /** Keys per page of ListKeys: small, so that tests need several pages. */
+  pageSize = 3;
   readonly all = new Map<string, KmsKey>();
   /** Alias name → key ARN. */
   readonly #aliases = new Map<string, string>();

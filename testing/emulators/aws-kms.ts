@@ -22,6 +22,8 @@ export interface AwsKms {
   readonly plan: FaultPlan<KmsOperation>;
   /** Delays the responses to Sign until `count` requests are in flight. A client that sends fewer gets no response. */
   holdSignUntil(count: number): void;
+  /** Sets how many milliseconds the clock of the service is ahead of this host's. */
+  setClock(offset: number): void;
   /** How many requests the client cancelled before the response. */
   readonly cancelledRequests: number;
   openConnections(): Promise<number>;
@@ -42,10 +44,15 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   const plan = new FaultPlan<KmsOperation>();
   let signBarrier = { count: 1, waiting: [] as (() => void)[] };
   let cancelledRequests = 0;
+  let clockOffset = 0;
 
-  const enoughSigns = () =>
+  const enoughSigns = (response: ServerResponse) =>
     new Promise<void>((resolve) => {
-      signBarrier.waiting.push(resolve);
+      const barrier = signBarrier;
+      barrier.waiting.push(resolve);
+      response.once("close", () => {
+        barrier.waiting = barrier.waiting.filter((each) => each !== resolve);
+      });
       if (signBarrier.waiting.length < signBarrier.count) return;
       for (const release of signBarrier.waiting.splice(0)) release();
     });
@@ -53,13 +60,15 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await text(request);
     response.on("close", () => response.writableEnded || cancelledRequests++);
+    const now = new Date(Date.now() + clockOffset);
+    response.setHeader("date", now.toUTCString());
     try {
-      const caller = checkSigV4(request.headers, region);
+      const caller = checkSigV4(request.headers, region, now);
       const operation = operationOf(request);
       const input = JSON.parse(body);
       const fault = plan.take(operation, input);
       await plan.work();
-      if (operation === "Sign") await enoughSigns();
+      if (operation === "Sign") await enoughSigns(response);
       if (fault === "hang") return;
       if (fault === "reset") {
         request.socket.resetAndDestroy();
@@ -93,6 +102,9 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
     plan,
     holdSignUntil: (count) => {
       signBarrier = { count, waiting: [] };
+    },
+    setClock: (offset) => {
+      clockOffset = offset;
     },
     get cancelledRequests() {
       return cancelledRequests;

@@ -35,11 +35,14 @@ export class FaultPlan<Operation extends string, PlannedFault = Fault, Input = u
   latency = 0;
   /** The most calls that the service works on at the same time. Further ones wait. */
   concurrency = Number.POSITIVE_INFINITY;
+  /** The most calls that were in the service at the same time. */
+  mostConcurrent = 0;
   readonly calls: Call<Operation, Input>[] = [];
   readonly #next = new Map<Operation, PlannedFault[]>();
   readonly #always = new Map<Operation, PlannedFault>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
+  #concurrent = 0;
 
   /** Queues faults: each applies to one call of the operation, in order. */
   next(operation: Operation, ...faults: PlannedFault[]): void {
@@ -64,6 +67,8 @@ export class FaultPlan<Operation extends string, PlannedFault = Fault, Input = u
 
   /** Resolves when the service has worked on a call. Called by the emulator. */
   async work(): Promise<void> {
+    this.#concurrent += 1;
+    this.mostConcurrent = Math.max(this.mostConcurrent, this.#concurrent);
     if (this.#working >= this.concurrency) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#working += 1;
     if (this.latency > 0) await sleep(this.latency);
@@ -71,12 +76,14 @@ export class FaultPlan<Operation extends string, PlannedFault = Fault, Input = u
     const next = this.#waiting.shift();
     if (next) next();
     else this.#working -= 1;
+    this.#concurrent -= 1;
   }
 
   /** Resets faults, limits and recorded calls. */
   clear(): void {
     this.latency = 0;
     this.concurrency = Number.POSITIVE_INFINITY;
+    this.mostConcurrent = 0;
     this.calls.length = 0;
     this.#next.clear();
     this.#always.clear();

@@ -51,8 +51,9 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
     await using signer = open();
     const message = Buffer.from("a message of 24 bytes...");
     await signer.sign(message);
-    expect(kms.plan.calls.map(({ operation }) => operation)).toEqual(["GetPublicKey", "Sign"]);
-    const input: Record<string, string> = Object(kms.plan.calls[1]?.input);
+    const requests = kms.plan.calls.filter(({ operation }) => operation === "Sign");
+    expect(requests).toHaveLength(1);
+    const input: Record<string, string> = Object(requests[0]?.input);
     const { MessageType, SigningAlgorithm, Message = "" } = input;
     expect([SigningAlgorithm, MessageType]).toEqual([signingAlgorithm, messageType]);
     expect(Buffer.from(Message, "base64")).toHaveLength(bytes ?? message.length);
@@ -84,7 +85,7 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
     "reports Sign with the fault %s as an integrity error",
     async (fault) => {
       await using signer = open();
-      kms.plan.next("Sign", fault);
+      kms.plan.always("Sign", fault); // A request that takes long is repeated.
       expect(await errorOf(() => signer.sign(Buffer.from("a")))).toMatchObject({ code: "integrity", retryable: false });
     },
   );
