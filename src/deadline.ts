@@ -57,7 +57,8 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
 }
 
-function timeLeftOf(signal: AbortSignal | undefined): number {
+/** Returns the milliseconds until the time of the signal's deadline is up: `Infinity` for any other signal. */
+export function timeLeftOf(signal: AbortSignal | undefined): number {
   return (signal && deadlines.get(signal)?.timeLeft) ?? Number.POSITIVE_INFINITY;
 }
 

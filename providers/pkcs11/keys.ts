@@ -1,7 +1,7 @@
 /** Finds keys on a token by label and id, with the algorithms that they can sign with. */
 import { SignerError } from "../../src/errors.js";
 import type { Algorithm } from "../../src/jose/algorithms.js";
-import { publicMembers } from "../../src/jose/public-key.js";
+import { type ImportedPublicKey, type PublicKeyMembers, publicMembers } from "../../src/jose/public-key.js";
 import type { PublicJwk } from "../../src/keystore/signer.js";
 import { type Cryptoki, fromUlong, type Handle } from "./binding.js";
 import {
@@ -20,7 +20,7 @@ import { algorithmsOf, candidatesFor, checkAlgorithms } from "./key-algorithms.j
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
 import type { KeySpec } from "./protocol.js";
-import { findPublicKey, importKey } from "./public-key.js";
+import { findPublicKey, importKey, type PublicKeyChoice } from "./public-key.js";
 
 /** A private key, in the session in which it was found. */
 export interface FoundKey extends FoundObject {
@@ -59,7 +59,7 @@ const PRIVATE_OR_PUBLIC = TYPES.flatMap((type) => [
 export function findKey(
   lib: Cryptoki,
   session: Handle,
-  { selector, publicJwk, algorithm }: KeySpec,
+  { selector, publicKey, algorithm }: KeySpec,
   mechanisms: readonly number[],
 ): FoundKey {
   const { label, id } = selector;
@@ -71,8 +71,8 @@ export function findKey(
   const permitted = candidates.length > 1 ? algorithmsOf(lib, session, key, mechanisms) : candidates;
   checkAlgorithms(key, algorithm, permitted, mechanisms);
   const choice = { algorithm, permitted };
-  const { jwk, signatureBytes } = publicJwk
-    ? importKey(publicMembers(publicJwk), { ...choice, algorithm: algorithm ?? publicJwk.alg })
+  const { jwk, signatureBytes } = publicKey
+    ? importGivenKey(publicKey, choice)
     : findPublicKey(lib, session, key, objects, choice);
   return {
     ...key,
@@ -81,6 +81,12 @@ export function findKey(
     signatureBytes,
     alwaysAuthenticate: key.attributes.get(CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
   };
+}
+
+/** The `alg` of a JWK chooses the algorithm, if the caller hasn't. */
+function importGivenKey(publicKey: Uint8Array | PublicKeyMembers, choice: PublicKeyChoice): ImportedPublicKey {
+  if (publicKey instanceof Uint8Array) return importKey(publicKey, choice);
+  return importKey(publicMembers(publicKey), { ...choice, algorithm: choice.algorithm ?? publicKey.alg });
 }
 
 /** A private key, and the algorithms that it can sign with. */

@@ -34,9 +34,9 @@ const DEFAULT_SESSIONS = 4;
  * @throws {SignerError} With code `misconfigured` or `unavailable` if the library can't be loaded.
  */
 export async function useLibrary(options: TokenUseOptions, readPin: () => Promise<string>): Promise<TokenUse> {
-  const { token, key: selector, publicJwk, algorithm, hasPin, forceLogin, expected, maxWaiting } = options;
+  const { token, key: selector, publicKey, algorithm, hasPin, forceLogin, expected, maxWaiting } = options;
   const library = await Library.acquire(options.module, options);
-  const spec = { token, selector, publicJwk, algorithm, hasPin, forceLogin, expected };
+  const spec = { token, selector, publicKey, algorithm, hasPin, forceLogin, expected };
   const key = new LibraryKey(spec, hasPin ? readPin : undefined, options.sessions ?? DEFAULT_SESSIONS);
   let pending = 0;
   return {

@@ -1,5 +1,5 @@
 /** What a library's workers and the thread that started them tell each other. */
-import type { AlgorithmName, PublicJwk } from "../../src/keystore/signer.js";
+import type { AlgorithmName, PublicJwk, PublicKeyMembers } from "../../src/keystore/signer.js";
 import type { BindingName } from "./binding.js";
 import type { KeySelector } from "./objects.js";
 import type { TokenSelector } from "./token.js";
@@ -22,7 +22,8 @@ export const BATCH = MAX_IN_FLIGHT / 2;
 export interface KeySpec {
   readonly token: TokenSelector;
   readonly selector: KeySelector;
-  readonly publicJwk: PublicJwk | undefined;
+  /** The caller's public key, for a token that doesn't store it. */
+  readonly publicKey: Uint8Array | PublicKeyMembers | undefined;
   /** The algorithm to sign with, to list keys for, or to create a key for. */
   readonly algorithm: AlgorithmName | undefined;
   readonly hasPin: boolean;

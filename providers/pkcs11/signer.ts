@@ -1,7 +1,7 @@
 /** A signer whose key is on a PKCS#11 token, such as an HSM, a smart card, a security key or SoftHSM. */
 import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
-import type { PublicJwk } from "../../src/keystore/signer.js";
+import { encodePublicKey } from "../../src/keystore/public-key-input.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { BINDINGS, type BindingName } from "./binding.js";
 import { idBytes, type KeySelector } from "./objects.js";
@@ -48,8 +48,6 @@ export interface Pkcs11TokenOptions {
 export interface Pkcs11SignerOptions extends Pkcs11TokenOptions, KeySignerOptions {
   /** The private key, by its label, or by label and id. */
   key: string | KeySelector;
-  /** The public key, for a token that doesn't store it. Each signature is verified with it. */
-  publicJwk?: PublicJwk | undefined;
   /** The most sessions to open. Default: 4, or fewer if the token allows fewer. */
   sessions?: number | undefined;
   /**
@@ -91,7 +89,7 @@ export class Pkcs11Signer extends KeySigner {
  */
 export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
   assertObject(options, "The options of Pkcs11Signer");
-  const { module, allowedModules, pin, forceLogin, publicJwk, sessions, maxWaiting = DEFAULT_MAX_WAITING } = options;
+  const { module, allowedModules, pin, forceLogin, publicKey, sessions, maxWaiting = DEFAULT_MAX_WAITING } = options;
   const { libraryParameters = process.env.HARDPROOF_PKCS11_LIBRARY_PARAMETERS || undefined } = options;
   const token = typeof options.token === "string" ? { label: options.token } : options.token;
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
@@ -110,7 +108,7 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
     libraryParameters,
     token,
     key,
-    publicJwk,
+    publicKey: publicKey === undefined ? undefined : encodePublicKey(publicKey),
     algorithm: options.algorithm,
     pin,
     forceLogin,

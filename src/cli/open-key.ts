@@ -1,4 +1,4 @@
-/** Opens the command's key, with the public key of `--public-key` for a token that doesn't store it. */
+/** Opens the command's key, which must be the one of `--public-key`. A token may not store its public key. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
@@ -35,7 +35,8 @@ export interface PublicKeyOption {
 
 /** Adds the option `--public-key` to a command. */
 export function withPublicKeyOption(command: Command): Command {
-  const description = "the public key (PEM or JWK) or certificate (PEM) of a PKCS#11 or TPM key, if its token lacks it";
+  const description =
+    "the public key (PEM or JWK) or certificate (PEM) of the key: for a token that lacks it; another key is rejected";
   return command.option("--public-key <file>", description);
 }
 
@@ -46,7 +47,7 @@ export function withPublicKeyOption(command: Command): Command {
  * @throws {UsageError} If that file doesn't contain a public key for an algorithm that Hardproof has.
  */
 export async function openKey(uri: string, { publicKey }: PublicKeyOption, option = "--public-key"): Promise<Signer> {
-  return openSigner(uri, publicKey === undefined ? {} : { publicJwk: await readPublicKey(publicKey, option) });
+  return openSigner(uri, publicKey === undefined ? {} : { publicKey: await readPublicKey(publicKey, option) });
 }
 
 /** A key, and the replicas that can sign with it. */

@@ -1,24 +1,24 @@
 /** A signer over any private key that Node has: a `KeyObject` or a `CryptoKey`, wherever the key itself is stored. */
-import { createPublicKey, KeyObject, verify, type webcrypto } from "node:crypto";
+import type { KeyObject, webcrypto } from "node:crypto";
 import { types } from "node:util";
 import { SignerError } from "../errors.js";
+import type { AlgorithmName } from "../jose/algorithms.js";
 import { type ImportedPublicKey, importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
 import { assertObject } from "./assert.js";
 import { cryptoKey } from "./crypto-key.js";
 import { inTurn } from "./in-turn.js";
 import { KeySigner, type KeySignerOptions } from "./key-signer.js";
-import type { OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+import type { KeySource, OpenKey } from "./key-source.js";
 import { keyObject, type NodeKey } from "./node-key.js";
+import { spkiOf } from "./public-key-input.js";
 import { misconfigured, withKeyUri } from "./signer-error.js";
 import { splitUri } from "./uri.js";
 
-/** Options of {@link keyObjectSigner}. */
+/**
+ * Options of {@link keyObjectSigner}. Default of `publicKey`: what Node derives from the private key, which not every
+ * OpenSSL provider allows.
+ */
 export interface KeyObjectSignerOptions extends KeySignerOptions {
-  /**
-   * The public key: a `KeyObject`, a `CryptoKey`, a JWK, SubjectPublicKeyInfo in DER, or PEM (of the key, or of an X.509
-   * certificate for it). Default: what Node derives from the private key, which not every OpenSSL provider allows.
-   */
-  publicKey?: KeyObject | webcrypto.CryptoKey | PublicKeyMembers | Uint8Array | string | undefined;
   /**
    * Names the key in errors, logs and descriptions: `keyobject:` and then any text, percent-encoded as in any URI. It
    * must not contain a secret. Default: `keyobject:`.
@@ -57,10 +57,10 @@ export function keyObjectSigner(
   signerOptions: KeyObjectSignerOptions = {},
 ): KeySigner {
   const name = "The options of keyObjectSigner";
-  const { publicKey, uri = `${SCHEME}:`, concurrent = true, ...options } = assertObject(signerOptions, name);
+  const { uri = `${SCHEME}:`, concurrent = true, ...options } = assertObject(signerOptions, name);
   checkUri(uri);
   const nodeKey = concurrent ? nodeKeyOf(key, uri) : inTurn(nodeKeyOf(key, uri));
-  const open = () => openNodeKey(nodeKey, { publicKey, algorithm: options.algorithm });
+  const open: KeySource["open"] = (_, publicKey) => openNodeKey(nodeKey, publicKey, options.algorithm);
   return new KeySigner({ provider: SCHEME, uri, open }, options);
 }
 
@@ -81,18 +81,17 @@ function nodeKeyOf(key: KeyObject | webcrypto.CryptoKey, uri: string): NodeKey {
   }
 }
 
-type SignMessage = (message: Uint8Array, options: OpenKeyOptions) => Promise<StoreSignature>;
-type OpenOptions = Pick<KeyObjectSignerOptions, "publicKey" | "algorithm">;
-
-async function openNodeKey(key: NodeKey, { publicKey, algorithm }: OpenOptions): Promise<OpenKey> {
-  const encoded = publicKey === undefined ? await derivePublicKey(key) : encodePublicKey(publicKey);
-  const imported = importPublicKey(encoded, { algorithm, allowed: key.allowed });
+async function openNodeKey(
+  key: NodeKey,
+  publicKey: Uint8Array | PublicKeyMembers | undefined,
+  algorithm: AlgorithmName | undefined,
+): Promise<OpenKey> {
+  const imported = importPublicKey(publicKey ?? (await derivePublicKey(key)), { algorithm, allowed: key.allowed });
   checkKeyType(key, imported);
-  const sign: SignMessage = (message, options) => key.sign(message, imported, options);
   return {
     publicKey: imported.jwk,
     ...(key.maxInFlight !== undefined && { maxInFlight: key.maxInFlight }),
-    signMessage: publicKey === undefined ? sign : checkFirst(sign, imported),
+    signMessage: (message, options) => key.sign(message, imported, options),
     describe: () => key.facts,
     close: () => undefined,
   };
@@ -106,42 +105,7 @@ async function derivePublicKey(key: NodeKey): Promise<Uint8Array> {
   }
 }
 
-function encodePublicKey(publicKey: NonNullable<OpenOptions["publicKey"]>): Uint8Array | PublicKeyMembers {
-  if (typeof publicKey === "string") return spkiOf(parsePem(publicKey));
-  if (types.isKeyObject(publicKey)) return spkiOf(publicKey);
-  return types.isCryptoKey(publicKey) ? spkiOf(KeyObject.from(publicKey)) : publicKey;
-}
-
-function parsePem(pem: string): KeyObject {
-  // Node would derive the public key from it.
-  if (pem.includes("PRIVATE KEY-----")) throw misconfigured("The option publicKey contains a private key.");
-  try {
-    return createPublicKey(pem);
-  } catch (cause) {
-    throw new SignerError("wrong-key", "The option publicKey isn't the PEM of a public key or a certificate.", {
-      cause,
-    });
-  }
-}
-
-function spkiOf(key: KeyObject): Uint8Array {
-  if (key.type === "public") return key.export({ type: "spki", format: "der" });
-  throw misconfigured(`The option publicKey is a ${key.type} key.`);
-}
-
 function checkKeyType({ keyType = "unknown" }: NodeKey, { algorithm: { alg, ...algorithm } }: ImportedPublicKey): void {
   if (keyType === "unknown" || keyType === algorithm.keyType) return;
   throw new SignerError("wrong-key", `${alg} needs ${algorithm.needs}, but this private key is ${keyType}.`);
-}
-
-/** Verifies the first signature, because a wrong `publicKey` is more probable than a store that signs wrongly. */
-function checkFirst(sign: SignMessage, { algorithm, verifyKey }: ImportedPublicKey): SignMessage {
-  let isVerified = false;
-  return async (message, options) => {
-    const { signature, form } = await sign(message, options);
-    const key = form === "der" ? { ...verifyKey, dsaEncoding: form } : verifyKey;
-    isVerified ||= verify(algorithm.hash, message, key, signature);
-    if (isVerified) return { signature, form };
-    throw new SignerError("integrity", "The private key doesn't belong to the option publicKey. Correct the option.");
-  };
 }

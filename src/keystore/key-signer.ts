@@ -3,17 +3,24 @@
  * each signature, limits the time of each call, and closes when the last call has ended.
  */
 import { withDeadline } from "../deadline.js";
-import type { SignerError } from "../errors.js";
+import { SignerError } from "../errors.js";
 import type { Algorithm } from "../jose/algorithms.js";
 import { type DerToRaw, loadDerToRaw } from "../jose/ecdsa-der.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
-import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "../jose/public-key.js";
+import {
+  type ImportedPublicKey,
+  importPublicKey,
+  type PublicJwk,
+  type PublicKeyMembers,
+  publicMembers,
+} from "../jose/public-key.js";
 import { checkForm, isSignature } from "../jose/signature.js";
 import { assertObject } from "./assert.js";
 import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 import { Message } from "./message.js";
 import { isPromiseLike } from "./promise-like.js";
+import { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 import { SigningQueue } from "./signing-queue.js";
@@ -26,6 +33,12 @@ export interface KeySignerOptions {
    * sign with it fails with code `wrong-key`.
    */
   algorithm?: AlgorithmName | undefined;
+  /**
+   * The public key, if it is known: a `KeyObject`, a `CryptoKey`, a JWK, SubjectPublicKeyInfo in DER, or PEM (of the key,
+   * or of an X.509 certificate for it). A store that can do without its own copy then isn't asked for one. Any other key
+   * is rejected, with `wrong-key` if the store returns its public key, and with `integrity` at the first signature.
+   */
+  publicKey?: PublicKeyInput | undefined;
   /**
    * Which signatures are verified with the public key before they are returned: all of them, or only the first one.
    * Default: `always`; `first` for keys in memory and in files.
@@ -59,6 +72,7 @@ export class KeySigner implements Signer {
   readonly uri: string;
   readonly #source: KeySource;
   readonly #algorithm: AlgorithmName | undefined;
+  readonly #publicKey: PublicKeyInput | undefined;
   readonly #verify: "always" | "first";
   readonly #timeout: number;
   #opened: OpenedKey | undefined;
@@ -75,8 +89,9 @@ export class KeySigner implements Signer {
   constructor(source: KeySource, options: KeySignerOptions = {}) {
     this.uri = source.uri;
     this.#source = source;
-    const { algorithm, verify = "always", timeout } = assertObject(options, "The options of a signer");
+    const { algorithm, publicKey, verify = "always", timeout } = assertObject(options, "The options of a signer");
     this.#algorithm = checkAlgorithm(source.uri, algorithm);
+    this.#publicKey = publicKey;
     this.#verify = verify;
     this.#timeout = checkTimeout(source.uri, timeout);
   }
@@ -142,10 +157,12 @@ export class KeySigner implements Signer {
   }
 
   async #openOnce(options: OpenKeyOptions): Promise<OpenedKey> {
-    const openKey = await this.#source.open(options);
+    const expected = this.#publicKey === undefined ? undefined : encodePublicKey(this.#publicKey);
+    const openKey = await this.#source.open(options, expected);
     try {
       options.signal.throwIfAborted();
       const publicKey = importPublicKey(openKey.publicKey, { algorithm: this.#algorithm });
+      if (expected) checkSameKey(publicKey, expected);
       this.#opened = { openKey, ...publicKey, queue: new SigningQueue(openKey.maxInFlight), verified: false };
       return this.#opened;
     } catch (error) {
@@ -164,8 +181,7 @@ export class KeySigner implements Signer {
       );
     checkForm(opened, signature);
     if (this.#verify === "first" && opened.verified) return signature;
-    if (!isSignature(opened, data, signature))
-      throw this.#error("integrity", "The store's signature doesn't match the key's public key. It was discarded.");
+    if (!isSignature(opened, data, signature)) throw this.#mismatch(opened);
     opened.verified = true;
     return signature;
   }
@@ -210,6 +226,13 @@ export class KeySigner implements Signer {
     await this.#opened?.openKey.close();
   }
 
+  #mismatch({ openKey, verified }: OpenedKey): SignerError {
+    if (!verified) openKey.forgetPublicKey?.();
+    const remedy = verified || this.#publicKey === undefined ? "" : " Check the option publicKey.";
+    const message = "The store's signature doesn't match the key's public key. It was discarded.";
+    return this.#error("integrity", message + remedy);
+  }
+
   #error(code: SignerError["code"], message: string): SignerError {
     return signerError(this.uri, code, message);
   }
@@ -222,6 +245,13 @@ function checkAlgorithm(uri: string, algorithm: AlgorithmName | undefined): Algo
   } catch (error) {
     throw withKeyUri(uri, error);
   }
+}
+
+/** The `alg` of the option `publicKey` doesn't count, since an RSA key can sign with several. */
+function checkSameKey({ jwk }: ImportedPublicKey, expected: Uint8Array | PublicKeyMembers): void {
+  const members = expected instanceof Uint8Array ? expected : publicMembers(expected);
+  if (thumbprint(importPublicKey(members, { algorithm: jwk.alg }).jwk) === thumbprint(jwk)) return;
+  throw new SignerError("wrong-key", "The store's key isn't the key of the option publicKey. Correct the option.");
 }
 
 function startSigning(

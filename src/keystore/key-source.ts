@@ -26,6 +26,8 @@ export type OpenKey = {
   readonly maxInFlight?: number;
   /** Returns what the store currently reports about the key. */
   describe(options: OpenKeyOptions): KeyFacts | Promise<KeyFacts>;
+  /** Called if the key's first signature doesn't match `publicKey`: forgets it, if it is cached. */
+  forgetPublicKey?(): void;
   /** Releases the key. Called once, when no call is in flight, or when one has exceeded its time limit. */
   close(): void | Promise<void>;
 } & (
@@ -90,8 +92,11 @@ export interface KeySource {
   /**
    * Finds the key. Called at the signer's first use, and again if it failed.
    *
+   * @param publicKey - The caller's option `publicKey`, if any. A store that needs no other information about the key can
+   *   return it without a request: the first signature is verified with it. If the store returns another key,
+   *   {@link KeySigner} rejects it.
    * @throws {SignerError} If the key can't be used. Other errors become one with code `unexpected`, which isn't
    *   retryable.
    */
-  open(options: OpenKeyOptions): OpenKey | Promise<OpenKey>;
+  open(options: OpenKeyOptions, publicKey?: Uint8Array | PublicKeyMembers): OpenKey | Promise<OpenKey>;
 }

@@ -244,17 +244,17 @@ describe("the public key of an RSA key", () => {
     expect(verifies("PS256", await signer.publicJwk(), message, await signer.sign(message))).toBe(true);
   });
 
-  it("may be the option publicJwk, whatever algorithm it names", async () => {
+  it("may be the option publicKey, whatever algorithm it names", async () => {
     await using signer = newSigner({ key: "PS256", algorithm: "PS256" });
     const publicJwk: PublicJwk = { ...(await signer.publicJwk()), alg: "RS256" };
-    await using other = newSigner({ key: "PS256", algorithm: "PS384", publicJwk });
+    await using other = newSigner({ key: "PS256", algorithm: "PS384", publicKey: publicJwk });
     const message = Buffer.from("x");
     expect(verifies("PS384", await other.publicJwk(), message, await other.sign(message))).toBe(true);
   });
 
   it("must be that of the key, or no signature is returned", async () => {
     await using other = newSigner({ key: "RS256", algorithm: "RS256" });
-    await using signer = newSigner({ key: "RS384", algorithm: "RS384", publicJwk: await other.publicJwk() });
+    await using signer = newSigner({ key: "RS384", algorithm: "RS384", publicKey: await other.publicJwk() });
     expect(await errorOf(signer.sign(Buffer.from("x")))).toMatchObject({ code: "integrity" });
   });
 });

@@ -4,11 +4,11 @@ import { useToken } from "../../../providers/pkcs11/token-use.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 
 const { hsm, shim, newSigner } = await faultyToken("counted");
-const { algorithm, publicJwk, forceLogin, sessions } = {} as Record<string, undefined>;
+const { algorithm, publicKey, forceLogin, sessions } = {} as Record<string, undefined>;
 const loadLibrary = (binding: "graphene-pk11" | "koffi") =>
   useToken({
     ...{ module: shim.module, token: { label: hsm.token }, key: { label: hsm.key.label }, pin: hsm.pin },
-    ...{ binding, maxWaiting: 0, isolate: false, algorithm, publicJwk, forceLogin, sessions },
+    ...{ binding, maxWaiting: 0, isolate: false, algorithm, publicKey, forceLogin, sessions },
   });
 
 // pkcs11js, the addon of graphene-pk11, reads the lengths of attributes in a call of its own. SoftHSM returns the objects of

@@ -257,7 +257,7 @@ describe("a key without a public key object", () => {
     await hsm.deleteObject({ type: "pubkey", id: "e1" });
     await using bare = new Pkcs11Signer(options({ key: "bare" }));
     expect(await codeOf(bare.publicJwk())).toBe("key-not-found");
-    await using withJwk = new Pkcs11Signer(options({ key: "bare", publicJwk }));
+    await using withJwk = new Pkcs11Signer(options({ key: "bare", publicKey: publicJwk }));
     await expect(withJwk.sign(Buffer.from("x"))).resolves.toHaveLength(64);
   });
 });

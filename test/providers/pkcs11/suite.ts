@@ -211,9 +211,9 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
         code: "key-not-found",
         message: expect.stringContaining("no public key object"),
       });
-      await using withJwk = newSigner(options({ key: "half", publicJwk }));
+      await using withJwk = newSigner(options({ key: "half", publicKey: publicJwk }));
       await expect(withJwk.sign(Buffer.from("x"))).resolves.toHaveLength(64);
-      await using withWrongJwk = newSigner(options({ key: "half", publicJwk: await publicJwkOf(hsm.key.label) }));
+      await using withWrongJwk = newSigner(options({ key: "half", publicKey: await publicJwkOf(hsm.key.label) }));
       await expect(withWrongJwk.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
     });
 

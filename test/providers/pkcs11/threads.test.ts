@@ -14,10 +14,10 @@ import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const { shim, hsm, newSigner } = await faultyToken("threads");
-const { algorithm, publicJwk, forceLogin, isolate } = {} as Record<string, undefined>;
+const { algorithm, publicKey, forceLogin, isolate } = {} as Record<string, undefined>;
 const keyOnToken = {
   ...{ module: shim.module, token: { label: hsm.token }, key: { label: hsm.key.label }, pin: hsm.pin },
-  ...{ sessions: 1, maxWaiting: 10, algorithm, publicJwk, forceLogin, isolate },
+  ...{ sessions: 1, maxWaiting: 10, algorithm, publicKey, forceLogin, isolate },
 };
 const sign = (signer: Pkcs11Signer, count: number) =>
   Promise.all(Array.from({ length: count }, (_, n) => signer.sign(Buffer.from(`${n}`))));

@@ -108,11 +108,11 @@ describe("a private key without its public key", () => {
 let bareKey: MemorySigner;
 registerProvider({
   scheme: "bare",
-  open(uri: string, { publicJwk }: ProviderOptions = {}) {
+  open(uri: string, { publicKey }: ProviderOptions = {}) {
     const { query, fail } = splitUri(uri, "bare");
     const algorithm = readAttributes(query, "&", ["algorithm"], fail).algorithm();
     const open = (): OpenKey => ({
-      publicKey: publicJwk as PublicKeyMembers,
+      publicKey: publicKey as PublicKeyMembers,
       signMessage: async (message) => ({ signature: await bareKey.sign(message), form: "raw" }),
       describe: () => ({ protection: "unknown", exportable: "unknown", evidence: {} }),
       close: () => undefined,

@@ -67,7 +67,7 @@ describe("the public key", () => {
         for (let n = 0; n < 2; n += 1) {
           const error = await rejected(signer.sign(data));
           expect(error).toMatchObject({ code: "integrity", uri: "keyobject:" });
-          expect(error.message).toContain("doesn't belong to the option publicKey");
+          expect(error.message).toContain("Check the option publicKey");
         }
       }
     },
@@ -81,6 +81,7 @@ describe("the public key", () => {
 
   it.each<[string, () => KeyObjectSignerOptions["publicKey"], string, RegExp]>([
     ["a private KeyObject", () => privateKey, "misconfigured", /publicKey is a private key/],
+    ["a private JWK", () => privateKey.export({ format: "jwk" }) as never, "misconfigured", /contains a private key/],
     ["a private key in PEM", () => pem(privateKey), "misconfigured", /contains a private key/],
     ["text that isn't PEM", () => "MFkwEwYH", "wrong-key", /isn't the PEM of a public key/],
     ["bytes that aren't DER", () => Buffer.from("spki"), "wrong-key", /can't be parsed/],

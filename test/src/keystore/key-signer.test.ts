@@ -47,6 +47,57 @@ const caught = (promise: Promise<unknown>) =>
     (error) => error,
   );
 
+describe("the option publicKey", () => {
+  const jwk = { ...pair.publicKey.export({ format: "jwk" }), alg: "ES256" };
+
+  it("is passed to the store, which can then do without its own copy", async () => {
+    const open = vi.fn<KeySource["open"]>((_, publicKey) => ({ ...store(), publicKey: publicKey ?? spki }));
+    const signer = newSigner(open, { publicKey: pair.publicKey });
+    expect(await signer.publicJwk()).toEqual(jwk);
+    expect(open.mock.calls[0]?.[1]).toEqual(spki);
+    expect(await signer.sign(data)).toHaveLength(64);
+  });
+
+  it("isn't passed if the caller has none", async () => {
+    const open = vi.fn<KeySource["open"]>(() => store());
+    await newSigner(open).publicJwk();
+    expect(open.mock.calls[0]?.[1]).toBeUndefined();
+  });
+
+  it("of another key is rejected when the store returns the key's own, and the key is closed", async () => {
+    const key = store();
+    const signer = newSigner(() => key, { publicKey: other.publicKey });
+    expect(await caught(signer.publicJwk())).toMatchObject({
+      code: "wrong-key",
+      message: expect.stringContaining("isn't the key of the option publicKey"),
+    });
+    expect(key.close).toHaveBeenCalledTimes(1);
+  });
+
+  it("of another key fails the first signature if the store relied on it, and is forgotten by a cache", async () => {
+    const forgetPublicKey = vi.fn();
+    const publicKey = other.publicKey.export({ type: "spki", format: "der" });
+    const signer = newSigner(() => ({ ...store(), publicKey, forgetPublicKey }), { publicKey, verify: "first" });
+    expect(await caught(signer.sign(data))).toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining("Check the option publicKey"),
+    });
+    expect(forgetPublicKey).toHaveBeenCalledTimes(1);
+  });
+
+  it("isn't blamed or forgotten for a wrong signature after a right one", async () => {
+    const forgetPublicKey = vi.fn();
+    const sign = vi.fn(asynchronously);
+    const signer = newSigner(() => ({ ...store(sign), forgetPublicKey }), { publicKey: pair.publicKey });
+    await signer.sign(data);
+    sign.mockImplementation(async (message) => der(message, other.privateKey));
+    const error = await caught(signer.sign(data));
+    expect(error).toMatchObject({ code: "integrity" });
+    expect(error.message).not.toContain("publicKey");
+    expect(forgetPublicKey).not.toHaveBeenCalled();
+  });
+});
+
 describe("opening", () => {
   it("opens the key at the first use, and never for a signer that is closed unused", async () => {
     const open = vi.fn(() => store());
