@@ -9,6 +9,7 @@ type Load = () => Promise<{ provider: Provider }>;
  * Each is a separate constant, so that a bundler can drop those that an application doesn't use.
  */
 export const awskms: Load = () => import("hardproof/aws-kms");
+export const azurekms: Load = () => import("hardproof/azure-kv");
 export const file: Load = () => import("hardproof/file");
 export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
@@ -16,4 +17,4 @@ export const pkcs11: Load = () => import("hardproof/pkcs11");
 export const tpm: Load = () => import("hardproof/tpm");
 
 /** Scheme → loader. */
-export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, tpm };
+export const builtInProviders = { awskms, azurekms, file, gcpkms, memory, pkcs11, tpm };
