@@ -8,7 +8,7 @@ import { type Operation, toSignerError } from "./errors.js";
 import { canonicalKeyId, formatKeyId, isPlaintext, type KeyId, parseKeyId } from "./key-id.js";
 import { type RequestObserver, requestPolicies } from "./policies.js";
 import { withRetries } from "./retry.js";
-import { withTokenCache } from "./token-cache.js";
+import { type CachedCredential, withTokenCache } from "./token-cache.js";
 
 export type { KeyClientOptions, KeyVaultKey };
 /** A credential of `@azure/identity`. Named by the SDK that uses it, so that the other package stays optional. */
@@ -63,7 +63,7 @@ type RawResponse = { readonly headers: PipelineResponse["headers"]; readonly bod
 export class AzureKvClient {
   readonly #sdk: Sdk;
   readonly #options: AzureKvClientOptions;
-  readonly #credential: TokenCredential;
+  readonly #credential: CachedCredential;
   readonly #keys: KeyClient;
   /** The SDK's clients that sign, by the identifier of the key version. */
   readonly #signing = new Map<string, Signing>();
@@ -183,7 +183,10 @@ export class AzureKvClient {
       retryOptions: { maxRetries: 0 },
       redirectOptions: { maxRetries: 0 },
       ...clientOptions,
-      additionalPolicies: [...(clientOptions.additionalPolicies ?? []), ...requestPolicies(vaultUrl, this.#options)],
+      additionalPolicies: [
+        ...(clientOptions.additionalPolicies ?? []),
+        ...requestPolicies(vaultUrl, { ...this.#options, onRejectedToken: (token) => this.#credential.forget(token) }),
+      ],
     };
   }
 

@@ -22,7 +22,7 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
   [/^The challenge (resource|contains)/, "ChallengeMismatch"],
   [/not configured to acquire tokens for tenant/, "OtherTenant"],
   [/endpoints_resolution_error|network_error|getaddrinfo|ECONNREFUSED|ETIMEDOUT/, "Connection"],
-  [/^Invalid \w* ?identifier|^Cannot read properties/, "Malformed"],
+  [/^Invalid (\w+ identifier|\w+ argument)|^Cannot read properties/, "Malformed"],
 ];
 const MAX_WORDS = 500;
 const SERVER_ERROR = 500;

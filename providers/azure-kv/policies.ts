@@ -9,10 +9,13 @@ export interface RequestObserver {
   onResponse?(response: PipelineResponse): void;
   /** The credential returned a token. */
   onToken?(token: AccessToken): void;
+  /** The vault rejected a token. */
+  onRejectedToken?(token: string): void;
 }
 
-/** The challenges of vaults by origin. They are public: the tenant and the audience of its tokens. */
+/** The challenges of vaults that accepted a token for it, by origin. They are public: the tenant and the audience. */
 const challenges = new Map<string, PipelineResponse>();
+const UNAUTHORIZED = 401;
 
 /**
  * Returns the policies for the clients of one vault.
@@ -21,7 +24,10 @@ const challenges = new Map<string, PipelineResponse>();
  * Each signer has two clients, so the challenge is cached for all clients of the process. And the SDK doesn't restore that
  * body if a concurrent request was authenticated earlier, so that the service would see an empty one.
  */
-export function requestPolicies(vaultUrl: string, { onResponse }: RequestObserver = {}): AdditionalPolicy[] {
+export function requestPolicies(
+  vaultUrl: string,
+  { onResponse, onRejectedToken }: RequestObserver = {},
+): AdditionalPolicy[] {
   const bodies = new WeakMap<PipelineRequest, PipelineRequest["body"]>();
   const remember: AdditionalPolicy["policy"] = {
     name: "hardproofRememberBody",
@@ -30,21 +36,26 @@ export function requestPolicies(vaultUrl: string, { onResponse }: RequestObserve
       return next(request);
     },
   };
+  let seen: PipelineResponse | undefined;
   const restore: AdditionalPolicy["policy"] = {
     name: "hardproofChallenge",
     async sendRequest(request, next) {
-      const isAuthenticated = request.headers.has("authorization");
+      const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
       const challenge = challenges.get(vaultUrl);
-      if (!isAuthenticated && challenge) return { ...challenge, request };
+      if (token === undefined && challenge) return { ...challenge, request };
       const body = bodies.get(request);
-      if (isAuthenticated && body) request.body = body;
+      if (token !== undefined && body) request.body = body;
       if (isPlaintext(vaultUrl)) request.requestOverrides = { ...request.requestOverrides, lookup };
       const response = await next(request);
       onResponse?.(response);
       assertKeyVault(response);
-      if (isAuthenticated && response.status === 401) challenges.delete(vaultUrl);
-      if (!isAuthenticated && isChallenge(response)) challenges.set(vaultUrl, response);
-      return response;
+      if (token === undefined) seen = response;
+      else if (response.status !== UNAUTHORIZED && seen) challenges.set(vaultUrl, seen);
+      else if (response.status === UNAUTHORIZED) {
+        challenges.delete(vaultUrl);
+        onRejectedToken?.(token);
+      }
+      return withBody(response);
     },
   };
   return [
@@ -60,8 +71,9 @@ function assertKeyVault({ status, headers }: PipelineResponse): void {
   throw Object.assign(new Error(`The response is HTTP ${status} with ${type}.`), { name: "NotKeyVaultError" });
 }
 
-function isChallenge({ status, headers }: PipelineResponse): boolean {
-  return status === 401 && headers.has("www-authenticate");
+/** The SDK reads members of the body of every error response, and fails with a `TypeError` without one. */
+function withBody(response: PipelineResponse): PipelineResponse {
+  return response.bodyAsText ? response : { ...response, bodyAsText: "{}" };
 }
 
 /** Names under `localhost` are this machine, whether or not the resolver knows them (RFC 6761 §6.3). */

@@ -13,14 +13,10 @@ const EARLY = 120_000;
 /** With this end, the SDK's cache doesn't keep the token, so that it asks for one for every request. */
 const UNCACHED = 0;
 
-interface CachedToken {
-  readonly token: AccessToken;
-}
-
 /** The tokens of one credential. */
 class TokenCache {
   readonly #credential: TokenCredential;
-  readonly #tokens = new Map<string, CachedToken>();
+  readonly #tokens = new Map<string, AccessToken>();
   readonly #requests = new Map<string, Promise<AccessToken>>();
 
   constructor(credential: TokenCredential) {
@@ -34,7 +30,7 @@ class TokenCache {
    */
   async get(scopes: string | string[], options: GetTokenOptions, limit: number): Promise<AccessToken> {
     const name = [options.tenantId ?? "", ...[scopes].flat()].join(" ");
-    const cached = this.#tokens.get(name)?.token;
+    const cached = this.#tokens.get(name);
     // The service rejected the cached token and said what the next one needs (continuous access evaluation).
     const isRejected = options.claims !== undefined;
     if (cached && !isRejected && cached.expiresOnTimestamp - EARLY > Date.now()) return cached;
@@ -44,6 +40,10 @@ class TokenCache {
       if (cached && !isRejected && cached.expiresOnTimestamp > Date.now()) return cached;
       throw error;
     }
+  }
+
+  forget(rejected: string): void {
+    for (const [name, { token }] of this.#tokens) if (token === rejected) this.#tokens.delete(name);
   }
 
   #request(name: string, scopes: string | string[], options: GetTokenOptions, limit: number): Promise<AccessToken> {
@@ -63,15 +63,21 @@ class TokenCache {
       this.#credential.getToken(scopes, { ...withoutSignal, abortSignal: signal }),
     );
     if (!token) throw new Error("The credential didn't return a token.");
-    this.#tokens.set(name, { token });
+    this.#tokens.set(name, token);
     return token;
   }
 }
 
 const caches = new WeakMap<TokenCredential, TokenCache>();
 
+/** A credential whose tokens are cached here instead of in the SDK. */
+export interface CachedCredential extends TokenCredential {
+  /** Forgets a token that the service rejected. */
+  forget(token: string): void;
+}
+
 /**
- * Returns a credential whose tokens are cached here instead of in the SDK.
+ * Returns a credential with the cache that all signers with it share.
  *
  * @param limit - Milliseconds that a request for a token may take.
  * @param onToken - Called with each token that is used.
@@ -80,7 +86,7 @@ export function withTokenCache(
   credential: TokenCredential,
   limit: number,
   onToken?: (token: AccessToken) => void,
-): TokenCredential {
+): CachedCredential {
   const cache = caches.get(credential) ?? new TokenCache(credential);
   caches.set(credential, cache);
   return {
@@ -89,5 +95,6 @@ export function withTokenCache(
       onToken?.(token);
       return { ...token, expiresOnTimestamp: UNCACHED };
     },
+    forget: (token) => cache.forget(token),
   };
 }
