@@ -149,14 +149,14 @@ export class AzureKvClient {
     return true;
   }
 
-  /** Yields the names of all enabled keys, page by page. */
-  async *keyPages(signal: AbortSignal): AsyncGenerator<string[]> {
-    const pages = this.#keys.listPropertiesOfKeys({ abortSignal: signal }).byPage();
-    for (;;) {
-      const page = await this.#call("GetKeys", () => pages.next());
-      if (page.done) return;
-      yield page.value.filter(({ enabled }) => enabled !== false).map(({ name }) => name);
-    }
+  /** Returns the names of all enabled keys. If a page fails, all are requested again, since the SDK doesn't say where it was. */
+  listKeyNames(signal: AbortSignal): Promise<string[]> {
+    return this.#repeat("GetKeys", signal, async (abortSignal) => {
+      const names: string[] = [];
+      for await (const { name, enabled } of this.#keys.listPropertiesOfKeys({ abortSignal }))
+        if (enabled !== false) names.push(name);
+      return names;
+    });
   }
 
   /**

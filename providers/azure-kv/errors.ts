@@ -42,6 +42,7 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   AggregateAuthenticationError: ["access-denied", SIGN_IN],
   AuthenticationRequiredError: ["access-denied", SIGN_IN],
   AuthenticationError: ["access-denied", "Check the credential's tenant, client, and secret or certificate."],
+  EntraUnavailable: ["unavailable", "Entra could not issue a token. Try again later."],
   OtherTenant: [
     "misconfigured",
     "Set the option credential, with this tenant in its option `additionallyAllowedTenants`.",
@@ -61,7 +62,15 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
 const ERRORS = new ErrorTable(ROWS, ["unexpected", "See the error's cause."]);
 const FORBIDDEN = "HTTP 403";
 /** The failures after which the same request may succeed in a moment. */
-const TRANSIENT: readonly string[] = ["HTTP 408", "HTTP 429", "HTTP 5xx", "Connection", "EAI_AGAIN", "TimeoutError"];
+const TRANSIENT: readonly string[] = [
+  "HTTP 408",
+  "HTTP 429",
+  "HTTP 5xx",
+  "Connection",
+  "EntraUnavailable",
+  "EAI_AGAIN",
+  "TimeoutError",
+];
 
 const read = (error: unknown) => readFailure(error, (name) => name === FORBIDDEN || ERRORS.has(name));
 

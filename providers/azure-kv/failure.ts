@@ -22,6 +22,8 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
   [/^The challenge (resource|contains)/, "ChallengeMismatch"],
   [/not configured to acquire tokens for tenant/, "OtherTenant"],
   [/endpoints_resolution_error|network_error|getaddrinfo|ECONNREFUSED|ETIMEDOUT/, "Connection"],
+  [/temporarily_unavailable|server_error|AADSTS(50000|90033)|^Response had no/, "EntraUnavailable"],
+  [/AADSTS\d+/, "AuthenticationError"],
   [/^Invalid (\w+ identifier|\w+ argument)|^Cannot read properties/, "Malformed"],
 ];
 const MAX_WORDS = 500;
@@ -85,7 +87,8 @@ function firstSentence(error: unknown): string {
   const text = error instanceof Error ? error.message : "It isn't an error.";
   const [line = ""] = redact(text).split(/[\r\n]/, 1);
   const [sentence = line] = /^.*?[.!?](?=\s|$)/.exec(line) ?? [];
-  const printable = sentence.replace(/\p{Cc}+/gu, " ");
+  const printable = sentence.replace(/\p{Cc}+/gu, " ").replace(/^[\s:]+/, "");
+  if (printable === "") return "No reason was given.";
   return /[.!?…]$/.test(printable) ? printable : `${printable}.`;
 }
 

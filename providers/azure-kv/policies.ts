@@ -41,7 +41,8 @@ export function requestPolicies(
     name: "hardproofChallenge",
     async sendRequest(request, next) {
       const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
-      const challenge = challenges.get(vaultUrl);
+      // An observer wants to see what the vault itself says.
+      const challenge = onResponse ? undefined : challenges.get(vaultUrl);
       if (token === undefined && challenge) return { ...challenge, request };
       const body = bodies.get(request);
       if (token !== undefined && body) request.body = body;

@@ -122,11 +122,11 @@ async function list(uri: string, options: AzureKeyVaultProviderOptions = {}): Pr
   if (id.name !== undefined) throw misconfigured("azurekms: The URI for listing keys must not name a key.");
   return runWithClient(id, merged, "listing the keys", async (client, signal) => {
     const results: (VaultKey | SignerError)[] = [];
-    for await (const names of client.keyPages(signal))
-      for (let at = 0; at < names.length; at += MAX_READS)
-        results.push(
-          ...(await Promise.all(names.slice(at, at + MAX_READS).map((name) => readOrSkip(client, name, signal)))),
-        );
+    const names = await client.listKeyNames(signal);
+    for (let at = 0; at < names.length; at += MAX_READS) {
+      const batch = names.slice(at, at + MAX_READS);
+      results.push(...(await Promise.all(batch.map((name) => readOrSkip(client, name, signal)))));
+    }
     const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
     const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
     if (denied && keys.length === 0) throw denied;

@@ -12,7 +12,7 @@ const SECRET_VARIABLES = [
 const PATTERNS = [
   /\bBearer\s+[\w.~+/-]+=*/gi,
   /\beyJ[\w-]{10,}(\.[\w-]*)*/g,
-  /\b(?:client_secret|client_assertion|password|access_token|refresh_token|assertion|secret)(?:=|"?\s*:\s*"?)[^\s&",}]+/gi,
+  /\b(?:client_secret|client_assertion|password|access_token|refresh_token|assertion|secret)(?:=|"?\s*:\s*"?)[^\s&",})]+/gi,
 ];
 /** Shorter values aren't secrets, but would be found in ordinary words. */
 const MIN_SECRET = 6;
