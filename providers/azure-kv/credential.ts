@@ -5,6 +5,7 @@ import type { TokenCredential } from "./client.js";
 /** Entra's hosts in the clouds that have their own, by the end of a vault's host name. */
 const AUTHORITIES: Readonly<Record<string, string>> = {
   ".azure.cn": "https://login.chinacloudapi.cn",
+  ".chinacloudapi.cn": "https://login.chinacloudapi.cn",
   ".usgovcloudapi.net": "https://login.microsoftonline.us",
 };
 
