@@ -71,7 +71,7 @@ export class AzureKvClient {
   private constructor(sdk: Sdk, options: AzureKvClientOptions, credential: TokenCredential) {
     this.#sdk = sdk;
     this.#options = options;
-    this.#credential = withTokenCache(credential, options.timeout / 2, options.onToken);
+    this.#credential = withTokenCache(credential, Math.ceil(options.timeout / 2), options.onToken);
     this.#keys = new sdk.KeyClient(options.vaultUrl, this.#credential, this.#sdkOptions());
   }
 

@@ -8,12 +8,14 @@ import type { KeyVaultKey, VaultKey } from "./client.js";
 /**
  * Checks that a key can sign now.
  *
+ * @returns The key.
  * @throws {SignerError} With code `access-denied` if it is disabled, expired or not yet valid, by the service's clock;
  *   `wrong-key` if it doesn't sign.
  */
-export function assertUsable({ key, now }: VaultKey): void {
-  const problem = findProblem(key, now);
+export function assertUsable(found: VaultKey): VaultKey {
+  const problem = findProblem(found.key, found.now);
   if (problem) throw problem;
+  return found;
 }
 
 /** Returns the error of a key that can't sign now. */

@@ -39,13 +39,15 @@ export async function openKey(
     return openVersion(client, { ...id, version: id.version }, publicKey);
   }
   const found = await findVersion(client, id, signal);
-  assertUsable(found);
   return openVersion(client, found.id, publicKeyOf(found.key, algorithm));
 }
 
-/** A version stands for the same key for ever, so its response is shared by the signers of the process. */
+/**
+ * A version stands for the same key for ever, so its response is shared by the signers of the process. If it can't sign now,
+ * the response isn't cached, since its state can change. If that changes later, the service says so.
+ */
 async function findVersion(client: AzureKvClient, id: KeyId, signal: AbortSignal): Promise<VaultKey> {
-  const fetch = () => client.getKey(id.name, id.version, signal);
+  const fetch = async () => assertUsable(await client.getKey(id.name, id.version, signal));
   if (id.version === undefined) return fetch();
   return keys.get(canonicalKeyId(id), fetch);
 }

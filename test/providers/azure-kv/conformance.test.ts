@@ -1,6 +1,6 @@
 /** The conformance kit for AzureKeyVaultSigner with each of its algorithms, with keys in the Key Vault emulator. */
-import type { KeySignerOptions } from "hardproof";
-import { AzureKeyVaultSigner } from "hardproof/azure-kv";
+import type { KeySignerOptions, Signer } from "hardproof";
+import { AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { azureKv } from "../../emulators/azure-kv.js";
@@ -9,8 +9,24 @@ import { ROWS } from "./algorithms.js";
 
 const kv = await azureKv();
 const { credential } = kv;
-afterEach(() => kv.plan.always("sign", undefined));
+const vaultUri = kv.vaultUrl.replace("http:", "azurekms:");
+afterEach(() => {
+  kv.plan.always("sign", undefined);
+  kv.plan.latency = 0;
+});
 afterAll(() => kv.close());
+
+/** Runs work on a vault that takes a second for each response. */
+async function slowly<S extends Signer | undefined>(
+  signer: S,
+  work: (signer: S) => Promise<unknown>,
+): Promise<unknown> {
+  kv.plan.latency = 1_000;
+  return work(signer).finally(() => signer?.close());
+}
+
+let created = 0;
+const newUri = () => `${vaultUri}/created-${++created}?plaintext=true`;
 
 describe.each(testedAlgorithms("azure-kv"))("the conformance kit, for %s", (algorithm) => {
   const [, options] = ROWS.find(([alg]) => alg === algorithm) ?? expect.unreachable(`no row for ${algorithm}`);
@@ -31,6 +47,18 @@ describe.each(testedAlgorithms("azure-kv"))("the conformance kit, for %s", (algo
     hanging: (overrides) => {
       kv.plan.always("sign", "hang");
       return open(overrides);
+    },
+    slow: {
+      opening: (overrides) => slowly(open(overrides), (signer) => signer.publicJwk()),
+      describing: async (overrides) => {
+        const signer = open(overrides);
+        await signer.publicJwk();
+        return slowly(signer, () => signer.describe());
+      },
+      making: (overrides) =>
+        slowly(undefined, () => provider.create(newUri(), { credential, algorithm, ...overrides })),
+      listing: (overrides) =>
+        slowly(undefined, () => provider.list(`${vaultUri}?plaintext=true`, { credential, ...overrides })),
     },
     signatures: algorithm === "ES256" ? 200 : 30,
   });

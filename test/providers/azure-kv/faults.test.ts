@@ -235,7 +235,7 @@ describe("throttling, server errors and lost connections", () => {
   );
 
   it("ends at the time limit if every request hangs", async () => {
-    await using signer = newSigner(key.kid, { timeout: 600 });
+    await using signer = newSigner(key.kid, { timeout: 601 });
     await signer.publicJwk();
     kv.plan.always("sign", "hang");
     expect(await errorOf(signer.sign(message))).toMatchObject({ code: "timeout", retryable: true, uri: signer.uri });
@@ -366,6 +366,17 @@ describe("keys that can't sign", () => {
     expect(await errorOf(signer.sign(message))).toMatchObject({ code, message: expect.stringMatching(pattern) });
   });
 
+  it.each<[string, object, object]>([
+    ["enabled", { enabled: false }, { enabled: true }],
+    ["valid", { nbf: now() + 3_600 }, { nbf: 1 }],
+  ])("signs with a key version that was made %s after another signer was refused", async (_, before, after) => {
+    const changed = kv.vault.add(before);
+    expect(await signingError(changed.kid)).toMatchObject({ code: "access-denied" });
+    Object.assign(changed.attributes, after);
+    await using signer = newSigner(changed.kid);
+    await expect(signer.sign(message)).resolves.toHaveLength(64);
+  });
+
   it("reports a key and a version that don't exist", async () => {
     for (const kid of [`${kv.vaultUrl}/keys/nothing`, `${kv.vaultUrl}/keys/${key.name}/${"0".repeat(32)}`])
       expect(await signingError(kid)).toMatchObject({
@@ -453,6 +464,18 @@ describe("servers that aren't a Key Vault", () => {
     server.respondWith((response) => response.writeHead(200, { "content-type": "application/json" }).end(body));
     expect(await errorAtStub()).toMatchObject({ code: "integrity", retryable: false });
   });
+
+  it.each(["{}", "null", "[]", '{"value":"AAAA"}', '{"kid":"x","value":"AAAA"}', '{"kid":1,"value":2}', '"text"'])(
+    "rejects the signature in the response %s",
+    async (body) => {
+      server.respondWith((response) => response.writeHead(200, { "content-type": "application/json" }).end(body));
+      const publicKey = { kty: "EC", ...key.material.publicMembers } as never;
+      const keyId = `${server.origin}/keys/dpop/${"0".repeat(32)}`;
+      const error = await signingError(keyId, { credential, publicKey, timeout: 5_000 });
+      expect(error).toMatchObject({ code: "integrity", retryable: false });
+      expect(server.requests).toHaveLength(1);
+    },
+  );
 
   it("reports a response that isn't complete", async () => {
     server.respondWith((response) => response.writeHead(200, { "content-type": "application/json" }).end('{"key":'));
