@@ -133,8 +133,8 @@ export class AzureKvClient {
   async createKey(name: string, options: CreateKeyOptions, signal: AbortSignal): Promise<VaultKey> {
     const { keyType, ...parameters } = options;
     const key = await this.#call("CreateKey", () =>
-      this.#keys.createKey(name, keyType as Parameters<KeyClient["createKey"]>[1], {
-        ...(parameters as object),
+      this.#keys.createKey(name, keyType, {
+        ...parameters,
         keyOps: ["sign", "verify"],
         exportable: false,
         abortSignal: signal,

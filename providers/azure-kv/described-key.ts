@@ -1,6 +1,6 @@
 /** Checks what Key Vault says about a key: its type, its permitted operations, its state, and its public key. */
 import { SignerError } from "../../src/errors.js";
-import { ALGORITHMS, type Algorithm, type AlgorithmName } from "../../src/jose/algorithms.js";
+import { ALGORITHMS, type AlgorithmName } from "../../src/jose/algorithms.js";
 import { importPublicKey, type PublicJwk, type PublicKeyMembers } from "../../src/jose/public-key.js";
 import { jwkTypeOf, jwsAlgorithmsOf, SIGN, SUPPORTED } from "./algorithms.js";
 import type { KeyVaultKey, VaultKey } from "./client.js";
@@ -70,13 +70,7 @@ function membersOf({ keyType, key }: KeyVaultKey): PublicKeyMembers | undefined 
   if (kty === "RSA" && n && e) return { kty, n: base64url(n), e: base64url(e) };
   const row = ALGORITHMS.find((each) => each.kty === "EC" && each.crv === crv);
   if (kty !== "EC" || row?.kty !== "EC" || !x || !y) return undefined;
-  return { kty, crv: row.crv, x: coordinate(x, row), y: coordinate(y, row) };
-}
-
-/** A coordinate has the length of the curve (RFC 7518 §6.2.1.2), even if the store omits leading zeros. */
-function coordinate(bytes: Uint8Array, row: Extract<Algorithm, { kty: "EC" }>): string {
-  const missing = Math.max(0, row.coordinateBytes - bytes.length);
-  return base64url(Buffer.concat([Buffer.alloc(missing), bytes]));
+  return { kty, crv: row.crv, x: base64url(x), y: base64url(y) };
 }
 
 function base64url(bytes: Uint8Array): string {

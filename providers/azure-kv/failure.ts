@@ -27,6 +27,7 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
   [/^Invalid (\w+ identifier|\w+ argument)|^Cannot read properties/, "Malformed"],
 ];
 const MAX_WORDS = 500;
+const TOO_MANY = 429;
 const SERVER_ERROR = 500;
 
 /**
@@ -35,9 +36,14 @@ const SERVER_ERROR = 500;
  * @param isListed - Returns whether the table has a name.
  */
 export function readFailure(error: unknown, isListed: (name: string) => boolean): Failure {
-  const { name, code, statusCode, details, message } = toFields(error);
+  const { name, code, statusCode, details, message, response } = toFields(error);
   const inner = innerCode(details);
-  const candidates = [textName(message), inner, code, name, classOf(code, statusCode)];
+  // What the vault itself responded isn't judged by its text.
+  const special = response === undefined ? textName(message) : undefined;
+  const kind = classOf(code, statusCode);
+  // A credential can fail for a moment, too, which its name doesn't say.
+  const transient = statusCode >= SERVER_ERROR || statusCode === TOO_MANY ? kind : undefined;
+  const candidates = [special, inner, code, transient, name, kind];
   const label = code || (statusCode > 0 ? `HTTP ${statusCode}` : name);
   return {
     name: candidates.find((each) => each !== undefined && isListed(each)) ?? name,
@@ -48,13 +54,14 @@ export function readFailure(error: unknown, isListed: (name: string) => boolean)
 }
 
 function toFields(error: unknown) {
-  const { name, code, statusCode, details, message } = Object(error);
+  const { name, code, statusCode, details, message, response } = Object(error);
   return {
     name: typeof name === "string" ? name : "Error",
     code: typeof code === "string" ? code : "",
     statusCode: typeof statusCode === "number" ? statusCode : 0,
     message: typeof message === "string" ? message : "",
     details,
+    response,
   };
 }
 

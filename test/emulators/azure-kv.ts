@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, LookupFunction } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AccessToken, TokenCredential } from "@azure/identity";
 import type { KeyClientOptions } from "@azure/keyvault-keys";
 import { AzureKvError, badParameter, type ErrorResponse, errorBody } from "./azure-kv-error.js";
@@ -36,6 +37,8 @@ export interface AzureKv {
   respondWith(operation: AzureKvOperation, ...responses: ErrorResponse[]): void;
   /** Requests without a token, which were answered with a challenge. */
   readonly challenges: number;
+  /** Milliseconds after which the next challenge is sent. The ones after it are sent at once. */
+  challengeDelay: number;
   /** What the next challenges contain instead of the vault's resource. */
   challengeResource: string | undefined;
   /** Seconds by which the service's clock is ahead of this machine's. */
@@ -58,6 +61,7 @@ export async function azureKv(): Promise<AzureKv> {
   const errors = new Map<AzureKvOperation, ErrorResponse[]>();
   const state = {
     challenges: 0,
+    challengeDelay: 0,
     cancelledRequests: 0,
     clockOffset: 0,
     challengeResource: undefined as string | undefined,
@@ -74,6 +78,9 @@ export async function azureKv(): Promise<AzureKv> {
     if (!vault) return void response.writeHead(404).end();
     if (!tokens.accepts(request, vault.resource)) {
       state.challenges++;
+      const delay = state.challengeDelay;
+      state.challengeDelay = 0;
+      if (delay > 0) await sleep(delay);
       return challenge(response, tokens.tenantId, state.challengeResource ?? vault.resource);
     }
     const now = Math.floor(Date.now() / 1000) + state.clockOffset;
@@ -167,7 +174,11 @@ function parseRequest(method: string, url: URL, body: string, now: number): [Azu
 }
 
 function parseBody(body: string): AzureKvRequest["body"] {
-  return body === "" ? {} : JSON.parse(body);
+  try {
+    return body === "" ? {} : Object(JSON.parse(body));
+  } catch {
+    throw badParameter("The request body is not JSON.");
+  }
 }
 
 /** The service challenges a request without a token, and names the tenant and the audience. */

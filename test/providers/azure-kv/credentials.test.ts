@@ -96,17 +96,22 @@ describe("a token", () => {
     const pending = new Promise<void>((resolve) => {
       release = resolve;
     });
+    const requested = vi.fn();
     const credential = newCredential(async (scopes, options) => {
+      requested();
       await pending;
-      options?.abortSignal?.aborted && expect.unreachable("The caller's abort reached the shared request.");
+      if (options?.abortSignal?.aborted) expect.unreachable("The caller's abort reached the shared request.");
       return kv.credential.getToken(scopes);
     });
-    await using first = newSigner(credential);
-    await using second = newSigner(credential);
+    // With the public key, the first request is the one to sign, which has the caller's signal.
+    const publicKey = { kty: "EC", ...key.material.publicMembers } as never;
+    await using first = newSigner(credential, { publicKey });
+    await using second = newSigner(credential, { publicKey });
     const caller = new AbortController();
     const aborted = errorOf(first.sign(message, { signal: caller.signal }));
+    await vi.waitFor(() => expect(requested).toHaveBeenCalledTimes(1));
     const signed = second.sign(message);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     caller.abort();
     expect(await aborted).toMatchObject({ code: "aborted" });
     release();
@@ -123,13 +128,14 @@ describe("a token", () => {
   it("that can't be renewed is no unhandled rejection, as it is with the SDK's cache", async () => {
     const unhandled = vi.fn();
     process.on("unhandledRejection", unhandled);
-    kv.tokens.lifetime = 1;
+    kv.tokens.lifetime = 3;
     const getToken = vi.fn(kv.credential.getToken).mockRejectedValue(new Error("Entra doesn't respond."));
     await using signer = newSigner(newCredential(getToken.mockImplementationOnce(kv.credential.getToken)));
     await signer.sign(message);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await signer.sign(message);
+    // The SDK tries to renew it every three seconds until it ends, whether or not anything is signed.
+    await new Promise((resolve) => setTimeout(resolve, 7_000));
     expect(await errorOf(signer.sign(message))).toMatchObject({ code: "unexpected" });
-    await new Promise((resolve) => setTimeout(resolve, 3_200));
     expect(unhandled).not.toHaveBeenCalled();
     process.off("unhandledRejection", unhandled);
     kv.tokens.lifetime = 3_600;

@@ -16,7 +16,7 @@ const withRetryAfter = (value: string) => ({
 });
 
 it("a coordinate without its leading zeros is padded to the length of the curve", () => {
-  for (let n = 0; ; n++) {
+  for (;;) {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const { x = "", y = "" } = privateKey.export({ format: "jwk" });
     const bytes = Buffer.from(x, "base64url");
