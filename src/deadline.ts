@@ -129,7 +129,17 @@ function race<T>(work: Promise<T>, { timeout, signal, toError }: Limit, deadline
     const onTimeout = () => stop(toError("timeout"));
     const timer =
       timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, Math.min(timeout, LONGEST_TIMEOUT));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    work.finally(cleanUp).then(resolve, reject);
+    signal?.addEventListener("abort", onAbort);
+    // Several times as fast as `finally`.
+    work.then(
+      (value) => {
+        cleanUp();
+        resolve(value);
+      },
+      (error) => {
+        cleanUp();
+        reject(error);
+      },
+    );
   });
 }

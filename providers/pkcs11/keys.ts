@@ -1,4 +1,5 @@
 /** Finds keys on a token by label and id, with the algorithms that they can sign with. */
+
 import { SignerError } from "../../src/errors.js";
 import type { Algorithm } from "../../src/jose/algorithms.js";
 import { type ImportedPublicKey, type PublicKeyMembers, publicMembers } from "../../src/jose/public-key.js";
@@ -17,8 +18,9 @@ import {
   CKO_PRIVATE_KEY,
 } from "./constants.js";
 import { algorithmsOf, candidatesFor, checkAlgorithms } from "./key-algorithms.js";
+import { listSome } from "./list-some.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
-import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf } from "./objects.js";
+import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf, nameSome } from "./objects.js";
 import type { KeySpec } from "./protocol.js";
 import { findPublicKey, importKey, type PublicKeyChoice } from "./public-key.js";
 
@@ -120,11 +122,10 @@ function onlyKey(lib: Cryptoki, session: Handle, selector: KeySelector, keys: Fo
   if (key && keys.length === 1) return key;
   const description = describeSelector(selector);
   if (key) {
-    const message = `${keys.length} private keys have ${description}: ${keys.map(nameOf).join(", ")}. Select one by its id.`;
+    const message = `${keys.length} private keys have ${description}: ${listSome(keys.map(nameOf))}. Select one by its id.`;
     throw new SignerError("ambiguous-key", message);
   }
-  const others = findObjects(lib, session, CKO_PRIVATE_KEY, {}).map(nameOf).join(", ");
-  const found = others || "no private key that this login can see";
+  const found = nameSome(lib, session, CKO_PRIVATE_KEY) || "no private key that this login can see";
   const remedy = "To create it, run hardproof keygen.";
   throw new SignerError(
     "key-not-found",

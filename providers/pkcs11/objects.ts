@@ -1,7 +1,9 @@
 /** Finds objects on a token by a template, and reads their attributes with as few calls as the token allows. */
+
 import { SignerError } from "../../src/errors.js";
 import { type Attribute, bool, type Cryptoki, type Handle, ulong } from "./binding.js";
 import { CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN } from "./constants.js";
+import { listSome, MAX_NAMES } from "./list-some.js";
 import { returnValue } from "./return-values.js";
 import { printable } from "./token.js";
 
@@ -41,19 +43,42 @@ export function findObjects(
   { label, id }: KeySelector,
   ...types: readonly (readonly number[])[]
 ): FoundObject[] {
-  const template = [
+  return readObjects(lib, session, findHandles(lib, session, templateOf(objectClass, { label, id })), types);
+}
+
+/**
+ * Names the token's objects of a class, for error messages: at most ten, and the number of the others.
+ *
+ * @returns An empty string if there are none.
+ */
+export function nameSome(lib: Cryptoki, session: Handle, objectClass: number): string {
+  const handles = findHandles(lib, session, templateOf(objectClass, {}));
+  // A token can have thousands, and reading them takes a while.
+  return listSome(readObjects(lib, session, handles.slice(0, MAX_NAMES)).map(nameOf), handles.length);
+}
+
+function templateOf(objectClass: number | undefined, { label, id }: KeySelector): Attribute[] {
+  return [
     { type: CKA_TOKEN, value: bool(true) },
     ...(objectClass === undefined ? [] : [{ type: CKA_CLASS, value: ulong(objectClass) }]),
     ...(label === undefined ? [] : [{ type: CKA_LABEL, value: Buffer.from(label) }]),
     ...(id === undefined ? [] : [{ type: CKA_ID, value: idBytes(id) }]),
   ];
+}
+
+function readObjects(
+  lib: Cryptoki,
+  session: Handle,
+  handles: readonly Handle[],
+  types: readonly (readonly number[])[] = [],
+): FoundObject[] {
   const lists = (types.length === 0 ? [[]] : types).map((list) => [CKA_LABEL, CKA_ID, ...list]);
-  return findHandles(lib, session, template).map((handle) => {
+  return handles.map((handle) => {
     const attributes = readAttributes(lib, session, handle, lists);
     // The other object of a key pair has the attributes of another list.
     lists.sort((one, other) => Number(isComplete(attributes, one)) - Number(isComplete(attributes, other)));
-    const found = attributes.get(CKA_LABEL)?.toString("utf8") ?? "";
-    return { handle, label: found, id: attributes.get(CKA_ID) ?? Buffer.alloc(0), attributes };
+    const label = attributes.get(CKA_LABEL)?.toString("utf8") ?? "";
+    return { handle, label, id: attributes.get(CKA_ID) ?? Buffer.alloc(0), attributes };
   });
 }
 

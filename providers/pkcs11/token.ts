@@ -1,7 +1,9 @@
 /** Finds a token by its label, serial number or slot id, never by its position. */
+
 import { SignerError } from "../../src/errors.js";
 import type { Cryptoki, Handle, TokenInfo } from "./binding.js";
 import { CKF_TOKEN_INITIALIZED } from "./constants.js";
+import { listSome } from "./list-some.js";
 import { Pkcs11Error } from "./return-values.js";
 
 /** Selects a token: every member that is set must match. */
@@ -65,13 +67,13 @@ function onlyToken(slots: readonly (Token | Pkcs11Error)[], selector: TokenSelec
   const [token] = matches;
   if (token && matches.length === 1) return token;
   if (token) {
-    const list = matches.map(describeToken).join(", ");
+    const list = listSome(matches.map(describeToken));
     throw new SignerError("ambiguous-key", `More than one token matches: ${list}. Add the serial number.`);
   }
   const unreadable = slots.find((slot) => slot instanceof Pkcs11Error);
   if (unreadable) throw unreadable;
   const none = slots.length === 0 ? NO_SLOT : NOT_INITIALIZED;
-  const list = tokens.length === 0 ? none : `${tokens.map(describeToken).join(", ")}.`;
+  const list = tokens.length === 0 ? none : `${listSome(tokens.map(describeToken))}.`;
   throw new TokenNotFound("key-not-found", `There is no such token. The module has ${list}`);
 }
 

@@ -36,8 +36,8 @@ interface Row {
    * message itself.
    */
   readonly hash?: "sha256" | "sha384" | "sha512";
-  /** Options of `sign` and `verify` in `node:crypto`. */
-  readonly options: SigningOptions;
+  /** RSA: options of `sign` and `verify` in `node:crypto`. */
+  readonly options?: SigningOptions;
   /** The `algorithm` argument of `importKey`, `sign` and `verify` in WebCrypto. */
   readonly webCrypto: WebCryptoAlgorithm;
 }
@@ -134,7 +134,6 @@ const Ed25519: OkpAlgorithm = {
   keyType: "ed25519",
   crv: "Ed25519",
   signatureBytes: 64,
-  options: {},
   webCrypto: { name: "Ed25519" },
 };
 
@@ -191,7 +190,6 @@ function ecdsa(
     coordinateBytes: order.length,
     signatureBytes: 2 * order.length,
     order,
-    options: { dsaEncoding: "ieee-p1363" },
     webCrypto: { name: "ECDSA", namedCurve: crv, hash: webCryptoHash(hash) },
   };
 }
@@ -219,7 +217,7 @@ function mlDsa(
 ): AkpAlgorithm {
   const keyType = alg.toLowerCase();
   const webCrypto = { name: alg };
-  return { alg, needs: `an ${alg} key`, kty: "AKP", keyType, publicKeyBytes, signatureBytes, options: {}, webCrypto };
+  return { alg, needs: `an ${alg} key`, kty: "AKP", keyType, publicKeyBytes, signatureBytes, webCrypto };
 }
 
 /** Returns `SHA-256` for `sha256`. */

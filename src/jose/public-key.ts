@@ -1,5 +1,5 @@
 /** Public keys in the formats that key stores return: SubjectPublicKeyInfo, JWK and EC points (RFC 5280, RFC 7517). */
-import { createPublicKey, type KeyObject, type VerifyKeyObjectInput } from "node:crypto";
+import { createPublicKey, type KeyObject, type SigningOptions } from "node:crypto";
 import { SignerError } from "../errors.js";
 import { ALGORITHMS, type Algorithm, type AlgorithmName, type KeyType, PUBLIC_MEMBERS } from "./algorithms.js";
 import { type AlgorithmChoice, chooseAlgorithm } from "./choose-algorithm.js";
@@ -44,8 +44,8 @@ export interface ImportedPublicKey {
   readonly algorithm: Algorithm;
   /** The length of each signature, in bytes. */
   readonly signatureBytes: number;
-  /** For `verify` of `node:crypto`. */
-  readonly verifyKey: VerifyKeyObjectInput;
+  /** For `verify` of `node:crypto`, which expects an ECDSA signature in DER. */
+  readonly verifyKey: KeyObject | (SigningOptions & { readonly key: KeyObject });
 }
 
 /**
@@ -65,8 +65,19 @@ export function importPublicKey(
   const alg = publicKey instanceof Uint8Array ? undefined : publicKey.alg;
   const algorithm = chooseAlgorithm(key, { algorithm: requested, allowed: alg === undefined ? allowed : [alg] });
   const jwk = Object.freeze({ ...key.export({ format: "jwk" }), alg: algorithm.alg } as PublicJwk);
-  const verifyKey = { key, ...algorithm.options };
+  const verifyKey = withOptions(key, algorithm);
   return { key, jwk, algorithm, signatureBytes: signatureBytes(algorithm, key), verifyKey };
+}
+
+/**
+ * Returns the key with the options of the algorithm, for `sign` and `verify` of `node:crypto`. ECDSA signatures are then
+ * DER: with options, Node 24 takes twice as long for a signature (it imports the key again).
+ */
+export function withOptions(
+  key: KeyObject,
+  { options }: Algorithm,
+): KeyObject | (SigningOptions & { readonly key: KeyObject }) {
+  return options ? { key, ...options } : key;
 }
 
 /** Members that only a private or a secret key has. */

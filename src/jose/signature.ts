@@ -2,6 +2,7 @@
 import { verify } from "node:crypto";
 import { SignerError } from "../errors.js";
 import { checkRaw } from "./ecdsa.js";
+import { rawToDer } from "./ecdsa-der.js";
 import { type ImportedPublicKey, importPublicKey, type PublicJwk } from "./public-key.js";
 
 /**
@@ -15,13 +16,14 @@ export function checkForm({ algorithm, signatureBytes }: ImportedPublicKey, sign
   else if (signature.length !== signatureBytes) throw wrongLength(signature, signatureBytes, algorithm.alg);
 }
 
-/** Returns whether a signature, in JOSE's format, is the key's signature of the message. */
+/** Returns whether a signature that has passed {@link checkForm} is the key's signature of the message. */
 export function isSignature(
   { algorithm, verifyKey }: ImportedPublicKey,
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  return verify(algorithm.hash, message, verifyKey, signature);
+  const form = algorithm.kty === "EC" ? rawToDer(signature, algorithm) : signature;
+  return verify(algorithm.hash, message, verifyKey, form);
 }
 
 /**
@@ -32,7 +34,17 @@ export function isSignature(
  * @throws {SignerError} With code `wrong-key` if the JWK isn't a public key that can sign with its `alg`.
  */
 export function verifySignature(jwk: PublicJwk, message: Uint8Array, signature: Uint8Array): boolean {
-  return isSignature(importPublicKey(jwk), message, signature);
+  const key = importPublicKey(jwk);
+  return hasForm(key, signature) && isSignature(key, message, signature);
+}
+
+function hasForm(key: ImportedPublicKey, signature: Uint8Array): boolean {
+  try {
+    checkForm(key, signature);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function wrongLength(signature: Uint8Array, bytes: number, alg: string): SignerError {

@@ -1,5 +1,4 @@
 /** Private keys that sign one at a time, for OpenSSL providers that aren't thread-safe. */
-import { loadDerToRaw } from "../jose/ecdsa-der.js";
 import type { NodeKey } from "./node-key.js";
 
 /** Ends when the last call in the queue has. There is one queue for all keys: they may belong to the same provider. */
@@ -14,17 +13,14 @@ export function inTurn(key: NodeKey): NodeKey {
     sign: (message, publicKey, options) =>
       takeTurn(async () => {
         options.signal.throwIfAborted();
-        const { signature, form } = await key.sign(message, publicKey, options);
-        if (form !== "der" || publicKey.algorithm.kty !== "EC") return { signature, form };
-        const derToRaw = await loadDerToRaw();
-        return { signature: derToRaw(signature, publicKey.algorithm), form: "raw" };
+        return key.sign(message, publicKey, options);
       }),
   };
 }
 
 /**
  * A turn ends in a later turn of the event loop than its work, because the signature is verified right after it, and the
- * provider may do that too. This is why the work also converts the signature: `KeySigner` would load the module first.
+ * provider may do that too.
  */
 function takeTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work);

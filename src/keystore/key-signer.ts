@@ -5,7 +5,7 @@
 import { withDeadline } from "../deadline.js";
 import { SignerError } from "../errors.js";
 import type { Algorithm } from "../jose/algorithms.js";
-import { type DerToRaw, loadDerToRaw } from "../jose/ecdsa-der.js";
+import { derToRaw } from "../jose/ecdsa-der.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
 import {
@@ -18,6 +18,7 @@ import {
 import { checkForm, isSignature } from "../jose/signature.js";
 import { assertObject } from "./assert.js";
 import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+import { signInTurn } from "./loop-turns.js";
 import { Message } from "./message.js";
 import { isPromiseLike } from "./promise-like.js";
 import { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
@@ -55,6 +56,8 @@ interface OpenedKey extends ImportedPublicKey {
   readonly openKey: OpenKey;
   readonly queue: SigningQueue;
   verified: boolean;
+  /** Whether the store's last signature was made synchronously, on the event loop. */
+  isSynchronous: boolean;
 }
 
 /**
@@ -106,9 +109,9 @@ export class KeySigner implements Signer {
     try {
       const opening = this.#open(signal);
       const opened = opening instanceof Promise ? await opening : opening;
-      const signing = this.#call("signing", signal, (options) => startSigning(opened, message, options));
+      const signing = this.#call("signing", signal, (options) => signWith(opened, message, options));
       const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
-      const raw = form === "der" ? await fromDer(signature, opened.algorithm) : signature;
+      const raw = form === "der" ? fromDer(signature, opened.algorithm) : signature;
       return this.#validate(opened, message.bytes, raw, keyRef);
     } catch (error) {
       throw message.error ?? withKeyUri(this.uri, error);
@@ -163,7 +166,13 @@ export class KeySigner implements Signer {
       options.signal.throwIfAborted();
       const publicKey = importPublicKey(openKey.publicKey, { algorithm: this.#algorithm });
       if (expected) checkSameKey(publicKey, expected);
-      this.#opened = { openKey, ...publicKey, queue: new SigningQueue(openKey.maxInFlight), verified: false };
+      this.#opened = {
+        openKey,
+        ...publicKey,
+        queue: new SigningQueue(openKey.maxInFlight),
+        verified: false,
+        isSynchronous: false,
+      };
       return this.#opened;
     } catch (error) {
       await openKey.close();
@@ -254,6 +263,22 @@ function checkSameKey({ jwk }: ImportedPublicKey, expected: Uint8Array | PublicK
   throw new SignerError("wrong-key", "The store's key isn't the key of the option publicKey. Correct the option.");
 }
 
+/** A store that signs synchronously must not stop the event loop for long. */
+function signWith(
+  opened: OpenedKey,
+  message: Message,
+  options: OpenKeyOptions,
+): StoreSignature | Promise<StoreSignature> {
+  if (opened.isSynchronous)
+    return signInTurn((isLater) => {
+      if (isLater) options.signal.throwIfAborted();
+      return startSigning(opened, message, options);
+    });
+  const result = startSigning(opened, message, options);
+  opened.isSynchronous = !isPromiseLike(result);
+  return result;
+}
+
 function startSigning(
   { openKey: key, algorithm, queue }: OpenedKey,
   message: Message,
@@ -264,10 +289,6 @@ function startSigning(
   return queue.run(() => key.signMessage(message.bytes, options), options);
 }
 
-let derToRaw: DerToRaw | undefined;
-
-async function fromDer(der: Uint8Array, algorithm: Algorithm): Promise<Uint8Array> {
-  if (algorithm.kty !== "EC") return der;
-  derToRaw ??= await loadDerToRaw();
-  return derToRaw(der, algorithm);
+function fromDer(der: Uint8Array, algorithm: Algorithm): Uint8Array {
+  return algorithm.kty === "EC" ? derToRaw(der, algorithm) : der;
 }

@@ -9,7 +9,7 @@ import { createPublicKey, type KeyObject, sign } from "node:crypto";
 import { promisify } from "node:util";
 import { SignerError } from "../errors.js";
 import type { AlgorithmName } from "../jose/algorithms.js";
-import type { ImportedPublicKey } from "../jose/public-key.js";
+import { type ImportedPublicKey, withOptions } from "../jose/public-key.js";
 import type { OpenKeyOptions, StoreSignature } from "./key-source.js";
 import type { KeyFacts } from "./signer.js";
 
@@ -48,7 +48,7 @@ export function keyObject(key: KeyObject): NodeKey {
     },
     derivePublicKey: () => createPublicKey(key),
     sign: async (message, { algorithm }) => ({
-      signature: await signInThreadPool(algorithm.hash, message, { key, ...algorithm.options, dsaEncoding: "der" }),
+      signature: await signInThreadPool(algorithm.hash, message, withOptions(key, algorithm)),
       form: "der",
     }),
   };

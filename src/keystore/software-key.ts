@@ -1,16 +1,9 @@
 /** Private keys in this process's memory: generating them, importing them from PEM or JWK, and signing with them. */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  type SignKeyObjectInput,
-  sign,
-} from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { SignerError } from "../errors.js";
 import { type Algorithm, type AlgorithmName, ES256 } from "../jose/algorithms.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
-import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
+import { importPublicKey, type PublicJwk, withOptions } from "../jose/public-key.js";
 import type { OpenKey } from "./key-source.js";
 
 /** A private key as a JWK (RFC 7518 §6, RFC 8037 §2, RFC 9964), as `node:crypto`, WebCrypto and jose export it. */
@@ -113,11 +106,11 @@ export function openSoftwareKey(
   { privateKey, algorithm, jwk }: SoftwareKey,
   evidence: Record<string, unknown>,
 ): OpenKey {
-  const { hash, options } = algorithm;
-  const signingKey: SignKeyObjectInput = { key: privateKey, ...options };
+  const { hash } = algorithm;
+  const signingKey = withOptions(privateKey, algorithm);
   return {
     publicKey: jwk,
-    signMessage: (message) => ({ signature: sign(hash, message, signingKey), form: "raw" }),
+    signMessage: (message) => ({ signature: sign(hash, message, signingKey), form: "der" }),
     describe: () => ({ protection: "software", exportable: true, evidence }),
     close: () => undefined,
   };

@@ -40,7 +40,8 @@ export interface TestKey {
 export function testKey(alg: AlgorithmName): TestKey {
   const { hash = null, options, kty } = algorithmNamed(alg);
   const [key, another] = [generate(alg), generate(alg)];
-  const signRaw = (message: Uint8Array, by = key) => sign(hash, message, { key: by, ...options });
+  const signRaw = (message: Uint8Array, by = key) =>
+    sign(hash, message, { key: by, ...options, dsaEncoding: "ieee-p1363" });
   const publicKey = { ...createPublicKey(key).export({ format: "jwk" }), alg } as OpenKey["publicKey"];
   return {
     alg,

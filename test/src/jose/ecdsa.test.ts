@@ -1,9 +1,10 @@
 /** The two formats of ECDSA signatures, and public keys in every format that a store returns. */
 import { createECDH, createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { fromBER, Integer, Sequence } from "asn1js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALGORITHMS, type EcAlgorithm, ES256 } from "../../../src/jose/algorithms.js";
-import { loadDerToRaw, rawToDer as toDer } from "../../../src/jose/ecdsa-der.js";
+import { rawToDer as toDer, derToRaw as toRaw } from "../../../src/jose/ecdsa-der.js";
 import { importPublicKey, jwkFromEcPoint } from "../../../src/jose/public-key.js";
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -12,7 +13,6 @@ const jwk = pair.publicKey.export({ format: "jwk" });
 const integrity = expect.objectContaining({ name: "SignerError", code: "integrity" });
 const wrongKey = expect.objectContaining({ name: "SignerError", code: "wrong-key" });
 const curves = ALGORITHMS.filter((row) => row.kty === "EC").map((row): [string, EcAlgorithm] => [row.crv, row]);
-const toRaw = await loadDerToRaw();
 const derToRaw = (bytes: Uint8Array) => toRaw(bytes, ES256);
 const rawToDer = (bytes: Uint8Array) => toDer(bytes, ES256);
 const toBigInt = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
@@ -48,6 +48,17 @@ describe.each(curves)("DER signatures on %s (X.690 §10, RFC 3279 §2.2.3)", (cr
         expect(converted).toHaveLength(signatureBytes);
         expect(verify(hash, message, { key: publicKey, dsaEncoding: "ieee-p1363" }, converted)).toBe(true);
         expect(Buffer.from(toDer(converted, row))).toEqual(signature);
+      }),
+    );
+  });
+
+  it("reads the same r and s as an ASN.1 library", () => {
+    fc.assert(
+      fc.property(raw(row), (bytes) => {
+        const { result } = fromBER(toDer(bytes, row));
+        const [r, s] = result instanceof Sequence ? result.valueBlock.value : [];
+        const expected = [r, s].map((value) => (value instanceof Integer ? value.toBigInt() : undefined));
+        expect(halves(Buffer.from(toRaw(toDer(bytes, row), row))).map(toBigInt)).toEqual(expected);
       }),
     );
   });
