@@ -7,6 +7,8 @@ interface IssuedToken {
   readonly resource: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** The claims that the client requested. */
+  readonly claims: string | undefined;
 }
 
 /** Seconds that a token is valid. */
@@ -24,28 +26,37 @@ export class TokenIssuer {
   readonly #tokens = new Map<string, IssuedToken>();
 
   /** Issues a token as Entra does: a JWT. Its signature isn't one, since the emulator knows its tokens. */
-  issue(resource: string): { token: string; expiresOnTimestamp: number } {
+  issue(resource: string, claims?: string): { token: string; expiresOnTimestamp: number } {
     const expiresAt = Date.now() + this.lifetime * 1000;
-    const claims = { aud: resource, tid: this.tenantId, oid: randomUUID(), appid: APP_ID, exp: expiresAt / 1000 };
-    const parts = [{ typ: "JWT", alg: "RS256" }, claims].map((part) =>
+    const payload = { aud: resource, tid: this.tenantId, oid: randomUUID(), appid: APP_ID, exp: expiresAt / 1000 };
+    const parts = [{ typ: "JWT", alg: "RS256" }, payload].map((part) =>
       Buffer.from(JSON.stringify(part)).toString("base64url"),
     );
     const token = [...parts, randomBytes(32).toString("base64url")].join(".");
-    this.#tokens.set(token, { resource, expiresAt });
+    this.#tokens.set(token, { resource, expiresAt, claims });
     this.issued += 1;
     return { token, expiresOnTimestamp: expiresAt };
   }
 
   /** Returns whether a request has a token for the resource. */
   accepts(request: IncomingMessage, resource: string): boolean {
-    const [, token = ""] = /^Bearer (.+)$/.exec(request.headers.authorization ?? "") ?? [];
-    const issued = this.#tokens.get(token);
+    const issued = this.#find(request);
     return issued?.resource === resource && issued.expiresAt > Date.now();
+  }
+
+  /** Returns whether the token of a request was requested with these claims. */
+  hasClaims(request: IncomingMessage, claims: string): boolean {
+    return this.#find(request)?.claims === claims;
   }
 
   /** Makes every token invalid that was issued so far. */
   revokeAll(): void {
     this.#tokens.clear();
+  }
+
+  #find(request: IncomingMessage): IssuedToken | undefined {
+    const [, token = ""] = /^Bearer (.+)$/.exec(request.headers.authorization ?? "") ?? [];
+    return this.#tokens.get(token);
   }
 
   /** Responds as the managed identity endpoint of App Service (`IDENTITY_ENDPOINT`). */

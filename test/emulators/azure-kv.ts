@@ -6,16 +6,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, LookupFunction } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AccessToken, TokenCredential } from "@azure/identity";
+import type { AccessToken, GetTokenOptions, TokenCredential } from "@azure/identity";
 import type { KeyClientOptions } from "@azure/keyvault-keys";
 import { AzureKvError, badParameter, type ErrorResponse, errorBody } from "./azure-kv-error.js";
 import { damageResponse, throwIfError } from "./azure-kv-faults.js";
 import { TokenIssuer } from "./azure-kv-identity.js";
 import { VaultKeys } from "./azure-kv-keys.js";
 import { type AzureKvOperation, type AzureKvRequest, operations } from "./azure-kv-operations.js";
-import { type Fault, FaultPlan } from "./fault-plan.js";
+import { FaultPlan } from "./fault-plan.js";
 
-export type { AzureKvOperation, Fault };
+export type { AzureKvOperation };
 
 /** A running emulator. */
 export interface AzureKv {
@@ -41,6 +41,8 @@ export interface AzureKv {
   challengeDelay: number;
   /** What the next challenges contain instead of the vault's resource. */
   challengeResource: string | undefined;
+  /** Claims that a token must be requested with, as JSON: the challenge of continuous access evaluation. */
+  requiredClaims: string | undefined;
   /** Seconds by which the service's clock is ahead of this machine's. */
   clockOffset: number;
   /** How many requests the client cancelled before the response. */
@@ -65,6 +67,7 @@ export async function azureKv(): Promise<AzureKv> {
     cancelledRequests: 0,
     clockOffset: 0,
     challengeResource: undefined as string | undefined,
+    requiredClaims: undefined as string | undefined,
   };
   const vaults = new Map<string, Vault>();
 
@@ -83,6 +86,8 @@ export async function azureKv(): Promise<AzureKv> {
       if (delay > 0) await sleep(delay);
       return challenge(response, tokens.tenantId, state.challengeResource ?? vault.resource);
     }
+    if (state.requiredClaims !== undefined && !tokens.hasClaims(request, state.requiredClaims))
+      return claimsChallenge(response, state.requiredClaims);
     const now = Math.floor(Date.now() / 1000) + state.clockOffset;
     const [operation, input] = parseRequest(request.method ?? "", url, body, now);
     const fault = plan.take(operation, { ...input.body, name: input.name, version: input.version });
@@ -119,8 +124,8 @@ export async function azureKv(): Promise<AzureKv> {
     plan,
     tokens,
     credential: {
-      getToken: async (scopes: string | string[]): Promise<AccessToken> =>
-        tokens.issue(String(scopes).replace(/\/\.default$/, "")),
+      getToken: async (scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> =>
+        tokens.issue(String(scopes).replace(/\/\.default$/, ""), options?.claims),
     },
     clientOptions: { allowInsecureConnection: true, additionalPolicies: [toLoopback] },
     environment: { IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/identity`, IDENTITY_HEADER: tokens.identityHeader },
@@ -187,6 +192,17 @@ function challenge(response: ServerResponse, tenantId: string, resource: string)
   response.setHeader("www-authenticate", header);
   const message = "AKV10000: Request is missing a Bearer or PoP token.";
   send(response, 401, errorBody({ status: 401, code: "Unauthorized", message }));
+}
+
+/** RFC 9470 §3 has the same error for other requirements. */
+function claimsChallenge(response: ServerResponse, claims: string): void {
+  const encoded = Buffer.from(claims).toString("base64");
+  response.setHeader("www-authenticate", `Bearer realm="", error="insufficient_claims", claims="${encoded}"`);
+  send(
+    response,
+    401,
+    errorBody({ status: 401, code: "Unauthorized", message: "Continuous access evaluation failed." }),
+  );
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -83,6 +83,18 @@ describe("a token", () => {
     expect(kv.plan.count("sign")).toBe(2);
   });
 
+  it("is requested again with the claims that the vault asks for, and then used by all", async () => {
+    const credential = newCredential();
+    await using signer = newSigner(credential);
+    await signer.sign(message);
+    kv.requiredClaims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}';
+    await expect(signer.sign(message)).resolves.toHaveLength(64);
+    await using other = newSigner(credential);
+    await expect(other.sign(message)).resolves.toHaveLength(64);
+    expect(kv.tokens.issued).toBe(2);
+    kv.requiredClaims = undefined;
+  });
+
   it("that the vault rejects again is an error, after one more token", async () => {
     const getToken = vi.fn(async () => ({ token: "not.a.token", expiresOnTimestamp: Date.now() + 3_600_000 }));
     const error = await errorWith(newCredential(getToken));
