@@ -54,6 +54,8 @@ export async function* diagnoseKey({ id, algorithm, options, signal }: KeyToDiag
   const found = await call("reading the key", (signal) => client.getKey(id.name, id.version, signal));
   yield* vaultFindings(id.vaultUrl, observed, found);
   if (observed.token === undefined) return;
+  if (found instanceof SignerError && found.code !== "access-denied")
+    return yield findingOf("key in the vault", found, "");
   yield findingOf("permission to read", found, `got version ${found instanceof SignerError ? "" : found.id.version}`);
   if (found instanceof SignerError) return;
   const alg = signingAlgorithm(found, algorithm);

@@ -19,7 +19,7 @@ export function readFacts(
   return {
     protection: isHsmType(keyType) ? "hsm" : "software",
     exportable: properties.exportable ?? "unknown",
-    evidence: {
+    evidence: withoutUndefined({
       kid: properties.id,
       kty: keyType,
       crv: key?.crv,
@@ -40,7 +40,7 @@ export function readFacts(
         encodedPolicy: base64Of(releasePolicy.encodedPolicy),
       },
       attestation: attestation && readAttestation(attestation),
-    },
+    }),
   };
 }
 
@@ -53,6 +53,11 @@ function readAttestation(attestation: Attestation) {
     privateKeyAttestation: base64Of(attestation.privateKeyAttestation),
     publicKeyAttestation: base64Of(attestation.publicKeyAttestation),
   };
+}
+
+/** The service omits what doesn't apply to a key. */
+function withoutUndefined(evidence: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(evidence).filter(([, value]) => value !== undefined));
 }
 
 function base64Of(bytes: Uint8Array | undefined): string | undefined {

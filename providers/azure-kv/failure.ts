@@ -36,10 +36,10 @@ const SERVER_ERROR = 500;
  * @param isListed - Returns whether the table has a name.
  */
 export function readFailure(error: unknown, isListed: (name: string) => boolean): Failure {
-  const { name, code, statusCode, details, message, response } = toFields(error);
+  const { name, code, statusCode, details, message, response, errors } = toFields(error);
   const inner = innerCode(details);
-  // What the vault itself responded isn't judged by its text.
-  const special = response === undefined ? textName(message) : undefined;
+  // What the vault itself responded isn't judged by its text, nor is a chain in which each credential has its own reason.
+  const special = response === undefined && errors === undefined ? textName(message) : undefined;
   const kind = classOf(code, statusCode);
   // A credential can fail for a moment, too, which its name doesn't say.
   const transient = statusCode >= SERVER_ERROR || statusCode === TOO_MANY ? kind : undefined;
@@ -54,7 +54,7 @@ export function readFailure(error: unknown, isListed: (name: string) => boolean)
 }
 
 function toFields(error: unknown) {
-  const { name, code, statusCode, details, message, response } = Object(error);
+  const { name, code, statusCode, details, message, response, errors } = Object(error);
   return {
     name: typeof name === "string" ? name : "Error",
     code: typeof code === "string" ? code : "",
@@ -62,6 +62,7 @@ function toFields(error: unknown) {
     message: typeof message === "string" ? message : "",
     details,
     response,
+    errors,
   };
 }
 

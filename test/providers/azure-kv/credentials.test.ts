@@ -184,6 +184,16 @@ describe("credentials that fail", () => {
     expect(error.message.match(/EnvironmentCredential is unavailable/g)).toHaveLength(2);
   });
 
+  it("are a matter of sign-in if they are a chain whose parts can't be reached", async () => {
+    const unreachable = newCredential(async () => {
+      const error = new Error("ManagedIdentityCredential: Network unreachable. network_error: ECONNREFUSED");
+      throw Object.assign(error, { name: "CredentialUnavailableError" });
+    });
+    const error = await errorWith(new ChainedTokenCredential(new EnvironmentCredential(), unreachable));
+    expect(error).toMatchObject({ code: "access-denied", message: expect.stringContaining("Sign in with `az login`") });
+    expect(error.message).toContain("ManagedIdentityCredential: Network unreachable.");
+  });
+
   it("that return nothing are reported", async () => {
     expect(await errorWith(newCredential(async () => null))).toMatchObject({
       code: "unexpected",

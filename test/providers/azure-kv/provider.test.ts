@@ -357,7 +357,7 @@ describe("diagnose()", () => {
       ["✓ permission to read", "✗ key in the vault"],
       /key_ops/,
     ],
-    ["the key doesn't exist", () => kv.vault.all.clear(), ["✗ permission to read"], /Check the vault, the name/],
+    ["the key doesn't exist", () => kv.vault.all.clear(), ["✗ key in the vault"], /Check the vault, the name/],
   ])("has a remedy if %s", async (_, prepare, expected, remedy) => {
     const key = kv.vault.add({ name: "dpop" });
     prepare();
