@@ -29,7 +29,7 @@ export {
   type TokenStoreErrorCode,
 } from "./errors.js";
 export { ALGORITHM_NAMES } from "./jose/algorithms.js";
-export { type ImportedPublicKey, importPublicKey } from "./jose/public-key.js";
+export { type ImportedPublicKey, importPublicKey, type KeyWithOptions } from "./jose/public-key.js";
 export { verifySignature } from "./jose/signature.js";
 export type { Finding } from "./keystore/finding.js";
 export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-object-signer.js";
@@ -160,4 +160,4 @@ export {
   tokenSource,
 } from "./tokens/token-source.js";
 export { type LockOptions, memoryTokenStore, type StoredToken, type TokenStore } from "./tokens/token-store.js";
-export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace } from "./tracing.js";
+export type { RejectionTrace, ReplicaTrace, SignatureTrace, TokenTrace, WaitingTrace } from "./tracing.js";

@@ -9,6 +9,8 @@
  *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
  * - `hardproof.replica`: A replica of a `replicaSigner` that failed, also if another one has signed; {@link ReplicaTrace}. This
  *   is a plain channel, too.
+ * - `hardproof.waiting`: A key store hasn't responded for two seconds, and may wait for its user; {@link WaitingTrace}. This is a
+ *   plain channel, too.
  *
  * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have
  * the same message object.
@@ -91,6 +93,14 @@ export interface ReplicaTrace {
   readonly cooldown: number;
 }
 
+/** Message of the channel `hardproof.waiting`. */
+export interface WaitingTrace {
+  /** The URI of the key or the store, without a PIN. */
+  readonly uri: string;
+}
+
+/** Publishes a {@link WaitingTrace} for each request to a store that may wait for its user. */
+export const waitingChannel: Channel = channel("hardproof.waiting");
 /** Publishes a {@link ReplicaTrace} for each failure of a replica. */
 export const replicaChannel: Channel = channel("hardproof.replica");
 /** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */

@@ -27,7 +27,9 @@ const loaders = [
   ),
 ];
 const folderOf = new Map(loaders.map(([, constant = "", folder = ""]) => [constant, folder]));
-const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(scheme)]));
+/** The constant of `ssh-agent` is `sshAgent`. */
+const constantOf = (scheme: string) => scheme.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(constantOf(scheme))]));
 const exported = new Map(
   Object.entries(packageJson.exports).filter(([subpath]) =>
     /^\.\/(?!package\.json$|conformance$|provider$|webcrypto$|x509$|redis$|postgres$)/.test(subpath),

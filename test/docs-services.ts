@@ -13,7 +13,7 @@ import { sharkAuth } from "./servers/shark-auth.js";
 import { socketServer } from "./servers/socket-server.js";
 import { postgresServer } from "./token-stores/postgres-server.js";
 import { redisServer } from "./token-stores/redis-server.js";
-import { nssToken, softTpm } from "./tokens/index.js";
+import { nssToken, openSshAgent, softTpm } from "./tokens/index.js";
 
 /** Running servers and keys. */
 export interface Services {
@@ -32,13 +32,14 @@ export async function startServices(missing: {
   NSS?: string;
   Redis?: string;
   PostgreSQL?: string;
+  "ssh-agent"?: string;
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
-  const [as, azure, gcp, tpm, nss, redis, postgres] = await Promise.all([
+  const [as, azure, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
     azureKv(),
     gcpKms(),
@@ -46,6 +47,7 @@ export async function startServices(missing: {
     missing.NSS ? undefined : nssToken({ label: "agents" }),
     missing.Redis ? undefined : redisServer(),
     missing.PostgreSQL ? undefined : postgresServer(),
+    missing["ssh-agent"] ? undefined : openSshAgent(),
   ]);
   const { issuer, audience } = as;
   const rs = await resourceServer({ issuer, audience, requireNonce: false, publishMetadata: true });
@@ -54,6 +56,8 @@ export async function startServices(missing: {
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
+  const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
+  if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
   const { kid } = azure.vault.add({ name: "dpop" });
   Object.assign(process.env, aws.environment, azure.environment, {
     HSM_PIN: hsm.pin,
@@ -80,6 +84,7 @@ export async function startServices(missing: {
         .replaceAll('"s3cr3t"', JSON.stringify(as.client.clientSecret))
         .replaceAll("/usr/lib/softhsm/libsofthsm2.so", hsm.module)
         .replaceAll("/var/lib/hardproof/tpm", tpm?.store ?? "")
+        .replaceAll("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", sshKey?.fingerprint ?? "")
         .replaceAll("device:/dev/tpmrm0", tpm?.tcti ?? "")
         .replaceAll("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", nss?.module ?? "")
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
@@ -97,7 +102,7 @@ export async function startServices(missing: {
       await Promise.all(
         [rs, mcp, shark, sockets, grpc, as, hsm, aws, azure, gcp, tpm, nss].map((resource) => resource?.close()),
       );
-      await Promise.all([redis, postgres].map((server) => server?.[Symbol.asyncDispose]()));
+      await Promise.all([redis, postgres, ssh].map((server) => server?.[Symbol.asyncDispose]()));
     },
   };
 }

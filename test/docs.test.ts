@@ -10,6 +10,7 @@ const missing = inject("unavailable");
 const unavailable: Record<string, string | undefined> = {
   "docs/tpm.md": missing.TPM,
   "docs/pkcs11-modules.md": missing.NSS,
+  "docs/ssh-agent.md": missing["ssh-agent"],
   "docs/token-stores.md": missing.Redis ?? missing.PostgreSQL,
 };
 const directory = fileURLToPath(new URL(".snippets/", import.meta.url));

@@ -52,7 +52,7 @@ describe("the tarball", () => {
       ),
     );
     const outside = new Set(links.filter((target) => !files.includes(target)));
-    expect([...outside].sort()).toEqual(["CONTRIBUTING.md", "examples/provider-vault-transit"]);
+    expect([...outside].sort()).toEqual(["CONTRIBUTING.md", "examples/provider-signing-service"]);
   });
 
   it("contains the files of each subpath and of the command", () => {
@@ -81,10 +81,7 @@ function loadedBy(name: string, installed: InstalledPackage): string[] {
 describe("importing", () => {
   it.each(modules)("%s doesn't load a native addon, a peer or an SDK", (name) => {
     const loaded = loadedBy(name, all);
-    const unexpected = loaded.filter(
-      (url) =>
-        !/^node:|\/node_modules\/(hardproof\/dist|jose|crc-32)\//.test(url),
-    );
+    const unexpected = loaded.filter((url) => !/^node:|\/node_modules\/(hardproof\/dist|jose|crc-32)\//.test(url));
     expect(unexpected).toEqual([]);
     expect(loaded.some((url) => url.includes("/hardproof/dist/"))).toBe(true);
   });

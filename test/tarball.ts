@@ -57,6 +57,13 @@ export function installTarball(tarball: string, peers: readonly string[] = []): 
   };
 }
 
+/** Links TypeScript and the types of Node into an installed package's directory, as `npm install -D` does. */
+export function linkCompiler({ directory }: InstalledPackage): void {
+  mkdirSync(join(directory, "node_modules/@types"), { recursive: true });
+  for (const name of ["typescript", "@types/node", ".bin/tsc"])
+    symlinkSync(join(root, "node_modules", name), join(directory, "node_modules", name));
+}
+
 /** Creates `node_modules/.bin`, as npm does. */
 function linkCommands(directory: string, path: string): void {
   const bin = join(directory, "node_modules/.bin");

@@ -16,7 +16,7 @@ export default defineConfig({
   root,
   resolve: { alias },
   test: {
-    include: ["test/**/*.test.ts", "examples/*/test/*.test.ts"],
+    include: ["test/**/*.test.ts"],
     // One process per file: a PKCS#11 library can be initialised only once per process, and reads the process's environment.
     pool: "forks",
     // More than the cores of a small machine: most files wait for a server or a slow key half of their time.

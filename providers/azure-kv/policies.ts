@@ -50,7 +50,7 @@ export function requestPolicies(
       const response = await next(request);
       onResponse?.(response);
       assertKeyVault(response);
-      if (token === undefined) seen = response;
+      if (token === undefined) seen = response.status === UNAUTHORIZED ? response : undefined;
       else if (response.status !== UNAUTHORIZED && seen) challenges.set(vaultUrl, seen);
       else if (response.status === UNAUTHORIZED) {
         challenges.delete(vaultUrl);

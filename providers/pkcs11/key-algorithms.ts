@@ -4,7 +4,7 @@ import { ALGORITHMS, type Algorithm, type AlgorithmName } from "../../src/jose/a
 import { algorithmNamed } from "../../src/jose/find-algorithm.js";
 import { type Cryptoki, fromUlong, type Handle, ULONG_BYTES } from "./binding.js";
 import { CKA_ALLOWED_MECHANISMS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKA_SIGN } from "./constants.js";
-import { TOKEN_ALGORITHMS } from "./mechanisms.js";
+import { isExplicit, isSpelling, TOKEN_ALGORITHMS } from "./mechanisms.js";
 import { type FoundObject, nameOf } from "./objects.js";
 
 /**
@@ -87,7 +87,7 @@ function algorithmsOfType({ attributes }: FoundObject): Algorithm[] {
     const { parameters, ...expected } = TOKEN_ALGORITHMS[row.alg];
     const found = parameters && attributes.get(parameters.type);
     if (keyType !== undefined && keyType !== expected.keyType) return false;
-    if (found && !parameters.spellings.some((spelling) => spelling.equals(found))) return false;
+    if (found && !isSpelling(parameters, found)) return false;
     return row.kty !== "RSA" || !modulus || 8 * modulus >= row.minimumModulus;
   });
 }
@@ -141,10 +141,12 @@ function describeType({ attributes }: FoundObject): string {
 }
 
 function curveName(parameters: Buffer): string {
-  const row = ALGORITHMS.find(({ alg }) =>
-    TOKEN_ALGORITHMS[alg].parameters?.spellings.some((spelling) => spelling.equals(parameters)),
-  );
+  const row = ALGORITHMS.find(({ alg }) => {
+    const known = TOKEN_ALGORITHMS[alg].parameters;
+    return known !== undefined && isSpelling(known, parameters);
+  });
   if (row && "crv" in row) return row.crv;
+  if (isExplicit(parameters)) return "a curve with explicit parameters";
   const hex = parameters.toString("hex");
   return OTHER_CURVES[hex] ?? `curve ${hex}`;
 }

@@ -21,6 +21,7 @@ import { EXIT, EXIT_CODES_HELP } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
 import { Output } from "./output.js";
+import { noteWaiting } from "./waiting-notes.js";
 
 const COMMANDS = [
   keygen,
@@ -62,6 +63,7 @@ Environment:
  */
 export async function hardproof(args: readonly string[], io: Io): Promise<number> {
   const context: Context = { io, output: new Output(io, hasJsonOption(args)), exitCode: EXIT.ok };
+  const endNotes = noteWaiting(context.output);
   try {
     await program(context).parseAsync(args, { from: "user" });
     io.signal.throwIfAborted();
@@ -72,6 +74,7 @@ export async function hardproof(args: readonly string[], io: Io): Promise<number
     context.output.error(message, details);
     return exitCode;
   } finally {
+    endNotes();
     context.output.end();
   }
 }

@@ -34,6 +34,12 @@ export interface PublicJwk extends PublicKeyMembers {
   readonly alg: AlgorithmName;
 }
 
+/** A key with the options of an algorithm, for `sign` and `verify` of `node:crypto`. */
+export interface KeyWithOptions extends SigningOptions {
+  /** The key. */
+  readonly key: KeyObject;
+}
+
 /** A public key, and what verifying its signatures needs. */
 export interface ImportedPublicKey {
   /** The key for `node:crypto`. */
@@ -45,7 +51,7 @@ export interface ImportedPublicKey {
   /** The length of each signature, in bytes. */
   readonly signatureBytes: number;
   /** For `verify` of `node:crypto`, which expects an ECDSA signature in DER. */
-  readonly verifyKey: KeyObject | (SigningOptions & { readonly key: KeyObject });
+  readonly verifyKey: KeyObject | KeyWithOptions;
 }
 
 /**
@@ -73,10 +79,7 @@ export function importPublicKey(
  * Returns the key with the options of the algorithm, for `sign` and `verify` of `node:crypto`. ECDSA signatures are then
  * DER: with options, Node 24 takes twice as long for a signature (it imports the key again).
  */
-export function withOptions(
-  key: KeyObject,
-  { options }: Algorithm,
-): KeyObject | (SigningOptions & { readonly key: KeyObject }) {
+export function withOptions(key: KeyObject, { options }: Algorithm): KeyObject | KeyWithOptions {
   return options ? { key, ...options } : key;
 }
 

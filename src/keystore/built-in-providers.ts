@@ -14,7 +14,8 @@ export const file: Load = () => import("hardproof/file");
 export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
 export const pkcs11: Load = () => import("hardproof/pkcs11");
+export const sshAgent: Load = () => import("hardproof/ssh-agent");
 export const tpm: Load = () => import("hardproof/tpm");
 
 /** Scheme → loader. */
-export const builtInProviders = { awskms, azurekms, file, gcpkms, memory, pkcs11, tpm };
+export const builtInProviders = { awskms, azurekms, file, gcpkms, memory, pkcs11, "ssh-agent": sshAgent, tpm };

@@ -18,7 +18,7 @@ export {
 } from "../jose/algorithms.js";
 export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
 export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
-export { type ImportedPublicKey, importPublicKey } from "../jose/public-key.js";
+export { type ImportedPublicKey, importPublicKey, type KeyWithOptions } from "../jose/public-key.js";
 export { algorithmToCreate } from "./algorithm-to-create.js";
 export { withAttempts } from "./attempts.js";
 export { type ErrorRow, ErrorTable } from "./error-table.js";

@@ -5,6 +5,7 @@ import { FileSigner } from "hardproof/file";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { SshAgentSigner } from "hardproof/ssh-agent";
 import { TpmSigner } from "hardproof/tpm";
 import { describe, expect, it } from "vitest";
 
@@ -19,6 +20,10 @@ const calls: Readonly<Record<string, (value: Anything) => unknown>> = {
   "a name for GcpKmsSigner": (value) => new GcpKmsSigner(value),
   "options of GcpKmsSigner": (value) => new GcpKmsSigner(gcpKey, value),
   "options of Pkcs11Signer": (value) => new Pkcs11Signer(value),
+  "a key for SshAgentSigner": (value) => new SshAgentSigner(value),
+  "a comment for SshAgentSigner": (value) => new SshAgentSigner({ comment: value }),
+  "options of SshAgentSigner": (value) => new SshAgentSigner({ comment: "agent" }, value),
+  "a socket for SshAgentSigner": (value) => new SshAgentSigner({ comment: "agent" }, { socket: value }),
   "options of TpmSigner": (value) => new TpmSigner(value),
   "a path for FileSigner": (value) => new FileSigner(value),
   "options of MemorySigner.generate": (value) => MemorySigner.generate(value),

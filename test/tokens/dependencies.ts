@@ -86,6 +86,21 @@ export const ENGINE_DEPENDENCIES = {
   },
 } satisfies Record<string, Dependency>;
 
+/** The dependencies of an SSH agent. */
+export const SSH_AGENT_DEPENDENCIES = {
+  "ssh-agent": openSsh("ssh-agent"),
+  "ssh-add": openSsh("ssh-add"),
+  "ssh-keygen": openSsh("ssh-keygen"),
+} satisfies Record<string, Dependency>;
+
+function openSsh(program: string): Dependency {
+  return {
+    title: `OpenSSH's ${program}`,
+    find: () => commandPath(program),
+    packages: { "apt-get": "openssh-client", dnf: "openssh-clients", apk: "openssh-client", brew: "openssh" },
+  };
+}
+
 /**
  * Returns the path of pkcs11-provider, OpenSSL's provider for PKCS#11, or `undefined` if it isn't installed. It isn't
  * installed by the tests, because Debian 12 doesn't have the package; the cache is for one that was built from source.

@@ -5,9 +5,11 @@ export {
   P11_KIT_DEPENDENCIES,
   pkcs11ProviderPath,
   SOFT_TPM_DEPENDENCIES,
+  SSH_AGENT_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
 } from "./dependencies.js";
 export { nssToken } from "./nss-token.js";
+export { type NewKey, type OpenSshAgent, openSshAgent } from "./open-ssh-agent.js";
 export { type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { type SoftTpm, softTpm } from "./soft-tpm.js";
 export { type Tpm2OpenSsl, tpm2OpenSsl } from "./tpm2-openssl.js";
