@@ -35,6 +35,18 @@ describe.each(testedAlgorithms("azure-kv"))("the conformance kit, for %s", (algo
   const open = (overrides: KeySignerOptions = {}, { name } = key) =>
     new AzureKeyVaultSigner(`${kv.vaultUrl}/keys/${name}`, { credential, algorithm, ...overrides });
   const wrong = kv.vault.add({ curve: options.curve === "P-384" ? "P-521" : "P-384" });
+  const slow = {
+    opening: (overrides: KeySignerOptions) => slowly(open(overrides), (signer) => signer.publicJwk()),
+    describing: async (overrides: KeySignerOptions) => {
+      const signer = open(overrides);
+      await signer.publicJwk();
+      return slowly(signer, () => signer.describe());
+    },
+    making: (overrides: KeySignerOptions) =>
+      slowly(undefined, () => provider.create(newUri(), { credential, algorithm, ...overrides })),
+    listing: (overrides: KeySignerOptions) =>
+      slowly(undefined, () => provider.list(`${vaultUri}?plaintext=true`, { credential, ...overrides })),
+  };
   const cases = conformance({
     open,
     connections: () => kv.plan.count("GetKey"),
@@ -48,18 +60,7 @@ describe.each(testedAlgorithms("azure-kv"))("the conformance kit, for %s", (algo
       kv.plan.always("sign", "hang");
       return open(overrides);
     },
-    slow: {
-      opening: (overrides) => slowly(open(overrides), (signer) => signer.publicJwk()),
-      describing: async (overrides) => {
-        const signer = open(overrides);
-        await signer.publicJwk();
-        return slowly(signer, () => signer.describe());
-      },
-      making: (overrides) =>
-        slowly(undefined, () => provider.create(newUri(), { credential, algorithm, ...overrides })),
-      listing: (overrides) =>
-        slowly(undefined, () => provider.list(`${vaultUri}?plaintext=true`, { credential, ...overrides })),
-    },
+    slow: algorithm === "ES256" ? slow : "It doesn't depend on the algorithm: ES256 shows it.",
     signatures: algorithm === "ES256" ? 200 : 30,
   });
   for (const { name, run, notApplicable } of cases)

@@ -484,6 +484,14 @@ describe("servers that aren't a Key Vault", () => {
     expect(await errorAtStub()).toMatchObject({ code: "unavailable" });
   });
 
+  it("asks the server each time that responded without a challenge", async () => {
+    server.respondWith((response) => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
+    for (const requests of [1, 2]) {
+      expect(await errorAtStub()).toMatchObject({ code: "integrity" });
+      expect([tokens, server.requests.length]).toEqual([0, requests]);
+    }
+  });
+
   it("tries a server again that answered something else at first, with its new challenge", async () => {
     server.respondWith((response) => response.writeHead(401, { "www-authenticate": "Basic realm=proxy" }).end());
     expect(await errorAtStub()).toMatchObject({ code: "access-denied" });
