@@ -17,6 +17,7 @@ export type Fault =
   | "other-key"
   | "other-name"
   | "denied"
+  | "unauthenticated"
   | "corrupt-request"
   | "unverified-digest"
   | "no-formats"

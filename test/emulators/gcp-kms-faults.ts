@@ -33,6 +33,8 @@ interface FaultContext {
 export function throwIfError(fault: Fault | undefined, operation: Operation): void {
   if (fault === "throttle") throw new GrpcError(status.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.");
   if (fault === "5xx") throw new GrpcError(status.UNAVAILABLE, "The service is currently unavailable.");
+  if (fault === "unauthenticated")
+    throw new GrpcError(status.UNAUTHENTICATED, "Request had invalid authentication credentials. Expected OAuth 2.");
   if (fault === "denied") {
     const details = `Permission '${PERMISSIONS[operation]}' denied on resource (or it may not exist).`;
     throw new GrpcError(status.PERMISSION_DENIED, details);

@@ -41,6 +41,8 @@ export interface Requests {
   CreateCryptoKeyVersion: { parent: string };
   UpdateCryptoKeyVersion: { cryptoKeyVersion: { name: string; state: string }; updateMask: { paths: string[] } };
   DestroyCryptoKeyVersion: { name: string };
+  /** A method of `google.iam.v1.IAMPolicy`. It doesn't need a permission. */
+  TestIamPermissions: { resource: string; permissions: string[] };
 }
 
 /** The methods that the emulator implements. */
@@ -111,6 +113,10 @@ export function methods(store: KmsStore) {
       return store.addKey({ id, purpose, ...(versionTemplate ?? SYMMETRIC), state }).fields;
     },
     CreateCryptoKeyVersion: ({ parent }) => store.addVersion(store.key(parent), { state: "PENDING_GENERATION" }).fields,
+    TestIamPermissions: ({ resource, permissions }) => {
+      store.key(resource);
+      return { permissions: permissions.filter((permission) => !store.withheld.has(permission)) };
+    },
     UpdateCryptoKeyVersion: ({ cryptoKeyVersion: { name, state }, updateMask }) => {
       if (updateMask.paths.join() !== "state" || !["ENABLED", "DISABLED"].includes(state))
         throw new GrpcError(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");

@@ -63,6 +63,8 @@ const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an a
 /** The keys of one key ring. */
 export class KmsStore {
   readonly keyRing: string;
+  /** The permissions that the caller doesn't have, according to TestIamPermissions. */
+  readonly withheld = new Set<string>();
   readonly #keys = new Map<string, StoredKey>();
 
   constructor(keyRing: string) {

@@ -18,20 +18,21 @@ const open = (name: string, options: GcpKmsSignerOptions = {}) =>
 
 describe.each(testedAlgorithms("gcp-kms"))("the conformance kit, for %s", (alg) => {
   const [algorithm] = ONE_OF_EACH.find((row) => row[1] === alg) ?? expect.unreachable(`no row for ${alg}`);
-  const name = versionOf({ algorithm });
+  /** A new version each time, since the public key of a version is fetched once for all signers. */
+  const newVersion = () => versionOf({ algorithm });
   const signsData = SIGNS_DATA.some((row) => row[1] === alg);
   const cases = conformance({
-    open: () => open(name),
+    open: () => open(newVersion()),
     secrets: "The emulator doesn't need credentials.",
     connections: () => kms.plan.count("GetPublicKey"),
     wrongKey: { open: () => open(secp256k1), found: "SECP256K1" },
     failsFirst: () => {
       kms.plan.next("GetPublicKey", "denied");
-      return open(name);
+      return open(newVersion());
     },
     hanging: (options) => {
       kms.plan.always("AsymmetricSign", "hang");
-      return open(name, options);
+      return open(newVersion(), options);
     },
     signatures: 100,
     ...(signsData && { minMessageBytes: 1, maxMessageBytes: 65_536 }),
