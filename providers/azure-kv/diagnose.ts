@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
+import { clockFinding } from "../../src/keystore/clock-finding.js";
 import type { Finding } from "../../src/keystore/finding.js";
 import { callStore } from "../../src/keystore/store-call.js";
 import { jwsAlgorithmsOf, SUPPORTED } from "./algorithms.js";
@@ -11,13 +12,10 @@ import { describeIdentity } from "./identity.js";
 import { isManagedHsm, type KeyId } from "./key-id.js";
 import { formatAzureKvUri } from "./uri.js";
 
-/** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
-const MAX_SKEW = 30;
-
 /** What was seen while the key was read. */
 interface Observed {
-  /** The `Date` of the vault's last response. */
-  date?: string | undefined;
+  /** The check of the clock by the vault's last response, made when it arrived. Missing if there wasn't any. */
+  clock?: Finding;
   token?: string;
 }
 
@@ -39,7 +37,7 @@ export async function* diagnoseKey({ id, algorithm, options, signal }: KeyToDiag
   const client = await AzureKvClient.connect({
     ...options,
     onResponse: ({ headers }) => {
-      observed.date = headers.get("date") ?? "";
+      observed.clock = clockFinding(headers.get("date") ?? null, new URL(id.vaultUrl).host);
     },
     onToken: ({ token }) => {
       observed.token = token;
@@ -65,28 +63,19 @@ export async function* diagnoseKey({ id, algorithm, options, signal }: KeyToDiag
   yield findingOf("permission to sign", signed, `signed a random digest with ${alg}`);
 }
 
-function* vaultFindings(vaultUrl: string, { date, token }: Observed, found: unknown): Generator<Finding> {
+function* vaultFindings(vaultUrl: string, { clock, token }: Observed, found: unknown): Generator<Finding> {
   const { host } = new URL(vaultUrl);
   const error = found instanceof SignerError ? found : undefined;
-  if (date === undefined && error) return yield { check: "vault", ok: false, found: error.code, remedy: error.message };
+  if (clock === undefined && error)
+    return yield { check: "vault", ok: false, found: error.code, remedy: error.message };
   yield {
     check: "vault",
     ok: true,
     found: `${host} responds as a ${isManagedHsm(vaultUrl) ? "managed HSM" : "vault"}`,
   };
-  yield clockFinding(date ?? "", host);
+  if (clock) yield clock;
   if (token !== undefined) yield { check: "credential", ok: true, found: describeIdentity(token) };
   else if (error) yield { check: "credential", ok: false, found: error.code, remedy: error.message };
-}
-
-function clockFinding(date: string, host: string): Finding {
-  const check = "clock";
-  const skew = Math.round((Date.now() - Date.parse(date)) / 1000);
-  if (Number.isNaN(skew)) return { check, ok: null, found: `not compared: ${host} doesn't send a Date header` };
-  const found = `${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} ${host}`;
-  if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
-  const remedy = "Synchronise this machine's clock (NTP): servers reject proofs with a wrong time.";
-  return { check, ok: false, found, remedy };
 }
 
 function keyFinding({ key, now }: VaultKey, alg: string | undefined): Finding {
