@@ -3,6 +3,7 @@ import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { awsKms } from "../testing/emulators/aws-kms.js";
+import { azureKv } from "../testing/emulators/azure-kv.js";
 import { gcpKms } from "../testing/emulators/gcp-kms.js";
 import { vault } from "../testing/emulators/vault.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
@@ -39,8 +40,9 @@ export async function startServices(missing: {
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
-  const [as, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
+  const [as, azure, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
+    azureKv(),
     gcpKms(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
@@ -65,7 +67,12 @@ export async function startServices(missing: {
   });
   const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
   if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
-  Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
+  const { kid } = azure.vault.add({ name: "dpop" });
+  Object.assign(process.env, aws.environment, azure.environment, {
+    HSM_PIN: hsm.pin,
+    TPM_PIN: tpm?.pin,
+    NSS_PIN: nss?.pin,
+  });
   return {
     withRunningNames: (code) =>
       code
@@ -93,11 +100,19 @@ export async function startServices(missing: {
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
         .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", arn)
         .replace(/arn:aws:kms:[\w-]+:111122223333:key\/mrk-\w+/g, arn) // the emulator has only one region
+        .replace("https://my-vault.vault.azure.net/keys/dpop/0123456789abcdef0123456789abcdef", kid)
+        .replace("https://my-vault.vault.azure.net", azure.vaultUrl)
+        .replace(
+          /"azurekms:\/\/my-vault\.vault\.azure\.net([^"]*)"/g,
+          `"${azure.vaultUrl.replace("http:", "azurekms:")}$1?plaintext=true"`,
+        )
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
       await Promise.all(
-        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, transit, tpm, nss].map((resource) => resource?.close()),
+        [rs, mcp, shark, sockets, grpc, as, hsm, aws, azure, gcp, transit, tpm, nss].map((resource) =>
+          resource?.close(),
+        ),
       );
       await Promise.all([redis, postgres, ssh].map((server) => server?.[Symbol.asyncDispose]()));
     },

@@ -8,6 +8,7 @@ const ALL = ALGORITHMS.map(({ alg }) => alg);
 /** Folder in `providers/` → algorithms. */
 export const TESTED_ALGORITHMS: Readonly<Record<string, readonly AlgorithmName[]>> = {
   "aws-kms": ALL,
+  "azure-kv": ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   file: ALL,
   // Cloud KMS doesn't have the others.
   "gcp-kms": ALL.filter((alg) => !["ES512", "RS384", "PS384"].includes(alg)),
