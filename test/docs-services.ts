@@ -2,10 +2,10 @@
 import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
-import { awsKms } from "../testing/emulators/aws-kms.js";
-import { azureKv } from "../testing/emulators/azure-kv.js";
-import { gcpKms } from "../testing/emulators/gcp-kms.js";
-import { vault } from "../testing/emulators/vault.js";
+import { awsKmsEmulator } from "../testing/emulators/aws-kms.js";
+import { azureKeyVaultEmulator } from "../testing/emulators/azure-kv.js";
+import { gcpKmsEmulator } from "../testing/emulators/gcp-kms.js";
+import { vaultEmulator } from "../testing/emulators/vault.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
@@ -37,13 +37,13 @@ export async function startServices(missing: {
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
-  const aws = await awsKms();
+  const aws = await awsKmsEmulator();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
   const [as, azure, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
-    azureKv(),
-    gcpKms(),
+    azureKeyVaultEmulator(),
+    gcpKmsEmulator(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
     missing.Redis ? undefined : redisServer(),
@@ -57,7 +57,7 @@ export async function startServices(missing: {
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
-  const transit = await vault();
+  const transit = await vaultEmulator();
   transit.addKey("dpop");
   Object.assign(process.env, {
     VAULT_ADDR: transit.address,

@@ -23,7 +23,7 @@ describe("the tarball", () => {
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
   it("contains the sources, their types, the entry points and shared chunks, the docs and the examples, and nothing else", () => {
-    const sources = files.filter((file) => /^(src|providers|conformance|softhsm)\/.*\.ts$/.test(file));
+    const sources = files.filter((file) => /^(src|providers|conformance|softhsm|testing)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
     );
@@ -35,13 +35,16 @@ describe("the tarball", () => {
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
     const built = [...entries, ...programs, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
+    const shim = ["pkcs11-shim.c", "cryptoki.h"].map((name) => `testing/pkcs11/${name}`);
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
     const examples = ["examples", "examples/clients"].flatMap((folder) =>
       readdirSync(folder)
         .filter((name) => name.endsWith(".ts"))
         .map((name) => `${folder}/${name}`),
     );
-    expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, ...examples, "package.json"].sort());
+    expect(files.sort()).toEqual(
+      [...sources, ...types, ...built, ...pages, ...examples, ...shim, "package.json"].sort(),
+    );
   });
 
   it("contains each file that a page links to, except those for contributors and a whole package", () => {

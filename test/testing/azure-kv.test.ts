@@ -2,16 +2,16 @@
 import { createHash, createPublicKey, type JsonWebKey } from "node:crypto";
 import { CryptographyClient, KeyClient, type SignatureAlgorithm } from "@azure/keyvault-keys";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type AzureKv, azureKv } from "../../testing/emulators/azure-kv.js";
+import { type AzureKeyVaultEmulator, azureKeyVaultEmulator } from "../../testing/emulators/azure-kv.js";
 import type { KeyVersion, VersionOptions } from "../../testing/emulators/azure-kv-keys.js";
 import { isSignature } from "../providers/verify-jws.js";
 
-let kv: AzureKv;
+let kv: AzureKeyVaultEmulator;
 let vault: KeyClient;
 let hsm: KeyClient;
 const withoutRetries = { retryOptions: { maxRetries: 0 } };
 beforeAll(async () => {
-  kv = await azureKv();
+  kv = await azureKeyVaultEmulator();
   vault = new KeyClient(kv.vaultUrl, kv.credential, { ...kv.clientOptions, ...withoutRetries });
   hsm = new KeyClient(kv.hsmUrl, kv.credential, { ...kv.clientOptions, ...withoutRetries });
 });

@@ -12,7 +12,7 @@ import { type Fault, FaultPlan } from "./fault-plan.js";
 export type { KmsKey, KmsOperation };
 
 /** A running emulator of one account and region. */
-export interface AwsKms {
+export interface AwsKmsEmulator extends AsyncDisposable {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
@@ -39,7 +39,7 @@ const CREDENTIALS = {
 export const EXPIRED_TOKEN = "EXAMPLE-expired-token";
 
 /** Starts the emulator. */
-export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
+export async function awsKmsEmulator(region = "eu-central-1"): Promise<AwsKmsEmulator> {
   const keys = new KmsKeys(region);
   const plan = new FaultPlan<KmsOperation>();
   let signBarrier = { count: 1, waiting: [] as (() => void)[] };
@@ -88,6 +88,11 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    return closed;
+  };
   return {
     endpoint,
     region,
@@ -110,11 +115,8 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
       return cancelledRequests;
     },
     openConnections: promisify(server.getConnections.bind(server)),
-    close: () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      return closed;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -6,8 +6,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, LookupFunction } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AccessToken, GetTokenOptions, TokenCredential } from "@azure/identity";
-import type { KeyClientOptions } from "@azure/keyvault-keys";
 import { AzureKvError, badParameter, type ErrorResponse, errorBody } from "./azure-kv-error.js";
 import { damageResponse, throwIfError } from "./azure-kv-faults.js";
 import { TokenIssuer } from "./azure-kv-identity.js";
@@ -17,8 +15,30 @@ import { FaultPlan } from "./fault-plan.js";
 
 export type { AzureKvOperation };
 
+/** A credential, as the clients of Azure's SDK accept it: a `TokenCredential` of `@azure/identity`. */
+export interface EmulatorCredential {
+  getToken(
+    scopes: string | string[],
+    options?: { readonly claims?: string | undefined },
+  ): Promise<{ token: string; expiresOnTimestamp: number }>;
+}
+
+/** Options of the SDK's clients (`KeyClientOptions`), with which they find the emulator. */
+export interface EmulatorClientOptions {
+  readonly allowInsecureConnection: true;
+  readonly additionalPolicies: { readonly position: "perRetry"; readonly policy: LoopbackPolicy }[];
+}
+
+interface LoopbackPolicy {
+  readonly name: string;
+  sendRequest<Request extends object, Response>(
+    request: Request,
+    next: (request: Request) => Promise<Response>,
+  ): Promise<Response>;
+}
+
 /** A running emulator. */
-export interface AzureKv {
+export interface AzureKeyVaultEmulator extends AsyncDisposable {
   /** `http://agents.vault.localhost:PORT`. */
   readonly vaultUrl: string;
   /** `http://agents.managedhsm.localhost:PORT`. */
@@ -27,10 +47,10 @@ export interface AzureKv {
   readonly hsm: VaultKeys;
   readonly plan: FaultPlan<AzureKvOperation>;
   readonly tokens: TokenIssuer;
-  /** A credential that gets its tokens from {@link AzureKv.tokens}. */
-  readonly credential: TokenCredential;
+  /** A credential that gets its tokens from {@link AzureKeyVaultEmulator.tokens}. */
+  readonly credential: EmulatorCredential;
   /** Options with which the SDK finds the emulator: a name under `localhost` isn't in DNS. */
-  readonly clientOptions: KeyClientOptions;
+  readonly clientOptions: EmulatorClientOptions;
   /** Environment variables with which `DefaultAzureCredential` gets tokens, as in App Service. */
   readonly environment: Readonly<Record<string, string>>;
   /** Responds to the next calls of an operation with these errors, after the faults of the plan. */
@@ -57,7 +77,7 @@ interface Vault {
 }
 
 /** Starts the emulator. The vault and the managed HSM are empty. */
-export async function azureKv(): Promise<AzureKv> {
+export async function azureKeyVaultEmulator(): Promise<AzureKeyVaultEmulator> {
   const plan = new FaultPlan<AzureKvOperation>();
   const tokens = new TokenIssuer();
   const errors = new Map<AzureKvOperation, ErrorResponse[]>();
@@ -116,6 +136,12 @@ export async function azureKv(): Promise<AzureKv> {
   const hsm = new VaultKeys(hsmUrl, true);
   vaults.set("agents.vault.localhost", { keys: vault, resource: "https://vault.localhost" });
   vaults.set("agents.managedhsm.localhost", { keys: hsm, resource: "https://managedhsm.localhost" });
+  const close = async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  };
+  const clientOptions: EmulatorClientOptions = { allowInsecureConnection: true, additionalPolicies: [toLoopback] };
   return Object.assign(state, {
     vaultUrl,
     hsmUrl,
@@ -124,18 +150,15 @@ export async function azureKv(): Promise<AzureKv> {
     plan,
     tokens,
     credential: {
-      getToken: async (scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken> =>
+      getToken: async (scopes: string | string[], options?: { readonly claims?: string | undefined }) =>
         tokens.issue(String(scopes).replace(/\/\.default$/, ""), options?.claims),
     },
-    clientOptions: { allowInsecureConnection: true, additionalPolicies: [toLoopback] },
+    clientOptions,
     environment: { IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/identity`, IDENTITY_HEADER: tokens.identityHeader },
     respondWith: (operation: AzureKvOperation, ...responses: ErrorResponse[]) =>
       void errors.set(operation, [...(errors.get(operation) ?? []), ...responses]),
-    close: () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      return closed;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   });
 }
 
@@ -145,7 +168,7 @@ const lookup: LookupFunction = (_, { all }, callback) => {
   else callback(null, "127.0.0.1", 4);
 };
 
-const toLoopback: NonNullable<KeyClientOptions["additionalPolicies"]>[number] = {
+const toLoopback: EmulatorClientOptions["additionalPolicies"][number] = {
   position: "perRetry",
   policy: {
     name: "loopback",

@@ -14,7 +14,7 @@ export interface ServerCertificate {
 }
 
 /** A running emulator. */
-export interface GcpKms {
+export interface GcpKmsEmulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, for the option `endpoint` of `GcpKmsSigner`. */
   readonly endpoint: string;
   readonly port: number;
@@ -40,7 +40,7 @@ const KEY_RING = "projects/my-project/locations/europe-west3/keyRings/agents";
  *
  * @param certificate - For TLS, with which the SDK sends an access token. The endpoint is then `https://localhost:PORT`.
  */
-export async function gcpKms(certificate?: ServerCertificate): Promise<GcpKms> {
+export async function gcpKmsEmulator(certificate?: ServerCertificate): Promise<GcpKmsEmulator> {
   const { grpc, loadService } = loadGrpc();
   const store = new KmsStore(KEY_RING);
   const plan = new FaultPlan<Operation>();
@@ -92,7 +92,11 @@ export async function gcpKms(certificate?: ServerCertificate): Promise<GcpKms> {
   );
   server.addService(iamService(loadService), { TestIamPermissions: serve("TestIamPermissions") });
   const proxy = await resettableProxy(await bind(server, credentialsFor(grpc, certificate)));
-  const kms: GcpKms = {
+  const close = async () => {
+    server.forceShutdown();
+    await proxy.close();
+  };
+  const kms: GcpKmsEmulator = {
     endpoint: certificate ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`,
     port: proxy.port,
     authorization,
@@ -102,10 +106,8 @@ export async function gcpKms(certificate?: ServerCertificate): Promise<GcpKms> {
     cancelled,
     freezeConnections: () => proxy.freeze(),
     maxInFlight: () => inFlight.max,
-    close: async () => {
-      server.forceShutdown();
-      await proxy.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
   return kms;
 }

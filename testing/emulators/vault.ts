@@ -41,7 +41,7 @@ export interface VaultCall {
 }
 
 /** A running emulator. */
-export interface Vault {
+export interface VaultEmulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`. */
   readonly address: string;
   readonly keys: Map<string, TransitKey>;
@@ -78,14 +78,14 @@ const ROUTES: readonly (readonly [RegExp, VaultOperation])[] = [
 ];
 
 /** Starts the emulator, with a transit engine at `transit`. */
-export async function vault(): Promise<Vault> {
+export async function vaultEmulator(): Promise<VaultEmulator> {
   const keys = new Map<string, TransitKey>();
   const tokens = new VaultTokens();
   const plan = new FaultPlan<VaultOperation, VaultFault, VaultCall>();
   const deniedPaths = new Set<string>();
   const namespaces = new Set<string>();
 
-  const addKey: Vault["addKey"] = (name, type = "ecdsa-p256", settings = {}) => {
+  const addKey: VaultEmulator["addKey"] = (name, type = "ecdsa-p256", settings = {}) => {
     const key = { type, settings, versions: [generateVersion(type, settings)] };
     keys.set(name, key);
     return key;
@@ -178,6 +178,11 @@ export async function vault(): Promise<Vault> {
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
+  const close = () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    return closed;
+  };
   return {
     address: `http://127.0.0.1:${port}`,
     keys,
@@ -191,11 +196,8 @@ export async function vault(): Promise<Vault> {
       key?.versions.push(generateVersion(key.type, key.settings));
     },
     uriOf: (name, query = "") => `vault://127.0.0.1:${port}/transit/${name}?tls=off${query}`,
-    close: () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      return closed;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -5,15 +5,15 @@ import { type AlgorithmName, DPoPProver, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type AwsKms, awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { isSignature, isSignedBy } from "../verify-jws.js";
 import { UNUSABLE, USABLE } from "./algorithms.js";
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
 });
 afterEach(() => kms.plan.clear());
 afterAll(() => kms.close());
@@ -91,7 +91,7 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
   );
 
   it("creates a key, which list() finds with its algorithm", async () => {
-    const account = await awsKms();
+    const account = await awsKmsEmulator();
     const options: KmsProviderOptions = {
       region: account.region,
       clientConfig: { ...config(), endpoint: account.endpoint },

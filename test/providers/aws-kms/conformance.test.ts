@@ -4,11 +4,11 @@ import type { KeySignerOptions } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { USABLE } from "./algorithms.js";
 
-const kms = await awsKms();
+const kms = await awsKmsEmulator();
 const { endpoint, credentials } = kms;
 afterEach(() => kms.plan.always("Sign", undefined));
 afterAll(() => kms.close());

@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 import type { SignerError } from "hardproof";
 import { KmsSigner, type KmsSignerOptions } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type AwsKms, awsKms } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator } from "../../../testing/emulators/aws-kms.js";
 import { stubServer } from "../../servers/stub-server.js";
 
 const KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -34,10 +34,10 @@ role_arn = arn:aws:iam::111122223333:role/Signer
 source_profile = missing
 `;
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 let home: string;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
   home = await mkdtemp(join(tmpdir(), "hardproof-aws-"));
   await writeFile(join(home, "config"), CONFIG);
   await writeFile(join(home, "credentials"), "");

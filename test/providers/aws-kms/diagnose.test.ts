@@ -7,15 +7,15 @@ import { KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { type KmsProviderOptions, KmsSigner, provider } from "hardproof/aws-kms";
 import type { Finding } from "hardproof/provider";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator, EXPIRED_TOKEN, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import { stubServer } from "../../servers/stub-server.js";
 import { run } from "../../src/cli/run.js";
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 let key: KmsKey;
 let home: string;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
   home = await mkdtemp(join(tmpdir(), "hardproof-aws-doctor-"));
 });
 beforeEach(() => {

@@ -5,8 +5,8 @@ import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import {
-  type AwsKms,
-  awsKms,
+  type AwsKmsEmulator,
+  awsKmsEmulator,
   EXPIRED_TOKEN,
   type KmsKey,
   type KmsOperation,
@@ -14,10 +14,10 @@ import {
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 let key: KmsKey;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
 });
 beforeEach(() => {
   kms.keys.all.clear();
@@ -87,7 +87,7 @@ describe("calls", () => {
   });
 
   it("closes its connections when the signer is closed", async () => {
-    const emulator = await awsKms();
+    const emulator = await awsKmsEmulator();
     const signer = newSigner(emulator.keys.add().arn, { clientConfig: { endpoint: emulator.endpoint } });
     await Promise.all([signer.sign(data), signer.sign(data)]);
     expect(await emulator.openConnections()).toBeGreaterThan(0);

@@ -3,9 +3,9 @@ import { createPublicKey } from "node:crypto";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { KmsSigner, type KmsSignerOptions } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type AwsKms, awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 
-const kms = await awsKms();
+const kms = await awsKmsEmulator();
 let key: KmsKey;
 beforeEach(() => {
   key = kms.keys.add();
@@ -17,7 +17,7 @@ afterEach(() => {
 afterAll(() => kms.close());
 
 const data = Buffer.from("data to sign");
-const configFor = ({ endpoint, credentials }: AwsKms) => ({ endpoint, credentials, maxAttempts: 1 });
+const configFor = ({ endpoint, credentials }: AwsKmsEmulator) => ({ endpoint, credentials, maxAttempts: 1 });
 const newSigner = (options: KmsSignerOptions = {}, keyId = key.arn) =>
   new KmsSigner(keyId, { clientConfig: configFor(kms), ...options });
 const keyObjectOf = ({ material }: KmsKey) =>
@@ -107,8 +107,8 @@ describe("the cache of public keys", () => {
 
   describe("has another entry for the same ARN", () => {
     /** Opens the ARN in one account and then in another one, whose key differs. */
-    const openInBoth = async (optionsFor: (account: AwsKms) => KmsSignerOptions) => {
-      const other = await awsKms();
+    const openInBoth = async (optionsFor: (account: AwsKmsEmulator) => KmsSignerOptions) => {
+      const other = await awsKmsEmulator();
       other.keys.all.set(key.arn, { ...other.keys.add(), arn: key.arn });
       const jwks = [await open(optionsFor(kms)), await open(optionsFor(other))];
       await other.close();

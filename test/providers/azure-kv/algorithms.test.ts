@@ -4,7 +4,7 @@ import { type AlgorithmName, DPoPProver, type SignerError } from "hardproof";
 import { AzureKeyVaultSigner, type AzureKeyVaultSignerOptions, provider } from "hardproof/azure-kv";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { azureKv } from "../../../testing/emulators/azure-kv.js";
+import { azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 import type { KeyVersion } from "../../../testing/emulators/azure-kv-keys.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
@@ -12,7 +12,7 @@ import { testedAlgorithms } from "../../tested-algorithms.js";
 import { isSignature, isSignedBy } from "../verify-jws.js";
 import { ROWS } from "./algorithms.js";
 
-const kv = await azureKv();
+const kv = await azureKeyVaultEmulator();
 const { credential } = kv;
 const keys = new Map(ROWS.map(([alg, options]): [AlgorithmName, KeyVersion] => [alg, kv.hsm.add(hsmType(options))]));
 afterEach(() => kv.plan.clear());

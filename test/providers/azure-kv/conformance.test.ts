@@ -3,11 +3,11 @@ import type { KeySignerOptions, Signer } from "hardproof";
 import { AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { azureKv } from "../../../testing/emulators/azure-kv.js";
+import { azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { ROWS } from "./algorithms.js";
 
-const kv = await azureKv();
+const kv = await azureKeyVaultEmulator();
 const { credential } = kv;
 const vaultUri = kv.vaultUrl.replace("http:", "azurekms:");
 afterEach(() => {

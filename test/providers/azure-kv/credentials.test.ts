@@ -4,15 +4,15 @@ import { ChainedTokenCredential, ClientSecretCredential, EnvironmentCredential }
 import type { SignerError } from "hardproof";
 import { AzureKeyVaultSigner, type AzureKeyVaultSignerOptions, type TokenCredential } from "hardproof/azure-kv";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type AzureKv, azureKv } from "../../../testing/emulators/azure-kv.js";
+import { type AzureKeyVaultEmulator, azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 import type { KeyVersion } from "../../../testing/emulators/azure-kv-keys.js";
 import { type LoopbackServer, loopbackServer } from "../../servers/loopback-server.js";
 import { newCertificate } from "../../servers/mutual-tls.js";
 
-let kv: AzureKv;
+let kv: AzureKeyVaultEmulator;
 let key: KeyVersion;
 beforeAll(async () => {
-  kv = await azureKv();
+  kv = await azureKeyVaultEmulator();
 });
 beforeEach(() => {
   key = kv.vault.add();

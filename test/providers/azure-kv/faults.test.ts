@@ -3,16 +3,16 @@ import { inspect } from "node:util";
 import { DPoPProver, type SignerError } from "hardproof";
 import { AzureKeyVaultSigner, type AzureKeyVaultSignerOptions } from "hardproof/azure-kv";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type AzureKv, azureKv } from "../../../testing/emulators/azure-kv.js";
+import { type AzureKeyVaultEmulator, azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 import type { ErrorResponse } from "../../../testing/emulators/azure-kv-error.js";
 import type { KeyVersion } from "../../../testing/emulators/azure-kv-keys.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { type StubServer, stubServer } from "../../servers/stub-server.js";
 
-let kv: AzureKv;
+let kv: AzureKeyVaultEmulator;
 let key: KeyVersion;
 beforeAll(async () => {
-  kv = await azureKv();
+  kv = await azureKeyVaultEmulator();
 });
 beforeEach(() => {
   key = kv.vault.add();
@@ -59,7 +59,7 @@ describe("calls", () => {
   });
 
   it("authenticates by the vault's challenge once per process, although the SDK does it once per client", async () => {
-    const other = await azureKv();
+    const other = await azureKeyVaultEmulator();
     for (const { kid } of [other.vault.add(), other.vault.add()]) {
       await using signer = new AzureKeyVaultSigner(kid, { credential: other.credential });
       await signer.sign(message);
@@ -117,7 +117,7 @@ describe("calls", () => {
   });
 
   it("loses no request if the first ones of a client are concurrent, which the SDK's authentication mixes up", async () => {
-    const other = await azureKv();
+    const other = await azureKeyVaultEmulator();
     const { kid, material } = other.vault.add();
     const publicKey = { kty: "EC", ...material.publicMembers } as never;
     await using signer = new AzureKeyVaultSigner(kid, { credential: other.credential, publicKey });
@@ -258,7 +258,7 @@ describe("throttling, server errors and lost connections", () => {
   });
 
   it("reports a refused connection as unavailable", async () => {
-    const closed = await azureKv();
+    const closed = await azureKeyVaultEmulator();
     const { kid } = closed.vault.add();
     await closed.close();
     const error = await signingError(kid, { timeout: 5_000 });

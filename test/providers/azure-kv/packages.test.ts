@@ -1,9 +1,9 @@
 /** The two packages of Azure, in the published package: each is loaded only by what needs it. */
 import { afterAll, describe, expect, inject, it } from "vitest";
-import { azureKv } from "../../../testing/emulators/azure-kv.js";
+import { azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 import { installTarball } from "../../tarball.js";
 
-const kv = await azureKv();
+const kv = await azureKeyVaultEmulator();
 const withoutIdentity = installTarball(inject("tarball"), ["@azure/keyvault-keys"]);
 afterAll(async () => {
   withoutIdentity.remove();

@@ -2,15 +2,19 @@
 import { diagnoseKey, type Finding, listKeys, requireNonExportable, type SignerError } from "hardproof";
 import { type AzureKeyVaultProviderOptions, AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type AzureKv, type AzureKvOperation, azureKv } from "../../../testing/emulators/azure-kv.js";
+import {
+  type AzureKeyVaultEmulator,
+  type AzureKvOperation,
+  azureKeyVaultEmulator,
+} from "../../../testing/emulators/azure-kv.js";
 import type { KeyVersion, VersionOptions } from "../../../testing/emulators/azure-kv-keys.js";
 import { ROWS } from "./algorithms.js";
 
-let kv: AzureKv;
+let kv: AzureKeyVaultEmulator;
 let vaultUri: string;
 let hsmUri: string;
 beforeAll(async () => {
-  kv = await azureKv();
+  kv = await azureKeyVaultEmulator();
   [vaultUri, hsmUri] = [kv.vaultUrl, kv.hsmUrl].map((url) => url.replace("http:", "azurekms:")) as [string, string];
 });
 beforeEach(() => {
@@ -384,7 +388,7 @@ describe("diagnose()", () => {
   });
 
   it("ends with the vault if it can't be reached", async () => {
-    const closed = await azureKv();
+    const closed = await azureKeyVaultEmulator();
     const { kid } = closed.vault.add();
     await closed.close();
     const findings = await diagnose(`${kid.replace("http:", "azurekms:").replace("/keys", "")}?plaintext=true`, {

@@ -4,7 +4,7 @@ import { KeyClient, type KeyClientOptions } from "@azure/keyvault-keys";
 import type { AlgorithmName } from "hardproof";
 import type { AzureKeyVaultSignerOptions } from "hardproof/azure-kv";
 import { findAlgorithm } from "hardproof/provider";
-import { azureKv } from "../../../testing/emulators/azure-kv.js";
+import { azureKeyVaultEmulator } from "../../../testing/emulators/azure-kv.js";
 
 /** A key in a vault, and how to reach it. */
 export interface AzureKvTarget {
@@ -45,7 +45,7 @@ function fromEnvironment(keyId: string): AzureKvTarget {
 }
 
 async function fromEmulator(): Promise<AzureKvTarget> {
-  const { vault, vaultUrl, credential, clientOptions, close } = await azureKv();
+  const { vault, vaultUrl, credential, clientOptions, close } = await azureKeyVaultEmulator();
   const { kid } = vault.add({ name: "dpop" });
   const client = new KeyClient(vaultUrl, credential, { ...clientOptions });
   return { keyId: kid, vaultUrl, options: { credential }, client, sdkOptions: clientOptions, canCreate: true, close };

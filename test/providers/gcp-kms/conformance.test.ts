@@ -2,12 +2,12 @@
 import { conformance } from "hardproof/conformance";
 import { GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { ONE_OF_EACH, SIGNS_DATA } from "./algorithms.js";
 
-const kms = await gcpKms();
+const kms = await gcpKmsEmulator();
 const versionOf = (options: KeyOptions) => `${kms.store.addKey(options).fields.name}/cryptoKeyVersions/1`;
 const secp256k1 = versionOf({ algorithm: "EC_SIGN_SECP256K1_SHA256" });
 afterEach(() => kms.plan.always("AsymmetricSign", undefined));

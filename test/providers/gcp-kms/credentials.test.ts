@@ -9,7 +9,7 @@ import { googleAuthLibrary } from "google-gax";
 import type { SignerError } from "hardproof";
 import { type GcpKmsClientConfig, GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type GcpKms, gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { type GcpKmsEmulator, gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 
 /** gRPC reads the trusted certificates from this file when it is loaded. */
 const { certificate, directory } = await vi.hoisted(async () => {
@@ -42,11 +42,11 @@ const tokenServer = createServer((_, reply) => {
   reply.end(typeof body === "string" ? body : JSON.stringify(body));
 });
 let tokenHost: string;
-let kms: GcpKms;
+let kms: GcpKmsEmulator;
 let name: string;
 
 beforeAll(async () => {
-  kms = await gcpKms(certificate);
+  kms = await gcpKmsEmulator(certificate);
   name = `${kms.store.addKey().fields.name}/cryptoKeyVersions/1`;
   await new Promise<void>((resolve) => {
     tokenServer.listen(0, "127.0.0.1", resolve);
@@ -199,7 +199,7 @@ describe("universe domains", () => {
   });
 
   it("works with an emulator", async () => {
-    const plain = await gcpKms();
+    const plain = await gcpKmsEmulator();
     const key = `${plain.store.addKey().fields.name}/cryptoKeyVersions/1`;
     await using signer = new GcpKmsSigner(key, { endpoint: plain.endpoint, universeDomain: "apis-tpczero.goog" });
     await expect(signer.sign(Buffer.from("message"))).resolves.toHaveLength(64);

@@ -5,7 +5,7 @@ import { inspect } from "node:util";
 import type { Finding } from "hardproof";
 import { type GcpKmsProviderOptions, provider } from "hardproof/gcp-kms";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 import { run } from "../../src/cli/run.js";
 
@@ -24,8 +24,8 @@ const { certificate, directory } = await vi.hoisted(async () => {
 const ACCOUNT = "agent@my-project.iam.gserviceaccount.com";
 const key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" });
 const file = `${directory}/credentials.json`;
-const plain = await gcpKms();
-const tls = await gcpKms(certificate);
+const plain = await gcpKmsEmulator();
+const tls = await gcpKmsEmulator(certificate);
 
 beforeEach(() => {
   for (const { store, plan } of [plain, tls]) {

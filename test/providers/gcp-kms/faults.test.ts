@@ -7,14 +7,14 @@ import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { toSignerError } from "../../../providers/gcp-kms/errors.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
-import { type GcpKms, gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { type GcpKmsEmulator, gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 
-let kms: GcpKms;
+let kms: GcpKmsEmulator;
 let key: string;
 let name: string;
 beforeAll(async () => {
-  kms = await gcpKms();
+  kms = await gcpKmsEmulator();
 });
 beforeEach(() => {
   // The public key of a version is fetched once for all signers, so each test has its own.
@@ -229,7 +229,7 @@ describe("service and network errors", () => {
   });
 
   it("reports a refused connection as unavailable", async () => {
-    const closed = await gcpKms();
+    const closed = await gcpKmsEmulator();
     await closed.close();
     expect(await signingError(name, { endpoint: closed.endpoint })).toMatchObject({
       code: "unavailable",
@@ -307,7 +307,7 @@ describe("requests that are never answered", () => {
 
 describe("listing", () => {
   const newRing = async (keys: number) => {
-    const service = await gcpKms();
+    const service = await gcpKmsEmulator();
     const names = Array.from({ length: keys }, () => service.store.addKey().fields.name);
     return { service, names, uri: `gcpkms://${service.store.keyRing}?endpoint=${service.endpoint}` };
   };

@@ -6,10 +6,10 @@ import type { SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import { MemorySigner } from "hardproof/memory";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions, StoredVersion } from "../../../testing/emulators/gcp-kms-store.js";
 
-const kms = await gcpKms();
+const kms = await gcpKmsEmulator();
 beforeEach(() => kms.plan.clear());
 afterAll(() => kms.close());
 
@@ -119,7 +119,7 @@ describe("the cache of public keys", () => {
   });
 
   it("doesn't mix up the same name at two endpoints, in two universes, or with two clients", async () => {
-    const other = await gcpKms();
+    const other = await gcpKmsEmulator();
     const versions = [kms, other].map(({ store }) => store.addKey({ id: "same-name" }).versions[0]);
     const name = versions[0]?.fields.name ?? expect.unreachable();
     const clients = [kms, other].map(

@@ -3,10 +3,10 @@ import { inspect } from "node:util";
 import type { Finding } from "hardproof";
 import { provider } from "hardproof/vault";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { vault } from "../../../testing/emulators/vault.js";
+import { vaultEmulator } from "../../../testing/emulators/vault.js";
 import type { VaultFault } from "../../../testing/emulators/vault-faults.js";
 
-const server = await vault();
+const server = await vaultEmulator();
 const { plan, tokens, deniedPaths } = server;
 server.addKey("dpop");
 afterEach(() => {

@@ -5,12 +5,12 @@ import type { SignerError } from "hardproof";
 import { provider, VaultSigner, type VaultSignerOptions } from "hardproof/vault";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { redact } from "../../../providers/vault/redact.js";
-import { vault } from "../../../testing/emulators/vault.js";
+import { vaultEmulator } from "../../../testing/emulators/vault.js";
 import type { VaultFault } from "../../../testing/emulators/vault-faults.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { ALGORITHMS } from "./algorithms.js";
 
-const server = await vault();
+const server = await vaultEmulator();
 const { plan, tokens, address } = server;
 server.addKey("dpop");
 for (const { alg, type, settings } of ALGORITHMS) server.addKey(alg, type, settings);

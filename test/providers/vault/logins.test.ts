@@ -6,10 +6,10 @@ import { inspect } from "node:util";
 import type { SignerError } from "hardproof";
 import { VaultSigner, type VaultSignerOptions } from "hardproof/vault";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { vault } from "../../../testing/emulators/vault.js";
+import { vaultEmulator } from "../../../testing/emulators/vault.js";
 import type { VaultFault } from "../../../testing/emulators/vault-faults.js";
 
-const server = await vault();
+const server = await vaultEmulator();
 const { plan, tokens, address, deniedPaths } = server;
 server.addKey("dpop");
 server.addKey("other");

@@ -1,13 +1,13 @@
 /** The server under test: the emulator, or the Vault or OpenBao that the environment names. */
 import { randomBytes } from "node:crypto";
 import type { VaultSignerOptions } from "hardproof/vault";
-import { type Vault, vault } from "../../../testing/emulators/vault.js";
+import { type VaultEmulator, vaultEmulator } from "../../../testing/emulators/vault.js";
 import type { KeyType } from "../../../testing/emulators/vault-keys.js";
 
 /** A server, and what the tests need to prepare it. */
 export interface VaultTarget {
   /** Set if the server is the emulator, which can fail by order. */
-  readonly emulator: Vault | undefined;
+  readonly emulator: VaultEmulator | undefined;
   /** Options of `VaultSigner`. */
   readonly options: VaultSignerOptions & { address: string; token: string };
   /** Whether the server has keys of this type. */
@@ -35,12 +35,12 @@ const {
 
 /** Uses the server that the environment names, or starts the emulator. */
 export async function vaultTarget(): Promise<VaultTarget> {
-  return address === undefined ? emulated(await vault()) : service(address);
+  return address === undefined ? emulated(await vaultEmulator()) : service(address);
 }
 
 const newName = () => `hardproof-test-${randomBytes(6).toString("hex")}`;
 
-function emulated(emulator: Vault): VaultTarget {
+function emulated(emulator: VaultEmulator): VaultTarget {
   const { tokens, keys } = emulator;
   return {
     emulator,

@@ -3,12 +3,12 @@ import { TLSSocket } from "node:tls";
 import { VaultSigner } from "hardproof/vault";
 import { Agent, fetch as undiciFetch } from "undici";
 import { afterAll, expect, it } from "vitest";
-import { vault } from "../../../testing/emulators/vault.js";
+import { vaultEmulator } from "../../../testing/emulators/vault.js";
 import { forwardRequests } from "../../servers/forward-requests.js";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { newCertificate } from "../../servers/mutual-tls.js";
 
-const server = await vault();
+const server = await vaultEmulator();
 server.addKey("dpop");
 const [ours, clients] = [newCertificate("vault.example"), newCertificate("agent")];
 const tls = await loopbackServer({ ...ours, ca: clients.cert, requestCert: true });
