@@ -55,7 +55,10 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   AlreadyExistsException: ["misconfigured", "The alias is taken by another key. Choose another alias."],
   MalformedPolicyDocumentException: ["misconfigured", "The key policy is invalid, or would lock out the caller."],
   TagException: ["misconfigured", "AWS KMS doesn't accept the tags."],
-  "Region is missing": ["misconfigured", "Use the key's ARN, set the option region, or set AWS_REGION."],
+  "Region is missing": [
+    "misconfigured",
+    "Use the key's ARN, set the option region (in a URI: ?region=…), or set AWS_REGION.",
+  ],
   // Such as FIPS together with an endpoint.
   EndpointError: ["misconfigured", CONFIGURATION],
   ERR_INVALID_URL: ["misconfigured", CONFIGURATION],

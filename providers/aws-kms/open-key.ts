@@ -97,7 +97,10 @@ async function sign(
 /** An alias can be moved to another key at any time, so later requests use only the key ARN. */
 export function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
   if (keyArn !== undefined && isArnOf(name, keyArn)) return keyArn;
-  throw new SignerError("integrity", `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}.`);
+  throw new SignerError(
+    "integrity",
+    `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}. Check the endpoint.`,
+  );
 }
 
 /** Checks the key by AWS KMS's own words, and then by its public key. */

@@ -16,6 +16,8 @@ import { formatAzureKvUri } from "./uri.js";
 interface Observed {
   /** The check of the clock by the vault's last response, made when it arrived. Missing if there wasn't any. */
   clock?: Finding;
+  /** Whether the server asked for a token, as only a vault does. */
+  challenge?: boolean;
   token?: string;
 }
 
@@ -37,6 +39,7 @@ export async function* diagnoseKey({ id, algorithm, options, signal }: KeyToDiag
   const client = await AzureKvClient.connect({
     ...options,
     onResponse: ({ headers }) => {
+      observed.challenge ||= headers.get("www-authenticate") !== undefined;
       observed.clock = clockFinding(headers.get("date") ?? null, new URL(id.vaultUrl).host);
     },
     onToken: ({ token }) => {
@@ -63,11 +66,10 @@ export async function* diagnoseKey({ id, algorithm, options, signal }: KeyToDiag
   yield findingOf("permission to sign", signed, `signed a random digest with ${alg}`);
 }
 
-function* vaultFindings(vaultUrl: string, { clock, token }: Observed, found: unknown): Generator<Finding> {
+function* vaultFindings(vaultUrl: string, { clock, challenge, token }: Observed, found: unknown): Generator<Finding> {
   const { host } = new URL(vaultUrl);
   const error = found instanceof SignerError ? found : undefined;
-  if (clock === undefined && error)
-    return yield { check: "vault", ok: false, found: error.code, remedy: error.message };
+  if (!challenge && error) return yield { check: "vault", ok: false, found: error.code, remedy: error.message };
   yield {
     check: "vault",
     ok: true,

@@ -45,16 +45,20 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   EntraUnavailable: ["unavailable", "Entra could not issue a token. Try again later."],
   OtherTenant: [
     "misconfigured",
-    "Set the option credential, with this tenant in its option `additionallyAllowedTenants`.",
+    "The vault belongs to another tenant than the credential. Set AZURE_TENANT_ID to the vault's tenant, or allow it in " +
+      "AZURE_ADDITIONALLY_ALLOWED_TENANTS. In code, set the option credential, with the tenant in its option " +
+      "`additionallyAllowedTenants`.",
   ],
   TimeoutError: ["timeout", "The credential didn't return a token in time."],
 
   ChallengeMismatch: ["misconfigured", `No token was sent. ${OTHER_SERVER}`],
   NotKeyVaultError: ["misconfigured", OTHER_SERVER],
-  Malformed: ["integrity", "The response doesn't describe a key."],
+  Malformed: ["integrity", "The response doesn't describe a key. Check the host, and whether a proxy is in between."],
   PARSE_ERROR: ["unavailable", "The response is incomplete. Try again."],
   Connection: ["unavailable", "Check that this host can reach the vault and Entra, directly or by HTTPS_PROXY."],
   Certificate: ["misconfigured", "If a proxy replaces certificates, name its certificate in NODE_EXTRA_CA_CERTS."],
+  NoTls: ["misconfigured", "The server doesn't speak TLS. Check the host and its port."],
+  NoHttp: ["misconfigured", OTHER_SERVER],
   ENOTFOUND: ["unavailable", "DNS doesn't know the vault's host name. Check the vault's name and its cloud's domain."],
   EAI_AGAIN: ["unavailable", "The DNS server doesn't respond."],
   AbortError: ["aborted", "The request was aborted."],

@@ -80,6 +80,8 @@ function textName(message: string): string | undefined {
 function classOf(code: string, statusCode: number): string {
   if (CONNECTION.test(code)) return "Connection";
   if (CERTIFICATE.test(code)) return "Certificate";
+  if (code === "EPROTO") return "NoTls";
+  if (code.startsWith("HPE_")) return "NoHttp";
   if (statusCode >= SERVER_ERROR) return "HTTP 5xx";
   return `HTTP ${statusCode}`;
 }
@@ -93,6 +95,8 @@ function wordsOf(error: unknown): string {
 
 function firstSentence(error: unknown): string {
   const text = error instanceof Error ? error.message : "It isn't an error.";
+  // What the SDK's code stumbled over doesn't help an operator.
+  if (error instanceof TypeError && text.startsWith("Cannot read properties")) return "A member is missing.";
   const [line = ""] = redact(text).split(/[\r\n]/, 1);
   const [sentence = line] = /^.*?[.!?](?=\s|$)/.exec(line) ?? [];
   const printable = sentence.replace(/\p{Cc}+/gu, " ").replace(/^[\s:]+/, "");

@@ -1,11 +1,12 @@
 /** The checks of `hardproof doctor` for a key in a file: file, directory, format and passphrase. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkPermissions, pathWithMode } from "../../src/keystore/file-permissions.js";
 import type { Finding } from "../../src/keystore/finding.js";
 import { checkSecretSource } from "../../src/keystore/secret-check.js";
 import { describePem, isEncrypted } from "../../src/keystore/software-key.js";
 import { toSignerError } from "./errors.js";
+import { readKeyFile } from "./read-file.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
 const GROUP_WRITES = 0o020;
@@ -16,11 +17,11 @@ const STICKY = 0o1000;
 /** @throws {SignerError} With code `key-not-found` or `access-denied` if the file can't be read. */
 export async function* diagnoseFile(file: KeyFile): AsyncGenerator<Finding> {
   const { path, passphrase } = file;
-  const [pem, { mode }, directory] = await Promise.all([readFile(path, "utf8"), stat(path), stat(dirname(path))]).catch(
-    (cause) => {
-      throw toSignerError(cause, formatFileUri(file));
-    },
-  );
+  const uri = formatFileUri(file);
+  const { pem, mode } = await readKeyFile(path, uri);
+  const directory = await stat(dirname(path)).catch((cause) => {
+    throw toSignerError(cause, uri);
+  });
   yield checkPermissions({ check: "file", secret: "key", path, mode });
   yield directoryFinding(dirname(path), directory.mode);
   yield formatFinding(pem);

@@ -1,5 +1,4 @@
 /** A signer whose key is in a PEM file: for development, and where a better store is not available. */
-import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { assertObject } from "../../src/keystore/assert.js";
 import { formatMode } from "../../src/keystore/file-permissions.js";
@@ -8,7 +7,7 @@ import type { OpenKey } from "../../src/keystore/key-source.js";
 import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { isEncrypted, openSoftwareKey, softwareKeyFromPem } from "../../src/keystore/software-key.js";
-import { toSignerError } from "./errors.js";
+import { readKeyFile } from "./read-file.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
 /** Options of {@link FileSigner}. `verify` defaults to `first`, because signatures come from this process. */
@@ -45,9 +44,7 @@ export class FileSigner extends KeySigner {
 }
 
 async function openFile({ path, passphrase, algorithm }: KeyFile, uri: string): Promise<OpenKey> {
-  const [pem, { mode }] = await Promise.all([readFile(path, "utf8"), stat(path)]).catch((cause) => {
-    throw toSignerError(cause, uri);
-  });
+  const { pem, mode } = await readKeyFile(path, uri);
   const key = softwareKeyFromPem(pem, { passphrase: await readPassphrase(passphrase, uri), algorithm });
   return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
 }

@@ -79,7 +79,11 @@ async function sign(client: AgentClient, key: SigningKey, message: Uint8Array, s
 async function failureOf(client: AgentClient, { fingerprint }: SigningKey, signal: AbortSignal): Promise<SignerError> {
   findKey(await client.identities(signal), { fingerprint });
   const reasons = "its user refused, the key's device failed, or the key is restricted to destinations (ssh-add -h)";
-  return new SignerError("access-denied", `The agent lists the key, but refused to sign with it: ${reasons}.`);
+  const remedy = "Check the device, and that the agent can ask its user (OpenSSH: SSH_ASKPASS, when the agent starts).";
+  return new SignerError(
+    "access-denied",
+    `The agent lists the key, but refused to sign with it: ${reasons}. ${remedy}`,
+  );
 }
 
 function sshAlgorithm(name: AlgorithmName): SshAlgorithm {

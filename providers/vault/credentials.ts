@@ -11,7 +11,11 @@ export interface Credentials {
   readonly secrets: readonly string[];
 }
 
-const NOTE = "No login was attempted.";
+const note = (option: string, attribute: string) =>
+  `No login was attempted. Correct the option ${option} (in a URI: ${attribute}).`;
+const JWT = { name: "service account token", note: note("jwt", "jwt-source") };
+const ROLE_ID = { name: "AppRole role id", note: note("roleId", "role-id-source") };
+const SECRET_ID = { name: "AppRole secret id", note: note("secretId", "secret-id-source") };
 
 /**
  * Reads the credentials of a login.
@@ -20,12 +24,12 @@ const NOTE = "No login was attempted.";
  */
 export async function readCredentials(login: OwnLogin): Promise<Credentials> {
   if (login.kind === "kubernetes") {
-    const jwt = (await readSecret(jwtSource(login), { name: "service account token", note: NOTE })).trim();
+    const jwt = (await readSecret(jwtSource(login), JWT)).trim();
     return { body: { role: login.role, jwt }, secrets: [jwt] };
   }
-  const roleId = (await readSecret(login.roleId, { name: "AppRole role id", note: NOTE })).trim();
+  const roleId = (await readSecret(login.roleId, ROLE_ID)).trim();
   if (login.secretId === undefined) return { body: { role_id: roleId }, secrets: [] };
-  const secretId = (await readSecret(login.secretId, { name: "AppRole secret id", note: NOTE })).trim();
+  const secretId = (await readSecret(login.secretId, SECRET_ID)).trim();
   return { body: { role_id: roleId, secret_id: secretId }, secrets: [secretId] };
 }
 

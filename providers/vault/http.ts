@@ -120,12 +120,18 @@ function errorTextOf({ errors }: Record<string, unknown>, secrets: readonly stri
 }
 
 const CERTIFICATE = /CERT|SIGNATURE|ISSUER|ALTNAME|^ERR_(?:SSL|TLS)/;
+/** How OpenSSL calls a response in plain HTTP, by the version of Node. */
+const NO_TLS = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/;
 
 /** The message of `fetch` itself is only "fetch failed". The cause is copied, since it may repeat the request. */
 function networkError(error: unknown, secrets: readonly string[]): SignerError {
   const { code, message } = reasonOf(error);
   const reason = redact(code ? `${code}: ${message}` : message, secrets);
   const cause = Object.assign(new Error(reason), code && { code });
+  if (code && NO_TLS.test(code)) {
+    const remedy = "Check its port. A server on this machine may have http:// (in a URI: tls=off).";
+    return misconfigured(`The server doesn't speak TLS (${code}). ${remedy}`, { cause });
+  }
   if (code && CERTIFICATE.test(code)) {
     const remedy = "Set NODE_EXTRA_CA_CERTS, or the option fetch. VAULT_CACERT and BAO_CACERT aren't read.";
     return misconfigured(`The server's certificate can't be verified (${reason}). ${remedy}`, { cause });

@@ -83,7 +83,8 @@ export async function createKey(
   signal: AbortSignal,
 ): Promise<void> {
   const existing = await readKey(client, name, signal).catch(ifNotFound);
-  if (existing) throw misconfigured(`The key ${name} already exists. It was not changed.`);
+  if (existing)
+    throw misconfigured(`The key ${name} already exists. It was not changed. Open that key, or choose another name.`);
   const body = { ...parameters, exportable: false, allow_plaintext_backup: false };
   const request = { method: "POST", path: `keys/${name}`, body, capability: "create", once: true } as const;
   const { json } = await client.request(request, signal);
@@ -94,7 +95,9 @@ export async function createKey(
     : await readKey(client, name, signal);
   const isAsRequested = type === parameters.type && latestVersion === 1 && data.exportable === false;
   if (isAsRequested && !warnings.some((warning) => /already existed/.test(warning))) return;
-  throw misconfigured(`The key ${name} already exists: another client has just created it.`);
+  throw misconfigured(
+    `The key ${name} already exists: another client has just created it. Open that key, or choose another name.`,
+  );
 }
 
 /** Returns the names of all keys of the engine, of any type. */

@@ -61,7 +61,8 @@ const NAMES = [
 export function parseVaultUri(uri: string): VaultUri {
   const { path, query, fail } = splitUri(uri, SCHEME);
   const [, host, mount = "", name = ""] = /^\/\/([^/]*)(?:\/(.*))?\/([^/]*)$/.exec(path.text) ?? [];
-  if (host === undefined) throw fail("The URI must have the form vault://HOST/MOUNT/NAME or vault:///MOUNT/NAME");
+  if (host === undefined || mount === "")
+    throw fail("The URI must have the form vault://HOST/MOUNT/NAME or vault:///MOUNT/NAME");
   if (!mount.split("/").every((segment) => /^(?!\.\.?$)[\w.-]+$/.test(segment)) || (name && !KEY_NAME.test(name)))
     throw fail("The path must be MOUNT/NAME, of letters, digits, and the characters . _ -");
   const attributes = readAttributes(query, "&", NAMES, fail);

@@ -206,7 +206,7 @@ describe("credentials that fail", () => {
     const error = await errorWith(newCredential(async () => Promise.reject(new Error(own))));
     expect(error).toMatchObject({
       code: "misconfigured",
-      message: expect.stringContaining("additionallyAllowedTenants"),
+      message: expect.stringMatching(/AZURE_TENANT_ID.*additionallyAllowedTenants/),
     });
   });
 });

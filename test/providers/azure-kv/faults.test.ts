@@ -464,7 +464,21 @@ describe("servers that aren't a Key Vault", () => {
 
   it.each(["{}", '{"key":{}}', '{"key":{"kid":"x"}}', "[]", "null"])("rejects the response %s", async (body) => {
     server.respondWith((response) => response.writeHead(200, { "content-type": "application/json" }).end(body));
-    expect(await errorAtStub()).toMatchObject({ code: "integrity", retryable: false });
+    const error = await errorAtStub();
+    expect(error).toMatchObject({ code: "integrity", retryable: false });
+    expect(error.message).not.toContain("Cannot read properties");
+  });
+
+  it("says that it doesn't speak TLS", async () => {
+    const error = await signingError(`${server.origin.replace("http:", "https:")}/keys/dpop`, { credential });
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("doesn't speak TLS") });
+    expect(tokens).toBe(0);
+  });
+
+  it("is refused if it doesn't speak HTTP", async () => {
+    server.respondWith((response) => response.socket?.end("SSH-2.0-OpenSSH_9.2\r\n"));
+    const error = await errorAtStub();
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("isn't a Key Vault") });
   });
 
   it.each(["{}", "null", "[]", '{"value":"AAAA"}', '{"kid":"x","value":"AAAA"}', '{"kid":1,"value":2}', '"text"'])(

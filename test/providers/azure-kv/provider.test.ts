@@ -1,13 +1,14 @@
 /** The provider for azurekms: URIs: creating, listing, describing and diagnosing keys, also when the service refuses. */
 import { diagnoseKey, type Finding, listKeys, requireNonExportable, type SignerError } from "hardproof";
 import { type AzureKeyVaultProviderOptions, AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import {
   type AzureKeyVaultEmulator,
   type AzureKvOperation,
   azureKeyVaultEmulator,
 } from "../../../testing/emulators/azure-kv.js";
 import type { KeyVersion, VersionOptions } from "../../../testing/emulators/azure-kv-keys.js";
+import { stubServer } from "../../servers/stub-server.js";
 import { ROWS } from "./algorithms.js";
 
 let kv: AzureKeyVaultEmulator;
@@ -385,6 +386,15 @@ describe("diagnose()", () => {
     const findings = await diagnose(uri(kv.vault.add()), { credential });
     expect(checks(findings)).toEqual(["✓ vault", "✓ clock", "✗ credential"]);
     expect(JSON.stringify(findings)).not.toContain("abc123");
+  });
+
+  it("ends with the vault if another server responds", async () => {
+    const server = await stubServer();
+    onTestFinished(() => server.close());
+    server.respondWith((response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>Sign in</h1>"));
+    const findings = await diagnose(`${server.origin.replace("http:", "azurekms:")}/dpop?plaintext=true`);
+    expect(checks(findings)).toEqual(["✗ vault"]);
+    expect(findings[0]).toMatchObject({ found: "misconfigured", remedy: expect.stringContaining("isn't a Key Vault") });
   });
 
   it("ends with the vault if it can't be reached", async () => {

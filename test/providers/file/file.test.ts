@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { createKey, DPoPProver, openSigner, type Signer, SignerError } from "hardproof";
+import { createKey, DPoPProver, diagnoseKey, openSigner, type Signer, SignerError } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { FileSigner, provider } from "hardproof/file";
 import { MemorySigner } from "hardproof/memory";
@@ -34,6 +34,18 @@ process.env.HARDPROOF_TEST_PASSPHRASE = PASSPHRASE;
 const encrypted = inDirectory("encrypted.pem");
 await createKey(`file://${encrypted}?passphrase-source=env:HARDPROOF_TEST_PASSPHRASE`);
 const secp256k1 = writeTestFile("secp256k1.pem", pemOf("secp256k1"));
+
+it.runIf(process.platform !== "win32").each(["pipe", "device"])(
+  "a %s in place of the file is refused, since reading it may never end",
+  async (kind) => {
+    const path = kind === "pipe" ? inDirectory("pipe") : "/dev/zero";
+    if (kind === "pipe") execFileSync("mkfifo", [path]);
+    const error = await firstUse(new FileSigner({ path }));
+    expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("regular file") });
+    const findings = diagnoseKey(`file://${path}`);
+    expect(await errorOf(findings.next())).toMatchObject({ code: "misconfigured" });
+  },
+);
 
 describe.each(testedAlgorithms("file"))("the conformance kit, for %s", (algorithm) => {
   const pem = MemorySigner.generate({ algorithm, extractable: true }).exportPem(PASSPHRASE);

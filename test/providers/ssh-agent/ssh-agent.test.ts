@@ -157,6 +157,7 @@ describe.skipIf(unavailable)(`OpenSSH's agent${unavailable ? ` (skipped. ${unava
       agent.answerConfirmations("exit 1");
       const error = await errorOf(signer.sign(data));
       expect(error).toMatchObject({ code: "access-denied", retryable: false });
+      expect(error.message).toContain("SSH_ASKPASS");
       expect(proxy.count("sign")).toBe(1);
       agent.answerConfirmations("exit 0");
       expect(verifySignature(await signer.publicJwk(), data, await signer.sign(data))).toBe(true);

@@ -95,6 +95,7 @@ describe("a login", () => {
     const error = await firstError({ kubernetes: { role: "agent" } });
     expect(error).toMatchObject({ code: "pin-required" });
     expect(error.message).toContain("/var/run/secrets/kubernetes.io/serviceaccount/token");
+    expect(error.message).toContain("Correct the option jwt (in a URI: jwt-source).");
     expect(plan.count("login")).toBe(0);
   });
 

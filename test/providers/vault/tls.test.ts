@@ -35,6 +35,14 @@ it("signs by a fetch that trusts the server's CA and presents a certificate", as
   await dispatcher.close();
 });
 
+it("says that a server doesn't speak TLS, instead of blaming its certificate", async () => {
+  await using signer = new VaultSigner("dpop", { ...options, address: server.address.replace("http:", "https:") });
+  const error = await signer.publicJwk().catch((reason) => reason);
+  expect(error).toMatchObject({ code: "misconfigured", message: expect.stringContaining("doesn't speak TLS") });
+  expect(error.message).toContain("tls=off");
+  expect(error.message).not.toMatch(/certificate|openssl\/ssl/);
+});
+
 it("doesn't send a request to a server whose certificate isn't trusted, and names what to set", async () => {
   presented.length = 0;
   await using signer = new VaultSigner("dpop", options);
