@@ -30,6 +30,7 @@ export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-s
 export type { Provider, ProviderOptions } from "./provider.js";
 export { PublicKeyCache } from "./public-key-cache.js";
 export { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
+export { type ReadableKeys, readableKeys } from "./readable-keys.js";
 export { checkSecretSource, type SecretToCheck } from "./secret-check.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, PublicKeyMembers, Signer, SignOptions } from "./signer.js";
