@@ -26,7 +26,7 @@ export const provider = {
   create,
   /** Lists the keys of an engine that can sign, by all algorithms or by `algorithm`. */
   list,
-  /** Checks the server, its clock, the token, the policies and the key. */
+  /** Checks the server, this machine's clock, the token, the policies and the key. */
   diagnose,
 } satisfies Provider<VaultProviderOptions>;
 
