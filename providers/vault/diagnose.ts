@@ -3,6 +3,7 @@ import { SignerError } from "../../src/errors.js";
 import { isJsonObject } from "../../src/jose/json-object.js";
 import { clockFinding } from "../../src/keystore/clock-finding.js";
 import type { Finding } from "../../src/keystore/finding.js";
+import { oneLine } from "../../src/keystore/one-line.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
 import { algorithmsToOpen, transitAlgorithm } from "./algorithms.js";
@@ -67,7 +68,7 @@ function healthFinding({ status, json, errorText }: VaultResponse): Finding {
     `HTTP ${status} ${errorText}`,
     "Check the address and the server.",
   ];
-  const version = typeof json.version === "string" ? `, version ${json.version.slice(0, 40)}` : "";
+  const version = typeof json.version === "string" ? `, version ${oneLine(json.version, 40)}` : "";
   return { check: "server", ok, found: `${state}${version}`, ...(remedy && { remedy }) };
 }
 

@@ -27,6 +27,7 @@ export type { Finding } from "./finding.js";
 export { missingPackage } from "./import-optional.js";
 export { KeySigner, type KeySignerOptions } from "./key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
+export { oneLine } from "./one-line.js";
 export type { Provider, ProviderOptions } from "./provider.js";
 export { PublicKeyCache } from "./public-key-cache.js";
 export { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
