@@ -15,11 +15,6 @@ import { checkKeyArn, checkPublicKey } from "./open-key.js";
 import { signRequests } from "./sign-request.js";
 import { type KmsSignerOptions, toClientOptions, toUri } from "./signer.js";
 
-/** Seconds. Resource servers accept the time of a proof only within a few seconds of theirs (RFC 9449 §11.1). */
-const MAX_SKEW = 30;
-const CLOCK =
-  "Synchronise this machine's clock (NTP): AWS rejects a time that is 5 minutes off, and other servers reject proofs.";
-
 type Options = KmsSignerOptions & SignOptions;
 
 /** What the checks use. */
@@ -87,13 +82,9 @@ function credentialFinding(credentials: FoundCredentials, { clientConfig }: Opti
 }
 
 /** What the first request showed, also if it failed. */
-function* connectionFindings({ endpoint, clockSkew }: ClientInspection): Generator<Finding> {
+function* connectionFindings({ endpoint, clock }: ClientInspection): Generator<Finding> {
   if (endpoint !== undefined) yield { check: "endpoint", ok: true, found: endpoint };
-  if (clockSkew === undefined) return;
-  const seconds = Math.round(clockSkew / 1000);
-  const found = `${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead of"} AWS KMS`;
-  const ok = Math.abs(seconds) <= MAX_SKEW;
-  yield ok ? { check: "clock", ok, found } : { check: "clock", ok, found, remedy: CLOCK };
+  if (clock) yield clock;
 }
 
 function keyFinding(

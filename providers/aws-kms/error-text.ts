@@ -1,4 +1,5 @@
 /** What AWS KMS or the SDK says about an error, fit for a message: short, on one line and without secrets. */
+import { INVISIBLE, oneLine } from "../../src/keystore/one-line.js";
 
 /** Characters. The longest sentences of AWS name two ARNs. */
 const MAX_SENTENCE = 400;
@@ -14,8 +15,6 @@ const REVEALING =
 const NO_MESSAGE = "UnknownError";
 /** A session token, or the JWT of a web identity. */
 const TOKEN = /[A-Za-z0-9+/=]{60,}|\beyJ[\w-]{10,}(?:\.[\w-]*)*/g;
-/** Control characters, and those that change the direction of the text or aren't visible. */
-const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 
 /**
  * Returns the first sentence of the service, or the first line of the SDK, whose second sentence is often the remedy.
@@ -28,7 +27,7 @@ export function firstSentence(text: string, isFromService: boolean): string {
   if (/^command failed/i.test(line)) return "The credential_process failed. Run its command to see why.";
   const [sentence = line] = (isFromService && /^.*?[.!?](?=\s)/.exec(line)) || [];
   if (sentence === "" || sentence === NO_MESSAGE || REVEALING.test(sentence)) return "";
-  const cleaned = clean(sentence.replace(TOKEN, "…"), MAX_SENTENCE);
+  const cleaned = oneLine(sentence.replace(TOKEN, "…"), MAX_SENTENCE);
   return /[.!?…]$/.test(cleaned) ? cleaned : `${cleaned}.`;
 }
 
@@ -41,7 +40,7 @@ export function isPresentable({ name, message }: Error): boolean {
 
 /** Returns an error's name, which can be any text that the server sent. */
 export function cleanName(name: string): string {
-  return clean(name, MAX_NAME) || "An error";
+  return oneLine(name, MAX_NAME) || "An error";
 }
 
 /** Returns an error's message. That of an `AggregateError`, such as for several addresses of a host, is in its errors. */
@@ -49,9 +48,4 @@ export function textOf(error: unknown): string {
   if (typeof error !== "object" || error === null) return typeof error === "string" ? error : "";
   if ("message" in error && typeof error.message === "string" && error.message !== "") return error.message;
   return "errors" in error && Array.isArray(error.errors) && error.errors.length > 0 ? textOf(error.errors[0]) : "";
-}
-
-function clean(text: string, length: number): string {
-  const visible = text.replace(INVISIBLE, " ").trim();
-  return visible.length > length ? `${visible.slice(0, length)}…` : visible;
 }

@@ -1,5 +1,7 @@
 /** What the SDK's client found by itself: the region, the credentials, the address of the server and its clock. */
 import type { KMSClient } from "@aws-sdk/client-kms";
+import { clockFinding } from "../../src/keystore/clock-finding.js";
+import type { Finding } from "../../src/keystore/finding.js";
 
 /** The credentials, without the secret. */
 export interface FoundCredentials {
@@ -19,7 +21,7 @@ export class ClientInspection {
   readonly #client: KMSClient;
   readonly #guard: Guard;
   #endpoint: string | undefined;
-  #clockSkew: number | undefined;
+  #clock: Finding | undefined;
 
   /** @param isOwn - Whether the client isn't the caller's, so that a middleware can watch its requests. */
   constructor(client: KMSClient, isOwn: boolean, guard: Guard) {
@@ -33,9 +35,9 @@ export class ClientInspection {
     return this.#endpoint;
   }
 
-  /** Milliseconds that this host's clock is ahead of the `Date` of the last response, which is exact to the second. */
-  get clockSkew(): number | undefined {
-    return this.#clockSkew;
+  /** The check of this machine's clock by the last response, made when it arrived. */
+  get clock(): Finding | undefined {
+    return this.#clock;
   }
 
   /** @throws {SignerError} With code `misconfigured` if it is missing. */
@@ -56,7 +58,7 @@ export class ClientInspection {
       (next) => async (args) => {
         this.#endpoint = originOf(args.request);
         const result = await next(args);
-        this.#clockSkew = skewOf(result.response);
+        this.#clock = clockFinding(dateOf(result.response), "AWS KMS");
         return result;
       },
       { step: "deserialize", priority: "low", name: "hardproofInspection" },
@@ -69,9 +71,8 @@ function originOf(request: unknown): string {
   return `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`;
 }
 
-function skewOf(response: unknown): number | undefined {
+function dateOf(response: unknown): string | null {
   const { headers }: Record<string, unknown> = Object(response);
   const { date }: Record<string, unknown> = Object(headers);
-  const skew = Date.now() - Date.parse(String(date));
-  return Number.isNaN(skew) ? undefined : skew;
+  return typeof date === "string" ? date : null;
 }

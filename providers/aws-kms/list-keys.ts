@@ -2,6 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { findAlgorithm, isAvailable } from "../../src/jose/find-algorithm.js";
+import { readableKeys } from "../../src/keystore/readable-keys.js";
 import { jwsAlgorithmsOf } from "./algorithms.js";
 import type { AwsKmsClient, KeyMetadata } from "./client.js";
 import { parseKeyName } from "./key-name.js";
@@ -18,17 +19,14 @@ export interface ListedKey {
 }
 
 /**
- * Returns the enabled keys that the caller may describe.
+ * Returns the enabled keys that the caller may describe. Omits keys that were deleted or aren't visible everywhere yet.
  *
  * @throws {SignerError} With code `access-denied` if the caller may not describe any key.
  */
 export async function describedKeys(client: AwsKmsClient, signal: AbortSignal): Promise<ListedKey[]> {
-  const results: (KeyMetadata | SignerError)[] = [];
-  for await (const page of client.keyPages(signal))
-    results.push(...(await describeAll(client, page.filter(isParsable), signal)));
-  const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
-  const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
-  if (denied && keys.length === 0) throw denied;
+  const keyArns: string[] = [];
+  for await (const page of client.keyPages(signal)) keyArns.push(...page.filter(isParsable));
+  const { keys } = await readableKeys(keyArns, CONCURRENCY, (keyArn) => client.describeKey(keyArn, signal));
   return keys.filter(({ KeyState }) => KeyState === "Enabled").map(listedKey);
 }
 
@@ -52,35 +50,5 @@ function isParsable(keyArn: string): boolean {
       code: "HARDPROOF_SKIPPED_KEY",
     });
     return false;
-  }
-}
-
-/** Describes some keys at a time, and returns the results in the order of the keys. */
-async function describeAll(
-  client: AwsKmsClient,
-  keyArns: readonly string[],
-  signal: AbortSignal,
-): Promise<(KeyMetadata | SignerError)[]> {
-  const results: (KeyMetadata | SignerError)[] = [];
-  const rest = keyArns.entries();
-  const describeRest = async () => {
-    for (const [index, keyArn] of rest) results[index] = await describeOrSkip(client, keyArn, signal);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, describeRest));
-  return results;
-}
-
-/** Returns the error if the key's policy hides it, if it was deleted, or if it isn't visible everywhere yet. */
-async function describeOrSkip(
-  client: AwsKmsClient,
-  keyArn: string,
-  signal: AbortSignal,
-): Promise<KeyMetadata | SignerError> {
-  try {
-    return await client.describeKey(keyArn, signal);
-  } catch (error) {
-    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
-    if (isHidden) return error;
-    throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** What an error of the SDK, of a credential or of the network says, in the terms of the error table. */
+import { oneLine } from "../../src/keystore/one-line.js";
 import { redact } from "./redact.js";
 
 /** A failed request. */
@@ -27,6 +28,8 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
   [/^Invalid (\w+ identifier|\w+ argument)|^Cannot read properties/, "Malformed"],
 ];
 const MAX_WORDS = 500;
+/** Characters of an error code, which can be any text that the server sent. */
+const MAX_NAME = 80;
 const TOO_MANY = 429;
 const SERVER_ERROR = 500;
 
@@ -44,10 +47,10 @@ export function readFailure(error: unknown, isListed: (name: string) => boolean)
   // A credential can fail for a moment, too, which its name doesn't say.
   const transient = statusCode >= SERVER_ERROR || statusCode === TOO_MANY ? kind : undefined;
   const candidates = [special, inner, code, transient, name, kind];
-  const label = code || (statusCode > 0 ? `HTTP ${statusCode}` : name);
+  const label = oneLine(code, MAX_NAME) || (statusCode > 0 ? `HTTP ${statusCode}` : name);
   return {
     name: candidates.find((each) => each !== undefined && isListed(each)) ?? name,
-    label: inner === undefined ? label : `${label} (${inner})`,
+    label: inner === undefined ? label : `${label} (${oneLine(inner, MAX_NAME)})`,
     words: wordsOf(error),
     retryAfter: retryAfterOf(error),
   };
@@ -99,7 +102,7 @@ function firstSentence(error: unknown): string {
   if (error instanceof TypeError && text.startsWith("Cannot read properties")) return "A member is missing.";
   const [line = ""] = redact(text).split(/[\r\n]/, 1);
   const [sentence = line] = /^.*?[.!?](?=\s|$)/.exec(line) ?? [];
-  const printable = sentence.replace(/\p{Cc}+/gu, " ").replace(/^[\s:]+/, "");
+  const printable = oneLine(sentence, MAX_WORDS).replace(/^[\s:]+/, "");
   if (printable === "") return "No reason was given.";
   return /[.!?…]$/.test(printable) ? printable : `${printable}.`;
 }

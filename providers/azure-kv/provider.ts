@@ -2,6 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
 import type { Provider } from "../../src/keystore/provider.js";
+import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { callStore } from "../../src/keystore/store-call.js";
@@ -116,33 +117,16 @@ function unlessAborted(error: unknown): boolean {
  *
  * @param uri - The URI of a vault.
  * @returns The URIs of the current versions, one for each algorithm.
+ * @throws {SignerError} With code `access-denied` if the caller may not read any key.
  */
 async function list(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<string[]> {
   const { id, merged } = mergeUri(uri, options);
   if (id.name !== undefined) throw misconfigured("azurekms: The URI for listing keys must not name a key.");
   return runWithClient(id, merged, "listing the keys", async (client, signal) => {
-    const results: (VaultKey | SignerError)[] = [];
     const names = await client.listKeyNames(signal);
-    for (let at = 0; at < names.length; at += MAX_READS) {
-      const batch = names.slice(at, at + MAX_READS);
-      results.push(...(await Promise.all(batch.map((name) => readOrSkip(client, name, signal)))));
-    }
-    const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
-    const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
-    if (denied && keys.length === 0) throw denied;
+    const { keys } = await readableKeys(names, MAX_READS, (name) => client.getKey(name, undefined, signal));
     return keys.flatMap((key) => urisOf(key, merged));
   });
-}
-
-/** Returns the error if the caller may not read the key, or if it was deleted in the meantime. */
-async function readOrSkip(client: AzureKvClient, name: string, signal: AbortSignal): Promise<VaultKey | SignerError> {
-  try {
-    return await client.getKey(name, undefined, signal);
-  } catch (error) {
-    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
-    if (isHidden) return error;
-    throw error;
-  }
 }
 
 /** Returns the URIs that open a key version, one for each of its algorithms, or nothing if it can't sign now. */

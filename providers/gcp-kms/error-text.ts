@@ -1,4 +1,5 @@
 /** The words of the SDK's errors, fit for a message: without secrets and without the content of files and web pages. */
+import { oneLine } from "../../src/keystore/one-line.js";
 
 /** Characters. The longest lines of Google name two resources. */
 const MAX_LENGTH = 400;
@@ -22,6 +23,5 @@ export function firstLine(text: string): string {
   const [line = ""] = redact(text)
     .trimStart()
     .split(/[\r\n]/, 1);
-  const visible = line.replace(/[\p{Cc}\p{Cf}]+/gu, " ").trim();
-  return visible.length > MAX_LENGTH ? `${visible.slice(0, MAX_LENGTH)}…` : visible.replace(/\.$/, "");
+  return oneLine(line, MAX_LENGTH).replace(/\.$/, "");
 }

@@ -2,6 +2,7 @@
 import { SignerError } from "../../src/errors.js";
 import { clockFinding } from "../../src/keystore/clock-finding.js";
 import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
+import { oneLine } from "../../src/keystore/one-line.js";
 import { credentialsError } from "./credentials-error.js";
 import { firstLine, redact } from "./error-text.js";
 import { type ForeignResponse, foreignResponse } from "./foreign-response.js";
@@ -32,6 +33,8 @@ const ERRORS = new ErrorTable(ROWS, ["unexpected", "This version of Hardproof do
 /** The rows are in the order of the status codes, starting at 1. */
 const NAMES = Object.keys(ROWS);
 
+/** Characters of the cause. */
+const MAX_CAUSE = 2_000;
 const INVALID_ARGUMENT = 3;
 /** A quota is used up. The SDK retries it. */
 export const RESOURCE_EXHAUSTED = 8;
@@ -86,7 +89,7 @@ function report({ words, wasRetried }: SdkError): string {
 }
 
 function causeOf(words: string, code: number | undefined): Error {
-  return Object.assign(new Error(redact(words)), code !== undefined && { code });
+  return Object.assign(new Error(oneLine(redact(words), MAX_CAUSE)), code !== undefined && { code });
 }
 
 /** Google rejects a token whose time is wrong as an invalid one. The response's own time tells them apart. */

@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { SignerError } from "../../src/errors.js";
 import type { ErrorRow } from "../../src/keystore/error-table.js";
+import { oneLine } from "../../src/keystore/one-line.js";
 import { jwsAlgorithmOf } from "./algorithms.js";
 import type { GcpKmsClient, KeyVersion } from "./client.js";
 import { mayDependOnVersionState } from "./errors.js";
@@ -31,6 +32,8 @@ const STATES: Readonly<Record<string, ErrorRow>> = {
  */
 const FIRST_PAUSE = 100;
 const MAX_PAUSE = 2_000;
+/** Characters of the service's reason for a failure. */
+const MAX_REASON = 400;
 
 /**
  * Returns the full name of the newest enabled version, or else of the newest version that is being generated.
@@ -102,7 +105,7 @@ export function versionProblem(version: KeyVersion): SignerError | undefined {
   const row = STATES[String(version.state)];
   if (!row) return undefined;
   const [code, remedy] = row;
-  const reason = version.importFailureReason || version.generationFailureReason;
+  const reason = oneLine(version.importFailureReason || version.generationFailureReason || "", MAX_REASON);
   return new SignerError(code, `The key version is ${version.state}${reason ? ` (${reason})` : ""}. ${remedy}`);
 }
 

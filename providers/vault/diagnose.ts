@@ -1,7 +1,9 @@
 /** The checks of `hardproof doctor` for a key in a transit engine: server, clock, token, policies, and the key. */
 import { SignerError } from "../../src/errors.js";
 import { isJsonObject } from "../../src/jose/json-object.js";
+import { clockFinding } from "../../src/keystore/clock-finding.js";
 import type { Finding } from "../../src/keystore/finding.js";
+import { oneLine } from "../../src/keystore/one-line.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { callStore, checkTimeout } from "../../src/keystore/store-call.js";
 import { algorithmsToOpen, transitAlgorithm } from "./algorithms.js";
@@ -29,7 +31,7 @@ export async function* diagnoseVault(
   const health = await call("reading the health", (limit) => readHealth(key, limit));
   const server = healthFinding(health);
   yield server;
-  yield clockFinding(health.date);
+  yield clockFinding(health.date, new URL(key.address).host);
   if (server.ok === false) return;
   if (key.login.kind === "approle")
     return yield { check: "token", ok: null, found: "not checked: a login by AppRole may use the secret id up" };
@@ -66,20 +68,8 @@ function healthFinding({ status, json, errorText }: VaultResponse): Finding {
     `HTTP ${status} ${errorText}`,
     "Check the address and the server.",
   ];
-  const version = typeof json.version === "string" ? `, version ${json.version.slice(0, 40)}` : "";
+  const version = typeof json.version === "string" ? `, version ${oneLine(json.version, 40)}` : "";
   return { check: "server", ok, found: `${state}${version}`, ...(remedy && { remedy }) };
-}
-
-/** Seconds. Servers accept a proof only within seconds of its time. */
-const MAX_SKEW = 30;
-
-function clockFinding(date: string | null): Finding {
-  const check = "Vault's clock";
-  const skew = Math.round((Date.now() - Date.parse(date ?? "")) / 1000);
-  if (Number.isNaN(skew)) return { check, ok: null, found: "not compared: the response doesn't have a Date header" };
-  const found = `${Math.abs(skew)} s ${skew > 0 ? "behind" : "ahead of"} this machine`;
-  if (Math.abs(skew) <= MAX_SKEW) return { check, ok: true, found };
-  return { check, ok: null, found, remedy: "Synchronise both clocks (NTP): servers reject proofs with a wrong time." };
 }
 
 /** The response contains the token, which no finding repeats. */

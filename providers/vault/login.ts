@@ -1,5 +1,5 @@
 /** How a signer gets its token: the caller's token, or a login by AppRole or Kubernetes. */
-import type { SecretSource } from "../../src/keystore/secret-source.js";
+import { isSecretSource, type SecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 
 /** A login by AppRole (https://developer.hashicorp.com/vault/docs/auth/approle). */
@@ -110,9 +110,6 @@ function checkPaths({ mount, namespace }: AppRoleLogin | KubernetesLogin, name: 
 
 /** A caller in JavaScript may pass anything. The message doesn't contain it: it may be a secret. */
 function checkSource(source: SecretSource, name: string): void {
-  if (typeof source === "string" ? source !== "" : typeof source === "function") return;
-  const reference: unknown = Object(source);
-  const isReference = (key: "env" | "file") => typeof Reflect.get(Object(reference), key) === "string";
-  if (isReference("env") || isReference("file")) return;
+  if (source !== "" && isSecretSource(source)) return;
   throw misconfigured(`vault: ${name} must be a string, a function, { env } or { file }.`);
 }

@@ -1,7 +1,7 @@
 /** The provider for `vault:` URIs. Opens, creates, lists and diagnoses keys. */
-import { SignerError } from "../../src/errors.js";
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
 import type { Provider } from "../../src/keystore/provider.js";
+import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import { parametersFor, usableAlgorithms } from "./algorithms.js";
@@ -26,9 +26,12 @@ export const provider = {
   create,
   /** Lists the keys of an engine that can sign, by all algorithms or by `algorithm`. */
   list,
-  /** Checks the server, its clock, the token, the policies and the key. */
+  /** Checks the server, this machine's clock, the token, the policies and the key. */
   diagnose,
 } satisfies Provider<VaultProviderOptions>;
+
+/** The most keys that are read at the same time. */
+const MAX_READS = 4;
 
 function open(uri: string, options: VaultProviderOptions = {}): VaultSigner {
   const { name, ...merged } = mergeUri(uri, options);
@@ -69,7 +72,8 @@ async function list(uri: string, options: VaultProviderOptions = {}): Promise<st
   const merged = mergeUri(uri, options);
   const engine = toVaultKey("", merged);
   return runWithClient(engine, merged, "listing the keys", async (client, signal) => {
-    const keys = await readableKeys(client, signal);
+    const names = await listKeys(client, signal);
+    const { keys } = await readableKeys(names, MAX_READS, (name) => readKey(client, name, signal));
     return keys.flatMap((key) => urisOf(engine, key));
   });
 }
@@ -85,23 +89,6 @@ function mergeUri(uri: string, options: VaultProviderOptions) {
   const { token, appRole, kubernetes, ...others } = options;
   const hasLogin = parsed.token ?? parsed.appRole ?? parsed.kubernetes;
   return { ...others, ...(hasLogin ? {} : { token, appRole, kubernetes }), ...parsed };
-}
-
-async function readableKeys(client: VaultClient, signal: AbortSignal): Promise<TransitKey[]> {
-  const keys: TransitKey[] = [];
-  let denial: unknown;
-  for (const name of await listKeys(client, signal)) {
-    try {
-      keys.push(await readKey(client, name, signal));
-    } catch (error) {
-      const code = error instanceof SignerError ? error.code : undefined;
-      // A key that was deleted in the meantime isn't listed either.
-      if (code !== "access-denied" && code !== "key-not-found") throw error;
-      if (code === "access-denied") denial ??= error;
-    }
-  }
-  if (denial && keys.length === 0) throw denial;
-  return keys;
 }
 
 function urisOf(engine: VaultKey, key: TransitKey): string[] {

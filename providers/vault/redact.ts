@@ -1,4 +1,5 @@
 /** Redacts the secrets of a request from what the server, a proxy or `fetch` repeats of it. */
+import { oneLine } from "../../src/keystore/one-line.js";
 
 /** Characters of the server's errors that a message repeats. */
 const MAX_TEXT = 300;
@@ -14,10 +15,7 @@ const MIN_BASE64 = 6;
 export function redact(text: string, secrets: readonly string[]): string {
   const spellings = secrets.flatMap(spellingsOf).sort((a, b) => b.length - a.length);
   const redacted = spellings.reduce((rest, spelling) => rest.replaceAll(spelling, "[redacted]"), text);
-  return redacted
-    .replace(/[\s\p{Cc}]+/gu, " ")
-    .trim()
-    .slice(0, MAX_TEXT);
+  return oneLine(redacted, MAX_TEXT);
 }
 
 function spellingsOf(secret: string): string[] {

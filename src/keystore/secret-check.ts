@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { checkPermissions } from "./file-permissions.js";
 import type { Finding } from "./finding.js";
-import { readSecretFile, type SecretSource, trimSecret } from "./secret-source.js";
+import { isSecretSource, readSecretFile, type SecretSource, trimSecret } from "./secret-source.js";
 
 /** The secret to check. */
 export interface SecretToCheck {
@@ -21,6 +21,8 @@ export interface SecretToCheck {
 export async function checkSecretSource(secret: SecretToCheck, source: SecretSource | undefined): Promise<Finding> {
   const { check, secret: name } = secret;
   if (source === undefined) return { check, ok: null, found: "none" };
+  if (!isSecretSource(source))
+    return { check, ok: false, found: "malformed", remedy: "It must be a string, a function, { env } or { file }." };
   if (typeof source === "string") {
     const advice = `use a ${name === "PIN" ? "pin" : name}-source to keep it out of logs and process lists`;
     return { check, ok: null, found: `the ${name} itself: ${advice}` };

@@ -3,6 +3,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { SignerError, type SignerErrorCode } from "../errors.js";
+import { misconfigured, signerError } from "./signer-error.js";
 
 /** Where a secret is stored. Unlike the secret itself, a URI can contain it. */
 export type SecretReference =
@@ -35,13 +36,22 @@ export interface SecretUse {
   readonly note?: string | undefined;
 }
 
+/** Whether the value, which a caller in JavaScript may pass, is a {@link SecretSource}. */
+export function isSecretSource(value: unknown): value is SecretSource {
+  if (typeof value === "string" || typeof value === "function") return true;
+  const { env, file } = Object(value);
+  return typeof env === "string" || typeof file === "string";
+}
+
 /**
  * Reads a secret.
  *
  * @returns The secret, which is never empty.
- * @throws {SignerError} With code `use.code`, naming the source, if the secret is missing, empty or can't be read.
+ * @throws {SignerError} With code `use.code`, naming the source, if the secret is missing, empty or can't be read;
+ *   `misconfigured` if the source isn't one. What a function throws isn't repeated, since it may contain the secret.
  */
 export async function readSecret(source: SecretSource, use: SecretUse): Promise<string> {
+  if (!isSecretSource(source)) throw notASource(use);
   const secret = await read(source, use);
   if (typeof secret === "string" && secret !== "") return secret;
   throw secretError(source, use, secret === undefined ? "is missing" : "is empty");
@@ -58,14 +68,17 @@ async function read(source: SecretSource, use: SecretUse): Promise<unknown> {
     const secret: unknown = await readUntrimmed(source);
     return typeof secret === "string" ? trimSecret(secret) : secret;
   } catch (cause) {
-    throw secretError(source, use, `can't be read${reasonOf(cause)}`, cause);
+    // The message of a function's error may contain the secret, such as that of JSON.parse.
+    throw secretError(source, use, `can't be read${reasonOf(cause)}`, typeof source === "function" ? undefined : cause);
   }
 }
 
-/** Only the code of a system error: the message of a function's error could contain the secret. */
+/** Returns the code of a system error, or else the error's name. */
 function reasonOf(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  return typeof code === "string" && /^E[A-Z0-9]{2,15}$/.test(code) ? ` (${code})` : "";
+  if (!(cause instanceof Error)) return "";
+  const code = "code" in cause ? cause.code : undefined;
+  if (typeof code === "string" && /^E[A-Z0-9]{2,15}$/.test(code)) return ` (${code})`;
+  return /^[A-Z]\w{0,60}$/.test(cause.name) && cause.name !== "Error" ? ` (${cause.name})` : "";
 }
 
 async function readUntrimmed(source: SecretSource): Promise<string | undefined> {
@@ -86,6 +99,12 @@ export function readSecretFile(path: string): Promise<string> {
   fromDescriptors.set(path, content);
   content.catch(() => fromDescriptors.delete(path));
   return content;
+}
+
+/** The error doesn't contain the value: a number may be the PIN. */
+function notASource({ name, uri }: SecretUse): SignerError {
+  const message = `The source of the ${name} must be a string, a function, { env } or { file }.`;
+  return uri === undefined ? misconfigured(message) : signerError(uri, "misconfigured", message);
 }
 
 function secretError(source: SecretSource, use: SecretUse, problem: string, cause?: unknown): SignerError {

@@ -1,5 +1,6 @@
 /** Errors of key stores: each names the key or the store that it is about. */
 import { SignerError, type SignerErrorCode } from "../errors.js";
+import { oneLine } from "./one-line.js";
 
 /** Characters of a store's message that are repeated. */
 const MAX_WORDS = 300;
@@ -31,10 +32,7 @@ function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return "it threw a value that isn't an error";
   const code = "code" in error && ["string", "number"].includes(typeof error.code) ? ` ${error.code}` : "";
   const [line = ""] = error.message.split(/[\r\n]/, 1);
-  return `${error.name}${code}: ${line
-    .replace(/\p{Cc}+/gu, " ")
-    .slice(0, MAX_WORDS)
-    .replace(/\.$/, "")}`;
+  return `${error.name}${code}: ${oneLine(line, MAX_WORDS).replace(/\.$/, "")}`;
 }
 
 /** Creates an error with code `misconfigured`, for an option, a URI or an installation that must be corrected. */

@@ -42,6 +42,21 @@ describe("an error", () => {
     );
   });
 
+  it("of a server can't control a terminal or flood a log, by its code neither", () => {
+    const code = `Evil\u001b[31m\u202e${"x".repeat(9_000)}`;
+    const innerError = { code: "Inner\u0007\u200b" };
+    const failed = Object.assign(new Error("a\u001b[2Jb\u202ec"), {
+      code,
+      statusCode: 400,
+      details: { error: { innerError } },
+    });
+    const { message, cause } = toSignerError(failed, "sign", VAULT);
+    expect(message).toMatch(/^Evil \[31m x+… \(Inner\) from sign: a \[2Jb c\. /);
+    expect(message.length).toBeLessThan(300);
+    const { message: words, code: label } = Object(cause);
+    expect(`${words} ${label}`).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
   it.each([
     ["5", 5_000],
     ["0", 0],

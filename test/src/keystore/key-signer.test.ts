@@ -395,7 +395,7 @@ describe("errors of a store", () => {
   it("repeats one line of an error that its provider doesn't know, without control characters", async () => {
     const long = Object.assign(new TypeError(`ERR \u001b[31mred ${"x".repeat(400)}\nsecond line`), { code: 7 });
     const { message } = await caught(newSigner(() => store(() => Promise.reject(long))).sign(data));
-    expect(message).toMatch(/^test:key: The key store failed: TypeError 7: ERR {2}?\[31mred x+\.$/);
+    expect(message).toMatch(/^test:key: The key store failed: TypeError 7: ERR {2}?\[31mred x+…\.$/);
     expect(message.length).toBeLessThan(400);
     const { message: thrown } = await caught(newSigner(() => store(() => Promise.reject("s3cr3t"))).sign(data));
     expect(thrown).toBe("test:key: The key store failed: it threw a value that isn't an error.");

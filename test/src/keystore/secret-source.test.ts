@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { readSecret, type SecretSource, type SecretUse, SignerError } from "hardproof/provider";
+import { checkSecretSource, readSecret, type SecretSource, type SecretUse, SignerError } from "hardproof/provider";
 import { afterAll, describe, expect, it } from "vitest";
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-secret-"));
@@ -59,6 +59,31 @@ describe("unreadable secrets", () => {
     expect(error).toBeInstanceOf(SignerError);
     expect(error).toMatchObject({ code: "access-denied", uri: "test:key" });
     expect(error.message).toBe("test:key: The PIN is empty. Nothing was sent.");
+  });
+
+  it.each<[string, unknown]>([
+    ["a number", 123456],
+    ["a big number", 123456n],
+    ["a symbol", Symbol("123456")],
+    ["an array", ["123456"]],
+    ["a Buffer", Buffer.from("123456")],
+    ["an object with other members", { value: "123456" }],
+    ["null", null],
+  ])("readSecret and checkSecretSource reject %s instead of a source, without showing it", async (_, source) => {
+    const error = await errorOf(source as never, { uri: "test:key" });
+    expect(error).toMatchObject({ name: "SignerError", code: "misconfigured", uri: "test:key" });
+    const finding = await checkSecretSource({ check: "PIN", secret: "PIN" }, source as never);
+    expect(finding).toMatchObject({ ok: false });
+    expect(inspect([error, finding], { depth: 10, showHidden: true })).not.toContain("123456");
+  });
+
+  it("readSecret doesn't repeat what a function threw, except for its name or code", async () => {
+    const error = await errorOf(() => JSON.parse("s3cr3t"));
+    expect(error.message).toBe("The PIN from the function can't be read (SyntaxError).");
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/s3cr3t/);
+    const denied = await errorOf(() => Promise.reject(Object.assign(new Error("s3cr3t"), { code: "EACCES" })));
+    expect(denied.message).toBe("The PIN from the function can't be read (EACCES).");
+    expect(inspect(denied, { depth: 10, showHidden: true })).not.toMatch(/s3cr3t/);
   });
 
   it("readSecret doesn't show what a function returned instead of a string", async () => {
