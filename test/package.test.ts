@@ -196,6 +196,12 @@ describe("without its peers", () => {
     expect(typeErrors(program, bare)).toBe("");
   });
 
+  it.each(["hardproof/testing", "hardproof/softhsm"])("a program that imports %s type-checks strictly", (name) => {
+    const program = join(bare.directory, "tests.mts");
+    writeFileSync(program, `import * as tests from "${name}";\nconsole.log(tests);`);
+    expect(typeErrors(program, bare)).toBe("");
+  });
+
   it("the error for an addon that isn't built names the command that builds it, not one that installs it", () => {
     const unbuilt = installTarball(inject("tarball"));
     const addon = join(unbuilt.directory, "node_modules/graphene-pk11");

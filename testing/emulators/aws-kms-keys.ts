@@ -6,19 +6,29 @@ import type { KeySpec, KeyState, KeyUsageType, OriginType } from "./aws-kms-type
 
 /** A key of the account. */
 export interface KmsKey {
+  /** A UUID or, for a multi-Region key, `mrk-` and 32 hex digits. */
   readonly id: string;
+  /** `arn:aws:kms:REGION:111122223333:key/ID`. */
   readonly arn: string;
+  /** The type of the key, and its curve or length. */
   readonly spec: KeySpec;
+  /** What the key may be used for. */
   readonly usage: KeyUsageType;
+  /** Where its material comes from. */
   readonly origin: OriginType;
+  /** Whether it is a multi-Region key. */
   readonly multiRegion: boolean;
+  /** The description of the key in its metadata. */
   readonly description: string;
+  /** When the key was created. */
   readonly created: Date;
-  /** Undefined for symmetric and HMAC keys. */
+  /** The key pair. Undefined for symmetric and HMAC keys. */
   readonly material: KeyMaterial | undefined;
+  /** The state of the key. Only an `Enabled` key signs. */
   state: KeyState;
   /** How many more calls fail with NotFoundException, because the key was just created (eventual consistency). */
   callsUntilVisible: number;
+  /** The `Tags` of the request that created the key. */
   tags: unknown;
 }
 
@@ -29,9 +39,11 @@ const ACCOUNT = "111122223333";
 
 /** The keys and aliases of one account and region. */
 export class KmsKeys {
+  /** The region of the ARNs. */
   readonly region: string;
   /** Keys per page of ListKeys: small, so that tests need several pages. */
   pageSize = 3;
+  /** The keys by their ARN. */
   readonly all = new Map<string, KmsKey>();
   /** Alias name → key ARN. */
   readonly #aliases = new Map<string, string>();
@@ -40,6 +52,11 @@ export class KmsKeys {
     this.region = region;
   }
 
+  /**
+   * Adds a key.
+   *
+   * @param callsUntilVisible - How many calls fail with NotFoundException before the key is found. Default: 0.
+   */
   add(options: KeyOptions = {}, callsUntilVisible = 0): KmsKey {
     const { spec = "ECC_NIST_P256", multiRegion = false } = options;
     const id = multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID();
@@ -72,11 +89,16 @@ export class KmsKeys {
     return this.#arn(name);
   }
 
+  /** Returns whether an alias exists. Its name starts with `alias/`. */
   hasAlias(name: string): boolean {
     return this.#aliases.has(name);
   }
 
-  /** @throws {AwsKmsError} NotFoundException, with the wording of the service. */
+  /**
+   * Finds a key by its id, its ARN, or the name or ARN of an alias.
+   *
+   * @throws {AwsKmsError} NotFoundException, with the wording of the service.
+   */
   find(keyId: string): KmsKey {
     const [, region, resource = keyId] = /^arn:aws:kms:([^:]+):\d+:(.+)$/.exec(keyId) ?? [];
     if (region !== undefined && region !== this.region)

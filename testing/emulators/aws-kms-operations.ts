@@ -4,11 +4,11 @@ import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import type { KeyMaterial } from "./aws-kms-material.js";
 import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
-import type { KeyUsageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
+import type { AwsKmsRequests, KeyUsageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
 import type { Fault } from "./fault-plan.js";
 
 /** The operations that the emulator implements. */
-export type KmsOperation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
+export type KmsOperation = keyof AwsKmsRequests;
 type Input = Readonly<Record<string, unknown>>;
 type OperationHandler = (keys: KmsKeys, input: Input, fault: Fault | undefined) => Record<string, unknown>;
 

@@ -36,8 +36,11 @@ export function isSigningSpec(name: string): name is KeySpec {
 
 /** The parameters of Sign. */
 export interface SignRequest {
+  /** `SigningAlgorithm`. */
   readonly algorithm: string;
+  /** `MessageType`. */
   readonly messageType: string;
+  /** `Message`, decoded. */
   readonly message: Buffer;
 }
 

@@ -45,7 +45,7 @@ export type KeyUsageType =
 /** Where key material comes from. */
 export type OriginType = "AWS_CLOUDHSM" | "AWS_KMS" | "EXTERNAL" | "EXTERNAL_KEY_STORE";
 
-/** What a request to sign contains. */
+/** What the `Message` of a request to sign is. */
 export type MessageType = "DIGEST" | "EXTERNAL_MU" | "RAW";
 
 /** A signing algorithm. */
@@ -63,3 +63,69 @@ export type SigningAlgorithmSpec =
   | "RSASSA_PSS_SHA_384"
   | "RSASSA_PSS_SHA_512"
   | "SM2DSA";
+
+/** Names a key. */
+export interface AwsKmsKeyRequest {
+  /** Id or ARN of the key, name or ARN of an alias. */
+  readonly KeyId: string;
+}
+
+/** The request of a signature. */
+export interface AwsKmsSignInput extends AwsKmsKeyRequest {
+  /** The algorithm of the signature. */
+  readonly SigningAlgorithm: SigningAlgorithmSpec;
+  /** The message or its digest, in base64. */
+  readonly Message: string;
+  /** What `Message` is. Default: `RAW`. */
+  readonly MessageType?: MessageType;
+  /** Whether the service only checks the request. */
+  readonly DryRun?: boolean;
+}
+
+/** The request to create a key. */
+export interface AwsKmsCreateKeyInput {
+  /** The type of the key. */
+  readonly KeySpec: KeySpec;
+  /** What the key may be used for. */
+  readonly KeyUsage: KeyUsageType;
+  /** Where its material comes from. Default: `AWS_KMS`. */
+  readonly Origin?: OriginType;
+  /** The description in its metadata. */
+  readonly Description?: string;
+  /** Whether it is a multi-Region key. */
+  readonly MultiRegion?: boolean;
+  /** The tags, as the API has them: `TagKey` and `TagValue`. */
+  readonly Tags?: readonly Readonly<Record<"TagKey" | "TagValue", string>>[];
+}
+
+/** The request to name a key. */
+export interface AwsKmsCreateAliasInput {
+  /** The name, which starts with `alias/`. */
+  readonly AliasName: string;
+  /** Id or ARN of the key. */
+  readonly TargetKeyId: string;
+}
+
+/** The request of a page of the account's keys. */
+export interface AwsKmsListKeysInput {
+  /** `NextMarker` of the page before. */
+  readonly Marker?: string;
+  /** The most keys on the page. The emulator doesn't use it. */
+  readonly Limit?: number;
+}
+
+/** The request of each operation, as clients send it. It is recorded before the emulator checks it. */
+export interface AwsKmsRequests {
+  /** Requests a public key. */
+  GetPublicKey: AwsKmsKeyRequest;
+  /** Requests a signature. */
+  Sign: AwsKmsSignInput;
+  /** Requests the metadata of a key. */
+  DescribeKey: AwsKmsKeyRequest;
+  /** Creates a key. */
+  CreateKey: AwsKmsCreateKeyInput;
+  /** Gives a key an alias. */
+  CreateAlias: AwsKmsCreateAliasInput;
+  /** Requests a page of the account's keys. */
+  ListKeys: AwsKmsListKeysInput;
+}

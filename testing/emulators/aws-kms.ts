@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { AwsKmsError } from "./aws-kms-error.js";
 import { type KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import { type KmsOperation, operations } from "./aws-kms-operations.js";
+import type { AwsKmsRequests } from "./aws-kms-types.js";
 import { type Caller, checkSigV4 } from "./aws-sigv4.js";
 import { type Fault, FaultPlan } from "./fault-plan.js";
 
@@ -13,21 +14,38 @@ export type { KmsKey, KmsOperation };
 
 /** A running emulator of one account and region. */
 export interface AwsKmsEmulator extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`, for the option `endpoint` of `KmsSigner` and of the SDK's clients. */
   readonly endpoint: string;
+  /** The region of all keys. */
   readonly region: string;
-  readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
+  /** The only credentials that the emulator accepts. */
+  readonly credentials: AwsKmsCredentials;
   /** Environment variables with which any AWS SDK uses the emulator. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The keys of the account. */
   readonly keys: KmsKeys;
-  readonly plan: FaultPlan<KmsOperation>;
+  /** The faults of the next requests, and the requests so far. */
+  readonly plan: FaultPlan<AwsKmsRequests>;
   /** Delays the responses to Sign until `count` requests are in flight. A client that sends fewer gets no response. */
   holdSignUntil(count: number): void;
   /** Sets how many milliseconds the clock of the service is ahead of this host's. */
   setClock(offset: number): void;
   /** How many requests the client cancelled before the response. */
   readonly cancelledRequests: number;
+  /** Returns how many connections of clients are open. */
   openConnections(): Promise<number>;
+  /** Ends the emulator and its connections. Its keys are lost. */
   close(): Promise<void>;
+}
+
+/** Temporary credentials of AWS. */
+export interface AwsKmsCredentials {
+  /** The id of the access key. */
+  readonly accessKeyId: string;
+  /** The key of the request signatures (Signature Version 4). The emulator doesn't check them. */
+  readonly secretAccessKey: string;
+  /** The token that is sent with each request. */
+  readonly sessionToken: string;
 }
 
 const CREDENTIALS = {
@@ -38,10 +56,14 @@ const CREDENTIALS = {
 /** The emulator answers requests with this session token with ExpiredTokenException. */
 export const EXPIRED_TOKEN = "EXAMPLE-expired-token";
 
-/** Starts the emulator. */
+/**
+ * Starts the emulator, without keys.
+ *
+ * @param region - The region in the ARNs of its keys, and in the scope of request signatures.
+ */
 export async function awsKmsEmulator(region = "eu-central-1"): Promise<AwsKmsEmulator> {
   const keys = new KmsKeys(region);
-  const plan = new FaultPlan<KmsOperation>();
+  const plan = new FaultPlan<AwsKmsRequests>();
   let signBarrier = { count: 1, waiting: [] as (() => void)[] };
   let cancelledRequests = 0;
   let clockOffset = 0;

@@ -2,8 +2,11 @@
 
 /** What an error response contains. */
 export interface ErrorResponse {
+  /** The HTTP status. */
   readonly status: number;
+  /** `error.code`. */
   readonly code: string;
+  /** `error.message`. */
   readonly message: string;
   /** `innererror.code`, which distinguishes the reasons of a `Forbidden`. */
   readonly inner?: string;

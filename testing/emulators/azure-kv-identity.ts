@@ -11,11 +11,20 @@ interface IssuedToken {
   readonly claims: string | undefined;
 }
 
+/** An access token, as the SDK accepts it (`AccessToken`). */
+export interface EmulatorToken {
+  /** The token. */
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expiresOnTimestamp: number;
+}
+
 /** Seconds that a token is valid. */
 const LIFETIME = 3_600;
 
 /** Issues tokens, and knows those that it issued. */
 export class TokenIssuer {
+  /** The tenant in the tokens and challenges. */
   readonly tenantId = randomUUID();
   /** The secret that a client of the managed identity endpoint sends. */
   readonly identityHeader = randomUUID();
@@ -26,7 +35,7 @@ export class TokenIssuer {
   readonly #tokens = new Map<string, IssuedToken>();
 
   /** Issues a token as Entra does: a JWT. Its signature isn't one, since the emulator knows its tokens. */
-  issue(resource: string, claims?: string): { token: string; expiresOnTimestamp: number } {
+  issue(resource: string, claims?: string): EmulatorToken {
     const expiresAt = Date.now() + this.lifetime * 1000;
     const payload = { aud: resource, tid: this.tenantId, oid: randomUUID(), appid: APP_ID, exp: expiresAt / 1000 };
     const parts = [{ typ: "JWT", alg: "RS256" }, payload].map((part) =>

@@ -5,39 +5,63 @@ import { type Curve, ecMaterial, type KeyMaterial, rsaMaterial } from "./azure-k
 
 /** The `attributes` of a version that the tests need. Times are seconds since 1970. */
 export interface VersionAttributes {
+  /** Whether the version can be used. */
   enabled: boolean;
+  /** When it can be used first. */
   nbf?: number | undefined;
+  /** When it can no longer be used. */
   exp?: number | undefined;
+  /** When it was created. */
   created: number;
+  /** When its attributes were changed last. */
   updated: number;
+  /** What happens to a deleted key, such as `Recoverable+Purgeable`. */
   recoveryLevel: string;
+  /** Days that a deleted key can be recovered. */
   recoverableDays: number;
+  /** Whether the private key can be exported. `undefined` leaves the attribute out. */
   exportable: boolean | undefined;
+  /** The platform of the HSM: `0` for software. `undefined` leaves the attribute out. */
   hsmPlatform: string | undefined;
 }
 
 /** A version of a key. */
 export interface KeyVersion {
+  /** The name of the key. */
   readonly name: string;
+  /** 32 hex digits. */
   readonly version: string;
   /** `https://VAULT/keys/NAME/VERSION`. */
   readonly kid: string;
+  /** `EC`, `RSA`, `oct`, or one of them with `-HSM`. */
   readonly kty: string;
+  /** The key pair. */
   readonly material: KeyMaterial;
+  /** The permitted operations (`key_ops`). */
   keyOps: string[];
+  /** The attributes of this version. */
   attributes: VersionAttributes;
+  /** Whether the key belongs to a certificate. */
   managed?: boolean;
+  /** The policy of an exportable key (`release_policy`). */
   releasePolicy?: object;
 }
 
 /** A new version. By default, an enabled EC key on P-256 that can sign and verify. */
 export interface VersionOptions extends Partial<Omit<VersionAttributes, "created" | "updated">> {
+  /** Letters, digits and `-`. Default: `key-1`, `key-2`, and so on. */
   readonly name?: string;
+  /** Default: `EC` in the vault, `EC-HSM` in the managed HSM. */
   readonly kty?: string;
+  /** The curve of an EC key. Default: P-256. */
   readonly curve?: Curve;
+  /** Bits of an RSA key. Default: 2048. */
   readonly keySize?: number;
+  /** The permitted operations. Default: `sign`, `verify`. */
   readonly keyOps?: readonly string[];
+  /** Whether the key belongs to a certificate. */
   readonly managed?: boolean;
+  /** The policy of an exportable key. */
   readonly releasePolicy?: object;
 }
 
@@ -52,10 +76,13 @@ const SYMMETRIC: KeyMaterial = {
 
 /** The keys of a vault. Names are case-insensitive, as in the service. */
 export class VaultKeys {
+  /** The URL of the vault or managed HSM. */
   readonly vaultUrl: string;
+  /** Whether it is a managed HSM. */
   readonly isManagedHsm: boolean;
   /** Versions by the lower-case name of their key, oldest first. */
   readonly all = new Map<string, KeyVersion[]>();
+  /** Versions of the deleted keys. */
   readonly deleted = new Map<string, KeyVersion[]>();
 
   constructor(vaultUrl: string, isManagedHsm: boolean) {
@@ -86,7 +113,11 @@ export class VaultKeys {
     return added;
   }
 
-  /** @throws {AzureKvError} `KeyNotFound`, with the wording of the service. */
+  /**
+   * Finds a version, or the newest one of a key.
+   *
+   * @throws {AzureKvError} `KeyNotFound`, with the wording of the service.
+   */
   find(name: string, version = ""): KeyVersion {
     const versions = this.all.get(name.toLowerCase()) ?? [];
     const found = version === "" ? versions.at(-1) : versions.find((each) => each.version === version);

@@ -7,16 +7,59 @@ import type { KeyVersion, VaultKeys } from "./azure-kv-keys.js";
 import type { Curve } from "./azure-kv-material.js";
 
 /** The operations that the emulator implements, by their names in the API definition. */
-export type AzureKvOperation =
-  | "GetKey"
-  | "sign"
-  | "CreateKey"
-  | "GetKeys"
-  | "GetDeletedKey"
-  | "GetKeyAttestation"
-  | "UpdateKey"
-  | "DeleteKey"
-  | "RotateKey";
+export type AzureKvOperation = keyof AzureKvRequests;
+
+/** The key that a request names. Both members are empty strings if its path doesn't have them. */
+export interface AzureKvKeyName {
+  /** The name of the key. */
+  readonly name: string;
+  /** The version of the key: 32 hex digits. */
+  readonly version: string;
+}
+
+/** The request of a signature. */
+export interface AzureKvSignInput extends AzureKvKeyName {
+  /** The JWS algorithm. */
+  readonly alg: string;
+  /** The digest in base64url. */
+  readonly value: string;
+}
+
+/** The request to create a key, or a version of one. */
+export interface AzureKvCreateKeyInput extends AzureKvKeyName {
+  /** The type of the key, such as `EC-HSM`. */
+  readonly kty: string;
+  /** The curve of an EC key. */
+  readonly crv?: string;
+  /** Bits of an RSA key. */
+  readonly key_size?: number;
+  /** The permitted operations. */
+  readonly key_ops?: readonly string[];
+  /** The attributes of the version, such as `exportable`. */
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** The request of each operation, as clients send it. It is recorded before the emulator checks it. */
+export interface AzureKvRequests {
+  /** Requests a public key and its attributes. */
+  GetKey: AzureKvKeyName;
+  /** Requests a signature. */
+  sign: AzureKvSignInput;
+  /** Creates a key, or a version of one. */
+  CreateKey: AzureKvCreateKeyInput;
+  /** Requests a page of the vault's keys. */
+  GetKeys: AzureKvKeyName;
+  /** Requests a deleted key. */
+  GetDeletedKey: AzureKvKeyName;
+  /** Requests a public key with its attestation. */
+  GetKeyAttestation: AzureKvKeyName;
+  /** Changes the attributes of a version. */
+  UpdateKey: AzureKvKeyName;
+  /** Deletes a key with all its versions. */
+  DeleteKey: AzureKvKeyName;
+  /** Adds a version to a key. */
+  RotateKey: AzureKvKeyName;
+}
 
 /** A request, after its path was parsed. */
 export interface AzureKvRequest {

@@ -8,29 +8,40 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AzureKvError, badParameter, type ErrorResponse, errorBody } from "./azure-kv-error.js";
 import { damageResponse, throwIfError } from "./azure-kv-faults.js";
-import { TokenIssuer } from "./azure-kv-identity.js";
+import { type EmulatorToken, TokenIssuer } from "./azure-kv-identity.js";
 import { VaultKeys } from "./azure-kv-keys.js";
-import { type AzureKvOperation, type AzureKvRequest, operations } from "./azure-kv-operations.js";
+import { type AzureKvOperation, type AzureKvRequest, type AzureKvRequests, operations } from "./azure-kv-operations.js";
 import { FaultPlan } from "./fault-plan.js";
 
 export type { AzureKvOperation };
 
 /** A credential, as the clients of Azure's SDK accept it: a `TokenCredential` of `@azure/identity`. */
 export interface EmulatorCredential {
-  getToken(
-    scopes: string | string[],
-    options?: { readonly claims?: string | undefined },
-  ): Promise<{ token: string; expiresOnTimestamp: number }>;
+  /** Returns a token for the resource of the scopes. */
+  getToken(scopes: string | string[], options?: { readonly claims?: string | undefined }): Promise<EmulatorToken>;
 }
 
 /** Options of the SDK's clients (`KeyClientOptions`), with which they find the emulator. */
 export interface EmulatorClientOptions {
+  /** Allows `http:` URLs. */
   readonly allowInsecureConnection: true;
-  readonly additionalPolicies: { readonly position: "perRetry"; readonly policy: LoopbackPolicy }[];
+  /** The policy that resolves the names of the emulator. */
+  readonly additionalPolicies: LoopbackPolicyConfig[];
 }
 
-interface LoopbackPolicy {
+/** A policy, and its place in the pipeline (`AdditionalPolicyConfig`). */
+export interface LoopbackPolicyConfig {
+  /** Runs the policy for each attempt of a request. */
+  readonly position: "perRetry";
+  /** The policy. */
+  readonly policy: LoopbackPolicy;
+}
+
+/** A policy of the SDK (`PipelinePolicy`) that connects to 127.0.0.1, whatever the name is. */
+export interface LoopbackPolicy {
+  /** Names the policy. */
   readonly name: string;
+  /** Sends a request through the rest of the pipeline. */
   sendRequest<Request extends object, Response>(
     request: Request,
     next: (request: Request) => Promise<Response>,
@@ -43,9 +54,13 @@ export interface AzureKeyVaultEmulator extends AsyncDisposable {
   readonly vaultUrl: string;
   /** `http://agents.managedhsm.localhost:PORT`. */
   readonly hsmUrl: string;
+  /** The keys of the vault. */
   readonly vault: VaultKeys;
+  /** The keys of the managed HSM. */
   readonly hsm: VaultKeys;
-  readonly plan: FaultPlan<AzureKvOperation>;
+  /** The faults of the next requests, and the requests so far. */
+  readonly plan: FaultPlan<AzureKvRequests>;
+  /** The access tokens that the emulator accepts. */
   readonly tokens: TokenIssuer;
   /** A credential that gets its tokens from {@link AzureKeyVaultEmulator.tokens}. */
   readonly credential: EmulatorCredential;
@@ -67,6 +82,7 @@ export interface AzureKeyVaultEmulator extends AsyncDisposable {
   clockOffset: number;
   /** How many requests the client cancelled before the response. */
   readonly cancelledRequests: number;
+  /** Ends the emulator and its connections. Its keys are lost. */
   close(): Promise<void>;
 }
 
@@ -78,7 +94,7 @@ interface Vault {
 
 /** Starts the emulator. The vault and the managed HSM are empty. */
 export async function azureKeyVaultEmulator(): Promise<AzureKeyVaultEmulator> {
-  const plan = new FaultPlan<AzureKvOperation>();
+  const plan = new FaultPlan<AzureKvRequests>();
   const tokens = new TokenIssuer();
   const errors = new Map<AzureKvOperation, ErrorResponse[]>();
   const state = {
@@ -110,7 +126,9 @@ export async function azureKeyVaultEmulator(): Promise<AzureKeyVaultEmulator> {
       return claimsChallenge(response, state.requiredClaims);
     const now = Math.floor(Date.now() / 1000) + state.clockOffset;
     const [operation, input] = parseRequest(request.method ?? "", url, body, now);
-    const fault = plan.take(operation, { ...input.body, name: input.name, version: input.version });
+    const recorded = { ...input.body, name: input.name, version: input.version };
+    // The types of the requests describe what clients send. The handlers check it later.
+    const fault = plan.take(operation, recorded as AzureKvRequests[AzureKvOperation]);
     await plan.work();
     if (fault === "hang") return;
     if (fault === "reset") return void request.socket.resetAndDestroy();

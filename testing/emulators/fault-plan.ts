@@ -23,44 +23,58 @@ export type Fault =
   | "no-formats"
   | "other-algorithm";
 
-/** A call that the emulator received. */
-export interface Call<Operation extends string, Input = unknown> {
-  operation: Operation;
-  input: Input;
+/** A call that the emulator received, and its request as the client sent it. `Inputs` maps each operation to its request. */
+export type Call<Inputs extends object> = {
+  [Operation in keyof Inputs]: CallOf<Operation, Inputs[Operation]>;
+}[keyof Inputs];
+
+/** A call of one operation. */
+export interface CallOf<Operation, Input> {
+  /** The name of the operation. */
+  readonly operation: Operation;
+  /** The request. */
+  readonly input: Input;
 }
 
 /** The faults of the next calls by operation, and the calls so far. An emulator may have faults of its own. */
-export class FaultPlan<Operation extends string, PlannedFault = Fault, Input = unknown> {
+export class FaultPlan<Inputs extends object, PlannedFault = Fault> {
   /** Milliseconds that every call takes. */
   latency = 0;
   /** The most calls that the service works on at the same time. Further ones wait. */
   concurrency = Number.POSITIVE_INFINITY;
   /** The most calls that were in the service at the same time. */
   mostConcurrent = 0;
-  readonly calls: Call<Operation, Input>[] = [];
-  readonly #next = new Map<Operation, PlannedFault[]>();
-  readonly #always = new Map<Operation, PlannedFault>();
+  /** The calls so far, in the order in which they were received. */
+  readonly calls: Call<Inputs>[] = [];
+  readonly #next = new Map<keyof Inputs, PlannedFault[]>();
+  readonly #always = new Map<keyof Inputs, PlannedFault>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   #concurrent = 0;
 
   /** Queues faults: each applies to one call of the operation, in order. */
-  next(operation: Operation, ...faults: PlannedFault[]): void {
+  next(operation: keyof Inputs, ...faults: PlannedFault[]): void {
     this.#next.set(operation, [...(this.#next.get(operation) ?? []), ...faults]);
   }
 
   /** Applies a fault to every further call of the operation. `undefined` removes it. */
-  always(operation: Operation, fault: PlannedFault | undefined): void {
+  always(operation: keyof Inputs, fault: PlannedFault | undefined): void {
     if (fault === undefined) this.#always.delete(operation);
     else this.#always.set(operation, fault);
   }
 
-  count(operation: Operation): number {
-    return this.calls.filter((call) => call.operation === operation).length;
+  /** Returns the requests of an operation so far. */
+  inputs<Operation extends keyof Inputs>(operation: Operation): Inputs[Operation][] {
+    return this.calls.filter((call) => call.operation === operation).map(({ input }) => input as Inputs[Operation]);
+  }
+
+  /** Returns the number of calls of an operation so far. */
+  count(operation: keyof Inputs): number {
+    return this.inputs(operation).length;
   }
 
   /** Records a call, and returns the fault for it. Called by the emulator. */
-  take(operation: Operation, input: Input): PlannedFault | undefined {
+  take<Operation extends keyof Inputs>(operation: Operation, input: Inputs[Operation]): PlannedFault | undefined {
     this.calls.push({ operation, input });
     return this.#next.get(operation)?.shift() ?? this.#always.get(operation);
   }

@@ -4,13 +4,12 @@ import type { Fault } from "./fault-plan.js";
 import {
   type ChecksummedData,
   checksum,
-  type Operation,
   type PublicKeyResponse,
   pemOf,
-  type Requests,
   type SignResponse,
   sign,
 } from "./gcp-kms-methods.js";
+import type { Operation, Requests } from "./gcp-kms-requests.js";
 import { GrpcError, KmsStore, type StoredVersion } from "./gcp-kms-store.js";
 import { status } from "./grpc.js";
 

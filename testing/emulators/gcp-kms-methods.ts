@@ -2,51 +2,15 @@
 import { createHash } from "node:crypto";
 import { crc32c } from "./crc32c.js";
 import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from "./gcp-kms-algorithms.js";
+import type { AsymmetricSignInput, Checksum, Operation, Requests } from "./gcp-kms-requests.js";
 import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
 import { status } from "./grpc.js";
-
-interface Checksum {
-  value: string | number;
-}
 
 /** `ChecksummedData`, the public key in the format of the request. */
 export interface ChecksummedData {
   data: Buffer;
   crc32cChecksum: Checksum | null;
 }
-
-interface Paged {
-  parent: string;
-  pageToken?: string;
-}
-
-/** The request of each method, as proto-loader decodes it. */
-export interface Requests {
-  GetPublicKey: { name: string; publicKeyFormat: string };
-  AsymmetricSign: {
-    name: string;
-    digest: { digest?: string; sha256?: Buffer; sha384?: Buffer; sha512?: Buffer; externalMu?: Buffer } | null;
-    digestCrc32c: Checksum | null;
-    data: Buffer;
-    dataCrc32c: Checksum | null;
-  };
-  GetCryptoKeyVersion: { name: string };
-  ListCryptoKeyVersions: Paged;
-  ListCryptoKeys: Paged;
-  CreateCryptoKey: {
-    parent: string;
-    cryptoKeyId: string;
-    cryptoKey: { purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } | null };
-  };
-  CreateCryptoKeyVersion: { parent: string };
-  UpdateCryptoKeyVersion: { cryptoKeyVersion: { name: string; state: string }; updateMask: { paths: string[] } };
-  DestroyCryptoKeyVersion: { name: string };
-  /** A method of `google.iam.v1.IAMPolicy`. It doesn't need a permission. */
-  TestIamPermissions: { resource: string; permissions: string[] };
-}
-
-/** The methods that the emulator implements. */
-export type Operation = keyof Requests;
 
 /** The response of GetPublicKey: `pem`, or `publicKey` if the request chose a format. */
 export interface PublicKeyResponse {
@@ -156,7 +120,7 @@ export function pemOf(spki: Buffer): string {
 }
 
 /** Signs the digest or the data of a request with a version. */
-export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]): SignResponse {
+export function sign(version: StoredVersion, request: AsymmetricSignInput): SignResponse {
   const { fields, purpose, keyPair } = version;
   const { name, algorithm, protectionLevel } = fields;
   const row = ASYMMETRIC_ALGORITHMS[algorithm];
@@ -175,7 +139,7 @@ export function sign(version: StoredVersion, request: Requests["AsymmetricSign"]
 }
 
 /** Tink's Cloud KMS integration sends the data to an external key, not its digest. */
-function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: Requests["AsymmetricSign"]): Buffer {
+function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: AsymmetricSignInput): Buffer {
   const { input = "data" } = ASYMMETRIC_ALGORITHMS[fields.algorithm] ?? {};
   if (data.length > 0) throw invalid("Only one of digest or data must be set.");
   if (input === "data" || fields.protectionLevel.startsWith("EXTERNAL"))
@@ -189,7 +153,7 @@ function digestOf({ fields }: StoredVersion, { digest, digestCrc32c, data }: Req
 }
 
 /** The service hashes the data if the algorithm signs a digest. Empty data is the same as none (proto3). */
-function dataOf({ input }: AsymmetricAlgorithm, { data, dataCrc32c }: Requests["AsymmetricSign"]): Uint8Array {
+function dataOf({ input }: AsymmetricAlgorithm, { data, dataCrc32c }: AsymmetricSignInput): Uint8Array {
   if (data.length === 0) throw invalid("One of digest or data must be set.");
   if (data.length > MAX_DATA) throw invalid(`The data has ${data.length} bytes, the maximum is ${MAX_DATA}.`);
   checkChecksum("data", data, dataCrc32c);

@@ -1,6 +1,7 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
 
 import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
+import type { VersionTemplate } from "./gcp-kms-requests.js";
 import { status } from "./grpc.js";
 
 /** A gRPC error response: status and details. */
@@ -13,28 +14,67 @@ export class GrpcError extends Error {
   }
 }
 
-interface Timestamp {
+/** A time (`google.protobuf.Timestamp`). */
+export interface Timestamp {
+  /** Seconds since 1970, in decimal digits. */
   seconds: string;
 }
 
 /** The fields of `CryptoKeyVersion` that the tests need. */
 export interface VersionFields {
+  /** The state, such as `ENABLED`. */
   state: string;
+  /** `SOFTWARE`, `HSM`, `EXTERNAL` or `EXTERNAL_VPC`. */
   protectionLevel: string;
+  /** The algorithm, such as `EC_SIGN_P256_SHA256`. */
   algorithm: string;
+  /** When the version was created. */
   createTime?: Timestamp;
+  /** When its key pair was generated. `null` while it is pending. */
   generateTime?: Timestamp | null;
+  /** The resource name of the import job, if the key was imported. */
   importJob?: string;
+  /** When it was imported. */
   importTime?: Timestamp;
+  /** Why the import failed. */
   importFailureReason?: string;
+  /** Whether the key can be wrapped by a trusted key. */
   trustedWrappingEnabled?: boolean;
-  externalProtectionLevelOptions?: { externalKeyUri: string };
-  attestation?: { format: string; content: Buffer };
+  /** Where an external key is. */
+  externalProtectionLevelOptions?: Record<"externalKeyUri", string>;
+  /** The statement of an HSM. The emulator has only a placeholder. */
+  attestation?: Attestation;
+}
+
+/** The statement of an HSM about a key (`KeyOperationAttestation`). */
+export interface Attestation {
+  /** The format, such as `CAVIUM_V2_COMPRESSED`. */
+  format: string;
+  /** The statement. */
+  content: Buffer;
+}
+
+/** The fields of a version, and its resource name. */
+export interface NamedVersionFields extends VersionFields {
+  /** The resource name. */
+  name: string;
+}
+
+/** The fields of `CryptoKey` that the tests need. */
+export interface KeyFields {
+  /** The resource name. */
+  readonly name: string;
+  /** The purpose, such as `ASYMMETRIC_SIGN`. */
+  readonly purpose: string;
+  /** The template of new versions. */
+  readonly versionTemplate: VersionTemplate;
 }
 
 /** A key version and its key pair. */
 export interface StoredVersion {
-  readonly fields: VersionFields & { name: string };
+  /** The metadata, with the resource name. */
+  readonly fields: NamedVersionFields;
+  /** The purpose of the key, such as `ASYMMETRIC_SIGN`. */
   readonly purpose: string;
   /** Missing for a symmetric key. */
   readonly keyPair: KeyPair | undefined;
@@ -44,13 +84,17 @@ export interface StoredVersion {
 
 /** A key and its versions. */
 export interface StoredKey {
-  readonly fields: { name: string; purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } };
+  /** The metadata, with the resource name. */
+  readonly fields: KeyFields;
+  /** In order, starting with version 1. */
   readonly versions: StoredVersion[];
 }
 
 /** A new key and its version 1. By default, an enabled ES256 signing key. */
 export interface KeyOptions extends Partial<VersionFields> {
+  /** Letters, digits, `-` and `_`. Default: `key-1`, `key-2`, and so on. */
   id?: string;
+  /** Default: `ASYMMETRIC_SIGN`. */
   purpose?: string;
 }
 
@@ -63,6 +107,7 @@ const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an a
 
 /** The keys of one key ring. */
 export class KmsStore {
+  /** The resource name of the key ring. */
   readonly keyRing: string;
   /** The permissions that the caller doesn't have, according to TestIamPermissions. */
   readonly withheld = new Set<string>();
@@ -84,6 +129,7 @@ export class KmsStore {
     return key;
   }
 
+  /** Adds a version to a key. By default, it is enabled. */
   addVersion(key: StoredKey, options: Partial<VersionFields> = {}): StoredVersion {
     const fields = {
       state: "ENABLED",
@@ -104,15 +150,30 @@ export class KmsStore {
     return version;
   }
 
+  /**
+   * Returns the keys of the key ring.
+   *
+   * @throws {GrpcError} `NOT_FOUND` if it has another name.
+   */
   keys(keyRing: string): StoredKey[] {
     if (keyRing !== this.keyRing) throw notFound("KeyRing", keyRing);
     return [...this.#keys.values()];
   }
 
+  /**
+   * Returns the key with this resource name.
+   *
+   * @throws {GrpcError} `NOT_FOUND` if it doesn't exist.
+   */
   key(name: string): StoredKey {
     return this.#keys.get(name) ?? notFound("CryptoKey", name);
   }
 
+  /**
+   * Returns the version with this resource name.
+   *
+   * @throws {GrpcError} `NOT_FOUND` if it doesn't exist.
+   */
   version(name: string): StoredVersion {
     const key = name.split("/").slice(0, -2).join("/");
     const found = this.#keys.get(key)?.versions.find(({ fields }) => fields.name === name);

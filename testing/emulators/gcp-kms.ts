@@ -2,14 +2,17 @@
 import type { handleUnaryCall, Server, ServerCredentials, ServiceClientConstructor } from "@grpc/grpc-js";
 import { FaultPlan } from "./fault-plan.js";
 import { damageRequest, damageResponse, throwIfError, throwIfUnknown } from "./gcp-kms-faults.js";
-import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
+import { type Methods, methods } from "./gcp-kms-methods.js";
+import type { Operation, Requests } from "./gcp-kms-requests.js";
 import { GrpcError, KmsStore } from "./gcp-kms-store.js";
 import { type Grpc, loadGrpc, status } from "./grpc.js";
 import { resettableProxy } from "./resettable-proxy.js";
 
 /** A certificate and its private key, both in PEM. */
 export interface ServerCertificate {
+  /** The private key. */
   readonly key: string;
+  /** The certificate, for `localhost`. */
   readonly cert: string;
 }
 
@@ -17,19 +20,23 @@ export interface ServerCertificate {
 export interface GcpKmsEmulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, for the option `endpoint` of `GcpKmsSigner`. */
   readonly endpoint: string;
+  /** The port of the endpoint. */
   readonly port: number;
+  /** The keys of the key ring. */
   readonly store: KmsStore;
   /** The Authorization headers that the emulator received. */
   readonly authorization: string[];
   /** The `Date` header of the responses, instead of the time. */
   date: string | undefined;
-  readonly plan: FaultPlan<Operation>;
+  /** The faults of the next calls, and the calls so far. */
+  readonly plan: FaultPlan<Requests>;
   /** Calls that the client cancelled, or whose deadline passed. */
   readonly cancelled: Operation[];
   /** Lets nothing through the open connections any more. New connections work. */
   freezeConnections(): void;
   /** Returns the largest number of calls that were in flight at the same time. */
   maxInFlight(): number;
+  /** Ends the emulator and its connections. Its keys are lost. */
   close(): Promise<void>;
 }
 
@@ -43,7 +50,7 @@ const KEY_RING = "projects/my-project/locations/europe-west3/keyRings/agents";
 export async function gcpKmsEmulator(certificate?: ServerCertificate): Promise<GcpKmsEmulator> {
   const { grpc, loadService } = loadGrpc();
   const store = new KmsStore(KEY_RING);
-  const plan = new FaultPlan<Operation>();
+  const plan = new FaultPlan<Requests>();
   const cancelled: Operation[] = [];
   const authorization: string[] = [];
   const inFlight = { now: 0, max: 0 };

@@ -4,9 +4,13 @@ import { generateVersion, type SignParameters, signWith, type TransitKey } from 
 
 /** A response that isn't the server's regular one. Without `errors`, its body is `html`. */
 export interface FaultResponse {
+  /** The HTTP status. */
   readonly status: number;
+  /** The messages of the JSON body. */
   readonly errors?: readonly string[];
+  /** The body of a response that isn't JSON. */
   readonly html?: string;
+  /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -5,23 +5,37 @@ import { generateMlDsa } from "./ml-dsa.js";
 import { longestSalt, type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
 
 /** The types that the server creates. `aes256-gcm96` can't sign. */
-export type KeyType = keyof typeof GENERATORS;
+export type KeyType =
+  | "ecdsa-p256"
+  | "ecdsa-p384"
+  | "ecdsa-p521"
+  | "ed25519"
+  | "rsa-2048"
+  | "rsa-3072"
+  | "rsa-4096"
+  | "ml-dsa"
+  | "aes256-gcm96"
+  | "managed_key";
 
 /** The parameters of a request to sign, and the last segment of its path. */
 export interface SignParameters {
+  /** The members of the JSON body. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** The last segment of the path, such as `sha2-256`. */
   readonly hash: string | undefined;
 }
 
 /** A version of a key. */
-interface KeyVersion {
+export interface KeyVersion {
   /** PEM or, for Ed25519 and ML-DSA, base64. A symmetric key doesn't have one. */
   readonly publicKey: string | undefined;
+  /** Returns the signature, in the form that the request asks for. */
   sign(parameters: SignParameters): Uint8Array;
 }
 
 /** A key with all its versions. */
 export interface TransitKey {
+  /** The type of its versions. */
   readonly type: KeyType;
   /** What the server reports about it, apart from the versions. */
   readonly settings: Record<string, unknown>;
@@ -39,7 +53,7 @@ export class TransitError extends Error {
   }
 }
 
-const GENERATORS = {
+const GENERATORS: Readonly<Record<KeyType, (parameterSet?: string) => KeyVersion>> = {
   "ecdsa-p256": () => ecVersion("P-256", 32),
   "ecdsa-p384": () => ecVersion("P-384", 48),
   "ecdsa-p521": () => ecVersion("P-521", 66),

@@ -6,6 +6,7 @@ import { TransitError } from "./vault-keys.js";
 export interface TokenTerms {
   /** Seconds. 0 for a token that never expires. */
   ttl: number;
+  /** Whether the token can be renewed. */
   renewable: boolean;
   /** Seconds after which renewals can't extend the token. 0 for no limit. */
   maxTtl: number;
@@ -17,7 +18,8 @@ interface Token extends TokenTerms {
 }
 
 /** What a role of AppRole or Kubernetes accepts. */
-interface Role {
+export interface Role {
+  /** The name of the role. */
   readonly name: string;
   /** The role id, or the service account's token. */
   readonly secret: string;
@@ -27,7 +29,9 @@ interface Role {
 export class VaultTokens {
   /** The terms of tokens from logins. */
   terms: TokenTerms = { ttl: 3600, renewable: true, maxTtl: 0 };
+  /** The role that logs in by `auth/approle`. */
   readonly appRole: Role = { name: "agent", secret: "f1af4455-ed35-85a5-463e-42794ca97233" };
+  /** The role that logs in by `auth/kubernetes`. */
   readonly kubernetes: Role = {
     name: "agent",
     secret: `eyJhbGciOiJSUzI1NiJ9.${randomBytes(24).toString("base64url")}.AA`,
@@ -53,10 +57,12 @@ export class VaultTokens {
     return secretId;
   }
 
+  /** Makes a token invalid. */
   revoke(value: string): void {
     this.#tokens.delete(value);
   }
 
+  /** Returns whether a token was issued, and neither expired nor was revoked. */
   isValid(value: string | undefined): value is string {
     const token = this.#tokens.get(value ?? "");
     return token !== undefined && performance.now() < token.expiresAt;

@@ -34,9 +34,13 @@ export type VaultOperation =
 
 /** A request that the server received. */
 export interface VaultCall {
+  /** The HTTP method. */
   readonly method: string;
+  /** The path with the query, such as `/v1/transit/keys/dpop`. */
   readonly url: string;
+  /** The headers, with names in lower case. */
   readonly headers: IncomingHttpHeaders;
+  /** The members of the JSON body. Empty if there is no body. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -44,17 +48,23 @@ export interface VaultCall {
 export interface VaultEmulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`. */
   readonly address: string;
+  /** The keys of the transit engine by name. */
   readonly keys: Map<string, TransitKey>;
+  /** The tokens, and the roles that can log in. */
   readonly tokens: VaultTokens;
-  readonly plan: FaultPlan<VaultOperation, VaultFault, VaultCall>;
+  /** The faults of the next requests, and the requests so far. */
+  readonly plan: FaultPlan<Record<VaultOperation, VaultCall>, VaultFault>;
   /** Paths that the policies of all tokens but the root token deny, such as `transit/sign/dpop/sha2-256`. */
   readonly deniedPaths: Set<string>;
   /** The namespaces that exist, besides the root namespace. All have the same keys. */
   readonly namespaces: Set<string>;
+  /** Adds a key with one version. Default type: `ecdsa-p256`. `settings` are parameters of the request to create a key. */
   addKey(name: string, type?: KeyType, settings?: Record<string, unknown>): TransitKey;
+  /** Adds a version to a key. */
   rotate(name: string): void;
   /** Returns the URI of a key of this server. */
   uriOf(name: string, query?: string): string;
+  /** Ends the emulator and its connections. Its keys are lost. */
   close(): Promise<void>;
 }
 
@@ -81,7 +91,7 @@ const ROUTES: readonly (readonly [RegExp, VaultOperation])[] = [
 export async function vaultEmulator(): Promise<VaultEmulator> {
   const keys = new Map<string, TransitKey>();
   const tokens = new VaultTokens();
-  const plan = new FaultPlan<VaultOperation, VaultFault, VaultCall>();
+  const plan = new FaultPlan<Record<VaultOperation, VaultCall>, VaultFault>();
   const deniedPaths = new Set<string>();
   const namespaces = new Set<string>();
 

@@ -4,7 +4,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileShim } from "./compile-shim.js";
 
-const FUNCTIONS = [
+/** A function whose calls can fail. */
+export type Pkcs11Function =
+  | "C_Initialize"
+  | "C_Finalize"
+  | "C_GetSlotList"
+  | "C_GetTokenInfo"
+  | "C_OpenSession"
+  | "C_CloseSession"
+  | "C_GetSessionInfo"
+  | "C_Login"
+  | "C_FindObjectsInit"
+  | "C_FindObjects"
+  | "C_GetAttributeValue"
+  | "C_SignInit"
+  | "C_Sign"
+  | "C_GetInfo"
+  | "C_GetSlotInfo"
+  | "C_GetMechanismList"
+  | "C_FindObjectsFinal"
+  | "C_GenerateKeyPair"
+  | "C_DestroyObject";
+
+/** In the order of their counters in pkcs11-shim.c. */
+const FUNCTIONS: readonly Pkcs11Function[] = [
   "C_Initialize",
   "C_Finalize",
   "C_GetSlotList",
@@ -24,29 +47,67 @@ const FUNCTIONS = [
   "C_FindObjectsFinal",
   "C_GenerateKeyPair",
   "C_DestroyObject",
-] as const;
-/** A function whose calls can fail. */
-export type Pkcs11Function = (typeof FUNCTIONS)[number];
+];
 
-/** What happens in a call. See the property `act` of {@link Pkcs11Fault}. */
+/** What happens in a call: `"hang"` waits until the next orders are placed, but at most a minute. */
 export type Pkcs11Act =
   | "hang"
-  | { return: number }
-  | { after: number }
-  | { delay: number }
-  | { set: number }
-  | { unset: number }
-  | { most: number }
-  | { limit: number }
-  | { blank: number }
-  | { imported: number }
-  | { unavailable: number }
-  | { endless: number }
-  | { crash: number }
-  | { noMechanisms: number };
+  | {
+      /** Returns this `CKR_*` instead of the call. */
+      return: number;
+    }
+  | {
+      /** Returns this `CKR_*` after the call. */
+      after: number;
+    }
+  | {
+      /** Waits this number of milliseconds before the call. */
+      delay: number;
+    }
+  | {
+      /** Sets these flags in what `C_GetTokenInfo` returns. */
+      set: number;
+    }
+  | {
+      /** Clears these flags in what `C_GetTokenInfo` returns. */
+      unset: number;
+    }
+  | {
+      /** Replaces the maximum number of sessions that `C_GetTokenInfo` returns. */
+      most: number;
+    }
+  | {
+      /** The number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`. */
+      limit: number;
+    }
+  | {
+      /** Fills this number of bytes at the start of the serial number that `C_GetTokenInfo` returns with NULs. */
+      blank: number;
+    }
+  | {
+      /** `C_GetAttributeValue` reports that `CKA_LOCAL` is true and the generating mechanism unavailable. */
+      imported: number;
+    }
+  | {
+      /** `C_GetAttributeValue` reports 0xffffffff as the length of this attribute. */
+      unavailable: number;
+    }
+  | {
+      /** Each call of `C_FindObjects` returns the first object this many times, and the search never ends. */
+      endless: number;
+    }
+  | {
+      /** Ends the process with this signal. */
+      crash: number;
+    }
+  | {
+      /** `C_GetMechanismList` returns an empty list. */
+      noMechanisms: number;
+    };
 
 /** A fault in the calls of one function, counted from when the order was placed. */
 export interface Pkcs11Fault {
+  /** The function whose calls fail. */
   on: Pkcs11Function;
   /** The first call that fails. Default: 1. */
   from?: number;
@@ -54,19 +115,7 @@ export interface Pkcs11Fault {
   times?: number;
   /** The fault ends when this function is called. */
   until?: Pkcs11Function;
-  /**
-   * - `return`, `after`: returns this `CKR_*` instead of the call, or after it.
-   * - `delay`: waits this number of milliseconds before the call.
-   * - `noMechanisms`: `C_GetMechanismList` returns an empty list.
-   * - `crash`: ends the process with this signal.
-   * - `"hang"`: waits until the next orders are placed, but at most a minute.
-   * - `set`, `unset`, `most`: changes the flags and the maximum number of sessions that `C_GetTokenInfo` returns.
-   * - `blank`: fills the first bytes of the serial number that `C_GetTokenInfo` returns with NULs.
-   * - `endless`: each call of `C_FindObjects` returns the first object this many times, and the search never ends.
-   * - `imported`: `C_GetAttributeValue` reports that `CKA_LOCAL` is true and the generating mechanism unavailable.
-   * - `unavailable`: `C_GetAttributeValue` reports 0xffffffff as the length of this attribute.
-   * - `limit`: the number of sessions that `C_OpenSession` opens before it returns `CKR_SESSION_COUNT`.
-   */
+  /** What happens in these calls. */
   act: Pkcs11Act;
 }
 

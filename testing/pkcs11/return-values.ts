@@ -1,5 +1,25 @@
-/** Return values for the orders of the shim (PKCS #11 v2.40, `CK_RV`). */
-export const CKR = {
+/** A return value of PKCS #11, without the prefix `CKR_`. `VENDOR_DEFINED_26` is `CKR_VENDOR_DEFINED` plus 26. */
+export type ReturnValueName =
+  | "HOST_MEMORY"
+  | "GENERAL_ERROR"
+  | "FUNCTION_FAILED"
+  | "DEVICE_ERROR"
+  | "DEVICE_MEMORY"
+  | "DEVICE_REMOVED"
+  | "KEY_HANDLE_INVALID"
+  | "OBJECT_HANDLE_INVALID"
+  | "OPERATION_ACTIVE"
+  | "SESSION_CLOSED"
+  | "SESSION_COUNT"
+  | "SESSION_HANDLE_INVALID"
+  | "TOKEN_NOT_PRESENT"
+  | "USER_NOT_LOGGED_IN"
+  | "BUFFER_TOO_SMALL"
+  | "CRYPTOKI_NOT_INITIALIZED"
+  | "VENDOR_DEFINED_26";
+
+/** Return values for the orders of {@link faultyPkcs11} (PKCS #11 v2.40, `CK_RV`). */
+export const CKR: Readonly<Record<ReturnValueName, number>> = {
   HOST_MEMORY: 0x02,
   GENERAL_ERROR: 0x05,
   FUNCTION_FAILED: 0x06,
@@ -17,4 +37,4 @@ export const CKR = {
   BUFFER_TOO_SMALL: 0x150,
   CRYPTOKI_NOT_INITIALIZED: 0x190,
   VENDOR_DEFINED_26: 0x8000001a,
-} as const;
+};

@@ -19,7 +19,9 @@ export interface ExpectedProof {
 
 /** A decoded proof, whether or not it is valid. */
 export interface Proof {
+  /** The JOSE header. */
   readonly header: Readonly<Record<string, unknown>>;
+  /** The claims. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 

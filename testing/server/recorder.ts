@@ -14,8 +14,11 @@ export type TestServerFault = "throttle" | "5xx" | "reset" | "hang";
 
 /** A request that a server received. */
 export interface TestServerRequest {
+  /** What the request is for. */
   readonly operation: TestServerOperation;
+  /** The HTTP method. */
   readonly method: string;
+  /** The path with the query. */
   readonly url: string;
   /** The decoded proof, whether or not it was valid. `undefined` if the request had none. */
   readonly proof: Proof | undefined;
@@ -25,12 +28,15 @@ export interface TestServerRequest {
   readonly error: string | undefined;
 }
 
+/** What a plan records of each request. {@link TestServerRequest} has the result as well. */
+export type TestServerInputs = Record<TestServerOperation, Pick<TestServerRequest, "method" | "url" | "proof">>;
+
 /** Records requests and injects faults. */
 export class Recorder {
   readonly requests: TestServerRequest[] = [];
-  readonly plan: FaultPlan<TestServerOperation, TestServerFault>;
+  readonly plan: FaultPlan<TestServerInputs, TestServerFault>;
 
-  constructor(plan: FaultPlan<TestServerOperation, TestServerFault>) {
+  constructor(plan: FaultPlan<TestServerInputs, TestServerFault>) {
     this.plan = plan;
   }
 

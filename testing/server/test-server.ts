@@ -6,7 +6,7 @@ import { FaultPlan } from "../emulators/fault-plan.js";
 import { startAuthorizationServer } from "./authorization-server.js";
 import { ClientAuthentication } from "./client-authentication.js";
 import { ProofGuard } from "./proof-guard.js";
-import { Recorder, type TestServerFault, type TestServerOperation, type TestServerRequest } from "./recorder.js";
+import { Recorder, type TestServerFault, type TestServerInputs, type TestServerRequest } from "./recorder.js";
 import { startResourceServer } from "./resource-server.js";
 
 /** Options of {@link testServer}. */
@@ -21,18 +21,26 @@ export interface TestServerOptions {
   readonly clientKeys?: readonly PublicJwk[] | undefined;
 }
 
+/** The id and the secret of a client. */
+export interface TestServerClient {
+  /** The client's id. */
+  readonly clientId: string;
+  /** The client's secret, for `client_secret_basic`. */
+  readonly clientSecret: string;
+}
+
 /** A running authorization server, its only client, and a resource server that accepts its tokens. */
 export interface TestServer extends AsyncDisposable {
   /** The authorization server. It publishes metadata (RFC 8414); its token endpoint is `/oauth/token`. */
   readonly issuer: string;
   /** The only client. Its members are options of every token request. */
-  readonly client: { readonly clientId: string; readonly clientSecret: string };
+  readonly client: TestServerClient;
   /** A URL that answers every method with status 200 and `{ hello, jkt }`. It publishes metadata too (RFC 9728). */
   readonly resource: string;
   /** The requests to both servers so far. */
   readonly requests: readonly TestServerRequest[];
   /** The faults of the next requests. */
-  readonly plan: FaultPlan<TestServerOperation, TestServerFault>;
+  readonly plan: FaultPlan<TestServerInputs, TestServerFault>;
   /** Makes the nonces of both servers stale. */
   rotateNonces(): void;
   /**
@@ -42,6 +50,7 @@ export interface TestServer extends AsyncDisposable {
    * @returns The response, whose status is 401.
    */
   callAsThief(accessToken: string): Promise<Response>;
+  /** Ends both servers and their connections. */
   close(): Promise<void>;
 }
 
@@ -60,7 +69,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   const { clientId = "agent", requireNonce = true, tokenLifetime = 60, clientKeys = [] } = options;
   const clientSecret = randomBytes(24).toString("base64url");
   const guards = { token: new ProofGuard(requireNonce), resource: new ProofGuard(requireNonce) };
-  const plan = new FaultPlan<TestServerOperation, TestServerFault>();
+  const plan = new FaultPlan<TestServerInputs, TestServerFault>();
   const recorder = new Recorder(plan);
   let audience = "";
   // The client names its key by the thumbprint, unless it was told to use another kid.
