@@ -101,7 +101,7 @@ export class LazyDeadline implements Deadline {
   #newController(): AbortController {
     const controller = new AbortController();
     // A call can have many requests at the same time, such as one for each key of a list.
-    setMaxListeners(0, controller.signal);
+    setMaxListeners(Number.POSITIVE_INFINITY, controller.signal); // undici rejects 0
     if (this.#reason) controller.abort(this.#reason);
     deadlines.set(controller.signal, this);
     return controller;
