@@ -125,9 +125,17 @@ function nodeKeyOf({ scheme, properties }: Pick<OpensslKey, "scheme" | "properti
   return {
     ...nodeKey,
     facts: { protection: "unknown", exportable: "unknown", evidence: { ...loader, openssl } },
-    sign: (...message) =>
-      nodeKey.sign(...message).catch((cause) => {
+    sign: async (message, ...rest) => {
+      checkNotEmpty(message);
+      return nodeKey.sign(message, ...rest).catch((cause) => {
         throw signatureFailed(cause);
-      }),
+      });
+    },
   };
+}
+
+/** With an empty message, pkcs11-provider can leave a session of the token in the middle of a signature, for ever. */
+function checkNotEmpty(message: Uint8Array): void {
+  if (message.length > 0) return;
+  throw misconfigured("OpenSSL's providers can't all sign an empty message: it must have at least 1 byte.");
 }

@@ -52,6 +52,7 @@ const fixture = {
   },
   secrets: [PIN, key.toString("base64").slice(-80)],
   signatures,
+  minMessageBytes: 1,
 };
 `;
 

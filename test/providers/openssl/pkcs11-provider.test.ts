@@ -71,6 +71,7 @@ describe.skipIf(skipped)(`by pkcs11-provider${skipped ? ` (${skipped})` : ""}`, 
         failsFirst: "The loader of the tests shows it.",
         secrets: [pin],
         signatures,
+        minMessageBytes: 1,
       };
     `;
     registerKit(fixture, () => where, 10);

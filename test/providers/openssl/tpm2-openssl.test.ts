@@ -37,6 +37,7 @@ describe.skipIf(skipped)(`by tpm2-openssl${skipped ? ` (${skipped})` : ""}`, () 
         failsFirst: "The loader of the tests shows it.",
         secrets: [pin],
         signatures,
+        minMessageBytes: 1,
       };
     `;
     registerKit(fixture, () => where, 20);
