@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { cliError } from "./cli-error.js";
+import { commandLineError } from "./command-line-error.js";
 import { bench } from "./commands/bench.js";
 import { csr } from "./commands/csr.js";
 import { demo } from "./commands/demo.js";
@@ -65,12 +66,12 @@ export async function hardproof(args: readonly string[], io: Io): Promise<number
   const context: Context = { io, output: new Output(io, hasJsonOption(args)), exitCode: EXIT.ok };
   const endNotes = noteWaiting(context.output);
   try {
-    await program(context).parseAsync(args, { from: "user" });
+    await program(context, args).parseAsync(args, { from: "user" });
     io.signal.throwIfAborted();
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help, --version
-    const { message, details, exitCode } = cliError(error, args, io.signal);
+    const { message, details, exitCode } = cliError(error, io.signal);
     context.output.error(message, details);
     return exitCode;
   } finally {
@@ -79,7 +80,8 @@ export async function hardproof(args: readonly string[], io: Io): Promise<number
   }
 }
 
-function program(context: Context): Command {
+/** @param args - The command line, for errors. */
+function program(context: Context, args: readonly string[]): Command {
   const { io } = context;
   const root = new Command("hardproof")
     .description("DPoP proofs and OAuth tokens, bound to keys that never leave their hardware.")
@@ -89,7 +91,12 @@ function program(context: Context): Command {
   const commands = COMMANDS.map((command) => command(context));
   for (const command of commands) root.addCommand(command);
   for (const command of [root, ...commands])
-    command.exitOverride().configureOutput(commanderOutput(io)).configureHelp({ minWidthToWrap: 20 });
+    command
+      .exitOverride((error) => {
+        throw error.exitCode === 0 ? error : commandLineError(error, command, args);
+      })
+      .configureOutput(commanderOutput(io))
+      .configureHelp({ minWidthToWrap: 20 });
   return root;
 }
 
