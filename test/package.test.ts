@@ -32,6 +32,7 @@ describe("the tarball", () => {
     );
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
     const worker = "dist/providers/pkcs11/worker.js";
+    const manual = "dist/man/hardproof.1";
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
     const built = [...entries, worker, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
@@ -41,7 +42,9 @@ describe("the tarball", () => {
         .filter((name) => name.endsWith(".ts"))
         .map((name) => `${folder}/${name}`),
     );
-    expect(files.sort()).toEqual([...sources, ...types, ...built, ...pages, ...examples, "package.json"].sort());
+    expect(files.sort()).toEqual(
+      [...sources, ...types, ...built, ...pages, ...examples, manual, "package.json"].sort(),
+    );
   });
 
   it("contains each file that a page links to, except those for contributors and a whole package", () => {
