@@ -4,7 +4,8 @@
  */
 import type { HardproofError } from "../index.js";
 import { EXIT, exitCodeFor, isHardproofError } from "./exit-codes.js";
-import { Interruption } from "./io.js";
+import { Interruption, type Io } from "./io.js";
+import { networkHint } from "./network-hint.js";
 import { withOptionNames } from "./option-names.js";
 
 /** An error as the command reports it. */
@@ -18,13 +19,14 @@ export interface CliError {
 /**
  * Converts a thrown value.
  *
- * @param signal - The command's signal. If it is aborted, the error is the interruption, whatever was thrown.
+ * @param io - If its signal is aborted, the error is the interruption, whatever was thrown.
  */
-export function cliError(error: unknown, signal: AbortSignal): CliError {
+export function cliError(error: unknown, { env, signal }: Pick<Io, "env" | "signal">): CliError {
   if (signal.aborted) return interrupted(signal.reason);
   if (!isHardproofError(error)) return unexpectedError(error);
   const { code } = error;
-  const message = withOptionNames(error.message);
+  const hint = code === "unreachable" ? networkHint(error, env) : undefined;
+  const message = [withOptionNames(error.message), hint].filter(Boolean).join(" ");
   return { message, exitCode: exitCodeFor(error), details: { code, message, ...extraMembers(error) } };
 }
 

@@ -14,7 +14,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   XDG_STATE_HOME: "where nonces are kept (default: ~/.local/state)",
   HTTPS_PROXY: "proxy, if NODE_USE_ENV_PROXY=1 is set too",
   NO_PROXY: "hosts that are reached without the proxy",
-  NODE_EXTRA_CA_CERTS: "file with the certificates of private CAs, in PEM",
+  NODE_EXTRA_CA_CERTS: "file with certificates of private CAs, in PEM",
   "NO_COLOR, FORCE_COLOR": "turn colour off, or on without a terminal",
 };
 

@@ -23,7 +23,7 @@ export async function hardproof(args: readonly string[], io: Io): Promise<number
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help, --version
-    const { message, details, exitCode } = cliError(error, io.signal);
+    const { message, details, exitCode } = cliError(error, io);
     context.output.error(message, details);
     return exitCode;
   } finally {

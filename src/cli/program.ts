@@ -24,6 +24,7 @@ import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { withHelp } from "./help.js";
 import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
+import { proxyProblem } from "./proxy.js";
 
 const COMMANDS = [
   keygen,
@@ -55,7 +56,10 @@ export function program(context: Context, args: readonly string[]): Command {
     .description("DPoP proofs and OAuth tokens, bound to keys that never leave their hardware.")
     .version(createRequire(import.meta.url)("hardproof/package.json").version)
     .addHelpText("after", EXIT_CODES_HELP + ENVIRONMENT_HELP)
-    .hook("preAction", (_, command) => loadSelectedProviders(command.opts().provider ?? [], io));
+    .hook("preAction", (_, command) => {
+      warnOfProxy(command, context);
+      return loadSelectedProviders(command.opts().provider ?? [], io);
+    });
   const commands = COMMANDS.map((command) => command(context));
   for (const command of commands) root.addCommand(command);
   for (const command of [root, ...commands])
@@ -65,6 +69,12 @@ export function program(context: Context, args: readonly string[]): Command {
       })
       .configureOutput(commanderOutput(io));
   return root;
+}
+
+/** A command with a server doesn't fail silently, or go around a proxy unnoticed. */
+function warnOfProxy({ options }: Command, { io, output }: Context): void {
+  const problem = options.some(({ long }) => long === "--issuer") ? proxyProblem(io.env) : undefined;
+  if (problem !== undefined) output.note(`Warning: ${problem}`);
 }
 
 /** Help goes to standard output. commander's own error output is suppressed: `hardproof()` reports errors in one line. */
