@@ -49,7 +49,7 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   AlreadyExistsException: ["misconfigured", "The alias is taken by another key. Choose another alias."],
   MalformedPolicyDocumentException: ["misconfigured", "The key policy is invalid, or would lock out the caller."],
   TagException: ["misconfigured", "AWS KMS doesn't accept the tags."],
-  "Region is missing": ["misconfigured", "Use the key's ARN, set the option region, or set AWS_REGION."],
+  "Region is missing": ["misconfigured", "Use the key's ARN, add region=… to the URI, or set AWS_REGION."],
 
   ENOTFOUND: ["unavailable", "DNS doesn't know the endpoint's host name. Check region and endpoint."],
   EAI_AGAIN: ["unavailable", "The DNS server doesn't respond."],

@@ -181,7 +181,7 @@ function noCredentials(error: unknown): SignerError {
   return new SignerError(
     "access-denied",
     "No usable Google credentials were found. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or set clientConfig.authClient.",
+      "GOOGLE_APPLICATION_CREDENTIALS. In code, you can set clientConfig.authClient.",
     { cause },
   );
 }

@@ -34,6 +34,6 @@ export function parseEndpoint(endpoint: string): Endpoint {
     return { servicePath: hostname, port: Number(port || HTTPS_PORT), plaintext: false };
   throw misconfigured(
     `gcpkms: The endpoint ${host} is not allowed, since the access token would be sent to it. Use https:// under ` +
-      "googleapis.com, or http:// on this machine for an emulator. For any other host, set clientConfig or client.",
+      "googleapis.com, or http:// on this machine for an emulator. In code, set the option clientConfig or client for any other host.",
   );
 }
