@@ -66,7 +66,7 @@ function mergeUri(uri: string, options: Pkcs11ProviderOptions = {}): MergedOptio
   if (module === undefined)
     throw new SignerError(
       "misconfigured",
-      "pkcs11: The URI needs module-path or module-name. In code, you can set the option module.",
+      "pkcs11: The URI needs module-path or module-name, such as ?module-name=softhsm2. In code, you can set the option module.",
     );
   if (showsPin) warnOfShownPin("pkcs11");
   return { ...options, module, token, key, sessions, algorithm, pin: options.pin ?? pin };

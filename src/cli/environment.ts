@@ -12,7 +12,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HARDPROOF_INITIAL_ACCESS_TOKEN: "token that allows a registration, for register",
   BROWSER: "program that opens the URL of a login",
   XDG_STATE_HOME: "where nonces are kept (default: ~/.local/state)",
-  HTTPS_PROXY: "proxy, if NODE_USE_ENV_PROXY=1 is set too",
+  HTTPS_PROXY: "proxy of requests, with Node 24.14 or later",
   NO_PROXY: "hosts that are reached without the proxy",
   NODE_EXTRA_CA_CERTS: "file with certificates of private CAs, in PEM",
   "NO_COLOR, FORCE_COLOR": "turn colour off, or on without a terminal",

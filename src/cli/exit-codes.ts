@@ -63,7 +63,8 @@ export function exitCodeFor(error: HardproofError): number {
 const EXIT_CODES: Readonly<Record<string, (code: string) => number>> = {
   UsageError: () => EXIT.usage,
   NetworkError: () => EXIT.server,
-  SignerError: () => EXIT.keyStore,
+  // A URI or an option is part of the command line, a missing package or variable of its environment.
+  SignerError: (code) => (code === "misconfigured" ? EXIT.usage : EXIT.keyStore),
   DPoPError: (code) => (code === "redirect" || code === "body-spent" ? EXIT.server : EXIT.usage),
   OAuthError: (code) => {
     if (code === "refused" || code === "binding") return EXIT.failed;

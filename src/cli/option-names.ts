@@ -31,6 +31,12 @@ const OPTIONS: Readonly<Record<string, string>> = {
 
 /** Advice that isn't one word → that of the command. */
 const ADVICE: readonly [RegExp, string][] = [
+  [/^issuer (?=must|http)/, "--issuer "],
+  [/^baseUrl (?=must|http)/, "--base-url "],
+  [/^htu must/, "The URL must"],
+  [/^htm must/, "The method must"],
+  [/^nonce must/, "--nonce must"],
+  [/ to be private_key_jwt, tls_client_auth, self_signed_tls_client_auth/, " private_key_jwt"],
   [/(?:Use|use) discover\(\) or the option (?:issuer|metadata)/g, "Pass --issuer"],
   [/Use OAuthClient\.discover\(\) with the issuer of its server\./g, "Pass the issuer of its server with --issuer."],
   [/pass its identifier as resource/g, "pass its identifier with --resource"],

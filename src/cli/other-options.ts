@@ -10,7 +10,7 @@ const PASSPHRASE =
   "pin-source=env:NAME (pkcs11:, tpm:).";
 const CLIENT_SECRET = `${WHY_NO_SECRET} Set HARDPROOF_CLIENT_SECRET, or pass --client-secret-file <path>.`;
 const ACCESS_TOKEN = `${WHY_NO_SECRET} Pass the token with --token -, --token-env <name> or --token-file <path>.`;
-const PROXY = "Set HTTPS_PROXY and, with Node 24 or later, NODE_USE_ENV_PROXY=1.";
+const PROXY = "Set HTTPS_PROXY, which is used with Node 24.14 or later, or with Node 22.21 and NODE_USE_ENV_PROXY=1.";
 const PRIVATE_CA = "Set NODE_EXTRA_CA_CERTS to a file with the CA's certificate in PEM.";
 
 function inUri(attribute: string): string {

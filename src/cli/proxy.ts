@@ -19,7 +19,7 @@ export function proxyProblem(env: Io["env"]): string | undefined {
   if (variable === undefined || typeof setProxy === "function") return undefined;
   const hasSwitch = process.allowedNodeEnvironmentFlags.has("--use-env-proxy");
   if (hasSwitch && env.NODE_USE_ENV_PROXY === "1") return undefined;
-  const remedy = hasSwitch ? "set NODE_USE_ENV_PROXY=1." : "use Node 24 or later.";
+  const remedy = hasSwitch ? "set NODE_USE_ENV_PROXY=1." : "use Node 24.14 or later.";
   return `${variable} is set, but Node ${process.versions.node} doesn't use it: ${remedy}`;
 }
 

@@ -67,7 +67,7 @@ async function readMetadata(path: string): Promise<ClientMetadata> {
   });
   const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new UsageError("--metadata: the file must contain a JSON object, such as {\"client_name\":\"Agent 7\"}.");
+  throw new UsageError('--metadata: the file must contain a JSON object, such as {"client_name":"Agent 7"}.');
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,12 @@
 /** Finds the name that was probably meant. */
 
-/** Returns the known name that is at most two edits away, if there is one. */
+/** Letters. A shorter text is the start of many names. */
+const MIN_START = 3;
+
+/** Returns the known name that starts with the text, or is at most two edits away, if there is one. */
 export function similarName(typed: string, known: readonly string[]): string | undefined {
+  const longer = known.find((name) => typed.length >= MIN_START && name.startsWith(typed));
+  if (longer !== undefined) return longer;
   const candidates = known.map((name) => ({ name, distance: editDistance(typed, name) }));
   const [nearest] = candidates.sort((a, b) => a.distance - b.distance);
   return nearest && nearest.distance <= Math.min(2, nearest.name.length / 2) ? nearest.name : undefined;

@@ -116,7 +116,9 @@ describe("a proxy", () => {
       proxy.targets.length = 0;
       const { code, err } = await call({ ...ca, HTTPS_PROXY: proxy.origin });
       expect(code).toBe(0);
-      expect(err).toMatch(/^Warning: HTTPS_PROXY is set, but Node [\d.]+ doesn't use it: use Node 24 or later\.\n$/);
+      expect(err).toMatch(
+        /^Warning: HTTPS_PROXY is set, but Node [\d.]+ doesn't use it: use Node 24\.14 or later\.\n$/,
+      );
       expect(proxy.targets).toEqual([]);
     },
   );
