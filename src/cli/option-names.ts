@@ -40,13 +40,14 @@ const ADVICE: readonly [RegExp, string][] = [
   [/(?:Use|use) discover\(\) or the option (?:issuer|metadata)/g, "Pass --issuer"],
   [/Use OAuthClient\.discover\(\) with the issuer of its server\./g, "Pass the issuer of its server with --issuer."],
   [/pass its identifier as resource/g, "pass its identifier with --resource"],
+  [/[Ss]et the option htu\b/g, "pass the server's with --htu"],
   [/[Ss]et the option clientAuth to (\w+)/g, "pass --client-auth $1"],
   [
     /neither the option clientSecret nor the option clientAuth is set\./g,
     "no client secret was sent. Set HARDPROOF_CLIENT_SECRET, or pass --client-secret-file or --client-auth.",
   ],
   [/[Ss]et the option pin\b/g, "add pin-source=env:NAME to the key's URI, after the question mark"],
-  [/\b([Ss])et the option (allowInsecure|clientAuth|clockOffset|htu|publicKey)\b/g, "pass the option $2"],
+  [/\b([Ss])et the option (allowInsecure|clientAuth|clockOffset|publicKey)\b/g, "pass the option $2"],
 ];
 
 /** A sentence for programmers. A period within a name, such as `clientConfig.authClient`, doesn't end it. */

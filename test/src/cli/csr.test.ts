@@ -96,7 +96,7 @@ describe("hardproof csr", () => {
     [["--subject", "CN=a", "--email", "agent-7"], "--email: Expected an email address in ASCII."],
     [["--subject", "CN=a", "--ip", "1.2.3"], "--ip: Expected an IPv4 or IPv6 address without a zone."],
     [["--subject", "CN=a", "--usage", "tls"], "--usage: Expected one of clientAuth, "],
-    [[], "The option --subject <name> is missing."],
+    [[], "The option --subject is missing: pass --subject <name>."],
   ])("reports %j in words of the command line", async (options, message) => {
     const { code, err } = await run(["csr", "memory:", ...options]);
     expect(code).toBe(2);

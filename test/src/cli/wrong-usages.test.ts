@@ -11,7 +11,7 @@ import { WRONG_USAGES } from "./wrong-usages.js";
 
 /** Options, functions and terms that only programmers know. */
 const LIBRARY_WORDS =
-  /allowInsecure|baseUrl|clientAuth\b(?!,)|clientConfig|clientSecret|clockOffset|redirectUri|responseMode|requestObject|requireBinding|publicKey|libraryParameters|createKey|registerProvider|discover\(\)|the option [a-z]|In code|undefined|\[object|\{ /;
+  /allowInsecure|baseUrl|clientAuth(?!,)|clientConfig|clientSecret|clockOffset|redirectUri|responseMode|requestObject|requireBinding|publicKey|libraryParameters|createKey|registerProvider|discover\(\)|the option (?!for )[a-z]|In code|undefined|\[object|\{ /;
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-wrong-"));
 const servers: StubServer[] = [];
