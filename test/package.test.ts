@@ -23,7 +23,7 @@ describe("the tarball", () => {
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
   it("contains the sources, their types, the entry points and shared chunks, the docs and the examples, and nothing else", () => {
-    const sources = files.filter((file) => /^(src|providers|conformance)\/.*\.ts$/.test(file));
+    const sources = files.filter((file) => /^(src|providers|conformance|softhsm|testing)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
     );
@@ -31,11 +31,12 @@ describe("the tarball", () => {
       typeof target === "string" ? [] : [target.default],
     );
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
-    const worker = "dist/providers/pkcs11/worker.js";
+    const programs = ["dist/providers/pkcs11/worker.js", "dist/softhsm/program.js"];
     const manual = "dist/man/hardproof.1";
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
-    const built = [...entries, worker, ...shared].flatMap((file) => [file, `${file}.map`]);
+    const built = [...entries, ...programs, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
+    const shim = ["pkcs11-shim.c", "cryptoki.h"].map((name) => `testing/pkcs11/${name}`);
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
     const examples = ["examples", "examples/clients"].flatMap((folder) =>
       readdirSync(folder)
@@ -43,7 +44,7 @@ describe("the tarball", () => {
         .map((name) => `${folder}/${name}`),
     );
     expect(files.sort()).toEqual(
-      [...sources, ...types, ...built, ...pages, ...examples, manual, "package.json"].sort(),
+      [...sources, ...types, ...built, ...pages, ...examples, ...shim, "package.json"].sort(),
     );
   });
 
@@ -127,6 +128,7 @@ describe("without its peers", () => {
   it.each([
     ["graphene-pk11", "pkcs11:token=t;object=k?module-path=/etc/hostname"],
     ["@aws-sdk/client-kms", "awskms:///alias/a?region=eu-central-1"],
+    ["@azure/keyvault-keys", "azurekms://v.vault.azure.net/dpop"],
     ["@google-cloud/kms", `gcpkms://${keyVersion}`],
     ["@google-cloud/kms", `gcpkms://${keyVersion}?endpoint=http://127.0.0.1:9`],
   ])("the first use of a key names the missing package %s: %s", (peer, uri) => {

@@ -3,7 +3,16 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { commandPath } from "../../softhsm/command.js";
-import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
+import { type Dependency, libraryPath } from "../../softhsm/dependencies.js";
+
+/** A tool that lists and makes objects with any PKCS#11 library. */
+export const PKCS11_TOOL_DEPENDENCIES = {
+  "pkcs11-tool": {
+    title: "OpenSC's pkcs11-tool",
+    find: () => commandPath("pkcs11-tool"),
+    packages: { "apt-get": "opensc", dnf: "opensc", apk: "opensc", brew: "opensc" },
+  },
+} satisfies Record<string, Dependency>;
 
 /** The dependencies of a software TPM. */
 export const SOFT_TPM_DEPENDENCIES = {
@@ -32,7 +41,16 @@ export const SOFT_TPM_DEPENDENCIES = {
     find: () => libraryPath("libtpm2_pkcs11.so", "libtpm2_pkcs11.so.1"),
     packages: { "apt-get": "libtpm2-pkcs11-1", dnf: "tpm2-pkcs11", apk: "tpm2-pkcs11" },
   },
-  "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
+  ...PKCS11_TOOL_DEPENDENCIES,
+} satisfies Record<string, Dependency>;
+
+/** The dependency of keys at handles of a software TPM, which OpenSSL can't create. */
+export const TPM_HANDLE_DEPENDENCIES = {
+  "tpm2-tools": {
+    title: "tpm2-tools",
+    find: () => commandPath("tpm2_evictcontrol"),
+    packages: { "apt-get": "tpm2-tools", dnf: "tpm2-tools" },
+  },
 } satisfies Record<string, Dependency>;
 
 /** The dependencies of keys that OpenSSL uses in a software TPM. */
@@ -74,6 +92,18 @@ export const P11_KIT_DEPENDENCIES = {
     title: "p11-kit's client module",
     find: () => libraryPath("p11-kit-client.so"),
     packages: { "apt-get": "p11-kit-modules", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
+  },
+} satisfies Record<string, Dependency>;
+
+/** The dependency of a provider for OpenSSL that the tests compile. Node's own headers contain it, too. */
+export const STORE_PROVIDER_DEPENDENCIES = {
+  headers: {
+    title: "OpenSSL's headers",
+    find: () =>
+      ["/usr/include", "/usr/include/node", "/usr/local/include/node"].find((directory) =>
+        statSync(join(directory, "openssl/core_dispatch.h"), { throwIfNoEntry: false })?.isFile(),
+      ),
+    packages: { "apt-get": "libssl-dev", dnf: "openssl-devel", apk: "openssl-dev" },
   },
 } satisfies Record<string, Dependency>;
 

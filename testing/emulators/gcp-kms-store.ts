@@ -1,0 +1,134 @@
+/** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
+
+import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
+import { status } from "./grpc.js";
+
+/** A gRPC error response: status and details. */
+export class GrpcError extends Error {
+  readonly code: number;
+
+  constructor(code: number, details: string) {
+    super(details);
+    this.code = code;
+  }
+}
+
+interface Timestamp {
+  seconds: string;
+}
+
+/** The fields of `CryptoKeyVersion` that the tests need. */
+export interface VersionFields {
+  state: string;
+  protectionLevel: string;
+  algorithm: string;
+  createTime?: Timestamp;
+  generateTime?: Timestamp | null;
+  importJob?: string;
+  importTime?: Timestamp;
+  importFailureReason?: string;
+  trustedWrappingEnabled?: boolean;
+  externalProtectionLevelOptions?: { externalKeyUri: string };
+  attestation?: { format: string; content: Buffer };
+}
+
+/** A key version and its key pair. */
+export interface StoredVersion {
+  readonly fields: VersionFields & { name: string };
+  readonly purpose: string;
+  /** Missing for a symmetric key. */
+  readonly keyPair: KeyPair | undefined;
+  /** While the state is PENDING_GENERATION: how many more reads return that state. */
+  pollsUntilGenerated: number;
+}
+
+/** A key and its versions. */
+export interface StoredKey {
+  readonly fields: { name: string; purpose: string; versionTemplate: { algorithm: string; protectionLevel: string } };
+  readonly versions: StoredVersion[];
+}
+
+/** A new key and its version 1. By default, an enabled ES256 signing key. */
+export interface KeyOptions extends Partial<VersionFields> {
+  id?: string;
+  purpose?: string;
+}
+
+const ID = /^[a-zA-Z0-9_-]{1,63}$/;
+const POLLS_UNTIL_GENERATED = 2;
+const now = () => ({ seconds: String(Math.floor(Date.now() / 1000)) });
+
+/** A placeholder: only an HSM can issue a real attestation. */
+const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an attestation of the emulator") };
+
+/** The keys of one key ring. */
+export class KmsStore {
+  readonly keyRing: string;
+  /** The permissions that the caller doesn't have, according to TestIamPermissions. */
+  readonly withheld = new Set<string>();
+  readonly #keys = new Map<string, StoredKey>();
+
+  constructor(keyRing: string) {
+    this.keyRing = keyRing;
+  }
+
+  /** Adds a key with version 1. */
+  addKey({ id = `key-${this.#keys.size + 1}`, purpose = "ASYMMETRIC_SIGN", ...version }: KeyOptions = {}): StoredKey {
+    const name = `${this.keyRing}/cryptoKeys/${id}`;
+    if (!ID.test(id)) throw new GrpcError(status.INVALID_ARGUMENT, `Invalid CryptoKey id: ${id}.`);
+    if (this.#keys.has(name)) throw new GrpcError(status.ALREADY_EXISTS, `CryptoKey ${name} already exists.`);
+    const { algorithm = "EC_SIGN_P256_SHA256", protectionLevel = "SOFTWARE" } = version;
+    const key = { fields: { name, purpose, versionTemplate: { algorithm, protectionLevel } }, versions: [] };
+    this.#keys.set(name, key);
+    this.addVersion(key, version);
+    return key;
+  }
+
+  addVersion(key: StoredKey, options: Partial<VersionFields> = {}): StoredVersion {
+    const fields = {
+      state: "ENABLED",
+      ...key.fields.versionTemplate,
+      createTime: now(),
+      generateTime: options.state === "PENDING_GENERATION" ? null : now(),
+      ...(key.fields.versionTemplate.protectionLevel === "HSM" ? { attestation: ATTESTATION } : {}),
+      ...options,
+      name: `${key.fields.name}/cryptoKeyVersions/${key.versions.length + 1}`,
+    };
+    const version = {
+      fields,
+      purpose: key.fields.purpose,
+      keyPair: ASYMMETRIC_ALGORITHMS[fields.algorithm]?.generate(),
+      pollsUntilGenerated: POLLS_UNTIL_GENERATED,
+    };
+    key.versions.push(version);
+    return version;
+  }
+
+  keys(keyRing: string): StoredKey[] {
+    if (keyRing !== this.keyRing) throw notFound("KeyRing", keyRing);
+    return [...this.#keys.values()];
+  }
+
+  key(name: string): StoredKey {
+    return this.#keys.get(name) ?? notFound("CryptoKey", name);
+  }
+
+  version(name: string): StoredVersion {
+    const key = name.split("/").slice(0, -2).join("/");
+    const found = this.#keys.get(key)?.versions.find(({ fields }) => fields.name === name);
+    return found ?? notFound("CryptoKeyVersion", name);
+  }
+
+  /** Reads a version. Each read of a pending version brings it closer to ENABLED, so the tests don't depend on time. */
+  poll(version: StoredVersion): StoredVersion["fields"] {
+    if (version.fields.state === "PENDING_GENERATION" && version.pollsUntilGenerated-- <= 0)
+      Object.assign(version.fields, { state: "ENABLED", generateTime: now() });
+    return version.fields;
+  }
+}
+
+function notFound(kind: string, name: string): never {
+  if (!name.startsWith("projects/") || name.split("/").length % 2 !== 0)
+    throw new GrpcError(status.INVALID_ARGUMENT, `Malformed name: "${name}" is not the name of a ${kind}.`);
+  throw new GrpcError(status.NOT_FOUND, `${kind} ${name} not found.`);
+}
