@@ -44,7 +44,7 @@ describe("the tarball", () => {
         .map((name) => `${folder}/${name}`),
     );
     expect(files.sort()).toEqual(
-      [...sources, ...types, ...built, ...pages, ...examples, ...shim, "package.json"].sort(),
+      [...sources, ...types, ...built, ...pages, ...examples, ...shim, manual, "package.json"].sort(),
     );
   });
 

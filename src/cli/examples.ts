@@ -7,7 +7,7 @@ export const KEY_URI_EXAMPLES: readonly string[] = [
   "awskms:///alias/dpop?region=eu-central-1",
   "azurekms://my-vault.vault.azure.net/dpop",
   "gcpkms://projects/p/locations/europe-west3/keyRings/r/cryptoKeys/dpop",
-  "vault:///transit/dpop",
+  "vault://vault.example.com:8200/transit/dpop",
   "openssl:handle:0x81010001",
   "ssh-agent:SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
   "file:///run/keys/dpop.pem?passphrase-source=env:KEY_PASSPHRASE",

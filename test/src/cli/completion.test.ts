@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commandPath } from "../../../softhsm/command.js";
-import { ensureInstalled } from "../../../softhsm/index.js";
+import { ensureInstalled } from "../../../softhsm/install.js";
 import { builtInProviders } from "../../../src/keystore/built-in-providers.js";
 import { startInTerminal } from "./process.js";
 import { run } from "./run.js";

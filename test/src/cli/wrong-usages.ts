@@ -194,7 +194,7 @@ const URIS: readonly WrongUsage[] = [
   { args: "show file://$DIR/nothing.pem", says: /ENOENT.*doesn't exist.*Correct the path, or create the key/, code: 3 },
   { args: "show file://$DIR", says: /EISDIR.*It is a directory/, code: 3 },
   { args: "show file://$DIR/exists", says: /exists: This isn't the PEM of a private key/, code: 3 },
-  { args: "keygen file://$DIR/exists", says: /already exists and is not overwritten/ },
+  { args: "keygen file://$DIR/exists", says: /already exists, and is not overwritten. Choose another path/ },
   { args: "show file://$DIR/key.pem?passphrase=hunter2", says: /Did you mean passphrase-source\?/ },
   { args: "keys memory:", says: /memory: This store can't list its keys/ },
   { args: `show pkcs11:token=a;object=b`, says: /pkcs11: The URI needs module-path or module-name/ },
