@@ -51,16 +51,17 @@ await build({
 const publicUsers = ["webcrypto", "x509", "redis", "postgres"];
 // Built separately: otherwise, the code that they share with src/index.ts would move to chunks, and importing hardproof
 // would read more files.
+const facades = publicUsers.map((name) => `src/${name}/index.ts`);
 await build({
   ...options,
-  entryPoints: ["src/cli/main.ts", ...publicUsers.map((name) => `src/${name}/index.ts`), "conformance/index.ts"],
+  entryPoints: ["src/cli/main.ts", ...facades, "conformance/index.ts", "softhsm/index.ts", "testing/index.ts"],
   plugins: [withoutDocstrings, packageByName],
 });
 
-// One file, so that it can be copied beside a bundle.
+// One file each, so that the worker can be copied beside a bundle.
 await build({
   ...options,
   splitting: false,
-  entryPoints: ["providers/pkcs11/worker.ts"],
+  entryPoints: ["providers/pkcs11/worker.ts", "softhsm/program.ts"],
   plugins: [withoutDocstrings],
 });

@@ -1,7 +1,7 @@
 /** Proofs by a `replicaSigner` over two SoftHSM tokens: compared with one token, and while the first token hangs. */
 import { replicaSigner } from "hardproof";
-import { faultShim } from "../test/shim/fault-shim.js";
 import { replicatedTokens } from "../test/shim/replicated-tokens.js";
+import { faultShim } from "../testing/pkcs11/fault-shim.js";
 import { asyncCalls, interleave, median, percentile, ratios, type Turn } from "./measure.js";
 import { type MakeProof, proofMaker } from "./request.js";
 import { perSecond, type Result, row } from "./row.js";

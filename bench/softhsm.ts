@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { cSign, type KeyOnToken } from "./c-sign.js";
 import { asyncCalls, interleave, median, ratios, sequentialRates, syncCalls } from "./measure.js";
 import { fastest, keyOn, programTurns, proofTurns } from "./pkcs11.js";

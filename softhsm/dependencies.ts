@@ -1,7 +1,7 @@
 /** The programs and libraries that a throw-away token needs: where to find each, and which package contains it. */
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { commandPath } from "./command.js";
+import { SignerError } from "../src/index.js";
 
 /** The supported package managers. */
 export type PackageManager = "apt-get" | "dnf" | "apk" | "brew";
@@ -18,7 +18,7 @@ export interface Dependency {
   readonly remedy?: string;
 }
 
-/** The dependencies of a SoftHSM token. Only Debian's packages are tested; the other names come from their distributions. */
+/** What a SoftHSM token needs. Only Debian's packages are tested; the other names come from their distributions. */
 export const SOFTHSM_DEPENDENCIES = {
   softhsm: {
     title: "SoftHSM 2",
@@ -26,20 +26,14 @@ export const SOFTHSM_DEPENDENCIES = {
     packages: { "apt-get": "libsofthsm2", dnf: "softhsm", apk: "softhsm", brew: "softhsm" },
     remedy: "set SOFTHSM2_MODULE",
   },
-  "pkcs11-tool": {
-    title: "OpenSC's pkcs11-tool",
-    find: () => commandPath("pkcs11-tool"),
-    packages: { "apt-get": "opensc", dnf: "opensc", apk: "opensc", brew: "opensc" },
-  },
 } satisfies Record<string, Dependency>;
 
 function configuredModule(): string | undefined {
   const path = process.env.SOFTHSM2_MODULE;
   if (!path) return undefined;
   if (isFile(path)) return resolve(path);
-  throw new Error(
-    `SOFTHSM2_MODULE is set to ${path}, but that file does not exist. Correct the variable, or unset it.`,
-  );
+  const problem = `SOFTHSM2_MODULE is set to ${path}, but that file does not exist.`;
+  throw new SignerError("misconfigured", `${problem} Correct the variable, or unset it.`);
 }
 
 /** Finds a library. Searches every directory for the first name before it searches for the next name. */

@@ -1,17 +1,31 @@
 /** Private temporary directories. They are removed at the latest when the process exits or a signal ends it. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SHARED_MEMORY = "/dev/shm";
 const existing = new Set<string>();
 
 /** Makes a directory that only this user can access (`mkdtemp` sets mode 0700). */
-export function makeTempDirectory(prefix: string): string {
-  const path = mkdtempSync(join(tmpdir(), prefix));
+export function makeTempDirectory(prefix: string, parent = tmpdir()): string {
+  const path = mkdtempSync(join(parent, prefix));
   if (existing.size === 0) addListeners();
   existing.add(path);
   return path;
+}
+
+/**
+ * Returns a directory in memory, or `undefined` if this system doesn't have one. SoftHSM writes each attribute of a key to
+ * the disk and waits for it, which takes 150 ms there, and 2 ms in memory.
+ */
+export function memoryDirectory(): string | undefined {
+  try {
+    accessSync(SHARED_MEMORY, constants.W_OK | constants.X_OK);
+    return SHARED_MEMORY;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Removes a directory that `makeTempDirectory` made. Does nothing if it was removed before. */

@@ -1,17 +1,22 @@
 /** Finds the programs and libraries that a token needs, and installs missing ones if no user interaction is needed. */
+import { fileURLToPath } from "node:url";
+import { HardproofError } from "../src/index.js";
 import { commandPath, run } from "./command.js";
 import type { Dependency, PackageManager } from "./dependencies.js";
 
 export type { PackageManager } from "./dependencies.js";
 
 /** Thrown if a token can't be created on this machine. */
-export class TokenUnavailable extends Error {
+export class TokenUnavailable extends HardproofError {
+  /** The name of the class. */
   override readonly name = "TokenUnavailable" as const;
+  /** Identifies the kind of failure. */
+  declare readonly code: "unavailable";
   /** The command that installs what is missing, if known. */
   readonly command: string | undefined;
 
   constructor(message: string, options: { command?: string | undefined; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super("unavailable", message, options);
     this.command = options.command;
   }
 }
@@ -63,6 +68,22 @@ export async function ensureInstalled<Name extends string>(
     ({ title, remedy }) => `${title} was not found in any known directory${remedy ? `: ${remedy}` : ""}`,
   );
   throw new TokenUnavailable(`\`${plan.command}\` succeeded, but ${problems.join("; ")}.`, { command: plan.command });
+}
+
+/**
+ * Finds the dependencies, and never installs anything.
+ *
+ * @returns The path of each dependency.
+ * @throws {TokenUnavailable} If one is missing. The message contains the command that installs it, if known.
+ */
+export async function findInstalled<Name extends string>(
+  dependencies: Readonly<Record<Name, Dependency>>,
+): Promise<Record<Name, string>> {
+  const { paths, missing } = findAll(dependencies);
+  if (missing.length === 0) return paths;
+  const { command } = planInstall(missing, await detectSystem());
+  const names = missing.map(({ title }) => title).join(" and ");
+  throw new TokenUnavailable(`Not installed: ${names}. Run: ${command}`, { command });
 }
 
 /** `paths` is complete only if `missing` is empty. */
@@ -142,11 +163,15 @@ async function install({ argv, packages, command }: InstallPlan, log: (line: str
  * is needed because `apt-get update` doesn't wait for another one to finish, and because a package that is only half unpacked
  * must not be taken for installed.
  */
-const LOCK = import.meta.filename;
+const LOCK = fileURLToPath(import.meta.url);
 
-async function waitForOtherInstallations(): Promise<void> {
+let waited: Promise<unknown> | undefined;
+
+/** Waits once in a process. */
+function waitForOtherInstallations(): Promise<unknown> {
   const flock = commandPath("flock");
-  if (flock) await run(flock, ["-s", LOCK, "true"]);
+  waited ??= flock ? run(flock, ["-s", LOCK, "true"]) : Promise.resolve();
+  return waited;
 }
 
 async function detectSystem(): Promise<System> {

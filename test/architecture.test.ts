@@ -32,7 +32,7 @@ const constantOf = (scheme: string) => scheme.replace(/-(.)/g, (_, letter: strin
 const schemes = new Map(Object.keys(builtInProviders).map((scheme) => [scheme, folderOf.get(constantOf(scheme))]));
 const exported = new Map(
   Object.entries(packageJson.exports).filter(([subpath]) =>
-    /^\.\/(?!package\.json$|conformance$|provider$|webcrypto$|x509$|redis$|postgres$)/.test(subpath),
+    /^\.\/(?!package\.json$|conformance$|provider$|webcrypto$|x509$|redis$|postgres$|softhsm$|testing$)/.test(subpath),
   ),
 );
 

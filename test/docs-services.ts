@@ -1,9 +1,9 @@
 /** The servers and keys that the snippets of the docs run against. */
 import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { type SoftHsm, softHsm } from "../softhsm/index.js";
-import { awsKms } from "./emulators/aws-kms.js";
-import { gcpKms } from "./emulators/gcp-kms.js";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
+import { awsKms } from "../testing/emulators/aws-kms.js";
+import { gcpKms } from "../testing/emulators/gcp-kms.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
@@ -34,7 +34,7 @@ export async function startServices(missing: {
   "ssh-agent"?: string;
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
   const aws = await awsKms();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };

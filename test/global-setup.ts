@@ -2,13 +2,15 @@
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import type { Dependency } from "../softhsm/dependencies.js";
-import { ensureInstalled, SOFTHSM_DEPENDENCIES } from "../softhsm/index.js";
+import { SOFTHSM_DEPENDENCIES } from "../softhsm/dependencies.js";
+import { ensureInstalled } from "../softhsm/install.js";
 import { packTarball } from "./tarball.js";
 import { POSTGRES_DEPENDENCIES, REDIS_DEPENDENCIES } from "./token-stores/dependencies.js";
 import {
   ENGINE_DEPENDENCIES,
   NSS_DEPENDENCIES,
   P11_KIT_DEPENDENCIES,
+  PKCS11_TOOL_DEPENDENCIES,
   SOFT_TPM_DEPENDENCIES,
   SSH_AGENT_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
@@ -34,9 +36,9 @@ declare module "vitest" {
   }
 }
 
-/** SoftHSM is required. Any other suite is skipped if its token or server isn't available. */
+/** SoftHSM and pkcs11-tool are required. Any other suite is skipped if its token or server isn't available. */
 export async function setup(project: TestProject): Promise<() => void> {
-  await ensureInstalled(SOFTHSM_DEPENDENCIES, { log: console.log });
+  await ensureInstalled({ ...SOFTHSM_DEPENDENCIES, ...PKCS11_TOOL_DEPENDENCIES }, { log: console.log });
   const unavailable: Record<string, string> = {};
   for (const [name, dependencies] of Object.entries<Readonly<Record<string, Dependency>>>(OTHERS))
     await ensureInstalled(dependencies, { log: console.log }).catch((error: Error) => {
@@ -44,8 +46,9 @@ export async function setup(project: TestProject): Promise<() => void> {
     });
   project.provide("unavailable", unavailable);
   const tarball = packTarball();
-  // The sources' worker would start a TypeScript compiler for each library.
+  // The sources' programs would start a TypeScript compiler each time.
   process.env.HARDPROOF_PKCS11_WORKER = fileURLToPath(new URL("../dist/providers/pkcs11/worker.js", import.meta.url));
+  process.env.HARDPROOF_SOFTHSM_PROGRAM = fileURLToPath(new URL("../dist/softhsm/program.js", import.meta.url));
   project.provide("tarball", tarball.path);
   return tarball.remove;
 }

@@ -23,7 +23,7 @@ describe("the tarball", () => {
     .map((entry) => relative(bare.path, join(entry.parentPath, entry.name)));
 
   it("contains the sources, their types, the entry points and shared chunks, the docs and the examples, and nothing else", () => {
-    const sources = files.filter((file) => /^(src|providers|conformance)\/.*\.ts$/.test(file));
+    const sources = files.filter((file) => /^(src|providers|conformance|softhsm)\/.*\.ts$/.test(file));
     const types = sources.flatMap((source) =>
       [".d.ts", ".d.ts.map"].map((ending) => `dist/${source.replace(/\.ts$/, ending)}`),
     );
@@ -31,9 +31,9 @@ describe("the tarball", () => {
       typeof target === "string" ? [] : [target.default],
     );
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
-    const worker = "dist/providers/pkcs11/worker.js";
+    const programs = ["dist/providers/pkcs11/worker.js", "dist/softhsm/program.js"];
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
-    const built = [...entries, worker, ...shared].flatMap((file) => [file, `${file}.map`]);
+    const built = [...entries, ...programs, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", ...named.map((name) => `docs/${name}`)];
     const examples = ["examples", "examples/clients"].flatMap((folder) =>

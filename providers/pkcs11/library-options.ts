@@ -7,7 +7,7 @@ import type { BindingName } from "./binding.js";
 export interface LibraryOptions {
   /** For NSS: what `C_Initialize` takes in `pReserved`. */
   readonly libraryParameters?: string | undefined;
-  /** Environment variables that tpm2-pkcs11 reads at `C_Initialize`. One that is `undefined` isn't changed. */
+  /** Environment variables that the library reads at `C_Initialize`. One that is `undefined` isn't changed. */
   readonly environment?: Environment | undefined;
   /** The libraries that may be loaded. */
   readonly allowedModules?: readonly string[] | undefined;

@@ -32,6 +32,11 @@ export interface Pkcs11TokenOptions {
    */
   libraryParameters?: string | undefined;
   /**
+   * Environment variables that the library reads when it is initialised, such as `SOFTHSM2_CONF`. They are set in this process
+   * while the library is in use, so all signers of a library must agree, or set `isolate`. Default: those of this process.
+   */
+  environment?: Readonly<Record<string, string>> | undefined;
+  /**
    * The package that calls the library: `graphene-pk11` or `koffi`. Default: the environment variable
    * `HARDPROOF_PKCS11_BINDING`, or else the one that is installed; graphene-pk11 if both are.
    */
@@ -114,9 +119,17 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
     forceLogin,
     sessions,
     maxWaiting,
+    environment: checkEnvironment(options.environment),
     isolate: options.isolate,
     binding: bindingName(options.binding ?? process.env.HARDPROOF_PKCS11_BINDING),
   };
+}
+
+function checkEnvironment(environment: Pkcs11TokenOptions["environment"]) {
+  if (environment === undefined) return undefined;
+  const values = Object.values(assertObject(environment, "environment"));
+  if (values.every((value) => typeof value === "string")) return { ...environment };
+  throw misconfigured("environment must have a string for each variable, such as { SOFTHSM2_CONF: path }.");
 }
 
 function bindingName(name: string | undefined): BindingName | undefined {

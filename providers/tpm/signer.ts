@@ -11,7 +11,7 @@ import { formatTpmUri, type TpmAccess } from "./uri.js";
 
 /** Options of {@link TpmSigner}. A process can use one `store` and one `tcti` at a time, unless `isolate` is set. */
 export interface TpmSignerOptions
-  extends Omit<Pkcs11SignerOptions, "module" | "libraryParameters" | "sessions">,
+  extends Omit<Pkcs11SignerOptions, "module" | "libraryParameters" | "environment" | "sessions">,
     TpmAccess {}
 
 /**

@@ -3,6 +3,7 @@ import { Keyset, type SignedJwt } from "@atproto/jwk";
 import type { AlgorithmName, Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import {
   calculateJwkThumbprint,
   createLocalJWKSet,
@@ -15,7 +16,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AtprotoKey, keyUriStore } from "../../examples/clients/atproto-key.js";
 // Not part of the package's entry point, but what every request of its client uses.
 import { dpopFetchWrapper } from "../../node_modules/@atproto/oauth-client/dist/fetch-dpop.js";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../servers/authorization-server.js";
 import { changedByte } from "../servers/jose-agent.js";
 import { type ResourceServer, resourceServer } from "../servers/resource-server.js";

@@ -5,11 +5,11 @@ import { ClientAssertionCredential } from "@azure/identity";
 import type { Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { selfSignedCertificate } from "hardproof/x509";
 import { decodeJwt, type JWTPayload, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { entraAssertion } from "../../examples/clients/azure-identity.js";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type LoopbackServer, loopbackServer } from "../servers/loopback-server.js";
 import { newCertificate } from "../servers/mutual-tls.js";
 
@@ -22,7 +22,7 @@ let certificate: string;
 let entra: Entra;
 beforeAll(async () => {
   hsm = await softHsm({ label: "entra" });
-  await hsm.generateKey({ label: "entra", id: "02", type: "rsa:2048" });
+  await hsm.addKey({ label: "entra", id: "02", algorithm: "RS256" });
   const key = { module: hsm.module, token: hsm.token, key: "entra", pin: hsm.pin };
   signer = new Pkcs11Signer({ ...key, algorithm: "PS256" });
   certificate = (await selfSignedCertificate(signer, { subject: "CN=agent-7" })).pem;

@@ -3,6 +3,7 @@ import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } f
 import type { AlgorithmName, Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { createVerifier, httpbis, type SignatureParameters } from "http-message-signatures";
 import { calculateJwkThumbprint } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,7 +11,6 @@ import { helpers, jwkToKeyID, signatureHeaders, verify as verifyBot } from "web-
 import { verifierFromJWK } from "web-bot-auth/crypto";
 import { messageSigningKey } from "../../examples/clients/http-signatures.js";
 import { botDirectory, botSigner } from "../../examples/clients/web-bot-auth.js";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { testedAlgorithms } from "../tested-algorithms.js";
 
 const KEYS: Readonly<Partial<Record<AlgorithmName, string>>> = {
@@ -34,9 +34,9 @@ let hsm: SoftHsm;
 const signers = new Map<AlgorithmName, Signer>();
 beforeAll(async () => {
   hsm = await softHsm({ label: "bots" });
-  await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
-  await hsm.generateKey({ label: "ed25519", id: "03", type: "EC:edwards25519" });
-  await hsm.generateKey({ label: "rsa", id: "04", type: "rsa:2048" });
+  await hsm.addKey({ label: "p384", id: "02", algorithm: "ES384" });
+  await hsm.addKey({ label: "ed25519", id: "03", algorithm: "Ed25519" });
+  await hsm.addKey({ label: "rsa", id: "04", algorithm: "RS256" });
   for (const algorithm of registered) {
     const key = KEYS[algorithm] ?? expect.unreachable();
     signers.set(algorithm, new Pkcs11Signer({ module: hsm.module, token: hsm.token, key, pin: hsm.pin, algorithm }));

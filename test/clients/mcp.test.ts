@@ -3,11 +3,11 @@ import { StreamableHTTPClientTransport, UnauthorizedError, withDpop } from "@mod
 import { DPoPProver, OAuthError, type Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { connectMcp, type McpAgent, mcpFetch } from "../../examples/clients/mcp-v1.js";
 import { addPrivateKeyJwt, dpopSession, HardwareKeyProvider } from "../../examples/clients/mcp-v2.js";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../servers/authorization-server.js";
 import type { RecordedRequest } from "../servers/loopback-server.js";
 import { mcpServer, type RunningMcpServer } from "../servers/mcp-server.js";
@@ -24,7 +24,7 @@ let as: AuthorizationServer;
 let server: RunningMcpServer;
 beforeAll(async () => {
   hsm = await softHsm({ label: "agents" });
-  await hsm.generateKey({ label: "assertions", id: "02", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "assertions", id: "02", algorithm: "ES256" });
   signer = hsmSigner("assertions");
   prover = await DPoPProver.create(hsmSigner("dpop"), { require: {} });
   as = await authorizationServer({ clients: [await registration(signer)] });

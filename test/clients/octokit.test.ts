@@ -4,10 +4,10 @@ import { createAppAuth } from "@octokit/auth-app";
 import { Octokit } from "@octokit/core";
 import type { Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt, type JWTPayload, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { githubAppJwt } from "../../examples/clients/octokit.js";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { json, type StubServer, stubServer } from "../servers/stub-server.js";
 
 const APP_ID = "Iv23liAgent7";
@@ -18,7 +18,7 @@ let signer: Signer;
 let github: StubServer;
 beforeAll(async () => {
   hsm = await softHsm({ label: "github" });
-  await hsm.generateKey({ label: "app", id: "02", type: "rsa:2048" });
+  await hsm.addKey({ label: "app", id: "02", algorithm: "RS256" });
   const key = { module: hsm.module, token: hsm.token, key: "app", pin: hsm.pin };
   signer = new Pkcs11Signer({ ...key, algorithm: "RS256" });
   github = await stubServer();

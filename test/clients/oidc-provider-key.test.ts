@@ -2,10 +2,10 @@
 import { pkcePair, type Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import type { ClientMetadata, Configuration } from "oidc-provider";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { agentPolicy, resourceServerInfo, routes } from "../servers/authorization-policy.js";
 import { ACCOUNT, INTERACTION, interact } from "../servers/automatic-user.js";
 import { authorizeInBrowser } from "../servers/browser.js";
@@ -27,8 +27,8 @@ const signers: Signer[] = [];
 const servers: LoopbackServer[] = [];
 beforeAll(async () => {
   hsm = await softHsm({ label: "issuer" });
-  await hsm.generateKey({ label: "rsa", id: "02", type: "rsa:2048" });
-  await hsm.generateKey({ label: "next", id: "03", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "rsa", id: "02", algorithm: "RS256" });
+  await hsm.addKey({ label: "next", id: "03", algorithm: "ES256" });
 });
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));

@@ -4,9 +4,9 @@
  */
 import { DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../servers/authorization-server.js";
 import { ACCOUNT } from "../servers/automatic-user.js";
 import { authorizeInBrowser } from "../servers/browser.js";
@@ -70,7 +70,7 @@ export function describeTwoHardwareKeys(
     let refreshToken = "";
     beforeAll(async () => {
       hsm = await softHsm({ label: "two keys" });
-      await hsm.generateKey({ label: "assertions", id: "02", type: "rsa:2048" });
+      await hsm.addKey({ label: "assertions", id: "02", algorithm: "RS256" });
       const onToken = { module: hsm.module, token: hsm.token, pin: hsm.pin };
       proofs = await DPoPProver.create(new Pkcs11Signer({ ...onToken, key: hsm.key.label }));
       assertions = await DPoPProver.create(new Pkcs11Signer({ ...onToken, key: "assertions", algorithm: "PS256" }));

@@ -1,7 +1,7 @@
 /** Keys on a throw-away SoftHSM token: a client's two keys, and somebody else's. */
 import { DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { disposable } from "./disposable.js";
 
 /** The keys of a run. */
@@ -19,8 +19,8 @@ export async function hardwareKeys(label: string): Promise<HardwareKeys & AsyncD
   return disposable(async (onStop) => {
     const hsm = await softHsm({ label });
     onStop(hsm.close);
-    await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-    await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
+    await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
+    await hsm.addKey({ label: "thief", id: "03", algorithm: "ES256" });
     const open = (key: string) => {
       const signer = new Pkcs11Signer({ module: hsm.module, token: hsm.token, pin: hsm.pin, key });
       onStop(() => signer.close());

@@ -4,7 +4,7 @@
  */
 import { DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { authDevice } from "./keycloak/auth-device.js";
 import { clientAuthScenarios } from "./keycloak/client-auth-scenarios.js";
 import { clockScenarios } from "./keycloak/clock-scenarios.js";

@@ -13,8 +13,8 @@ import {
 import { DPoPProver } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { softHsm } from "hardproof/softhsm";
 import { dpopSession, HardwareKeyProvider } from "../../examples/clients/mcp-v2.js";
-import { softHsm } from "../../softhsm/index.js";
 import { LoginProvider } from "../clients/mcp-login.js";
 
 const REDIRECT_URI = "http://localhost:3000/callback";

@@ -4,7 +4,7 @@
  */
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { authorizationServer } from "../servers/authorization-server.js";
 import { resourceServer } from "../servers/resource-server.js";
 import { callScenarios } from "./nginx/call-scenarios.js";

@@ -4,7 +4,7 @@
  */
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { PLANS } from "./openid/plans.js";
 import { runPlan, type Verdict } from "./openid/run-plan.js";
 import { RESULTS, SuiteApi } from "./openid/suite-api.js";
@@ -29,7 +29,7 @@ export function openidSuite(instance: string | undefined): Peer {
 async function runPlans(suite: SuiteApi, scenario: Scenario): Promise<void> {
   await using hsm = await softHsm({ label: "openid" });
   const { module, token, key, pin } = hsm;
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
   await using proofSigner = new Pkcs11Signer({ module, token, key: key.label, pin });
   await using signer = new Pkcs11Signer({ module, token, key: "client", pin });
   const keys = { signer, prover: await DPoPProver.create(proofSigner) };

@@ -4,7 +4,7 @@
  */
 import { clientJwks, DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { type LoopbackServer, loopbackServer } from "../servers/loopback-server.js";
 import type { Peer, Scenario } from "./scenario.js";
 import { certificateScenarios } from "./spring/certificate-scenarios.js";
@@ -28,8 +28,8 @@ export const spring: Peer = {
 
 async function run(scenario: Scenario): Promise<void> {
   await using hsm = await softHsm({ label: "spring" });
-  await hsm.generateKey({ label: "assertions", id: "02", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "assertions", id: "02", algorithm: "ES256" });
+  await hsm.addKey({ label: "thief", id: "03", algorithm: "ES256" });
   const { module, token, pin } = hsm;
   await using signer = new Pkcs11Signer({ module, token, key: hsm.key.label, pin });
   await using assertionSigner = new Pkcs11Signer({ module, token, key: "assertions", pin });

@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { authorizationServer, confidential } from "../servers/authorization-server.js";
 import { type CertificateResource, certificateResource } from "../servers/certificate-resource.js";
 import { fetchWith, issueCertificate, newCertificate, thumbprintOf } from "../servers/mutual-tls.js";
@@ -16,8 +16,8 @@ import { resourceServer } from "../servers/resource-server.js";
 /** A client of the bank whose tokens are bound to its certificate, and one whose tokens are bound by DPoP. */
 export type BankClient = "bound-agent" | "dpop-agent";
 
-/** The types of the TLS key. */
-export type TlsKeyType = "EC:prime256v1" | "rsa:2048";
+/** What the TLS key can sign with. */
+export type TlsAlgorithm = "ES256" | "PS256";
 
 /** A running bank. */
 export interface Bank extends AsyncDisposable {
@@ -41,13 +41,12 @@ export interface Bank extends AsyncDisposable {
  * Starts a bank.
  *
  * @param paths - The paths of this machine, by those of the page. Paths can be added later.
- * @param type - The type of the TLS key.
+ * @param algorithm - What the TLS key can sign with.
  */
-export async function bank(paths: Readonly<Record<string, string>>, type: TlsKeyType): Promise<Bank> {
-  const hsm = await softHsm({ label: "agents" });
-  await hsm.generateKey({ label: "tls", id: "02", type });
+export async function bank(paths: Readonly<Record<string, string>>, algorithm: TlsAlgorithm): Promise<Bank> {
+  const hsm = await softHsm({ label: "agents", keys: [{ label: "dpop" }, { label: "tls", algorithm }] });
   const [ca, own] = [newCertificate("ca"), newCertificate("server")];
-  const certificate = issueCertificate(ca, await publicKeyOf(hsm, type), "agent");
+  const certificate = issueCertificate(ca, await publicKeyOf(hsm, algorithm), "agent");
   const as = await authorizationServer({ clients: registrations(), mutualTls: { own, client: ca } });
   const fetch = fetchWith(undefined, own);
   const { issuer, audience } = as;
@@ -90,8 +89,7 @@ export async function bank(paths: Readonly<Record<string, string>>, type: TlsKey
   }
 }
 
-async function publicKeyOf({ module, token, pin }: SoftHsm, type: TlsKeyType): Promise<string> {
-  const algorithm = type === "rsa:2048" ? "PS256" : "ES256";
+async function publicKeyOf({ module, token, pin }: SoftHsm, algorithm: TlsAlgorithm): Promise<string> {
   await using signer = new Pkcs11Signer({ module, token, key: "tls", pin, algorithm });
   const key = createPublicKey({ key: { ...(await signer.publicJwk()) }, format: "jwk" });
   return key.export({ type: "spki", format: "pem" }).toString();

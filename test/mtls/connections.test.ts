@@ -58,10 +58,10 @@ const ANSWERS = ["https 401", "tls 404", "undici 401", "https 401"];
 const spy = libraryPath("pkcs11-spy.so");
 
 const ways = [ENGINE, PROVIDER].flatMap((heading) =>
-  (["EC:prime256v1", "rsa:2048"] as const).map((type) => ({ heading, type })),
+  (["ES256", "PS256"] as const).map((algorithm) => ({ heading, algorithm })),
 );
 
-describe.each(ways)("$heading, with a key of type $type", ({ heading, type }) => {
+describe.each(ways)("$heading, with a key for $algorithm", ({ heading, algorithm }) => {
   const why = missing[heading] ?? (spy ? undefined : "OpenSC's pkcs11-spy isn't installed.");
   const keyOf = keyFrom[heading] ?? expect.unreachable();
   const directory = makeTempDirectory("hardproof-spy-");
@@ -70,7 +70,7 @@ describe.each(ways)("$heading, with a key of type $type", ({ heading, type }) =>
   beforeAll(async () => {
     if (why || !spy) return;
     const env = (module: string) => ({ PKCS11SPY: module, PKCS11SPY_OUTPUT: log });
-    server = await bankWith(heading, { type, wrap: (module) => ({ module: spy, env: env(module) }) });
+    server = await bankWith(heading, { algorithm, wrap: (module) => ({ module: spy, env: env(module) }) });
     server.write("wrong-pin", "not the PIN");
   });
   afterAll(async () => {

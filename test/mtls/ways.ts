@@ -1,7 +1,7 @@
 /** The two ways in which OpenSSL reaches a token, and why one is not available on this machine. */
 import { inject } from "vitest";
 import { ENGINE_DEPENDENCIES, type P11KitServer, p11KitServer, pkcs11ProviderPath } from "../tokens/index.js";
-import { type Bank, bank, type TlsKeyType } from "./bank.js";
+import { type Bank, bank, type TlsAlgorithm } from "./bank.js";
 import { blocksUnder } from "./page.js";
 
 /** The headings of the page. */
@@ -22,17 +22,17 @@ type Wrap = (module: string) => { module: string; env: Record<string, string> };
 export interface BankOptions {
   wrap?: Wrap;
   /** Default: P-256. */
-  type?: TlsKeyType;
+  algorithm?: TlsAlgorithm;
 }
 
 /** Starts a bank, and configures OpenSSL as the page says. SoftHSM can't be loaded by pkcs11-provider itself. */
 export async function bankWith(heading: string, options: BankOptions = {}): Promise<Bank> {
-  const { type = "EC:prime256v1", wrap = (module: string) => ({ module, env: {} }) } = options;
+  const { algorithm = "ES256", wrap = (module: string) => ({ module, env: {} }) } = options;
   const machine: Record<string, string> = {
     "/usr/lib/x86_64-linux-gnu/engines-3/pkcs11.so": ENGINE_DEPENDENCIES.engine.find() ?? "",
     "/usr/lib/x86_64-linux-gnu/ossl-modules/pkcs11.so": provider ?? "",
   };
-  const server = await bank(machine, type);
+  const server = await bank(machine, algorithm);
   const { js: tls = "", ini } = blocksUnder(heading);
   const { module, env } = wrap(server.hsm.module);
   const kit: P11KitServer | undefined = ini

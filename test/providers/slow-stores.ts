@@ -5,11 +5,11 @@ import { KeySigner, type KeySignerOptions, type OpenKey } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
-import { awsKms } from "../emulators/aws-kms.js";
-import { signDigest } from "../emulators/ecdsa-digest.js";
-import { gcpKms } from "../emulators/gcp-kms.js";
-import { faultShim } from "../shim/fault-shim.js";
+import { softHsm } from "hardproof/softhsm";
+import { awsKms } from "../../testing/emulators/aws-kms.js";
+import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
+import { gcpKms } from "../../testing/emulators/gcp-kms.js";
+import { faultShim } from "../../testing/pkcs11/fault-shim.js";
 
 const MILLISECONDS = 100;
 const CONCURRENCY = 4;

@@ -1,8 +1,8 @@
 /** A SoftHSM token behind the fault shim, for the tests of one file. */
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
+import { softHsm } from "hardproof/softhsm";
 import { afterAll, afterEach } from "vitest";
-import { softHsm } from "../../softhsm/index.js";
-import { faultShim } from "./fault-shim.js";
+import { faultShim } from "../../testing/pkcs11/fault-shim.js";
 
 /** Creates the token. Clears all orders after each test, and deletes the token after the last one. */
 export async function faultyToken(label: string) {

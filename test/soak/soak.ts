@@ -4,9 +4,9 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
+import { faultShim } from "../../testing/pkcs11/fault-shim.js";
 import { environmentFor } from "../processes/options.js";
-import { faultShim } from "../shim/fault-shim.js";
 import { startThread, type ThreadsReport, terminateAtRandom } from "./threads.js";
 
 /** How long to run. */

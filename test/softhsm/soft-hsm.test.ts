@@ -1,348 +1,366 @@
-/** Throw-away tokens: their contents, their clean-up, and how missing packages are installed. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+/** Throw-away tokens: their keys, their attributes, several of them in one process, and what they don't show. */
+import { execFileSync } from "node:child_process";
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { SOFTHSM_DEPENDENCIES, type SoftHsm, softHsm, TokenUnavailable } from "../../softhsm/index.js";
-import { ensureInstalled, planInstall, type System } from "../../softhsm/install.js";
-import { startDaemon } from "../tokens/daemon.js";
-import { SOFT_TPM_DEPENDENCIES } from "../tokens/dependencies.js";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { type AlgorithmName, createKey, openSigner, verifySignature } from "hardproof";
+import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type KeyOptions, type SoftHsm, type SoftToken, softHsm } from "hardproof/softhsm";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { parsePkcs11Uri } from "../../providers/pkcs11/uri.js";
+import { keyUri } from "../../softhsm/key-uri.js";
+import { runModule } from "./child.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+afterEach(() => void vi.unstubAllEnvs());
 
-let directory: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "hardproof-test-"));
-});
-afterEach(() => {
-  vi.unstubAllEnvs();
-  rmSync(directory, { recursive: true });
-});
+const MESSAGE = Buffer.from("message");
+const ALGORITHMS: readonly AlgorithmName[] = [
+  ...(["ES256", "ES384", "ES512", "Ed25519"] as const),
+  ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
+];
 
 /** Returns the objects that the logged-in user or the public can see, as `pkcs11-tool` prints them. */
-function objects(hsm: SoftHsm, as: "user" | "public" = "user"): string[] {
+function objects(hsm: SoftToken, as: "user" | "public" = "user"): string[] {
   const login = as === "user" ? ["--login", "--pin", "env:PIN"] : [];
   const args = ["--module", hsm.module, "--token-label", hsm.token, "--list-objects", ...login];
   const env = { ...process.env, ...hsm.env, PIN: hsm.pin };
   const listing = execFileSync("pkcs11-tool", args, { env, encoding: "utf8", stdio: "pipe" });
-  return listing.split(/^(?=\S)/m);
+  return listing.split(/^(?=\S)/m).filter((object) => /^(Private|Public) Key/.test(object));
 }
-const privateKeys = (hsm: SoftHsm) => objects(hsm).filter((object) => object.startsWith("Private Key"));
-const publicKeys = (hsm: SoftHsm) => objects(hsm).filter((object) => object.startsWith("Public Key"));
+const labelled = (hsm: SoftToken, label: string) => objects(hsm).filter((object) => object.includes(` ${label}\n`));
 
-describe("a token", () => {
-  it("creates a token with a non-extractable P-256 key pair that can only sign", async () => {
-    await using hsm = await softHsm({ label: "a label with spaces" });
-    const [privateKey, ...others] = privateKeys(hsm);
-    expect(others).toEqual([]);
-    expect(privateKey).toMatch(/^Private Key Object; EC/);
+/** Signs with a key that is found by its URI, and returns the key and whether the signature is valid. */
+async function signed(hsm: SoftToken, label?: string) {
+  await using signer = await openSigner(hsm.uri(label), hsm.access);
+  const jwk = await signer.publicJwk();
+  return { jwk, valid: verifySignature(jwk, MESSAGE, await signer.sign(MESSAGE)) };
+}
+
+const newKey = (type: string, options: object): KeyObject =>
+  generateKeyPairSync(type as "ec", options as { namedCurve: string }).privateKey;
+const exported = (key: KeyObject, format: "pem" | "der") => key.export({ type: "pkcs8", format: format as "pem" });
+
+describe("keys", () => {
+  let hsm: SoftHsm;
+  beforeAll(async () => {
+    hsm = await softHsm({
+      label: "a label; with ü & blanks",
+      keys: ALGORITHMS.map((alg) => ({ label: alg, algorithm: alg })),
+    });
+  });
+  afterAll(() => hsm.close());
+
+  it.each(ALGORITHMS)("generates a key for %s, whose URI opens it", async (alg) => {
+    const { jwk, valid } = await signed(hsm, alg);
+    expect(jwk.alg).toBe(alg);
+    expect(await valid).toBe(true);
+  });
+
+  it("opens a key by the options of Pkcs11Signer", async () => {
+    await using signer = new Pkcs11Signer(hsm.signerOptions("PS384"));
+    expect(await signer.publicJwk()).toMatchObject({ alg: "PS384" });
+  });
+
+  it.each([
+    ["a key object", "ES256", newKey("ec", { namedCurve: "P-256" }), (key: KeyObject) => key],
+    ["PEM", "ES384", newKey("ec", { namedCurve: "P-384" }), (key: KeyObject) => exported(key, "pem")],
+    ["DER", "ES512", newKey("ec", { namedCurve: "P-521" }), (key: KeyObject) => exported(key, "der")],
+    ["bytes", "Ed25519", newKey("ed25519", {}), (key: KeyObject) => new Uint8Array(Buffer.from(exported(key, "der")))],
+    ["PEM", "RS256", newKey("rsa", { modulusLength: 2048 }), (key: KeyObject) => exported(key, "pem")],
+    [
+      "SEC 1",
+      "ES256",
+      newKey("ec", { namedCurve: "P-256" }),
+      (key: KeyObject) => key.export({ type: "sec1", format: "pem" }),
+    ],
+  ] as const)("imports a private key as %s, for %s", async (_, alg, privateKey, form) => {
+    const { label } = await hsm.addKey({ label: `imported ${hsm.keys.length}`, privateKey: form(privateKey) });
+    const { jwk, valid } = await signed(hsm, label);
+    const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicHalf } = privateKey.export({ format: "jwk" });
+    expect(jwk).toMatchObject({ ...publicHalf, alg });
+    expect(await valid).toBe(true);
+  });
+
+  it("imports an RSA key for the algorithm that its URI shall name", async () => {
+    const privateKey = newKey("rsa", { modulusLength: 2048 });
+    await hsm.addKey({ label: "pss", privateKey, algorithm: "PS512" });
+    expect((await signed(hsm, "pss")).jwk.alg).toBe("PS512");
+  });
+
+  it("generates a key that may only sign, and that isn't extractable", async () => {
+    const [privateKey, publicKey] = labelled(hsm, "RS256").sort();
+    expect(privateKey).toMatch(/^Private Key Object; RSA/);
+    expect(privateKey).toMatch(/Usage: +sign$/m);
     expect(privateKey).toMatch(/Access: +sensitive, always sensitive, never extractable, local$/m);
-    expect(privateKey).toMatch(/Allowed mechanisms: ECDSA$/m);
-    expect(privateKey).toMatch(new RegExp(`label: +${hsm.key.label}$`, "m"));
-    expect(privateKey).toMatch(new RegExp(`ID: +${hsm.key.id}$`, "m"));
-    expect(publicKeys(hsm)).toEqual([expect.stringMatching(/EC_POINT 256 bits.*ID: +01$/ms)]);
+    expect(publicKey).toMatch(/^Public Key Object; RSA 2048 bits/);
     expect(objects(hsm, "public").join()).not.toContain("Private Key");
   });
 
-  it("returns the serial number that the library reports, and uses the requested PIN", async () => {
-    await using hsm = await softHsm({ label: "serial", pin: "a PIN" });
-    const list = ["--module", hsm.module, "--list-token-slots"];
-    expect(hsm.pin).toBe("a PIN");
-    expect(execFileSync("pkcs11-tool", list, { encoding: "utf8" })).toContain(hsm.serial);
-    expect(() => objects({ ...hsm, pin: "another" })).toThrow(/CKR_PIN_INCORRECT/);
+  it("sets the attributes that are chosen", async () => {
+    await hsm.addKey({ label: "loose", id: "A0", extractable: true });
+    await hsm.addKey({ label: "careful", alwaysAuthenticate: true });
+    await hsm.addKey({ label: "half", publicObject: false });
+    await hsm.addKey({ label: "half imported", privateKey: newKey("ed25519", {}), publicObject: false });
+    await hsm.addKey({ label: "long", algorithm: "RS256", modulusLength: 3072, mechanisms: [0x1] });
+    expect(labelled(hsm, "loose").join()).toMatch(/ID: +a0$.*sensitive, extractable, local/ms);
+    expect(labelled(hsm, "careful").join()).toContain("always authenticate");
+    expect(labelled(hsm, "half")).toEqual([expect.stringContaining("Private Key")]);
+    expect(labelled(hsm, "half imported")).toEqual([expect.stringContaining("Private Key")]);
+    expect(labelled(hsm, "long").join()).toMatch(/RSA 3072 bits/);
+    expect(labelled(hsm, "long").join()).toMatch(/Allowed mechanisms: RSA-PKCS$/m);
   });
 
-  it("generates unusual keys and deletes objects", async () => {
-    await using hsm = await softHsm({ label: "odd" });
-    await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
-    await hsm.generateKey({ label: "rsa", id: "03", type: "rsa:2048" });
-    await hsm.generateKey({ label: "loose", id: "04", type: "EC:prime256v1", extractable: true });
-    await hsm.generateKey({ label: "half", id: "01", type: "EC:prime256v1", publicObject: false });
-    const found = (label: string) => objects(hsm).filter((object) => object.includes(` ${label}\n`));
-    expect(found("p384").join()).toContain("EC_POINT 384 bits");
-    expect(found("rsa").join()).toContain("RSA 2048 bits");
-    expect(found("loose").join()).toMatch(/sensitive, extractable, local/);
-    expect(found("half")).toEqual([expect.stringContaining("Private Key")]);
-    expect(found("dpop")).toHaveLength(2);
-    await hsm.deleteObject({ type: "privkey", id: "03" });
-    expect(found("rsa")).toEqual([expect.stringContaining("Public Key")]);
-    await expect(hsm.deleteObject({ type: "privkey", id: "03" })).rejects.toThrow(/object not found/i);
+  it("deletes a key, or one half of it, and then reports that it doesn't exist", async () => {
+    const { id } = await hsm.addKey({ label: "lost" });
+    await hsm.deleteKey({ id }, { only: "public" });
+    expect(labelled(hsm, "lost")).toEqual([expect.stringContaining("Private Key")]);
+    await hsm.deleteKey("lost");
+    expect(labelled(hsm, "lost")).toEqual([]);
+    expect(hsm.keys.map(({ label }) => label)).not.toContain("lost");
+    await expect(hsm.deleteKey("lost")).rejects.toMatchObject({ code: "key-not-found" });
   });
 
-  it("leaves no files, and doesn't show the PIN in the error, if the token can't be created", async () => {
-    vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
-    vi.stubEnv("TMPDIR", directory);
-    const error: Error = await softHsm({ label: "short PIN", pin: "abc" }).catch((error) => error);
-    expect(error.message).toMatch(/--init-pin.*CKR_PIN_LEN_RANGE/s);
-    expect(error.message).not.toContain("abc");
-    expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
-    expect(readdirSync(directory)).toEqual([]);
+  it("has the URI of a key that the program under test creates", async () => {
+    await using created = await createKey(hsm.uri("created"), hsm.access);
+    expect((await signed(hsm, "created")).jwk).toEqual(await created.publicJwk());
   });
 
-  it("creates a token without a PIN on any command line", async () => {
-    const { "pkcs11-tool": tool } = await ensureInstalled(SOFTHSM_DEPENDENCIES);
-    const log = join(directory, "log");
-    writeFileSync(join(directory, "pkcs11-tool"), `#!/bin/sh\necho "$@" >> ${log}\nexec ${tool} "$@"\n`, {
-      mode: 0o755,
-    });
-    vi.stubEnv("PATH", `${directory}:${process.env.PATH}`);
-    await using hsm = await softHsm({ label: "discreet" });
-    const seen = readFileSync(log, "utf8");
-    expect(seen).toContain("--init-token");
-    expect(seen).toContain("--keypairgen");
-    expect(seen).not.toContain(hsm.pin);
-    expect(seen).not.toContain(hsm.soPin);
+  it("gives each key a free id, and selects keys with the same label by their ids", async () => {
+    const keys = [await hsm.addKey({ label: "twin" }), await hsm.addKey({ label: "twin" })];
+    expect(new Set(hsm.keys.map(({ id }) => id)).size).toBe(hsm.keys.length);
+    expect(() => hsm.uri("twin")).toThrow(expect.objectContaining({ code: "ambiguous-key" }));
+    const uris = keys.map((key) => hsm.uri(key));
+    expect(new Set(uris).size).toBe(2);
   });
 });
 
-describe("close()", () => {
-  it("removes the private directory and restores SOFTHSM2_CONF", async () => {
-    vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
-    const listeners = () => ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((event) => process.listenerCount(event));
-    const before = listeners();
-    const hsm = await softHsm({ label: "clean" });
-    expect(process.env.SOFTHSM2_CONF).toBe(hsm.env.SOFTHSM2_CONF);
-    expect(dirname(hsm.env.SOFTHSM2_CONF)).toBe(hsm.directory);
-    expect(statSync(hsm.directory).mode & 0o777).toBe(0o700);
-    await hsm.close();
-    await hsm.close();
-    expect(existsSync(hsm.directory)).toBe(false);
-    expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
-    expect(listeners()).toEqual(before);
+describe("options", () => {
+  const pkcs8 = exported(newKey("ec", { namedCurve: "P-256" }), "pem") as string;
+  it.each([
+    [
+      "an algorithm that SoftHSM doesn't have",
+      { label: "k", algorithm: "ML-DSA-44" },
+      /SoftHSM doesn't have keys for ML-DSA-44/,
+    ],
+    ["an unknown algorithm", { label: "k", algorithm: "constructor" as "ES256" }, /doesn't have keys for constructor/],
+    ["a label that isn't a text", { label: "" }, /label of a key must be a text/],
+    ["no options", null as unknown as KeyOptions, /A key must be an object/],
+    ["an id that isn't hexadecimal", { label: "k", id: "1" }, /pairs of hexadecimal digits/],
+    ["a length for an EC key", { label: "k", modulusLength: 2048 }, /modulusLength is only for RSA keys/],
+    ["a length that isn't possible", { label: "k", algorithm: "RS256", modulusLength: 100 }, /from 512 to 16384/],
+    [
+      "a length for an imported key",
+      { label: "k", privateKey: pkcs8, modulusLength: 2048 },
+      /modulusLength can't be chosen/,
+    ],
+    ["a public key", { label: "k", privateKey: generateKeyPairSync("ed25519").publicKey }, /is a public key/],
+    ["a key of another type", { label: "k", privateKey: newKey("x25519", {}) }, /its type is x25519/],
+    [
+      "a curve without a JSON Web Key",
+      { label: "k", privateKey: newKey("ec", { namedCurve: "P-224" }) },
+      /its type is ec/,
+    ],
+    [
+      "another key than the algorithm's",
+      { label: "k", privateKey: pkcs8, algorithm: "ES384" },
+      /key for P-256, but algorithm is ES384/,
+    ],
+    ["PEM that isn't a key", { label: "k", privateKey: "secret-bytes" }, /isn't an unencrypted private key in PEM\.$/],
+    ["DER that isn't a key", { label: "k", privateKey: Buffer.from("secret-bytes") }, /private key in DER/],
+  ] satisfies [string, KeyOptions, RegExp][])("rejects %s, and makes nothing", async (_, key, message) => {
+    const error = await softHsm({ keys: [key] }).catch((reason) => reason);
+    expect(error).toMatchObject({
+      name: "SignerError",
+      code: "misconfigured",
+      message: expect.stringMatching(message),
+    });
+    expect(inspect(error)).not.toContain("secret-bytes");
   });
 
-  it("removes SOFTHSM2_CONF if it was not set before", async () => {
-    vi.stubEnv("SOFTHSM2_CONF", undefined);
-    await (await softHsm({ label: "none" })).close();
-    expect("SOFTHSM2_CONF" in process.env).toBe(false);
+  it.each([
+    [{ label: "" }],
+    [{ label: "ü".repeat(17) }],
+    [{ label: "blank " }],
+    [{ label: "line\nbreak" }],
+    [{ pin: "abc" }],
+    [{ pin: "x".repeat(256) }],
+    [{ pin: "12\n34" }],
+    [{ soPin: "abc" }],
+    [{ keys: {} as KeyOptions[] }],
+  ])("rejects %j, and doesn't repeat a PIN", async (options) => {
+    const error = await softHsm(options).catch((reason) => reason);
+    expect(error).toMatchObject({ code: "misconfigured" });
+    if ("pin" in options || "soPin" in options) expect(inspect(error)).not.toMatch(/abc|12\n34|xxx/);
   });
 
-  it("does not change another open token", async () => {
+  it("has no key if none is wanted, and uses the PINs that are chosen", async () => {
+    await using hsm = await softHsm({ keys: [], pin: "a PIN: ü", soPin: "another" });
+    expect([hsm.pin, hsm.soPin]).toEqual(["a PIN: ü", "another"]);
+    expect(() => hsm.key).toThrow(expect.objectContaining({ code: "key-not-found" }));
+    await using signer = await createKey(hsm.uri("new"), hsm.access);
+    await expect(signer.sign(MESSAGE)).resolves.toHaveLength(64);
+  });
+});
+
+it("its URIs select any token, key and library, whatever their names are", () => {
+  const text = fc.string({ unit: "binary", minLength: 1, maxLength: 32 });
+  const hex = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("hex"));
+  const path = text.filter((name) => !name.includes("\0")).map((name) => `/${name}`);
+  fc.assert(
+    fc.property(text, text, text, hex, path, path, (label, serial, object, id, module, pinFile) => {
+      const parsed = parsePkcs11Uri(
+        keyUri({ label, serial, module, pinFile }, { label: object, id, algorithm: "PS256" }),
+      );
+      const withoutPadding = (value: string) => value.replace(/[ \0]+$/, "");
+      fc.pre(withoutPadding(label) !== "");
+      expect(parsed.token).toMatchObject({ label: withoutPadding(label) });
+      expect(parsed.key).toEqual({ label: object, id: Buffer.from(id, "hex") });
+      expect(parsed).toMatchObject({ module, pin: { file: pinFile }, algorithm: "PS256", showsPin: false });
+    }),
+  );
+});
+
+describe("several tokens", () => {
+  it("are made in one directory, with one configuration", async () => {
+    const privateKey = newKey("ec", { namedCurve: "P-256" });
+    await using hsm = await softHsm({ label: "site-a", keys: [{ label: "shared", privateKey }] });
+    await using holder = await openSigner(hsm.uri(), hsm.access);
+    const jwk = await holder.publicJwk();
+    const others = [
+      await hsm.addToken({ label: "site-b", pin: "another PIN", keys: [{ label: "shared", privateKey }] }),
+      await hsm.addToken({ label: "site-b" }),
+    ];
+    expect(new Set([hsm, ...others].map(({ serial }) => serial)).size).toBe(3);
+    const keys = [];
+    for (const token of others) keys.push((await signed(token)).jwk);
+    expect(keys[0]).toEqual(jwk);
+    expect(keys[1]?.x).not.toBe(jwk.x);
+    await expect(holder.sign(MESSAGE)).resolves.toHaveLength(64);
+  });
+
+  it("are in separate processes if two are open at the same time, and both sign", async () => {
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
-    const one = await softHsm({ label: "same label" });
+    await using one = await softHsm({ label: "same label" });
     await using other = await softHsm({ label: "same label" });
-    expect(one.serial).not.toBe(other.serial);
+    expect([one.isolate, other.isolate]).toEqual([false, true]);
     expect(process.env.SOFTHSM2_CONF).toBe(one.env.SOFTHSM2_CONF);
-    await other.generateKey({ label: "second", id: "02", type: "EC:prime256v1" });
-    expect([privateKeys(one).length, privateKeys(other).length]).toEqual([1, 2]);
-    await one.close();
-    expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
-    expect(privateKeys(other)).toHaveLength(2);
-  });
-});
-
-describe("a daemon", () => {
-  const log = () => join(directory, "log");
-  const start = (script: string, ready = () => existsSync(join(directory, "ready"))) =>
-    startDaemon("/bin/sh", ["-c", `cd ${directory}; ${script}`], { log: log(), ready });
-
-  it("kills a daemon together with its child processes", async () => {
-    const daemon = await start("(while sleep 0.01; do echo >>beats; done) & touch ready; sleep 100");
-    await expect.poll(() => existsSync(join(directory, "beats"))).toBe(true);
-    await daemon.kill();
-    const beats = statSync(join(directory, "beats")).size;
-    await new Promise((done) => setTimeout(done, 50));
-    expect(statSync(join(directory, "beats")).size).toBe(beats);
-    await daemon.kill();
+    const signers = [await openSigner(one.uri(), one.access), new Pkcs11Signer(other.signerOptions())];
+    const keys = await Promise.all(signers.map((signer) => signer.publicJwk()));
+    expect(keys[0]?.x).not.toBe(keys[1]?.x);
+    await Promise.all(signers.map((signer) => signer.sign(MESSAGE)));
+    await Promise.all(signers.map((signer) => signer.close()));
   });
 
-  it("reports a daemon that ends immediately, with its log", async () => {
-    await expect(start("echo no such device >&2; exit 3")).rejects.toThrow(/did not start:\nno such device/);
-  });
-
-  it("lets a daemon write a large log without blocking", async () => {
-    const daemon = await start("yes a line | head -100000 >&2; touch ready; sleep 100");
-    expect(statSync(log()).size).toBe(700_000);
-    await daemon.kill();
-  });
-
-  it("ends a daemon if this process is killed", async () => {
-    const beats = join(directory, "beats");
-    const script = `
-      const { startDaemon } = await import("./test/tokens/daemon.ts");
-      const loop = "while sleep 0.01; do echo >>${beats}; done";
-      await startDaemon("/bin/sh", ["-c", loop], { log: "${log()}", ready: async () => (await import("node:fs")).existsSync("${beats}") });
-      process.kill(process.pid, "SIGKILL");`;
-    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { cwd: root });
-    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
-    const stopped = async () => {
-      const before = statSync(beats).size;
-      await new Promise((done) => setTimeout(done, 100));
-      return statSync(beats).size === before;
-    };
-    await expect.poll(stopped, { timeout: 10_000 }).toBe(true);
-  });
-});
-
-describe("a program that doesn't close its token", () => {
-  it.each([
-    ["ends normally", "", { code: 0, signal: null }],
-    ["calls process.exit", "process.exit(3)", { code: 3, signal: null }],
-    ["throws", "throw new Error('expected')", { code: 1, signal: null }],
-    ["is ended by SIGTERM", "await sendSignal('SIGTERM')", { code: null, signal: "SIGTERM" }],
-    ["is ended by SIGINT", "await sendSignal('SIGINT')", { code: null, signal: "SIGINT" }],
-    ["is ended by SIGHUP", "await sendSignal('SIGHUP')", { code: null, signal: "SIGHUP" }],
-    [
-      "handles SIGTERM itself",
-      "process.once('SIGTERM', () => setTimeout(() => process.exit(existsSync(hsm.directory) ? 7 : 8), 50)); await sendSignal('SIGTERM')",
-      { code: 7, signal: null },
-    ],
-  ])(
-    "leaves no directory and does not change the exit code or signal of a program that %s",
-    async (_, end, expected) => {
-      const { directory, code, signal } = await program(end);
-      expect({ code, signal }).toEqual(expected);
-      expect(directory).toMatch(/hardproof-softhsm-/);
-      expect(existsSync(directory)).toBe(false);
-    },
-  );
-
-  it("does not affect concurrent programs", async () => {
-    const endings = ["", "await sendSignal('SIGTERM')", "await hsm.close()"];
-    const directories = (await Promise.all(endings.map(program))).map(({ directory }) => directory);
-    expect(new Set(directories).size).toBe(3);
-    expect(directories.filter((directory) => directory === "" || existsSync(directory))).toEqual([]);
-  });
-
-  it("ends with exit code 130 in a shell after Ctrl-C", () => {
-    const inner = source("await sendSignal('SIGINT')").replaceAll("'", `'\\''`);
-    const script = `'${process.execPath}' --import tsx --input-type=module -e '${inner}' >/dev/null; echo $?`;
-    expect(execFileSync("sh", ["-c", script], { cwd: root, encoding: "utf8" }).trim()).toBe("130");
-  });
-});
-
-/** Returns the source of a program that creates a token, prints its directory, and then runs `end`. */
-function source(end: string): string {
-  return `
-    const { existsSync } = await import("node:fs");
-    const { softHsm } = await import("./softhsm/index.ts");
-    const sendSignal = (signal) => { process.kill(process.pid, signal); return new Promise((done) => setTimeout(done, 10_000)); };
-    const hsm = await softHsm({ label: "child" });
-    if (!existsSync(hsm.env.SOFTHSM2_CONF)) throw new Error("The token does not exist.");
-    console.log(hsm.directory);
-    ${end}`;
-}
-
-async function program(end: string): Promise<{ directory: string; code: number | null; signal: string | null }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", source(end)], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  let directory = "";
-  child.stdout.on("data", (chunk) => {
-    directory += chunk;
-  });
-  const [code, signal] = await once(child, "close");
-  return { directory: directory.trim(), code, signal };
-}
-
-describe("ensureInstalled()", () => {
-  it("installs nothing if everything is found", async () => {
-    const lines: string[] = [];
-    const [one, other] = await Promise.all(
-      [1, 2].map(() => ensureInstalled(SOFTHSM_DEPENDENCIES, { log: (line) => lines.push(line) })),
-    );
-    expect(one).toEqual(other);
-    expect(one?.softhsm).toMatch(/libsofthsm2?\.so$/);
-    expect(lines).toEqual([]);
-  });
-
-  it("uses SOFTHSM2_MODULE, and reports a path that doesn't exist", async () => {
-    const { softhsm: module } = await ensureInstalled(SOFTHSM_DEPENDENCIES);
-    const link = join(directory, "elsewhere.so");
-    symlinkSync(module, link);
-    vi.stubEnv("SOFTHSM2_MODULE", link);
-    await using hsm = await softHsm({ label: "elsewhere" });
-    expect(hsm.module).toBe(link);
-    vi.stubEnv("SOFTHSM2_MODULE", "/no/such/module.so");
-    await expect(softHsm({ label: "nowhere" })).rejects.toThrow(/SOFTHSM2_MODULE is set to \/no\/such\/module\.so/);
-  });
-});
-
-describe("planInstall()", () => {
-  const apt =
-    "apt-get update; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 libsofthsm2 opensc";
-  const system = (more: Partial<System>): System => ({ root: false, sudo: "none", managers: ["apt-get"], ...more });
-  const plan = (more: Partial<System>) => planInstall(Object.values(SOFTHSM_DEPENDENCIES), system(more));
-  const errorOf = (more: Partial<System>): unknown => {
-    try {
-      return plan(more);
-    } catch (error) {
-      return error;
+  it("may follow each other in one process, without a separate one", async () => {
+    const keys = new Set<string | undefined>();
+    for (let round = 0; round < 5; round++) {
+      await using hsm = await softHsm();
+      expect(hsm.isolate).toBe(false);
+      await using signer = new Pkcs11Signer({ module: hsm.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
+      keys.add((await signer.publicJwk()).x);
     }
-  };
+    expect(keys.size).toBe(5);
+  });
 
-  it.each([
-    ["root, Debian", { root: true }, apt, /^env DEBIAN_FRONTEND=noninteractive .*sh -c apt-get/],
-    [
-      "passwordless sudo, Debian",
-      { sudo: "passwordless" },
-      `sudo sh -c '${apt}'`,
-      /^sudo -n env DEBIAN_FRONTEND=noninteractive /,
-    ],
-    ["root, Fedora", { root: true, managers: ["dnf"] }, "dnf install -y softhsm opensc", /^env /],
-    ["root, Alpine", { root: true, managers: ["apk"] }, "apk add --update-cache --wait 120 softhsm opensc", /^env /],
-    ["macOS", { sudo: "password", managers: ["brew"] }, "brew install softhsm opensc", /^env .*sh -c brew/],
-    [
-      "Linux with Homebrew",
-      { sudo: "password", managers: ["apt-get", "brew"] },
-      "brew install softhsm opensc",
-      /^env /,
-    ],
-  ] satisfies [string, Partial<System>, string, RegExp][])(
-    "needs no user interaction: %s",
-    (_, more, command, argv) => {
-      expect(plan(more).command).toBe(command);
-      expect(plan(more).argv.join(" ")).toMatch(argv);
-    },
-  );
+  it("are in separate processes where process.env is a proxy, as in Jest, which no library sees", async () => {
+    const { output, errors } = await runModule(`
+      import { openSigner } from "hardproof";
+      import { softHsm } from "hardproof/softhsm";
+      const real = process.env;
+      process.env = new Proxy({ ...real }, {});
+      const hsm = await softHsm();
+      const signer = await openSigner(hsm.uri(), hsm.access);
+      console.log(hsm.isolate, (await signer.sign(Buffer.from("x"))).length, real.SOFTHSM2_CONF === process.env.SOFTHSM2_CONF);
+      await signer.close();
+      await hsm.close();`);
+    expect(errors).toBe("");
+    expect(output).toBe("true 64 true");
+  });
 
-  it.each([
-    ["sudo with a password", { sudo: "password" }, `sudo sh -c '${apt}'`],
-    ["no sudo", {}, `su -c '${apt}'`],
-    ["Fedora", { sudo: "password", managers: ["dnf"] }, "sudo sh -c 'dnf install -y softhsm opensc'"],
-    ["Homebrew as root", { root: true, managers: ["brew"] }, "brew install softhsm opensc"],
-  ] satisfies [string, Partial<System>, string][])(
-    "names the command that the user can run: %s",
-    (_, more, command) => {
-      const error = errorOf(more);
-      expect(error).toBeInstanceOf(TokenUnavailable);
-      expect(error).toMatchObject({ command, message: expect.stringContaining(command) });
-    },
-  );
+  it("leave a configuration alone that the process has already loaded", async () => {
+    const { output, errors } = await runModule(
+      `
+      import { createRequire } from "node:module";
+      import { openSigner } from "hardproof";
+      import { softHsm } from "hardproof/softhsm";
+      const { PKCS11 } = createRequire(process.cwd() + "/")("pkcs11js");
+      const own = new PKCS11();
+      own.load(process.env.LIBRARY);
+      own.C_Initialize();
+      const labels = () => own.C_GetSlotList(true).map((slot) => own.C_GetTokenInfo(slot).label.trim());
+      const before = process.env.SOFTHSM2_CONF;
+      const hsm = await softHsm({ label: "beside" });
+      const signer = await openSigner(hsm.uri(), hsm.access);
+      await signer.sign(Buffer.from("x"));
+      console.log(hsm.isolate, process.env.SOFTHSM2_CONF === before, labels().join());
+      await signer.close();
+      await hsm.close();
+      own.C_Finalize();`,
+      await ownConfiguration(),
+    );
+    expect(errors).toBe("");
+    expect(output).toBe("true true users own,");
+  });
 
-  it("names what is missing if no package manager is known", () => {
-    expect(errorOf({ root: true, managers: [] })).toMatchObject({
-      command: undefined,
-      message: expect.stringMatching(
-        /Not installed: SoftHSM 2 and OpenSC's pkcs11-tool\. No supported.*SOFTHSM2_MODULE/,
-      ),
+  /** The environment of a user with a token of their own. */
+  async function ownConfiguration() {
+    const hsm = await softHsm({ label: "users own" });
+    afterAll(() => hsm.close());
+    return { ...hsm.env, LIBRARY: hsm.module };
+  }
+});
+
+it("a closed token refuses further keys", async () => {
+  const hsm = await softHsm();
+  await hsm.close();
+  for (const change of [hsm.addKey({ label: "k" }), hsm.deleteKey("dpop"), hsm.addToken()])
+    await expect(change).rejects.toMatchObject({ message: "SoftHSM: The token was closed." });
+});
+
+describe("secrets", () => {
+  it("neither the token nor its options show a PIN", async () => {
+    await using hsm = await softHsm({ pin: "secret-pin", soPin: "secret-so-pin" });
+    const other = await hsm.addToken({ pin: "secret-pin" });
+    for (const shown of [hsm, other, hsm.signerOptions(), hsm.access, hsm.uri()])
+      expect(inspect(shown, { depth: 20, showHidden: true }) + JSON.stringify(shown)).not.toMatch(/secret/);
+  });
+
+  it("no command line and no environment of the process that makes tokens contains a PIN or a key", async () => {
+    await using hsm = await softHsm({ pin: "secret-pin", soPin: "secret-so-pin" });
+    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(" ");
+    const seen = children.map((pid) =>
+      ["cmdline", "environ"].map((file) => readFileSync(`/proc/${pid}/${file}`, "utf8")),
+    );
+    expect(seen.join()).toContain("softhsm/program");
+    expect(seen.join()).not.toContain("secret-");
+    expect(hsm.pin).toBe("secret-pin");
+  });
+
+  it("the library's own error contains no PIN, and nothing is left", async () => {
+    const parent = mkdtempSync(join(tmpdir(), "hardproof-line\nbreak-"));
+    vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
+    vi.stubEnv("TMPDIR", parent);
+    const error = await softHsm({ pin: "secret-pin", soPin: "secret-so-pin" }).catch((reason) => reason);
+    expect(error).toMatchObject({
+      code: "unexpected",
+      message: expect.stringMatching(/^SoftHSM: C_\w+ returned CKR_/),
     });
+    expect(inspect(error)).not.toContain("secret-");
+    expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
+    expect(readdirSync(parent)).toEqual([]);
+    rmSync(parent, { recursive: true });
   });
 
-  it("installs all packages of a TPM at once, and reports a package manager that lacks one", () => {
-    expect(planInstall(Object.values(SOFT_TPM_DEPENDENCIES), system({ root: true })).packages).toBe(
-      "swtpm dbus tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 opensc",
-    );
-    expect(() => planInstall(Object.values(SOFT_TPM_DEPENDENCIES), system({ managers: ["brew"] }))).toThrow(
-      /tpm2-abrmd and .*\. The packages are not available from brew\./,
-    );
-  });
-
-  it("installs only what is missing", () => {
-    expect(planInstall([SOFTHSM_DEPENDENCIES["pkcs11-tool"]], system({ root: true })).packages).toBe("opensc");
-    expect(planInstall([SOFTHSM_DEPENDENCIES.softhsm], system({ root: true })).packages).toBe("libsofthsm2");
+  it("imports a key that no process can then read from the token's files", async () => {
+    const privateKey = createPrivateKey(exported(newKey("ec", { namedCurve: "P-256" }), "pem") as string);
+    await using hsm = await softHsm({ keys: [{ label: "k", privateKey }] });
+    const files = readdirSync(hsm.directory, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    const bytes = Buffer.concat(files.map((file) => readFileSync(join(file.parentPath, file.name))));
+    const { d = "" } = privateKey.export({ format: "jwk" });
+    expect(bytes.length).toBeGreaterThan(1000);
+    expect(bytes.includes(Buffer.from(d, "base64url"))).toBe(false);
   });
 });

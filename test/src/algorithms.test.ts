@@ -20,7 +20,7 @@ import { FileSigner } from "hardproof/file";
 import { MemorySigner } from "hardproof/memory";
 import * as jose from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasMlDsa } from "../emulators/ml-dsa.js";
+import { hasMlDsa } from "../../testing/emulators/ml-dsa.js";
 import { isSignature } from "../providers/verify-jws.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../servers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "../servers/resource-server.js";

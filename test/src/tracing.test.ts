@@ -4,9 +4,9 @@ import { inspect } from "node:util";
 import { DPoPProver, type SignatureTrace, type Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../softhsm/index.js";
 
 let hsm: SoftHsm;
 beforeAll(async () => {

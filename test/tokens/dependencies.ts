@@ -3,7 +3,16 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { commandPath } from "../../softhsm/command.js";
-import { type Dependency, libraryPath, SOFTHSM_DEPENDENCIES } from "../../softhsm/dependencies.js";
+import { type Dependency, libraryPath } from "../../softhsm/dependencies.js";
+
+/** A tool that lists and makes objects with any PKCS#11 library. */
+export const PKCS11_TOOL_DEPENDENCIES = {
+  "pkcs11-tool": {
+    title: "OpenSC's pkcs11-tool",
+    find: () => commandPath("pkcs11-tool"),
+    packages: { "apt-get": "opensc", dnf: "opensc", apk: "opensc", brew: "opensc" },
+  },
+} satisfies Record<string, Dependency>;
 
 /** The dependencies of a software TPM. */
 export const SOFT_TPM_DEPENDENCIES = {
@@ -32,7 +41,7 @@ export const SOFT_TPM_DEPENDENCIES = {
     find: () => libraryPath("libtpm2_pkcs11.so", "libtpm2_pkcs11.so.1"),
     packages: { "apt-get": "libtpm2-pkcs11-1", dnf: "tpm2-pkcs11", apk: "tpm2-pkcs11" },
   },
-  "pkcs11-tool": SOFTHSM_DEPENDENCIES["pkcs11-tool"],
+  ...PKCS11_TOOL_DEPENDENCIES,
 } satisfies Record<string, Dependency>;
 
 /** The dependencies of keys that OpenSSL uses in a software TPM. */

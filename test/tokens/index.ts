@@ -3,6 +3,7 @@ export {
   ENGINE_DEPENDENCIES,
   NSS_DEPENDENCIES,
   P11_KIT_DEPENDENCIES,
+  PKCS11_TOOL_DEPENDENCIES,
   pkcs11ProviderPath,
   SOFT_TPM_DEPENDENCIES,
   SSH_AGENT_DEPENDENCIES,
@@ -12,4 +13,5 @@ export { nssToken } from "./nss-token.js";
 export { type NewKey, type OpenSshAgent, openSshAgent } from "./open-ssh-agent.js";
 export { type P11KitServer, p11KitServer } from "./p11-kit-server.js";
 export { type SoftTpm, softTpm } from "./soft-tpm.js";
+export type { Token } from "./token.js";
 export { type Tpm2OpenSsl, tpm2OpenSsl } from "./tpm2-openssl.js";

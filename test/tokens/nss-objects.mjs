@@ -14,9 +14,9 @@ const [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN] = [0x0, 0x1040];
 
 const curve = (der) => [CKM_EC_KEY_PAIR_GEN, [{ type: CKA_EC_PARAMS, value: Buffer.from(der, "hex") }]];
 const types = {
-  "EC:prime256v1": curve("06082a8648ce3d030107"),
-  "EC:secp384r1": curve("06052b81040022"),
-  "rsa:2048": [
+  ES256: curve("06082a8648ce3d030107"),
+  ES384: curve("06052b81040022"),
+  RS256: [
     CKM_RSA_PKCS_KEY_PAIR_GEN,
     [
       { type: CKA_MODULUS_BITS, value: 2048 },
@@ -38,8 +38,8 @@ if (request.generate) generate(request.generate);
 if (request.delete) remove(request.delete);
 lib.C_Finalize();
 
-function generate({ label, id, type, extractable = false }) {
-  const [mechanism, parameters] = types[type];
+function generate({ label, id, algorithm = "ES256", extractable = false }) {
+  const [mechanism, parameters] = types[algorithm];
   const common = [
     { type: CKA_TOKEN, value: true },
     { type: CKA_LABEL, value: label },
@@ -60,15 +60,15 @@ function generate({ label, id, type, extractable = false }) {
   );
 }
 
-function remove({ type, id, label }) {
+function remove({ half, id, label }) {
   const template = [
-    { type: CKA_CLASS, value: type === "pubkey" ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY },
+    { type: CKA_CLASS, value: half === "public" ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY },
     { type: CKA_ID, value: Buffer.from(id, "hex") },
     ...(label === undefined ? [] : [{ type: CKA_LABEL, value: label }]),
   ];
   lib.C_FindObjectsInit(session, template);
   const [object] = lib.C_FindObjects(session, 1);
   lib.C_FindObjectsFinal(session);
-  if (!object) throw new Error(`NSS does not have a ${type} with ID ${id}.`);
+  if (!object) throw new Error(`NSS does not have a ${half} key with ID ${id}.`);
   lib.C_DestroyObject(session, object);
 }

@@ -2,18 +2,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { KeyHalf, KeyName } from "hardproof/softhsm";
 import { run } from "../../softhsm/command.js";
 import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
 import { ensureInstalled } from "../../softhsm/install.js";
-import {
-  INITIAL_KEY,
-  type KeyPair,
-  randomPin,
-  type StoredObject,
-  type Token,
-  type TokenOptions,
-} from "../../softhsm/token.js";
 import { NSS_DEPENDENCIES } from "./dependencies.js";
+import { INITIAL_KEY, type KeyToGenerate, randomPin, type Token, type TokenOptions } from "./token.js";
 
 /** A throw-away NSS token. */
 export interface NssToken extends Token {
@@ -32,10 +26,10 @@ export async function nssToken(options: TokenOptions): Promise<NssToken> {
   const close = async () => removeTempDirectory(directory);
   const database = `sql:${directory}`;
   const libraryParameters = `configdir='${database}' dbTokenDescription='${label}' secmod='secmod.db' flags=`;
-  const { generateKey, deleteObject } = objectFunctions({ module, libraryParameters, label, pin });
+  const { addKey, deleteKey } = objectFunctions({ module, libraryParameters, label, pin });
   try {
     await createDatabase(certutil, database, join(directory, "pin"), pin);
-    await generateKey({ ...INITIAL_KEY, type: "EC:prime256v1" });
+    await addKey(INITIAL_KEY);
   } catch (error) {
     await close();
     throw error;
@@ -50,8 +44,8 @@ export async function nssToken(options: TokenOptions): Promise<NssToken> {
     key: INITIAL_KEY,
     env: {},
     directory,
-    generateKey,
-    deleteObject,
+    addKey,
+    deleteKey,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -68,12 +62,12 @@ function objectFunctions(token: { module: string; libraryParameters: string; lab
   const program = fileURLToPath(new URL("nss-objects.mjs", import.meta.url));
   const send = (request: object) =>
     run(process.execPath, [program], { HARDPROOF_NSS: JSON.stringify({ ...token, ...request }) });
-  const deleteObject = async (object: StoredObject) => {
-    await send({ delete: object });
+  const deleteKey = async (key: KeyName, { only }: { readonly only?: KeyHalf } = {}) => {
+    for (const half of only ? [only] : ["private", "public"]) await send({ delete: { ...key, half } });
   };
-  const generateKey = async (pair: KeyPair) => {
-    await send({ generate: pair });
-    if (pair.publicObject === false) await deleteObject({ type: "pubkey", id: pair.id, label: pair.label });
+  const addKey = async (key: KeyToGenerate) => {
+    await send({ generate: key });
+    if (key.publicObject === false) await deleteKey({ label: key.label, id: key.id }, { only: "public" });
   };
-  return { generateKey, deleteObject };
+  return { addKey, deleteKey };
 }

@@ -3,7 +3,7 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../softhsm/command.js";
 import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
-import { ensureInstalled } from "../../softhsm/index.js";
+import { ensureInstalled } from "../../softhsm/install.js";
 import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
 import { SSH_AGENT_DEPENDENCIES } from "./dependencies.js";
 

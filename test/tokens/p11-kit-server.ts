@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
 import { setEnvironment } from "../../softhsm/environment.js";
 import { ensureInstalled } from "../../softhsm/install.js";
-import type { Token } from "../../softhsm/token.js";
 import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
 import { P11_KIT_DEPENDENCIES } from "./dependencies.js";
+import type { Token } from "./token.js";
 
 /** A p11-kit server that serves one token. */
 export interface P11KitServer extends AsyncDisposable {

@@ -7,9 +7,10 @@ import { run } from "../../softhsm/command.js";
 import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
 import { setEnvironment } from "../../softhsm/environment.js";
 import { ensureInstalled } from "../../softhsm/install.js";
-import { createToken, type Token, type TokenOptions } from "../../softhsm/token.js";
 import { acceptsConnections, type Daemon, startDaemon } from "./daemon.js";
 import { SOFT_TPM_DEPENDENCIES } from "./dependencies.js";
+import { createToken } from "./pkcs11-tool.js";
+import type { Token, TokenOptions } from "./token.js";
 
 /** A throw-away TPM with one token. */
 export interface SoftTpm extends Token {

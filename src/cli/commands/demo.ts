@@ -4,12 +4,8 @@
 import type { Command } from "commander";
 import { DPoPProver, dpopFetch, OAuthClient, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
-import { demoAuthorizationServer } from "../demo/authorization-server.js";
-import { demoResourceServer } from "../demo/resource-server.js";
 import { EXIT } from "../exit-codes.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
-
-const AUDIENCE = "urn:hardproof:demo";
 
 /** Returns the command `demo`. */
 export function demo(context: Context): Command {
@@ -46,31 +42,16 @@ async function runScenario(
   prover: DPoPProver,
   signal: AbortSignal,
 ): Promise<{ token: Token; called: Outcome; stolen: Outcome }> {
-  const as = await demoAuthorizationServer(AUDIENCE);
-  const rs = await demoResourceServer({ issuer: as.origin, audience: AUDIENCE, publicKey: as.publicKey });
-  try {
-    const client = new OAuthClient({ baseUrl: as.origin });
-    const { clientId, clientSecret } = as;
-    const request = { dpopProver: prover, clientId, clientSecret, scope: "read", requireBinding: true, signal };
-    const token = await client.clientCredentials(request);
-    const called = await outcomeOf(await dpopFetch({ prover, token })(rs.url, { signal }));
-    return { token, called, stolen: await outcomeOf(await callAsThief(rs.url, token.accessToken, signal)) };
-  } finally {
-    await Promise.all([as.close(), rs.close()]);
-  }
+  const { testServer } = await import("hardproof/testing");
+  await using server = await testServer({ clientId: "demo-agent" });
+  const client = await OAuthClient.discover(server.issuer, { signal });
+  const { resource } = server;
+  const request = { dpopProver: prover, ...server.client, scope: "read", requireBinding: true, signal };
+  const token = await client.clientCredentials(request);
+  const called = await outcomeOf(await dpopFetch({ prover, token })(resource, { signal }));
+  return { token, called, stolen: await outcomeOf(await server.callAsThief(token.accessToken)) };
 }
 
 async function outcomeOf(response: Response): Promise<Outcome> {
   return { status: response.status, body: await response.text() };
-}
-
-/** Calls the resource with the stolen token, another key and otherwise valid proofs, including the server's nonce. */
-async function callAsThief(url: string, accessToken: string, signal: AbortSignal): Promise<Response> {
-  const thief = await DPoPProver.generate();
-  const attempt = async (nonce?: string) => {
-    const dpop = await thief.makeProof({ htm: "GET", htu: url, accessToken, nonce });
-    return fetch(url, { headers: { authorization: `DPoP ${accessToken}`, dpop }, signal });
-  };
-  const challenge = await attempt();
-  return attempt(challenge.headers.get("dpop-nonce") ?? undefined);
 }

@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { OAuthClient, type OAuthClientMetadataInput, type OAuthSession, requestLocalLock } from "@atproto/oauth-client";
 import { createKey, type Signer } from "hardproof";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { AtprotoKey, keyUriStore } from "../../../examples/clients/atproto-key.js";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { check, type Scenario } from "../scenario.js";
 import { reasonOf } from "../seen.js";
 import { CLIENT_HOST, type Pds, startPds } from "./pds.js";

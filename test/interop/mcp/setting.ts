@@ -1,10 +1,10 @@
 /** What the scenarios with MCP share: a server and clients of the official SDK, and keys on a SoftHSM token. */
 import { clientJwks, DPoPProver, type Signer } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { softHsm } from "hardproof/softhsm";
 import type { ClientMetadata } from "oidc-provider";
 import { connectMcp, mcpFetch } from "../../../examples/clients/mcp-v1.js";
 import { HardwareKeyProvider } from "../../../examples/clients/mcp-v2.js";
-import { softHsm } from "../../../softhsm/index.js";
 import { type Agent, agentV1, connectV2 } from "../../clients/mcp-agents.js";
 import { confidential } from "../../servers/authorization-server.js";
 import { mcpServer, type RunningMcpServer } from "../../servers/mcp-server.js";
@@ -30,8 +30,8 @@ export interface Setting {
 /** Starts the servers and the token, and runs the work. */
 export async function withSetting(scenario: Scenario, work: (setting: Setting) => Promise<void>): Promise<void> {
   await using hsm = await softHsm({ label: "mcp" });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
+  await hsm.addKey({ label: "thief", id: "03", algorithm: "ES256" });
   const signerOf = (key: string) => new Pkcs11Signer({ module: hsm.module, token: hsm.token, key, pin: hsm.pin });
   await using signer = signerOf(hsm.key.label);
   await using clientKey = signerOf("client");

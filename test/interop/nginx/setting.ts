@@ -1,8 +1,8 @@
 /** What the scenarios share. */
 import { type Token as AccessToken, type DPoPProver, OAuthClient, type Signer } from "hardproof";
-import type { Token } from "../../../softhsm/index.js";
 import type { AuthorizationServer } from "../../servers/authorization-server.js";
 import type { ResourceServer } from "../../servers/resource-server.js";
+import type { Token } from "../../tokens/index.js";
 import type { Scenario } from "../scenario.js";
 import type { Nginx } from "./server.js";
 

@@ -11,7 +11,7 @@ import type { Setting } from "./setting.js";
 /** Runs the scenarios: RSA by a key on the token, and ML-DSA, which SoftHSM doesn't have, by keys in memory. */
 export async function sizeScenarios(setting: Setting): Promise<void> {
   const { hsm, rawLocation } = setting;
-  await hsm.generateKey({ label: "rsa", id: "02", type: "rsa:4096" });
+  await hsm.addKey({ label: "rsa", id: "02", algorithm: "RS256", modulusLength: 4096 });
   const { module, token, pin } = hsm;
   await using rsa = new Pkcs11Signer({ module, token, key: "rsa", pin, algorithm: "RS512" });
   await using wide = await nginx(["large_client_header_buffers 4 16k;", rawLocation]);

@@ -10,8 +10,8 @@ import {
   type Token,
 } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import type { ClientMetadata } from "oidc-provider";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser } from "../../servers/browser.js";
 import { check, type Scenario } from "../scenario.js";
@@ -47,8 +47,8 @@ export interface Setting {
 /** Starts the server and the token, and runs the work with a client. */
 export async function withSetting(scenario: Scenario, work: (setting: Setting) => Promise<void>): Promise<void> {
   await using hsm = await softHsm({ label: "oidc-provider" });
-  await hsm.generateKey({ label: "client", id: "02", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "thief", id: "03", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
+  await hsm.addKey({ label: "thief", id: "03", algorithm: "ES256" });
   await using signer = signerOf(hsm, hsm.key.label);
   await using clientKey = signerOf(hsm, "client");
   await using thiefKey = signerOf(hsm, "thief");

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandPath } from "../../../softhsm/command.js";
-import { ensureInstalled } from "../../../softhsm/index.js";
+import { ensureInstalled } from "../../../softhsm/install.js";
 import { cacheDirectory, run } from "../cache.js";
 
 const POM = fileURLToPath(new URL("pom.xml", import.meta.url));

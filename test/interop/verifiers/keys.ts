@@ -1,20 +1,10 @@
 /** Keys on a throw-away token, one for each algorithm that a verifier has. */
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-
-const KEY_TYPES = {
-  ES256: "EC:prime256v1",
-  ES384: "EC:secp384r1",
-  ES512: "EC:secp521r1",
-  PS256: "rsa:2048",
-  RS256: "rsa:2048",
-  Ed25519: "EC:edwards25519",
-  EdDSA: "EC:edwards25519",
-} as const;
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 
 /** An algorithm, as the verifier's server would list it. `EdDSA` is the older name of `Ed25519`. */
-export type ProofAlgorithm = keyof typeof KEY_TYPES;
+export type ProofAlgorithm = "ES256" | "ES384" | "ES512" | "PS256" | "RS256" | "Ed25519" | "EdDSA";
 
 /** Provers whose keys are on a token. */
 export interface Provers {
@@ -41,8 +31,10 @@ export async function withProvers<T>(
   }
 }
 
-async function newSigner({ module, token, pin, generateKey }: SoftHsm, name: ProofAlgorithm, index: number) {
+async function newSigner(hsm: SoftHsm, name: ProofAlgorithm, index: number) {
+  const { module, token, pin } = hsm;
+  const algorithm = name === "EdDSA" ? "Ed25519" : name;
   const key = { label: `proofs-${index}`, id: `1${index}` };
-  await generateKey({ ...key, type: KEY_TYPES[name] });
-  return new Pkcs11Signer({ module, token, key, pin, algorithm: name === "EdDSA" ? "Ed25519" : name });
+  await hsm.addKey({ ...key, algorithm });
+  return new Pkcs11Signer({ module, token, key, pin, algorithm });
 }

@@ -4,7 +4,7 @@ import type { KeySignerOptions } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { awsKms, type KmsKey } from "../../emulators/aws-kms.js";
+import { awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { USABLE } from "./algorithms.js";
 

@@ -4,8 +4,14 @@ import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@a
 import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type AwsKms, awsKms, EXPIRED_TOKEN, type KmsKey, type KmsOperation } from "../../emulators/aws-kms.js";
-import type { Fault } from "../../emulators/fault-plan.js";
+import {
+  type AwsKms,
+  awsKms,
+  EXPIRED_TOKEN,
+  type KmsKey,
+  type KmsOperation,
+} from "../../../testing/emulators/aws-kms.js";
+import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 let kms: AwsKms;

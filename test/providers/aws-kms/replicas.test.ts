@@ -4,8 +4,8 @@ import { KmsSigner } from "hardproof/aws-kms";
 import { jwtVerify } from "jose";
 import { importJWK } from "jose/key/import";
 import { afterAll, afterEach, expect, it } from "vitest";
-import { type AwsKms, awsKms } from "../../emulators/aws-kms.js";
-import type { Fault } from "../../emulators/fault-plan.js";
+import { type AwsKms, awsKms } from "../../../testing/emulators/aws-kms.js";
+import type { Fault } from "../../../testing/emulators/fault-plan.js";
 
 const [frankfurt, dublin] = await Promise.all([awsKms("eu-central-1"), awsKms("eu-west-1")]);
 const primary = frankfurt.keys.add({ multiRegion: true });

@@ -1,7 +1,7 @@
 /** The key for the AWS KMS tests: in the emulator, or in the service that the environment names (docs/aws-kms.md). */
 import type { KMSClientConfig } from "@aws-sdk/client-kms";
 import { type Algorithm, findAlgorithm } from "hardproof/provider";
-import { awsKms } from "../../emulators/aws-kms.js";
+import { awsKms } from "../../../testing/emulators/aws-kms.js";
 
 /** A key in AWS KMS, and how to reach it. */
 export interface KmsTarget {

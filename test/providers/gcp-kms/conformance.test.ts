@@ -2,8 +2,8 @@
 import { conformance } from "hardproof/conformance";
 import { GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { gcpKms } from "../../emulators/gcp-kms.js";
-import type { KeyOptions } from "../../emulators/gcp-kms-store.js";
+import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { ONE_OF_EACH, SIGNS_DATA } from "./algorithms.js";
 

@@ -6,9 +6,9 @@ import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { toSignerError } from "../../../providers/gcp-kms/errors.js";
-import type { Fault } from "../../emulators/fault-plan.js";
-import { type GcpKms, gcpKms } from "../../emulators/gcp-kms.js";
-import type { KeyOptions } from "../../emulators/gcp-kms-store.js";
+import type { Fault } from "../../../testing/emulators/fault-plan.js";
+import { type GcpKms, gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 
 let kms: GcpKms;
 let key: string;

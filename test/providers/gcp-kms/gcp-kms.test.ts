@@ -7,7 +7,7 @@ import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, provider } from "hardproof/gcp-kms";
 import { calculateJwkThumbprint, importJWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { crc32c } from "../../emulators/crc32c.js";
+import { crc32c } from "../../../testing/emulators/crc32c.js";
 import { isSignedBy } from "../verify-jws.js";
 import { USABLE } from "./algorithms.js";
 import { type GcpKmsTarget, gcpKmsTarget } from "./target.js";

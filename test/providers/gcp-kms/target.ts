@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
-import { gcpKms } from "../../emulators/gcp-kms.js";
+import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
 
 type CreateRequest = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
 

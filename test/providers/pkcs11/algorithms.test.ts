@@ -1,6 +1,6 @@
 /** Every JWS algorithm with a key on SoftHSM: proofs, servers, creating, and keys that don't fit. */
 import { execFileSync } from "node:child_process";
-import { constants, createPublicKey, type VerifyKeyObjectInput, verify } from "node:crypto";
+import { constants, createPublicKey, generateKeyPairSync, type VerifyKeyObjectInput, verify } from "node:crypto";
 import {
   type AlgorithmName,
   createKey,
@@ -13,26 +13,22 @@ import {
 import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { SoftHsm } from "../../../softhsm/index.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const ALGORITHMS = testedAlgorithms("pkcs11");
 const RSA: readonly AlgorithmName[] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const CKR_MECHANISM_INVALID = 0x70;
+const CKM_RSA_PKCS_PSS = 0xd;
 
-let hsm: SoftHsm;
-let shim: FaultShim;
-beforeAll(async () => {
-  hsm = await tokenWithKeys("algorithms", ALGORITHMS);
-  shim = faultShim(hsm.module);
-});
+const { hsm, module, close } = await tokenWithKeys("algorithms", ALGORITHMS);
+const shim = faultShim(module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();
-  await hsm.close();
+  await close();
 });
 
 const newSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>
@@ -161,7 +157,7 @@ describe("a key that doesn't fit the algorithm", () => {
   });
 
   it("is refused if it is an RSA key of 1,024 bits, with and without `algorithm`", async () => {
-    await hsm.generateKey({ label: "short", id: "e0", type: "rsa:1024" });
+    await hsm.addKey({ label: "short", id: "e0", algorithm: "RS256", modulusLength: 1024 });
     for (const [algorithm, needed] of [
       ["RS256", "RS256 needs an RSA key of at least 2048 bits"],
       [undefined, "an RSA key of at least 2048 bits"],
@@ -175,7 +171,8 @@ describe("a key that doesn't fit the algorithm", () => {
   });
 
   it("is refused if it is on secp256k1, and isn't listed", async () => {
-    await hsm.generateKey({ label: "bitcoin", id: "e1", type: "EC:secp256k1" });
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "secp256k1" });
+    await hsm.addKey({ label: "bitcoin", id: "e1", privateKey });
     await using signer = newSigner({ key: "bitcoin" });
     expect(await errorOf(signer.publicJwk())).toMatchObject({
       code: "wrong-key",
@@ -185,7 +182,7 @@ describe("a key that doesn't fit the algorithm", () => {
   });
 
   it("isn't opened for a padding that CKA_ALLOWED_MECHANISMS forbids, nor listed for it", async () => {
-    await hsm.generateKey({ label: "pss", id: "e2", type: "rsa:2048", mechanisms: "RSA-PKCS-PSS" });
+    await hsm.addKey({ label: "pss", id: "e2", algorithm: "RS256", mechanisms: [CKM_RSA_PKCS_PSS] });
     await using signer = newSigner({ key: "pss", algorithm: "RS256" });
     expect(await errorOf(signer.publicJwk())).toMatchObject({
       code: "wrong-key",
@@ -238,7 +235,7 @@ describe("a key that doesn't fit the algorithm", () => {
 
 describe("the public key of an RSA key", () => {
   it("is read from the private key if the token doesn't store a public key object", async () => {
-    await hsm.generateKey({ label: "no public", id: "e3", type: "rsa:2048", publicObject: false });
+    await hsm.addKey({ label: "no public", id: "e3", algorithm: "RS256", publicObject: false });
     await using signer = newSigner({ key: "no public", algorithm: "PS256" });
     const message = Buffer.from("x");
     expect(verifies("PS256", await signer.publicJwk(), message, await signer.sign(message))).toBe(true);
@@ -260,11 +257,11 @@ describe("the public key of an RSA key", () => {
 });
 
 it("notices that another key has the label of a lost RSA key", async () => {
-  await hsm.generateKey({ label: "swapped", id: "e4", type: "rsa:2048" });
+  await hsm.addKey({ label: "swapped", id: "e4", algorithm: "RS256" });
   await using signer = newSigner({ key: "swapped", algorithm: "PS256" });
   await signer.publicJwk();
-  for (const type of ["privkey", "pubkey"] as const) await hsm.deleteObject({ type, id: "e4" });
-  await hsm.generateKey({ label: "swapped", id: "e5", type: "rsa:2048" });
+  await hsm.deleteKey({ id: "e4" });
+  await hsm.addKey({ label: "swapped", id: "e5", algorithm: "RS256" });
   expect(await errorOf(signer.sign(Buffer.from("x")))).toMatchObject({
     code: "integrity",
     message: expect.stringContaining("different key"),

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
-import { CKR } from "../../shim/return-values.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;

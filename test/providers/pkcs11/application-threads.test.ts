@@ -6,9 +6,9 @@ import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { startThread, terminateAtRandom } from "../../soak/threads.js";
 
 const { hsm, shim, newSigner } = await faultyToken("application");

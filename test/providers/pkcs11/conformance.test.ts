@@ -3,17 +3,17 @@ import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const CKR_SESSION_COUNT = 0xb1;
-const hsm = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
-const shim = faultShim(hsm.module);
+const { hsm, module, close } = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
+const shim = faultShim(module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();
-  await hsm.close();
+  await close();
 });
 
 const openSigner = (more: Partial<Pkcs11SignerOptions> = {}) =>

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;
@@ -45,12 +45,12 @@ it("a key persists after its signer has closed and the library is finalised", as
 });
 
 it("rejects an ambiguous selector in every form", async () => {
-  await hsm.generateKey({ label: "twin", id: "30", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "twin", id: "31", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "left", id: "32", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "right", id: "32", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "same", id: "33", type: "EC:prime256v1" });
-  await hsm.generateKey({ label: "same", id: "33", type: "EC:prime256v1" });
+  await hsm.addKey({ label: "twin", id: "30", algorithm: "ES256" });
+  await hsm.addKey({ label: "twin", id: "31", algorithm: "ES256" });
+  await hsm.addKey({ label: "left", id: "32", algorithm: "ES256" });
+  await hsm.addKey({ label: "right", id: "32", algorithm: "ES256" });
+  await hsm.addKey({ label: "same", id: "33", algorithm: "ES256" });
+  await hsm.addKey({ label: "same", id: "33", algorithm: "ES256" });
   const ambiguous = ["twin", { label: "twin" }, { id: "32" }, { id: Buffer.from([0x32]) }, { label: "same", id: "33" }];
   for (const key of ambiguous) expect(await opening({ key })).toBe("ambiguous-key");
   const uri = (path: string) => `pkcs11:token=crypto11;${path}?module-path=${shim.module}`;

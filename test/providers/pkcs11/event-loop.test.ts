@@ -2,9 +2,9 @@
 import { createKey, listKeys } from "hardproof";
 import { deleteKey, type Pkcs11Signer } from "hardproof/pkcs11";
 import { describe, expect, it, vi } from "vitest";
-import type { Order } from "../../shim/fault-shim.js";
+import type { Order } from "../../../testing/pkcs11/fault-shim.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 
 const { hsm, shim, newSigner } = await faultyToken("slow");
 process.env.HARDPROOF_TEST_PIN = hsm.pin;

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { listKeys, openSigner } from "hardproof";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { softHsm, type Token } from "../../../softhsm/index.js";
+import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 
 /** OpenSSL's name of the curve, and the algorithm that it signs with. */
 const CURVES = [
@@ -14,7 +14,7 @@ const FORMS = ["uncompressed", "compressed"] as const;
 const KEYS = CURVES.flatMap(([curve, alg]) => FORMS.map((form) => ({ curve, alg, form, label: `${alg} ${form}` })));
 const OTHER = { curve: "secp224r1", form: "uncompressed", label: "other" };
 
-let hsm: Token;
+let hsm: SoftHsm;
 let uriOf: (label: string) => string;
 beforeAll(async () => {
   hsm = await softHsm({ label: "curves", pin: "1234" });

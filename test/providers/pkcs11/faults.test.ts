@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { DPoPProver } from "hardproof";
 import { describe, expect, it } from "vitest";
 import { CKF_TOKEN_INITIALIZED } from "../../../providers/pkcs11/constants.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const RECOVERABLE = [
@@ -135,12 +135,12 @@ describe("recovery", () => {
   });
 
   it("doesn't sign if the key has another public key after a recovery", async () => {
-    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    await hsm.addKey({ label: "swapped", id: "70", algorithm: "ES256" });
     await using signer = newSigner({ key: "swapped" });
     await signer.sign(Buffer.from("x"));
-    await hsm.deleteObject({ type: "privkey", id: "70" });
-    await hsm.deleteObject({ type: "pubkey", id: "70" });
-    await hsm.generateKey({ label: "swapped", id: "70", type: "EC:prime256v1" });
+    await hsm.deleteKey({ id: "70" }, { only: "private" });
+    await hsm.deleteKey({ id: "70" }, { only: "public" });
+    await hsm.addKey({ label: "swapped", id: "70", algorithm: "ES256" });
     shim.order({ on: "C_SignInit", until: "C_Initialize", act: { return: CKR.CRYPTOKI_NOT_INITIALIZED } });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "integrity" });

@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { DPoPProver } from "hardproof";
 import { expect, it, vi } from "vitest";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { startThread } from "../../soak/threads.js";
 import { codesOf, proofs } from "../many-proofs.js";
 

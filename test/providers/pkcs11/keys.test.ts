@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { createKey, DPoPProver, listKeys, requireNonExportable, type Signer } from "hardproof";
 import { deleteKey, Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { selfSigned } from "./self-signed.js";
 
 let hsm: SoftHsm;
@@ -88,8 +88,8 @@ describe("creating a key", () => {
   });
 
   it("refuses to create a key with a label or an id that the token already has, even if only a public key has it", async () => {
-    await hsm.generateKey({ label: "orphan", id: "b0", type: "EC:prime256v1" });
-    await hsm.deleteObject({ type: "privkey", id: "b0" });
+    await hsm.addKey({ label: "orphan", id: "b0", algorithm: "ES256" });
+    await hsm.deleteKey({ id: "b0" }, { only: "private" });
     const before = objects().length;
     for (const path of [
       "object=dpop",
@@ -167,8 +167,8 @@ describe("creating a key", () => {
 
 describe("listing keys", () => {
   it("lists each key that can sign, an RSA key with each of its algorithms, and each URI opens its key", async () => {
-    await hsm.generateKey({ label: "p384", id: "c0", type: "EC:secp384r1" });
-    await hsm.generateKey({ label: "rsa", id: "c1", type: "rsa:2048" });
+    await hsm.addKey({ label: "p384", id: "c0", algorithm: "ES384" });
+    await hsm.addKey({ label: "rsa", id: "c1", algorithm: "RS256" });
     const uris = await list(`pkcs11:token=keys?module-path=${shim.module}&pin-source=env:HARDPROOF_TEST_PIN`);
     const uriWith = (path: string, algorithm: string) =>
       `pkcs11:token=keys;serial=${hsm.serial};${path}?module-path=${shim.module}&algorithm=${algorithm}`;
@@ -209,8 +209,8 @@ describe("deleting a key", () => {
   });
 
   it("deletes the key of a signer's options, and nothing if two keys share the id", async () => {
-    await hsm.generateKey({ label: "one", id: "d1", type: "EC:prime256v1" });
-    await hsm.generateKey({ label: "other", id: "d1", type: "EC:prime256v1" });
+    await hsm.addKey({ label: "one", id: "d1", algorithm: "ES256" });
+    await hsm.addKey({ label: "other", id: "d1", algorithm: "ES256" });
     const doomed = options({ key: { id: "d1" } });
     expect(await codeOf(deleteKey(doomed, { permanently: true }))).toBe("ambiguous-key");
     await deleteKey(options({ key: { id: "d1", label: "one" } }), { permanently: true });
@@ -235,7 +235,7 @@ describe("a key without a public key object", () => {
     await using whole = await create(uriOf(`object=certified%20${id};id=%${id}`));
     const publicJwk = await whole.publicJwk();
     await writeCertificate(whole, ...args);
-    await hsm.deleteObject({ type: "pubkey", id });
+    await hsm.deleteKey({ id }, { only: "public" });
     await using certified = new Pkcs11Signer(options({ key: `certified ${id}` }));
     expect(await certified.publicJwk()).toEqual(publicJwk);
     await expect(certified.sign(Buffer.from("x"))).resolves.toHaveLength(64);
@@ -245,7 +245,7 @@ describe("a key without a public key object", () => {
     await using whole = await create(uriOf("object=mislabelled;id=%E3"));
     await using other = new Pkcs11Signer(options());
     await writeCertificate(other, "--id", "0e3e", "--label", "mislabelled");
-    await hsm.deleteObject({ type: "pubkey", id: "e3" });
+    await hsm.deleteKey({ id: "e3" }, { only: "public" });
     await whole.close();
     await using mislabelled = new Pkcs11Signer(options({ key: "mislabelled" }));
     expect(await codeOf(mislabelled.sign(Buffer.from("x")))).toBe("integrity");
@@ -254,7 +254,7 @@ describe("a key without a public key object", () => {
   it("opens a key without a public key object only with the option publicJwk", async () => {
     await using whole = await create(uriOf("object=bare;id=%E1"));
     const publicJwk = await whole.publicJwk();
-    await hsm.deleteObject({ type: "pubkey", id: "e1" });
+    await hsm.deleteKey({ id: "e1" }, { only: "public" });
     await using bare = new Pkcs11Signer(options({ key: "bare" }));
     expect(await codeOf(bare.publicJwk())).toBe("key-not-found");
     await using withJwk = new Pkcs11Signer(options({ key: "bare", publicKey: publicJwk }));
@@ -264,19 +264,8 @@ describe("a key without a public key object", () => {
 
 describe("evidence", () => {
   it("describes an imported key as not generated on the token, and as possibly exportable", async () => {
-    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:HARDPROOF_TEST_PIN"];
-    for (const [type, key] of [
-      ["privkey", privateKey.export({ type: "pkcs8", format: "der" })],
-      ["pubkey", publicKey.export({ type: "spki", format: "der" })],
-    ] as const) {
-      const file = join(hsm.directory, `${type}.der`);
-      writeFileSync(file, key);
-      const args = ["--write-object", file, "--type", type, "--id", "f1", "--label", "imported", "--usage-sign"];
-      execFileSync("pkcs11-tool", [...tool, ...args, ...(type === "privkey" ? ["--sensitive"] : [])], {
-        stdio: "pipe",
-      });
-    }
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    await hsm.addKey({ label: "imported", id: "f1", privateKey });
     await using signer = new Pkcs11Signer(options({ key: "imported" }));
     expect(await signer.describe()).toMatchObject({
       exportable: "unknown",
@@ -298,7 +287,7 @@ describe("evidence", () => {
 
 describe("a requirement on the key", () => {
   it("a requirement that the key doesn't meet fails before anything is signed", async () => {
-    await hsm.generateKey({ label: "loose", id: "f0", type: "EC:prime256v1", extractable: true });
+    await hsm.addKey({ label: "loose", id: "f0", algorithm: "ES256", extractable: true });
     await using loose = new Pkcs11Signer(options({ key: "loose" }));
     await using soft = new Pkcs11Signer(options());
     const signatures = shim.count("C_Sign");

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { createKey, listKeys } from "hardproof";
 import { Pkcs11Signer, provider } from "hardproof/pkcs11";
+import { softHsm } from "hardproof/softhsm";
 import { describe, expect, it } from "vitest";
-import { softHsm } from "../../../softhsm/index.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 
 const { hsm, shim, newSigner: newSignerOf } = await faultyToken("modules");
@@ -24,6 +24,7 @@ const findings = async (uri: string) => {
 const CKA_KEY_GEN_MECHANISM = 0x166;
 const CKA_ALWAYS_AUTHENTICATE = 0x202;
 const CKO_PRIVATE_KEY = 3;
+const CKM_RSA_PKCS = 0x1;
 
 // pkcs11js calls C_GetSlotList and C_GetAttributeValue twice: the first time for the length.
 it.each([
@@ -204,35 +205,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
     await using holder = newSigner();
     await holder.publicJwk();
     const label = `late ${binding}`;
-    const args = [
-      "--module",
-      hsm.module,
-      "--init-token",
-      "--slot-index",
-      binding === "koffi" ? "2" : "1",
-      "--label",
-      label,
-      "--so-pin",
-      "12345678",
-    ];
-    execFileSync("pkcs11-tool", args, { stdio: "pipe" });
-    const login = ["--module", hsm.module, "--token-label", label];
-    execFileSync("pkcs11-tool", [...login, "--init-pin", "--login", "--so-pin", "12345678", "--pin", "4711"], {
-      stdio: "pipe",
-    });
-    const generate = [
-      "--login",
-      "--pin",
-      "4711",
-      "--keypairgen",
-      "--key-type",
-      "EC:prime256v1",
-      "--label",
-      "k",
-      "--id",
-      "01",
-    ];
-    execFileSync("pkcs11-tool", [...login, ...generate], { stdio: "pipe" });
+    await hsm.addToken({ label, pin: "4711", keys: [{ label: "k" }] });
     await using late = newSigner({ token: label, key: "k", pin: "4711" });
     await expect(late.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     await expect(holder.sign(Buffer.from("x"))).resolves.toHaveLength(64);
@@ -260,18 +233,7 @@ describe.each(["graphene-pk11", "koffi"] as const)("with %s", (binding) => {
 
   it("neither lists nor opens a key that isn't allowed to sign with CKM_ECDSA, and the error names the key", async () => {
     const label = `restricted ${binding}`;
-    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", hsm.pin];
-    const allowed = ["--allowed-mechanisms", "RSA-PKCS"];
-    const generate = [
-      "--keypairgen",
-      "--key-type",
-      "EC:prime256v1",
-      "--label",
-      label,
-      "--id",
-      binding === "koffi" ? "c1" : "c2",
-    ];
-    execFileSync("pkcs11-tool", [...tool, ...generate, ...allowed], { stdio: "pipe" });
+    await hsm.addKey({ label, mechanisms: [CKM_RSA_PKCS] });
     await using signer = newSigner({ key: label });
     await expect(signer.sign(Buffer.from("x"))).rejects.toMatchObject({
       code: "wrong-key",

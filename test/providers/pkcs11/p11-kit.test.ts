@@ -1,8 +1,8 @@
 /** SoftHSM behind `p11-kit server`: the token belongs to a separate process, which is killed and restarted. */
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type P11KitServer, p11KitServer } from "../../tokens/index.js";
 import { codesOf, proofs } from "../many-proofs.js";
 

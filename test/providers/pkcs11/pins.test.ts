@@ -127,7 +127,7 @@ describe("a token that doesn't require a login", () => {
 });
 
 describe("a key that requires the PIN for each signature (CKA_ALWAYS_AUTHENTICATE)", () => {
-  beforeAll(() => hsm.generateKey({ label: "careful", id: "80", type: "EC:prime256v1", alwaysAuthenticate: true }));
+  beforeAll(() => hsm.addKey({ label: "careful", id: "80", algorithm: "ES256", alwaysAuthenticate: true }));
 
   it("logs in for each signature of a key that requires it, also for concurrent callers", async () => {
     await using signer = newSigner({ key: "careful" });

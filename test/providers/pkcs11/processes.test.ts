@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
+import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
-import { type FaultShim, faultShim } from "../../shim/fault-shim.js";
-import { CKR } from "../../shim/return-values.js";
 
 let hsm: SoftHsm;
 let shim: FaultShim;

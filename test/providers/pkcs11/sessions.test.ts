@@ -1,9 +1,9 @@
 /** The sessions of a signer: their number, the queue for them, slow and stuck tokens, and closing. */
 import { DPoPProver, SignerError } from "hardproof";
 import { describe, expect, it } from "vitest";
-import type { Order } from "../../shim/fault-shim.js";
+import type { Order } from "../../../testing/pkcs11/fault-shim.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 /** Makes a signer open all of its sessions: it uses only one for a fast token. */

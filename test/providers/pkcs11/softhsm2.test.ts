@@ -1,7 +1,7 @@
 /** The PKCS#11 suite on SoftHSM 2. */
 import { execFileSync } from "node:child_process";
 import { Pkcs11Signer } from "hardproof/pkcs11";
-import { softHsm } from "../../../softhsm/index.js";
+import { softHsm } from "hardproof/softhsm";
 import { pkcs11Suite } from "./suite.js";
 
 const VARIANTS = [{ binding: "graphene-pk11" }, { binding: "koffi" }, { isolate: true }] as const;

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { DPoPProver, type KeyFacts, type PublicJwk, type Signer, SignerError } from "hardproof";
 import type { Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Token } from "../../../softhsm/index.js";
+import type { Token } from "../../tokens/index.js";
 
 /** A real token, and how it differs from the others. */
 export interface TokenUnderTest {
@@ -122,7 +122,7 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
     });
 
     itIfSupported("extractable", "describes an extractable key as exportable", async () => {
-      await hsm.generateKey({ label: "loose", id: "20", type: "EC:prime256v1", extractable: true });
+      await hsm.addKey({ label: "loose", id: "20", algorithm: "ES256", extractable: true });
       await using signer = newSigner(options({ key: "loose" }));
       expect(await signer.describe()).toMatchObject({ exportable: true, evidence: { CKA_EXTRACTABLE: true } });
     });
@@ -174,8 +174,8 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
     });
 
     it("rejects a label that two keys share, and names both ids, each of which selects its key", async () => {
-      await hsm.generateKey({ label: "twin", id: "30", type: "EC:prime256v1" });
-      await hsm.generateKey({ label: "twin", id: "31", type: "EC:prime256v1" });
+      await hsm.addKey({ label: "twin", id: "30", algorithm: "ES256" });
+      await hsm.addKey({ label: "twin", id: "31", algorithm: "ES256" });
       const error = await errorFor({ key: "twin" });
       expect(error).toMatchObject({
         code: "ambiguous-key",
@@ -187,16 +187,16 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
     });
 
     itIfSupported("twins", "rejects a label and an id that two keys share", async () => {
-      await hsm.generateKey({ label: "same", id: "32", type: "EC:prime256v1" });
-      await hsm.generateKey({ label: "same", id: "32", type: "EC:prime256v1" });
+      await hsm.addKey({ label: "same", id: "32", algorithm: "ES256" });
+      await hsm.addKey({ label: "same", id: "32", algorithm: "ES256" });
       expect(await errorFor({ key: { label: "same", id: "32" } })).toMatchObject({ code: "ambiguous-key" });
     });
 
     it.each([
-      ["rsa:2048", "40", "RSA"],
-      ["EC:secp384r1", "41", "P-384"],
-    ] as const)("rejects a key of type %s for ES256, and names the type", async (type, id, found) => {
-      await hsm.generateKey({ label: `odd ${id}`, id, type });
+      ["RS256", "40", "RSA"],
+      ["ES384", "41", "P-384"],
+    ] as const)("rejects a key for %s if ES256 is required, and names its type", async (algorithm, id, found) => {
+      await hsm.addKey({ label: `odd ${id}`, id, algorithm });
       expect(await errorFor({ key: `odd ${id}`, algorithm: "ES256" })).toMatchObject({
         code: "wrong-key",
         message: expect.stringMatching(new RegExp(`${found}.*P-256`)),
@@ -204,9 +204,9 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
     });
 
     it("rejects a key without a public key object, unless publicJwk is set", async () => {
-      await hsm.generateKey({ label: "half", id: "50", type: "EC:prime256v1" });
+      await hsm.addKey({ label: "half", id: "50", algorithm: "ES256" });
       const publicJwk = await publicJwkOf("half");
-      await hsm.deleteObject({ type: "pubkey", id: "50" });
+      await hsm.deleteKey({ id: "50" }, { only: "public" });
       expect(await errorFor({ key: "half" })).toMatchObject({
         code: "key-not-found",
         message: expect.stringContaining("no public key object"),

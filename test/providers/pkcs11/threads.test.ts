@@ -8,9 +8,9 @@ import { DPoPProver } from "hardproof";
 import type { Pkcs11Signer } from "hardproof/pkcs11";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { useToken } from "../../../providers/pkcs11/token-use.js";
+import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
 import { faultyToken } from "../../shim/faulty-token.js";
-import { CKR } from "../../shim/return-values.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 const { shim, hsm, newSigner } = await faultyToken("threads");
@@ -85,7 +85,7 @@ describe.each(["C_SignInit", "C_Sign"] as const)("%s", (on) => {
 it("a login that is stuck blocks only its own signer", async () => {
   await using other = newSigner();
   await sign(other, 1);
-  await hsm.generateKey({ label: "careful", id: "77", type: "EC:prime256v1", alwaysAuthenticate: true });
+  await hsm.addKey({ label: "careful", id: "77", algorithm: "ES256", alwaysAuthenticate: true });
   await using signer = newSigner({ key: "careful", timeout: 1_000 });
   await signer.publicJwk();
   shim.order({ on: "C_Login", act: "hang" });

@@ -230,8 +230,8 @@ describe.skipIf(unavailable)(`OpenSSH's agent${unavailable ? ` (skipped. ${unava
   describe("a PKCS#11 token behind it", () => {
     it("signs by ECDSA and RSA, and the PIN appears nowhere", async () => {
       await using hsm = await softHsm({ label: "agents" });
-      await hsm.generateKey({ label: "p384", id: "02", type: "EC:secp384r1" });
-      await hsm.generateKey({ label: "rsa", id: "03", type: "rsa:2048" });
+      await hsm.addKey({ label: "p384", algorithm: "ES384" });
+      await hsm.addKey({ label: "rsa", algorithm: "RS256" });
       await using other = await openSshAgent(hsm.env);
       await other.sshAdd(["-s", hsm.module], hsm.pin);
       const uris = await listKeys(`ssh-agent:?socket=${other.socket}`);

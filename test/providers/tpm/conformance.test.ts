@@ -1,10 +1,8 @@
 /** The conformance kit for TpmSigner, with a software TPM behind the fault shim, for each algorithm that it has. */
-import type { AlgorithmName } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, afterEach, describe, inject, it } from "vitest";
-import { faultShim } from "../../shim/fault-shim.js";
-import { KEY_TYPES } from "../../shim/token-keys.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { softTpm } from "../../tokens/index.js";
 
@@ -12,13 +10,13 @@ const CKR_SESSION_COUNT = 0xb1;
 const unavailable = inject("unavailable").TPM;
 
 /** A TPM has 2,048 bits at least; few have 4,096. */
-const typeOf = (algorithm: AlgorithmName) => (algorithm.startsWith("RS") ? "rsa:2048" : KEY_TYPES[algorithm]);
+const MODULUS_LENGTH = 2048;
 
 describe.skipIf(unavailable)(`the conformance kit${unavailable ? ` (skipped. ${unavailable})` : ""}`, async () => {
   if (unavailable) return it("runs on a TPM");
   const tpm = await softTpm({ label: "conformance" });
   for (const [index, algorithm] of testedAlgorithms("tpm").entries())
-    await tpm.generateKey({ label: algorithm, id: `a${index}`, type: typeOf(algorithm) });
+    await tpm.addKey({ label: algorithm, id: `a${index}`, algorithm, modulusLength: MODULUS_LENGTH });
   const shim = faultShim(tpm.module);
   afterEach(() => shim.order());
   afterAll(async () => {

@@ -1,10 +1,10 @@
 /** TpmSigner on a software TPM: options, URIs, rejected libraries and stores, and a TPM that loses power. */
 import { setImmediate } from "node:timers/promises";
 import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof";
+import { softHsm } from "hardproof/softhsm";
 import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { softHsm } from "../../../softhsm/index.js";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { type SoftTpm, softTpm } from "../../tokens/index.js";
 import { codesOf, proofs } from "../many-proofs.js";
 

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { isOneLine, run } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-csr-"));

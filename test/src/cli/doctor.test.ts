@@ -3,8 +3,8 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { nodeCheck } from "../../../src/cli/doctor-checks.js";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { softTpm } from "../../tokens/index.js";

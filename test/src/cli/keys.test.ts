@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ALGORITHM_NAMES, openSigner } from "hardproof";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { run } from "./run.js";
 
 const url = "https://api.example.com/resource";

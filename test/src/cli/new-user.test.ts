@@ -3,9 +3,9 @@
  * API.
  */
 import { join } from "node:path";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
 import { installTarball } from "../../tarball.js";

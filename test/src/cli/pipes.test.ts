@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { installTarball } from "../../tarball.js";
 
 const installed = installTarball(inject("tarball"), ["graphene-pk11"]);

@@ -14,9 +14,9 @@ import {
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { readAttributes, splitUri } from "hardproof/provider";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, compactVerify, EmbeddedJWK } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { selfSigned } from "../../providers/pkcs11/self-signed.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";
@@ -42,7 +42,7 @@ beforeAll(async () => {
   writeFileSync(path("key.pem"), pem(createPublicKey({ key: { ...jwk }, format: "jwk" })));
   writeFileSync(path("key.jwk"), JSON.stringify(jwk));
   writeFileSync(path("certificate.pem"), `-----BEGIN CERTIFICATE-----\n${certificate}-----END CERTIFICATE-----\n`);
-  await hsm.deleteObject({ type: "pubkey", id: "01" });
+  await hsm.deleteKey({ id: "01" }, { only: "public" });
   const jwks = { keys: [{ ...jwk, kid: jkt, alg: "ES256", use: "sig" }] };
   const byKey = { ...confidential, client_id: "by-key", token_endpoint_auth_method: "private_key_jwt", jwks } as const;
   as = await authorizationServer({ clients: [byKey] });

@@ -4,7 +4,7 @@ import { DPoPProver, dpopFetch, KeySigner, OAuthClient, privateKeyJwt, type Sign
 import { createCsr, selfSignedCertificate } from "hardproof/x509";
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { signDigest } from "../../emulators/ecdsa-digest.js";
+import { signDigest } from "../../../testing/emulators/ecdsa-digest.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 const GET = { htm: "GET", htu: "https://api.example.com/resource" };

@@ -7,8 +7,8 @@ import { pathToFileURL } from "node:url";
 import { ALGORITHM_NAMES, type AlgorithmName, type KeyObjectSignerOptions, keyObjectSigner } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { hasMlDsa } from "../../../testing/emulators/ml-dsa.js";
 import { occupyThreadPool } from "../../busy-thread-pool.js";
-import { hasMlDsa } from "../../emulators/ml-dsa.js";
 import { noStore, pem, privateKeyFor, toCryptoKey } from "../../node-keys.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 

@@ -6,7 +6,7 @@ import { fixtureOf, testKey } from "../../conformance/store.js";
 import { replicatedTokens } from "../../shim/replicated-tokens.js";
 
 const { hsm, a, b } = await replicatedTokens();
-await hsm.generateKey({ label: "p384", id: "03", type: "EC:secp384r1" });
+await hsm.addKey({ label: "p384", id: "03", algorithm: "ES384" });
 afterAll(() => hsm.close());
 
 const optionsOf = { "without a hedge": {}, "with a hedge": { hedgeAfter: 5 } };

@@ -5,7 +5,7 @@ import { DPoPProver, replicaSigner, type SignatureTrace, type SignerError } from
 import { jwtVerify } from "jose";
 import { importJWK } from "jose/key/import";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { faultShim } from "../../shim/fault-shim.js";
+import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
 import { replicatedTokens } from "../../shim/replicated-tokens.js";
 
 const PROOFS = 1_000;

@@ -11,9 +11,9 @@ import {
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { signatureChannel } from "../../../src/tracing.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser } from "../../servers/browser.js";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { KmsSigner } from "hardproof/aws-kms";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { type AwsKms, awsKms } from "../../emulators/aws-kms.js";
+import { type AwsKms, awsKms } from "../../../testing/emulators/aws-kms.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 
 // Each test starts several programs, which compile their TypeScript: that is slow on a busy machine.

@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { DPoPProver, dpopFetch, KeySigner, OAuthClient, type Signer } from "hardproof";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { signDigest } from "../../emulators/ecdsa-digest.js";
+import { signDigest } from "../../../testing/emulators/ecdsa-digest.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

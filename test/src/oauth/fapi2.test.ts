@@ -1,9 +1,9 @@
 /** The profiles with oidc-provider's FAPI 2.0 profile: the whole flow, and what that server rejects without them. */
 import { DPoPProver, OAuthClient, type OAuthClientOptions, type Profile } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser } from "../../servers/browser.js";
 

@@ -2,10 +2,10 @@
 import { DPoPProver, OAuthClient, type Signer, type Token } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, decodeJwt, exportJWK, SignJWT } from "jose";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser, confirmDevice } from "../../servers/browser.js";
 

@@ -13,7 +13,7 @@ import {
 } from "hardproof";
 import { UnsecuredJWT } from "jose";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { hasMlDsa } from "../../emulators/ml-dsa.js";
+import { hasMlDsa } from "../../../testing/emulators/ml-dsa.js";
 import { clientId, openIdClient } from "../../servers/openid-client.js";
 import { providerKey } from "../../servers/stub-openid.js";
 import { json } from "../../servers/stub-server.js";

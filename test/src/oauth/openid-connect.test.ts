@@ -1,9 +1,9 @@
 /** OpenID Connect with oidc-provider: ID tokens, signed responses, and request objects signed by a SoftHSM key. */
 import { DPoPProver, OAuthClient, tokenSource } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 import { authorizeInBrowser, confirmDevice, postedForm } from "../../servers/browser.js";
 

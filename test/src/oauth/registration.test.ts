@@ -11,9 +11,9 @@ import {
   type Signer,
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { errorOf } from "../../servers/stub-resource.js";
 import { json, stubServer } from "../../servers/stub-server.js";

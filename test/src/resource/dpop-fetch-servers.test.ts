@@ -2,10 +2,10 @@
 import { DPoPProver, dpopFetch, OAuthClient, type Signer, Token, type TokenSource, tokenSource } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { createRemoteJWKSet, decodeJwt, customFetch as joseFetch, jwtVerify } from "jose";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { type AuthorizationServer, authorizationServer } from "../../servers/authorization-server.js";
 import { authorizeInBrowser } from "../../servers/browser.js";
 import { type ResourceServer, resourceServer } from "../../servers/resource-server.js";

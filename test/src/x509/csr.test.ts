@@ -9,9 +9,9 @@ import { Pkcs10CertificateRequest } from "@peculiar/x509";
 import { KeySigner, type Signer } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { type CsrOptions, createCsr, selfSignedCertificate } from "hardproof/x509";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const subject = "CN=agent-7,O=Acme\\, Inc.,C=DE";
@@ -20,8 +20,8 @@ const misconfigured = expect.objectContaining({ name: "SignerError", code: "misc
 let hsm: SoftHsm;
 beforeAll(async () => {
   hsm = await softHsm({ label: "x509" });
-  await hsm.generateKey({ label: "rsa", id: "02", type: "rsa:2048" });
-  await hsm.generateKey({ label: "ed25519", id: "03", type: "EC:edwards25519" });
+  await hsm.addKey({ label: "rsa", id: "02", algorithm: "RS256" });
+  await hsm.addKey({ label: "ed25519", id: "03", algorithm: "Ed25519" });
 });
 afterAll(() => hsm.close());
 

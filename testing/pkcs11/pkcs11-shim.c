@@ -31,7 +31,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pkcs11.h"
+#include "cryptoki.h"
 
 /* In milliseconds. Without a limit, a hang on the main thread would block the whole test run. */
 enum { LONGEST_HANG = 60000 };

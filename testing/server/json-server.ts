@@ -2,31 +2,34 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 
-/** A running server. */
-export interface DemoServer {
-  readonly origin: string;
-  close(): Promise<void>;
-}
+/** A response, or what happens in its place. */
+export type JsonResponse = JsonDocument | "reset" | "hang";
 
 /** A response with a JSON body. */
-export interface JsonResponse {
+export interface JsonDocument {
   readonly status: number;
   readonly body: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const SERVER_ERROR: JsonDocument = { status: 500, body: { error: "server_error" } };
+
+/** A running server. */
+export interface JsonServer {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
 /** Starts a server on a free port. If `handle` throws, the server responds with status 500. */
 export async function startServer(
   handle: (request: IncomingMessage, origin: string) => Promise<JsonResponse>,
-): Promise<DemoServer> {
+): Promise<JsonServer> {
   const http = createServer(async (request, response) => {
-    const { status, body, headers } = await handle(request, origin).catch(() => ({
-      status: 500,
-      body: { error: "server_error" },
-      headers: {},
-    }));
-    response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", ...headers });
-    response.end(JSON.stringify(body));
+    const result = await handle(request, origin).catch(() => SERVER_ERROR);
+    if (result === "hang") return;
+    if (result === "reset") return void request.socket.resetAndDestroy();
+    const headers = { "content-type": "application/json", "cache-control": "no-store", ...result.headers };
+    response.writeHead(result.status, headers).end(JSON.stringify(result.body));
   });
   http.listen(0, "127.0.0.1");
   await once(http, "listening");

@@ -29,24 +29,24 @@ export interface Call<Operation extends string> {
 }
 
 /** The faults of the next calls by operation, and the calls so far. */
-export class FaultPlan<Operation extends string> {
+export class FaultPlan<Operation extends string, Faults extends string = Fault> {
   /** Milliseconds that every call takes. */
   latency = 0;
   /** The most calls that the service works on at the same time. Further ones wait. */
   concurrency = Number.POSITIVE_INFINITY;
   readonly calls: Call<Operation>[] = [];
-  readonly #next = new Map<Operation, Fault[]>();
-  readonly #always = new Map<Operation, Fault>();
+  readonly #next = new Map<Operation, Faults[]>();
+  readonly #always = new Map<Operation, Faults>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
 
   /** Queues faults: each applies to one call of the operation, in order. */
-  next(operation: Operation, ...faults: Fault[]): void {
+  next(operation: Operation, ...faults: Faults[]): void {
     this.#next.set(operation, [...(this.#next.get(operation) ?? []), ...faults]);
   }
 
   /** Applies a fault to every further call of the operation. `undefined` removes it. */
-  always(operation: Operation, fault: Fault | undefined): void {
+  always(operation: Operation, fault: Faults | undefined): void {
     if (fault === undefined) this.#always.delete(operation);
     else this.#always.set(operation, fault);
   }
@@ -56,7 +56,7 @@ export class FaultPlan<Operation extends string> {
   }
 
   /** Records a call, and returns the fault for it. Called by the emulator. */
-  take(operation: Operation, input: unknown): Fault | undefined {
+  take(operation: Operation, input: unknown): Faults | undefined {
     this.calls.push({ operation, input });
     return this.#next.get(operation)?.shift() ?? this.#always.get(operation);
   }

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compileLibrary } from "./compile.js";
+import { compileShim } from "./compile-shim.js";
 
 const FUNCTIONS = [
   "C_Initialize",
@@ -97,7 +97,7 @@ export function faultShim(library: string): FaultShim {
     string,
     string,
   ];
-  compileLibrary("pkcs11-shim.c", module);
+  compileShim(module);
   writeFileSync(counts, Buffer.alloc(8 * (FUNCTIONS.length + 2)));
   const read = (index: number) => Number(readFileSync(counts).readBigUInt64LE(8 * index));
   Object.assign(process.env, {

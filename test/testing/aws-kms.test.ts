@@ -3,8 +3,8 @@ import { constants, createHash, createPublicKey, verify } from "node:crypto";
 import { type KeySpec, KMSClient, type MessageType, SignCommand, type SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from "@noble/post-quantum/ml-dsa.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type AwsKms, awsKms } from "./aws-kms.js";
-import { SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
+import { type AwsKms, awsKms } from "../../testing/emulators/aws-kms.js";
+import { SIGNING_ALGORITHMS } from "../../testing/emulators/aws-kms-specs.js";
 
 let kms: AwsKms;
 let client: KMSClient;
