@@ -57,6 +57,12 @@ export async function startServices(missing: {
   const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
   if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
   Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
+  // What `hardproof demo --serve --softhsm` writes.
+  Object.assign(process.env, { DEMO_ISSUER: as.issuer, DEMO_RESOURCE: rs.url, HARDPROOF_KEY: hsm.uri("dpop") });
+  Object.assign(process.env, {
+    HARDPROOF_CLIENT_ID: as.client.clientId,
+    HARDPROOF_CLIENT_SECRET: as.client.clientSecret,
+  });
   return {
     withRunningNames: (code) =>
       code
