@@ -158,7 +158,7 @@ describe("without its peers", () => {
       const signer = new Pkcs11Signer({ module: "/etc/hostname", token: "t", key: "k" });
       await signer.publicJwk().catch(({ message }) => console.log(message));`;
       const notes: Record<string, string> = {
-        "graphene-pk11": "compiled at installation: needs Python and a C++ compiler",
+        "graphene-pk11": "compiled at installation: needs Python, a C++ compiler and Node's headers",
         koffi: "prebuilt: needs no compiler",
       };
       const commands = names.map((name) => `npm install ${name} (${notes[name]})`).join(", or ");
@@ -188,7 +188,9 @@ describe("without its peers", () => {
       import { openSigner } from "hardproof";
       const signer = await openSigner("pkcs11:token=t;object=k?module-path=/etc/hostname");
       await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
-    expect(unbuilt.run(script)).toMatch(/^misconfigured .*was not built. Build it: npm rebuild pkcs11js/);
+    expect(unbuilt.run(script)).toMatch(
+      /^misconfigured .*was not built\. Either install koffi.*: npm rebuild pkcs11js .*npm_config_nodedir.*npm_config_disturl/,
+    );
     unbuilt.remove();
   });
 });
