@@ -15,15 +15,15 @@ for await (const line of createInterface(process.stdin)) {
 process.exit();
 
 async function aws(spec = "ECC_NIST_P256") {
-  const { awsKms } = await import("../testing/emulators/aws-kms.js");
+  const { awsKmsEmulator } = await import("../testing/emulators/aws-kms.js");
   const { isSigningSpec } = await import("../testing/emulators/aws-kms-specs.js");
   if (!isSigningSpec(spec)) throw new Error(`AWS KMS doesn't sign with ${spec}.`);
-  const { endpoint, region, credentials, keys, plan } = await awsKms();
+  const { endpoint, region, credentials, keys, plan } = await awsKmsEmulator();
   return { connection: { endpoint, region, credentials, key: keys.add({ spec }).arn }, plan };
 }
 
 async function gcp(algorithm = "EC_SIGN_P256_SHA256") {
-  const { gcpKms } = await import("../testing/emulators/gcp-kms.js");
-  const { endpoint, store, plan } = await gcpKms();
+  const { gcpKmsEmulator } = await import("../testing/emulators/gcp-kms.js");
+  const { endpoint, store, plan } = await gcpKmsEmulator();
   return { connection: { endpoint, key: store.addVersion(store.addKey({ algorithm })).fields.name }, plan };
 }

@@ -1,7 +1,7 @@
 /** Proofs by a `replicaSigner` over two SoftHSM tokens: compared with one token, and while the first token hangs. */
 import { replicaSigner } from "hardproof";
 import { replicatedTokens } from "../test/shim/replicated-tokens.js";
-import { faultShim } from "../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../testing/pkcs11/faulty-pkcs11.js";
 import { asyncCalls, interleave, median, percentile, ratios, type Turn } from "./measure.js";
 import { type MakeProof, proofMaker } from "./request.js";
 import { perSecond, type Result, row } from "./row.js";
@@ -12,7 +12,7 @@ const CALLERS = 4;
 /** Returns the rows of this subject. */
 export async function measure(): Promise<Result[]> {
   const { hsm, a, b } = await replicatedTokens();
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   // In a process of its own, since a library that hangs would also stop the other token's calls into it.
   const inProcess = () => a.newSigner({ module: shim.module, isolate: true });
   await using alone = b.newSigner();

@@ -1,8 +1,8 @@
 /** Whether tokens can be made on this machine, and what happens to a test if they can't. */
-import { SignerError } from "../src/index.js";
 import { SOFTHSM_DEPENDENCIES } from "./dependencies.js";
 import { ensureInstalled, findInstalled, TokenUnavailable } from "./install.js";
 import { type Maker, makerFor } from "./maker.js";
+import { misconfigured } from "./misconfigured.js";
 
 /** How SoftHSM is found. */
 export interface InstallOptions {
@@ -61,5 +61,5 @@ function isRequired(): boolean {
   const value = process.env.HARDPROOF_SOFTHSM || "skip";
   if (value === "require") return true;
   if (value === "skip") return false;
-  throw new SignerError("misconfigured", `HARDPROOF_SOFTHSM must be require or skip, but is ${value}.`);
+  throw misconfigured(`HARDPROOF_SOFTHSM must be require or skip, but is ${value}.`);
 }

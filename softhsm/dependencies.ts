@@ -1,7 +1,7 @@
 /** The programs and libraries that a throw-away token needs: where to find each, and which package contains it. */
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { SignerError } from "../src/index.js";
+import { misconfigured } from "./misconfigured.js";
 
 /** The supported package managers. */
 export type PackageManager = "apt-get" | "dnf" | "apk" | "brew";
@@ -33,7 +33,7 @@ function configuredModule(): string | undefined {
   if (!path) return undefined;
   if (isFile(path)) return resolve(path);
   const problem = `SOFTHSM2_MODULE is set to ${path}, but that file does not exist.`;
-  throw new SignerError("misconfigured", `${problem} Correct the variable, or unset it.`);
+  throw misconfigured(`${problem} Correct the variable, or unset it.`);
 }
 
 /** Finds a library. Searches every directory for the first name before it searches for the next name. */

@@ -1,7 +1,7 @@
 /** Private temporary directories. They are removed at the latest when the process exits or a signal ends it. */
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { resolve } from "node:path";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const SHARED_MEMORY = "/dev/shm";
@@ -9,7 +9,7 @@ const existing = new Set<string>();
 
 /** Makes a directory that only this user can access (`mkdtemp` sets mode 0700). */
 export function makeTempDirectory(prefix: string, parent = tmpdir()): string {
-  const path = mkdtempSync(join(parent, prefix));
+  const path = mkdtempSync(resolve(parent, prefix));
   if (existing.size === 0) addListeners();
   existing.add(path);
   return path;

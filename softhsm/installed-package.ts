@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { SignerError } from "../src/index.js";
 import { TokenUnavailable } from "./install.js";
+import { misconfigured } from "./misconfigured.js";
 import type { Packages } from "./protocol.js";
 
 const NAMES = ["graphene-pk11", "koffi"] as const;
@@ -49,8 +49,7 @@ export function programPath(): string {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const path = chosen || fileURLToPath(new URL(`./program.${extension}`, import.meta.url));
   if (existsSync(path)) return path;
-  throw new SignerError(
-    "misconfigured",
+  throw misconfigured(
     `The program of hardproof/softhsm was not found at ${path}. Leave hardproof/softhsm out of the bundle, or set ` +
       "HARDPROOF_SOFTHSM_PROGRAM to the path of dist/softhsm/program.js in the package hardproof.",
   );

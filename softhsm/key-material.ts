@@ -1,7 +1,8 @@
 /** The part of a key's templates that depends on its type: a mechanism that generates it, or the key to import. */
 import { createPrivateKey, KeyObject } from "node:crypto";
-import { type AlgorithmName, SignerError } from "../src/index.js";
+import type { AlgorithmName } from "../src/index.js";
 import { ulong } from "./cryptoki.js";
+import { misconfigured } from "./misconfigured.js";
 import type { Attribute } from "./protocol.js";
 
 /** What PKCS#11 calls a type of key, and what it needs to make one. */
@@ -173,8 +174,4 @@ function curveAttribute(curve: string): Attribute {
 function octetString(bytes: Buffer): Buffer {
   const length = bytes.length < 0x80 ? [bytes.length] : [0x81, bytes.length];
   return Buffer.concat([Buffer.of(0x04, ...length), bytes]);
-}
-
-function misconfigured(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

@@ -1,8 +1,9 @@
 /** A key pair to generate on a token, or to import. */
 import type { KeyObject } from "node:crypto";
-import { type AlgorithmName, SignerError } from "../src/index.js";
+import type { AlgorithmName } from "../src/index.js";
 import { generated, imported } from "./key-material.js";
 import { keyPairRequest } from "./key-templates.js";
+import { misconfigured } from "./misconfigured.js";
 import type { KeyPairRequest } from "./protocol.js";
 
 /** A key pair on a token. Both keys of the pair have the same label and id. */
@@ -60,14 +61,18 @@ export function prepareKey(options: KeyOptions, others: readonly SoftHsmKey[]): 
     throw misconfigured('A key must be an object, such as { label: "dpop", algorithm: "ES256" }.');
   const { label, id = freeId(others), algorithm, modulusLength, privateKey } = options;
   const { extractable = false, alwaysAuthenticate = false, publicObject = true, mechanisms } = options;
-  if (typeof label !== "string" || label === "") throw misconfigured("The label of a key must be a text.");
+  if (typeof label !== "string" || label === "" || /\p{Cs}/u.test(label))
+    throw misconfigured("The label of a key must be a text.");
   if (typeof id !== "string" || !/^([0-9a-f]{2})+$/i.test(id))
     throw misconfigured(`The id of the key "${label}" must be pairs of hexadecimal digits, such as 01.`);
   if (privateKey !== undefined && modulusLength !== undefined)
     throw misconfigured(`The key "${label}" has a privateKey, so modulusLength can't be chosen.`);
   const material = privateKey === undefined ? generated(algorithm, modulusLength) : imported(privateKey, algorithm);
   const attributes = { label, id, extractable, alwaysAuthenticate, publicObject, mechanisms };
-  return { key: { label, id, algorithm: material.algorithm }, request: keyPairRequest(attributes, material) };
+  return {
+    key: { label, id: id.toLowerCase(), algorithm: material.algorithm },
+    request: keyPairRequest(attributes, material),
+  };
 }
 
 /** Validates the options of several keys, as {@link prepareKey}. */
@@ -85,14 +90,10 @@ export function prepareKeys(options: readonly KeyOptions[]): PreparedKey[] {
 }
 
 function freeId(others: readonly SoftHsmKey[]): string {
-  const taken = new Set(others.map(({ id }) => id.toLowerCase()));
+  const taken = new Set(others.map(({ id }) => id));
   for (let number = 1; ; number++) {
     const digits = number.toString(16);
     const id = digits.padStart(digits.length + (digits.length % 2), "0");
     if (!taken.has(id)) return id;
   }
-}
-
-function misconfigured(message: string): SignerError {
-  return new SignerError("misconfigured", message);
 }

@@ -6,6 +6,7 @@ import { findSoftHsm, type InstallOptions, type SoftHsmLibrary } from "./availab
 import { makeTempDirectory, memoryDirectory, removeTempDirectory } from "./directory.js";
 import { setEnvironment } from "./environment.js";
 import { ownPrefix, removeLeftovers } from "./leftovers.js";
+import { misconfigured } from "./misconfigured.js";
 import { isLoaded, sharesEnvironment } from "./process-state.js";
 import { type MadeToken, makeToken, SoftToken, type TokenPlace } from "./soft-token.js";
 import { type PreparedToken, prepareToken, type TokenOptions } from "./token-options.js";
@@ -117,8 +118,13 @@ function claim(configuration: string): () => void {
   };
 }
 
+/** A comment or another value would begin in the path, and tokens would be written elsewhere. */
+const UNUSABLE_IN_PATH = /[#=\r\n]/;
+
 function writeConfiguration(directory: string, file: string): void {
   const tokens = join(directory, "tokens");
+  if (UNUSABLE_IN_PATH.test(tokens))
+    throw misconfigured(`SoftHSM can't use ${directory}: set TMPDIR to a path without # and =.`);
   mkdirSync(tokens);
   const lines = [`directories.tokendir = ${tokens}`, "objectstore.backend = file", "log.level = ERROR"];
   writeFileSync(file, `${lines.join("\n")}\n`);

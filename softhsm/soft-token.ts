@@ -6,6 +6,7 @@ import { type KeyOptions, prepareKey, type SoftHsmKey } from "./key-options.js";
 import { type KeyHalf, type KeyName, searchTemplates } from "./key-templates.js";
 import { keyUri } from "./key-uri.js";
 import type { Maker } from "./maker.js";
+import { misconfigured } from "./misconfigured.js";
 import type { PreparedToken } from "./token-options.js";
 
 /** Where a token is made, and by what. */
@@ -174,7 +175,7 @@ export class SoftToken {
    * @throws {SignerError} With code `key-not-found`.
    */
   async deleteKey(key: string | KeyName, options: { readonly only?: KeyHalf } = {}): Promise<void> {
-    const name = typeof key === "string" ? { label: key } : key;
+    const name = nameOf(key);
     const templates = searchTemplates(name, options.only ? [options.only] : ["private", "public"]);
     const count = await this.#place.maker.run("deleteObjects", { ...this.#address(), templates });
     if (count === 0) throw new SignerError("key-not-found", `The token "${this.token}" has no such key.`);
@@ -182,7 +183,7 @@ export class SoftToken {
   }
 
   #select(key: string | KeyName = this.key): KeyName & { readonly algorithm?: AlgorithmName | undefined } {
-    const name = typeof key === "string" ? { label: key } : key;
+    const name = nameOf(key);
     const found = this.#keys.filter((candidate) => matches(candidate, name));
     if (found.length > 1)
       throw new SignerError("ambiguous-key", `The token "${this.token}" has several such keys. Select one by its id.`);
@@ -204,6 +205,15 @@ export function makeToken(place: TokenPlace, { keys, ...token }: PreparedToken):
   return place.maker.run("makeToken", { configuration: place.configuration, ...token, keys: requests });
 }
 
+/** @throws {SignerError} With code `misconfigured` for a name that would select every key. */
+function nameOf(key: string | KeyName): KeyName {
+  const { label, id } = typeof key === "string" ? { label: key } : Object(key);
+  const isText = (value: unknown) => typeof value === "string" && value !== "" && !/\p{Cs}/u.test(value);
+  const isValid = [label, id].every((value) => value === undefined || isText(value)) && (label ?? id) !== undefined;
+  if (isValid && /^([0-9a-f]{2})*$/i.test(id ?? "")) return { label, id: id?.toLowerCase() };
+  throw misconfigured("Select a key by its label, or by { label, id } with a hexadecimal id.");
+}
+
 function matches(key: SoftHsmKey, { label, id }: KeyName): boolean {
-  return (label ?? key.label) === key.label && (id ?? key.id).toLowerCase() === key.id.toLowerCase();
+  return (label ?? key.label) === key.label && (id ?? key.id) === key.id;
 }

@@ -1,8 +1,8 @@
 /** The options of a token, and their validation. */
 import { randomBytes } from "node:crypto";
-import { SignerError } from "../src/index.js";
 import { LABEL_BYTES } from "./cryptoki.js";
 import { type KeyOptions, type PreparedKey, prepareKeys } from "./key-options.js";
+import { misconfigured } from "./misconfigured.js";
 
 /** Options of a token. */
 export interface TokenOptions {
@@ -29,6 +29,8 @@ const PIN_BYTES = { min: 4, max: 255 };
 
 /** @throws {SignerError} With code `misconfigured` if an option is invalid. The message doesn't contain a PIN. */
 export function prepareToken(options: TokenOptions): PreparedToken {
+  if (typeof options !== "object" || options === null)
+    throw misconfigured("The options must be an object, such as { label, keys }.");
   const { label = "test", pin = randomPin(), soPin = randomPin(), keys = [{ label: "dpop" }] } = options;
   checkLabel(label);
   checkPin("pin", pin);
@@ -36,13 +38,12 @@ export function prepareToken(options: TokenOptions): PreparedToken {
   return { label, pin, soPin, keys: prepareKeys(keys) };
 }
 
-/** The library pads a label with blanks, so one at the end would be lost. */
+/** The library pads a label with blanks, so one at the end would be lost. A URI can't contain half a surrogate pair. */
 function checkLabel(label: unknown): void {
-  const isText = typeof label === "string" && label !== "" && !/\p{Cc}/u.test(label);
+  const isText = typeof label === "string" && label !== "" && !/[\p{Cc}\p{Cs}]/u.test(label);
   if (isText && Buffer.byteLength(label) <= LABEL_BYTES && label === label.trimEnd()) return;
-  throw new SignerError(
-    "misconfigured",
-    `label must be a text of at most ${LABEL_BYTES} bytes, without control characters or a blank at its end.`,
+  throw misconfigured(
+    `label must be a text of at most ${LABEL_BYTES} bytes, without control characters, a blank at its end or half a surrogate pair.`,
   );
 }
 
@@ -50,10 +51,7 @@ function checkPin(name: string, pin: unknown): void {
   const { min, max } = PIN_BYTES;
   const bytes = typeof pin === "string" && !/\p{Cc}/u.test(pin) ? Buffer.byteLength(pin) : 0;
   if (bytes >= min && bytes <= max) return;
-  throw new SignerError(
-    "misconfigured",
-    `${name} must be a text of ${min} to ${max} bytes, without control characters.`,
-  );
+  throw misconfigured(`${name} must be a text of ${min} to ${max} bytes, without control characters.`);
 }
 
 /** Returns a random PIN of 24 hexadecimal digits. */

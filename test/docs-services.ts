@@ -2,8 +2,10 @@
 import { clientJwks, importPublicKey } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
-import { awsKms } from "../testing/emulators/aws-kms.js";
-import { gcpKms } from "../testing/emulators/gcp-kms.js";
+import { awsKmsEmulator } from "../testing/emulators/aws-kms.js";
+import { azureKeyVaultEmulator } from "../testing/emulators/azure-kv.js";
+import { gcpKmsEmulator } from "../testing/emulators/gcp-kms.js";
+import { vaultEmulator } from "../testing/emulators/vault.js";
 import { authorizationServer, confidential } from "./servers/authorization-server.js";
 import { grpcServer } from "./servers/grpc-server.js";
 import { mcpServer } from "./servers/mcp-server.js";
@@ -35,12 +37,13 @@ export async function startServices(missing: {
 }): Promise<Services> {
   const hsm = await softHsm({ label: "agents" });
   await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
-  const aws = await awsKms();
+  const aws = await awsKmsEmulator();
   const { arn, material } = aws.keys.add();
   const attester = { issuer: "https://attester.example.com", jwk: importPublicKey(material?.spki ?? Buffer.of()).jwk };
-  const [as, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
+  const [as, azure, gcp, tpm, nss, redis, postgres, ssh] = await Promise.all([
     authorizationServer({ clients: [await keyClient(hsm), fleet], registration: {}, attester }),
-    gcpKms(),
+    azureKeyVaultEmulator(),
+    gcpKmsEmulator(),
     missing.TPM ? undefined : softTpm({ label: "agents" }),
     missing.NSS ? undefined : nssToken({ label: "agents" }),
     missing.Redis ? undefined : redisServer(),
@@ -54,12 +57,25 @@ export async function startServices(missing: {
   const [sockets, grpc] = await Promise.all([socketServer(), grpcServer()]);
   aws.keys.alias("alias/Agents/Client", aws.keys.add({ spec: "RSA_2048" }));
   gcp.store.addKey({ id: "dpop" });
+  const transit = await vaultEmulator();
+  transit.addKey("dpop");
+  Object.assign(process.env, {
+    VAULT_ADDR: transit.address,
+    VAULT_TOKEN: transit.tokens.root,
+    VAULT_ROLE_ID: transit.tokens.appRole.secret,
+    VAULT_SECRET_ID: transit.tokens.addSecretId(),
+  });
   const sshKey = await ssh?.addKey({ comment: "dpop@laptop" });
   if (ssh) process.env.SSH_AUTH_SOCK = ssh.socket;
-  Object.assign(process.env, aws.environment, { HSM_PIN: hsm.pin, TPM_PIN: tpm?.pin, NSS_PIN: nss?.pin });
-  // What `hardproof demo --serve --softhsm` writes.
-  Object.assign(process.env, { DEMO_ISSUER: as.issuer, DEMO_RESOURCE: rs.url, HARDPROOF_KEY: hsm.uri("dpop") });
-  Object.assign(process.env, {
+  const { kid } = azure.vault.add({ name: "dpop" });
+  Object.assign(process.env, aws.environment, azure.environment, {
+    HSM_PIN: hsm.pin,
+    TPM_PIN: tpm?.pin,
+    NSS_PIN: nss?.pin,
+    // What `hardproof demo --serve --softhsm` writes.
+    DEMO_ISSUER: as.issuer,
+    DEMO_RESOURCE: rs.url,
+    HARDPROOF_KEY: hsm.uri("dpop"),
     HARDPROOF_CLIENT_ID: as.client.clientId,
     HARDPROOF_CLIENT_SECRET: as.client.clientSecret,
   });
@@ -68,6 +84,7 @@ export async function startServices(missing: {
       code
         .replaceAll("https://auth.example.com", as.issuer)
         .replaceAll("https://shark.example.com", shark.origin)
+        .replaceAll("https://vault.example.com:8200", transit.address)
         .replaceAll("https://api.example.com/resource", rs.url)
         .replaceAll("https://mcp.example.com/mcp", mcp.url)
         .replaceAll("wss://api.example.com/socket", sockets.url)
@@ -89,11 +106,19 @@ export async function startServices(missing: {
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
         .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", arn)
         .replace(/arn:aws:kms:[\w-]+:111122223333:key\/mrk-\w+/g, arn) // the emulator has only one region
+        .replace("https://my-vault.vault.azure.net/keys/dpop/0123456789abcdef0123456789abcdef", kid)
+        .replace("https://my-vault.vault.azure.net", azure.vaultUrl)
+        .replace(
+          /"azurekms:\/\/my-vault\.vault\.azure\.net([^"]*)"/g,
+          `"${azure.vaultUrl.replace("http:", "azurekms:")}$1?plaintext=true"`,
+        )
         .replace(/(new GcpKmsSigner\(\s*"[^"]+",)\s*(?:\{(.*)\},)?/g, `$1 { endpoint: "${gcp.endpoint}", $2 },`)
         .replace(/"(gcpkms:[^"]+)"/g, `"$1?endpoint=${gcp.endpoint}"`),
     close: async () => {
       await Promise.all(
-        [rs, mcp, shark, sockets, grpc, as, hsm, aws, gcp, tpm, nss].map((resource) => resource?.close()),
+        [rs, mcp, shark, sockets, grpc, as, hsm, aws, azure, gcp, transit, tpm, nss].map((resource) =>
+          resource?.close(),
+        ),
       );
       await Promise.all([redis, postgres, ssh].map((server) => server?.[Symbol.asyncDispose]()));
     },

@@ -8,11 +8,14 @@ import { packTarball } from "./tarball.js";
 import { POSTGRES_DEPENDENCIES, REDIS_DEPENDENCIES } from "./token-stores/dependencies.js";
 import {
   ENGINE_DEPENDENCIES,
+  installStoreNode,
   NSS_DEPENDENCIES,
   P11_KIT_DEPENDENCIES,
   PKCS11_TOOL_DEPENDENCIES,
   SOFT_TPM_DEPENDENCIES,
   SSH_AGENT_DEPENDENCIES,
+  STORE_PROVIDER_DEPENDENCIES,
+  TPM_HANDLE_DEPENDENCIES,
   TPM2_OPENSSL_DEPENDENCIES,
 } from "./tokens/index.js";
 
@@ -21,6 +24,8 @@ const OTHERS = {
   NSS: NSS_DEPENDENCIES,
   "p11-kit": P11_KIT_DEPENDENCIES,
   "tpm2-openssl": { ...SOFT_TPM_DEPENDENCIES, ...TPM2_OPENSSL_DEPENDENCIES },
+  "TPM handles": { ...SOFT_TPM_DEPENDENCIES, ...TPM2_OPENSSL_DEPENDENCIES, ...TPM_HANDLE_DEPENDENCIES },
+  "OpenSSL's headers": STORE_PROVIDER_DEPENDENCIES,
   engine: ENGINE_DEPENDENCIES,
   "ssh-agent": SSH_AGENT_DEPENDENCIES,
   Redis: REDIS_DEPENDENCIES,
@@ -32,7 +37,7 @@ declare module "vitest" {
     /** The path of the packed package. */
     tarball: string;
     /** Why a token or a server is not available on this machine, and the command that installs it. */
-    unavailable: Partial<Record<keyof typeof OTHERS, string>>;
+    unavailable: Partial<Record<keyof typeof OTHERS | "Node 24", string>>;
   }
 }
 
@@ -44,6 +49,9 @@ export async function setup(project: TestProject): Promise<() => void> {
     await ensureInstalled(dependencies, { log: console.log }).catch((error: Error) => {
       unavailable[name] = error.message;
     });
+  await installStoreNode().catch((error: Error) => {
+    unavailable["Node 24"] = error.message;
+  });
   project.provide("unavailable", unavailable);
   const tarball = packTarball();
   // The sources' programs would start a TypeScript compiler each time.

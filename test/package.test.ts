@@ -111,6 +111,7 @@ describe("without its peers", () => {
   it.each([
     ["graphene-pk11", "pkcs11:token=t;object=k?module-path=/etc/hostname"],
     ["@aws-sdk/client-kms", "awskms:///alias/a?region=eu-central-1"],
+    ["@azure/keyvault-keys", "azurekms://v.vault.azure.net/dpop"],
     ["@google-cloud/kms", `gcpkms://${keyVersion}`],
     ["@google-cloud/kms", `gcpkms://${keyVersion}?endpoint=http://127.0.0.1:9`],
   ])("the first use of a key names the missing package %s: %s", (peer, uri) => {

@@ -11,7 +11,10 @@ import type {
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
-import { isNotFound, type Operation, toSignerError } from "./errors.js";
+import { CredentialSearch } from "./credential-search.js";
+import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
+import { ClientInspection } from "./inspection.js";
+import { RequestRepeater } from "./request-repeater.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
@@ -27,7 +30,7 @@ const PROPAGATION_TIME = 15_000;
 const RETRY_PAUSE = 250;
 
 /** A request to sign, without the key. */
-export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm">;
+export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm" | "DryRun">;
 
 /** The caller's client, or the configuration for a new one. */
 export interface AwsKmsClientOptions {
@@ -44,22 +47,30 @@ export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
   readonly #ownsClient: boolean;
+  /** What the SDK reports to it, unless the client or its logger is the caller's. */
+  readonly #search = new CredentialSearch();
+  readonly #repeater = new RequestRepeater();
   #retryNotFoundUntil: number;
 
   private constructor(sdk: Sdk, { client, config, retryNotFoundUntil = 0 }: AwsKmsClientOptions) {
     this.#sdk = sdk;
     this.#ownsClient = client === undefined;
     this.#retryNotFoundUntil = retryNotFoundUntil;
-    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), ...config });
+    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), logger: this.#search, ...config });
   }
 
   /**
    * Loads the SDK and creates a client. Doesn't send a request.
    *
-   * @throws {SignerError} With code `misconfigured` if the SDK isn't installed.
+   * @throws {SignerError} With code `misconfigured` if the SDK isn't installed, or doesn't accept the configuration.
    */
   static async connect(options: AwsKmsClientOptions): Promise<AwsKmsClient> {
-    return new AwsKmsClient(await importSdk(), options);
+    const sdk = await importSdk();
+    try {
+      return new AwsKmsClient(sdk, options);
+    } catch (error) {
+      throw toSignerError(error, "KMSClient");
+    }
   }
 
   /** Milliseconds since 1970. Until this time, requests are repeated if KMS doesn't find the key yet. */
@@ -69,18 +80,28 @@ export class AwsKmsClient {
 
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
     const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
-    return this.#call("GetPublicKey", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#repeat("GetPublicKey", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
   sign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<SignCommandOutput> {
     const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
-    return this.#call("Sign", () => this.#client.send(command, { abortSignal: signal }));
+    return this.#repeat("Sign", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  /** Checks whether AWS KMS would sign, without a signature. Throws what {@link AwsKmsClient.sign} would throw. */
+  async dryRunSign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<void> {
+    try {
+      await this.sign(keyArn, { ...request, DryRun: true }, signal);
+    } catch (error) {
+      if (!(error instanceof SignerError && isDryRun(error.cause))) throw error;
+    }
   }
 
   /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
     const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
-    const { KeyMetadata } = await this.#call("DescribeKey", () => this.#client.send(command, { abortSignal: signal }));
+    const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+    const { KeyMetadata } = await this.#repeat("DescribeKey", signal, send);
     if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
     throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${KeyMetadata?.Arn ?? "no key"}.`);
   }
@@ -103,15 +124,30 @@ export class AwsKmsClient {
     let marker: string | undefined;
     do {
       const command = new this.#sdk.ListKeysCommand({ Marker: marker });
-      const page = await this.#call("ListKeys", () => this.#client.send(command, { abortSignal: signal }));
+      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+      const page = await this.#repeat("ListKeys", signal, send);
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
     } while (marker !== undefined);
   }
 
+  /** Returns what the client found, and what its later requests show. */
+  inspect(): ClientInspection {
+    return new ClientInspection(this.#client, this.#ownsClient, (work) => this.#call("KMSClient", work));
+  }
+
   /** Closes the connections, unless the client is the caller's. */
   close(): void {
     if (this.#ownsClient) this.#client.destroy();
+  }
+
+  /** Sends a request that is harmless to repeat. One that hangs is repeated within the time limit. */
+  #repeat<Response>(
+    operation: Operation,
+    signal: AbortSignal,
+    send: (signal: AbortSignal) => Promise<Response>,
+  ): Promise<Response> {
+    return this.#call(operation, () => this.#repeater.repeat(signal, send));
   }
 
   /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */
@@ -120,10 +156,14 @@ export class AwsKmsClient {
       try {
         return await send();
       } catch (error) {
-        if (!isNotFound(error) || Date.now() > this.#retryNotFoundUntil) throw toSignerError(error, operation);
+        if (!isNotFound(error) || Date.now() > this.#retryNotFoundUntil) throw this.#toSignerError(error, operation);
         await sleep(RETRY_PAUSE);
       }
     }
+  }
+
+  #toSignerError(error: unknown, operation: Operation): SignerError {
+    return toSignerError(error, operation, isSearchError(error) ? this.#search.report : undefined);
   }
 }
 

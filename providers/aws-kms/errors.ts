@@ -1,110 +1,102 @@
 /** Maps the errors of AWS KMS, the SDK and the network to `SignerError`s. */
 import { SignerError } from "../../src/errors.js";
-import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
-import { KEY_SPECS, KEY_USAGE } from "./algorithms.js";
+import type { ErrorRow } from "../../src/keystore/error-table.js";
+import type { SearchReport } from "./credential-search.js";
+import { ERRORS, FILE_ERROR, NETWORK_ERROR, SOURCE_ERROR, TLS_ERROR } from "./error-rows.js";
+import { cleanName, firstSentence, isPresentable, textOf } from "./error-text.js";
+import { foreignResponseRow, hasKmsErrorCode, statusOf } from "./foreign-response.js";
 
-/** An operation of AWS KMS. It needs the permission of the same name, such as `kms:Sign`. */
-export type Operation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey" | "CreateAlias" | "ListKeys";
-
-const CREDENTIALS = "Check that AWS credentials are configured and still valid.";
-const EXPIRED = "The session token has expired. Get new credentials.";
-const SIGNATURE = "Check the secret access key, the region and the clock of this host.";
-const NETWORK = "Check that this host can reach the endpoint.";
-const SERVER = "AWS KMS could not process the request, and the SDK's retries are used up. Try again later.";
-const RATE = "The SDK's retries are used up. Sign less often, or raise the account's quota.";
-const KEY_TYPE = `Use a key for ${KEY_USAGE} with one of the key specs ${KEY_SPECS.join(", ")}.`;
-
-const ROWS: Readonly<Record<string, ErrorRow>> = {
-  NotFoundException: ["key-not-found", "Check the name (it is case-sensitive), the region and the account."],
-  DisabledException: ["access-denied", "The key is disabled. Enable it."],
-  "KMSInvalidStateException pending deletion": ["access-denied", "The key is pending deletion. Cancel the deletion."],
-  "KMSInvalidStateException pending import": ["key-not-found", "The key doesn't have key material. Import it."],
-  KMSInvalidStateException: ["unavailable", "The key is still being created, or its key store is disconnected."],
-  InvalidKeyUsageException: ["wrong-key", KEY_TYPE],
-  UnsupportedOperationException: ["wrong-key", `The key is symmetric, so it doesn't have a public key. ${KEY_TYPE}`],
-
-  ThrottlingException: ["throttled", RATE],
-  LimitExceededException: ["throttled", RATE],
-  TooManyRequestsException: ["throttled", RATE],
-  KMSInternalException: ["unavailable", SERVER],
-  DependencyTimeoutException: ["unavailable", SERVER],
-  KeyUnavailableException: ["unavailable", SERVER],
-
-  CredentialsProviderError: ["access-denied", CREDENTIALS],
-  TokenProviderError: ["access-denied", CREDENTIALS],
-  ExpiredTokenException: ["access-denied", EXPIRED],
-  ExpiredToken: ["access-denied", EXPIRED],
-  UnrecognizedClientException: ["access-denied", CREDENTIALS],
-  InvalidClientTokenId: ["access-denied", CREDENTIALS],
-  MissingAuthenticationTokenException: ["access-denied", CREDENTIALS],
-  MissingAuthenticationToken: ["access-denied", CREDENTIALS],
-  InvalidSignatureException: ["access-denied", SIGNATURE],
-  SignatureDoesNotMatch: ["access-denied", SIGNATURE],
-  IncompleteSignatureException: ["access-denied", CREDENTIALS],
-  OptInRequired: ["access-denied", "The account is not signed up for AWS KMS in this region."],
-
-  InvalidArnException: ["misconfigured", "AWS KMS doesn't accept the ARN."],
-  ValidationException: ["misconfigured", "AWS KMS doesn't accept the parameters."],
-  InvalidAliasNameException: ["misconfigured", "AWS KMS doesn't accept the alias."],
-  AlreadyExistsException: ["misconfigured", "The alias is taken by another key. Choose another alias."],
-  MalformedPolicyDocumentException: ["misconfigured", "The key policy is invalid, or would lock out the caller."],
-  TagException: ["misconfigured", "AWS KMS doesn't accept the tags."],
-  "Region is missing": ["misconfigured", "Use the key's ARN, set the option region, or set AWS_REGION."],
-
-  ENOTFOUND: ["unavailable", "DNS doesn't know the endpoint's host name. Check region and endpoint."],
-  EAI_AGAIN: ["unavailable", "The DNS server doesn't respond."],
-  ECONNREFUSED: ["unavailable", NETWORK],
-  ECONNRESET: ["unavailable", NETWORK],
-  EPIPE: ["unavailable", NETWORK],
-  EHOSTUNREACH: ["unavailable", NETWORK],
-  ENETUNREACH: ["unavailable", NETWORK],
-  ETIMEDOUT: ["timeout", NETWORK],
-  TimeoutError: ["timeout", NETWORK],
-  AbortError: ["aborted", "The request was aborted."],
-};
-const ERRORS = new ErrorTable(ROWS, ["unavailable", "See the error's cause."]);
+/** An operation of AWS KMS, which needs the permission of the same name, such as `kms:Sign`; or the client's creation. */
+export type Operation =
+  | "GetPublicKey"
+  | "Sign"
+  | "DescribeKey"
+  | "CreateKey"
+  | "CreateAlias"
+  | "ListKeys"
+  | "KMSClient";
 
 /**
- * Maps an error of the SDK. The cause is omitted if its message can contain a secret: the service responds to a wrong
- * signature with the whole request, including the session token, and the SDK reports a failed credential process with
- * its arguments.
+ * Maps an error of the SDK. The message has the first sentence of the service or the SDK. The cause is omitted if it is
+ * very long, has control characters, or can contain a secret: the service responds to a wrong signature with the whole request, including the session
+ * token, and the SDK reports a failed credential process with its arguments.
+ *
+ * @param search - What the sources of credentials reported, if the SDK's search for credentials failed.
  */
-export function toSignerError(error: unknown, operation: Operation): SignerError {
-  const name = nameOf(error);
-  const [code, remedy] = name.startsWith("AccessDenied") ? accessDenied(error, operation) : ERRORS.get(name);
-  const cause = /signature|^Command failed/i.test(textOf(error)) ? undefined : error;
-  return new SignerError(code, `${name} from ${operation}. ${remedy}`, { cause });
+export function toSignerError(error: unknown, operation: Operation, search?: SearchReport): SignerError {
+  const { title, row } = classify(error, operation);
+  const [code, remedy] = search?.retryable ? SOURCE_ERROR : row;
+  const sentence = firstSentence(textOf(error), error instanceof Error && statusOf(error) !== undefined);
+  const sentences = [sentence, ...(search?.sources ?? []), remedy].filter((each) => each !== "");
+  const isShown = error instanceof Error && !/signature/i.test(title) && isPresentable(error);
+  const message = `${title} from ${operation}${sentence === "" ? "." : ":"} ${sentences.join(" ")}`;
+  return new SignerError(code, message, { cause: isShown ? error : undefined });
+}
+
+/** Returns whether the SDK didn't find credentials. */
+export function isSearchError(error: unknown): boolean {
+  return error instanceof Error && error.name === "CredentialsProviderError";
 }
 
 /** Returns whether AWS KMS didn't find the key. */
 export function isNotFound(error: unknown): boolean {
-  return nameOf(error) === "NotFoundException";
+  return error instanceof Error && error.name === "NotFoundException";
+}
+
+/** Returns whether a request with `DryRun` would have succeeded (KMS API, "Sign"). */
+export function isDryRun(error: unknown): boolean {
+  return error instanceof Error && error.name === "DryRunOperationException";
 }
 
 /** Returns whether the error means that the key exists, but can't be used for the request. */
 export function provesKeyExists(error: unknown): boolean {
-  return /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(nameOf(error));
+  return (
+    error instanceof Error &&
+    /^(Disabled|KMSInvalidState|InvalidKeyUsage|UnsupportedOperation|KeyUnavailable)Exception/.test(error.name)
+  );
 }
 
-/**
- * Returns the name in the table. A system error code takes precedence, since the SDK calls several of them
- * `TimeoutError`.
- */
-function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return "An error";
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (ERRORS.has(code) || (code !== "" && error.name === "Error")) return code;
-  const state = /pending (?:replica )?(deletion|import)/.exec(error.message)?.[1];
-  if (error.name === "KMSInvalidStateException" && state) return `${error.name} pending ${state}`;
-  return ERRORS.has(error.message) ? error.message : error.name;
+/** How the message begins, and what the error means. */
+interface Classified {
+  readonly title: string;
+  readonly row: ErrorRow;
+}
+
+function classify(error: unknown, operation: Operation): Classified {
+  if (!(error instanceof Error)) return { title: "An error", row: ERRORS.get("") };
+  const code = codeOf(error);
+  const title = cleanName(code ?? error.name);
+  if (title.startsWith("AccessDenied")) return { title, row: accessDenied(error, operation) };
+  const name = [code ?? stateOf(error), error.message].find((each) => ERRORS.has(each));
+  if (name !== undefined) return { title, row: ERRORS.get(name) };
+  const status = statusOf(error);
+  if (status !== undefined)
+    return hasKmsErrorCode(error) && status < 429
+      ? { title, row: ERRORS.get(title) }
+      : { title: `HTTP ${status}`, row: foreignResponseRow(error, status) };
+  return { title, row: systemErrorRow(error, title) };
+}
+
+/** Returns the code of a system error. It takes precedence, since the SDK calls several of them `TimeoutError`. */
+function codeOf(error: Error): string | undefined {
+  if (!("code" in error) || typeof error.code !== "string" || error.code === "ABORT_ERR") return undefined;
+  return /^[A-Z][A-Z0-9_]+$/.test(error.code) ? error.code : undefined;
+}
+
+/** Returns the exception's name, with what its message says if that makes a difference. */
+function stateOf({ name, message }: Error): string {
+  const state = /pending (?:replica )?(?:deletion|import)|^Signature (?:expired|not yet current)/i.exec(message)?.[0];
+  return state === undefined ? name : `${name}: ${state.replace("replica ", "")}`;
+}
+
+function systemErrorRow(error: Error, code: string): ErrorRow {
+  if ("path" in error) return FILE_ERROR;
+  if (/CERT|UNABLE_TO_|SSL|EPROTO|HPE_/.test(code)) return TLS_ERROR;
+  return "syscall" in error || /^E[A-Z]+$/.test(code) ? NETWORK_ERROR : ERRORS.get(code);
 }
 
 /** The service usually names the missing permission. It can differ from the operation's, such as `kms:TagResource`. */
-function accessDenied(error: unknown, operation: Operation): ErrorRow {
-  const permission = /\b(?:kms|iam):[A-Za-z]+\b/.exec(textOf(error))?.[0] ?? `kms:${operation}`;
+function accessDenied(error: Error, operation: Operation): ErrorRow {
+  const permission = /\b(?:kms|iam|sts|sso):[A-Za-z]+\b/.exec(error.message)?.[0] ?? `kms:${operation}`;
   return ["access-denied", `The caller lacks ${permission}. Allow it in the key policy or in an IAM policy.`];
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? `${error.message} ${error.name}` : "";
 }

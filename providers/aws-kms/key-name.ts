@@ -34,6 +34,11 @@ export function parseKeyName(keyId: string): KeyName {
   throw new SignerError("misconfigured", `${describeInvalid(keyId)}. ${EXPECTED}.`);
 }
 
+/** Returns whether the name is the ARN of a key, which always stands for the same key. */
+export function isKeyArn({ resource, region }: KeyName): boolean {
+  return region !== undefined && resource.startsWith("key/");
+}
+
 /** Returns whether an ARN in a KMS response can belong to the named key. An alias can belong to any key. */
 export function isArnOf(name: KeyName, keyArn: string): boolean {
   const arn = ARN.exec(keyArn)?.groups;

@@ -1,13 +1,14 @@
-/** Opens a key in AWS KMS: finds it by name, checks it, and then uses only the key ARN that KMS returned. */
+/** Opens a key in AWS KMS: finds it by name, checks it, and then uses only its key ARN. */
 import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { algorithmNamed } from "../../src/jose/find-algorithm.js";
-import { importPublicKey, type PublicJwk } from "../../src/jose/public-key.js";
+import { importPublicKey, type PublicJwk, type PublicKeyMembers } from "../../src/jose/public-key.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
 import { jwsAlgorithmsOf, KEY_SPECS, KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
 import { AwsKmsClient, type AwsKmsClientOptions, type GetPublicKeyCommandOutput, type SignRequest } from "./client.js";
 import { readFacts } from "./evidence.js";
-import { isArnOf, type KeyName } from "./key-name.js";
+import { isArnOf, isKeyArn, type KeyName } from "./key-name.js";
+import { cachedPublicKey } from "./public-keys.js";
 import { signRequests } from "./sign-request.js";
 
 /** The options of the client, and the algorithm that the caller wants. */
@@ -15,32 +16,69 @@ export interface OpenOptions extends AwsKmsClientOptions {
   readonly algorithm?: AlgorithmName | undefined;
 }
 
+/** A key by its immutable name, with the algorithm that it signs with. */
+interface PinnedKey {
+  readonly keyArn: string;
+  readonly publicKey: PublicJwk;
+  /** Forgets the public key, if it is cached. */
+  readonly forgetPublicKey?: () => void;
+}
+
 /**
- * Connects, and gets the ARN and the public key of the named key.
+ * Connects, and gets the ARN and the public key of the named key. Nothing is requested if both are known.
  *
+ * @param publicKey - The caller's option.
  * @throws {SignerError} With code `wrong-key` if the key can't sign with the algorithm; `misconfigured` if it can sign
  *   with several and none was chosen; or as `toSignerError` maps the error.
  */
 export async function openKey(
   name: KeyName,
-  { algorithm, ...clientOptions }: OpenOptions,
+  options: OpenOptions,
   { signal }: OpenKeyOptions,
+  publicKey?: Uint8Array | PublicKeyMembers,
 ): Promise<OpenKey> {
-  const client = await AwsKmsClient.connect(clientOptions);
+  const { algorithm } = options;
+  const client = await AwsKmsClient.connect(options);
   try {
-    const response = await client.getPublicKey(name.keyId, signal);
-    const keyArn = checkKeyArn(name, response.KeyId);
-    const publicKey = checkPublicKey(keyArn, response, algorithm);
-    const toRequest = signRequests(publicKey);
-    return {
-      publicKey,
-      keyRef: keyArn,
-      signDigest: (input, options) => sign(client, keyArn, toRequest(input), options.signal),
-      describe: async (options) => readFacts(await client.describeKey(keyArn, options.signal)),
-      close: () => client.close(),
-    };
+    const key =
+      publicKey && isKeyArn(name)
+        ? { keyArn: name.keyId, publicKey: importPublicKey(publicKey, { algorithm }).jwk }
+        : await pinKey(client, name, options, signal);
+    return openPinned(client, key);
   } catch (error) {
     client.close();
+    throw error;
+  }
+}
+
+function openPinned(client: AwsKmsClient, { keyArn, publicKey, forgetPublicKey }: PinnedKey): OpenKey {
+  const toRequest = signRequests(publicKey);
+  return {
+    publicKey,
+    keyRef: keyArn,
+    signDigest: (input, options) => sign(client, keyArn, toRequest(input), options.signal),
+    describe: async (options) => readFacts(await client.describeKey(keyArn, options.signal)),
+    close: () => client.close(),
+    ...(forgetPublicKey && { forgetPublicKey }),
+  };
+}
+
+/** Gets the key's ARN and public key. Only those of a key ARN are cached. */
+async function pinKey(
+  client: AwsKmsClient,
+  name: KeyName,
+  options: OpenOptions,
+  signal: AbortSignal,
+): Promise<PinnedKey> {
+  const cached = isKeyArn(name) ? cachedPublicKey(name.keyId, options) : undefined;
+  const fetch = () => client.getPublicKey(name.keyId, signal);
+  try {
+    const response = await (cached ? cached.get(fetch) : fetch());
+    const keyArn = checkKeyArn(name, response.KeyId);
+    const publicKey = checkPublicKey(keyArn, response, options.algorithm);
+    return { keyArn, publicKey, ...(cached && { forgetPublicKey: cached.forget }) };
+  } catch (error) {
+    cached?.forget();
     throw error;
   }
 }
@@ -57,13 +95,13 @@ async function sign(
 }
 
 /** An alias can be moved to another key at any time, so later requests use only the key ARN. */
-function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
+export function checkKeyArn(name: KeyName, keyArn: string | undefined): string {
   if (keyArn !== undefined && isArnOf(name, keyArn)) return keyArn;
   throw new SignerError("integrity", `GetPublicKey for ${name.keyId} returned ${keyArn ?? "no key"}.`);
 }
 
 /** Checks the key by AWS KMS's own words, and then by its public key. */
-function checkPublicKey(
+export function checkPublicKey(
   keyArn: string,
   response: GetPublicKeyCommandOutput,
   requested: AlgorithmName | undefined,

@@ -1,16 +1,18 @@
 /** The provider for `awskms:` URIs. Opens, creates and lists keys. */
 import { SignerError } from "../../src/errors.js";
 import { type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
-import { algorithmNamed, findAlgorithm, isAvailable } from "../../src/jose/find-algorithm.js";
+import { algorithmNamed } from "../../src/jose/find-algorithm.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
-import { jwsAlgorithmsOf, KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
-import { AwsKmsClient, type CreateKeyCommandInput, type KeyMetadata } from "./client.js";
+import { KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
+import { AwsKmsClient, type CreateKeyCommandInput } from "./client.js";
+import { diagnoseKms } from "./diagnose.js";
 import { provesKeyExists } from "./errors.js";
 import { parseKeyName } from "./key-name.js";
+import { describedKeys } from "./list-keys.js";
 import { KmsSigner, type KmsSignerOptions, keySource, toClientOptions, toUri } from "./signer.js";
 import { parseKmsUri } from "./uri.js";
 
@@ -49,7 +51,7 @@ export const provider: Provider<KmsProviderOptions> = {
 
   /**
    * Lists the enabled keys that can sign, by all algorithms or by `algorithm`. Omits keys that the caller may not
-   * describe.
+   * describe, and with a process warning (code `HARDPROOF_SKIPPED_KEY`) those whose ARN can't be parsed.
    *
    * @param uri - `awskms:///`, optionally with `region`, `endpoint` and `algorithm`.
    * @returns The URIs of the keys, with their algorithm. An RSA key has one URI for each of its algorithms.
@@ -57,6 +59,12 @@ export const provider: Provider<KmsProviderOptions> = {
    */
   async list(uri, options = {}) {
     return runWithClient(mergeUri(uri, options), "listing the keys", list);
+  },
+
+  /** Checks region, credentials, clock, permissions and the state of the key, without a signature. */
+  diagnose(uri, options = {}) {
+    const { keyId, ...merged } = mergeUri(uri, options);
+    return diagnoseKms(keyId, merged);
   },
 };
 
@@ -143,35 +151,8 @@ async function createAlias(client: AwsKmsClient, alias: string, keyArn: string, 
 
 async function list(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<string[]> {
   if (options.keyId !== "") throw misconfigured("The URI for listing keys must not name a key: awskms:///?region=…");
-  const results: (KeyMetadata | SignerError)[] = [];
-  for await (const page of client.keyPages(signal))
-    results.push(...(await Promise.all(page.map((keyArn) => describeOrSkip(client, keyArn, signal)))));
-  const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
-  const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
-  if (denied && keys.length === 0) throw denied;
-  return keys.filter(({ KeyState }) => KeyState === "Enabled").flatMap((key) => urisOf(key, options));
-}
-
-/** Returns the URIs that open a key, one for each of its algorithms that this version of Node has. */
-function urisOf(key: KeyMetadata, options: MergedOptions): string[] {
-  const { Arn = "" } = key;
-  const requested = findAlgorithm(options.algorithm);
-  return jwsAlgorithmsOf(key)
-    .filter((row) => isAvailable(row) && (requested === undefined || row === requested))
-    .map(({ alg }) => toUri(Arn, { ...options, algorithm: alg }, parseKeyName(Arn).region));
-}
-
-/** Returns the error if the key's policy hides it, if it was deleted, or if it isn't visible everywhere yet. */
-async function describeOrSkip(
-  client: AwsKmsClient,
-  keyArn: string,
-  signal: AbortSignal,
-): Promise<KeyMetadata | SignerError> {
-  try {
-    return await client.describeKey(keyArn, signal);
-  } catch (error) {
-    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
-    if (isHidden) return error;
-    throw error;
-  }
+  const keys = await describedKeys(client, signal);
+  return keys.flatMap((key) =>
+    key.algorithmsFor(options.algorithm).map((algorithm) => toUri(key.arn, { ...options, algorithm }, key.region)),
+  );
 }

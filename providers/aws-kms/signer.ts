@@ -20,7 +20,8 @@ export interface KmsSignerOptions extends KeySignerOptions {
 
 /**
  * Signs with a key in AWS KMS. Its key spec decides the algorithm; an RSA key also needs the option `algorithm`. Sends
- * one `GetPublicKey` per signer, and one `Sign` per signature: over the digest of the message, over its representative μ
+ * one `GetPublicKey` for all signers of a key ARN in the process, or one for each signer that names the key otherwise; none
+ * for a key ARN with the option `publicKey`. Sends one `Sign` per signature: over the digest of the message, over its representative μ
  * (ML-DSA), or over the message itself, which may then have 1 to 4,096 bytes (Ed25519).
  *
  * @example
@@ -54,7 +55,7 @@ export function keySource(keyId: string, options: KmsSignerOptions, retryNotFoun
   return {
     provider: "awskms",
     uri: toUri(keyId, options, name.region),
-    open: (call) => openKey(name, openOptions, call),
+    open: (call, publicKey) => openKey(name, openOptions, call, publicKey),
   };
 }
 

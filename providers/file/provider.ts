@@ -1,14 +1,11 @@
 /** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
-import { writeFile } from "node:fs/promises";
 import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import { generateSoftwareKey, privateKeyToPem } from "../../src/keystore/software-key.js";
+import { createFile } from "./create-file.js";
 import { diagnoseFile } from "./diagnose.js";
-import { toSignerError } from "./errors.js";
 import { FileSigner, readPassphrase } from "./signer.js";
 import { parseFileUri } from "./uri.js";
-
-const OWNER_ONLY = 0o600;
 
 /** Keys in PEM files: `file:///run/keys/dpop.pem?passphrase-source=env:NAME`. */
 export const provider: Provider<KeySignerOptions> = {
@@ -25,8 +22,6 @@ async function create(uri: string, options: KeySignerOptions = {}): Promise<File
   const { path, passphrase, algorithm = options.algorithm } = parseFileUri(uri);
   const signer = new FileSigner({ ...options, path, passphrase, algorithm });
   const pem = privateKeyToPem(generateSoftwareKey(algorithm), await readPassphrase(passphrase, signer.uri));
-  await writeFile(path, pem, { flag: "wx", mode: OWNER_ONLY }).catch((cause) => {
-    throw toSignerError(cause, signer.uri);
-  });
+  await createFile(path, pem, signer.uri);
   return signer;
 }

@@ -35,21 +35,20 @@ export class FileSigner extends KeySigner {
       passphrase,
       algorithm,
       verify = "first",
-      timeout,
+      ...rest
     } = assertObject(options, "The options of FileSigner");
     if (typeof path !== "string" || path === "") throw misconfigured("path must be the path of a PEM file.");
     const file = { path: resolve(path), passphrase, algorithm };
     const uri = formatFileUri(file);
-    super({ provider: "file", uri, open: () => openFile(file, uri) }, { algorithm, verify, timeout });
+    super({ provider: "file", uri, open: () => openFile(file, uri) }, { ...rest, algorithm, verify });
   }
 }
 
 async function openFile({ path, passphrase, algorithm }: KeyFile, uri: string): Promise<OpenKey> {
-  const pem = await readFile(path, "utf8").catch((cause) => {
+  const [pem, { mode }] = await Promise.all([readFile(path, "utf8"), stat(path)]).catch((cause) => {
     throw toSignerError(cause, uri);
   });
   const key = softwareKeyFromPem(pem, { passphrase: await readPassphrase(passphrase, uri), algorithm });
-  const { mode } = await stat(path);
   return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
 }
 

@@ -1,4 +1,5 @@
 /** Signs with one key version, and checks the response. */
+import { hash } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
 import type { StoreSignature } from "../../src/keystore/key-source.js";
 import type { GcpKmsClient, SignRequest } from "./client.js";
@@ -6,15 +7,11 @@ import { checkChecksum, crc32c } from "./crc32c.js";
 import type { VersionKey } from "./public-key.js";
 import { bytesOf, checkResponseName } from "./response.js";
 
-/** The field of the request: the message as `data`, or its digest by a hash function. */
-export type SignInput = "data" | "sha256" | "sha384" | "sha512";
-
 /** A key version that signs. */
 export interface SigningVersion {
   readonly client: GcpKmsClient;
   readonly name: string;
-  readonly kmsAlgorithm: string;
-  readonly input: SignInput;
+  readonly key: VersionKey;
 }
 
 /**
@@ -23,37 +20,40 @@ export interface SigningVersion {
  */
 const MAX_DATA = 64 * 1024;
 
-/** Returns what a version signs. The manager of an external key hashes the message itself. */
-export function signInputOf({ algorithm, isExternal }: VersionKey): SignInput {
-  return isExternal ? "data" : (algorithm.hash ?? "data");
-}
-
 /**
- * Signs a message or a digest, with a checksum of the request and the response.
+ * Signs a message, as itself or as its digest, with a checksum of the request and the response. The manager of an external
+ * key hashes the message itself.
  *
  * @throws {SignerError} With code `integrity` if the request or the response was damaged; `misconfigured` if the service
  *   can't sign that much data.
  */
 export async function asymmetricSign(
-  version: SigningVersion,
-  bytes: Uint8Array,
+  { client, name, key }: SigningVersion,
+  message: Uint8Array,
   signal: AbortSignal,
 ): Promise<StoreSignature> {
-  const { client, name, input } = version;
-  const response = await client.asymmetricSign(name, toRequest(version, bytes), signal);
+  const { hash: digestName } = key.algorithm;
+  const sendsDigest = digestName !== undefined && !key.isExternal;
+  const request = sendsDigest ? digestRequest(digestName, message) : dataRequest(key, message);
+  const response = await client.asymmetricSign(name, request, signal);
   const signature = bytesOf(response.signature);
   checkResponseName(response.name, name);
-  const [field, verified] =
-    input === "data" ? ["data", response.verifiedDataCrc32c] : ["digest", response.verifiedDigestCrc32c];
+  const [field, verified] = sendsDigest
+    ? ["digest", response.verifiedDigestCrc32c]
+    : ["data", response.verifiedDataCrc32c];
   if (verified !== true)
     throw new SignerError("integrity", `The service didn't verify the CRC32C of the ${field} that it signed.`);
   checkChecksum(signature, response.signatureCrc32c, "signature");
   return { signature, form: "der", keyRef: String(response.name) };
 }
 
-function toRequest({ input, kmsAlgorithm }: SigningVersion, bytes: Uint8Array): SignRequest {
-  if (input !== "data") return { digest: { [input]: bytes }, digestCrc32c: { value: crc32c(bytes) } };
-  if (bytes.length > 0 && bytes.length <= MAX_DATA) return { data: bytes, dataCrc32c: { value: crc32c(bytes) } };
+function digestRequest(name: "sha256" | "sha384" | "sha512", message: Uint8Array): SignRequest {
+  const digest = hash(name, message, "buffer");
+  return { digest: { [name]: digest }, digestCrc32c: { value: crc32c(digest) } };
+}
+
+function dataRequest({ kmsAlgorithm }: VersionKey, data: Uint8Array): SignRequest {
+  if (data.length > 0 && data.length <= MAX_DATA) return { data, dataCrc32c: { value: crc32c(data) } };
   const limit = `Cloud KMS signs messages of 1 to ${MAX_DATA} bytes with this key version (${kmsAlgorithm})`;
-  throw new SignerError("misconfigured", `${limit}, but this one has ${bytes.length}. Nothing was sent.`);
+  throw new SignerError("misconfigured", `${limit}, but this one has ${data.length}. Nothing was sent.`);
 }

@@ -1,10 +1,15 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
-import { createRequire } from "node:module";
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
-import { SignerError } from "../../src/errors.js";
+import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
-import { type Endpoint, parseEndpoint } from "./endpoint.js";
+import { type Account, findAccount } from "./account.js";
+import { hostOf, toClientConfig } from "./client-config.js";
+import { credentialsError, initializationError } from "./credentials-error.js";
 import { type CallContext, isUnimplemented, RESOURCE_EXHAUSTED, toSignerError, UNAVAILABLE } from "./errors.js";
+import { loadGax } from "./gax.js";
+import { dateListener } from "./response-date.js";
+import { type CreateSdkClient, SdkConnection } from "./sdk-connection.js";
+import { parseSdkError } from "./sdk-error.js";
 
 export type { KeyManagementServiceClient };
 /** The constructor options of `KeyManagementServiceClient`. */
@@ -17,6 +22,7 @@ export type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
 export type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
 export type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
 export type KeyVersion = protos.google.cloud.kms.v1.ICryptoKeyVersion;
+type TestPermissionsRequest = Parameters<KeyManagementServiceClient["testIamPermissions"]>[0];
 export type CreateKeyRequest = protos.google.cloud.kms.v1.ICreateCryptoKeyRequest;
 
 /** The caller's client, or the configuration for a new one. */
@@ -24,6 +30,8 @@ export interface GcpKmsClientOptions {
   readonly client: KeyManagementServiceClient | undefined;
   readonly clientConfig: GcpKmsClientConfig | undefined;
   readonly endpoint: string | undefined;
+  /** The domain of a sovereign cloud, which must be that of the credentials. */
+  readonly universeDomain: string | undefined;
   /** The deadline of one call in milliseconds. */
   readonly timeout: number;
 }
@@ -52,30 +60,27 @@ const ADMIN = "roles/cloudkms.admin";
 
 /** A client with the Cloud KMS methods that Hardproof needs. It throws only `SignerError`s. */
 export class GcpKmsClient {
-  readonly #client: KeyManagementServiceClient;
-  readonly #ownsClient: boolean;
+  /** The host name of the service. The SDK's getter doesn't know one that is configured. */
+  readonly host: string;
+  readonly #connection: SdkConnection;
   readonly #callOptions: Omit<CallOptions, "signal">;
 
-  private constructor(client: KeyManagementServiceClient, ownsClient: boolean, timeout: number) {
+  private constructor(connection: SdkConnection, { timeout, ...options }: GcpKmsClientOptions) {
     const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
-    this.#client = client;
-    this.#ownsClient = ownsClient;
+    this.#connection = connection;
+    this.host = hostOf(options) ?? connection.client.apiEndpoint;
     this.#callOptions = { timeout, retry: { retryCodes: RETRYABLE, backoffSettings } };
   }
 
   /**
    * Loads the SDK if needed, creates a client and gets credentials.
    *
-   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or `access-denied` if no
-   *   credentials were found.
+   * @throws {SignerError} With code `misconfigured` if the package isn't installed, or a credentials file or an option is
+   *   wrong; `access-denied` if no credentials were found.
    */
-  static async connect({ client, clientConfig, endpoint, timeout }: GcpKmsClientOptions): Promise<GcpKmsClient> {
-    const sdkClient = client ?? (await newClient(clientConfig, endpoint));
-    // Otherwise, the SDK initialises itself in the first call, where a failure is an unhandled rejection.
-    await sdkClient.initialize().catch((error) => {
-      throw noCredentials(error);
-    });
-    return new GcpKmsClient(sdkClient, client === undefined, timeout);
+  static async connect(options: GcpKmsClientOptions): Promise<GcpKmsClient> {
+    const create: CreateSdkClient = (config) => newClient(options, config);
+    return new GcpKmsClient(await SdkConnection.open(options.client ?? create, options.timeout), options);
   }
 
   /**
@@ -92,54 +97,92 @@ export class GcpKmsClient {
   }
 
   asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<SignResponse> {
-    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (options) =>
-      this.#client.asymmetricSign({ ...request, name }, options),
+    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (client, options) =>
+      client.asymmetricSign({ ...request, name }, options),
     );
   }
 
   getVersion(name: string, signal: AbortSignal): Promise<KeyVersion> {
-    return this.#call({ method: "GetCryptoKeyVersion", name, role: VIEWER }, signal, (options) =>
-      this.#client.getCryptoKeyVersion({ name }, options),
+    return this.#call({ method: "GetCryptoKeyVersion", name, role: VIEWER }, signal, (client, options) =>
+      client.getCryptoKeyVersion({ name }, options),
     );
   }
 
   listVersions(key: string, signal: AbortSignal): Promise<KeyVersion[]> {
-    return this.#call({ method: "ListCryptoKeyVersions", name: key, role: VIEWER }, signal, (options) =>
-      this.#client.listCryptoKeyVersions({ parent: key }, options),
+    return this.#call({ method: "ListCryptoKeyVersions", name: key, role: VIEWER }, signal, (client, options) =>
+      client.listCryptoKeyVersions({ parent: key }, options),
     );
   }
 
   listKeys(keyRing: string, signal: AbortSignal): Promise<CryptoKey[]> {
-    return this.#call({ method: "ListCryptoKeys", name: keyRing, role: VIEWER }, signal, (options) =>
-      this.#client.listCryptoKeys({ parent: keyRing }, options),
+    return this.#call({ method: "ListCryptoKeys", name: keyRing, role: VIEWER }, signal, (client, options) =>
+      client.listCryptoKeys({ parent: keyRing }, options),
     );
   }
 
-  /** Creates a key. Isn't retried, since a second request would fail with ALREADY_EXISTS. */
+  /** Creates a key. Isn't repeated, since a second request would fail with ALREADY_EXISTS. */
   createKey(name: string, request: CreateKeyRequest, signal: AbortSignal): Promise<CryptoKey> {
-    return this.#call({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (options) =>
-      this.#client.createCryptoKey(request, { ...options, retry: null }),
+    return this.#attempt({ method: "CreateCryptoKey", name, role: ADMIN }, signal, (client, options) =>
+      client.createCryptoKey(request, { ...options, retry: null }),
     );
+  }
+
+  /**
+   * Gets an access token, and describes the account that it is for.
+   *
+   * @throws {SignerError} If there is no usable token.
+   */
+  findAccount(): Promise<Account> {
+    return findAccount(this.#connection.client).catch((error) => {
+      throw credentialsError(parseSdkError(error));
+    });
+  }
+
+  /**
+   * Returns which of the permissions the caller has on a key, which needs no permission, and the `Date` of the response.
+   */
+  async testPermissions(
+    key: string,
+    permissions: string[],
+    signal: AbortSignal,
+  ): Promise<{ permissions: string[]; date: string | null }> {
+    let date: string | null = null;
+    const listener = dateListener(loadGax(), (received) => {
+      date = received;
+    });
+    const request = { resource: key, permissions } as TestPermissionsRequest;
+    const response = await this.#call(
+      { method: "TestIamPermissions", name: key, role: VIEWER },
+      signal,
+      (client, options) => client.testIamPermissions(request, { ...options, ...listener }),
+    );
+    return { permissions: response.permissions, date };
   }
 
   /** Closes the connection, unless the client is the caller's. */
-  async close(): Promise<void> {
-    if (this.#ownsClient) await this.#client.close();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   #getPublicKey(request: PublicKeyRequest & { name: string }, signal: AbortSignal): Promise<PublicKeyResponse> {
-    return this.#call({ method: "GetPublicKey", name: request.name, role: SIGNER }, signal, (options) =>
-      this.#client.getPublicKey(request, options),
+    return this.#call({ method: "GetPublicKey", name: request.name, role: SIGNER }, signal, (client, options) =>
+      client.getPublicKey(request, options),
     );
   }
 
-  async #call<T>(
-    context: CallContext,
-    signal: AbortSignal,
-    send: (options: CallOptions) => Promise<[T, ...unknown[]]>,
-  ): Promise<T> {
+  /** Sends a request that is harmless to repeat. If it hangs, it is repeated over another connection. */
+  #call<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
+    let hanging: KeyManagementServiceClient | undefined;
+    return withAttempts(signal, async (attempt) => {
+      if (hanging) await this.#connection.replace(hanging);
+      hanging = this.#connection.client;
+      return this.#attempt(context, attempt, send);
+    });
+  }
+
+  async #attempt<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
     try {
-      const [response] = await send({ ...this.#callOptions, signal });
+      const [response] = await send(this.#connection.client, { ...this.#callOptions, signal });
       return response;
     } catch (error) {
       throw toSignerError(error, context);
@@ -147,13 +190,18 @@ export class GcpKmsClient {
   }
 }
 
+type Send<T> = (client: KeyManagementServiceClient, options: CallOptions) => Promise<[T, ...unknown[]]>;
+
 async function newClient(
-  clientConfig: GcpKmsClientConfig = {},
-  endpoint: string | undefined,
+  options: GcpKmsClientOptions,
+  config: GcpKmsClientConfig = {},
 ): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await importSdk();
-  const address = endpoint === undefined ? {} : configFor(parseEndpoint(endpoint));
-  return new KeyManagementServiceClient({ ...clientConfig, ...address });
+  try {
+    return new KeyManagementServiceClient({ ...(await toClientConfig(options)), ...config });
+  } catch (error) {
+    throw initializationError(error);
+  }
 }
 
 async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
@@ -162,26 +210,4 @@ async function importSdk(): Promise<typeof import("@google-cloud/kms")> {
   } catch (cause) {
     throw missingPackage("@google-cloud/kms", "Cloud KMS", cause);
   }
-}
-
-function configFor({ servicePath, port, plaintext }: Endpoint): GcpKmsClientConfig {
-  return { servicePath, port, ...(plaintext ? withoutTls() : {}) };
-}
-
-/** Uses the SDK's own copies of gRPC and the auth library. Doesn't search for credentials, and doesn't send any. */
-function withoutTls(): GcpKmsClientConfig {
-  const { resolve } = createRequire(import.meta.url);
-  const gax: typeof import("google-gax") = createRequire(resolve("@google-cloud/kms"))("google-gax");
-  const authClient = new gax.googleAuthLibrary.PassThroughClient();
-  return { sslCreds: gax.grpc.credentials.createInsecure(), authClient };
-}
-
-function noCredentials(error: unknown): SignerError {
-  const { cause } = toSignerError(error, { method: "initialize", name: "Cloud KMS", role: SIGNER });
-  return new SignerError(
-    "access-denied",
-    "No usable Google credentials were found. Run `gcloud auth application-default login`, set " +
-      "GOOGLE_APPLICATION_CREDENTIALS, or set clientConfig.authClient.",
-    { cause },
-  );
 }

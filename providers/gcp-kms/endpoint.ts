@@ -2,6 +2,7 @@
 
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { isLoopback } from "../../src/keystore/uri.js";
+import { DEFAULT_UNIVERSE } from "./universe.js";
 
 /** The address of Cloud KMS, in the terms of the SDK. */
 export interface Endpoint {
@@ -18,10 +19,12 @@ const HTTP_PORT = 80;
  * Parses an endpoint: `cloudkms.europe-west3.rep.googleapis.com`, optionally with `https://` and a port, or
  * `http://127.0.0.1:9090` for an emulator on this machine.
  *
- * @throws {SignerError} With code `misconfigured` if it is neither HTTPS under `googleapis.com` nor HTTP on this
+ * @param universeDomain - The domain of a sovereign cloud, which is compared with that of the credentials before anything is sent
+ *   to it. Default: `googleapis.com`.
+ * @throws {SignerError} With code `misconfigured` if it is neither HTTPS under the universe domain nor HTTP on this
  *   machine.
  */
-export function parseEndpoint(endpoint: string): Endpoint {
+export function parseEndpoint(endpoint: string, universeDomain = DEFAULT_UNIVERSE): Endpoint {
   const text = endpoint.includes("://") ? endpoint : `https://${endpoint}`;
   // Errors contain only the host, since the URL could contain a password.
   if (!URL.canParse(text)) throw misconfigured("gcpkms: The endpoint must be a host with an optional port.");
@@ -30,10 +33,10 @@ export function parseEndpoint(endpoint: string): Endpoint {
     throw misconfigured(`gcpkms: The endpoint ${host} must not have credentials, a path, a query or a fragment.`);
   if (protocol === "http:" && isLoopback(hostname))
     return { servicePath: hostname, port: Number(port || HTTP_PORT), plaintext: true };
-  if (protocol === "https:" && hostname.endsWith(".googleapis.com"))
+  if (protocol === "https:" && hostname.endsWith(`.${universeDomain}`))
     return { servicePath: hostname, port: Number(port || HTTPS_PORT), plaintext: false };
   throw misconfigured(
     `gcpkms: The endpoint ${host} is not allowed, since the access token would be sent to it. Use https:// under ` +
-      "googleapis.com, or http:// on this machine for an emulator. For any other host, set clientConfig or client.",
+      `${universeDomain}, or http:// on this machine for an emulator. For any other host, set clientConfig or client.`,
   );
 }

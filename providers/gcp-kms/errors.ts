@@ -1,6 +1,11 @@
 /** Maps gRPC status codes (https://grpc.io/docs/guides/status-codes) to `SignerError`s. */
 import { SignerError } from "../../src/errors.js";
+import { clockFinding } from "../../src/keystore/clock-finding.js";
 import { type ErrorRow, ErrorTable } from "../../src/keystore/error-table.js";
+import { credentialsError } from "./credentials-error.js";
+import { firstLine, redact } from "./error-text.js";
+import { type ForeignResponse, foreignResponse } from "./foreign-response.js";
+import { parseSdkError, type SdkError } from "./sdk-error.js";
 
 const ROWS: Readonly<Record<string, ErrorRow>> = {
   CANCELLED: ["aborted", "The call was cancelled."],
@@ -18,9 +23,12 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   INTERNAL: ["unavailable", "Try again."],
   UNAVAILABLE: ["unavailable", "The service can't be reached. Check the endpoint and the network, and try again."],
   DATA_LOSS: ["integrity", "The response was discarded."],
-  UNAUTHENTICATED: ["access-denied", "The credentials are missing, invalid or expired. Renew them."],
+  UNAUTHENTICATED: [
+    "access-denied",
+    "The credentials are missing, invalid or expired. Renew them, and check this machine's clock.",
+  ],
 };
-const ERRORS = new ErrorTable(ROWS, ["unavailable", "Try again."]);
+const ERRORS = new ErrorTable(ROWS, ["unexpected", "This version of Hardproof doesn't know this error."]);
 /** The rows are in the order of the status codes, starting at 1. */
 const NAMES = Object.keys(ROWS);
 
@@ -31,7 +39,6 @@ const FAILED_PRECONDITION = 9;
 const UNIMPLEMENTED = 12;
 /** The service can't be reached. The SDK retries it. */
 export const UNAVAILABLE = 14;
-const UNAUTHENTICATED = 16;
 
 /** The call that failed, for the error message. */
 export interface CallContext {
@@ -43,15 +50,49 @@ export interface CallContext {
   readonly role: string;
 }
 
-/** Maps an error of the SDK. The gRPC status code is in `cause.code`. */
-export function toSignerError(error: unknown, { method, name, role }: CallContext): SignerError {
-  const { status, details } = parseError(error);
+/**
+ * Maps an error of the SDK. The message has the service's own first line. The gRPC status, or the HTTP status of a
+ * response that isn't from Cloud KMS, is in `cause.code`.
+ */
+export function toSignerError(error: unknown, context: CallContext): SignerError {
+  const failure = parseSdkError(error);
+  if (failure.isAboutCredentials) return credentialsError(failure);
+  const foreign = foreignResponse(failure.words);
+  return foreign ? foreignError(foreign, failure, context) : statusError(failure, context);
+}
+
+function statusError(failure: SdkError, { method, name, role }: CallContext): SignerError {
+  const { status, words } = failure;
   const statusName = NAMES[status - 1] ?? "An unknown error";
   const [code, remedy] = ERRORS.get(statusName);
-  const cause = Object.assign(new Error(details), { code: status });
-  const roleHint = statusName === "PERMISSION_DENIED" ? ` The role ${role} is sufficient.` : "";
-  const message = `${statusName} from ${method} on ${name}. ${remedy}${roleHint} The SDK reports: ${details}`;
-  return new SignerError(wasDamagedInTransit(status, details) ? "integrity" : code, message, { cause });
+  const hints = [
+    statusName === "PERMISSION_DENIED" ? ` The role ${role} is sufficient.` : "",
+    statusName === "UNAUTHENTICATED" ? clockHint(failure) : "",
+  ];
+  const message = `${statusName} from ${method} on ${name}: ${report(failure)}. ${remedy}${hints.join("")}`;
+  const isDamaged = wasDamagedInTransit(status, words);
+  return new SignerError(isDamaged ? "integrity" : code, message, { cause: causeOf(words, status) });
+}
+
+function foreignError(response: ForeignResponse, failure: SdkError, { method, name }: CallContext): SignerError {
+  const [code, remedy] = response.row;
+  const what = `${response.what} from ${method} on ${name}: the response is not from Cloud KMS (${report(failure)})`;
+  return new SignerError(code, `${what}. ${remedy}`, { cause: causeOf(failure.words, response.http) });
+}
+
+function report({ words, wasRetried }: SdkError): string {
+  const line = firstLine(words) || "the service gave no reason";
+  return wasRetried ? `${line} (after several attempts)` : line;
+}
+
+function causeOf(words: string, code: number | undefined): Error {
+  return Object.assign(new Error(redact(words)), code !== undefined && { code });
+}
+
+/** Google rejects a token whose time is wrong as an invalid one. The response's own time tells them apart. */
+function clockHint({ date }: SdkError): string {
+  const { ok, found, remedy } = clockFinding(date ?? null, "the server");
+  return ok === false ? ` This machine's clock is ${found}. ${remedy}` : "";
 }
 
 /** Returns whether the state or purpose of the key version can be the reason for the error. */
@@ -71,27 +112,7 @@ function statusOf(error: unknown): unknown {
   return error.cause instanceof Error && "code" in error.cause ? error.cause.code : undefined;
 }
 
-/**
- * Returns the gRPC status and the message. If the SDK's retries are used up, its status is DEADLINE_EXCEEDED, and the
- * actual status is only in the message.
- */
-function parseError(error: unknown): { status: number; details: string } {
-  const details = redactTokens(error instanceof Error ? error.message : String(error));
-  // The SDK reports a private key that OpenSSL can't parse as UNAVAILABLE.
-  if (details.includes("DECODER routines"))
-    return { status: UNAUTHENTICATED, details: "The private key of the credentials can't be parsed." };
-  const retried = /retrying error \w*Error: ((?:(\d+) )?.*?) before any response was received/s.exec(details);
-  if (retried) return { status: Number(retried[2] ?? UNAVAILABLE), details: `${retried[1]} (after several attempts)` };
-  const status = error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : -1;
-  return { status, details };
-}
-
 /** Returns whether the service received a digest that doesn't match its checksum. */
 function wasDamagedInTransit(status: number, details: string): boolean {
   return status === INVALID_ARGUMENT && /crc32c|checksum/i.test(details);
-}
-
-/** Redacts access tokens and JWTs, in case a proxy or a library repeats the request headers. */
-function redactTokens(text: string): string {
-  return text.replace(/\bya29\.[\w.~+/-]+=*|\bBearer\s+\S+|\beyJ[\w-]+(\.[\w-]*)*/g, "…");
 }

@@ -1,11 +1,14 @@
-/** The provider for `gcpkms:` URIs. Opens, creates and lists keys. */
+/** The provider for `gcpkms:` URIs. Opens, creates, lists and diagnoses keys. */
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
+import type { Finding } from "../../src/keystore/finding.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { withClient } from "../../src/keystore/store-call.js";
 import { findJwsAlgorithm, kmsAlgorithmFor } from "./algorithms.js";
 import { GcpKmsClient, type KeyVersion } from "./client.js";
+import { diagnoseKms } from "./diagnose.js";
+import { listVersions, PURPOSE } from "./list-keys.js";
 import { checkResourceName, idOf, parentOf } from "./resource-name.js";
 import { GcpKmsSigner, type GcpKmsSignerOptions, toClientOptions } from "./signer.js";
 import { formatGcpKmsUri, type KmsUri, parseGcpKmsUri, SCHEME } from "./uri.js";
@@ -19,7 +22,7 @@ export interface GcpKmsProviderOptions extends GcpKmsSignerOptions, SignOptions 
   cryptoKeyId?: string | undefined;
 }
 
-/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…]`. */
+/** Keys in Cloud KMS by URI: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…&universe-domain=…]`. */
 export const provider = {
   /** The scheme of the URIs: `gcpkms`. */
   scheme: SCHEME,
@@ -29,9 +32,9 @@ export const provider = {
   create,
   /** Lists the enabled versions that can sign, by all algorithms or by `algorithm`, of a key ring or a key. */
   list,
+  /** Checks the credentials, the clock, the caller's permissions, and the state of the version. */
+  diagnose,
 } satisfies Provider<GcpKmsProviderOptions>;
-
-const PURPOSE = "ASYMMETRIC_SIGN" as const;
 
 function open(uri: string, options: GcpKmsProviderOptions = {}): GcpKmsSigner {
   const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
@@ -78,18 +81,11 @@ function newKeyName({ kind, name }: Pick<KmsUri, "kind" | "name">, { cryptoKeyId
  */
 async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<string[]> {
   const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
-  const kind = checkResourceName(name, ["key ring", "key"]);
+  checkResourceName(name, ["key ring", "key"]);
   return runWithClient(uri, merged, "listing the keys", async (client, signal) => {
-    const uris: string[] = [];
-    for (const key of kind === "key" ? [name] : await signingKeys(client, name, signal))
-      for (const version of await client.listVersions(key, signal)) uris.push(...urisOf(version, merged));
-    return uris;
+    const versions = await listVersions(client, name, signal);
+    return versions.flatMap((version) => urisOf(version, merged));
   });
-}
-
-async function signingKeys(client: GcpKmsClient, keyRing: string, signal: AbortSignal): Promise<string[]> {
-  const keys = await client.listKeys(keyRing, signal);
-  return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE ? [name] : []));
 }
 
 /** Returns the URI of a version that can sign, or nothing. */
@@ -98,6 +94,12 @@ function urisOf({ name, state, algorithm }: KeyVersion, options: GcpKmsProviderO
   if (!name || !row || state !== ENABLED) return [];
   if (options.algorithm !== undefined && findAlgorithm(options.algorithm) !== row) return [];
   return [formatGcpKmsUri(name, { ...options, algorithm: row.alg })];
+}
+
+function diagnose(uri: string, options: GcpKmsProviderOptions = {}): AsyncIterable<Finding> {
+  const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
+  checkResourceName(name, ["key", "key version"]);
+  return diagnoseKms({ uri, name, clientOptions: toClientOptions(uri, merged), signal: options.signal });
 }
 
 type Work<T> = (client: GcpKmsClient, signal: AbortSignal) => Promise<T>;

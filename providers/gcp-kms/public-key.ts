@@ -14,6 +14,8 @@ export interface VersionKey {
   readonly kmsAlgorithm: string;
   /** Whether the key is in an external key manager. */
   readonly isExternal: boolean;
+  /** Whether this comes from the caller's option `publicKey`, and the service hasn't confirmed it. */
+  readonly isAssumed?: boolean;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { GcpKmsClientConfig, GcpKmsClientOptions, KeyManagementServiceClien
 import { parseEndpoint } from "./endpoint.js";
 import { openKey } from "./open-key.js";
 import { checkResourceName } from "./resource-name.js";
+import { checkUniverseDomain } from "./universe.js";
 import { formatGcpKmsUri, SCHEME } from "./uri.js";
 
 /** Options of {@link GcpKmsSigner}. */
@@ -18,10 +19,15 @@ export interface GcpKmsSignerOptions extends KeySignerOptions {
    */
   clientConfig?: GcpKmsClientConfig | undefined;
   /**
-   * A regional or private endpoint under `googleapis.com`, or `http://127.0.0.1:PORT` for an emulator. Any other host
+   * A regional or private endpoint under `googleapis.com` or `universeDomain`, or `http://127.0.0.1:PORT` for an emulator. Any other host
    * must be set in `clientConfig`, since the access token is sent to it.
    */
   endpoint?: string | undefined;
+  /**
+   * The domain of a sovereign cloud, such as `apis-tpczero.goog`. It must be that of the credentials. Default: the
+   * environment variable `GOOGLE_CLOUD_UNIVERSE_DOMAIN`, or `googleapis.com`.
+   */
+  universeDomain?: string | undefined;
 }
 
 /**
@@ -47,7 +53,8 @@ export class GcpKmsSigner extends KeySigner {
     checkResourceName(name, ["key", "key version"]);
     const uri = formatGcpKmsUri(name, assertObject(options, "The options of a signer"));
     const clientOptions = toClientOptions(uri, options);
-    super({ provider: SCHEME, uri, open: (openOptions) => openKey(name, clientOptions, openOptions) }, options);
+    const key = { name, algorithm: options.algorithm, clientOptions };
+    super({ provider: SCHEME, uri, open: (...openOptions) => openKey(key, ...openOptions) }, options);
   }
 }
 
@@ -59,10 +66,13 @@ export class GcpKmsSigner extends KeySigner {
  */
 export function toClientOptions(
   uri: string,
-  { client, clientConfig, endpoint, timeout }: GcpKmsSignerOptions,
+  { client, clientConfig, endpoint, universeDomain, timeout }: GcpKmsSignerOptions,
 ): GcpKmsClientOptions {
   if (client && (clientConfig || endpoint !== undefined))
     throw misconfigured("gcpkms: Use either client, or clientConfig and endpoint, not both.");
-  if (endpoint !== undefined) parseEndpoint(endpoint);
-  return { client, clientConfig, endpoint, timeout: checkTimeout(uri, timeout) };
+  if (client && universeDomain !== undefined)
+    throw misconfigured("gcpkms: Set the universe domain of client when you create it, instead of universeDomain.");
+  if (universeDomain !== undefined) checkUniverseDomain(universeDomain);
+  if (endpoint !== undefined) parseEndpoint(endpoint, universeDomain);
+  return { client, clientConfig, endpoint, universeDomain, timeout: checkTimeout(uri, timeout) };
 }

@@ -1,8 +1,9 @@
-/** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…]`. */
+/** URIs of Cloud KMS keys: `gcpkms://projects/…/cryptoKeys/…[/cryptoKeyVersions/…][?algorithm=…&endpoint=…&universe-domain=…]`. */
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { formatAttributes, percentDecode, readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { parseEndpoint } from "./endpoint.js";
 import { checkResourceName, type ResourceKind } from "./resource-name.js";
+import { checkUniverseDomain } from "./universe.js";
 
 /** The scheme of the URIs. */
 export const SCHEME = "gcpkms";
@@ -13,6 +14,8 @@ export interface KmsUriAttributes {
   readonly algorithm?: AlgorithmName | undefined;
   /** The endpoint, as {@link parseEndpoint} accepts it. */
   readonly endpoint?: string | undefined;
+  /** The domain of a sovereign cloud, as {@link checkUniverseDomain} accepts it. */
+  readonly universeDomain?: string | undefined;
 }
 
 /** The parts of a `gcpkms:` URI. An attribute that it doesn't have isn't a member. */
@@ -33,15 +36,23 @@ export function parseGcpKmsUri(uri: string): KmsUri {
   if (!path.text.startsWith("//")) throw fail("Expected //projects/… after gcpkms:", path.at);
   const name = percentDecode({ text: path.text.slice(2), at: path.at + 2 }, fail).toString();
   const kind = checkResourceName(name, ["key ring", "key", "key version"]);
-  const attributes = readAttributes(query, "&", ["algorithm", "endpoint"], fail);
+  const attributes = readAttributes(query, "&", ["algorithm", "endpoint", "universe-domain"], fail);
   const algorithm = attributes.algorithm();
   const endpoint = attributes.text("endpoint");
-  if (endpoint !== undefined) parseEndpoint(endpoint);
-  return { name, kind, ...(algorithm && { algorithm }), ...(endpoint !== undefined && { endpoint }) };
+  const universeDomain = attributes.text("universe-domain");
+  if (universeDomain !== undefined) checkUniverseDomain(universeDomain);
+  if (endpoint !== undefined) parseEndpoint(endpoint, universeDomain);
+  return {
+    name,
+    kind,
+    ...(algorithm && { algorithm }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(universeDomain !== undefined && { universeDomain }),
+  };
 }
 
 /** Returns the URI that {@link parseGcpKmsUri} parses. It never contains credentials. */
-export function formatGcpKmsUri(name: string, { algorithm, endpoint }: KmsUriAttributes = {}): string {
-  const query = formatAttributes({ algorithm, endpoint }, "&", ":/[]");
+export function formatGcpKmsUri(name: string, { algorithm, endpoint, universeDomain }: KmsUriAttributes = {}): string {
+  const query = formatAttributes({ algorithm, endpoint, "universe-domain": universeDomain }, "&", ":/[]");
   return `${SCHEME}://${name}${query && `?${query}`}`;
 }

@@ -85,13 +85,25 @@ async function waitUntilGenerated(client: GcpKmsClient, name: string, signal: Ab
   }
 }
 
+/** @throws {SignerError} If the version can't sign, and won't soon. */
 function checkVersion(version: KeyVersion): void {
-  jwsAlgorithmOf(version.algorithm);
+  const problem = versionProblem(version);
+  if (problem) throw problem;
+}
+
+/** Returns why a version can't sign and won't soon, or `undefined`. */
+export function versionProblem(version: KeyVersion): SignerError | undefined {
+  try {
+    jwsAlgorithmOf(version.algorithm);
+  } catch (error) {
+    if (error instanceof SignerError) return error;
+    throw error;
+  }
   const row = STATES[String(version.state)];
-  if (!row) return;
+  if (!row) return undefined;
   const [code, remedy] = row;
   const reason = version.importFailureReason || version.generationFailureReason;
-  throw new SignerError(code, `The key version is ${version.state}${reason ? ` (${reason})` : ""}. ${remedy}`);
+  return new SignerError(code, `The key version is ${version.state}${reason ? ` (${reason})` : ""}. ${remedy}`);
 }
 
 function numberOf({ name }: KeyVersion): number {

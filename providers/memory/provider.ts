@@ -1,4 +1,5 @@
-/** The provider for `memory:` URIs. Opens and creates keys. */
+/** The provider for `memory:` URIs. Opens, creates and diagnoses keys. */
+import type { Finding } from "../../src/keystore/finding.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import { readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { type MemoryKeyOptions, MemorySigner } from "./signer.js";
@@ -8,7 +9,17 @@ export const provider: Provider<MemoryKeyOptions> = {
   scheme: "memory",
   open: generate,
   create: async (uri, options) => generate(uri, options),
+  diagnose,
 };
+
+async function* diagnose(): AsyncGenerator<Finding> {
+  yield {
+    check: "store",
+    ok: null,
+    found: "this process's memory: the key is new each time, and lost when the process ends",
+    remedy: "Use memory: for tests only. For a key that stays, choose a file, a token or a KMS.",
+  };
+}
 
 function generate(uri: string, options: MemoryKeyOptions = {}): MemorySigner {
   const { path, query, fail } = splitUri(uri, "memory");

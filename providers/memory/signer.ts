@@ -32,9 +32,10 @@ export class MemorySigner extends KeySigner {
   readonly #key: SoftwareKey;
   readonly #extractable: boolean;
 
-  private constructor(key: SoftwareKey, { extractable = false, verify = "first", timeout }: MemoryKeyOptions) {
+  private constructor(key: SoftwareKey, options: MemoryKeyOptions) {
+    const { extractable = false, verify = "first", timeout, publicKey } = options;
     const evidence = { extractable, memory: "this process" };
-    super({ provider: "memory", uri: URI, open: () => openSoftwareKey(key, evidence) }, { verify, timeout });
+    super({ provider: "memory", uri: URI, open: () => openSoftwareKey(key, evidence) }, { verify, timeout, publicKey });
     this.#key = key;
     this.#extractable = extractable;
   }

@@ -2,9 +2,9 @@
  * Decides on the workers' logins: one at a time for each token, and never with a PIN that was wrong before. A token counts
  * the wrong PINs of all workers together.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { untilAborted } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
+import { fingerprintOf } from "../../src/keystore/pin-fingerprint.js";
 import type { LoginQuestion } from "./protocol.js";
 
 /** A key that the login is for. */
@@ -18,8 +18,6 @@ const CKR_USER_ALREADY_LOGGED_IN = 0x100;
 /** `CKR_PIN_INCORRECT`, `CKR_PIN_INVALID` and `CKR_PIN_LEN_RANGE`. */
 const WRONG_PIN = [0xa0, 0xa1, 0xa2];
 
-/** Prevents a precomputed table from revealing short PINs if the fingerprints end up in a memory dump. */
-const SALT = randomBytes(16);
 /** Fingerprints of PINs that a token has rejected. */
 const rejectedPins = new Set<string>();
 /** By token: the last time that a worker found it logged in, and the fingerprint of the PIN that logged it in. */
@@ -89,12 +87,4 @@ function checkPin(token: string, fingerprint: string, value: number): void {
   const accepted = logins.get(token)?.fingerprint ?? fingerprint;
   if (value !== CKR_USER_ALREADY_LOGGED_IN || accepted === fingerprint) return;
   throw new SignerError("pin-incorrect", "This process is logged in to the token with a different PIN.");
-}
-
-/** Returns a salted hash of a token's PIN, which can be remembered instead of the PIN. */
-export function fingerprintOf(token: string, pin: string): string {
-  return createHash("sha256")
-    .update(SALT)
-    .update(JSON.stringify([token, pin]))
-    .digest("hex");
 }

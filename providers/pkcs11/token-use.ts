@@ -1,9 +1,10 @@
 /** Chooses where a library is loaded: in workers of this thread, of the main thread, or of a separate process. */
 import { isMainThread } from "node:worker_threads";
+import { readPin } from "../../src/keystore/pin-source.js";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { idBytes } from "./objects.js";
-import { type PinSource, readPin } from "./pin.js";
+import type { PinSource } from "./pin.js";
 import { useInMainThread } from "./thread-owner.js";
 
 /** A key on a token, and everything that is needed to use it. */

@@ -9,12 +9,26 @@ type Load = () => Promise<{ provider: Provider }>;
  * Each is a separate constant, so that a bundler can drop those that an application doesn't use.
  */
 export const awskms: Load = () => import("hardproof/aws-kms");
+export const azurekms: Load = () => import("hardproof/azure-kv");
 export const file: Load = () => import("hardproof/file");
 export const gcpkms: Load = () => import("hardproof/gcp-kms");
 export const memory = () => import("hardproof/memory");
+export const openssl: Load = () => import("hardproof/openssl");
 export const pkcs11: Load = () => import("hardproof/pkcs11");
 export const sshAgent: Load = () => import("hardproof/ssh-agent");
 export const tpm: Load = () => import("hardproof/tpm");
+export const vault: Load = () => import("hardproof/vault");
 
 /** Scheme → loader. */
-export const builtInProviders = { awskms, file, gcpkms, memory, pkcs11, "ssh-agent": sshAgent, tpm };
+export const builtInProviders = {
+  awskms,
+  azurekms,
+  file,
+  gcpkms,
+  memory,
+  openssl,
+  pkcs11,
+  "ssh-agent": sshAgent,
+  tpm,
+  vault,
+};

@@ -19,10 +19,12 @@ export function inTurn(key: NodeKey): NodeKey {
 }
 
 /**
+ * Runs the work when no other work of this function runs in this thread.
+ *
  * A turn ends in a later turn of the event loop than its work, because the signature is verified right after it, and the
  * provider may do that too.
  */
-function takeTurn<T>(work: () => Promise<T>): Promise<T> {
+export function takeTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work);
   last = result.then(nextTurn, nextTurn);
   return result;

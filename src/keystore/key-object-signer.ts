@@ -1,16 +1,13 @@
 /** A signer over any private key that Node has: a `KeyObject` or a `CryptoKey`, wherever the key itself is stored. */
 import type { KeyObject, webcrypto } from "node:crypto";
 import { types } from "node:util";
-import { SignerError } from "../errors.js";
-import type { AlgorithmName } from "../jose/algorithms.js";
-import { type ImportedPublicKey, importPublicKey, type PublicKeyMembers } from "../jose/public-key.js";
 import { assertObject } from "./assert.js";
 import { cryptoKey } from "./crypto-key.js";
 import { inTurn } from "./in-turn.js";
 import { KeySigner, type KeySignerOptions } from "./key-signer.js";
-import type { KeySource, OpenKey } from "./key-source.js";
+import type { KeySource } from "./key-source.js";
 import { keyObject, type NodeKey } from "./node-key.js";
-import { spkiOf } from "./public-key-input.js";
+import { openNodeKey } from "./open-node-key.js";
 import { misconfigured, withKeyUri } from "./signer-error.js";
 import { splitUri } from "./uri.js";
 
@@ -79,33 +76,4 @@ function nodeKeyOf(key: KeyObject | webcrypto.CryptoKey, uri: string): NodeKey {
   } catch (error) {
     throw withKeyUri(uri, error);
   }
-}
-
-async function openNodeKey(
-  key: NodeKey,
-  publicKey: Uint8Array | PublicKeyMembers | undefined,
-  algorithm: AlgorithmName | undefined,
-): Promise<OpenKey> {
-  const imported = importPublicKey(publicKey ?? (await derivePublicKey(key)), { algorithm, allowed: key.allowed });
-  checkKeyType(key, imported);
-  return {
-    publicKey: imported.jwk,
-    ...(key.maxInFlight !== undefined && { maxInFlight: key.maxInFlight }),
-    signMessage: (message, options) => key.sign(message, imported, options),
-    describe: () => key.facts,
-    close: () => undefined,
-  };
-}
-
-async function derivePublicKey(key: NodeKey): Promise<Uint8Array> {
-  try {
-    return spkiOf(await key.derivePublicKey());
-  } catch (cause) {
-    throw misconfigured("Node can't derive the public key from this private key. Set the option publicKey.", { cause });
-  }
-}
-
-function checkKeyType({ keyType = "unknown" }: NodeKey, { algorithm: { alg, ...algorithm } }: ImportedPublicKey): void {
-  if (keyType === "unknown" || keyType === algorithm.keyType) return;
-  throw new SignerError("wrong-key", `${alg} needs ${algorithm.needs}, but this private key is ${keyType}.`);
 }

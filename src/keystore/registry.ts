@@ -4,7 +4,7 @@ import { builtInProviders } from "./built-in-providers.js";
 import type { Finding } from "./finding.js";
 import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
 import type { Signer } from "./signer.js";
-import { misconfigured } from "./signer-error.js";
+import { misconfigured, withKeyUri } from "./signer-error.js";
 
 const registered = new Map<string, Provider>();
 
@@ -65,7 +65,12 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
  */
 export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): AsyncGenerator<Finding> {
   const provider = await providerOf(uri);
-  if (provider.diagnose) yield* provider.diagnose(uri, options);
+  try {
+    if (provider.diagnose) yield* provider.diagnose(uri, options);
+  } catch (error) {
+    if (error instanceof Error && error.name === "SignerError") throw error;
+    throw withKeyUri(provider.scheme, error); // The URI may contain a PIN.
+  }
 }
 
 /**

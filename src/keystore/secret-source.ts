@@ -58,8 +58,14 @@ async function read(source: SecretSource, use: SecretUse): Promise<unknown> {
     const secret: unknown = await readUntrimmed(source);
     return typeof secret === "string" ? trimSecret(secret) : secret;
   } catch (cause) {
-    throw secretError(source, use, "can't be read", cause);
+    throw secretError(source, use, `can't be read${reasonOf(cause)}`, cause);
   }
+}
+
+/** Only the code of a system error: the message of a function's error could contain the secret. */
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return typeof code === "string" && /^E[A-Z0-9]{2,15}$/.test(code) ? ` (${code})` : "";
 }
 
 async function readUntrimmed(source: SecretSource): Promise<string | undefined> {

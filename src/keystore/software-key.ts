@@ -134,6 +134,13 @@ function generatePrivateKey(algorithm: Algorithm): KeyObject {
   return generateKeyPairSync(algorithm.keyType as "ed25519").privateKey;
 }
 
+/** Returns what a text is, without any part of a key: `PEM of a PUBLIC KEY`, `empty` or `text without a PEM block`. */
+export function describePem(text: string): string {
+  const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  if (label !== undefined) return `PEM of ${/^[AEIOU]|^RSA/.test(label) ? "an" : "a"} ${label}`;
+  return text.trim() === "" ? "empty" : "text without a PEM block";
+}
+
 function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   // The error of Node for this differs between releases.
   if (passphrase === undefined && isEncrypted(pem))
@@ -143,7 +150,8 @@ function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   } catch (cause) {
     if (isEncrypted(pem))
       throw new SignerError("pin-incorrect", "The PEM can't be decrypted with this passphrase.", { cause });
-    throw new SignerError("wrong-key", "This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1).", { cause });
+    const message = `This isn't the PEM of a private key (PKCS#8, SEC1 or PKCS#1), but ${describePem(String(pem))}.`;
+    throw new SignerError("wrong-key", message, { cause });
   }
 }
 

@@ -22,5 +22,6 @@ export const PEERS: Readonly<Record<string, (instance?: string) => Promise<Peer>
   nimbus: async () => (await import("./verifiers/nimbus.js")).nimbus,
   joserfc: async () => (await import("./verifiers/joserfc.js")).joserfc,
   "requests-oauth2client": async () => (await import("./verifiers/requests-oauth2client.js")).requestsOauth2client,
+  "local-kms": async () => (await import("./local-kms.js")).localKms,
   "dpop-verifier": async () => (await import("./verifiers/dpop-verifier.js")).dpopVerifier,
 };

@@ -25,6 +25,7 @@ const KINDS = {
   server: "Servers",
   client: "Clients",
   verifier: "Verifiers",
+  store: "Key stores",
   suite: "Conformance suites",
 } as const;
 const MARKS = /(<!-- tables: begin[^>]*-->\n)[\s\S]*(<!-- tables: end -->)/;

@@ -42,6 +42,13 @@ export const ROWS = [
   "200 proofs",
   "wrong proofs",
   "signatures",
+  // Key stores.
+  "PSS signatures",
+  "keygen",
+  "moved alias",
+  "key states",
+  "wrong keys",
+  "restart",
 ] as const;
 
 /** A row of the table. */
@@ -69,7 +76,7 @@ export interface Peer {
   /** Its name in the table. */
   readonly title: string;
   /** Peers of one kind are in one table. */
-  readonly kind: "server" | "client" | "verifier" | "suite";
+  readonly kind: "server" | "client" | "verifier" | "store" | "suite";
   /**
    * Installs it into the cache unless it is there.
    *

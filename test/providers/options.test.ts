@@ -7,6 +7,7 @@ import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { SshAgentSigner } from "hardproof/ssh-agent";
 import { TpmSigner } from "hardproof/tpm";
+import { VaultSigner } from "hardproof/vault";
 import { describe, expect, it } from "vitest";
 
 // biome-ignore lint/suspicious/noExplicitAny: what a caller in JavaScript may pass
@@ -25,6 +26,9 @@ const calls: Readonly<Record<string, (value: Anything) => unknown>> = {
   "options of SshAgentSigner": (value) => new SshAgentSigner({ comment: "agent" }, value),
   "a socket for SshAgentSigner": (value) => new SshAgentSigner({ comment: "agent" }, { socket: value }),
   "options of TpmSigner": (value) => new TpmSigner(value),
+  "a name for VaultSigner": (value) => new VaultSigner(value),
+  "options of VaultSigner": (value) => new VaultSigner("dpop", value),
+  "a login for VaultSigner": (value) => new VaultSigner("dpop", { appRole: value, address: "https://vault.example" }),
   "a path for FileSigner": (value) => new FileSigner(value),
   "options of MemorySigner.generate": (value) => MemorySigner.generate(value),
   "a JWK for MemorySigner": (value) => MemorySigner.fromJwk(value),

@@ -6,10 +6,10 @@ import { KmsSigner } from "hardproof/aws-kms";
 import { GcpKmsSigner } from "hardproof/gcp-kms";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "hardproof/softhsm";
-import { awsKms } from "../../testing/emulators/aws-kms.js";
+import { awsKmsEmulator } from "../../testing/emulators/aws-kms.js";
 import { signDigest } from "../../testing/emulators/ecdsa-digest.js";
-import { gcpKms } from "../../testing/emulators/gcp-kms.js";
-import { faultShim } from "../../testing/pkcs11/fault-shim.js";
+import { gcpKmsEmulator } from "../../testing/emulators/gcp-kms.js";
+import { faultyPkcs11 } from "../../testing/pkcs11/faulty-pkcs11.js";
 
 const MILLISECONDS = 100;
 const CONCURRENCY = 4;
@@ -27,7 +27,7 @@ export const SLOW_STORES: Readonly<Record<string, () => Promise<SlowStore>>> = {
   "a PKCS#11 token": () => slowToken({}),
   "a PKCS#11 token in a separate process": () => slowToken({ isolate: true }),
   "AWS KMS": async () => {
-    const kms = await awsKms();
+    const kms = await awsKmsEmulator();
     const { arn } = kms.keys.add();
     Object.assign(kms.plan, { latency: MILLISECONDS, concurrency: CONCURRENCY });
     const clientConfig = { endpoint: kms.endpoint, credentials: kms.credentials };
@@ -38,7 +38,7 @@ export const SLOW_STORES: Readonly<Record<string, () => Promise<SlowStore>>> = {
     };
   },
   "Cloud KMS": async () => {
-    const kms = await gcpKms();
+    const kms = await gcpKmsEmulator();
     const name = `${kms.store.addKey({ id: "dpop" }).fields.name}/cryptoKeyVersions/1`;
     Object.assign(kms.plan, { latency: MILLISECONDS, concurrency: CONCURRENCY });
     return {
@@ -52,7 +52,7 @@ export const SLOW_STORES: Readonly<Record<string, () => Promise<SlowStore>>> = {
 
 async function slowToken(options: { isolate?: boolean }): Promise<SlowStore> {
   const hsm = await softHsm({ label: "slow" });
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   shim.order({ on: "C_Sign", act: { delay: MILLISECONDS } });
   const key = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin, sessions: CONCURRENCY };
   return {

@@ -2,12 +2,12 @@
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { softHsm } from "hardproof/softhsm";
 import { afterAll, afterEach } from "vitest";
-import { faultShim } from "../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../testing/pkcs11/faulty-pkcs11.js";
 
 /** Creates the token. Clears all orders after each test, and deletes the token after the last one. */
 export async function faultyToken(label: string) {
   const hsm = await softHsm({ label });
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   afterEach(() => shim.order());
   afterAll(async () => {
     shim.close();

@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { softHsm } from "hardproof/softhsm";
-import { faultShim } from "../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../testing/pkcs11/faulty-pkcs11.js";
 import { environmentFor } from "../processes/options.js";
 import { startThread, type ThreadsReport, terminateAtRandom } from "./threads.js";
 
@@ -35,7 +35,7 @@ const CKR_SESSION_HANDLE_INVALID = 0xb3;
 /** Makes up to `proofs` proofs with a SoftHSM key behind the fault shim. */
 export async function soak({ proofs, minutes, log = () => undefined }: SoakOptions): Promise<SoakReport> {
   await using hsm = await softHsm({ label: "soak" });
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   const deadline = performance.now() + minutes * 60_000;
   const handles = process.getActiveResourcesInfo().length;
   const signer = new Pkcs11Signer({ module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin });
@@ -88,7 +88,7 @@ const collectGarbage: () => void = runInNewContext("gc");
 /** Terminates threads at random while logins and `C_Finalize` are slow. `initialized` is 0 if each `C_Initialize` was finalised. */
 export async function soakThreads(milliseconds: number): Promise<ThreadsReport & { readonly initialized: number }> {
   await using hsm = await softHsm({ label: "soak" });
-  const shim = faultShim(hsm.module);
+  const shim = faultyPkcs11(hsm.module);
   shim.order({ on: "C_Finalize", act: { delay: 20 } }, { on: "C_Login", act: { delay: 20 } });
   const env = (pin = hsm.pin) => environmentFor({ module: shim.module, token: hsm.token }, pin);
   const report = await terminateAtRandom({

@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Milliseconds. No program outlives a test that has failed. */
+const TIMEOUT = 300_000;
+
 /** What a program printed, and how it ended. */
 export interface Ended {
   readonly output: string;
@@ -30,6 +33,8 @@ export async function runNode(
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: TIMEOUT,
+    killSignal: "SIGKILL",
   });
   let [output, errors] = ["", ""];
   child.stdout.on("data", (chunk) => {

@@ -169,7 +169,7 @@ describe("two workers in parallel", () => {
       expect(output).toBe("100 /home/user/softhsm2.conf");
     }
     expect(readdirSync(parent)).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it("may be threads of one process, each with its own token", async () => {
     const start = `

@@ -1,12 +1,12 @@
 /** Throw-away tokens: their keys, their attributes, several of them in one process, and what they don't show. */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { type AlgorithmName, createKey, openSigner, verifySignature } from "hardproof";
+import { type AlgorithmName, createKey, HardproofError, openSigner, verifySignature } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type KeyOptions, type SoftHsm, type SoftToken, softHsm } from "hardproof/softhsm";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -185,6 +185,7 @@ describe("options", () => {
     [{ label: "ü".repeat(17) }],
     [{ label: "blank " }],
     [{ label: "line\nbreak" }],
+    [{ label: "\ud800" }],
     [{ pin: "abc" }],
     [{ pin: "x".repeat(256) }],
     [{ pin: "12\n34" }],
@@ -205,17 +206,60 @@ describe("options", () => {
   });
 });
 
+it.each(["#", "=", "\n"])("rejects a temporary directory with %j, which SoftHSM would cut off", async (character) => {
+  const parent = mkdtempSync(join(tmpdir(), `hardproof-${character}-`));
+  vi.stubEnv("TMPDIR", parent);
+  await expect(softHsm()).rejects.toMatchObject({ code: "misconfigured", message: expect.stringContaining("TMPDIR") });
+  expect(readdirSync(parent)).toEqual([]);
+  rmSync(parent, { recursive: true });
+});
+
+it("uses a temporary directory with blanks, and one that is relative", async () => {
+  const parent = mkdtempSync(join(tmpdir(), "hardproof blank ü-"));
+  for (const path of [parent, relative(process.cwd(), parent)]) {
+    vi.stubEnv("TMPDIR", path);
+    await using hsm = await softHsm();
+    expect(await (await signed(hsm)).valid).toBe(true);
+  }
+  expect(readdirSync(parent)).toEqual([]);
+  rmSync(parent, { recursive: true });
+});
+
+describe("arguments of another type", () => {
+  const values = [null, 0, 7, "", true, [], [null], {}, { id: "xyz" }, { label: 7 }, "\ud800"] as unknown[];
+  it("cause no error of another class, and delete nothing", async () => {
+    await using hsm = await softHsm();
+    const calls: ((value: never) => unknown)[] = [
+      (value) => softHsm({ keys: value }),
+      (value) => hsm.addKey(value),
+      (value) => hsm.addKey({ label: "k", privateKey: value }),
+      (value) => hsm.addKey({ label: "k", id: value }),
+      (value) => hsm.uri(value),
+      (value) => hsm.signerOptions(value),
+      (value) => hsm.deleteKey(value),
+    ];
+    for (const value of [...values, { label: "dpop", id: 1 }])
+      for (const call of calls) {
+        const error = await (async () => call(value as never))().catch((reason: unknown) => reason);
+        if (error instanceof Error) expect(error).toBeInstanceOf(HardproofError);
+      }
+    for (const value of [null, 7, "x"])
+      await expect(softHsm(value as never)).rejects.toMatchObject({ code: "misconfigured" });
+    expect(labelled(hsm, "dpop")).toHaveLength(2);
+  });
+});
+
 it("its URIs select any token, key and library, whatever their names are", () => {
   const text = fc.string({ unit: "binary", minLength: 1, maxLength: 32 });
+  const withoutPadding = (value: string) => value.replace(/[ \0]+$/, "");
+  const label = text.filter((value) => withoutPadding(value) !== "");
   const hex = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("hex"));
   const path = text.filter((name) => !name.includes("\0")).map((name) => `/${name}`);
   fc.assert(
-    fc.property(text, text, text, hex, path, path, (label, serial, object, id, module, pinFile) => {
+    fc.property(label, text, text, hex, path, path, (label, serial, object, id, module, pinFile) => {
       const parsed = parsePkcs11Uri(
         keyUri({ label, serial, module, pinFile }, { label: object, id, algorithm: "PS256" }),
       );
-      const withoutPadding = (value: string) => value.replace(/[ \0]+$/, "");
-      fc.pre(withoutPadding(label) !== "");
       expect(parsed.token).toMatchObject({ label: withoutPadding(label) });
       expect(parsed.key).toEqual({ label: object, id: Buffer.from(id, "hex") });
       expect(parsed).toMatchObject({ module, pin: { file: pinFile }, algorithm: "PS256", showsPin: false });
@@ -340,9 +384,12 @@ describe("secrets", () => {
   });
 
   it("the library's own error contains no PIN, and nothing is left", async () => {
-    const parent = mkdtempSync(join(tmpdir(), "hardproof-line\nbreak-"));
+    const parent = mkdtempSync(join(tmpdir(), "hardproof-test-"));
+    // SoftHSM reads at most 1,024 characters of a line of its configuration.
+    const deep = join(parent, ...Array(6).fill("x".repeat(250)));
+    mkdirSync(deep, { recursive: true });
     vi.stubEnv("SOFTHSM2_CONF", "/home/user/softhsm2.conf");
-    vi.stubEnv("TMPDIR", parent);
+    vi.stubEnv("TMPDIR", deep);
     const error = await softHsm({ pin: "secret-pin", soPin: "secret-so-pin" }).catch((reason) => reason);
     expect(error).toMatchObject({
       code: "unexpected",
@@ -350,7 +397,7 @@ describe("secrets", () => {
     });
     expect(inspect(error)).not.toContain("secret-");
     expect(process.env.SOFTHSM2_CONF).toBe("/home/user/softhsm2.conf");
-    expect(readdirSync(parent)).toEqual([]);
+    expect(readdirSync(deep)).toEqual([]);
     rmSync(parent, { recursive: true });
   });
 

@@ -7,8 +7,8 @@ import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { TpmSigner } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type AwsKms, awsKms } from "../../testing/emulators/aws-kms.js";
-import { type GcpKms, gcpKms } from "../../testing/emulators/gcp-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator } from "../../testing/emulators/aws-kms.js";
+import { type GcpKmsEmulator, gcpKmsEmulator } from "../../testing/emulators/gcp-kms.js";
 import { type AuthorizationServer, authorizationServer } from "../servers/authorization-server.js";
 import { changedByte } from "../servers/jose-agent.js";
 import { type ResourceServer, resourceServer } from "../servers/resource-server.js";
@@ -19,16 +19,16 @@ const noTpm = missing && `skipped. ${missing}`;
 
 let hsm: SoftHsm;
 let tpm: SoftTpm | undefined;
-let aws: AwsKms;
-let gcp: GcpKms;
+let aws: AwsKmsEmulator;
+let gcp: GcpKmsEmulator;
 let as: AuthorizationServer;
 let rs: ResourceServer;
 beforeAll(async () => {
   [hsm, tpm, aws, gcp, as] = await Promise.all([
     softHsm({ label: "end to end" }),
     noTpm ? undefined : softTpm({ label: "end to end" }),
-    awsKms(),
-    gcpKms(),
+    awsKmsEmulator(),
+    gcpKmsEmulator(),
     authorizationServer(),
   ]);
   rs = await resourceServer({ issuer: as.issuer, audience: as.audience });

@@ -3,13 +3,13 @@ import { constants, createHash, createPublicKey, verify } from "node:crypto";
 import { type KeySpec, KMSClient, type MessageType, SignCommand, type SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from "@noble/post-quantum/ml-dsa.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type AwsKms, awsKms } from "../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator } from "../../testing/emulators/aws-kms.js";
 import { SIGNING_ALGORITHMS } from "../../testing/emulators/aws-kms-specs.js";
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 let client: KMSClient;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
   const { endpoint, credentials, region } = kms;
   client = new KMSClient({ endpoint, credentials, region, maxAttempts: 1 });
 });

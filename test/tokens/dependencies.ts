@@ -44,6 +44,15 @@ export const SOFT_TPM_DEPENDENCIES = {
   ...PKCS11_TOOL_DEPENDENCIES,
 } satisfies Record<string, Dependency>;
 
+/** The dependency of keys at handles of a software TPM, which OpenSSL can't create. */
+export const TPM_HANDLE_DEPENDENCIES = {
+  "tpm2-tools": {
+    title: "tpm2-tools",
+    find: () => commandPath("tpm2_evictcontrol"),
+    packages: { "apt-get": "tpm2-tools", dnf: "tpm2-tools" },
+  },
+} satisfies Record<string, Dependency>;
+
 /** The dependencies of keys that OpenSSL uses in a software TPM. */
 export const TPM2_OPENSSL_DEPENDENCIES = {
   "tpm2-openssl": {
@@ -83,6 +92,18 @@ export const P11_KIT_DEPENDENCIES = {
     title: "p11-kit's client module",
     find: () => libraryPath("p11-kit-client.so"),
     packages: { "apt-get": "p11-kit-modules", dnf: "p11-kit-server", apk: "p11-kit-server", brew: "p11-kit" },
+  },
+} satisfies Record<string, Dependency>;
+
+/** The dependency of a provider for OpenSSL that the tests compile. Node's own headers contain it, too. */
+export const STORE_PROVIDER_DEPENDENCIES = {
+  headers: {
+    title: "OpenSSL's headers",
+    find: () =>
+      ["/usr/include", "/usr/include/node", "/usr/local/include/node"].find((directory) =>
+        statSync(join(directory, "openssl/core_dispatch.h"), { throwIfNoEntry: false })?.isFile(),
+      ),
+    packages: { "apt-get": "libssl-dev", dnf: "openssl-devel", apk: "openssl-dev" },
   },
 } satisfies Record<string, Dependency>;
 

@@ -1,6 +1,7 @@
 /** An AWS KMS error response: `__type` and `message`, with the HTTP status from the API reference. */
 
-const SERVER_ERRORS: Readonly<Record<string, number>> = {
+const STATUS: Readonly<Record<string, number>> = {
+  DryRunOperationException: 412,
   KMSInternalException: 500,
   KeyUnavailableException: 500,
   DependencyTimeoutException: 503,
@@ -16,6 +17,6 @@ export class AwsKmsError extends Error {
   }
 
   get status(): number {
-    return SERVER_ERRORS[this.type] ?? 400;
+    return STATUS[this.type] ?? 400;
   }
 }

@@ -1,8 +1,8 @@
 /** The keys of one account and region in the AWS KMS emulator. */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { KeySpec, KeyState, KeyUsageType, OriginType } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import { generateKeyMaterial, type KeyMaterial } from "./aws-kms-material.js";
+import type { KeySpec, KeyState, KeyUsageType, OriginType } from "./aws-kms-types.js";
 
 /** A key of the account. */
 export interface KmsKey {
@@ -30,6 +30,8 @@ const ACCOUNT = "111122223333";
 /** The keys and aliases of one account and region. */
 export class KmsKeys {
   readonly region: string;
+  /** Keys per page of ListKeys: small, so that tests need several pages. */
+  pageSize = 3;
   readonly all = new Map<string, KmsKey>();
   /** Alias name → key ARN. */
   readonly #aliases = new Map<string, string>();

@@ -1,7 +1,7 @@
 /** The key material in the AWS KMS emulator: real keys, which sign as the service does. */
 import { generateKeyPairSync, hash, type KeyObject, sign } from "node:crypto";
-import type { KeySpec } from "@aws-sdk/client-kms";
 import type { SignRequest } from "./aws-kms-specs.js";
+import type { KeySpec } from "./aws-kms-types.js";
 import { signDigest } from "./ecdsa-digest.js";
 import { generateMlDsa } from "./ml-dsa.js";
 import { type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";

@@ -1,10 +1,10 @@
 /** The operations of the AWS KMS emulator, after the API reference (version 2014-11-01). */
 import { randomBytes } from "node:crypto";
-import type { KeyUsageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
 import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
 import type { KeyMaterial } from "./aws-kms-material.js";
 import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
+import type { KeyUsageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
 import type { Fault } from "./fault-plan.js";
 
 /** The operations that the emulator implements. */
@@ -12,8 +12,6 @@ export type KmsOperation = "GetPublicKey" | "Sign" | "DescribeKey" | "CreateKey"
 type Input = Readonly<Record<string, unknown>>;
 type OperationHandler = (keys: KmsKeys, input: Input, fault: Fault | undefined) => Record<string, unknown>;
 
-/** Keys per page of ListKeys: small, so that tests need several pages. */
-const PAGE_SIZE = 3;
 /** How many calls don't find a new key, or a key with a new alias. */
 const CALLS_UNTIL_VISIBLE = 2;
 
@@ -41,6 +39,11 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
     checkSignRequest(request);
     const key = enabled(forSigning(keys.find(stringInput(input, "KeyId"))));
     checkSignRequestFor(key.spec, request);
+    if (input.DryRun === true)
+      throw new AwsKmsError(
+        "DryRunOperationException",
+        "The request would have succeeded, but the DryRun option is set.",
+      );
     const message = fault === "wrong-signature" ? randomBytes(request.message.length) : request.message;
     const signature = Buffer.from(materialOf(keys, key, fault).sign({ ...request, message }));
     return {
@@ -80,11 +83,11 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
     const start = Number(Marker ?? 0);
     const arns = [...keys.all.keys()];
     const rest =
-      arns.length > start + PAGE_SIZE
-        ? { Truncated: true, NextMarker: String(start + PAGE_SIZE) }
+      arns.length > start + keys.pageSize
+        ? { Truncated: true, NextMarker: String(start + keys.pageSize) }
         : { Truncated: false };
     return {
-      Keys: arns.slice(start, start + PAGE_SIZE).map((KeyArn) => ({ KeyArn, KeyId: KeyArn.split("/")[1] })),
+      Keys: arns.slice(start, start + keys.pageSize).map((KeyArn) => ({ KeyArn, KeyId: KeyArn.split("/")[1] })),
       ...rest,
     };
   },

@@ -1,6 +1,7 @@
 /** What each KeySpec of AWS KMS signs with (KMS Developer Guide, "Key spec reference"). */
-import type { KeySpec, MessageType, SigningAlgorithmSpec } from "@aws-sdk/client-kms";
+
 import { AwsKmsError } from "./aws-kms-error.js";
+import type { KeySpec, MessageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
 
 const RSA: readonly SigningAlgorithmSpec[] = [
   "RSASSA_PKCS1_V1_5_SHA_256",

@@ -12,7 +12,7 @@ import { type Fault, FaultPlan } from "./fault-plan.js";
 export type { KmsKey, KmsOperation };
 
 /** A running emulator of one account and region. */
-export interface AwsKms {
+export interface AwsKmsEmulator extends AsyncDisposable {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
@@ -22,6 +22,8 @@ export interface AwsKms {
   readonly plan: FaultPlan<KmsOperation>;
   /** Delays the responses to Sign until `count` requests are in flight. A client that sends fewer gets no response. */
   holdSignUntil(count: number): void;
+  /** Sets how many milliseconds the clock of the service is ahead of this host's. */
+  setClock(offset: number): void;
   /** How many requests the client cancelled before the response. */
   readonly cancelledRequests: number;
   openConnections(): Promise<number>;
@@ -37,15 +39,20 @@ const CREDENTIALS = {
 export const EXPIRED_TOKEN = "EXAMPLE-expired-token";
 
 /** Starts the emulator. */
-export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
+export async function awsKmsEmulator(region = "eu-central-1"): Promise<AwsKmsEmulator> {
   const keys = new KmsKeys(region);
   const plan = new FaultPlan<KmsOperation>();
   let signBarrier = { count: 1, waiting: [] as (() => void)[] };
   let cancelledRequests = 0;
+  let clockOffset = 0;
 
-  const enoughSigns = () =>
+  const enoughSigns = (response: ServerResponse) =>
     new Promise<void>((resolve) => {
-      signBarrier.waiting.push(resolve);
+      const barrier = signBarrier;
+      barrier.waiting.push(resolve);
+      response.once("close", () => {
+        barrier.waiting = barrier.waiting.filter((each) => each !== resolve);
+      });
       if (signBarrier.waiting.length < signBarrier.count) return;
       for (const release of signBarrier.waiting.splice(0)) release();
     });
@@ -53,13 +60,15 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await text(request);
     response.on("close", () => response.writableEnded || cancelledRequests++);
+    const now = new Date(Date.now() + clockOffset);
+    response.setHeader("date", now.toUTCString());
     try {
-      const caller = checkSigV4(request.headers, region);
+      const caller = checkSigV4(request.headers, region, now);
       const operation = operationOf(request);
       const input = JSON.parse(body);
       const fault = plan.take(operation, input);
       await plan.work();
-      if (operation === "Sign") await enoughSigns();
+      if (operation === "Sign") await enoughSigns(response);
       if (fault === "hang") return;
       if (fault === "reset") {
         request.socket.resetAndDestroy();
@@ -79,6 +88,11 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    return closed;
+  };
   return {
     endpoint,
     region,
@@ -94,15 +108,15 @@ export async function awsKms(region = "eu-central-1"): Promise<AwsKms> {
     holdSignUntil: (count) => {
       signBarrier = { count, waiting: [] };
     },
+    setClock: (offset) => {
+      clockOffset = offset;
+    },
     get cancelledRequests() {
       return cancelledRequests;
     },
     openConnections: promisify(server.getConnections.bind(server)),
-    close: () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      return closed;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

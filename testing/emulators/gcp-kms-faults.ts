@@ -1,5 +1,5 @@
 /** The faults of the Cloud KMS emulator. */
-import { status } from "@grpc/grpc-js";
+
 import type { Fault } from "./fault-plan.js";
 import {
   type ChecksummedData,
@@ -12,6 +12,7 @@ import {
   sign,
 } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore, type StoredVersion } from "./gcp-kms-store.js";
+import { status } from "./grpc.js";
 
 const PERMISSIONS: Partial<Record<Operation, string>> = {
   GetPublicKey: "cloudkms.cryptoKeyVersions.viewPublicKey",
@@ -33,6 +34,8 @@ interface FaultContext {
 export function throwIfError(fault: Fault | undefined, operation: Operation): void {
   if (fault === "throttle") throw new GrpcError(status.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.");
   if (fault === "5xx") throw new GrpcError(status.UNAVAILABLE, "The service is currently unavailable.");
+  if (fault === "unauthenticated")
+    throw new GrpcError(status.UNAUTHENTICATED, "Request had invalid authentication credentials. Expected OAuth 2.");
   if (fault === "denied") {
     const details = `Permission '${PERMISSIONS[operation]}' denied on resource (or it may not exist).`;
     throw new GrpcError(status.PERMISSION_DENIED, details);

@@ -1,9 +1,9 @@
 /** The methods of the Cloud KMS emulator (google/cloud/kms/v1/service.proto): their checks and responses. */
 import { createHash } from "node:crypto";
-import { status } from "@grpc/grpc-js";
 import { crc32c } from "./crc32c.js";
 import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from "./gcp-kms-algorithms.js";
 import { GrpcError, type KmsStore, type StoredVersion, type VersionFields } from "./gcp-kms-store.js";
+import { status } from "./grpc.js";
 
 interface Checksum {
   value: string | number;
@@ -41,6 +41,8 @@ export interface Requests {
   CreateCryptoKeyVersion: { parent: string };
   UpdateCryptoKeyVersion: { cryptoKeyVersion: { name: string; state: string }; updateMask: { paths: string[] } };
   DestroyCryptoKeyVersion: { name: string };
+  /** A method of `google.iam.v1.IAMPolicy`. It doesn't need a permission. */
+  TestIamPermissions: { resource: string; permissions: string[] };
 }
 
 /** The methods that the emulator implements. */
@@ -111,6 +113,10 @@ export function methods(store: KmsStore) {
       return store.addKey({ id, purpose, ...(versionTemplate ?? SYMMETRIC), state }).fields;
     },
     CreateCryptoKeyVersion: ({ parent }) => store.addVersion(store.key(parent), { state: "PENDING_GENERATION" }).fields,
+    TestIamPermissions: ({ resource, permissions }) => {
+      store.key(resource);
+      return { permissions: permissions.filter((permission) => !store.withheld.has(permission)) };
+    },
     UpdateCryptoKeyVersion: ({ cryptoKeyVersion: { name, state }, updateMask }) => {
       if (updateMask.paths.join() !== "state" || !["ENABLED", "DISABLED"].includes(state))
         throw new GrpcError(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");

@@ -1,12 +1,13 @@
 /** Keys and versions of the Cloud KMS emulator (google/cloud/kms/v1/resources.proto). The key pairs are real. */
-import { status } from "@grpc/grpc-js";
+
 import { ASYMMETRIC_ALGORITHMS, type KeyPair } from "./gcp-kms-algorithms.js";
+import { status } from "./grpc.js";
 
 /** A gRPC error response: status and details. */
 export class GrpcError extends Error {
-  readonly code: status;
+  readonly code: number;
 
-  constructor(code: status, details: string) {
+  constructor(code: number, details: string) {
     super(details);
     this.code = code;
   }
@@ -63,6 +64,8 @@ const ATTESTATION = { format: "CAVIUM_V2_COMPRESSED", content: Buffer.from("an a
 /** The keys of one key ring. */
 export class KmsStore {
   readonly keyRing: string;
+  /** The permissions that the caller doesn't have, according to TestIamPermissions. */
+  readonly withheld = new Set<string>();
   readonly #keys = new Map<string, StoredKey>();
 
   constructor(keyRing: string) {

@@ -1,29 +1,33 @@
 /** Cloud KMS emulator on 127.0.0.1: gRPC with the protos of `@google-cloud/kms`, real keys and its own checksums. */
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import {
-  type handleUnaryCall,
-  loadPackageDefinition,
-  Server,
-  ServerCredentials,
-  type ServiceClientConstructor,
-  status,
-} from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import type { handleUnaryCall, Server, ServerCredentials, ServiceClientConstructor } from "@grpc/grpc-js";
 import { FaultPlan } from "./fault-plan.js";
 import { damageRequest, damageResponse, throwIfError, throwIfUnknown } from "./gcp-kms-faults.js";
 import { type Methods, methods, type Operation, type Requests } from "./gcp-kms-methods.js";
 import { GrpcError, KmsStore } from "./gcp-kms-store.js";
+import { type Grpc, loadGrpc, status } from "./grpc.js";
 import { resettableProxy } from "./resettable-proxy.js";
 
+/** A certificate and its private key, both in PEM. */
+export interface ServerCertificate {
+  readonly key: string;
+  readonly cert: string;
+}
+
 /** A running emulator. */
-export interface GcpKms {
+export interface GcpKmsEmulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, for the option `endpoint` of `GcpKmsSigner`. */
   readonly endpoint: string;
+  readonly port: number;
   readonly store: KmsStore;
+  /** The Authorization headers that the emulator received. */
+  readonly authorization: string[];
+  /** The `Date` header of the responses, instead of the time. */
+  date: string | undefined;
   readonly plan: FaultPlan<Operation>;
   /** Calls that the client cancelled, or whose deadline passed. */
   readonly cancelled: Operation[];
+  /** Lets nothing through the open connections any more. New connections work. */
+  freezeConnections(): void;
   /** Returns the largest number of calls that were in flight at the same time. */
   maxInFlight(): number;
   close(): Promise<void>;
@@ -31,11 +35,17 @@ export interface GcpKms {
 
 const KEY_RING = "projects/my-project/locations/europe-west3/keyRings/agents";
 
-/** Starts the emulator with one empty key ring. */
-export async function gcpKms(): Promise<GcpKms> {
+/**
+ * Starts the emulator with one empty key ring.
+ *
+ * @param certificate - For TLS, with which the SDK sends an access token. The endpoint is then `https://localhost:PORT`.
+ */
+export async function gcpKmsEmulator(certificate?: ServerCertificate): Promise<GcpKmsEmulator> {
+  const { grpc, loadService } = loadGrpc();
   const store = new KmsStore(KEY_RING);
   const plan = new FaultPlan<Operation>();
   const cancelled: Operation[] = [];
+  const authorization: string[] = [];
   const inFlight = { now: 0, max: 0 };
   const handlers: Methods = methods(store);
 
@@ -56,51 +66,77 @@ export async function gcpKms(): Promise<GcpKms> {
         responded = true;
         inFlight.now--;
       };
+      const metadata =
+        kms.date === undefined ? new grpc.Metadata() : grpc.Metadata.fromHttp2Headers({ date: kms.date });
+      authorization.push(...call.metadata.get("authorization").map(String));
       inFlight.max = Math.max(inFlight.max, ++inFlight.now);
       // The event is also emitted for some calls that already have a response.
       call.once("cancelled", () => responded || cancelled.push(operation));
       handle(operation, call.request)
         .finally(end)
         .then(
-          (value) => callback(null, value),
-          (error) => callback(statusOf(error)),
+          (value) => {
+            call.sendMetadata(metadata);
+            callback(null, value);
+          },
+          (error) => callback({ ...statusOf(error), metadata }),
         );
     };
   };
-  const server = new Server();
-  const operations = Object.keys(handlers) as Operation[];
-  server.addService(kmsService(), Object.fromEntries(operations.map((operation) => [operation, serve(operation)])));
-  const proxy = await resettableProxy(await bind(server));
-  return {
-    endpoint: `http://127.0.0.1:${proxy.port}`,
+  const server = new grpc.Server();
+  const { TestIamPermissions: _, ...kmsHandlers } = handlers;
+  const operations = Object.keys(kmsHandlers) as Operation[];
+  server.addService(
+    kmsService(loadService),
+    Object.fromEntries(operations.map((operation) => [operation, serve(operation)])),
+  );
+  server.addService(iamService(loadService), { TestIamPermissions: serve("TestIamPermissions") });
+  const proxy = await resettableProxy(await bind(server, credentialsFor(grpc, certificate)));
+  const close = async () => {
+    server.forceShutdown();
+    await proxy.close();
+  };
+  const kms: GcpKmsEmulator = {
+    endpoint: certificate ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`,
+    port: proxy.port,
+    authorization,
+    date: undefined,
     store,
     plan,
     cancelled,
+    freezeConnections: () => proxy.freeze(),
     maxInFlight: () => inFlight.max,
-    close: async () => {
-      server.forceShutdown();
-      await proxy.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
+  return kms;
 }
 
-/** Loads the service definition from the proto files in the SDK's package. */
-function kmsService() {
-  const require = createRequire(import.meta.url);
-  const kms = require.resolve("@google-cloud/kms");
-  const gax = createRequire(kms).resolve("google-gax");
-  const includeDirs = [join(dirname(kms), "../protos"), join(dirname(gax), "../protos")];
-  const wire = { longs: String, enums: String, defaults: true, oneofs: true };
-  const loaded = loadPackageDefinition(loadSync("google/cloud/kms/v1/service.proto", { ...wire, includeDirs }));
-  const { google } = loaded as unknown as {
+type LoadService = (file: string) => unknown;
+
+function kmsService(load: LoadService) {
+  const { google } = load("google/cloud/kms/v1/service.proto") as {
     google: { cloud: { kms: { v1: { KeyManagementService: ServiceClientConstructor } } } };
   };
   return google.cloud.kms.v1.KeyManagementService.service;
 }
 
-function bind(server: Server): Promise<number> {
+function iamService(load: LoadService) {
+  const { google } = load("google/iam/v1/iam_policy.proto") as {
+    google: { iam: { v1: { IAMPolicy: ServiceClientConstructor } } };
+  };
+  return google.iam.v1.IAMPolicy.service;
+}
+
+function credentialsFor({ ServerCredentials }: Grpc, certificate: ServerCertificate | undefined): ServerCredentials {
+  if (!certificate) return ServerCredentials.createInsecure();
+  const { key, cert } = certificate;
+  return ServerCredentials.createSsl(null, [{ private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }]);
+}
+
+function bind(server: Server, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync("127.0.0.1:0", credentials, (error, port) => {
       if (error) reject(error);
       else resolve(port);
     });

@@ -1,6 +1,6 @@
 /** ML-DSA keys (FIPS 204) for emulators. `node:crypto` can't sign with an external μ, and Node 20 lacks ML-DSA. */
 import { generateKeyPairSync } from "node:crypto";
-import { ml_dsa44, ml_dsa65, ml_dsa87 } from "@noble/post-quantum/ml-dsa.js";
+import { createRequire } from "node:module";
 
 /** A private ML-DSA key. */
 export interface MlDsaKey {
@@ -26,10 +26,10 @@ function nodeHasMlDsa(): boolean {
 
 /** The last byte of the OID id-ml-dsa-… (RFC 9881 §2). */
 const PARAMETER_SETS = new Map([
-  ["44", { mlDsa: ml_dsa44, oid: 0x11 }],
-  ["65", { mlDsa: ml_dsa65, oid: 0x12 }],
-  ["87", { mlDsa: ml_dsa87, oid: 0x13 }],
-]);
+  ["44", { name: "ml_dsa44", oid: 0x11 }],
+  ["65", { name: "ml_dsa65", oid: 0x12 }],
+  ["87", { name: "ml_dsa87", oid: 0x13 }],
+] as const);
 
 /**
  * Generates a key.
@@ -37,15 +37,26 @@ const PARAMETER_SETS = new Map([
  * @param name - `44`, `65` or `87`.
  */
 export function generateMlDsa(name: string): MlDsaKey {
-  const parameters = PARAMETER_SETS.get(name);
+  const parameters = PARAMETER_SETS.get(name as "44");
   if (!parameters) throw new Error(`There isn't a parameter set ML-DSA-${name}.`);
-  const { mlDsa, oid } = parameters;
+  const { oid } = parameters;
+  const mlDsa = loadMlDsa()[parameters.name];
   const { publicKey, secretKey } = mlDsa.keygen();
   return {
     spki: toSpki(publicKey, oid),
     sign: (message) => mlDsa.sign(message, secretKey),
     signMu: (mu) => mlDsa.internal.sign(mu, secretKey, { externalMu: true }),
   };
+}
+
+/** Only a test with an ML-DSA key needs the package. */
+function loadMlDsa(): typeof import("@noble/post-quantum/ml-dsa.js") {
+  try {
+    return createRequire(import.meta.url)("@noble/post-quantum/ml-dsa.js");
+  } catch (cause) {
+    const remedy = "Install it: npm install --save-dev @noble/post-quantum";
+    throw new Error(`An ML-DSA key in an emulator needs the package @noble/post-quantum. ${remedy}`, { cause });
+  }
 }
 
 /** Every public key has 1,312 to 2,592 bytes, so both lengths need two bytes. */

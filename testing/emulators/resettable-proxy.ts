@@ -7,18 +7,23 @@ export interface ResettableProxy {
   readonly port: number;
   /** Resets all open connections. New connections are accepted. */
   reset(): void;
+  /** Lets nothing through the open connections any more, like a network that lost them. New connections work. */
+  freeze(): void;
   close(): Promise<void>;
 }
 
 /** Starts a proxy to a port of 127.0.0.1. */
 export async function resettableProxy(target: number): Promise<ResettableProxy> {
   const sockets = new Set<Socket>();
+  const upstreams = new Set<Socket>();
   const server = createServer((socket) => {
     const upstream = dial(target, "127.0.0.1");
     sockets.add(socket);
+    upstreams.add(upstream);
     socket.pipe(upstream).pipe(socket);
     socket.on("close", () => {
       sockets.delete(socket);
+      upstreams.delete(upstream);
       upstream.destroy();
     });
     upstream.on("close", () => socket.destroy());
@@ -29,6 +34,9 @@ export async function resettableProxy(target: number): Promise<ResettableProxy> 
     port: (server.address() as AddressInfo).port,
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy();
+    },
+    freeze: () => {
+      for (const end of [...sockets, ...upstreams]) end.unpipe().pause();
     },
     close: async () => {
       const closed = once(server.close(), "close");

@@ -5,15 +5,15 @@ import { type AlgorithmName, DPoPProver, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type AwsKms, awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { isSignature, isSignedBy } from "../verify-jws.js";
 import { UNUSABLE, USABLE } from "./algorithms.js";
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
 });
 afterEach(() => kms.plan.clear());
 afterAll(() => kms.close());
@@ -51,8 +51,9 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
     await using signer = open();
     const message = Buffer.from("a message of 24 bytes...");
     await signer.sign(message);
-    expect(kms.plan.calls.map(({ operation }) => operation)).toEqual(["GetPublicKey", "Sign"]);
-    const input: Record<string, string> = Object(kms.plan.calls[1]?.input);
+    const requests = kms.plan.calls.filter(({ operation }) => operation === "Sign");
+    expect(requests).toHaveLength(1);
+    const input: Record<string, string> = Object(requests[0]?.input);
     const { MessageType, SigningAlgorithm, Message = "" } = input;
     expect([SigningAlgorithm, MessageType]).toEqual([signingAlgorithm, messageType]);
     expect(Buffer.from(Message, "base64")).toHaveLength(bytes ?? message.length);
@@ -84,13 +85,13 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
     "reports Sign with the fault %s as an integrity error",
     async (fault) => {
       await using signer = open();
-      kms.plan.next("Sign", fault);
+      kms.plan.always("Sign", fault); // A request that takes long is repeated.
       expect(await errorOf(() => signer.sign(Buffer.from("a")))).toMatchObject({ code: "integrity", retryable: false });
     },
   );
 
   it("creates a key, which list() finds with its algorithm", async () => {
-    const account = await awsKms();
+    const account = await awsKmsEmulator();
     const options: KmsProviderOptions = {
       region: account.region,
       clientConfig: { ...config(), endpoint: account.endpoint },

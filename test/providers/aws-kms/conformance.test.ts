@@ -4,11 +4,11 @@ import type { KeySignerOptions } from "hardproof";
 import { KmsSigner } from "hardproof/aws-kms";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { awsKms, type KmsKey } from "../../../testing/emulators/aws-kms.js";
+import { awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { USABLE } from "./algorithms.js";
 
-const kms = await awsKms();
+const kms = await awsKmsEmulator();
 const { endpoint, credentials } = kms;
 afterEach(() => kms.plan.always("Sign", undefined));
 afterAll(() => kms.close());
@@ -19,8 +19,11 @@ describe.each(testedAlgorithms("aws-kms"))("the conformance kit, for %s", (algor
   const [, spec] = USABLE.find(([alg]) => alg === algorithm) ?? expect.unreachable(`no row for ${algorithm}`);
   const key = spec.startsWith("RSA") ? rsa : kms.keys.add({ spec });
   const wrong: KeySpec = spec === "ECC_NIST_P384" ? "ECC_NIST_P521" : "ECC_NIST_P384";
-  const open = (options: KeySignerOptions = {}, { arn }: KmsKey = key) =>
-    new KmsSigner(arn, { clientConfig: { endpoint, credentials, maxAttempts: 1 }, algorithm, ...options });
+  // Each signer gets the public key itself: that of an alias isn't cached.
+  const open = (options: KeySignerOptions = {}, named: KmsKey = key) => {
+    const clientConfig = { endpoint, credentials, maxAttempts: 1 };
+    return new KmsSigner(kms.keys.alias(`alias/${named.id}`, named), { clientConfig, algorithm, ...options });
+  };
   const cases = conformance({
     open,
     connections: () => kms.plan.count("GetPublicKey"),

@@ -4,10 +4,10 @@ import { KmsSigner } from "hardproof/aws-kms";
 import { jwtVerify } from "jose";
 import { importJWK } from "jose/key/import";
 import { afterAll, afterEach, expect, it } from "vitest";
-import { type AwsKms, awsKms } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator } from "../../../testing/emulators/aws-kms.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 
-const [frankfurt, dublin] = await Promise.all([awsKms("eu-central-1"), awsKms("eu-west-1")]);
+const [frankfurt, dublin] = await Promise.all([awsKmsEmulator("eu-central-1"), awsKmsEmulator("eu-west-1")]);
 const primary = frankfurt.keys.add({ multiRegion: true });
 const replica = { ...primary, arn: primary.arn.replace(frankfurt.region, dublin.region) };
 dublin.keys.all.set(replica.arn, replica);
@@ -17,7 +17,7 @@ afterEach(() => {
 });
 afterAll(() => Promise.all([frankfurt.close(), dublin.close()]));
 
-const signerIn = ({ endpoint, credentials }: AwsKms, key: string) =>
+const signerIn = ({ endpoint, credentials }: AwsKmsEmulator, key: string) =>
   new KmsSigner(key, { clientConfig: { endpoint, credentials, maxAttempts: 1 } });
 const newReplicas = (options?: Parameters<typeof replicaSigner>[1]) =>
   replicaSigner([signerIn(frankfurt, primary.arn), signerIn(dublin, replica.arn)], options);

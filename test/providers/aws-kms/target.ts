@@ -1,7 +1,7 @@
 /** The key for the AWS KMS tests: in the emulator, or in the service that the environment names (docs/aws-kms.md). */
 import type { KMSClientConfig } from "@aws-sdk/client-kms";
 import { type Algorithm, findAlgorithm } from "hardproof/provider";
-import { awsKms } from "../../../testing/emulators/aws-kms.js";
+import { awsKmsEmulator } from "../../../testing/emulators/aws-kms.js";
 
 /** A key in AWS KMS, and how to reach it. */
 export interface KmsTarget {
@@ -42,7 +42,7 @@ function fromEnvironment(keyArn: string): KmsTarget {
 }
 
 async function fromEmulator(): Promise<KmsTarget> {
-  const kms = await awsKms();
+  const kms = await awsKmsEmulator();
   const key = kms.keys.add();
   const alias = "alias/Agents/DPoP";
   return {

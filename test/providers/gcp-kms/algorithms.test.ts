@@ -6,12 +6,12 @@ import type { AlgorithmName } from "hardproof/provider";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { crc32c } from "../../../testing/emulators/crc32c.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { ONE_OF_EACH, SIGNS_DATA, UNUSABLE, USABLE } from "./algorithms.js";
 
-const kms = await gcpKms();
+const kms = await gcpKmsEmulator();
 afterEach(() => kms.plan.clear());
 afterAll(() => kms.close());
 

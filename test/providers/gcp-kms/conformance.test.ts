@@ -2,12 +2,12 @@
 import { conformance } from "hardproof/conformance";
 import { GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { ONE_OF_EACH, SIGNS_DATA } from "./algorithms.js";
 
-const kms = await gcpKms();
+const kms = await gcpKmsEmulator();
 const versionOf = (options: KeyOptions) => `${kms.store.addKey(options).fields.name}/cryptoKeyVersions/1`;
 const secp256k1 = versionOf({ algorithm: "EC_SIGN_SECP256K1_SHA256" });
 afterEach(() => kms.plan.always("AsymmetricSign", undefined));
@@ -18,20 +18,21 @@ const open = (name: string, options: GcpKmsSignerOptions = {}) =>
 
 describe.each(testedAlgorithms("gcp-kms"))("the conformance kit, for %s", (alg) => {
   const [algorithm] = ONE_OF_EACH.find((row) => row[1] === alg) ?? expect.unreachable(`no row for ${alg}`);
-  const name = versionOf({ algorithm });
+  /** A new version each time, since the public key of a version is fetched once for all signers. */
+  const newVersion = () => versionOf({ algorithm });
   const signsData = SIGNS_DATA.some((row) => row[1] === alg);
   const cases = conformance({
-    open: () => open(name),
+    open: () => open(newVersion()),
     secrets: "The emulator doesn't need credentials.",
     connections: () => kms.plan.count("GetPublicKey"),
     wrongKey: { open: () => open(secp256k1), found: "SECP256K1" },
     failsFirst: () => {
       kms.plan.next("GetPublicKey", "denied");
-      return open(name);
+      return open(newVersion());
     },
     hanging: (options) => {
       kms.plan.always("AsymmetricSign", "hang");
-      return open(name, options);
+      return open(newVersion(), options);
     },
     signatures: 100,
     ...(signsData && { minMessageBytes: 1, maxMessageBytes: 65_536 }),

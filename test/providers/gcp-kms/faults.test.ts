@@ -4,21 +4,22 @@ import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
 import { DPoPProver, type SignerError } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { toSignerError } from "../../../providers/gcp-kms/errors.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
-import { type GcpKms, gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { type GcpKmsEmulator, gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
 
-let kms: GcpKms;
+let kms: GcpKmsEmulator;
 let key: string;
 let name: string;
 beforeAll(async () => {
-  kms = await gcpKms();
-  key = kms.store.addKey({ id: "dpop" }).fields.name;
-  name = `${key}/cryptoKeyVersions/1`;
+  kms = await gcpKmsEmulator();
 });
 beforeEach(() => {
+  // The public key of a version is fetched once for all signers, so each test has its own.
+  key = kms.store.addKey().fields.name;
+  name = `${key}/cryptoKeyVersions/1`;
   kms.plan.clear();
   kms.cancelled.length = 0;
 });
@@ -228,7 +229,7 @@ describe("service and network errors", () => {
   });
 
   it("reports a refused connection as unavailable", async () => {
-    const closed = await gcpKms();
+    const closed = await gcpKmsEmulator();
     await closed.close();
     expect(await signingError(name, { endpoint: closed.endpoint })).toMatchObject({
       code: "unavailable",
@@ -239,7 +240,8 @@ describe("service and network errors", () => {
   it("ends a call at its deadline, on the server as well", async () => {
     kms.plan.always("GetPublicKey", "hang");
     expect(await signingError(name, { timeout: 1_000 })).toMatchObject({ code: "timeout", retryable: true });
-    await vi.waitFor(() => expect(kms.cancelled).toEqual(["GetPublicKey"]));
+    const attempts = ["GetPublicKey", "GetPublicKey", "GetPublicKey"];
+    await vi.waitFor(() => expect(kms.cancelled).toEqual(attempts));
   });
 
   it("cancels only the aborted call on the wire", async () => {
@@ -254,6 +256,114 @@ describe("service and network errors", () => {
     expect(await aborted).toMatchObject({ code: "aborted" });
     await expect(other).resolves.toHaveLength(64);
     await vi.waitFor(() => expect(kms.cancelled).toEqual(["AsymmetricSign"]));
+  });
+});
+
+describe("requests that are never answered", () => {
+  it.each(["GetPublicKey", "AsymmetricSign"] as const)(
+    "repeats one %s within the time limit, and cancels the first",
+    async (operation) => {
+      await using signer = newSigner(name, { timeout: 6_000 });
+      kms.plan.next(operation, "hang");
+      await expect(signer.sign(message)).resolves.toHaveLength(64);
+      expect(counts()).toEqual({ GetPublicKey: 1, AsymmetricSign: 1, [operation]: 2 });
+      await vi.waitFor(() => expect(kms.cancelled).toEqual([operation]));
+    },
+  );
+
+  it("connects again if the connection is dead, once for all callers, and closes both connections", async () => {
+    const closed = vi.spyOn(KeyManagementServiceClient.prototype, "close");
+    const signer = newSigner(name, { timeout: 6_000 });
+    await signer.sign(message);
+    kms.freezeConnections();
+    const signing = Array.from({ length: 20 }, () => signer.sign(message));
+    for (const signature of await Promise.all(signing)) expect(signature).toHaveLength(64);
+    await signer.sign(message);
+    await signer.close();
+    expect(closed).toHaveBeenCalledTimes(2);
+    closed.mockRestore();
+  });
+
+  it("doesn't connect again with the caller's client", async () => {
+    const { hostname: servicePath, port } = new URL(kms.endpoint);
+    const sslCreds = grpc.credentials.createInsecure();
+    const authClient = new googleAuthLibrary.PassThroughClient();
+    const client = new KeyManagementServiceClient({ servicePath, port: Number(port), sslCreds, authClient });
+    await using signer = new GcpKmsSigner(name, { client, timeout: 1_000 });
+    await signer.sign(message);
+    kms.freezeConnections();
+    expect(await errorOf(signer.sign(message))).toMatchObject({ code: "timeout", retryable: true });
+    await client.close();
+  });
+
+  it("doesn't repeat CreateCryptoKey", async () => {
+    kms.plan.always("CreateCryptoKey", "hang");
+    const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
+    const error = await errorOf(provider.create(uri, { cryptoKeyId: "hanging", timeout: 1_000 }));
+    expect(error).toMatchObject({ code: "timeout", uri });
+    expect(counts()).toEqual({ CreateCryptoKey: 1 });
+  });
+});
+
+describe("listing", () => {
+  const newRing = async (keys: number) => {
+    const service = await gcpKmsEmulator();
+    const names = Array.from({ length: keys }, () => service.store.addKey().fields.name);
+    return { service, names, uri: `gcpkms://${service.store.keyRing}?endpoint=${service.endpoint}` };
+  };
+  const warnings: (Error & { code?: string })[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  beforeEach(() => {
+    warnings.length = 0;
+    process.on("warning", onWarning);
+  });
+  afterEach(() => process.off("warning", onWarning));
+
+  it("reads many keys, a few at a time, in the service's order", async () => {
+    const { service, names, uri } = await newRing(60);
+    service.plan.latency = 5;
+    const uris = await provider.list(uri);
+    expect(uris.map((each) => each.replace(/^gcpkms:\/\/|\/cryptoKeyVersions.*/g, ""))).toEqual(names);
+    expect(service.maxInFlight()).toBeLessThanOrEqual(8);
+    expect(service.maxInFlight()).toBeGreaterThan(1);
+    expect(warnings).toEqual([]);
+    await service.close();
+  });
+
+  it("leaves out a key that the caller may not read, and names it", async () => {
+    const { service, names, uri } = await newRing(3);
+    service.plan.next("ListCryptoKeyVersions", "denied");
+    expect(await provider.list(uri)).toHaveLength(2);
+    await expect.poll(() => warnings).toHaveLength(1);
+    expect(warnings[0]).toMatchObject({
+      code: "HARDPROOF_SKIPPED_KEY",
+      message: expect.stringContaining(names[0] ?? ""),
+    });
+    await service.close();
+  });
+
+  it("leaves out a key whose name can't be in a URI, and names it", async () => {
+    const { service, names, uri } = await newRing(2);
+    Object.assign(service.store.key(names[1] ?? "").fields, { name: `${names[1]}/strange name` });
+    expect(await provider.list(uri)).toHaveLength(1);
+    await expect.poll(() => warnings).toHaveLength(1);
+    expect(warnings[0]?.message).toContain("strange name");
+    await service.close();
+  });
+
+  it("fails if the caller may not read any key", async () => {
+    const { service, uri } = await newRing(2);
+    service.plan.always("ListCryptoKeyVersions", "denied");
+    expect(await errorOf(provider.list(uri))).toMatchObject({ code: "access-denied", uri });
+    expect(warnings).toEqual([]);
+    await service.close();
+  });
+
+  it("fails if the service does, rather than leaving keys out", async () => {
+    const { service, uri } = await newRing(2);
+    service.plan.next("ListCryptoKeyVersions", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx");
+    expect(await errorOf(provider.list(uri))).toMatchObject({ code: "unavailable", retryable: true });
+    await service.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
-import { gcpKms } from "../../../testing/emulators/gcp-kms.js";
+import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 
 type CreateRequest = Parameters<KeyManagementServiceClient["createCryptoKey"]>[0];
 
@@ -33,7 +33,7 @@ const { HARDPROOF_GCP_KMS_KEY: key, HARDPROOF_GCP_KMS_ENDPOINT: endpoint } = pro
 /** Connects to the service that HARDPROOF_GCP_KMS_KEY and HARDPROOF_GCP_KMS_ENDPOINT name, or starts the emulator. */
 export async function gcpKmsTarget(): Promise<GcpKmsTarget> {
   if (key) return service(key.replace(/\/cryptoKeyVersions\/.*/, ""), endpoint, async () => undefined);
-  const emulator = await gcpKms();
+  const emulator = await gcpKmsEmulator();
   return service(emulator.store.addKey().fields.name, emulator.endpoint, () => emulator.close());
 }
 

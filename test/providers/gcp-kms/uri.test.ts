@@ -30,6 +30,7 @@ const endpoint = fc.constantFrom(
   "http://[::1]:9090",
   "http://localhost:9090",
 );
+const universeDomain = fc.constantFrom(undefined, "apis-tpczero.goog", "googleapis.com");
 const keyRing = fc.tuple(project, location, id).map(([p, l, r]) => `projects/${p}/locations/${l}/keyRings/${r}`);
 const name = fc.oneof(
   keyRing,
@@ -38,10 +39,15 @@ const name = fc.oneof(
 );
 
 describe("gcpkms: URIs", () => {
-  it("parses a formatted gcpkms: URI back to the same name, algorithm and endpoint", () => {
+  it("parses a formatted gcpkms: URI back to the same name and attributes", () => {
     fc.assert(
-      fc.property(name, algorithm, endpoint, (name, algorithm, endpoint) => {
-        const attributes = { ...(algorithm && { algorithm }), ...(endpoint && { endpoint }) };
+      fc.property(name, algorithm, endpoint, universeDomain, (name, algorithm, endpoint, universe) => {
+        const universeDomain = endpoint?.includes(".googleapis.com") ? undefined : universe;
+        const attributes = {
+          ...(algorithm && { algorithm }),
+          ...(endpoint && { endpoint }),
+          ...(universeDomain && { universeDomain }),
+        };
         const parsed = parseGcpKmsUri(formatGcpKmsUri(name, attributes));
         expect(parsed).toEqual({ name, kind: parsed.kind, ...attributes });
         expect(formatGcpKmsUri(parsed.name, parsed)).toBe(formatGcpKmsUri(name, attributes));
@@ -77,7 +83,11 @@ describe("gcpkms: URIs", () => {
     ["kms:x", /must start with gcpkms:/],
     [`gcpkms:${NAME}`, /Expected \/\/projects\/… after gcpkms:/],
     [`gcpkms:///${NAME}`, /expected projects instead of ""/],
-    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: algorithm, endpoint/],
+    [`gcpkms://${NAME}?pin=1234`, /Unknown attribute\. Known attributes: algorithm, endpoint, universe-domain/],
+    [`gcpkms://${NAME}?universe-domain=x`, /must be a domain in lower case/],
+    [`gcpkms://${NAME}?universe-domain=evil.example/path`, /must be a domain in lower case/],
+    [`gcpkms://${NAME}?universe-domain=user@evil.example`, /must be a domain in lower case/],
+    [`gcpkms://${NAME}?universe-domain=`, /universe-domain/],
     [`gcpkms://${NAME}?algorithm=HS256`, /algorithm must be one of ES256/],
     [`gcpkms://${NAME}#1`, /percent-encoded/],
     [`gcpkms://${NAME}/..`, /".." can't follow the version/],
@@ -155,5 +165,28 @@ describe("endpoints", () => {
     expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toMatch(
       /Use either client, or clientConfig and endpoint, not both/,
     );
+  });
+
+  it("accepts a host under the universe domain, and no other", () => {
+    const universeDomain = "apis-tpczero.goog";
+    const uri = `gcpkms://${NAME}?endpoint=cloudkms.eu.rep.${universeDomain}&universe-domain=${universeDomain}`;
+    expect(provider.open(uri).uri).toBe(uri);
+    for (const endpoint of ["cloudkms.googleapis.com", `evil${universeDomain}`, `${universeDomain}.evil.example`])
+      expect(errorOf(() => new GcpKmsSigner(NAME, { endpoint, universeDomain })).message).toMatch(
+        /is not allowed.*Use https:\/\/ under apis-tpczero\.goog/,
+      );
+  });
+
+  it.each([1, {}, "", "UPPER.example", "a..b", "-", "localhost", `${"a".repeat(64)}.goog`, "xn--\u00e9.goog"])(
+    "rejects %j as a universe domain",
+    (universeDomain) => {
+      const options = { universeDomain } as { universeDomain: string };
+      expect(errorOf(() => new GcpKmsSigner(NAME, options))).toMatchObject({ code: "misconfigured" });
+    },
+  );
+
+  it("rejects a universe domain together with a client, which has its own", () => {
+    const options = { universeDomain: "apis-tpczero.goog", client: Object.create(null) };
+    expect(errorOf(() => new GcpKmsSigner(NAME, options)).message).toContain("Set the universe domain of client");
   });
 });

@@ -13,7 +13,7 @@ import {
 import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { type AlgorithmServers, algorithmServers } from "../../servers/algorithm-servers.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
@@ -24,7 +24,7 @@ const CKR_MECHANISM_INVALID = 0x70;
 const CKM_RSA_PKCS_PSS = 0xd;
 
 const { hsm, module, close } = await tokenWithKeys("algorithms", ALGORITHMS);
-const shim = faultShim(module);
+const shim = faultyPkcs11(module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();

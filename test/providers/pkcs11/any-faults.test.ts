@@ -4,14 +4,14 @@ import { DPoPProver } from "hardproof";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { type FaultyPkcs11, faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { CKR } from "../../../testing/pkcs11/return-values.js";
 
 let hsm: SoftHsm;
-let shim: FaultShim;
+let shim: FaultyPkcs11;
 beforeAll(async () => {
   hsm = await softHsm({ label: "any fault" });
-  shim = faultShim(hsm.module);
+  shim = faultyPkcs11(hsm.module);
 });
 afterAll(async () => {
   shim.close();
@@ -52,7 +52,7 @@ const first = fc.record({ on: fc.constantFrom("C_Sign", "C_SignInit"), from: fc.
 it("makes each proof or fails with unavailable, recovers, and leaks no session, whichever calls fail", {
   timeout: 120_000,
 }, async () => {
-  const recoversFrom = async (orders: Parameters<FaultShim["order"]>) => {
+  const recoversFrom = async (orders: Parameters<FaultyPkcs11["order"]>) => {
     const options = { module: shim.module, token: hsm.token, key: hsm.key.label, pin: hsm.pin };
     await using signer = new Pkcs11Signer(options);
     const prover = await DPoPProver.create(signer);

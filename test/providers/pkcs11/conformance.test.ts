@@ -3,13 +3,13 @@ import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { tokenWithKeys } from "../../shim/token-keys.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 
 const CKR_SESSION_COUNT = 0xb1;
 const { hsm, module, close } = await tokenWithKeys("conformance", testedAlgorithms("pkcs11"));
-const shim = faultShim(module);
+const shim = faultyPkcs11(module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();

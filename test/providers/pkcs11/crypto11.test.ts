@@ -6,14 +6,14 @@ import { DPoPProver } from "hardproof";
 import { Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { type FaultyPkcs11, faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 
 let hsm: SoftHsm;
-let shim: FaultShim;
+let shim: FaultyPkcs11;
 let directory: string;
 beforeAll(async () => {
   hsm = await softHsm({ label: "crypto11" });
-  shim = faultShim(hsm.module);
+  shim = faultyPkcs11(hsm.module);
   directory = mkdtempSync(join(tmpdir(), "hardproof-test-"));
 });
 afterAll(async () => {

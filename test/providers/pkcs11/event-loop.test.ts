@@ -2,7 +2,7 @@
 import { createKey, listKeys } from "hardproof";
 import { deleteKey, type Pkcs11Signer } from "hardproof/pkcs11";
 import { describe, expect, it, vi } from "vitest";
-import type { Order } from "../../../testing/pkcs11/fault-shim.js";
+import type { Pkcs11Fault } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 
@@ -46,7 +46,7 @@ async function longestBlock(work: () => Promise<unknown>): Promise<number> {
   return longest;
 }
 
-type Prepare = () => Promise<{ run(): Promise<unknown>; orders?: Order[]; end?(): Promise<unknown> }>;
+type Prepare = () => Promise<{ run(): Promise<unknown>; orders?: Pkcs11Fault[]; end?(): Promise<unknown> }>;
 
 async function openSigner(): Promise<Pkcs11Signer> {
   const signer = newSigner({ timeout: TIMEOUT });

@@ -1,8 +1,8 @@
 /** Keys whose token writes the curve as explicit parameters, as ykcs11 2.2 does for P-384: real ones, on SoftHSM. */
 import { execFileSync } from "node:child_process";
 import { listKeys, openSigner } from "hardproof";
+import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type SoftHsm, softHsm } from "../../../softhsm/index.js";
 
 /** OpenSSL's name of the curve, and the algorithm that it signs with. */
 const CURVES = [

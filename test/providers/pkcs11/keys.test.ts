@@ -8,14 +8,14 @@ import { createKey, DPoPProver, listKeys, requireNonExportable, type Signer } fr
 import { deleteKey, Pkcs11Signer, type Pkcs11SignerOptions, provider } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { type FaultyPkcs11, faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { selfSigned } from "./self-signed.js";
 
 let hsm: SoftHsm;
-let shim: FaultShim;
+let shim: FaultyPkcs11;
 beforeAll(async () => {
   hsm = await softHsm({ label: "keys" });
-  shim = faultShim(hsm.module);
+  shim = faultyPkcs11(hsm.module);
   process.env.HARDPROOF_TEST_PIN = hsm.pin;
 });
 afterAll(async () => {

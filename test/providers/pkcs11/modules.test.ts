@@ -315,7 +315,7 @@ it("gives a hint about what to check for a library that only reports a general f
 });
 
 it("strips a byte order mark and line ends from a PIN, and rejects control characters before trying it", async () => {
-  const { readPin } = await import("../../../providers/pkcs11/pin.js");
+  const { readPin } = await import("../../../src/keystore/pin-source.js");
   for (const source of ["\uFEFF4711", "4711\n", "4711\r\n\r\n", "4711\n\n"]) {
     process.env.HARDPROOF_TEST_PIN_2 = source;
     expect(await readPin({ env: "HARDPROOF_TEST_PIN_2" })).toBe("4711");

@@ -7,15 +7,15 @@ import { Worker } from "node:worker_threads";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { type FaultShim, faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { type FaultyPkcs11, faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { environmentFor } from "../../processes/options.js";
 
 let hsm: SoftHsm;
-let shim: FaultShim;
+let shim: FaultyPkcs11;
 beforeAll(async () => {
   hsm = await softHsm({ label: "shared" });
-  shim = faultShim(hsm.module);
+  shim = faultyPkcs11(hsm.module);
 });
 afterEach(() => shim.order());
 afterAll(async () => {

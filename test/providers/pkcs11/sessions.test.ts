@@ -1,13 +1,13 @@
 /** The sessions of a signer: their number, the queue for them, slow and stuck tokens, and closing. */
 import { DPoPProver, SignerError } from "hardproof";
 import { describe, expect, it } from "vitest";
-import type { Order } from "../../../testing/pkcs11/fault-shim.js";
+import type { Pkcs11Fault } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { CKR } from "../../../testing/pkcs11/return-values.js";
 import { faultyToken } from "../../shim/faulty-token.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
 /** Makes a signer open all of its sessions: it uses only one for a fast token. */
-const SLOW: Order = { on: "C_Sign", act: { delay: 30 } };
+const SLOW: Pkcs11Fault = { on: "C_Sign", act: { delay: 30 } };
 
 const { shim, newSigner } = await faultyToken("faulty");
 

@@ -1,11 +1,11 @@
 /** The conformance kit for SshAgentSigner, with a key of OpenSSH's agent for each algorithm, behind a proxy. */
 import { type AlgorithmName, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance, type Fixture } from "hardproof/conformance";
+import { softHsm } from "hardproof/softhsm";
 import { SshAgentSigner } from "hardproof/ssh-agent";
 import { afterAll, afterEach, describe, inject, it } from "vitest";
-import { softHsm } from "../../../softhsm/index.js";
-import { agentProxy } from "../../emulators/agent-proxy.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
+import { agentProxy } from "../../tokens/agent-proxy.js";
 import { type NewKey, openSshAgent } from "../../tokens/index.js";
 
 const unavailable = inject("unavailable")["ssh-agent"];

@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 import { type SignerError, verifySignature } from "hardproof";
 import { type SshAgentKey, SshAgentSigner, type SshAgentSignerOptions } from "hardproof/ssh-agent";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
-import { type AgentFault, type AgentProxy, agentProxy } from "../../emulators/agent-proxy.js";
+import { type AgentFault, type AgentProxy, agentProxy } from "../../tokens/agent-proxy.js";
 import { type OpenSshAgent, openSshAgent } from "../../tokens/index.js";
 import { ED25519_KEY, listResponse, mpint, signResponse, string, uint32 } from "./messages.js";
 

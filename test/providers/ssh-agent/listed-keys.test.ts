@@ -2,8 +2,8 @@
 import { listKeys, openSigner, type SignerError } from "hardproof";
 import { SshAgentSigner } from "hardproof/ssh-agent";
 import { describe, expect, it } from "vitest";
-import { agentProxy } from "../../emulators/agent-proxy.js";
 import { run } from "../../src/cli/run.js";
+import { agentProxy } from "../../tokens/agent-proxy.js";
 import { ED25519_KEY, listResponse, string } from "./messages.js";
 
 const errorOf = (work: Promise<unknown>): Promise<SignerError> =>

@@ -15,11 +15,11 @@ import {
   verifySignature,
   type WaitingTrace,
 } from "hardproof";
+import { softHsm } from "hardproof/softhsm";
 import { SshAgentSigner } from "hardproof/ssh-agent";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { softHsm } from "../../../softhsm/index.js";
-import { agentProxy } from "../../emulators/agent-proxy.js";
 import { run } from "../../src/cli/run.js";
+import { agentProxy } from "../../tokens/agent-proxy.js";
 import { type OpenSshAgent, openSshAgent } from "../../tokens/index.js";
 import { isSignedBy } from "../verify-jws.js";
 
@@ -229,9 +229,12 @@ describe.skipIf(unavailable)(`OpenSSH's agent${unavailable ? ` (skipped. ${unava
 
   describe("a PKCS#11 token behind it", () => {
     it("signs by ECDSA and RSA, and the PIN appears nowhere", async () => {
-      await using hsm = await softHsm({ label: "agents" });
-      await hsm.addKey({ label: "p384", algorithm: "ES384" });
-      await hsm.addKey({ label: "rsa", algorithm: "RS256" });
+      const keys = [
+        { label: "dpop" },
+        { label: "p384", algorithm: "ES384" },
+        { label: "rsa", algorithm: "RS256" },
+      ] as const;
+      await using hsm = await softHsm({ label: "agents", keys });
       await using other = await openSshAgent(hsm.env);
       await other.sshAdd(["-s", hsm.module], hsm.pin);
       const uris = await listKeys(`ssh-agent:?socket=${other.socket}`);

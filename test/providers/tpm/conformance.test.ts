@@ -2,7 +2,7 @@
 import { conformance } from "hardproof/conformance";
 import { TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, afterEach, describe, inject, it } from "vitest";
-import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { softTpm } from "../../tokens/index.js";
 
@@ -17,7 +17,7 @@ describe.skipIf(unavailable)(`the conformance kit${unavailable ? ` (skipped. ${u
   const tpm = await softTpm({ label: "conformance" });
   for (const [index, algorithm] of testedAlgorithms("tpm").entries())
     await tpm.addKey({ label: algorithm, id: `a${index}`, algorithm, modulusLength: MODULUS_LENGTH });
-  const shim = faultShim(tpm.module);
+  const shim = faultyPkcs11(tpm.module);
   afterEach(() => shim.order());
   afterAll(async () => {
     shim.close();

@@ -4,7 +4,7 @@ import { createKey, DPoPProver, listKeys, requireNonExportable } from "hardproof
 import { softHsm } from "hardproof/softhsm";
 import { provider, TpmSigner, type TpmSignerOptions } from "hardproof/tpm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { type SoftTpm, softTpm } from "../../tokens/index.js";
 import { codesOf, proofs } from "../many-proofs.js";
 
@@ -54,7 +54,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
   });
 
   it("makes only one call into a TPM at a time for all signers of a process", async () => {
-    const shim = faultShim(tpm.module);
+    const shim = faultyPkcs11(tpm.module);
     const [one, other] = [newSigner({ module: shim.module }), newSigner({ module: shim.module })];
     await Promise.all([one.publicJwk(), other.publicJwk()]);
     const before = shim.count("C_SignInit");

@@ -2,20 +2,16 @@
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Finding, registerProvider, SignerError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
 import { Pkcs11Signer } from "hardproof/pkcs11";
+import { KeySigner } from "hardproof/provider";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { nodeCheck } from "../../../src/cli/doctor-checks.js";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { softTpm } from "../../tokens/index.js";
 import { run } from "./run.js";
-
-interface Finding {
-  check: string;
-  ok: boolean | null;
-  found: string;
-  remedy?: string;
-}
 
 async function diagnose(...args: string[]): Promise<{ code: number; findings: Finding[]; text: string }> {
   const { code, out } = await run(["doctor", "--json", ...args]);
@@ -187,11 +183,51 @@ describe("a key in SoftHSM", () => {
   });
 });
 
-describe("a key in a store without diagnose()", () => {
-  it("opens and describes the key, and verifies a signature", async () => {
+describe("a key in memory", () => {
+  it("says that the key is lost, and opens it", async () => {
     const { code, findings } = await diagnose("memory:");
     expect(code).toBe(0);
-    expect(marks(findings)).toEqual(["Node: true", "key: true", "protection: null", "signature: true"]);
+    expect(marks(findings)).toEqual(["Node: true", "store: null", "key: true", "protection: null", "signature: true"]);
+    expect(findings[1]?.found).toContain("lost when the process ends");
+  });
+});
+
+describe("a key in a store of a third party", () => {
+  const memory = () => MemorySigner.generate();
+  const opened = ["Node: true", "key: true", "protection: null", "signature: true"];
+
+  it("is opened and verified without diagnose()", async () => {
+    registerProvider({ scheme: "plain", open: memory });
+    const { code, findings } = await diagnose("plain:key");
+    expect(code).toBe(0);
+    expect(marks(findings)).toEqual(opened);
+  });
+
+  it("is reported with the error's own words and what to do if it can't be opened", async () => {
+    const open = async () => {
+      throw new SignerError("unavailable", "The server doesn't respond. Start it.", { uri: "broken:key" });
+    };
+    registerProvider({ scheme: "broken", open: () => new KeySigner({ provider: "broken", uri: "broken:key", open }) });
+    const { code, out } = await run(["doctor", "broken:key"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^✗ key +unavailable\n +The server doesn't respond\. Start it\.$/m);
+  });
+
+  it("isn't opened after an error of diagnose() that isn't a SignerError, and the URI isn't repeated", async () => {
+    // biome-ignore lint/correctness/useYield: it fails first.
+    async function* fails(): AsyncGenerator<Finding> {
+      throw new TypeError("the author's mistake");
+    }
+    registerProvider({ scheme: "faulty", open: memory, diagnose: fails });
+    const { code, findings, text } = await diagnose("faulty:key?pin-value=4711");
+    expect(code).toBe(1);
+    expect(findings[1]).toMatchObject({
+      check: "store",
+      ok: false,
+      found: "unexpected",
+      remedy: "faulty: The key store failed: TypeError: the author's mistake.",
+    });
+    expect(text).not.toContain("4711");
   });
 });
 
@@ -270,7 +306,8 @@ describe("a key in a file", () => {
   it("fails if other users can read the key file", async () => {
     const uri = `file://${directory}/dpop.pem`;
     await run(["keygen", uri]);
-    expect(marks((await diagnose(uri)).findings)).toContain("file: true");
+    const healthy = ["Node", "file", "directory", "format", "key"].map((check) => `${check}: true`);
+    expect(marks((await diagnose(uri)).findings)).toEqual([...healthy, "protection: null", "signature: true"]);
     chmodSync(join(directory, "dpop.pem"), 0o604);
     const { code, findings } = await diagnose(uri);
     expect(code).toBe(1);
@@ -285,6 +322,61 @@ describe("a key in a file", () => {
     expect(code).toBe(0);
     const found = `${path} (mode 0${mode.toString(8)}): its group can read the key`;
     expect(findings[1]).toMatchObject({ ok: null, found, remedy: expect.stringContaining("belongs to the service") });
+  });
+});
+
+describe("a key in an encrypted file", () => {
+  const path = join(directory, "encrypted.pem");
+  const uri = `file://${path}?passphrase-source=env:DOCTOR_PASSPHRASE`;
+  const passphrase = (findings: Finding[]) => findings.find(({ check }) => check === "passphrase");
+  beforeAll(async () => {
+    process.env.DOCTOR_PASSPHRASE = "correct horse";
+    await run(["keygen", uri]);
+  });
+
+  it("passes every check", async () => {
+    const { code, findings, text } = await diagnose(uri);
+    expect(code).toBe(0);
+    expect(findings.find(({ check }) => check === "format")?.found).toBe("PEM of an ENCRYPTED PRIVATE KEY");
+    expect(passphrase(findings)).toMatchObject({ ok: true });
+    expect(text).not.toContain("correct horse");
+  });
+
+  it.each([
+    [`file://${path}`, "Add passphrase-source"],
+    [uri.replace("DOCTOR_PASSPHRASE", "DOCTOR_UNSET"), "Set it to the passphrase"],
+    [uri.replace("env:DOCTOR_PASSPHRASE", "/no/such/file"), "Write the passphrase to it"],
+  ])("reports a missing passphrase: %s", async (wrong, remedy) => {
+    const { code, findings } = await diagnose(wrong);
+    expect(code).toBe(1);
+    expect(passphrase(findings)).toMatchObject({ ok: false, remedy: expect.stringContaining(remedy) });
+  });
+
+  it("reports a directory in which others can replace the key", async () => {
+    const shared = mkdtempSync(join(directory, "shared-"));
+    const key = `file://${shared}/dpop.pem`;
+    await run(["keygen", key]);
+    chmodSync(shared, 0o777);
+    const { code, findings } = await diagnose(key);
+    expect(code).toBe(1);
+    expect(findings.find(({ check }) => check === "directory")).toMatchObject({
+      ok: false,
+      remedy: "Run chmod go-w on it: other users can replace the key.",
+    });
+    chmodSync(shared, 0o1777);
+    expect((await diagnose(key)).code).toBe(0);
+  });
+
+  it.each([
+    ["", "empty"],
+    ["-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "PEM of a PUBLIC KEY"],
+    ["s3cr3t", "text without a PEM block"],
+  ])("reports a file that isn't a private key: %j", async (content, found) => {
+    writeFileSync(join(directory, "other.pem"), content, { mode: 0o600 });
+    const { code, findings, text } = await diagnose(`file://${directory}/other.pem`);
+    expect(code).toBe(1);
+    expect(findings.at(-2)).toMatchObject({ check: "format", ok: false, found });
+    expect(text).not.toContain("s3cr3t");
   });
 });
 

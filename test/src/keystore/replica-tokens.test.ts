@@ -5,12 +5,12 @@ import { DPoPProver, replicaSigner, type SignatureTrace, type SignerError } from
 import { jwtVerify } from "jose";
 import { importJWK } from "jose/key/import";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { faultShim } from "../../../testing/pkcs11/fault-shim.js";
+import { faultyPkcs11 } from "../../../testing/pkcs11/faulty-pkcs11.js";
 import { replicatedTokens } from "../../shim/replicated-tokens.js";
 
 const PROOFS = 1_000;
 const { hsm, a, b } = await replicatedTokens();
-const shim = faultShim(hsm.module);
+const shim = faultyPkcs11(hsm.module);
 afterEach(() => shim.order());
 afterAll(async () => {
   shim.close();

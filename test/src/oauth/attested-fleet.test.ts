@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { KmsSigner } from "hardproof/aws-kms";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { type AwsKms, awsKms } from "../../../testing/emulators/aws-kms.js";
+import { type AwsKmsEmulator, awsKmsEmulator } from "../../../testing/emulators/aws-kms.js";
 import { type AuthorizationServer, authorizationServer, confidential } from "../../servers/authorization-server.js";
 
 // Each test starts several programs, which compile their TypeScript: that is slow on a busy machine.
@@ -15,11 +15,11 @@ const ISSUER = "https://attester.example.com";
 const PROCESSES = 4;
 const PROOFS = 10_000;
 
-let kms: AwsKms;
+let kms: AwsKmsEmulator;
 let arn: string;
 let as: AuthorizationServer;
 beforeAll(async () => {
-  kms = await awsKms();
+  kms = await awsKmsEmulator();
   arn = kms.keys.add().arn;
   const { endpoint, credentials, region } = kms;
   await using signer = new KmsSigner(arn, { clientConfig: { endpoint, credentials, region } });

@@ -1,0 +1,169 @@
+/** The provider for `azurekms:` URIs. Opens, creates, lists and diagnoses keys. */
+import { SignerError } from "../../src/errors.js";
+import { findAlgorithm } from "../../src/jose/find-algorithm.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { SignOptions } from "../../src/keystore/signer.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
+import { callStore } from "../../src/keystore/store-call.js";
+import { jwsAlgorithmsOf, keyToCreate } from "./algorithms.js";
+import { AzureKvClient, type VaultKey } from "./client.js";
+import { findProblem } from "./described-key.js";
+import { diagnoseKey } from "./diagnose.js";
+import { formatKeyId, isManagedHsm, type KeyId } from "./key-id.js";
+import { AzureKeyVaultSigner, type AzureKeyVaultSignerOptions, toClientOptions } from "./signer.js";
+import { formatAzureKvUri, parseAzureKvUri, SCHEME, type VaultUri } from "./uri.js";
+
+/** Options of the provider: those of a signer, and those of a new key for `create`. */
+export interface AzureKeyVaultProviderOptions extends AzureKeyVaultSignerOptions, SignOptions {
+  /** Creates the key in an HSM, which needs a vault of the tier Premium. Default: only in a managed HSM, which has no other keys. */
+  hsm?: boolean | undefined;
+}
+
+/** Keys in Key Vault by URI: `azurekms://VAULT_HOST/NAME[/VERSION][?algorithm=…]`. */
+export const provider = {
+  /** The scheme of the URIs: `azurekms`. */
+  scheme: SCHEME,
+  /** Returns a signer for a key or a key version. */
+  open,
+  /** Creates a key for `algorithm` (default: ES256), which isn't exportable. */
+  create,
+  /** Lists the enabled keys that can sign, by all algorithms or by `algorithm`. */
+  list,
+  /** Checks what a key depends on: the vault, the clock, the credential, the key, and the permissions. */
+  diagnose: (uri: string, options: AzureKeyVaultProviderOptions = {}) => {
+    const { merged, id } = mergeUri(uri, options);
+    const { algorithm, signal } = merged;
+    const clientOptions = toClientOptions(formatAzureKvUri(id), id.vaultUrl, merged);
+    return diagnoseKey({ id: withName(id), algorithm, options: clientOptions, signal });
+  },
+} satisfies Provider<AzureKeyVaultProviderOptions>;
+
+/** The most keys that are read at the same time. */
+const MAX_READS = 8;
+
+function mergeUri(uri: string, options: AzureKeyVaultProviderOptions) {
+  const { vaultUrl, name, version, ...attributes } = parseAzureKvUri(uri);
+  const id: Pick<VaultUri, "vaultUrl" | "name" | "version"> = {
+    vaultUrl,
+    ...(name !== undefined && { name }),
+    version,
+  };
+  return { id, merged: { ...options, ...attributes } };
+}
+
+function withName({ vaultUrl, name, version }: Pick<VaultUri, "vaultUrl" | "name" | "version">): KeyId {
+  if (name !== undefined) return { vaultUrl, name, version };
+  throw misconfigured("azurekms: The URI names a vault, but not a key. Expected azurekms://HOST/NAME.");
+}
+
+function open(uri: string, options: AzureKeyVaultProviderOptions = {}): AzureKeyVaultSigner {
+  const { id, merged } = mergeUri(uri, options);
+  return new AzureKeyVaultSigner(formatKeyId(withName(id)), merged);
+}
+
+/**
+ * Creates a key.
+ *
+ * @param uri - The URI of the new key, without a version.
+ * @returns A signer that is pinned to the new version.
+ * @throws {SignerError} With code `misconfigured` if the key exists or was deleted, or Key Vault doesn't have the
+ *   algorithm.
+ */
+async function create(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<AzureKeyVaultSigner> {
+  const { id, merged } = mergeUri(uri, options);
+  const { vaultUrl, name, version } = withName(id);
+  if (version !== undefined) throw misconfigured("azurekms: Key Vault chooses the version. Remove it from the URI.");
+  const isHsm = merged.hsm ?? isManagedHsm(vaultUrl);
+  if (!isHsm && isManagedHsm(vaultUrl))
+    throw misconfigured("azurekms: A managed HSM only has keys in an HSM. Remove hsm.");
+  const request = keyToCreate(merged.algorithm, isHsm);
+  const operation = "creating the key (it may exist nevertheless: list the keys)";
+  const created = await runWithClient({ vaultUrl, name }, merged, operation, async (client, signal) => {
+    await assertNewName(client, name, signal);
+    return client.createKey(name, request, signal);
+  });
+  return new AzureKeyVaultSigner(formatKeyId(created.id), merged);
+}
+
+/** The service would add a version to an existing key, which would then be the current one for all others. */
+async function assertNewName(client: AzureKvClient, name: string, signal: AbortSignal): Promise<void> {
+  if (await exists(() => client.getKey(name, undefined, signal)))
+    throw misconfigured(`A key of the name ${name} already exists. Open that key, or choose another name.`);
+  // The permission to read keys doesn't include deleted ones everywhere. The service rejects the name of a deleted key, too.
+  if (await exists(() => client.isDeleted(name, signal)).catch(unlessAborted))
+    throw misconfigured(
+      `A key of the name ${name} was deleted, but can be recovered. Recover or purge it, or choose another name.`,
+    );
+}
+
+async function exists(request: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await request();
+    return true;
+  } catch (error) {
+    if (error instanceof SignerError && error.code === "key-not-found") return false;
+    throw error;
+  }
+}
+
+function unlessAborted(error: unknown): boolean {
+  if (error instanceof SignerError && error.code === "access-denied") return false;
+  throw error;
+}
+
+/**
+ * Lists the keys whose current version is enabled and can sign. Omits keys that the caller may not read.
+ *
+ * @param uri - The URI of a vault.
+ * @returns The URIs of the current versions, one for each algorithm.
+ */
+async function list(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<string[]> {
+  const { id, merged } = mergeUri(uri, options);
+  if (id.name !== undefined) throw misconfigured("azurekms: The URI for listing keys must not name a key.");
+  return runWithClient(id, merged, "listing the keys", async (client, signal) => {
+    const results: (VaultKey | SignerError)[] = [];
+    const names = await client.listKeyNames(signal);
+    for (let at = 0; at < names.length; at += MAX_READS) {
+      const batch = names.slice(at, at + MAX_READS);
+      results.push(...(await Promise.all(batch.map((name) => readOrSkip(client, name, signal)))));
+    }
+    const keys = results.flatMap((result) => (result instanceof SignerError ? [] : result));
+    const denied = results.find((result) => result instanceof SignerError && result.code === "access-denied");
+    if (denied && keys.length === 0) throw denied;
+    return keys.flatMap((key) => urisOf(key, merged));
+  });
+}
+
+/** Returns the error if the caller may not read the key, or if it was deleted in the meantime. */
+async function readOrSkip(client: AzureKvClient, name: string, signal: AbortSignal): Promise<VaultKey | SignerError> {
+  try {
+    return await client.getKey(name, undefined, signal);
+  } catch (error) {
+    const isHidden = error instanceof SignerError && ["access-denied", "key-not-found"].includes(error.code);
+    if (isHidden) return error;
+    throw error;
+  }
+}
+
+/** Returns the URIs that open a key version, one for each of its algorithms, or nothing if it can't sign now. */
+function urisOf({ id, key, now }: VaultKey, options: AzureKeyVaultProviderOptions): string[] {
+  const requested = findAlgorithm(options.algorithm);
+  if (findProblem(key, now)) return [];
+  return jwsAlgorithmsOf({ keyType: key.keyType, curve: key.key?.crv, keyOperations: key.keyOperations })
+    .filter((row) => requested === undefined || row === requested)
+    .map(({ alg }) => formatAzureKvUri(id, { algorithm: alg }));
+}
+
+type Work<T> = (client: AzureKvClient, signal: AbortSignal) => Promise<T>;
+
+function runWithClient<T>(
+  id: Pick<VaultUri, "vaultUrl" | "name">,
+  options: AzureKeyVaultProviderOptions,
+  operation: string,
+  work: Work<T>,
+): Promise<T> {
+  const uri = formatAzureKvUri(id);
+  const clientOptions = toClientOptions(uri, id.vaultUrl, options);
+  const call = { uri, operation, timeout: clientOptions.timeout, signal: options.signal };
+  return callStore(call, async ({ signal }) => work(await AzureKvClient.connect(clientOptions), signal));
+}

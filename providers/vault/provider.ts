@@ -1,0 +1,128 @@
+/** The provider for `vault:` URIs. Opens, creates, lists and diagnoses keys. */
+import { SignerError } from "../../src/errors.js";
+import { findAlgorithm } from "../../src/jose/find-algorithm.js";
+import type { Provider } from "../../src/keystore/provider.js";
+import type { SignOptions } from "../../src/keystore/signer.js";
+import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { parametersFor, usableAlgorithms } from "./algorithms.js";
+import { VaultClient } from "./client.js";
+import { diagnoseVault } from "./diagnose.js";
+import type { VaultKey } from "./open-key.js";
+import { parameterSetOf } from "./public-key.js";
+import { toVaultKey, VaultSigner, type VaultSignerOptions } from "./signer.js";
+import { createKey, listKeys, readKey, type TransitKey } from "./transit.js";
+import { formatVaultUri, parseVaultUri, SCHEME } from "./uri.js";
+
+/** Options of the provider: those of a signer. `signal` aborts `create`, `list` and `diagnose`. */
+export type VaultProviderOptions = VaultSignerOptions & SignOptions;
+
+/** Keys in the transit engine of HashiCorp Vault or OpenBao, by URI: `vault://HOST/MOUNT/NAME?version=…&algorithm=…`. */
+export const provider = {
+  /** The scheme of the URIs: `vault`. */
+  scheme: SCHEME,
+  /** Returns a signer for a key. */
+  open,
+  /** Creates a key for `algorithm` (default: ES256) that can't be exported. */
+  create,
+  /** Lists the keys of an engine that can sign, by all algorithms or by `algorithm`. */
+  list,
+  /** Checks the server, its clock, the token, the policies and the key. */
+  diagnose,
+} satisfies Provider<VaultProviderOptions>;
+
+function open(uri: string, options: VaultProviderOptions = {}): VaultSigner {
+  const { name, ...merged } = mergeUri(uri, options);
+  return new VaultSigner(name, merged);
+}
+
+/**
+ * Creates a key that can be neither exported nor backed up in plaintext.
+ *
+ * @returns A signer that is pinned to version 1.
+ * @throws {SignerError} With code `misconfigured` if the key exists, or the server doesn't have the algorithm.
+ */
+async function create(uri: string, options: VaultProviderOptions = {}): Promise<VaultSigner> {
+  const { name, ...merged } = mergeUri(uri, options);
+  const signer = new VaultSigner(name, { ...merged, version: 1 });
+  const parameters = parametersFor(merged.algorithm);
+  const operation = "creating the key (it may exist nevertheless: list the keys)";
+  try {
+    await runWithClient(toVaultKey(name, merged), merged, operation, async (client, signal) => {
+      await createKey(client, name, parameters, signal);
+      await signer.publicJwk({ signal }); // now, so that both share one login
+    });
+    return signer;
+  } catch (error) {
+    await signer.close();
+    throw error;
+  }
+}
+
+/**
+ * Lists the keys of the engine that can sign. Omits keys that the token may not read.
+ *
+ * @param uri - `vault://HOST/MOUNT/`, or the URI of a key, whose engine is listed.
+ * @returns Their URIs, each pinned to the latest version and one algorithm. An RSA key has one for each algorithm.
+ * @throws {SignerError} With code `access-denied` if the token may not read any of the keys.
+ */
+async function list(uri: string, options: VaultProviderOptions = {}): Promise<string[]> {
+  const merged = mergeUri(uri, options);
+  const engine = toVaultKey("", merged);
+  return runWithClient(engine, merged, "listing the keys", async (client, signal) => {
+    const keys = await readableKeys(client, signal);
+    return keys.flatMap((key) => urisOf(engine, key));
+  });
+}
+
+async function* diagnose(uri: string, options: VaultProviderOptions = {}) {
+  const { name, ...merged } = mergeUri(uri, options);
+  yield* diagnoseVault(toVaultKey(name, merged), merged);
+}
+
+/** The parts of the URI take precedence over the options. A login in the URI replaces the one of the options. */
+function mergeUri(uri: string, options: VaultProviderOptions) {
+  const parsed = parseVaultUri(uri);
+  const { token, appRole, kubernetes, ...others } = options;
+  const hasLogin = parsed.token ?? parsed.appRole ?? parsed.kubernetes;
+  return { ...others, ...(hasLogin ? {} : { token, appRole, kubernetes }), ...parsed };
+}
+
+async function readableKeys(client: VaultClient, signal: AbortSignal): Promise<TransitKey[]> {
+  const keys: TransitKey[] = [];
+  let denial: unknown;
+  for (const name of await listKeys(client, signal)) {
+    try {
+      keys.push(await readKey(client, name, signal));
+    } catch (error) {
+      const code = error instanceof SignerError ? error.code : undefined;
+      // A key that was deleted in the meantime isn't listed either.
+      if (code !== "access-denied" && code !== "key-not-found") throw error;
+      if (code === "access-denied") denial ??= error;
+    }
+  }
+  if (denial && keys.length === 0) throw denial;
+  return keys;
+}
+
+function urisOf(engine: VaultKey, key: TransitKey): string[] {
+  const { type, latestVersion: version, data } = key;
+  if (data.derived === true || data.soft_deleted === true) return [];
+  const requested = engine.algorithm && findAlgorithm(engine.algorithm)?.alg;
+  return usableAlgorithms(type, parameterSetOf(key))
+    .filter((algorithm) => requested === undefined || algorithm === requested)
+    .map((algorithm) => formatVaultUri({ ...engine, name: String(data.name), version, algorithm }));
+}
+
+function runWithClient<T>(
+  key: VaultKey,
+  { timeout, signal }: VaultProviderOptions,
+  operation: string,
+  work: (client: VaultClient, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const uri = formatVaultUri(key);
+  return withClient(
+    { uri, operation, timeout: checkTimeout(uri, timeout), signal },
+    async () => new VaultClient(key),
+    (client, deadline) => work(client, deadline.signal),
+  );
+}
