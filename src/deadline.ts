@@ -1,5 +1,6 @@
 /** Time limits: an operation ends when its time is up or its caller aborts, even if its work never ends. */
 
+import { setMaxListeners } from "node:events";
 import { HardproofError } from "./errors.js";
 
 /** The time limit, as its work sees it. */
@@ -99,6 +100,8 @@ export class LazyDeadline implements Deadline {
 
   #newController(): AbortController {
     const controller = new AbortController();
+    // A call can have many requests at the same time, such as one for each key of a list.
+    setMaxListeners(0, controller.signal);
     if (this.#reason) controller.abort(this.#reason);
     deadlines.set(controller.signal, this);
     return controller;

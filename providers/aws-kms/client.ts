@@ -11,10 +11,10 @@ import type {
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
 import { ClientInspection } from "./inspection.js";
-import { RequestRepeater } from "./request-repeater.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 

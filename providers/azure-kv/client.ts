@@ -1,8 +1,8 @@
 /** The only file that uses the SDK of Key Vault: loads it, calls the service, repeats what failed, and maps its errors. */
 import type { CryptographyClient, KeyClient, KeyClientOptions, KeyVaultKey } from "@azure/keyvault-keys";
 import { SignerError } from "../../src/errors.js";
-import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { defaultCredential } from "./credential.js";
 import { type Operation, toSignerError } from "./errors.js";
 import { canonicalKeyId, formatKeyId, isPlaintext, type KeyId, parseKeyId } from "./key-id.js";
@@ -65,6 +65,7 @@ export class AzureKvClient {
   readonly #options: AzureKvClientOptions;
   readonly #credential: CachedCredential;
   readonly #keys: KeyClient;
+  readonly #repeater = new RequestRepeater();
   /** The SDK's clients that sign, by the identifier of the key version. */
   readonly #signing = new Map<string, Signing>();
 
@@ -201,7 +202,7 @@ export class AzureKvClient {
   }
 
   #repeat<T>(operation: Operation, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#call(operation, () => withRetries(signal, () => withAttempts(signal, send)));
+    return this.#call(operation, () => withRetries(signal, () => this.#repeater.repeat(signal, send)));
   }
 
   async #call<T>(operation: Operation, send: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
-import { withAttempts } from "../../src/keystore/attempts.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { type Account, findAccount } from "./account.js";
 import { hostOf, toClientConfig } from "./client-config.js";
 import { credentialsError, initializationError } from "./credentials-error.js";
@@ -64,6 +64,7 @@ export class GcpKmsClient {
   readonly host: string;
   readonly #connection: SdkConnection;
   readonly #callOptions: Omit<CallOptions, "signal">;
+  readonly #repeater = new RequestRepeater();
 
   private constructor(connection: SdkConnection, { timeout, ...options }: GcpKmsClientOptions) {
     const backoffSettings = { ...BACKOFF, initialRpcTimeoutMillis: timeout, maxRpcTimeoutMillis: timeout };
@@ -173,7 +174,7 @@ export class GcpKmsClient {
   /** Sends a request that is harmless to repeat. If it hangs, it is repeated over another connection. */
   #call<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
     let hanging: KeyManagementServiceClient | undefined;
-    return withAttempts(signal, async (attempt) => {
+    return this.#repeater.repeat(signal, async (attempt) => {
       if (hanging) await this.#connection.replace(hanging);
       hanging = this.#connection.client;
       return this.#attempt(context, attempt, send);

@@ -1,7 +1,7 @@
 /** Requests with a token: repeated if the server hangs or fails for a moment, and once with another token. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignerError } from "../../src/errors.js";
-import { withAttempts } from "../../src/keystore/attempts.js";
+import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { isTransient, toSignerError } from "./errors.js";
 import { exchange, type VaultRequest, type VaultResponse, type VaultServer } from "./http.js";
 import { openSession, type Session, type SessionOptions } from "./sessions.js";
@@ -32,6 +32,7 @@ export class VaultClient {
   readonly #namespace: string | undefined;
   readonly #mount: string;
   readonly #session: Session;
+  readonly #repeater = new RequestRepeater();
 
   /** Sends nothing. */
   constructor({ mount, ...options }: ClientOptions) {
@@ -102,7 +103,7 @@ export class VaultClient {
   }
 
   #attempt(request: VaultRequest, signal: AbortSignal): Promise<VaultResponse> {
-    return withAttempts(signal, (attempt) => exchange(this.#server, request, attempt));
+    return this.#repeater.repeat(signal, (attempt) => exchange(this.#server, request, attempt));
   }
 }
 

@@ -22,7 +22,6 @@ export type { AlgorithmChoice } from "../jose/choose-algorithm.js";
 export { algorithmNamed, findAlgorithm } from "../jose/find-algorithm.js";
 export { type ImportedPublicKey, importPublicKey, type KeyWithOptions } from "../jose/public-key.js";
 export { algorithmToCreate } from "./algorithm-to-create.js";
-export { withAttempts } from "./attempts.js";
 export { clockFinding } from "./clock-finding.js";
 export { type ErrorRow, ErrorTable } from "./error-table.js";
 export type { Finding } from "./finding.js";
@@ -32,6 +31,7 @@ export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-s
 export type { Provider, ProviderOptions } from "./provider.js";
 export { PublicKeyCache } from "./public-key-cache.js";
 export { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
+export { RequestRepeater } from "./request-repeater.js";
 export { checkSecretSource, type SecretToCheck } from "./secret-check.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, PublicKeyMembers, Signer, SignOptions } from "./signer.js";

@@ -57,7 +57,7 @@ describe("calls", () => {
     const proofs = await Promise.all(Array.from({ length: 500 }, makeProof));
     expect(new Set(proofs).size).toBe(500);
     expect(counts()).toEqual({ GetPublicKey: 1, AsymmetricSign: 500 });
-    expect(kms.maxInFlight()).toBeGreaterThanOrEqual(50);
+    expect(kms.maxInFlight()).toBeGreaterThan(32); // the first window
   });
 
   it("sends the digest and its CRC32C, but not the message", async () => {
@@ -239,7 +239,8 @@ describe("service and network errors", () => {
 
   it("ends a call at its deadline, on the server as well", async () => {
     kms.plan.always("GetPublicKey", "hang");
-    expect(await signingError(name, { timeout: 1_000 })).toMatchObject({ code: "timeout", retryable: true });
+    // Long enough for the request to be repeated after a sixth of it.
+    expect(await signingError(name, { timeout: 6_600 })).toMatchObject({ code: "timeout", retryable: true });
     const attempts = ["GetPublicKey", "GetPublicKey", "GetPublicKey"];
     await vi.waitFor(() => expect(kms.cancelled).toEqual(attempts));
   });

@@ -1,0 +1,95 @@
+/** Requests that a key store never answers are sent again, within the time limit of the whole call. */
+import { timeLeftOf, withDeadline } from "../deadline.js";
+
+/**
+ * Parts of the whole time after which a request that hangs is aborted and sent again. The last one has the rest, which is
+ * half of the time, so that a store that is merely slow still answers.
+ */
+const SHARES = [1 / 6, 1 / 3] as const;
+/** Milliseconds. A request that was sent less than this ago doesn't hang. */
+const PATIENCE = 1_000;
+/** A queue doesn't answer this many later requests before an earlier one. */
+const OVERTAKEN = 10;
+
+const unanswered = Symbol("unanswered");
+
+/** A request in flight. */
+interface SentRequest<T> {
+  readonly response: Promise<T>;
+  readonly controller: AbortController;
+  readonly startedAt: number;
+  /** How many requests were in flight before it. */
+  readonly ahead: number;
+  /** How many requests had ended before it was sent. */
+  readonly endedBefore: number;
+}
+
+/**
+ * Sends the requests of one client of a key store, and sends a request again that hangs. One that waits in the store's queue
+ * isn't sent again: that would make the queue longer.
+ *
+ * @example
+ * ```ts
+ * const repeater = new RequestRepeater();
+ * const response = await repeater.repeat(signal, (signal) => client.sign(digest, { abortSignal: signal }));
+ * ```
+ */
+export class RequestRepeater {
+  #inFlight = 0;
+  #ended = 0;
+
+  /**
+   * Sends a request. After a sixth of the time, and after a third more, it is aborted and sent again if it hangs: if the store
+   * has answered nothing since it was sent, or many later requests.
+   *
+   * @param signal - The signal of the whole call, as a provider gets it. With any other signal, the request is sent once,
+   *   since the time that is left isn't known.
+   * @param send - Must be harmless to repeat: signing and reading are, creating a key isn't.
+   * @returns What `send` returns.
+   * @throws What `send` throws. A request that failed isn't repeated.
+   */
+  async repeat<T>(signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeLeft = timeLeftOf(signal);
+    let request = this.#send(signal, send);
+    if (timeLeft === Number.POSITIVE_INFINITY) return request.response;
+    for (const share of SHARES) {
+      const response = await answerWithin(timeLeft * share, request.response);
+      if (response !== unanswered) return response;
+      signal.throwIfAborted(); // a client may ignore the signal
+      if (!this.#hangs(request)) continue;
+      request.controller.abort();
+      request = this.#send(signal, send);
+    }
+    return request.response;
+  }
+
+  #hangs({ startedAt, ahead, endedBefore }: SentRequest<unknown>): boolean {
+    const ended = this.#ended - endedBefore;
+    return performance.now() - startedAt >= PATIENCE && (ended === 0 || ended >= ahead + OVERTAKEN);
+  }
+
+  #send<T>(signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): SentRequest<T> {
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    const sent = { controller, startedAt: performance.now(), ahead: this.#inFlight, endedBefore: this.#ended };
+    this.#inFlight += 1;
+    const response = send(controller.signal).finally(() => {
+      signal.removeEventListener("abort", abort);
+      this.#inFlight -= 1;
+      // A request that was given up says nothing about the store.
+      if (!controller.signal.aborted) this.#ended += 1;
+    });
+    // Its error is only of interest if the request isn't replaced.
+    response.catch(() => undefined);
+    return { ...sent, response };
+  }
+}
+
+function answerWithin<T>(timeout: number, response: Promise<T>): Promise<T | typeof unanswered> {
+  return withDeadline({ timeout, toError: () => unanswered }, () => response).catch((error) => {
+    if (error === unanswered) return unanswered;
+    throw error;
+  });
+}
