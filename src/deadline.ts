@@ -100,8 +100,9 @@ export class LazyDeadline implements Deadline {
 
   #newController(): AbortController {
     const controller = new AbortController();
-    // A call can have many requests at the same time, such as one for each key of a list.
-    setMaxListeners(0, controller.signal);
+    // A call can have many requests at the same time, such as one for each key of a list. Not 0, which means the same: the
+    // getMaxListeners of Node 20 throws for it, and undici's fetch calls that.
+    setMaxListeners(Number.POSITIVE_INFINITY, controller.signal);
     if (this.#reason) controller.abort(this.#reason);
     deadlines.set(controller.signal, this);
     return controller;
