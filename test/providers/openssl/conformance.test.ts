@@ -72,7 +72,7 @@ describe.skipIf(skipped)(`with a loader of the tests${skipped ? ` (${skipped})` 
   describe.each(others)("the conformance kit for %s", run);
 
   it("has the cases that it also has in this process", () => {
-    const names = conformance({ open: () => MemorySigner.generate() }).map(({ name }) => name);
+    const names = conformance({ open: () => MemorySigner.generate(), minMessageBytes: 1 }).map(({ name }) => name);
     expect(kitNames(1000)).toEqual(names);
   });
 });
