@@ -32,6 +32,7 @@ describe("the tarball", () => {
     );
     const entries = [...targets, ...Object.values(packageJson.bin)].map((file) => file.slice("./".length));
     const programs = ["dist/providers/pkcs11/worker.js", "dist/softhsm/program.js"];
+    const manual = "dist/man/hardproof.1";
     const shared = files.filter((file) => /^dist\/chunks\/[\w-]+\.js$/.test(file));
     const built = [...entries, ...programs, ...shared].flatMap((file) => [file, `${file}.map`]);
     const named = readdirSync("docs").filter((name) => /\.(md|svg)$/.test(name));
@@ -43,7 +44,7 @@ describe("the tarball", () => {
         .map((name) => `${folder}/${name}`),
     );
     expect(files.sort()).toEqual(
-      [...sources, ...types, ...built, ...pages, ...examples, ...shim, "package.json"].sort(),
+      [...sources, ...types, ...built, ...pages, ...examples, ...shim, manual, "package.json"].sort(),
     );
   });
 
