@@ -247,7 +247,7 @@ const SERVERS: readonly WrongUsage[] = [
   { args: "token --base-url http://auth.example.com", says: /not https.*--allow-insecure/, env: BOTH },
   { args: "token --base-url ftp://auth.example.com", says: /--base-url must be an https: URL/, env: BOTH },
   { args: "token --issuer $SERVER/wrong", says: /belongs to a different issuer/, code: 4, env: BOTH },
-  { args: "token --issuer $HTML", says: /metadata of .* was not found.*status 404.*Check the URL/, code: 1, env: BOTH },
+  { args: "token --issuer $HTML", says: /metadata of .* was not found.*status 404.*Check the URL/, code: 4, env: BOTH },
   { args: "token --issuer $CLOSED", says: /ECONNREFUSED.*Check the URL's port/, code: 4, env: BOTH },
   {
     args: "token --issuer https://no-such-host.invalid",
