@@ -17,7 +17,7 @@ const alias = Object.entries(packageJson.exports)
 const common = {
   pool: "forks" as const,
   // More than the cores of a small machine: most files wait for a server, a slow key or a time limit for half of their time.
-  maxWorkers: 5,
+  maxWorkers: 4,
   testTimeout: 30_000,
   hookTimeout: 60_000,
   expect: { poll: { timeout: 20_000 } },
