@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { builtInProviders } from "../src/keystore/built-in-providers.js";
 import { isProvider } from "../src/keystore/provider.js";
+import { LONG_FILES } from "./long-files.js";
 import { TESTED_ALGORITHMS } from "./tested-algorithms.js";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
@@ -141,4 +142,8 @@ describe("the lists of providers", () => {
     const loaded = ["src/x509", ...folders.map((folder) => `providers/${folder}`)].flatMap(peersOf);
     expect(Object.keys(packageJson.peerDependencies).filter((peer) => !loaded.includes(peer))).toEqual([]);
   });
+});
+
+it("the files that start first exist", () => {
+  expect(LONG_FILES.filter((name) => !existsSync(new URL(`${name}.test.ts`, import.meta.url)))).toEqual([]);
 });

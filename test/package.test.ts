@@ -90,8 +90,10 @@ function typeErrors(program: string, { directory }: InstalledPackage): string {
 }
 
 describe("without its peers", () => {
-  it.each(modules)("%s is importable", (name) => {
-    expect(bare.run(`console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`)).toBe("true\n");
+  it("each module is importable", () => {
+    const script = `for (const name of ${JSON.stringify(modules)})
+      console.log(name, Object.keys(await import(name)).length > 0);`;
+    expect(bare.run(script)).toBe(modules.map((name) => `${name} true\n`).join(""));
   });
 
   it("keys in memory work", () => {

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import packageJson from "../package.json" with { type: "json" };
+import { LongestFirst } from "./longest-first.js";
+import { sharedFiles } from "./shared-files.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -12,18 +14,36 @@ const alias = Object.entries(packageJson.exports)
     replacement: root + built.replace("./dist/", "").replace(/\.js$/, ".ts"),
   }));
 
+const common = {
+  pool: "forks" as const,
+  // More than the cores of a small machine: most files wait for a server, a slow key or a time limit for half of their time.
+  maxWorkers: 4,
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 20_000 } },
+};
+const shared = sharedFiles(root);
+
 export default defineConfig({
   root,
-  resolve: { alias },
   test: {
-    include: ["test/**/*.test.ts"],
-    // One process per file: a PKCS#11 library can be initialised only once per process, and reads the process's environment.
-    pool: "forks",
-    // More than the cores of a small machine: most files wait for a server or a slow key half of their time.
-    maxWorkers: 3,
     globalSetup: ["test/global-setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    expect: { poll: { timeout: 20_000 } },
+    sequence: { sequencer: LongestFirst },
+    maxWorkers: common.maxWorkers,
+    projects: [
+      // A PKCS#11 library can be initialised only once per process, and reads the process's environment.
+      {
+        root,
+        resolve: { alias },
+        test: {
+          ...common,
+          name: "one process per file",
+          include: ["test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, ...shared],
+        },
+      },
+      // Starting a process and loading the sources takes longer than the tests of most of these files.
+      { root, resolve: { alias }, test: { ...common, name: "shared processes", include: shared, isolate: false } },
+    ],
   },
 });

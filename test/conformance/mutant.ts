@@ -8,11 +8,11 @@ export type Mutant = readonly [defect: string, failingCase: RegExp, make: Create
 /** What `sign()` takes. */
 export type Message = Parameters<Signer["sign"]>[0];
 
-/** Returns a function that creates signers of a class. */
+/** Returns a function that creates signers of a class. They don't verify their signatures, because the kit does. */
 export const instanceOf =
   (SignerClass: new (source: KeySource, options?: KeySignerOptions) => Signer): CreateSigner =>
   (source, options) =>
-    new SignerClass(source, options);
+    new SignerClass(source, { verify: "first", ...options });
 
 /** Returns a function that creates signers which change their input before they sign it. */
 export function withInput(input: (data: Uint8Array) => Uint8Array): CreateSigner {

@@ -1,5 +1,5 @@
 /**
- * Starts 200 threads, one after the other, and then 20 at once. Each one signs and ends: one third close their signers, one
+ * Starts 60 threads, one after the other, and then 20 at once. Each one signs and ends: one third close their signers, one
  * third exit without that, and one third are terminated. The main thread has a signer too, and closes it at the end. Prints
  * `signed COUNT`.
  */
@@ -8,11 +8,11 @@ import { Worker } from "node:worker_threads";
 import { Pkcs11Signer } from "hardproof/pkcs11";
 import { signerOptions } from "./options.js";
 
-const SEQUENTIAL = 200;
+const SEQUENTIAL = 60;
 const CONCURRENT = 20;
 const ENDS = ["close", "exit", "terminate"] as const;
 
-/** JavaScript that imports the built package: 200 times the TypeScript loader would take minutes. */
+/** JavaScript that imports the built package: 60 times the TypeScript loader would take a minute. */
 const CODE = `
   const { parentPort, workerData: { options, end } } = require("node:worker_threads");
   import(${JSON.stringify(import.meta.resolve("hardproof/pkcs11"))}).then(async ({ Pkcs11Signer }) => {

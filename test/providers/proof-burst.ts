@@ -9,6 +9,8 @@ export interface BurstReport {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Seconds. The largest age of a proof that reached the server. */
   readonly oldest: number;
+  /** The most signatures of other proofs that the store returned while one proof existed and wasn't signed. */
+  readonly longestWait: number;
 }
 
 /** Limits of a burst. */
@@ -31,6 +33,7 @@ export async function proofBurst(signer: Signer, { requests, maxAge }: BurstOpti
       () => json(400, {})(response, request, turn),
     );
   });
+  const longestWait = countWaits(signer);
   const call = dpopFetch({ prover: await DPoPProver.create(signer), token: "token" });
   const send = async () => {
     const response = await call(server.origin);
@@ -41,5 +44,27 @@ export async function proofBurst(signer: Signer, { requests, maxAge }: BurstOpti
   const all = Array.from({ length: requests }, () => send().catch((error) => String(error.code ?? error)));
   for (const outcome of await Promise.all(all)) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   await server.close();
-  return { outcomes, oldest };
+  return { outcomes, oldest, longestWait: longestWait() };
+}
+
+/**
+ * Counts what a message waits for in signatures, because the speed of a busy machine doesn't change their number.
+ *
+ * @returns A function that returns the longest wait so far.
+ */
+function countWaits(signer: Signer): () => number {
+  const sign = signer.sign.bind(signer);
+  let [signed, longest] = [0, 0];
+  signer.sign = async (data, options) => {
+    let madeAt = signed;
+    const message = () => {
+      madeAt = signed;
+      return typeof data === "function" ? data() : data;
+    };
+    const signature = await sign(message, options);
+    longest = Math.max(longest, signed - madeAt);
+    signed += 1;
+    return signature;
+  };
+  return () => longest;
 }

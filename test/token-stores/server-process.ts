@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chownSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import { makeTempDirectory, removeTempDirectory } from "../../softhsm/directory.js";
+import { makeTempDirectory, memoryDirectory, removeTempDirectory } from "../../softhsm/directory.js";
 import { type Daemon, startDaemon } from "../tokens/daemon.js";
 
 /** A server on a port of 127.0.0.1. */
@@ -78,9 +78,9 @@ export function commandAs(user: User | undefined, command: string[]): string[] {
   return ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", ...command];
 }
 
-/** Makes a directory that the user owns. */
+/** Makes a directory that the user owns, in memory if possible: the servers sync each write. */
 export function directoryOf(user: User | undefined, prefix: string): string {
-  const directory = makeTempDirectory(prefix);
+  const directory = makeTempDirectory(prefix, memoryDirectory());
   if (user) chownSync(directory, user.uid, user.gid);
   return directory;
 }

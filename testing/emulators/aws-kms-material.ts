@@ -1,10 +1,11 @@
 /** The key material in the AWS KMS emulator: real keys, which sign as the service does. */
-import { generateKeyPairSync, hash, type KeyObject, sign } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, hash, type KeyObject, sign } from "node:crypto";
 import type { SignRequest } from "./aws-kms-specs.js";
 import type { KeySpec } from "./aws-kms-types.js";
 import { signDigest } from "./ecdsa-digest.js";
 import { generateMlDsa } from "./ml-dsa.js";
 import { type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
+import { nextRsaKey } from "./rsa-keys.js";
 
 /** An asymmetric key. */
 export interface KeyMaterial {
@@ -38,9 +39,9 @@ function ecdsaMaterial(namedCurve: string): KeyMaterial {
 }
 
 function rsaMaterial(modulusLength: number): KeyMaterial {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength });
+  const privateKey = nextRsaKey(modulusLength);
   return {
-    spki: spkiOf(publicKey),
+    spki: spkiOf(createPublicKey(privateKey)),
     sign: (request) => {
       const signRsa = request.algorithm.startsWith("RSASSA_PSS_") ? signPss : signPkcs1;
       return signRsa(privateKey, hashOf(request), digestOf(request));

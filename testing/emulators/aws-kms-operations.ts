@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { AwsKmsError } from "./aws-kms-error.js";
 import type { KmsKey, KmsKeys } from "./aws-kms-keys.js";
-import type { KeyMaterial } from "./aws-kms-material.js";
+import { generateKeyMaterial, type KeyMaterial } from "./aws-kms-material.js";
 import { checkSignRequest, checkSignRequestFor, isSigningSpec, SIGNING_ALGORITHMS } from "./aws-kms-specs.js";
 import type { AwsKmsRequests, KeyUsageType, SigningAlgorithmSpec } from "./aws-kms-types.js";
 import type { Fault } from "./fault-plan.js";
@@ -19,7 +19,7 @@ const CALLS_UNTIL_VISIBLE = 2;
 export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
   GetPublicKey(keys, input, fault) {
     const key = enabled(keys.find(stringInput(input, "KeyId")));
-    const { spki } = materialOf(keys, key, fault);
+    const { spki } = materialOf(key, fault);
     return {
       KeyId: reportedArn(keys, key, fault),
       PublicKey: (fault === "corrupt-signature" ? withFlippedBit(spki) : spki).toString("base64"),
@@ -45,7 +45,7 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
         "The request would have succeeded, but the DryRun option is set.",
       );
     const message = fault === "wrong-signature" ? randomBytes(request.message.length) : request.message;
-    const signature = Buffer.from(materialOf(keys, key, fault).sign({ ...request, message }));
+    const signature = Buffer.from(materialOf(key, fault).sign({ ...request, message }));
     return {
       KeyId: reportedArn(keys, key, fault),
       Signature: (fault === "corrupt-signature" ? withFlippedBit(signature) : signature).toString("base64"),
@@ -128,10 +128,17 @@ function forSigning(key: KmsKey): KmsKey {
 }
 
 /** Returns the key's material, or that of another key of the same spec. */
-function materialOf(keys: KmsKeys, key: KmsKey, fault: Fault | undefined): KeyMaterial {
-  const { material } = fault === "other-key" ? keys.add({ spec: key.spec }) : key;
+function materialOf(key: KmsKey, fault: Fault | undefined): KeyMaterial {
+  const material = fault === "other-key" ? otherMaterial(key) : key.material;
   if (material) return material;
   throw new AwsKmsError("UnsupportedOperationException", `${key.arn} key spec ${key.spec} is not valid.`);
+}
+
+function otherMaterial({ spec, material }: KmsKey): KeyMaterial | undefined {
+  for (;;) {
+    const other = generateKeyMaterial(spec);
+    if (!material || !other?.spki.equals(material.spki)) return other;
+  }
 }
 
 function metadataOf(key: KmsKey): Record<string, unknown> {

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { signDigest } from "./ecdsa-digest.js";
 import { type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
+import { nextRsaKey } from "./rsa-keys.js";
 
 /** The curves of the service. `P-256K` is its name of secp256k1. */
 export type Curve = "P-256" | "P-384" | "P-521" | "P-256K";
@@ -22,9 +23,6 @@ const CURVES: Readonly<Record<Curve, readonly [namedCurve: string, size: number]
   "P-256K": ["secp256k1", 32],
 };
 
-/** RSA keys are shared by all versions, two of each size in turn, since generating one takes seconds. */
-const rsaKeys = new Map<number, KeyObject[]>();
-
 /** Generates a key pair on a curve. */
 export function ecMaterial(curve: Curve): KeyMaterial {
   const [namedCurve, size] = CURVES[curve];
@@ -36,12 +34,9 @@ export function ecMaterial(curve: Curve): KeyMaterial {
   };
 }
 
-/** Generates an RSA key. */
+/** Returns an RSA key, which isn't that of the previous call. */
 export function rsaMaterial(modulusLength: number): KeyMaterial {
-  const keys = rsaKeys.get(modulusLength) ?? [];
-  const reused = keys.length < 2 ? undefined : keys.shift();
-  const key = reused ?? generateKeyPairSync("rsa", { modulusLength }).privateKey;
-  rsaKeys.set(modulusLength, [...keys, key]);
+  const key = nextRsaKey(modulusLength);
   const { n = "", e = "" } = key.export({ format: "jwk" });
   return { publicMembers: { n, e }, sign: (algorithm, digest) => signRsa(key, algorithm, digest) };
 }

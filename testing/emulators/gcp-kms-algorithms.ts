@@ -3,6 +3,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign
 import { signDigest } from "./ecdsa-digest.js";
 import { generateMlDsa } from "./ml-dsa.js";
 import { type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
+import { nextRsaKey } from "./rsa-keys.js";
 
 /** A key pair. */
 export interface KeyPair {
@@ -23,9 +24,6 @@ export interface AsymmetricAlgorithm {
   readonly formats?: readonly ("PEM" | "NIST_PQC")[];
   generate(): KeyPair;
 }
-
-/** RSA keys are shared by all versions, two of each size in turn, since generating one takes seconds. */
-const rsaKeys = new Map<number, KeyObject[]>();
 
 const ecdsa = (namedCurve: string, input: RsaHash): AsymmetricAlgorithm => ({
   input,
@@ -78,12 +76,4 @@ export const ASYMMETRIC_ALGORITHMS: Readonly<Record<string, AsymmetricAlgorithm>
 function toPair(privateKey: KeyObject, signWith: (key: KeyObject, input: Uint8Array) => Uint8Array): KeyPair {
   const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
   return { spki, sign: (input) => signWith(privateKey, input) };
-}
-
-function nextRsaKey(modulusLength: number): KeyObject {
-  const keys = rsaKeys.get(modulusLength) ?? [];
-  const reused = keys.length < 2 ? undefined : keys.shift();
-  const key = reused ?? generateKeyPairSync("rsa", { modulusLength }).privateKey;
-  rsaKeys.set(modulusLength, [...keys, key]);
-  return key;
 }

@@ -1,6 +1,6 @@
 /** The faults of the Vault emulator, and how a response is sent. */
 import type { ServerResponse } from "node:http";
-import { generateVersion, type SignParameters, signWith, type TransitKey } from "./vault-keys.js";
+import { generateVersion, type KeyVersion, type SignParameters, signWith, type TransitKey } from "./vault-keys.js";
 
 /** A response that isn't the server's regular one. Without `errors`, its body is `html`. */
 export interface FaultResponse {
@@ -55,7 +55,14 @@ function zeros(input: unknown): string {
 
 /** Returns a key of the same type with other versions. */
 function otherThan(key: TransitKey | undefined): TransitKey | undefined {
-  return key && { ...key, versions: key.versions.map(() => generateVersion(key.type, key.settings)) };
+  return key && { ...key, versions: key.versions.map((version) => versionOtherThan(version, key)) };
+}
+
+function versionOtherThan({ publicKey }: KeyVersion, { type, settings }: TransitKey): KeyVersion {
+  for (;;) {
+    const version = generateVersion(type, settings);
+    if (publicKey === undefined || version.publicKey !== publicKey) return version;
+  }
 }
 
 /** Sends a regular response, or the status 204 without a body. */

@@ -3,6 +3,7 @@ import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign 
 import { signDigest } from "./ecdsa-digest.js";
 import { generateMlDsa } from "./ml-dsa.js";
 import { longestSalt, type RsaHash, signPkcs1, signPss } from "./rsa-digest.js";
+import { nextRsaKey } from "./rsa-keys.js";
 
 /** The types that the server creates. `aes256-gcm96` can't sign. */
 export type KeyType =
@@ -152,7 +153,7 @@ function ed25519Version(): KeyVersion {
 }
 
 function rsaVersion(modulusLength: number): KeyVersion {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength });
+  const privateKey = nextRsaKey(modulusLength);
   return { publicKey: pemOf(privateKey), sign: (parameters) => signWithRsa(privateKey, parameters) };
 }
 

@@ -127,11 +127,11 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
       expect(await signer.describe()).toMatchObject({ exportable: true, evidence: { CKA_EXTRACTABLE: true } });
     });
 
-    it("makes 500 concurrent signatures without mixing them up", async () => {
+    it("makes 200 concurrent signatures without mixing them up", async () => {
       await using signer = newSigner(options());
-      const messages = Array.from({ length: 500 }, (_, n) => Buffer.from(`message ${n}`));
+      const messages = Array.from({ length: 200 }, (_, n) => Buffer.from(`message ${n}`));
       const signatures = await Promise.all(messages.map((message) => signer.sign(message)));
-      expect(new Set(signatures.map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(500);
+      expect(new Set(signatures.map((signature) => Buffer.from(signature).toString("hex"))).size).toBe(200);
     });
 
     it("a library stays usable for other signers after one signer has closed", async () => {
@@ -235,7 +235,7 @@ function cases({ name, make, signer: newSigner, uri, facts, unsupported = {}, pi
 
     it("tries a wrong PIN once, and signs with the correct one afterwards", async () => {
       expect(await errorFor({ pin: "wrong-PIN" })).toMatchObject({ code: "pin-incorrect", retryable: false });
-      for (let attempt = 0; attempt < 20; attempt++)
+      for (let attempt = 0; attempt < 5; attempt++)
         expect(await errorFor({ pin: "wrong-PIN" })).toMatchObject({
           message: expect.stringContaining("wrong before"),
         });
