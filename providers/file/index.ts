@@ -1,4 +1,8 @@
-/** Keys in PEM files. */
+/**
+ * Keys in PEM files.
+ *
+ * @module
+ */
 export type { SecretReference, SecretSource } from "../../src/keystore/secret-source.js";
 export { provider } from "./provider.js";
 export { FileSigner, type FileSignerOptions } from "./signer.js";

@@ -1,4 +1,8 @@
-/** Keys in this process's memory. */
+/**
+ * Keys in this process's memory.
+ *
+ * @module
+ */
 export type { PrivateJwk } from "../../src/keystore/software-key.js";
 export { provider } from "./provider.js";
 export { type MemoryKeyOptions, MemorySigner } from "./signer.js";

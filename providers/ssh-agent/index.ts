@@ -1,3 +1,7 @@
-/** Keys in an SSH agent, of OpenSSH or any other program that implements RFC 9987. */
+/**
+ * Keys in an SSH agent, of OpenSSH or any other program that implements RFC 9987.
+ *
+ * @module
+ */
 export { provider, type SshAgentProviderOptions } from "./provider.js";
 export { type SshAgentKey, SshAgentSigner, type SshAgentSignerOptions } from "./signer.js";

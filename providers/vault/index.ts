@@ -1,4 +1,8 @@
-/** Keys in the transit engine of HashiCorp Vault or OpenBao, over HTTPS. Needs no further package. */
+/**
+ * Keys in the transit engine of HashiCorp Vault or OpenBao, over HTTPS. Needs no further package.
+ *
+ * @module
+ */
 export type { AppRoleLogin, KubernetesLogin, LoginOptions } from "./login.js";
 export { provider, type VaultProviderOptions } from "./provider.js";
 export { VaultSigner, type VaultSignerOptions } from "./signer.js";

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { ClientMetadata } from "../index.js";
 import { collect } from "./context.js";
-import { errorCode, UsageError } from "./exit-codes.js";
+import { UsageError } from "./exit-codes.js";
+import { fileError } from "./file-error.js";
 
 /** The values of the options that {@link withMetadataOptions} adds. */
 export interface MetadataOptions {
@@ -62,11 +63,11 @@ function defaultsFor({ redirect_uris, grant_types }: ClientMetadata): ClientMeta
 
 async function readMetadata(path: string): Promise<ClientMetadata> {
   const text = await readFile(path, "utf8").catch((cause) => {
-    throw new UsageError(`--metadata: the file can't be read (${errorCode(cause)}).`, cause);
+    throw fileError("--metadata", "read", cause);
   });
   const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new UsageError("--metadata: the file must contain a JSON object.");
+  throw new UsageError('--metadata: the file must contain a JSON object, such as {"client_name":"Agent 7"}.');
 }
 
 function parseJson(text: string): unknown {

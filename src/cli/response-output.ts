@@ -2,7 +2,8 @@
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Context } from "./context.js";
-import { errorCode, NetworkError, UsageError } from "./exit-codes.js";
+import { NetworkError } from "./exit-codes.js";
+import { fileError } from "./file-error.js";
 
 interface ResponseOptions {
   include?: true;
@@ -32,7 +33,7 @@ export async function writeResponse(
 
 async function writeFile(response: Response, path: string): Promise<void> {
   const fail = (cause: unknown): never => {
-    throw new UsageError(`--output: the file can't be written (${errorCode(cause)}).`, cause);
+    throw fileError("--output", "written", cause);
   };
   const file: FileHandle = await open(path, "w").catch(fail);
   await copyBody(response, (chunk) => file.writeFile(chunk).catch(fail)).finally(() => file.close());

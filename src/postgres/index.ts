@@ -1,3 +1,7 @@
-/** A token store in PostgreSQL: `hardproof/postgres`. */
+/**
+ * A token store in PostgreSQL: `hardproof/postgres`.
+ *
+ * @module
+ */
 export { type PostgresTokenStoreOptions, postgresTokenStore, type Query } from "./postgres-token-store.js";
 export { postgresMigration, postgresPurge } from "./schema.js";

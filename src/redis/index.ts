@@ -1,3 +1,7 @@
-/** A token store in Redis or Valkey: `hardproof/redis`. */
+/**
+ * A token store in Redis or Valkey: `hardproof/redis`.
+ *
+ * @module
+ */
 export type { GlideClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis-client.js";
 export { type RedisTokenStoreOptions, redisTokenStore } from "./redis-token-store.js";

@@ -12,6 +12,8 @@
  * const pair = await toCryptoKeyPair(signer);
  * const handle = getDPoPHandle(config, pair); // of openid-client
  * ```
+ *
+ * @module
  */
 
 export { toCryptoKeyPair } from "./crypto-key-pair.js";
