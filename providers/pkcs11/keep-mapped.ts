@@ -16,7 +16,12 @@ interface BunFfi {
  * @throws The loader's error if the library can't be loaded.
  */
 export function keepMapped(path: string): void {
-  if (process.versions.bun) return keepMappedInBun(path);
+  if (process.versions.bun) keepMappedInBun(path);
+  else keepMappedInNode(path);
+}
+
+/** In Deno, too. */
+function keepMappedInNode(path: string): void {
   const flag = RTLD_NODELETE[process.platform];
   if (flag === undefined) return;
   try {
