@@ -98,8 +98,7 @@ export class Maker {
 
   /** The process keeps this one alive only while it works. */
   #keepAlive(isWorking: boolean): void {
-    for (const handle of [this.#child, this.#child.channel])
-      if (isWorking) handle?.ref();
-      else handle?.unref();
+    const method = isWorking ? "ref" : "unref";
+    for (const handle of [this.#child, this.#child.channel]) handle?.[method]?.(); // Bun's channel doesn't have them.
   }
 }

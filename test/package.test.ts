@@ -189,19 +189,75 @@ describe("without its peers", () => {
     expect(typeErrors(program, bare)).toBe("");
   });
 
-  it("the error for an addon that isn't built names the command that builds it, not one that installs it", () => {
-    const unbuilt = installTarball(inject("tarball"));
-    const addon = join(unbuilt.directory, "node_modules/graphene-pk11");
-    mkdirSync(addon);
-    writeFileSync(join(addon, "index.js"), 'require("./build/Release/pkcs11.node");');
-    const script = `
+  describe("the error for an addon that isn't built", () => {
+    const useKey = `
       import { openSigner } from "hardproof";
       const signer = await openSigner("pkcs11:token=t;object=k?module-path=/etc/hostname");
       await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`;
-    expect(unbuilt.run(script)).toMatch(
-      /^misconfigured .*was not built\. Either install koffi.*: npm rebuild pkcs11js .*npm_config_nodedir.*npm_config_disturl/,
+    const withAddon = (code: string) => {
+      const installed = installTarball(inject("tarball"));
+      for (const [name, content] of [
+        ["graphene-pk11", ""],
+        ["pkcs11js", code],
+      ] as const) {
+        mkdirSync(join(installed.directory, "node_modules", name));
+        writeFileSync(join(installed.directory, "node_modules", name, "index.js"), content);
+      }
+      return installed;
+    };
+
+    const NPM = "npm install-scripts approve pkcs11js (only npm 11 and later), and then npm rebuild pkcs11js";
+    it.each([
+      ["", NPM],
+      ["package-lock.json", NPM],
+      [
+        "pnpm-lock.yaml",
+        "pnpm add --allow-build=pkcs11js graphene-pk11, and then delete node_modules and run pnpm install",
+      ],
+      ["yarn.lock", 'set "dependenciesMeta": { "pkcs11js": { "built": true } } in package.json, and run yarn install'],
+      ["bun.lock", "bun pm trust pkcs11js"],
+    ])("names what builds it, with the lock file %j", (lockFile, command) => {
+      const unbuilt = withAddon('require("./build/Release/pkcs11.node");');
+      if (lockFile) writeFileSync(join(unbuilt.directory, lockFile), "");
+      const printed = unbuilt.run(useKey);
+      expect(printed).toMatch(
+        /^misconfigured .*was not built\. Either install koffi.*npm_config_nodedir.*npm_config_disturl/,
+      );
+      expect(printed).toContain(`or build it: ${command} (needs Python`);
+      unbuilt.remove();
+    });
+
+    it("says why an addon can't be loaded that is built", () => {
+      const broken = withAddon(
+        'throw new Error("libc.so.6: version `GLIBC_2.38\' not found (required by pkcs11.node)");',
+      );
+      const printed = broken.run(useKey);
+      expect(printed).toMatch(/^misconfigured .*can't be loaded: Error: libc.so.6: version `GLIBC_2.38' not found/);
+      expect(printed).not.toMatch(/not built|rebuild/);
+      broken.remove();
+    });
+  });
+});
+
+describe("the AWS SDK inside a bundle that can't load it", () => {
+  it("isn't reported as missing", async () => {
+    await build({
+      stdin: {
+        contents: `import { openSigner } from "hardproof";
+          const signer = await openSigner("awskms:///alias/a?region=eu-central-1");
+          await signer.publicJwk().catch(({ code, message }) => console.log(code, message));`,
+        resolveDir: all.directory,
+      },
+      outfile: join(all.directory, "bundle.mjs"),
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      external: ["graphene-pk11", "koffi", "@google-cloud/kms", "@azure/*"],
+      logLevel: "silent",
+    });
+    expect(all.run('await import("./bundle.mjs");')).toMatch(
+      /^misconfigured .*@aws-sdk\/client-kms\. It can't be loaded: Dynamic require of "[\w:]+" is not supported\. In a bundle/,
     );
-    unbuilt.remove();
   });
 });
 

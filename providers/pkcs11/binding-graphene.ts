@@ -1,7 +1,7 @@
 /** Calls the PKCS#11 functions through pkcs11js, the native addon of graphene-pk11. */
 import type { Module } from "graphene-pk11";
+import { resolveInstalled } from "../../src/keystore/installed-package.js";
 import { type Attribute, type Binding, type Cryptoki, fromUlong, type Mechanism, ulong } from "./binding.js";
-import { resolveInstalled } from "./installed-package.js";
 import { Pkcs11Error } from "./return-values.js";
 
 type Functions = Module["lib"];

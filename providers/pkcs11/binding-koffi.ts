@@ -1,5 +1,6 @@
 /** Calls the PKCS#11 functions through koffi, which doesn't need a compiler. */
 import type { LibraryHandle } from "koffi";
+import { resolveInstalled } from "../../src/keystore/installed-package.js";
 import {
   type Attribute,
   type Binding,
@@ -10,7 +11,6 @@ import {
   ULONG_BYTES,
   ulong,
 } from "./binding.js";
-import { resolveInstalled } from "./installed-package.js";
 import { defineTypes, Fields, type Koffi, PARAMETERS } from "./koffi-types.js";
 import { Pkcs11Error } from "./return-values.js";
 

@@ -3,8 +3,8 @@
  * They are synchronous, so only a library's workers call them. Each one throws a {@link Pkcs11Error} unless it returns
  * `CKR_OK`.
  */
-import { constants } from "node:os";
 import { SignerError } from "../../src/errors.js";
+import { keepMapped } from "./keep-mapped.js";
 import { Pkcs11Error } from "./return-values.js";
 
 /** `CK_SESSION_HANDLE`, `CK_OBJECT_HANDLE` or `CK_SLOT_ID`. */
@@ -123,24 +123,6 @@ export function loadLibrary(path: string, binding: Binding): Cryptoki {
   } catch (cause) {
     const reason = cause instanceof Pkcs11Error ? `C_GetFunctionList returned ${cause.message}` : firstLine(cause);
     throw new SignerError("misconfigured", `${path} can't be loaded as a PKCS#11 library: ${reason}`, { cause });
-  }
-}
-
-/** `RTLD_NODELETE` of <dlfcn.h>. */
-const RTLD_NODELETE: Readonly<Record<string, number>> = { linux: 0x1000, darwin: 0x80, freebsd: 0x2000 };
-
-/**
- * Keeps the library mapped until the process ends. A binding unloads it when its worker ends, and the destructors that a
- * library registered for its threads would then run in unmapped memory.
- */
-function keepMapped(path: string): void {
-  const flag = RTLD_NODELETE[process.platform];
-  if (flag === undefined) return;
-  try {
-    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | flag);
-  } catch (error) {
-    // Node.js reports that the library isn't an addon, but has loaded it by then.
-    if (!/self-register/.test(String(error))) throw error;
   }
 }
 

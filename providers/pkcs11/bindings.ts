@@ -3,6 +3,7 @@ import { isInstalled, missingPackage, missingPackages } from "../../src/keystore
 import { BINDINGS, type Binding, type BindingName } from "./binding.js";
 import { loadGraphene } from "./binding-graphene.js";
 import { loadKoffi } from "./binding-koffi.js";
+import { buildCommand } from "./build-remedy.js";
 
 const LOADERS: Readonly<Record<BindingName, () => Binding>> = {
   "graphene-pk11": loadGraphene,
@@ -41,7 +42,9 @@ function loadRemedy(name: BindingName, cause: unknown): string {
   if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")
     return "Node.js runs with --permission and may not load addons (ERR_DLOPEN_DISABLED): add --allow-addons.";
   if (name === "koffi") return `It can't be loaded: ${firstLine(cause)}`;
-  return `Its native addon was not built. Either install koffi, which is prebuilt, or build it: npm rebuild pkcs11js (needs ${BUILD_NEEDS}).`;
+  if (!/\.node'/.test(firstLine(cause))) return `Its native addon can't be loaded: ${firstLine(cause)}`;
+  const build = buildCommand();
+  return `Its native addon was not built. Either install koffi, which is prebuilt, or build it: ${build} (needs ${BUILD_NEEDS}).`;
 }
 
 function firstLine(error: unknown): string {

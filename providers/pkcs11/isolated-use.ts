@@ -200,9 +200,8 @@ class LibraryProcess {
   #keepAlive(use: number, isWaiting: boolean): void {
     if (isWaiting) this.#waiting.add(use);
     else this.#waiting.delete(use);
-    for (const handle of [this.#child, this.#child.channel])
-      if (this.#waiting.size > 0) handle?.ref();
-      else handle?.unref();
+    const method = this.#waiting.size > 0 ? "ref" : "unref";
+    for (const handle of [this.#child, this.#child.channel]) handle?.[method]?.(); // Bun's channel doesn't have them.
   }
 
   /** Without a callback, each message to a process that has just ended would emit an error event. Its exit event follows. */

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
-import { programUrls, resolveInstalled } from "./installed-package.js";
+import { programUrls, resolveInstalled } from "../../src/keystore/installed-package.js";
 
 let found: URL | undefined;
 

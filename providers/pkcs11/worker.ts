@@ -3,7 +3,7 @@
  * synchronously, and opens its own keys, so handles never leave the worker.
  */
 import { availableParallelism } from "node:os";
-import { isMainThread, type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { isMainThread, MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { LazyDeadline } from "../../src/deadline.js";
 import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
@@ -47,6 +47,8 @@ let [skip, skipped] = [0, 0];
 const MAX_SKIP = 63;
 /** Milliseconds after which the parent thread may take a call for a stuck one. */
 const SLOW = 5;
+/** In Deno, the port of a worker isn't a `MessagePort`: it can neither be polled nor closed. */
+const isPollable = parentPort instanceof MessagePort;
 /** The event loop must run now and then: it frees the memory of the messages. */
 const MAX_POLLS = 32;
 
@@ -123,7 +125,7 @@ function serve(port: MessagePort, lib: Cryptoki, data: WorkerData): void {
       });
     },
     closeKey: (key: number) => inTurn(() => keys.forget(key)),
-    end: () => port.close(),
+    end: () => end(port),
   });
 }
 
@@ -193,11 +195,13 @@ function returnValueOf(call: () => void): number {
 }
 
 function* received(port: MessagePort): Generator<unknown[]> {
+  if (!isPollable) return;
   for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) yield next.message;
 }
 
 /** Polls less and less often while it finds nothing: on a busy machine it would take the core from the parent thread. */
 function poll(port: MessagePort): unknown[] | undefined {
+  if (!isPollable) return undefined;
   if (skipped < skip) {
     skipped += 1;
     return undefined;
@@ -213,12 +217,18 @@ function poll(port: MessagePort): unknown[] | undefined {
   return undefined;
 }
 
+/** Ends the worker. */
+function end(port: MessagePort): void {
+  if (isPollable) port.close();
+  else setImmediate(() => process.exit()); // Ends only this thread, after the answer.
+}
+
 async function start(port: MessagePort, data: WorkerData): Promise<void> {
   try {
     serve(port, loadLibrary(data.path, await importBinding(data.binding)), data);
   } catch (error) {
     // The first call of the parent thread is to initialise the library.
-    new Calls(channelOn(port), { initialize: () => Promise.reject(error), end: () => port.close() });
+    new Calls(channelOn(port), { initialize: () => Promise.reject(error), end: () => end(port) });
   }
 }
 

@@ -20,11 +20,19 @@ import { misconfigured } from "./signer-error.js";
  * @param name - The package's name.
  * @param dependent - What needs the package, such as `AWS KMS`.
  * @param cause - What `import()` threw.
- * @param brokenRemedy - What to do if the package is installed but can't be loaded. Default: install it.
+ * @param brokenRemedy - What to do if the package is installed but can't be loaded. Default: what the error says, and to
+ *   leave the package out of a bundle.
  */
 export function missingPackage(name: string, dependent: string, cause: unknown, brokenRemedy?: string): SignerError {
-  if (brokenRemedy === undefined || !isInstalled(name, cause)) return missingPackages({ [name]: "" }, dependent, cause);
-  return misconfigured(`${dependent} needs the package ${name}. ${brokenRemedy}`, { cause });
+  if (!isInstalled(name, cause)) return missingPackages({ [name]: "" }, dependent, cause);
+  const remedy =
+    brokenRemedy ??
+    `It can't be loaded: ${firstLine(cause)}. In a bundle, leave it external or see docs/bundling.md; otherwise, reinstall it.`;
+  return misconfigured(`${dependent} needs the package ${name}. ${remedy}`, { cause });
+}
+
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n", 1)[0] ?? "").replace(/\.$/, "") : "it threw a value";
 }
 
 /**
@@ -44,12 +52,15 @@ export function missingPackages(
   return misconfigured(`${dependent} needs the package ${names}. ${remedy}`, { cause });
 }
 
+/** The messages of Node.js, Bun and bundlers; of Deno for a package in `node_modules`; of Deno for the program itself. */
+const NOT_FOUND = /^(?:Cannot find (?:package|module)|Could not find package|Import) ['"]([^'"]+)['"]/;
+
 /**
  * Returns whether a package was found although its import failed.
  *
  * @param cause - What `import()` threw. If its message names another file, something that the package requires is missing.
  */
 export function isInstalled(name: string, cause: unknown): boolean {
-  const [, missing] = (cause instanceof Error && /^Cannot find (?:package|module) '([^']+)'/.exec(cause.message)) || [];
+  const [, missing] = (cause instanceof Error && NOT_FOUND.exec(cause.message)) || [];
   return missing !== name;
 }

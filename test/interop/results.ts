@@ -1,7 +1,10 @@
 /** What was seen of each peer, kept in `results.json`, from which the tables of docs/servers.md are made. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Peer, ROWS, type Row, type Seen } from "./scenario.js";
+import { betweenMarks, merged, table } from "../recorded-tables.js";
+import { type Peer, ROWS, type Seen } from "./scenario.js";
+
+export { cell } from "../recorded-tables.js";
 
 /** What was seen of one peer in one run. */
 export interface PeerResult {
@@ -28,7 +31,6 @@ const KINDS = {
   store: "Key stores",
   suite: "Conformance suites",
 } as const;
-const MARKS = /(<!-- tables: begin[^>]*-->\n)[\s\S]*(<!-- tables: end -->)/;
 
 /** Returns the results that are committed. */
 export function recordedResults(): Results {
@@ -37,7 +39,7 @@ export function recordedResults(): Results {
 
 /** Replaces the results of the peers that ran, and the tables on the page. What passed is recorded without what was seen. */
 export function record(results: Results): void {
-  const all = Object.entries({ ...recordedResults(), ...results }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const all = Object.entries(merged(recordedResults(), results));
   const sorted = Object.fromEntries(
     all.map(([name, each]) => [name, { ...each, seen: each.seen.map(withoutDetails) }]),
   );
@@ -56,35 +58,16 @@ function withoutDetails(seen: Seen): Seen {
  * @throws {Error} If the page doesn't have the marks.
  */
 export function withTables(page: string, results: Results): string {
-  if (!MARKS.test(page)) throw new Error("The page lacks the marks <!-- tables: begin --> and <!-- tables: end -->.");
-  return page.replace(MARKS, (_, begin: string, end: string) => `${begin}\n${markdown(results)}\n${end}`);
+  return betweenMarks(page, markdown(results));
 }
 
 /** Returns one table for each kind of peer, and below it each ✗ with what was seen. */
 export function markdown(results: Results): string {
   const kinds = (Object.keys(KINDS) as Peer["kind"][]).map((kind) => {
     const peers = Object.values(results).filter((peer) => peer.kind === kind);
-    return peers.length === 0 ? [] : [`### ${KINDS[kind]}`, "", ...table(peers), "", ...faults(peers)];
+    return peers.length === 0 ? [] : [`### ${KINDS[kind]}`, "", ...table(ROWS, peers), "", ...faults(peers)];
   });
   return `${kinds.flat().join("\n").trim()}\n`;
-}
-
-function table(peers: readonly PeerResult[]): string[] {
-  const rows = ROWS.filter((row) => peers.some(({ seen }) => seen.some((each) => each.row === row)));
-  const lines = [
-    ["", ...peers.map(({ title, version }) => `${title} ${version}`)],
-    ["---", ...peers.map(() => ":-:")],
-    ["seen on", ...peers.map(({ date }) => date)],
-    ...rows.map((row) => [row, ...peers.map((peer) => cell(peer, row))]),
-  ];
-  return lines.map((cells) => `| ${cells.join(" | ")} |`);
-}
-
-/** A row fails if one of its scenarios fails. An empty cell is what the peer doesn't have, or what wasn't tried. */
-export function cell({ seen }: Pick<PeerResult, "seen">, row: Row): string {
-  const outcomes = seen.filter((each) => each.row === row).map(({ outcome }) => outcome);
-  if (outcomes.length === 0) return "";
-  return outcomes.every((outcome) => outcome === "passed") ? "✓" : "✗";
 }
 
 function faults(peers: readonly PeerResult[]): string[] {

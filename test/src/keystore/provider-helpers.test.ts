@@ -79,7 +79,13 @@ describe("missingPackage", () => {
   it("explains how to install a package that isn't installed", () => {
     const expected = "A store needs the package sdk. Install it beside hardproof: npm install sdk.";
     expect(remedyOf("Cannot find package 'sdk' imported from /app/a.js\nRequire stack: …")).toBe(expected);
-    expect(remedyOf("Cannot find module 'sdk'")).toBe(expected);
+    for (const message of [
+      "Cannot find module 'sdk'",
+      "Cannot find module 'sdk' from 'app.js'",
+      "Could not find package 'sdk' from referrer 'file:///app/a.js'.", // Deno
+      'Import "sdk" not a dependency\n    at file:///app/a.js:1:1', // Deno
+    ])
+      expect(remedyOf(message)).toBe(expected);
   });
 
   it("explains how to repair a package that is installed but can't be loaded", () => {
@@ -89,6 +95,18 @@ describe("missingPackage", () => {
       "x",
     ])
       expect(remedyOf(message)).toBe("A store needs the package sdk. Rebuild it.");
+  });
+
+  it("says why a package can't be loaded, if its provider doesn't know a remedy", () => {
+    for (const message of ['Dynamic require of "node:https" is not supported', "Unexpected token.\nmore"])
+      expect(missingPackage("sdk", "A store", new Error(message)).message).toBe(
+        `A store needs the package sdk. It can't be loaded: ${message.split(/\.?\n/, 1)[0]}. In a bundle, leave it external ` +
+          "or see docs/bundling.md; otherwise, reinstall it.",
+      );
+  });
+
+  it("doesn't take what was thrown for an error", () => {
+    expect(missingPackage("sdk", "A store", "s3cr3t").message).not.toContain("s3cr3t");
   });
 });
 
