@@ -38,12 +38,12 @@ export class UsageError extends HardproofError {
   }
 }
 
-/** A resource server could not be reached, or its response ended early. */
+/** A resource server could not be reached, was too slow, or its response ended early. */
 export class NetworkError extends HardproofError {
   override readonly name = "NetworkError";
 
-  constructor(message: string, cause: unknown) {
-    super("unreachable", message, { cause });
+  constructor(code: "unreachable" | "timeout", message: string, cause: unknown) {
+    super(code, message, { cause });
   }
 }
 

@@ -28,5 +28,6 @@ process.on("warning", ({ name, message }) => {
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit());
 
 useProxy(env);
-process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal: interruption.signal });
+const { signal } = interruption;
+process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal, interrupt });
 stdin.destroy();

@@ -5,9 +5,16 @@ import { type Context, newCommand } from "../context.js";
 import { clockCheck, keyChecks, nodeCheck, parseServer } from "../doctor-checks.js";
 import { EXIT, isHardproofError } from "../exit-codes.js";
 import { keyUris } from "../key-uri.js";
-import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
+import {
+  closedReplicas,
+  type KeyOption,
+  type OpenKeyOptions,
+  withKeyOption,
+  withPublicKeyOption,
+} from "../open-key.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
-interface DoctorOptions extends KeyOption, PublicKeyOption {
+interface DoctorOptions extends KeyOption, OpenKeyOptions {
   server?: string;
   login: boolean;
 }
@@ -19,7 +26,7 @@ export function doctor(context: Context): Command {
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY); without it, only the machine is checked")
     .option("--server <url>", "compare the clock with this server's", parseServer)
     .option("--no-login", "don't open the key, so that no PIN is tried");
-  return withPublicKeyOption(withKeyOption(command)).action(
+  return withTimeoutOption(withPublicKeyOption(withKeyOption(command)), "store", "server").action(
     async (argument: string | undefined, options: DoctorOptions) => {
       const findings: Finding[] = [];
       const hasKey = argument ?? options.key ?? io.env.HARDPROOF_KEY;
@@ -42,15 +49,15 @@ async function* runChecks(
 ): AsyncGenerator<Finding> {
   const { signal } = context.io;
   yield nodeCheck(process.versions.node);
-  if (server !== undefined) yield await clockCheck(server, context.io);
+  if (server !== undefined) yield await clockCheck(server, options.timeout, context.io);
   if (uris.length === 0) return yield notOpened("no key to check: pass a URI, or set HARDPROOF_KEY");
-  await using key = await openReplicas(uris, options, context); // A malformed URI ends the command here.
+  await using key = await closedReplicas(uris, options, context); // A malformed URI ends the command here.
   const isOnly = uris.length === 1;
   let healthy = true;
   for (const [index, uri] of uris.entries()) {
     const replica = key.replicas[index] ?? key.signer;
     if (!isOnly) yield { check: `replica ${index + 1}`, ok: null, found: replica.uri ?? "" };
-    for await (const finding of replicaChecks(uri, replica, login, signal)) {
+    for await (const finding of replicaChecks(uri, replica, { ...options, login }, signal)) {
       healthy &&= finding.ok !== false;
       yield finding;
     }
@@ -64,10 +71,10 @@ async function* runChecks(
 async function* replicaChecks(
   uri: string,
   signer: Signer,
-  login: boolean,
+  { login, timeout }: Pick<DoctorOptions, "login" | "timeout">,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
-  for await (const finding of withErrorFinding("store", diagnoseKey(uri))) {
+  for await (const finding of withErrorFinding("store", diagnoseKey(uri, { timeout }))) {
     yield finding;
     // Opening the key could use up one of the PIN attempts.
     if (finding.ok === false) return yield notOpened("not opened: fix the problem above first");
