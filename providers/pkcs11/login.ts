@@ -68,7 +68,7 @@ function checkPinFlags(flags: number, { forceLogin }: KeySpec): void {
 async function askParent(
   lib: Cryptoki,
   ask: AskForLogin,
-  { session, token: { label, serial, flags, slot } }: LoginTarget,
+  { session, spec, token: { label, serial, flags, slot } }: LoginTarget,
   user: number,
   lostAt?: bigint,
 ): Promise<void> {
@@ -79,15 +79,16 @@ async function askParent(
     isLoggedIn: () => isLoggedIn(lib, session),
     login: (pin) => lib.C_Login(session, user, pin),
   });
-  if (value === CKR_PIN_INCORRECT) throw wrongPin(lib, slot);
+  if (value === CKR_PIN_INCORRECT) throw wrongPin(flagsOf(lib, slot), hasPinPad && !spec.hasPin);
   if (value !== 0) throw new Pkcs11Error(value);
 }
 
 /** PKCS#11 doesn't count attempts: a token reports only that one is left, or none. */
-function wrongPin(lib: Cryptoki, slot: Handle): SignerError {
+function wrongPin(flags: number, wasEnteredAtToken: boolean): SignerError {
   const cause = new Pkcs11Error(CKR_PIN_INCORRECT);
   const { message } = toSignerError(cause, "logging in") as SignerError;
-  return new SignerError("pin-incorrect", [message, ...attemptsLeft(flagsOf(lib, slot))].join(" "), { cause });
+  const problem = wasEnteredAtToken ? `${cause.message}: the PIN that was entered at the token is wrong.` : message;
+  return new SignerError("pin-incorrect", [problem, ...attemptsLeft(flags)].join(" "), { cause });
 }
 
 function attemptsLeft(flags: number): string[] {

@@ -31,7 +31,7 @@ export class Output {
 
   /** The width of the terminal on standard output. */
   get columns(): number {
-    return this.#io.stdout.columns ?? DEFAULT_COLUMNS;
+    return this.#io.stdout.columns || DEFAULT_COLUMNS;
   }
 
   /** Sets the document that `--json` prints. A later error replaces it. */
@@ -90,7 +90,7 @@ export class Output {
   progress(text: string): void {
     const { stderr } = this.#io;
     if (this.json || !stderr.isTTY || this.#isWithinLine) return;
-    stderr.write(CLEAR_LINE + printable(text).slice(0, (stderr.columns ?? DEFAULT_COLUMNS) - 1));
+    stderr.write(CLEAR_LINE + printable(text).slice(0, (stderr.columns || DEFAULT_COLUMNS) - 1));
     this.#progress = true;
   }
 

@@ -1,9 +1,11 @@
 /** `hardproof doctor`: checks everything that a signature depends on, and names the remedy for what is wrong. */
 import type { Command } from "commander";
 import { diagnoseKey, type Finding, type Signer } from "../../index.js";
+import { cliError } from "../cli-error.js";
 import { type Context, newCommand } from "../context.js";
 import { clockCheck, keyChecks, nodeCheck, parseServer } from "../doctor-checks.js";
 import { EXIT, isHardproofError } from "../exit-codes.js";
+import type { Io } from "../io.js";
 import { keyUris } from "../key-uri.js";
 import {
   closedReplicas,
@@ -57,7 +59,7 @@ async function* runChecks(
   for (const [index, uri] of uris.entries()) {
     const replica = key.replicas[index] ?? key.signer;
     if (!isOnly) yield { check: `replica ${index + 1}`, ok: null, found: replica.uri ?? "" };
-    for await (const finding of replicaChecks(uri, replica, { ...options, login }, signal)) {
+    for await (const finding of replicaChecks(uri, replica, { ...options, login }, context.io)) {
       healthy &&= finding.ok !== false;
       yield finding;
     }
@@ -65,22 +67,22 @@ async function* runChecks(
   if (isOnly) return;
   if (!login || !healthy)
     return yield { check: "same key", ok: null, found: "not compared: not all replicas could be opened" };
-  yield* withErrorFinding("same key", sameKeyCheck(key.signer, signal));
+  yield* withErrorFinding("same key", sameKeyCheck(key.signer, signal), context.io);
 }
 
 async function* replicaChecks(
   uri: string,
   signer: Signer,
   { login, timeout }: Pick<DoctorOptions, "login" | "timeout">,
-  signal: AbortSignal,
+  io: Io,
 ): AsyncGenerator<Finding> {
-  for await (const finding of withErrorFinding("store", diagnoseKey(uri, { timeout }))) {
+  for await (const finding of withErrorFinding("store", diagnoseKey(uri, { timeout }), io)) {
     yield finding;
     // Opening the key could use up one of the PIN attempts.
     if (finding.ok === false) return yield notOpened("not opened: fix the problem above first");
   }
   if (!login) return yield notOpened("not opened: --no-login");
-  yield* withErrorFinding("key", keyChecks(signer, signal));
+  yield* withErrorFinding("key", keyChecks(signer, io.signal), io);
 }
 
 /** The signer of all replicas compares their keys when it is opened. */
@@ -94,11 +96,11 @@ function notOpened(found: string): Finding {
 }
 
 /** Converts an error of the key store to the last finding. Its message names the remedy. */
-async function* withErrorFinding(check: string, findings: AsyncIterable<Finding>): AsyncGenerator<Finding> {
+async function* withErrorFinding(check: string, findings: AsyncIterable<Finding>, io: Io): AsyncGenerator<Finding> {
   try {
     yield* findings;
   } catch (error) {
     if (!isHardproofError(error) || error.name !== "SignerError") throw error;
-    yield { check, ok: false, found: error.code, remedy: error.message };
+    yield { check, ok: false, found: error.code, remedy: cliError(error, io).message };
   }
 }
