@@ -14,7 +14,7 @@ export const provider: Provider<FileProviderOptions> = {
   scheme: "file",
   open: (uri, options = {}) => new FileSigner(mergeUri(uri, options)),
   create,
-  diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
+  diagnose: (uri, options = {}) => diagnoseFile(mergeUri(uri, options)),
 };
 
 /**

@@ -54,16 +54,19 @@ export class TypedSecrets {
   /** Returns the secret that the error says is missing, or `undefined` if it says something else, or nobody can be asked. */
   async askFor(uri: string, error: unknown): Promise<SecretOption | undefined> {
     if (!this.canAskFor(uri) || !needsSecret(error)) return undefined;
-    const isFile = uri.startsWith("file:");
-    const typed = this.#ask(uri, isFile);
-    await typed;
-    return { [isFile ? "passphrase" : "pin"]: () => typed };
+    await this.#ask(uri);
+    return this.option(uri);
+  }
+
+  /** Returns an option by which the library gets the secret. If nobody was asked before, it asks when the library reads it. */
+  option(uri: string): SecretOption {
+    return { [isFile(uri) ? "passphrase" : "pin"]: () => this.#ask(uri) };
   }
 
   /** Two questions at the same time would share one line. */
-  #ask(uri: string, isFile: boolean): Promise<string> {
+  #ask(uri: string): Promise<string> {
     const owner = ownerOf(uri);
-    const [question, name] = isFile
+    const [question, name] = isFile(uri)
       ? [`Passphrase of ${owner}.`, "The passphrase"]
       : [`PIN of ${owner}. A wrong PIN spends a try.`, "The PIN"];
     const typed = this.#typed.get(owner) ?? this.#lastQuestion.then(() => readHiddenLine(question, name, this.#io));
@@ -71,6 +74,10 @@ export class TypedSecrets {
     this.#lastQuestion = typed.catch(() => undefined);
     return typed;
   }
+}
+
+function isFile(uri: string): boolean {
+  return uri.startsWith("file:");
 }
 
 function needsSecret(error: unknown): boolean {

@@ -59,7 +59,7 @@ async function* runChecks(
   for (const [index, uri] of uris.entries()) {
     const replica = key.replicas[index] ?? key.signer;
     if (!isOnly) yield { check: `replica ${index + 1}`, ok: null, found: replica.uri ?? "" };
-    for await (const finding of replicaChecks(uri, replica, { ...options, login }, context.io)) {
+    for await (const finding of replicaChecks(uri, replica, { ...options, login }, context)) {
       healthy &&= finding.ok !== false;
       yield finding;
     }
@@ -74,10 +74,11 @@ async function* replicaChecks(
   uri: string,
   signer: Signer,
   { login, timeout }: Pick<DoctorOptions, "login" | "timeout">,
-  io: Io,
+  { io, secrets }: Context,
 ): AsyncGenerator<Finding> {
-  for await (const finding of withErrorFinding("store", diagnoseKey(uri, { timeout }), io)) {
-    yield finding;
+  const secret = secrets.canAskFor(uri) ? secrets.option(uri) : {};
+  for await (const finding of withErrorFinding("store", diagnoseKey(uri, { timeout, ...secret }), io)) {
+    yield finding.found === FUNCTION ? { ...finding, found: "typed at the terminal, if needed" } : finding;
     // Opening the key could use up one of the PIN attempts.
     if (finding.ok === false) return yield notOpened("not opened: fix the problem above first");
   }
@@ -90,6 +91,9 @@ async function* sameKeyCheck(signer: Signer, signal: AbortSignal): AsyncGenerato
   await signer.publicJwk({ signal });
   yield { check: "same key", ok: true, found: "all replicas have the same key" };
 }
+
+/** What the library finds as the source of a secret that is typed. */
+const FUNCTION = "a function";
 
 function notOpened(found: string): Finding {
   return { check: "key", ok: null, found };

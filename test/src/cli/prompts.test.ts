@@ -235,6 +235,14 @@ describe("a passphrase", () => {
     expect(out).not.toMatch(/kor|Pferd/);
   });
 
+  it("is asked for by doctor, after the checks that don't need it", MANY, async () => {
+    const session = terminal(["doctor", `file://${file}`]);
+    await answer(session, "End with Enter: ", `${PASSPHRASE}\r`);
+    const { code, out } = await session.ended;
+    expect(out).toMatch(/passphrase +typed at the terminal, if needed[^]*signature +created and verified/);
+    expect(code).toBe(0);
+  });
+
   it("that is wrong isn't asked for again", MANY, async () => {
     const session = terminal(["show", `file://${file}`]);
     await answer(session, "End with Enter: ", "hunter2\r");
