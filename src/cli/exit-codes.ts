@@ -10,6 +10,7 @@ export const EXIT = {
   server: 4,
   unexpected: 70,
   interrupted: 130,
+  quit: 131,
   terminated: 143,
 } as const;
 

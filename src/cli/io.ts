@@ -9,9 +9,12 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts on Ctrl-C or SIGTERM, with an {@link Interruption} as its reason. */
   readonly signal: AbortSignal;
-  /** Ends the command as a signal does: for Ctrl-C, which a terminal in raw mode doesn't turn into one. */
-  interrupt(exitCode: number): void;
+  /** Ends the command as a signal does. A terminal in raw mode doesn't turn Ctrl-C into one. */
+  end(signal: EndSignal): void;
 }
+
+/** Ctrl-C, Ctrl-\, and a terminal that was closed. */
+export type EndSignal = "SIGINT" | "SIGQUIT" | "SIGHUP";
 
 /** The properties of a stream that is connected to a terminal. */
 export interface Terminal {

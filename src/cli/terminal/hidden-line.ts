@@ -1,16 +1,13 @@
 /** Reads a line from a terminal without showing it. The terminal is restored whatever ends the read. */
 import { EXIT, UsageError } from "../exit-codes.js";
-import { Interruption, type Io } from "../io.js";
+import { type EndSignal, Interruption, type Io } from "../io.js";
 import { printable } from "../output.js";
 import { LineEditor } from "./line-editor.js";
 
 const BELL = "\u0007";
 
-/** Signals that would end the process without restoring the terminal → exit code. `Io.signal` stands for the others. */
-const FATAL_SIGNALS: readonly [NodeJS.Signals, number][] = [
-  ["SIGHUP", 129],
-  ["SIGQUIT", 131],
-];
+/** Signals that would end the process without restoring the terminal. `Io.signal` stands for the others. */
+const FATAL_SIGNALS = ["SIGHUP", "SIGQUIT"] as const;
 
 /**
  * Asks for one line.
@@ -38,25 +35,32 @@ export async function readHiddenLine(question: string, name: string, io: Io): Pr
 }
 
 /** Turns the echo off. Returns a function that turns it on again. */
-function hideInput({ stdin, interrupt }: Io): () => void {
+function hideInput({ stdin, end }: Io): () => void {
   const setHidden = (isHidden: boolean) => void stdin.setRawMode?.(isHidden);
-  const end = FATAL_SIGNALS.map(([name, code]) => [name, () => interrupt(code)] as const);
+  const restoreAndEnd = (signal: EndSignal) => {
+    setHidden(false);
+    end(signal);
+  };
   // A shell may have changed the terminal's mode while the process was stopped.
   const resume = () => {
     setHidden(false);
     setHidden(true);
   };
-  for (const [name, listener] of end) process.on(name, listener);
+  for (const signal of FATAL_SIGNALS) process.on(signal, restoreAndEnd);
   process.on("SIGCONT", resume);
+  stdin.on("error", ignore); // of a terminal that is gone
   setHidden(true);
   return () => {
-    for (const [name, listener] of end) process.off(name, listener);
+    for (const signal of FATAL_SIGNALS) process.off(signal, restoreAndEnd);
     process.off("SIGCONT", resume);
     setHidden(false);
+    stdin.off("error", ignore);
   };
 }
 
-/** Returns `undefined` if the input ends instead. */
+function ignore(): void {}
+
+/** Returns `undefined` for Ctrl-D. */
 function readLine(io: Io): Promise<string | undefined> {
   const { stdin, stderr, signal } = io;
   const editor = new LineEditor();
@@ -68,7 +72,11 @@ function readLine(io: Io): Promise<string | undefined> {
       act();
     };
     const onAbort = () => settle(() => reject(signal.reason));
-    const onEnd = () => settle(() => resolve(undefined));
+    // The terminal was closed.
+    const onEnd = () => {
+      io.end("SIGHUP");
+      settle(() => resolve(undefined));
+    };
     const onData = (bytes: Buffer) => {
       const { pressed, rest } = editor.apply(bytes);
       if (pressed === "ignored") stderr.write(BELL);
@@ -77,7 +85,7 @@ function readLine(io: Io): Promise<string | undefined> {
         // What was typed after this line is for the next question.
         if (rest !== "" && pressed === "enter") stdin.unshift(Buffer.from(rest));
         if (pressed !== "interrupt") return resolve(pressed === "end" ? undefined : editor.text);
-        io.interrupt(EXIT.interrupted);
+        io.end("SIGINT");
         reject(new Interruption(EXIT.interrupted));
       });
     };

@@ -1,6 +1,6 @@
 /** Secrets that are typed into a real terminal: what is asked for, that nothing of it is shown, and that the terminal is restored. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
@@ -50,10 +50,12 @@ interface Session extends Process {
 function terminal(args: readonly string[], env: Record<string, string> = {}): Session {
   const at = (name: string) => join(directory, name);
   const script = `
+    trap : HUP
     stty -a > '${at("before")}'
     tty > '${at("tty")}'
     sh -c 'echo $$ > "${at("pid")}"; exec "$0" "$@"' "$0" "$@"
     code=$?
+    echo $code > '${at("code")}'
     stty -a > '${at("after")}'
     exit $code`;
   const shell = ["-c", script, command, ...args];
@@ -161,7 +163,6 @@ describe("a PIN", () => {
   it.each<[NodeJS.Signals, number]>([
     ["SIGTERM", 143],
     ["SIGINT", 130],
-    ["SIGHUP", 129],
     ["SIGQUIT", 131],
   ])("is interrupted by %s, which restores the terminal", MANY, async (signal, code) => {
     const session = terminal(["show", token]);
@@ -170,6 +171,25 @@ describe("a PIN", () => {
     expect(await session.ended).toMatchObject({ code, out: expect.stringContaining("hardproof: Interrupted.") });
     const [before, after] = session.settings();
     expect(after).toBe(before);
+  });
+
+  it("isn't shown, and the terminal is restored, after kill -HUP", MANY, async () => {
+    const session = terminal(["show", token]);
+    await session.until("End with Enter: ");
+    process.kill(session.pid(), "SIGHUP");
+    expect(await session.ended).toMatchObject({ code: 129 });
+    const [before, after] = session.settings();
+    expect(after).toBe(before);
+  });
+
+  it("doesn't leave a core dump behind if the terminal is closed", MANY, async () => {
+    const code = () => readFileSync(join(directory, "code"), "utf8").trim();
+    rmSync(join(directory, "code"), { force: true });
+    const session = terminal(["show", token]);
+    await session.until("End with Enter: ");
+    session.child.kill("SIGKILL");
+    await expect.poll(() => existsSync(join(directory, "code")) && code(), { timeout: 20_000 }).toBe("129");
+    await session.ended;
   });
 
   it("stays hidden if the terminal was reset while the process was stopped", MANY, async () => {
@@ -239,7 +259,7 @@ describe("a passphrase", () => {
     const session = terminal(["doctor", `file://${file}`]);
     await answer(session, "End with Enter: ", `${PASSPHRASE}\r`);
     const { code, out } = await session.ended;
-    expect(out).toMatch(/passphrase +typed at the terminal, if needed[^]*signature +created and verified/);
+    expect(out).toMatch(/passphrase +typed at the terminal, if needed[\s\S]*signature +created and verified/);
     expect(code).toBe(0);
   });
 
