@@ -9,8 +9,7 @@
  *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
  * - `hardproof.replica`: A replica of a `replicaSigner` that failed, also if another one has signed; {@link ReplicaTrace}. This
  *   is a plain channel, too.
- * - `hardproof.waiting`: A key store hasn't responded for two seconds, and may wait for its user; {@link WaitingTrace}. This is a
- *   plain channel, too.
+ * - `hardproof.waiting`: A key store hasn't responded for one second; {@link WaitingTrace}. This is a plain channel, too.
  *
  * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have
  * the same message object.
@@ -97,9 +96,11 @@ export interface ReplicaTrace {
 export interface WaitingTrace {
   /** The URI of the key or the store, without a PIN. */
   readonly uri: string;
+  /** Whether the store is one that asks its user to confirm. */
+  readonly mayAskUser: boolean;
 }
 
-/** Publishes a {@link WaitingTrace} for each request to a store that may wait for its user. */
+/** Publishes a {@link WaitingTrace} when a store doesn't respond for a second. */
 export const waitingChannel: Channel = channel("hardproof.waiting");
 /** Publishes a {@link ReplicaTrace} for each failure of a replica. */
 export const replicaChannel: Channel = channel("hardproof.replica");

@@ -1,27 +1,35 @@
 /** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
-import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import { generateSoftwareKey, privateKeyToPem } from "../../src/keystore/software-key.js";
 import { createFile } from "./create-file.js";
 import { diagnoseFile } from "./diagnose.js";
-import { FileSigner, readPassphrase } from "./signer.js";
+import { FileSigner, type FileSignerOptions, readPassphrase } from "./signer.js";
 import { parseFileUri } from "./uri.js";
 
+/** Options that complete a URI, whose attributes take precedence, except for the passphrase. */
+export type FileProviderOptions = Omit<FileSignerOptions, "path">;
+
 /** Keys in PEM files: `file:///run/keys/dpop.pem?passphrase-source=env:NAME`. */
-export const provider: Provider<KeySignerOptions> = {
+export const provider: Provider<FileProviderOptions> = {
   scheme: "file",
-  open: (uri, options = {}) => new FileSigner({ ...options, ...parseFileUri(uri) }),
+  open: (uri, options = {}) => new FileSigner(mergeUri(uri, options)),
   create,
-  diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
+  diagnose: (uri, options = {}) => diagnoseFile(mergeUri(uri, options)),
 };
 
 /**
  * Creates a PKCS#8 file that only its owner can read. It is encrypted if the URI has a `passphrase-source`.
  */
-async function create(uri: string, options: KeySignerOptions = {}): Promise<FileSigner> {
-  const { path, passphrase, algorithm = options.algorithm } = parseFileUri(uri);
-  const signer = new FileSigner({ ...options, path, passphrase, algorithm });
+async function create(uri: string, options: FileProviderOptions = {}): Promise<FileSigner> {
+  const merged = mergeUri(uri, options);
+  const { path, passphrase, algorithm } = merged;
+  const signer = new FileSigner(merged);
   const pem = privateKeyToPem(generateSoftwareKey(algorithm), await readPassphrase(passphrase, signer.uri));
   await createFile(path, pem, signer.uri);
   return signer;
+}
+
+function mergeUri(uri: string, options: FileProviderOptions): FileSignerOptions {
+  const { path, passphrase, algorithm = options.algorithm } = parseFileUri(uri);
+  return { ...options, path, algorithm, passphrase: options.passphrase ?? passphrase };
 }

@@ -1,12 +1,19 @@
 /** A signer whose key is in a PEM file: for development, and where a better store is not available. */
 import { resolve } from "node:path";
+import { SignerError } from "../../src/errors.js";
 import { assertObject } from "../../src/keystore/assert.js";
 import { formatMode } from "../../src/keystore/file-permissions.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { OpenKey } from "../../src/keystore/key-source.js";
-import { readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { nameSecret, readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { isEncrypted, openSoftwareKey, softwareKeyFromPem } from "../../src/keystore/software-key.js";
+import {
+  isEncrypted,
+  openSoftwareKey,
+  type PemOptions,
+  type SoftwareKey,
+  softwareKeyFromPem,
+} from "../../src/keystore/software-key.js";
 import { readKeyFile } from "./read-file.js";
 import { formatFileUri, type KeyFile } from "./uri.js";
 
@@ -45,8 +52,20 @@ export class FileSigner extends KeySigner {
 
 async function openFile({ path, passphrase, algorithm }: KeyFile, uri: string): Promise<OpenKey> {
   const { pem, mode } = await readKeyFile(path, uri);
-  const key = softwareKeyFromPem(pem, { passphrase: await readPassphrase(passphrase, uri), algorithm });
+  const options = { passphrase: await readPassphrase(passphrase, uri), algorithm };
+  const key = passphrase === undefined ? softwareKeyFromPem(pem, options) : decrypt(pem, options, passphrase);
   return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
+}
+
+/** The error for a wrong passphrase names its source. */
+function decrypt(pem: string, options: PemOptions, source: SecretSource): SoftwareKey {
+  try {
+    return softwareKeyFromPem(pem, options);
+  } catch (cause) {
+    if (!(cause instanceof SignerError) || cause.code !== "pin-incorrect") throw cause;
+    const message = `The PEM can't be decrypted with the ${nameSecret("passphrase", source)}.`;
+    throw new SignerError(cause.code, message, { cause });
+  }
 }
 
 /**

@@ -140,7 +140,7 @@ class IsolatedUse implements TokenUse {
     const { module, token } = this.#options;
     this.#lastFingerprint = fingerprintOf(JSON.stringify([module, token]), pin);
     if (!wrongPins.has(this.#lastFingerprint)) return pin;
-    throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
+    throw new SignerError("pin-incorrect", "The PIN was wrong before. This process doesn't try it again.");
   }
 }
 

@@ -12,7 +12,7 @@ import {
   CKU_USER,
 } from "./constants.js";
 import type { KeySpec, LoginQuestion } from "./protocol.js";
-import { Pkcs11Error } from "./return-values.js";
+import { Pkcs11Error, toSignerError } from "./return-values.js";
 import type { Token } from "./token.js";
 
 /** What the parent thread may do in the worker while it decides on a login. */
@@ -54,18 +54,21 @@ export async function authenticate(lib: Cryptoki, ask: AskForLogin, target: Logi
   await askParent(lib, ask, target, CKU_CONTEXT_SPECIFIC);
 }
 
+const CKR_PIN_INCORRECT = 0xa0;
+const LAST_TRY = "One more wrong PIN locks the token.";
+
 function checkPinFlags(flags: number, { forceLogin }: KeySpec): void {
   if ((flags & CKF_USER_PIN_LOCKED) !== 0)
     throw new SignerError("pin-locked", "The token's PIN is locked. The security officer must unlock it.");
   if ((flags & CKF_USER_PIN_FINAL_TRY) === 0 || forceLogin) return;
-  const message = "One more wrong PIN locks the token. If you are sure of the PIN, set forceLogin.";
-  throw new SignerError("pin-locked", message);
+  const remedy = "A login with the right PIN by the vendor's tool allows more tries again.";
+  throw new SignerError("pin-locked", `${LAST_TRY} ${remedy} In code, you can set the option forceLogin.`);
 }
 
 async function askParent(
   lib: Cryptoki,
   ask: AskForLogin,
-  { session, token: { label, serial, flags } }: LoginTarget,
+  { session, spec, token: { label, serial, flags, slot } }: LoginTarget,
   user: number,
   lostAt?: bigint,
 ): Promise<void> {
@@ -76,7 +79,30 @@ async function askParent(
     isLoggedIn: () => isLoggedIn(lib, session),
     login: (pin) => lib.C_Login(session, user, pin),
   });
+  if (value === CKR_PIN_INCORRECT) throw wrongPin(flagsOf(lib, slot), hasPinPad && !spec.hasPin);
   if (value !== 0) throw new Pkcs11Error(value);
+}
+
+/** PKCS#11 doesn't count attempts: a token reports only that one is left, or none. */
+function wrongPin(flags: number, wasEnteredAtToken: boolean): SignerError {
+  const cause = new Pkcs11Error(CKR_PIN_INCORRECT);
+  const { message } = toSignerError(cause, "logging in") as SignerError;
+  const problem = wasEnteredAtToken ? `${cause.message}: the PIN that was entered at the token is wrong.` : message;
+  return new SignerError("pin-incorrect", [problem, ...attemptsLeft(flags)].join(" "), { cause });
+}
+
+function attemptsLeft(flags: number): string[] {
+  if ((flags & CKF_USER_PIN_LOCKED) !== 0) return ["The PIN is locked now: the security officer must unlock it."];
+  return (flags & CKF_USER_PIN_FINAL_TRY) === 0 ? [] : [LAST_TRY];
+}
+
+/** The token may have been removed since. */
+function flagsOf(lib: Cryptoki, slot: Handle): number {
+  try {
+    return lib.C_GetTokenInfo(slot).flags;
+  } catch {
+    return 0;
+  }
 }
 
 /** If the state can't be read, `C_Login` returns the reason. */

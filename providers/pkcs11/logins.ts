@@ -53,7 +53,7 @@ export async function decideLogin(
     const pin = await untilAborted(signal, async () => key.readPin?.());
     const fingerprint = fingerprintOf(token, pin ?? "");
     if (rejectedPins.has(fingerprint))
-      throw new SignerError("pin-incorrect", "This PIN was wrong before. This process doesn't try it again.");
+      throw new SignerError("pin-incorrect", "The PIN was wrong before. This process doesn't try it again.");
     const loggedIn = await isLoggedIn(question, session);
     if (pin === undefined && !hasPinPad && !loggedIn)
       throw new SignerError("pin-required", "The token requires a login: set the option pin.");

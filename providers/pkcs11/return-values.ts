@@ -62,8 +62,8 @@ const REFUSED_REQUESTS = `
 const ERRORS = new ErrorTable(
   {
     ...Object.fromEntries(REFUSED_REQUESTS),
-    CKR_PIN_INCORRECT: ["pin-incorrect", "The PIN was tried once. This process doesn't try it again."],
-    CKR_PIN_LEN_RANGE: ["pin-incorrect", "The token doesn't accept a PIN of this length."],
+    CKR_PIN_INCORRECT: ["pin-incorrect", "The PIN is wrong. It was tried once; this process doesn't try it again."],
+    CKR_PIN_LEN_RANGE: ["pin-incorrect", "The PIN has a length that the token doesn't accept."],
     CKR_PIN_INVALID: ["pin-incorrect", "The PIN contains characters that the token doesn't accept."],
     CKR_PIN_LOCKED: ["pin-locked", "The security officer must unlock the PIN."],
     CKR_PIN_EXPIRED: ["pin-locked", "The PIN has expired: set a new one with the vendor's tool."],

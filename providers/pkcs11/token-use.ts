@@ -1,6 +1,8 @@
 /** Chooses where a library is loaded: in workers of this thread, of the main thread, or of a separate process. */
 import { isMainThread } from "node:worker_threads";
+import { SignerError } from "../../src/errors.js";
 import { readPin } from "../../src/keystore/pin-source.js";
+import { nameSecret } from "../../src/keystore/secret-source.js";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { idBytes } from "./objects.js";
@@ -23,5 +25,20 @@ export async function useToken({ pin, ...keyOnToken }: KeyOnToken, signal?: Abor
   const options = { ...keyOnToken, key, hasPin: pin !== undefined };
   const read = () => readPin(pin ?? "");
   const remote = isMainThread ? undefined : await useInMainThread(options, read, signal);
-  return remote ?? useHere(options, read, signal);
+  const use = remote ?? (await useHere(options, read, signal));
+  return pin === undefined ? use : withPinSource(use, pin);
+}
+
+/** The workers don't know where a wrong PIN comes from, since they only get the PIN. */
+function withPinSource(use: TokenUse, pin: PinSource): TokenUse {
+  const run: TokenUse["run"] = async (operation, deadline) => {
+    try {
+      return await use.run(operation, deadline);
+    } catch (error) {
+      if (!(error instanceof SignerError) || error.code !== "pin-incorrect") throw error;
+      const { code, message, uri, cause } = error;
+      throw new SignerError(code, message.replace(/\bThe PIN\b/, `The ${nameSecret("PIN", pin)}`), { uri, cause });
+    }
+  };
+  return { run, close: () => use.close() };
 }

@@ -75,7 +75,7 @@ export class AgentClient {
   }
 
   #request(request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
-    return reportWaiting(this.#uri, exchange(this.socket, request, signal));
+    return reportWaiting(this.#uri, exchange(this.socket, request, signal), { mayAskUser: true });
   }
 }
 

@@ -23,11 +23,17 @@ export interface CliError {
  */
 export function cliError(error: unknown, { env, signal }: Pick<Io, "env" | "signal">): CliError {
   if (signal.aborted) return interrupted(signal.reason);
+  if (error instanceof Interruption) return interrupted(error);
   if (!isHardproofError(error)) return unexpectedError(error);
   const { code } = error;
-  const hint = code === "unreachable" ? networkHint(error, env) : undefined;
+  const hint = code === "unreachable" ? networkHint(error, env) : timeoutHint(error);
   const message = [withOptionNames(error.message), hint].filter(Boolean).join(" ");
   return { message, exitCode: exitCodeFor(error), details: { code, message, ...extraMembers(error) } };
+}
+
+/** The user's time for a login or a device code isn't a call's. */
+function timeoutHint({ code, message }: HardproofError): string | undefined {
+  return code === "timeout" && /\bwithin \d+ ms\b/.test(message) ? "Raise --timeout if it needs more time." : undefined;
 }
 
 function interrupted(reason: unknown): CliError {

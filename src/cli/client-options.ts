@@ -47,9 +47,12 @@ export function withClientOptions(command: Command, defaultKey: string): Command
 }
 
 /** Opens the key of `--client-key`, if there is one. */
-export async function openClientKey({ clientKey, clientPublicKey }: ClientOptions): Promise<Signer | undefined> {
+export async function openClientKey(
+  { clientKey, clientPublicKey, timeout }: ClientOptions,
+  context: Context,
+): Promise<Signer | undefined> {
   if (clientKey === undefined) return undefined;
-  return openKey(clientKey, { publicKey: clientPublicKey }, "--client-public-key");
+  return openKey(clientKey, { publicKey: clientPublicKey, timeout }, context, "--client-public-key");
 }
 
 /**

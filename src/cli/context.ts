@@ -3,11 +3,14 @@ import { Command } from "commander";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import type { Output } from "./output.js";
+import type { TypedSecrets } from "./typed-secrets.js";
 
 /** What a command reads from and writes to. */
 export interface Context {
   readonly io: Io;
   readonly output: Output;
+  /** Asks for PINs and passphrases at the terminal. */
+  readonly secrets: TypedSecrets;
   /** The exit code if the command doesn't throw. */
   exitCode: number;
 }

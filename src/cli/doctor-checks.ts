@@ -9,7 +9,7 @@ const MIN_NODE = [20, 19] as const;
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
 const MAX_SKEW = 30;
 /** Milliseconds. */
-const TIMEOUT = 10_000;
+const DEFAULT_TIMEOUT = 10_000;
 
 /**
  * Checks that the version of Node is supported.
@@ -33,15 +33,31 @@ export function parseServer(value: string): string {
   throw new UsageError("--server must be an https: URL, such as https://auth.example.com.");
 }
 
-/** Compares the clock with the `Date` header of a response (RFC 9110 §6.6.1), which is exact to the second. */
-export async function clockCheck(server: string, { env, signal }: Pick<Io, "env" | "signal">): Promise<Finding> {
+/**
+ * Compares the clock with the `Date` header of a response (RFC 9110 §6.6.1), which is exact to the second.
+ *
+ * @param timeout - Milliseconds.
+ */
+export async function clockCheck(
+  server: string,
+  timeout = DEFAULT_TIMEOUT,
+  { env, signal }: Pick<Io, "env" | "signal">,
+): Promise<Finding> {
   const check = "clock";
   const { origin } = new URL(server);
+  const limit = AbortSignal.timeout(timeout);
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]);
-    const { headers } = await fetch(server, { method: "HEAD", redirect: "manual", signal: limit });
+    const options: RequestInit = { method: "HEAD", redirect: "manual", signal: AbortSignal.any([signal, limit]) };
+    const { headers } = await fetch(server, options);
     return skewFinding(headers.get("date"), origin);
   } catch (error) {
+    if (limit.aborted && !signal.aborted)
+      return {
+        check,
+        ok: false,
+        found: `${origin} did not respond within ${timeout} ms`,
+        remedy: "Check the URL and the network connection, or raise --timeout.",
+      };
     const code = errorCode(error instanceof Error ? error.cause : undefined);
     const remedy = networkHint(error, env) ?? "Check the URL and the network connection.";
     return { check, ok: false, found: `${origin} can't be reached (${code})`, remedy };

@@ -27,7 +27,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "hardproof keys 'pkcs11:token=agents?module-name=softhsm2&pin-source=env:PIN'",
     "hardproof keys 'awskms:///?region=eu-central-1'",
   ],
-  show: ["hardproof show file:///run/keys/dpop.pem", "hardproof show --only jwks > jwks.json"],
+  show: [
+    "hardproof show file:///run/keys/dpop.pem",
+    "hardproof show 'pkcs11:token=agents;object=dpop?module-name=softhsm2'",
+    "hardproof show --only jwks > jwks.json",
+  ],
   csr: [
     "hardproof csr --subject 'CN=agent-7,O=Example' --out agent-7.csr",
     "hardproof csr file:///run/keys/dpop.pem --subject CN=agent-7 \\\n  --uri spiffe://example.com/agent-7",
@@ -48,6 +52,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     `hardproof token ${ISSUER} \\\n  --scope read`,
     `hardproof token ${ISSUER} \\\n  --client-auth private_key_jwt --client-key file:///run/keys/client.pem`,
     `hardproof token ${ISSUER} \\\n  --grant authorization_code --scope 'openid read'`,
+    "hardproof token --token-endpoint https://auth.example.com/oauth/token \\\n  --client-id agent --timeout 5",
   ],
   introspect: [
     `hardproof introspect ${ISSUER} \\\n  --token-env TOKEN`,
@@ -59,7 +64,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   fetch: [
     `hardproof fetch https://api.example.com/resource \\\n  ${ISSUER}`,
-    "hardproof fetch https://api.example.com/resource --token-env TOKEN -i",
+    "hardproof fetch https://api.example.com/resource --token-env TOKEN -i \\\n  --timeout 120",
     "hardproof fetch https://api.example.com/orders --token-file token.txt \\\n  -H 'content-type: application/json' -d @order.json",
   ],
   doctor: [

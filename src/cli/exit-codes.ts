@@ -10,6 +10,7 @@ export const EXIT = {
   server: 4,
   unexpected: 70,
   interrupted: 130,
+  quit: 131,
   terminated: 143,
 } as const;
 
@@ -38,12 +39,12 @@ export class UsageError extends HardproofError {
   }
 }
 
-/** A resource server could not be reached, or its response ended early. */
+/** A resource server could not be reached, was too slow, or its response ended early. */
 export class NetworkError extends HardproofError {
   override readonly name = "NetworkError";
 
-  constructor(message: string, cause: unknown) {
-    super("unreachable", message, { cause });
+  constructor(code: "unreachable" | "timeout", message: string, cause: unknown) {
+    super(code, message, { cause });
   }
 }
 

@@ -3,9 +3,11 @@ import { type DiscoverOptions, discoverResource, type NonceStore, OAuthClient, t
 import type { Context } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
 import type { ProofOptions } from "./proof-options.js";
+import type { TimeoutOption } from "./timeout-option.js";
+import { clientOfTokenEndpoint, type TokenEndpointOption } from "./token-endpoint.js";
 
 /** The options that name the server, and those of the proofs that it gets. */
-export interface ServerOptions extends ProofOptions {
+export interface ServerOptions extends ProofOptions, TimeoutOption, TokenEndpointOption {
   issuer?: string;
   baseUrl?: string;
   profile?: Profile;
@@ -30,7 +32,7 @@ export interface ResourceTarget {
   readonly sendsSecret: boolean;
 }
 
-/** Milliseconds. The time limit of the request that has no token. */
+/** Milliseconds. The default time limit of the request that has no token. */
 const CHALLENGE_TIMEOUT = 10_000;
 
 /**
@@ -45,15 +47,17 @@ export async function findServer(
   context: Context,
   target?: ResourceTarget,
 ): Promise<FoundServer> {
-  const { issuer, baseUrl, profile, allowInsecure, htu, nonces } = options;
+  const { issuer, baseUrl, tokenEndpoint, profile, allowInsecure, htu, nonces, timeout } = options;
   const { signal } = context.io;
-  const clientOptions = { clientAuth, profile, allowInsecure, htu, nonces };
-  if (issuer !== undefined && baseUrl !== undefined)
-    throw new UsageError("Use either --issuer or --base-url, not both.");
-  if (baseUrl !== undefined && profile !== undefined)
-    throw new UsageError("--profile needs the server's metadata: use --issuer instead of --base-url.");
+  const clientOptions = { clientAuth, profile, allowInsecure, htu, nonces, timeout };
+  const servers = { "--issuer": issuer, "--base-url": baseUrl, "--token-endpoint": tokenEndpoint };
+  const [option, ...others] = Object.entries(servers).flatMap(([name, url]) => (url === undefined ? [] : [name]));
+  if (others.length > 0) throw new UsageError(`Use only one of ${[option, ...others].join(" and ")}.`);
+  if (option !== undefined && option !== "--issuer" && profile !== undefined)
+    throw new UsageError(`--profile needs the server's metadata: use --issuer instead of ${option}.`);
   if (issuer !== undefined) return { client: await OAuthClient.discover(issuer, { ...clientOptions, signal }) };
   if (baseUrl !== undefined) return { client: new OAuthClient({ ...clientOptions, baseUrl }) };
+  if (tokenEndpoint !== undefined) return { client: clientOfTokenEndpoint(tokenEndpoint, clientOptions) };
   if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
   if (target.sendsSecret) assertOnThisMachine(target.url);
   const found = await askResource(target, { ...clientOptions, signal });
@@ -79,8 +83,11 @@ async function askResource({ url, identifier: resource }: ResourceTarget, option
 }
 
 /** Returns a response with status 401. Any other result isn't an error: the metadata may be at the well-known URL. */
-async function challengeOf(url: URL, { signal }: DiscoverOptions): Promise<Response | undefined> {
-  const limits = [AbortSignal.timeout(CHALLENGE_TIMEOUT), ...(signal ? [signal] : [])];
+async function challengeOf(
+  url: URL,
+  { signal, timeout = CHALLENGE_TIMEOUT }: DiscoverOptions,
+): Promise<Response | undefined> {
+  const limits = [AbortSignal.timeout(timeout), ...(signal ? [signal] : [])];
   try {
     const response = await fetch(url, { redirect: "manual", signal: AbortSignal.any(limits) });
     await response.body?.cancel();

@@ -11,6 +11,7 @@ import { type RefreshOptions, refreshToken, withRefreshOptions } from "./grants/
 import { type ExchangeOptions, tokenExchange, withExchangeOptions } from "./grants/token-exchange.js";
 import { withProofOptions } from "./proof-options.js";
 import { type StateOption, withStateOption } from "./saved-nonces.js";
+import { withTokenEndpoint } from "./token-endpoint.js";
 
 const GRANTS = ["client_credentials", "authorization_code", "device_code", "refresh_token", "token_exchange"] as const;
 /** The grants that send a token of the user. */
@@ -28,7 +29,7 @@ export interface GrantOptions extends ClientOptions, LoginOptions, RefreshOption
 /** Adds the options of a token request to a command. */
 export function withGrantOptions(command: Command): Command {
   const client = withClientOptions(command, "the token's key");
-  const common = withStateOption(withProofOptions(client))
+  const common = withStateOption(withProofOptions(withTokenEndpoint(client)))
     .option("--grant <grant>", GRANTS.join(", "), oneOf("--grant", GRANTS), "client_credentials")
     .option("--scope <scope>", "requested scope, space-separated")
     .option("--resource <url>", "resource that the token is for (RFC 8707, repeatable)", collect)
@@ -50,7 +51,7 @@ export async function requestToken(
   url?: URL,
 ): Promise<Token> {
   const { keyId, scope, extra, requireBinding } = options;
-  await using clientKey = await openClientKey(options);
+  await using clientKey = await openClientKey(options, context);
   const assertionKey = { signer: clientKey ?? dpopProver.signer, keyId };
   const sendsToken = SENDS_TOKEN.includes(options.grant);
   const target = url && { url, identifier: options.resource?.[0], sendsToken };

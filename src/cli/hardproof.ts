@@ -6,6 +6,7 @@ import { EXIT } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { Output } from "./output.js";
 import { program } from "./program.js";
+import { TypedSecrets } from "./typed-secrets.js";
 import { noteWaiting } from "./waiting-notes.js";
 
 /**
@@ -15,8 +16,10 @@ import { noteWaiting } from "./waiting-notes.js";
  * @returns The exit code.
  */
 export async function hardproof(args: readonly string[], io: Io): Promise<number> {
-  const context: Context = { io, output: new Output(io, hasJsonOption(args)), exitCode: EXIT.ok };
-  const endNotes = noteWaiting(context.output);
+  const isJson = hasJsonOption(args);
+  const output = new Output(io, isJson);
+  const context: Context = { io, output, secrets: new TypedSecrets(io, isJson), exitCode: EXIT.ok };
+  const endNotes = noteWaiting(output);
   try {
     await program(context, args).parseAsync(args, { from: "user" });
     io.signal.throwIfAborted();
@@ -24,11 +27,11 @@ export async function hardproof(args: readonly string[], io: Io): Promise<number
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help, --version
     const { message, details, exitCode } = cliError(error, io);
-    context.output.error(message, details);
+    output.error(message, details);
     return exitCode;
   } finally {
     endNotes();
-    context.output.end();
+    output.end();
   }
 }
 

@@ -9,12 +9,19 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts on Ctrl-C or SIGTERM, with an {@link Interruption} as its reason. */
   readonly signal: AbortSignal;
+  /** Ends the command as a signal does. A terminal in raw mode doesn't turn Ctrl-C into one. */
+  end(signal: EndSignal): void;
 }
+
+/** Ctrl-C, Ctrl-\, and a terminal that was closed. */
+export type EndSignal = "SIGINT" | "SIGQUIT" | "SIGHUP";
 
 /** The properties of a stream that is connected to a terminal. */
 export interface Terminal {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  /** Turns the echo, the editing of lines and the keys for signals off, or on again. Only terminals have it. */
+  setRawMode?(isRaw: boolean): unknown;
 }
 
 /** The abort reason when a process signal ends the command. */

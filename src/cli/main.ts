@@ -2,7 +2,7 @@
 /** The process of the command `hardproof`: connects its streams, signals and exit code. */
 import { EXIT } from "./exit-codes.js";
 import { hardproof } from "./hardproof.js";
-import { Interruption } from "./io.js";
+import { type EndSignal, Interruption } from "./io.js";
 import { printable } from "./output.js";
 import { useProxy } from "./proxy.js";
 
@@ -13,6 +13,12 @@ const interruption = new AbortController();
 function interrupt(exitCode: number): void {
   if (interruption.signal.aborted) process.exit(exitCode);
   interruption.abort(new Interruption(exitCode));
+}
+/** After SIGHUP, the terminal may be gone. Node aborts if it can't reset it, so the process ends as if nothing handled it. */
+function end(signal: EndSignal): void {
+  if (signal !== "SIGHUP") return interrupt(signal === "SIGINT" ? EXIT.interrupted : EXIT.quit);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 process.on("SIGINT", () => interrupt(EXIT.interrupted));
 process.on("SIGTERM", () => interrupt(EXIT.terminated));
@@ -28,5 +34,6 @@ process.on("warning", ({ name, message }) => {
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit());
 
 useProxy(env);
-process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal: interruption.signal });
+const { signal } = interruption;
+process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal, end });
 stdin.destroy();

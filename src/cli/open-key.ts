@@ -13,8 +13,10 @@ import {
   SignerError,
 } from "../index.js";
 import { type Context, collect } from "./context.js";
-import { UsageError } from "./exit-codes.js";
+import { isHardproofError, UsageError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
+import { type OpenSigner, PromptingSigner } from "./prompting-signer.js";
+import type { TimeoutOption } from "./timeout-option.js";
 
 const REPLICA_CHANNEL = "hardproof.replica";
 
@@ -41,14 +43,42 @@ export function withPublicKeyOption(command: Command): Command {
   return command.option("--public-key <file>", description);
 }
 
+/** The options of a command that opens a key. */
+export interface OpenKeyOptions extends PublicKeyOption, TimeoutOption {}
+
 /**
- * Opens a key.
+ * Opens a key. If the user may be asked for its PIN, they are asked here, and not within the time limit of a server.
  *
  * @param option - The option that names the file with the public key, for errors.
  * @throws {UsageError} If that file doesn't contain a public key for an algorithm that Hardproof has.
+ * @throws {SignerError} If the URI is malformed; at a terminal, if the key can't be opened.
  */
-export async function openKey(uri: string, { publicKey }: PublicKeyOption, option = "--public-key"): Promise<Signer> {
-  return openSigner(uri, publicKey === undefined ? {} : { publicKey: await readPublicKey(publicKey, option) });
+export async function openKey(
+  uri: string,
+  options: OpenKeyOptions,
+  context: Context,
+  option = "--public-key",
+): Promise<Signer> {
+  const signer = await signerFor(uri, options, context, option);
+  try {
+    if (context.secrets.canAskFor(uri)) await signer.publicJwk({ signal: context.io.signal });
+    return signer;
+  } catch (error) {
+    await signer.close();
+    throw error;
+  }
+}
+
+/** Returns a signer that asks for the secret of its key when that is needed. Doesn't open the key. */
+async function signerFor(
+  uri: string,
+  { publicKey: path, timeout }: OpenKeyOptions,
+  { secrets }: Context,
+  option = "--public-key",
+): Promise<Signer> {
+  const publicKey = path === undefined ? undefined : await readPublicKey(path, option);
+  const open: OpenSigner = (secret) => openSigner(uri, { publicKey, timeout, ...secret });
+  return secrets.canAskFor(uri) ? PromptingSigner.create(uri, open, secrets) : open({});
 }
 
 /** A key, and the replicas that can sign with it. */
@@ -61,14 +91,39 @@ export interface OpenedKey extends AsyncDisposable {
 
 /**
  * Opens a key by the URIs of its replicas, of which there may be only one. A replica that fails while another one signs is noted
- * on standard error.
+ * on standard error. If the user may be asked for a PIN, they are asked here, since a replica that takes long is replaced.
  */
 export async function openReplicas(
   uris: readonly string[],
-  options: PublicKeyOption,
-  { output }: Context,
+  options: OpenKeyOptions,
+  context: Context,
 ): Promise<OpenedKey> {
-  const replicas = await Promise.all(uris.map((uri) => openKey(uri, options)));
+  const key = await closedReplicas(uris, options, context);
+  const asking = key.replicas.filter((_, index) => context.secrets.canAskFor(uris[index] ?? ""));
+  try {
+    for (const replica of asking)
+      await replica.publicJwk({ signal: context.io.signal }).catch((error) => {
+        if (uris.length === 1 || !isRetryable(error)) throw error; // otherwise, another replica may sign
+      });
+    return key;
+  } catch (error) {
+    await key[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return isHardproofError(error) && "retryable" in error && error.retryable === true;
+}
+
+/** Like {@link openReplicas}, but the keys aren't opened, and the user isn't asked, before their first use. */
+export async function closedReplicas(
+  uris: readonly string[],
+  options: OpenKeyOptions,
+  context: Context,
+): Promise<OpenedKey> {
+  const { output } = context;
+  const replicas = await Promise.all(uris.map((uri) => signerFor(uri, options, context)));
   const [first] = replicas;
   const signer = first && replicas.length === 1 ? first : replicaSigner(replicas);
   const note = (message: unknown) => {

@@ -15,6 +15,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   htu: "--htu",
   issuer: "--issuer",
   metadata: "--issuer",
+  passphrase: "passphrase-source=env:NAME in the key's URI, after the question mark",
   pin: "pin-source=env:NAME in the key's URI, after the question mark",
   publicKey: "--public-key",
   pushed: "--par",
@@ -28,6 +29,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
   sessions: "the URI's attribute sessions",
   timeout: "--timeout",
 };
+
+const TYPE_IT = "To type the secret at a terminal, leave the attribute out.";
+const PIN_TRIES = "Correct it before the next run: each run with a wrong PIN spends a try.";
 
 /** Advice that isn't one word → that of the command. */
 const ADVICE: readonly [RegExp, string][] = [
@@ -46,7 +50,13 @@ const ADVICE: readonly [RegExp, string][] = [
     /neither the option clientSecret nor the option clientAuth is set\./g,
     "no client secret was sent. Set HARDPROOF_CLIENT_SECRET, or pass --client-secret-file or --client-auth.",
   ],
-  [/[Ss]et the option pin\b/g, "add pin-source=env:NAME to the key's URI, after the question mark"],
+  [/[Ss]et the option (pin|passphrase)\b/g, "add $1-source=env:NAME to the key's URI, after the question mark"],
+  [/((?:pin|passphrase)-source must be env:NAME, or the absolute path of a file[^.]*)\./, `$1. ${TYPE_IT}`],
+  [/\b([Tt])he (PIN|passphrase) from the function\b/g, "$1he $2 that you typed"],
+  [/^((?:pkcs11|tpm):.* )The PIN (?=is wrong|was wrong|has a length|contains)/, "$1The PIN in the URI (pin-value) "],
+  [/It was tried once; this process doesn't try it again\./, PIN_TRIES],
+  [/This process doesn't try this PIN again, since a token locks after a few: correct it, and restart\./, PIN_TRIES],
+  [/(was wrong before\.) This process doesn't try it again\./, `$1 ${PIN_TRIES}`],
   [/\b([Ss])et the option (allowInsecure|clientAuth|clockOffset|publicKey)\b/g, "pass the option $2"],
 ];
 

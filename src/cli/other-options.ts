@@ -4,7 +4,7 @@ import type { Command } from "commander";
 const WHY_NO_SECRET = "Other users can read the arguments of a process.";
 const PIN =
   `${WHY_NO_SECRET} Add the PIN's source to the key's URI, after the question mark: pin-source=env:NAME or ` +
-  "pin-source=/path/to/file.";
+  "pin-source=/path/to/file. Without one, the command asks for the PIN at a terminal.";
 const PASSPHRASE =
   `${WHY_NO_SECRET} Add the source to the key's URI, after the question mark: passphrase-source=env:NAME (file:) or ` +
   "pin-source=env:NAME (pkcs11:, tpm:).";
@@ -12,6 +12,8 @@ const CLIENT_SECRET = `${WHY_NO_SECRET} Set HARDPROOF_CLIENT_SECRET, or pass --c
 const ACCESS_TOKEN = `${WHY_NO_SECRET} Pass the token with --token -, --token-env <name> or --token-file <path>.`;
 const PROXY = "Set HTTPS_PROXY, which is used with Node 24.14 or later, or with Node 22.21 and NODE_USE_ENV_PROXY=1.";
 const PRIVATE_CA = "Set NODE_EXTRA_CA_CERTS to a file with the CA's certificate in PEM.";
+const TIMEOUT = "The option is --timeout <seconds>.";
+const TOKEN_ENDPOINT = "The option is --token-endpoint <url>.";
 
 function inUri(attribute: string): string {
   return `Add it to the key's URI: ${attribute}.`;
@@ -57,6 +59,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   "--ca": PRIVATE_CA,
   "-k": `Certificates are always verified. ${PRIVATE_CA}`,
   "--insecure": `Certificates are always verified. ${PRIVATE_CA}`,
+  "--max-time": TIMEOUT,
+  "-m": TIMEOUT,
+  "--connect-timeout": TIMEOUT,
+  "--token-url": TOKEN_ENDPOINT,
+  "--token-uri": TOKEN_ENDPOINT,
   "--proxy": PROXY,
   "-x": PROXY,
   "-u": "Pass --client-id <id>, and the secret in HARDPROOF_CLIENT_SECRET.",

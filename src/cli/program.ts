@@ -82,7 +82,7 @@ function commanderOutput({ stdout }: Io) {
   return {
     writeOut: (text: string) => void stdout.write(text),
     writeErr: () => undefined,
-    getOutHelpWidth: () => stdout.columns ?? 80,
+    getOutHelpWidth: () => stdout.columns || 80,
     getOutHasColors: () => false,
   };
 }

@@ -2,8 +2,8 @@
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Context } from "./context.js";
-import { NetworkError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
+import type { ServerCall } from "./server-call.js";
 
 interface ResponseOptions {
   include?: true;
@@ -13,53 +13,57 @@ interface ResponseOptions {
 /**
  * Writes a response as the options require.
  *
+ * @param call - The call that the response belongs to.
  * @throws {UsageError} If the file of `--output` can't be written.
- * @throws {NetworkError} If the response ends early.
+ * @throws {NetworkError} If the response ends early, or takes too long.
  */
 export async function writeResponse(
   response: Response,
+  call: ServerCall,
   options: ResponseOptions,
-  { io, output }: Context,
+  { output }: Context,
 ): Promise<void> {
-  if (output.json) return output.document(await responseDocument(response));
+  const body = chunks(response.body, call);
+  if (output.json) return output.document(await responseDocument(response, body));
   if (options.include) {
     output.line(`HTTP ${response.status} ${response.statusText}`, "bold");
     for (const [name, value] of response.headers) output.line(`${name}: ${value}`);
     output.line();
   }
-  if (options.output !== undefined) return writeFile(response, options.output);
-  await copyBody(response, (chunk) => new Promise((resolve) => io.stdout.write(chunk, () => resolve())));
+  if (options.output !== undefined) return writeFile(body, options.output);
+  for await (const chunk of body) await output.bytes(chunk);
 }
 
-async function writeFile(response: Response, path: string): Promise<void> {
+async function writeFile(body: AsyncIterable<Uint8Array>, path: string): Promise<void> {
   const fail = (cause: unknown): never => {
     throw fileError("--output", "written", cause);
   };
   const file: FileHandle = await open(path, "w").catch(fail);
-  await copyBody(response, (chunk) => file.writeFile(chunk).catch(fail)).finally(() => file.close());
-}
-
-async function copyBody({ body }: Response, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-  for await (const chunk of chunks(body)) await write(chunk);
-}
-
-async function* chunks(body: Response["body"]): AsyncGenerator<Uint8Array> {
-  const reader = body?.getReader();
-  for (let chunk = await read(reader); chunk !== undefined; chunk = await read(reader)) yield chunk;
-}
-
-async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<Uint8Array | undefined> {
   try {
-    return (await reader?.read())?.value;
-  } catch (error) {
-    throw new NetworkError("The connection was closed before the response was complete.", error);
+    for await (const chunk of body) await file.writeFile(chunk).catch(fail);
+  } finally {
+    await file.close();
   }
 }
 
+async function* chunks(body: Response["body"], call: ServerCall): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  const read = async () =>
+    (
+      await call.run(
+        async () => reader?.read(),
+        () => CLOSED,
+      )
+    )?.value;
+  for (let chunk = await read(); chunk !== undefined; chunk = await read()) yield chunk;
+}
+
+const CLOSED = "The connection was closed before the response was complete.";
+
 /** `body` is a string if the bytes are UTF-8; otherwise `bodyBase64` contains them. */
-async function responseDocument(response: Response): Promise<object> {
+async function responseDocument(response: Response, content: AsyncIterable<Uint8Array>): Promise<object> {
   const parts: Uint8Array[] = [];
-  for await (const chunk of chunks(response.body)) parts.push(chunk);
+  for await (const chunk of content) parts.push(chunk);
   const bytes = Buffer.concat(parts);
   const body = isUtf8(bytes) ? { body: bytes.toString("utf8") } : { bodyBase64: bytes.toString("base64") };
   return { status: response.status, headers: Object.fromEntries(response.headers), ...body };

@@ -6,7 +6,8 @@ import { readFile } from "node:fs/promises";
 import { UsageError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
 import type { Io } from "./io.js";
-import { readStdin } from "./stdin.js";
+import { isStdin, readStdin } from "./stdin.js";
+import { readHiddenLine } from "./terminal/hidden-line.js";
 
 /** Where to read a secret from. The first source that is set is used. */
 export interface SecretOptions {
@@ -16,7 +17,7 @@ export interface SecretOptions {
   readonly fileOption: string;
   /** Whether to read standard input. */
   readonly stdin?: boolean | undefined;
-  /** Path of a file, or `-` for standard input. */
+  /** Path of a file, or `-` for standard input. At a terminal, the user is asked, and what they type isn't shown. */
   readonly file?: string | undefined;
   /** Name of an environment variable that must be set. */
   readonly env?: string | undefined;
@@ -32,10 +33,15 @@ export interface SecretOptions {
  */
 export async function readSecret(source: SecretOptions, io: Io): Promise<string | undefined> {
   const { name, fileOption, stdin, file, env, defaultEnv } = source;
-  if (stdin || file === "-") return nonEmpty(await readStdin(io), `${name}: standard input`);
+  if (stdin || isStdin(file)) return readTyped(name, io);
   if (file !== undefined) return nonEmpty(await readTextFile(file, fileOption), `${name}: the file of ${fileOption}`);
   if (env !== undefined) return nonEmpty(io.env[env], `${name}: ${variableName(env)}`);
   return trimSecret((defaultEnv && io.env[defaultEnv]) || "") || undefined;
+}
+
+async function readTyped(name: string, io: Io): Promise<string> {
+  if (io.stdin.isTTY) return readHiddenLine(`${name}, which isn't shown.`, name, io);
+  return nonEmpty(await readStdin(io), `${name}: standard input`);
 }
 
 /** A name in lower case may be the token itself, in the place of the variable's name. */

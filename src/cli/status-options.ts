@@ -4,9 +4,9 @@ import type { OAuthClient, Signer, TokenStatusRequest } from "../index.js";
 import { type ClientOptions, findClient, openClientKey, withClientOptions } from "./client-options.js";
 import { type Context, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
-import type { Io } from "./io.js";
 import { keyUri } from "./key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "./open-key.js";
+import { withTimeoutOption } from "./timeout-option.js";
 import { readToken, type TokenOptions, withTokenOptions } from "./token-options.js";
 
 const HINTS = ["access_token", "refresh_token"] as const;
@@ -28,14 +28,12 @@ export interface StatusCall {
 /** Adds the options of a request about a token to a command. */
 export function withStatusOptions(command: Command, keyDescription: string): Command {
   const withKey = withPublicKeyOption(command.option("--key <uri>", keyDescription));
-  return withClientOptions(
-    withTokenOptions(withKey, "token").option(
-      "--token-type-hint <type>",
-      HINTS.join(", "),
-      oneOf("--token-type-hint", HINTS),
-    ),
-    "--key, or HARDPROOF_KEY",
+  const withToken = withTokenOptions(withKey, "token").option(
+    "--token-type-hint <type>",
+    HINTS.join(", "),
+    oneOf("--token-type-hint", HINTS),
   );
+  return withTimeoutOption(withClientOptions(withToken, "--key, or HARDPROOF_KEY"), "server", "store");
 }
 
 /**
@@ -53,14 +51,15 @@ export async function sendStatusRequest<T>(
   const { io } = context;
   const token = await readToken(options, io, "The token");
   if (token === undefined) throw new UsageError("Pass the token with --token -, --token-env or --token-file.");
-  await using key = await openOwnKey(options, io);
-  await using clientKey = await openClientKey(options);
+  await using key = await openOwnKey(options, context);
+  await using clientKey = await openClientKey(options, context);
   const signer = clientKey ?? key;
   const { client, credentials } = await findClient(options, signer && { signer, keyId }, context);
   return await send({ client, request: { ...credentials, token, tokenTypeHint, signal: io.signal }, key });
 }
 
-async function openOwnKey(options: StatusOptions, io: Io): Promise<Signer | undefined> {
+async function openOwnKey(options: StatusOptions, context: Context): Promise<Signer | undefined> {
   const authenticates = options.clientAuth === "private_key_jwt" && options.clientKey === undefined;
-  return options.key !== undefined || authenticates ? openKey(keyUri(options.key, io), options) : undefined;
+  if (options.key === undefined && !authenticates) return undefined;
+  return openKey(keyUri(options.key, context.io), options, context);
 }

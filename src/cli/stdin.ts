@@ -4,6 +4,14 @@ import { text } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
+/** Names of standard input, which is read only once, and without an echo if it is a secret. */
+const NAMES: readonly (string | undefined)[] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/dev/tty"];
+
+/** Returns whether a path means standard input, or the terminal. */
+export function isStdin(path: string | undefined): boolean {
+  return NAMES.includes(path);
+}
+
 /** Reads standard input to its end. */
 export async function readStdin(io: Io): Promise<string> {
   return text(openStdin(io));

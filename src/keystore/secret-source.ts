@@ -109,9 +109,14 @@ function notASource({ name, uri }: SecretUse): SignerError {
 
 function secretError(source: SecretSource, use: SecretUse, problem: string, cause?: unknown): SignerError {
   const { name, uri, code = "pin-required", note } = use;
-  const sentence = `The ${name}${placeOf(source)} ${problem}.`;
+  const sentence = `The ${nameSecret(name, source)} ${problem}.`;
   const message = note === undefined ? sentence : `${sentence} ${note}`;
   return new SignerError(code, uri === undefined ? message : `${uri}: ${message}`, { uri, cause });
+}
+
+/** Returns the secret's name and source, for errors: `PIN in the environment variable HSM_PIN`. */
+export function nameSecret(name: string, source: SecretSource): string {
+  return name + placeOf(source);
 }
 
 function placeOf(source: SecretSource): string {

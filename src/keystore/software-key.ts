@@ -144,7 +144,7 @@ export function describePem(text: string): string {
 function parsePem(pem: string, passphrase: string | undefined): KeyObject {
   // The error of Node for this differs between releases.
   if (passphrase === undefined && isEncrypted(pem))
-    throw new SignerError("pin-required", "The PEM is encrypted. Add its passphrase.");
+    throw new SignerError("pin-required", "The PEM is encrypted: set the option passphrase.");
   try {
     return createPrivateKey({ key: pem, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {

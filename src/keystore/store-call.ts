@@ -1,6 +1,7 @@
 /** Calls to a key store: each has a time limit, and every error is a `SignerError` that names the key or the store. */
 import { type Deadline, LONGEST_TIMEOUT, withDeadline } from "../deadline.js";
 import { signerError, withKeyUri } from "./signer-error.js";
+import { reportWaiting } from "./waiting.js";
 
 /** One call to a key store. */
 export interface StoreCall {
@@ -34,7 +35,7 @@ export function callStore<T>(call: StoreCall, work: (deadline: Deadline) => T | 
   try {
     const result = withDeadline({ timeout, signal, toError }, work);
     if (!(result instanceof Promise)) return result;
-    return result.catch((error) => {
+    return reportWaiting(uri, result).catch((error) => {
       throw withKeyUri(uri, error);
     });
   } catch (error) {

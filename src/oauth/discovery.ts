@@ -22,6 +22,8 @@ interface CacheEntry {
   readonly request: AbortController;
   /** The number of callers that wait for the metadata. */
   waiting: number;
+  /** The URL that was requested last. */
+  readonly asked: { url?: URL };
   /** Milliseconds since 1970. `Infinity` while the request is in flight. */
   expires: number;
 }
@@ -46,7 +48,8 @@ export async function discoverMetadata(issuer: string, options: DiscoveryOptions
   assertFetch(fetch);
   assertTimeout(timeout);
   const url = new URL(parseBaseUrl(issuer, "issuer", options));
-  return withTimeLimit({ url, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
+  const asked = () => cache.get(fetch)?.get(issuer)?.asked.url ?? url;
+  return withTimeLimit({ url: asked, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
 }
 
 async function cachedMetadata(
@@ -72,21 +75,30 @@ async function cachedMetadata(
 
 function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: LruMap<string, CacheEntry>): CacheEntry {
   const request = new AbortController();
-  const metadata = fetchMetadata(issuer, fetch, request.signal).then(({ document, lifetime }) => {
+  const asked: { url?: URL } = {};
+  const metadata = fetchMetadata(issuer, fetch, request.signal, asked).then(({ document, lifetime }) => {
     entry.expires = Date.now() + lifetime * 1000;
     return document;
   });
-  const entry: CacheEntry = { metadata, request, waiting: 0, expires: Number.POSITIVE_INFINITY };
+  const entry: CacheEntry = { metadata, request, asked, waiting: 0, expires: Number.POSITIVE_INFINITY };
   issuers.set(issuer, entry);
   return entry;
 }
 
-async function fetchMetadata(issuer: string, fetch: typeof globalThis.fetch, signal: AbortSignal) {
+async function fetchMetadata(
+  issuer: string,
+  fetch: typeof globalThis.fetch,
+  signal: AbortSignal,
+  asked: CacheEntry["asked"],
+) {
   const { body, response } = await fetchFirstDocument(issuerMetadataUrls(issuer), {
     what: `The metadata of ${issuer}`,
     isDocument: (object) => typeof object.issuer === "string",
     fetch,
     signal,
+    onRequest: (url) => {
+      asked.url = url;
+    },
   });
   return { document: parseMetadata(body, issuer, response), lifetime: lifetimeOf(response.headers) };
 }

@@ -13,8 +13,8 @@ export interface HttpResponse {
 
 /** The time limit of one call. */
 export interface TimeLimit {
-  /** The URL that the error names. */
-  url: URL;
+  /** The URL that the error names. A function returns it when the error is made. */
+  url: URL | (() => URL);
   /** Milliseconds. */
   timeout: number;
   signal?: AbortSignal | undefined;
@@ -46,10 +46,12 @@ export async function send(url: URL, init: RequestInit, fetch: typeof globalThis
  * @throws {OAuthError} With code `timeout` or `aborted`.
  */
 export function withTimeLimit<T>({ url, timeout, signal }: TimeLimit, work: (deadline: Deadline) => Promise<T>) {
-  const toError = (why: "timeout" | "aborted", cause?: unknown) =>
-    why === "timeout"
-      ? new OAuthError("timeout", `${displayUrl(url)} did not respond within ${timeout} ms.`)
-      : new OAuthError("aborted", `The caller aborted the request to ${displayUrl(url)}.`, { cause });
+  const toError = (why: "timeout" | "aborted", cause?: unknown) => {
+    const shown = displayUrl(typeof url === "function" ? url() : url);
+    return why === "timeout"
+      ? new OAuthError("timeout", `${shown} did not respond within ${timeout} ms.`)
+      : new OAuthError("aborted", `The caller aborted the request to ${shown}.`, { cause });
+  };
   return withDeadline({ timeout, signal, toError }, work);
 }
 

@@ -11,6 +11,8 @@ export interface DocumentOptions {
   isDocument: (object: Record<string, unknown>) => boolean;
   fetch: typeof fetch;
   signal: AbortSignal;
+  /** Called with each URL before it is requested. */
+  onRequest?: (url: URL) => void;
 }
 
 /** A document, and the response that contains it. */
@@ -35,6 +37,7 @@ interface Miss {
 export async function fetchFirstDocument(urls: readonly URL[], options: DocumentOptions): Promise<FetchedDocument> {
   const misses: Miss[] = [];
   for (const url of urls) {
+    options.onRequest?.(url);
     const result = await fetchDocument(url, options);
     if (!(result instanceof OAuthError)) return result;
     misses.push({ url, error: result });

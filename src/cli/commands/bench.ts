@@ -4,8 +4,9 @@ import type { Signer } from "../../index.js";
 import { type Context, newCommand, positiveNumber } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type OpenKeyOptions, openKey, withPublicKeyOption } from "../open-key.js";
 import type { Output } from "../output.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
 interface Level {
   readonly concurrency: number;
@@ -22,13 +23,14 @@ const SECONDS = 6;
 /** About the size of a proof's header and claims. */
 const DATA = Buffer.alloc(300, "a");
 
-interface BenchOptions extends PublicKeyOption {
+interface BenchOptions extends OpenKeyOptions {
   seconds: number;
   concurrency: number[];
 }
 
 /** Returns the command `bench`. */
-export function bench({ io, output }: Context): Command {
+export function bench(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand(
     "bench",
     "measure signatures per second by concurrency (a cloud store bills each signature)",
@@ -36,18 +38,20 @@ export function bench({ io, output }: Context): Command {
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .option("--seconds <seconds>", "total duration", positiveNumber("--seconds"), SECONDS)
     .option("--concurrency <numbers>", "concurrent signatures, comma-separated", parseConcurrency, LEVELS);
-  return withPublicKeyOption(command).action(async (argument: string | undefined, options: BenchOptions) => {
-    const { seconds, concurrency } = options;
-    await using signer = await openKey(keyUri(argument, io), options);
-    await signer.sign(DATA, { signal: io.signal });
-    const levels: Level[] = [];
-    for (const callers of concurrency) {
-      output.progress(`${callers} concurrent…`);
-      levels.push(await measure(signer, callers, seconds / concurrency.length, io.signal));
-    }
-    output.document({ uri: signer.uri, levels });
-    printChart(output, levels);
-  });
+  return withTimeoutOption(withPublicKeyOption(command), "store").action(
+    async (argument: string | undefined, options: BenchOptions) => {
+      const { seconds, concurrency } = options;
+      await using signer = await openKey(keyUri(argument, io), options, context);
+      await signer.sign(DATA, { signal: io.signal });
+      const levels: Level[] = [];
+      for (const callers of concurrency) {
+        output.progress(`${callers} concurrent…`);
+        levels.push(await measure(signer, callers, seconds / concurrency.length, io.signal));
+      }
+      output.document({ uri: signer.uri, levels });
+      printChart(output, levels);
+    },
+  );
 }
 
 /** Runs concurrent callers. Each requests its next signature as soon as it has received the previous one. */

@@ -6,9 +6,10 @@ import { type Context, collect, newCommand } from "../context.js";
 import { isHardproofError, UsageError } from "../exit-codes.js";
 import { fileError } from "../file-error.js";
 import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type OpenKeyOptions, openKey, withPublicKeyOption } from "../open-key.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
-interface CsrCommandOptions extends PublicKeyOption {
+interface CsrCommandOptions extends OpenKeyOptions {
   subject: string;
   dns?: string[];
   uri?: string[];
@@ -19,7 +20,8 @@ interface CsrCommandOptions extends PublicKeyOption {
 }
 
 /** Returns the command `csr`. */
-export function csr({ io, output }: Context): Command {
+export function csr(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand("csr", "create a certificate request for a key, in PEM")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .requiredOption("--subject <name>", "name of the key's owner (RFC 4514): CN=agent-7,O=Example")
@@ -29,15 +31,17 @@ export function csr({ io, output }: Context): Command {
     .option("--ip <address>", "IP address (repeatable)", collect)
     .option("--usage <usage>", "extended key usage: a name or an OID (repeatable; default: clientAuth)", collect)
     .option("--out <file>", "write the request to this new file");
-  return withPublicKeyOption(command).action(async (argument: string | undefined, options: CsrCommandOptions) => {
-    await using signer = await openKey(keyUri(argument, io), options);
-    const pem = await request(signer, options, io.signal);
-    const { jkt } = await signer.describe({ signal: io.signal });
-    if (options.out !== undefined) await writeNewFile(options.out, pem);
-    output.document({ csr: pem, jkt });
-    if (options.out === undefined) for (const line of pem.trimEnd().split("\n")) output.line(line);
-    output.note(`thumbprint ${jkt}`);
-  });
+  return withTimeoutOption(withPublicKeyOption(command), "store").action(
+    async (argument: string | undefined, options: CsrCommandOptions) => {
+      await using signer = await openKey(keyUri(argument, io), options, context);
+      const pem = await request(signer, options, io.signal);
+      const { jkt } = await signer.describe({ signal: io.signal });
+      if (options.out !== undefined) await writeNewFile(options.out, pem);
+      output.document({ csr: pem, jkt });
+      if (options.out === undefined) for (const line of pem.trimEnd().split("\n")) output.line(line);
+      output.note(`thumbprint ${jkt}`);
+    },
+  );
 }
 
 async function request(signer: Signer, options: CsrCommandOptions, signal: AbortSignal): Promise<string> {

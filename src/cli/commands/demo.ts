@@ -7,10 +7,11 @@ import { type Context, newCommand } from "../context.js";
 import { type Settings, serverSettings, serveUntilInterrupted } from "../demo/serve.js";
 import { softHsmKey } from "../demo/softhsm-key.js";
 import { EXIT, UsageError } from "../exit-codes.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type OpenKeyOptions, openKey, withPublicKeyOption } from "../open-key.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
 /** The values of the command's options. */
-interface DemoOptions extends PublicKeyOption {
+interface DemoOptions extends OpenKeyOptions {
   serve?: true;
   softhsm?: true;
   output?: string;
@@ -23,16 +24,18 @@ export function demo(context: Context): Command {
     .option("--softhsm", "use a key on a new SoftHSM token, which is deleted at the end")
     .option("--serve", "keep the servers running until Ctrl-C, and print the settings to use them")
     .option("--output <file>", "with --serve: write the settings to a new file, which only you can read");
-  return withPublicKeyOption(command).action(async (uri: string | undefined, options: DemoOptions) => {
-    assertCompatible(uri, options);
-    await using ownKey = options.softhsm && (await softHsmKey(context));
-    if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
-    else
-      await show(
-        () => (ownKey ? ownKey.open() : openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options)),
-        context,
-      );
-  });
+  return withTimeoutOption(withPublicKeyOption(command), "store").action(
+    async (uri: string | undefined, options: DemoOptions) => {
+      assertCompatible(uri, options);
+      await using ownKey = options.softhsm && (await softHsmKey(context));
+      if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
+      else
+        await show(
+          () => (ownKey ? ownKey.open() : openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options, context)),
+          context,
+        );
+    },
+  );
 }
 
 function assertCompatible(uri: string | undefined, { serve, softhsm, output, publicKey }: DemoOptions): void {

@@ -1,18 +1,20 @@
 /** `hardproof fetch`: sends a request with a bound token and a proof, with curl's options. */
 import type { Command } from "commander";
-import { DPoPProver, dpopFetch, HardproofError } from "../../index.js";
+import { DPoPProver, dpopFetch } from "../../index.js";
 import { type Context, collect, newCommand } from "../context.js";
-import { EXIT, errorCode, NetworkError, UsageError } from "../exit-codes.js";
+import { EXIT, errorCode, UsageError } from "../exit-codes.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUris } from "../key-uri.js";
-import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type KeyOption, type OpenKeyOptions, openReplicas, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { withRejectionNotes } from "../rejection-notes.js";
 import { parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
 import { withSavedNonces } from "../saved-nonces.js";
+import { ServerCall } from "../server-call.js";
+import { CALL_TIMEOUT, withTimeoutOption } from "../timeout-option.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface FetchOptions extends GrantOptions, TokenOptions, KeyOption, PublicKeyOption {
+interface FetchOptions extends GrantOptions, TokenOptions, KeyOption, OpenKeyOptions {
   request?: string;
   header?: string[];
   data?: string;
@@ -34,13 +36,14 @@ export function fetchCommand(context: Context): Command {
     .option("-i, --include", "also print the status and the headers")
     .option("-o, --output <path>", "write the body to this file")
     .option("-f, --fail", `exit with code ${EXIT.failed} if the status is 400 or above`);
-  return withGrantOptions(withTokenOptions(withPublicKeyOption(command))).action(
+  const withOptions = withGrantOptions(withTokenOptions(withPublicKeyOption(command)));
+  return withTimeoutOption(withOptions, "call", "server", "store").action(
     async (url: string, options: FetchOptions) => {
       const target = parseTarget(url);
       const headers = parseHeaders(options.header ?? []);
       await using key = await openReplicas(keyUris(undefined, options.key, io), options, context);
       const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
-      const response = await withSavedNonces(prover, options, io, async (nonces) => {
+      const { response, call } = await withSavedNonces(prover, options, io, async (nonces) => {
         const token =
           (await readToken(options, io)) ?? (await requestToken({ ...options, nonces }, prover, context, target));
         const { allowInsecure, htu } = options;
@@ -49,12 +52,14 @@ export function fetchCommand(context: Context): Command {
         // curl's default content type.
         if (body !== undefined && !headers.has("content-type")) headers.set("content-type", FORM);
         const method = options.request ?? (body === undefined ? "GET" : "POST");
-        const init = { method, headers, body: body ?? null, signal: io.signal };
-        const response = await withRejectionNotes(context.output, () => send(boundFetch, target, init));
+        const call = new ServerCall(target, options.timeout ?? CALL_TIMEOUT, io.signal);
+        const init = { method, headers, body: body ?? null, signal: call.signal };
+        const send = () => call.run(() => boundFetch(target, init), notReached(target));
+        const response = await withRejectionNotes(context.output, send);
         if (response.status === 401) nonces.forgetUsed();
-        return response;
+        return { response, call };
       });
-      await writeResponse(response, options, context);
+      await writeResponse(response, call, options, context);
       if (options.fail && response.status >= 400) context.exitCode = EXIT.failed;
     },
   );
@@ -65,12 +70,6 @@ function parseTarget(url: string): URL {
   throw new UsageError("The URL must be absolute: https://…");
 }
 
-/** `fetch` throws a TypeError for an unreachable server. */
-async function send(boundFetch: typeof fetch, target: URL, init: RequestInit): Promise<Response> {
-  try {
-    return await boundFetch(target, init);
-  } catch (error) {
-    if (error instanceof HardproofError || !(error instanceof TypeError)) throw error;
-    throw new NetworkError(`${target.origin} can't be reached (${errorCode(error.cause)}).`, error);
-  }
+function notReached({ origin }: URL): (error: TypeError) => string {
+  return ({ cause }) => `${origin} can't be reached (${errorCode(cause)}).`;
 }

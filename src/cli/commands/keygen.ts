@@ -4,25 +4,34 @@ import { ALGORITHM_NAMES, type AlgorithmName, createKey } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
+import { type TimeoutOption, withTimeoutOption } from "../timeout-option.js";
+
+interface KeygenOptions extends TimeoutOption {
+  alg?: AlgorithmName;
+}
 
 const ALGORITHM_HELP = `what the key signs with: ${ALGORITHM_NAMES.join(", ")} (default: ES256, which every store has)`;
 
 /** Returns the command `keygen`. */
-export function keygen({ io, output }: Context): Command {
-  return newCommand("keygen", "create a key in its store, non-exportable if the store supports that")
+export function keygen({ io, output, secrets }: Context): Command {
+  const command = newCommand("keygen", "create a key in its store, non-exportable if the store supports that")
     .argument("[uri]", "URI of the new key, which must not exist yet (or HARDPROOF_KEY)")
-    .option("--alg <algorithm>", ALGORITHM_HELP, oneOf("--alg", ALGORITHM_NAMES))
-    .action(async (argument: string | undefined, { alg: algorithm }: { alg?: AlgorithmName }) => {
+    .option("--alg <algorithm>", ALGORITHM_HELP, oneOf("--alg", ALGORITHM_NAMES));
+  return withTimeoutOption(command, "store").action(
+    async (argument: string | undefined, { alg: algorithm, timeout }: KeygenOptions) => {
       const newUri = keyUri(argument, io);
       if (algorithm) checkUri(newUri, algorithm);
-      await using signer = await createKey(newUri, { algorithm, signal: io.signal });
+      await using signer = await secrets.with(newUri, (secret) =>
+        createKey(newUri, { algorithm, timeout, signal: io.signal, ...secret }),
+      );
       const { uri, alg, jkt, protection, exportable } = await signer.describe({ signal: io.signal });
       output.document({ uri, alg, jkt, protection, exportable });
       output.line(uri);
       output.note(`algorithm  ${alg}`);
       output.note(`thumbprint ${jkt}`);
       output.note(`protection ${protection}, exportable: ${String(exportable)}`);
-    });
+    },
+  );
 }
 
 /** The URI would take precedence over the option. A value that isn't an algorithm's name isn't printed. */

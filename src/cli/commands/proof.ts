@@ -4,11 +4,12 @@ import { DPoPProver } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUris } from "../key-uri.js";
-import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type KeyOption, type OpenKeyOptions, openReplicas, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { type ProofOptions, withProofOptions } from "../proof-options.js";
+import { withTimeoutOption } from "../timeout-option.js";
 import { readToken, type TokenOptions, withTokenOptions } from "../token-options.js";
 
-interface ProofCommandOptions extends TokenOptions, KeyOption, PublicKeyOption, ProofOptions {
+interface ProofCommandOptions extends TokenOptions, KeyOption, OpenKeyOptions, ProofOptions {
   nonce?: string;
 }
 
@@ -19,18 +20,17 @@ export function proof(context: Context): Command {
     .usage("[options] [uri] <method> <url>")
     .argument("[uri-method-url...]", "URI of the key (optional with --key or HARDPROOF_KEY), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
-  return withProofOptions(withPublicKeyOption(withKeyOption(withTokenOptions(command)))).action(
-    async (args: string[], options: ProofCommandOptions) => {
-      const { uri, htm, htu } = parseArguments(args);
-      const accessToken = await readToken(options, io);
-      await using key = await openReplicas(keyUris(uri, options.key, io), options, context);
-      const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
-      const request = { htm, ...signedUrl(htu, options), accessToken, nonce: options.nonce };
-      const jws = await prover.makeProof({ ...request, signal: io.signal });
-      output.document({ proof: jws, jkt: prover.jkt });
-      output.line(jws);
-    },
-  );
+  const withOptions = withProofOptions(withPublicKeyOption(withKeyOption(withTokenOptions(command))));
+  return withTimeoutOption(withOptions, "store").action(async (args: string[], options: ProofCommandOptions) => {
+    const { uri, htm, htu } = parseArguments(args);
+    const accessToken = await readToken(options, io);
+    await using key = await openReplicas(keyUris(uri, options.key, io), options, context);
+    const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
+    const request = { htm, ...signedUrl(htu, options), accessToken, nonce: options.nonce };
+    const jws = await prover.makeProof({ ...request, signal: io.signal });
+    output.document({ proof: jws, jkt: prover.jkt });
+    output.line(jws);
+  });
 }
 
 /** A mapping that doesn't apply is a mistake, because there is only one URL. */

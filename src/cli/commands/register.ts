@@ -9,6 +9,7 @@ import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.
 import { newSecretFile } from "../output-file.js";
 import { type MetadataOptions, registrationMetadata, withMetadataOptions } from "../registration-metadata.js";
 import { readSecret } from "../secrets.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
 const AUTH_METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"] as const;
 
@@ -36,7 +37,8 @@ export function register(context: Context): Command {
     .option("--software-statement-file <path>", "file with a software statement")
     .option("-o, --output <path>", "write the whole response, with its secrets, to this new file (mode 0600)")
     .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
-  return withMetadataOptions(withPublicKeyOption(command)).action((options: RegisterOptions) => run(options, context));
+  const withOptions = withMetadataOptions(withPublicKeyOption(command));
+  return withTimeoutOption(withOptions, "server", "store").action((options: RegisterOptions) => run(options, context));
 }
 
 async function run(options: RegisterOptions, context: Context): Promise<void> {
@@ -76,7 +78,7 @@ async function send(metadata: ClientMetadata, options: RegisterOptions, context:
     io,
   );
   const needsKey = metadata.token_endpoint_auth_method === "private_key_jwt";
-  const signer = needsKey ? await openKey(keyUri(options.key, io), options) : undefined;
+  const signer = needsKey ? await openKey(keyUri(options.key, io), options, context) : undefined;
   try {
     const { client } = await findServer(options, undefined, context);
     return await client.register({ signer, metadata, initialAccessToken, softwareStatement, signal: io.signal });

@@ -4,15 +4,16 @@ import type { Command } from "commander";
 import type { KeyDescription, PublicJwk, Signer } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
 import { keyUris } from "../key-uri.js";
-import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type KeyOption, type OpenKeyOptions, openReplicas, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import type { Output } from "../output.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
 const PARTS = ["jkt", "jwk", "jwks", "pem"] as const;
 
 /** A public key with all that a server needs to find and use it (RFC 7517 §4). */
 type RegisteredJwk = PublicJwk & { readonly kid: string; readonly use: "sig" };
 
-interface ShowOptions extends KeyOption, PublicKeyOption {
+interface ShowOptions extends KeyOption, OpenKeyOptions {
   only?: (typeof PARTS)[number];
 }
 
@@ -22,7 +23,7 @@ export function show(context: Context): Command {
   const command = newCommand("show", "show a public key, and how the store protects the private key")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .option("--only <part>", `print only this part: ${PARTS.join(", ")}`, oneOf("--only", PARTS));
-  return withPublicKeyOption(withKeyOption(command)).action(
+  return withTimeoutOption(withPublicKeyOption(withKeyOption(command)), "store").action(
     async (argument: string | undefined, options: ShowOptions) => {
       await using key = await openReplicas(keyUris(argument, options.key, io), options, context);
       const { signer } = key;

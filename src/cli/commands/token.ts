@@ -4,16 +4,18 @@ import { DPoPProver, type Token } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { type GrantOptions, requestToken, withGrantOptions } from "../grant-options.js";
 import { keyUris } from "../key-uri.js";
-import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
+import { type KeyOption, type OpenKeyOptions, openReplicas, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { withSavedNonces } from "../saved-nonces.js";
+import { withTimeoutOption } from "../timeout-option.js";
 
-interface TokenCommandOptions extends GrantOptions, KeyOption, PublicKeyOption {}
+interface TokenCommandOptions extends GrantOptions, KeyOption, OpenKeyOptions {}
 
 /** Returns the command `token`. */
 export function token(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("token", "request an access token that is bound to a key, and print it");
-  return withGrantOptions(withPublicKeyOption(withKeyOption(command))).action(async (options: TokenCommandOptions) => {
+  const withOptions = withGrantOptions(withPublicKeyOption(withKeyOption(command)));
+  return withTimeoutOption(withOptions, "server", "store").action(async (options: TokenCommandOptions) => {
     await using key = await openReplicas(keyUris(undefined, options.key, io), options, context);
     const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
     const response = await withSavedNonces(prover, options, io, (nonces) =>

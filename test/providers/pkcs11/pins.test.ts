@@ -1,5 +1,7 @@
 /** PINs: a wrong one is tried once, none is tried if one more failure locks the token, and each is read only when needed. */
+import { inspect } from "node:util";
 import { DPoPProver } from "hardproof";
+import type { PinSource } from "hardproof/pkcs11";
 import { beforeAll, describe, expect, it } from "vitest";
 import { faultyToken } from "../../shim/faulty-token.js";
 
@@ -46,6 +48,41 @@ describe("PINs", () => {
       expect(shim.count("C_Login")).toBe(logins + 1);
     },
   );
+
+  it.each([
+    ["one more failure locks the token", CKF.FINAL_TRY, "One more wrong PIN locks the token."],
+    ["the PIN is locked now", CKF.LOCKED, "The PIN is locked now: the security officer must unlock it."],
+  ])("says after a wrong PIN that %s", async (_, flag, message) => {
+    const attempt = async (pin: string) => {
+      await using signer = newSigner({ pin });
+      return signer.publicJwk().catch((error) => error);
+    };
+    const calls = shim.count("C_GetTokenInfo");
+    await attempt(`hunter2 first ${flag}`);
+    const last = shim.count("C_GetTokenInfo") - calls; // the one after the login
+    shim.order({ on: "C_GetTokenInfo", from: last, act: { set: flag } });
+    const failure = await attempt(`hunter2 ${flag}`);
+    expect(failure).toMatchObject({ code: "pin-incorrect", message: expect.stringContaining(message) });
+    expect(inspect(failure)).not.toContain("hunter2");
+  });
+
+  it.each<[PinSource, string]>([
+    [{ env: "HARDPROOF_TEST_WRONG_PIN" }, "The PIN in the environment variable HARDPROOF_TEST_WRONG_PIN is wrong."],
+    [() => "hunter2 by function", "The PIN from the function is wrong."],
+    ["hunter2 itself", "The PIN is wrong."],
+  ])("names the source of a wrong PIN: %j", async (pin, message) => {
+    process.env.HARDPROOF_TEST_WRONG_PIN = "hunter2 by variable";
+    await using first = newSigner({ pin });
+    await expect(first.publicJwk()).rejects.toMatchObject({ message: expect.stringContaining(message) });
+    await using second = newSigner({ pin });
+    const again = message.replace("is wrong", "was wrong before");
+    await expect(second.publicJwk()).rejects.toMatchObject({ message: expect.stringContaining(again) });
+    const isolated = newSigner({ pin, isolate: true });
+    const failure = await isolated.publicJwk().catch((error) => error);
+    await isolated.close();
+    expect(failure.message).toContain(message);
+    expect(inspect(failure)).not.toContain("hunter2");
+  });
 
   it("doesn't try a PIN if one more failure locks the token, unless forced", async () => {
     shim.order({ on: "C_GetTokenInfo", act: { set: CKF.FINAL_TRY } });
@@ -104,6 +141,18 @@ describe("a token with a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH)", () => {
     await using signer = newSigner({ pin: undefined });
     await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     expect(shim.count("C_Login")).toBe(logins + 1);
+  });
+
+  it("says that a wrong PIN was entered at the token, and never reads one", async () => {
+    shim.order(
+      { on: "C_GetTokenInfo", act: { set: CKF.PROTECTED_AUTHENTICATION_PATH } },
+      { on: "C_Login", act: { return: CKR.PIN_INCORRECT } },
+    );
+    await using signer = newSigner({ pin: undefined });
+    await expect(signer.publicJwk()).rejects.toMatchObject({
+      code: "pin-incorrect",
+      message: expect.stringContaining("the PIN that was entered at the token is wrong"),
+    });
   });
 
   it("doesn't try an empty PIN on a token without a PIN pad", async () => {

@@ -32,7 +32,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   stdout.on("data", (chunk) => options.onOutput?.(String(chunk)));
   stderr.on("data", (chunk) => options.onError?.(String(chunk)));
   const { stdin = "", env = {}, signal = new AbortController().signal } = options;
-  const io: Io = { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, env, signal };
+  const io: Io = { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, env, signal, end: () => undefined };
   const printed = Promise.all([text(stdout), text(stderr)]);
   const code = await hardproof(args, io);
   stdout.end();

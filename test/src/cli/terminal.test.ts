@@ -93,10 +93,18 @@ describe("Ctrl-C", () => {
 
   it("ends with exit code 130 while reading standard input", async () => {
     const proof = startInTerminal(command, ["proof", "memory:", "GET", "https://a.example", "--token", "-"], 80);
-    await proof.until("Press Ctrl-D to end it.");
+    await proof.until("End with Enter: ");
     proof.child.stdin?.write("half a token");
     proof.child.stdin?.write(CTRL_C);
     expect(await proof.ended).toMatchObject({ code: 130, out: expect.stringContaining("Interrupted.") });
+    expect(proof.printed()).not.toContain("half");
+  });
+
+  it("ends with exit code 130 while reading what isn't a secret", async () => {
+    const verify = startInTerminal(command, ["verify", "-"], 80);
+    await verify.until("Press Ctrl-D to end it.");
+    verify.child.stdin?.write(CTRL_C);
+    expect(await verify.ended).toMatchObject({ code: 130, out: expect.stringContaining("Interrupted.") });
   });
 
   it("ends with exit code 130 while waiting for a login in the browser", async () => {

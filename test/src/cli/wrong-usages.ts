@@ -18,6 +18,8 @@ const TOKEN = { ...KEY, TOKEN: "an-access-token" };
 const LOGIN = "token --issuer $SERVER --grant authorization_code --no-browser";
 const MODULE = "module-name=softhsm2";
 
+const TIMEOUT = /--timeout must be a number of seconds, greater than 0 and at most 86400: 10 or 0\.5/;
+
 /** Commands, options and arguments. */
 const COMMAND_LINE: readonly WrongUsage[] = [
   { args: "", says: /Expected a command.*hardproof --help/ },
@@ -75,6 +77,25 @@ const COMMAND_LINE: readonly WrongUsage[] = [
     args: "proof memory: GET https://a.example --clock-offset soon",
     says: /--clock-offset must be a whole number.*90 or -90/,
   },
+  { args: "show memory: --timeout 10s", says: TIMEOUT },
+  { args: "show memory: --timeout 0", says: TIMEOUT },
+  { args: "show memory: --timeout 0.0", says: TIMEOUT },
+  { args: "show memory: --timeout -1", says: TIMEOUT },
+  { args: "show memory: --timeout=-1", says: TIMEOUT },
+  { args: "show memory: --timeout NaN", says: TIMEOUT },
+  { args: "show memory: --timeout Infinity", says: TIMEOUT },
+  { args: "show memory: --timeout 1e3", says: TIMEOUT },
+  { args: "show memory: --timeout 1,5", says: TIMEOUT },
+  { args: "show memory: --timeout 86401", says: TIMEOUT },
+  { args: "show memory: --timeout 99999999999999999999", says: TIMEOUT },
+  { args: "show memory: --timeout ''", says: TIMEOUT },
+  { args: "show memory: --timeout", says: /--timeout needs a value: --timeout <seconds>/ },
+  {
+    args: "verify x --timeout 1",
+    says: /--timeout is not an option of hardproof verify.*option of keygen, keys, show/,
+  },
+  { args: "fetch https://a.example --max-time 5", says: /--max-time is not an option.*--timeout <seconds>/ },
+  { args: "fetch https://a.example -m 5", says: /-m is not an option.*--timeout <seconds>/ },
   { args: "verify x --max-age -5", says: /--max-age must be a number greater than 0/ },
   { args: "doctor --server pkcs11:x", says: /--server must be an https: URL/ },
   { args: "doctor --server auth.example.com", says: /--server must be an https: URL, such as/ },
@@ -206,7 +227,15 @@ const URIS: readonly WrongUsage[] = [
   { args: `show pkcs11:token=a;object=b;${MODULE}`, says: /module-name belongs after the question mark/ },
   { args: `show pkcs11:token=a?object=b&${MODULE}`, says: /object belongs before the question mark/ },
   { args: `show pkcs11:token=a;object=b?${MODULE}&pin-sorce=env:X`, says: /Did you mean pin-source\?/ },
-  { args: `show pkcs11:token=a;object=b?${MODULE}&pin-source=hunter2`, says: /pin-source must be env:NAME/ },
+  {
+    args: `show pkcs11:token=a;object=b?${MODULE}&pin-source=hunter2`,
+    says: /pin-source must be env:NAME.*leave the attribute out/,
+  },
+  {
+    args: `show pkcs11:token=a;object=b?${MODULE}&pin-source=-`,
+    says: /pin-source must be.*terminal, leave the attribute out/,
+  },
+  { args: "show file:///a.pem?passphrase-source=-", says: /passphrase-source must be.*leave the attribute out/ },
   { args: `show pkcs11:token=a;object=b?${MODULE}&pin-source=env:`, says: /pin-source must be env:NAME/ },
   { args: `show pkcs11:slot-id=first;object=b?${MODULE}`, says: /slot-id must be a decimal number/ },
   { args: `show pkcs11:token=a;token=b?${MODULE}`, says: /token appears twice/ },
@@ -241,7 +270,58 @@ const URIS: readonly WrongUsage[] = [
 const SERVERS: readonly WrongUsage[] = [
   { args: "token", says: /client ID with --client-id, or set HARDPROOF_CLIENT_ID/, env: KEY },
   { args: "token", says: /authorization server with --issuer or --base-url/, env: BOTH },
-  { args: "token --issuer $SERVER --base-url $SERVER", says: /either --issuer or --base-url/, env: BOTH },
+  { args: "token --issuer $SERVER --base-url $SERVER", says: /Use only one of --issuer and --base-url/, env: BOTH },
+  {
+    args: "token --issuer $SERVER --token-endpoint $SERVER/token",
+    says: /Use only one of --issuer and --token-endpoint/,
+    env: BOTH,
+  },
+  {
+    args: "fetch $SERVER --base-url $SERVER --token-endpoint $SERVER/token",
+    says: /Use only one of --base-url and --token-endpoint/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint /oauth/token",
+    says: /--token-endpoint must be an https: URL, such as https/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint ftp://auth.example.com/token",
+    says: /--token-endpoint must be an https: URL/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint http://auth.example.com/token",
+    says: /--token-endpoint http:\/\/auth\.example\.com is not https.*--allow-insecure/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint https://agent:hunter2@auth.example.com/token",
+    says: /--token-endpoint must be a plain URL, without a user name, password or fragment/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint $SERVER/token --profile fapi2",
+    says: /--profile needs the server's metadata: use --issuer instead of --token-endpoint/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint $SERVER/token --grant device_code",
+    says: /--grant device_code needs more than --token-endpoint: use --issuer or --base-url/,
+    env: BOTH,
+  },
+  {
+    args: "token --token-endpoint $SERVER/token --grant authorization_code",
+    says: /--grant authorization_code needs more than --token-endpoint: use --issuer or --base-url/,
+    env: BOTH,
+  },
+  {
+    args: "introspect --token-endpoint $SERVER/token --token-env TOKEN",
+    says: /--token-endpoint is not an option of hardproof introspect.*option of token, fetch/,
+    env: TOKEN,
+  },
+  { args: "token --token-url $SERVER/token", says: /--token-url is not an option.*--token-endpoint/, env: BOTH },
   { args: "token --issuer auth.example.com", says: /--issuer must be an https: URL/, env: BOTH },
   { args: "token --issuer http://auth.example.com", says: /not https.*--allow-insecure/, env: BOTH },
   { args: "token --base-url http://auth.example.com", says: /not https.*--allow-insecure/, env: BOTH },
