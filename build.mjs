@@ -2,8 +2,7 @@
  * Bundles the entry points into dist/, as readable code without docstrings: those are in the declarations and in the
  * sources, which are published too.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const DOCSTRING = /^[ \t]*\/\*\*[\s\S]*?\*\/$/gm;
@@ -66,7 +65,3 @@ await build({
   entryPoints: ["providers/pkcs11/worker.ts", "softhsm/program.ts"],
   plugins: [withoutDocstrings],
 });
-
-// The manual page, from the command's own options and examples.
-mkdirSync("dist/man");
-writeFileSync("dist/man/hardproof.1", execFileSync(process.execPath, ["dist/src/cli/main.js", "man"]));

@@ -5,18 +5,7 @@ import type { KeySignerOptions, Signer } from "../src/index.js";
 /** Why a provider can't demonstrate something. Cases that need it are reported as not applicable, with this reason. */
 export type Reason = string;
 
-/** A value, or a promise of it. */
-export type MaybePromise<T> = T | Promise<T>;
-
-/** A key that can't sign with the algorithm that it is opened for. */
-export interface WrongKey {
-  /** Opens it. */
-  open(): MaybePromise<Signer>;
-  /** The type of the key, which the error must name: `P-384`, `RSA`. */
-  found: string;
-  /** What the error must say is needed. Default: the algorithm of {@link Fixture.open}. */
-  needed?: RegExp;
-}
+type MaybePromise<T> = T | Promise<T>;
 
 /**
  * What a provider passes to the kit. If a member is omitted or is a {@link Reason}, the cases that need it are not
@@ -28,9 +17,10 @@ export interface Fixture {
   /** Returns how many connections all signers together have opened so far. */
   connections?: (() => number) | Reason | undefined;
   /**
-   * A new signer whose key can't sign with the algorithm that it is opened for. Its error must name both.
+   * A new signer whose key can't sign with the algorithm that it is opened for. Its error must name the type that was
+   * `found` (`P-384`, `RSA`), and what is `needed`. Default of `needed`: the algorithm of {@link Fixture.open}.
    */
-  wrongKey?: WrongKey | Reason | undefined;
+  wrongKey?: { open(): MaybePromise<Signer>; found: string; needed?: RegExp } | Reason | undefined;
   /**
    * Returns a new signer with these options, whose store returns the public key but never responds to a signature
    * request.

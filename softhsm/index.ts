@@ -1,8 +1,6 @@
 /**
  * Throw-away SoftHSM tokens for integration tests: `await using hsm = await softHsm({ keys })`. Needs the package `koffi` or
  * `graphene-pk11`.
- *
- * @module
  */
 export { type InstallOptions, softHsmSkipReason } from "./availability.js";
 export { TokenUnavailable } from "./install.js";

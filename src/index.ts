@@ -11,8 +11,6 @@
  * const prover = await DPoPProver.create(signer);
  * const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/accounts" });
  * ```
- *
- * @module
  */
 
 export type { NonceStore } from "./dpop/nonce-cache.js";

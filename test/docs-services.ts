@@ -72,12 +72,6 @@ export async function startServices(missing: {
     HSM_PIN: hsm.pin,
     TPM_PIN: tpm?.pin,
     NSS_PIN: nss?.pin,
-    // What `hardproof demo --serve --softhsm` writes.
-    DEMO_ISSUER: as.issuer,
-    DEMO_RESOURCE: rs.url,
-    HARDPROOF_KEY: hsm.uri("dpop"),
-    HARDPROOF_CLIENT_ID: as.client.clientId,
-    HARDPROOF_CLIENT_SECRET: as.client.clientSecret,
   });
   return {
     withRunningNames: (code) =>

@@ -1,5 +1,5 @@
 /** Runs every TypeScript snippet of the README and of docs/, after replacing the names of servers, clients and keys. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { type Services, startServices } from "./docs-services.js";
@@ -25,11 +25,31 @@ afterAll(async () => {
   await services.close();
 });
 
+/** The anchors of a page's headings, as GitHub makes them. */
+function headingsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
 describe.each(pages)("%s", (page) => {
   const { text, snippets } = readPage(page);
 
   it("has one snippet under each ### heading, and no others, which would not be run", () => {
     expect(snippets).toHaveLength(text.match(/^```ts$/gm)?.length ?? 0);
+  });
+
+  it("links only to files and headings that exist", () => {
+    for (const [, target = "", heading] of text.matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const read = () =>
+        target === "" ? text : readFileSync(new URL(`../${page}/../${target}`, import.meta.url), "utf8");
+      expect(read, target).not.toThrow();
+      if (heading !== undefined) expect(headingsOf(read()), target).toContain(heading);
+    }
   });
 
   for (const { title, code, name } of snippets)

@@ -1,14 +1,9 @@
 /** The examples of tracing: OpenTelemetry spans and an audit log. */
-import { channel } from "node:diagnostics_channel";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type Attributes,
-  type Histogram,
-  type Meter,
-  type MetricOptions,
-  metrics,
   ROOT_CONTEXT,
   type Span,
   type SpanOptions,
@@ -20,7 +15,6 @@ import { DPoPProver, KeySigner } from "hardproof";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { auditLog, checkChain } from "../examples/audit-log.js";
 import { traceHardproof } from "../examples/opentelemetry.js";
-import { measureHardproof } from "../examples/opentelemetry-metrics.js";
 
 interface Recorded {
   name: string;
@@ -53,20 +47,6 @@ function recordingTracer(): { tracer: Tracer; spans: Recorded[] } {
   return { spans, tracer: { startSpan, startActiveSpan: () => expect.unreachable() } };
 }
 
-/** A meter that records what an SDK would aggregate. The API without an SDK discards it. */
-function recordingMeter() {
-  const histograms: (MetricOptions & { name: string })[] = [];
-  const records: { value: number; attributes: Attributes | undefined }[] = [];
-  const none = metrics.getMeter("none");
-  const meter: Meter = Object.assign(Object.create(none), {
-    createHistogram: (name: string, options: MetricOptions = {}): Histogram => {
-      histograms.push({ name, ...options });
-      return { record: (value, attributes) => records.push({ value, attributes }) };
-    },
-  });
-  return { meter, histograms, records };
-}
-
 const failingProver = async () => {
   const prover = await DPoPProver.generate();
   const broken = new KeySigner({
@@ -82,34 +62,6 @@ const failingProver = async () => {
   return DPoPProver.create(broken);
 };
 const request = { htm: "GET", htu: "https://api.example.com/resource?a=1", accessToken: "secret-token" };
-
-describe("examples/opentelemetry-metrics.ts", () => {
-  it("records the durations of signatures by store and outcome, and nothing that differs per request", async () => {
-    const { meter, histograms, records } = recordingMeter();
-    const stop = measureHardproof(meter);
-    const prover = await DPoPProver.generate();
-    await prover.makeProof(request);
-    await prover.makeProof({ ...request, htu: "https://other.example.com/" });
-    await expect((await failingProver()).makeProof(request)).rejects.toThrow("broken:key");
-    stop();
-    await prover.makeProof(request);
-    const operation = { "hardproof.operation": "signature" };
-    const memory = { ...operation, "hardproof.store": "memory" };
-    const broken = { ...operation, "hardproof.store": "broken", "error.type": "unexpected" };
-    expect(records.map(({ attributes }) => attributes)).toEqual([memory, memory, broken]);
-    expect(histograms).toMatchObject([{ name: "hardproof.operation.duration", unit: "s" }]);
-    for (const { value } of records) expect(value).toBeGreaterThan(0);
-  });
-
-  it("records seconds", () => {
-    const { meter, records } = recordingMeter();
-    const stop = measureHardproof(meter);
-    channel("tracing:hardproof.token:asyncEnd").publish({ outcome: "ok", duration: 250 });
-    stop();
-    const attributes = { "hardproof.operation": "token", "hardproof.store": "none" };
-    expect(records).toEqual([{ value: 0.25, attributes }]);
-  });
-});
 
 describe("examples/opentelemetry.ts", () => {
   it("creates a span for each signature, with status error for a failed one", async () => {

@@ -1,8 +1,6 @@
 /**
  * For tests of applications that sign with Hardproof, published as `hardproof/testing`: servers and key stores that are
  * started by one call, can be told what to do wrong, and record what they were asked.
- *
- * @module
  */
 export {
   type AwsKmsCredentials,

@@ -57,7 +57,7 @@ const ROWS: Readonly<Record<string, ErrorRow>> = {
   TagException: ["misconfigured", "AWS KMS doesn't accept the tags."],
   "Region is missing": [
     "misconfigured",
-    "Use the key's ARN, add region=… to the URI, or set AWS_REGION. In code, set the option region.",
+    "Use the key's ARN, set the option region (in a URI: ?region=…), or set AWS_REGION.",
   ],
   // Such as FIPS together with an endpoint.
   EndpointError: ["misconfigured", CONFIGURATION],

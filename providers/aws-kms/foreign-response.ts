@@ -3,7 +3,7 @@ import type { ErrorRow } from "../../src/keystore/error-table.js";
 
 const NOT_KMS =
   "The response is not from AWS KMS. Check the endpoint, and whether a proxy or a login page intercepts it.";
-const PROXY = "A proxy requires a login. Configure the proxy of this host. In code, set clientConfig.requestHandler.";
+const PROXY = "A proxy requires a login. Configure the proxy of this host, or clientConfig.requestHandler.";
 const FIREWALL = `${NOT_KMS} A firewall or a proxy may have rejected the request.`;
 const SERVER = "The SDK's retries are used up. Try again later.";
 

@@ -1,8 +1,4 @@
-/**
- * Keys in PEM files.
- *
- * @module
- */
+/** Keys in PEM files. */
 export type { SecretReference, SecretSource } from "../../src/keystore/secret-source.js";
 export { provider } from "./provider.js";
 export { FileSigner, type FileSignerOptions } from "./signer.js";

@@ -21,10 +21,7 @@ const BY_WORDS: readonly (readonly [words: RegExp, row: ErrorRow])[] = [
   [/configured universe domain/, ["misconfigured", UNIVERSE]],
   [
     /Could not load the default credentials/,
-    [
-      "access-denied",
-      `R${LOGIN.slice(1)}, or set GOOGLE_APPLICATION_CREDENTIALS. In code, you can set clientConfig.authClient.`,
-    ],
+    ["access-denied", `R${LOGIN.slice(1)}, set GOOGLE_APPLICATION_CREDENTIALS, or set clientConfig.authClient.`],
   ],
   [/short-lived token|\biat\b|not yet valid/, ["access-denied", CLOCK]],
   [/DECODER routines/, ["access-denied", "Create a new key of the service account, and use its file unchanged."]],
@@ -54,7 +51,7 @@ function rowOfStatus(status: number): ErrorRow {
   if (status >= 400) return ["access-denied", RENEW];
   if (status >= 300)
     return ["misconfigured", "The response isn't Google's. Check whether a proxy intercepts the request."];
-  return ["misconfigured", "Correct the credentials or the environment variables. In code, see clientConfig."];
+  return ["misconfigured", "Correct the credentials, the environment variables or clientConfig."];
 }
 
 /**

@@ -37,6 +37,6 @@ export function parseEndpoint(endpoint: string, universeDomain = DEFAULT_UNIVERS
     return { servicePath: hostname, port: Number(port || HTTPS_PORT), plaintext: false };
   throw misconfigured(
     `gcpkms: The endpoint ${host} is not allowed, since the access token would be sent to it. Use https:// under ` +
-      `${universeDomain}, or http:// on this machine for an emulator. In code, set the option clientConfig or client for any other host.`,
+      `${universeDomain}, or http:// on this machine for an emulator. For any other host, set clientConfig or client.`,
   );
 }

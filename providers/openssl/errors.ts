@@ -27,10 +27,7 @@ export function errorWithoutAttempt(load: FailedLoad, failure: Failure): SignerE
       "Node's permission model doesn't allow it. Start Node with --allow-openssl-store and --allow-worker.",
     );
   if (failure.code === "ERR_MISSING_PASSPHRASE")
-    return new SignerError(
-      "pin-required",
-      "The key needs a PIN: set pin-source=env:NAME. In code, you can set the option pin.",
-    );
+    return new SignerError("pin-required", "The key needs a PIN: set pin-source=env:NAME, or the option pin.");
   if (scheme === "file" && failure.message.includes("No such file"))
     return new SignerError("key-not-found", "The file doesn't exist.");
   return undefined;

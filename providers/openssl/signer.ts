@@ -83,8 +83,8 @@ export function checkOptions(options: OpensslSignerOptions): OpensslKey {
   const { allowFile = false, concurrent = loader.concurrent } = options;
   if (uri.scheme === "file" && !uri.allowFile && allowFile !== true)
     throw misconfigured(
-      "openssl: A file may contain the key itself. Use a file: URI, or add allow-file=true to the URI if OpenSSL must open it. " +
-        "In code, you can set the option allowFile.",
+      "openssl: A file may contain the key itself. If OpenSSL must open it, set allow-file=true or the option allowFile; " +
+        "otherwise use hardproof/file.",
     );
   return {
     ...uri,

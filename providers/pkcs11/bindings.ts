@@ -28,12 +28,9 @@ export async function importBinding(name: BindingName | undefined): Promise<Bind
 }
 
 const DEPENDENT = "PKCS#11";
-/** node-gyp downloads the headers from nodejs.org, which a network with its own npm registry often blocks. */
-const BUILD_NEEDS =
-  "Python, a C++ compiler and Node's headers: without access to nodejs.org, set npm_config_nodedir to their prefix, such as /usr, or npm_config_disturl to a mirror";
 /** Notes on the installation. */
 const NOTES: Readonly<Record<BindingName, string>> = {
-  "graphene-pk11": "compiled at installation: needs Python, a C++ compiler and Node's headers",
+  "graphene-pk11": "compiled at installation: needs Python and a C++ compiler",
   koffi: "prebuilt: needs no compiler",
 };
 
@@ -41,7 +38,7 @@ function loadRemedy(name: BindingName, cause: unknown): string {
   if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")
     return "Node.js runs with --permission and may not load addons (ERR_DLOPEN_DISABLED): add --allow-addons.";
   if (name === "koffi") return `It can't be loaded: ${firstLine(cause)}`;
-  return `Its native addon was not built. Either install koffi, which is prebuilt, or build it: npm rebuild pkcs11js (needs ${BUILD_NEEDS}).`;
+  return "Its native addon was not built. Build it: npm rebuild pkcs11js (needs Python and a C++ compiler). Or install koffi.";
 }
 
 function firstLine(error: unknown): string {

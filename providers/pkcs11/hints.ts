@@ -17,7 +17,7 @@ const STARTING: readonly Hint[] = [
   {
     library: /softokn/i,
     values: /ARGUMENTS_BAD/,
-    hint: "NSS needs parameters: set HARDPROOF_PKCS11_LIBRARY_PARAMETERS. In code, set the option libraryParameters.",
+    hint: "NSS needs parameters: set the option libraryParameters, or HARDPROOF_PKCS11_LIBRARY_PARAMETERS.",
   },
 ];
 

@@ -1,8 +1,4 @@
-/**
- * Keys on PKCS#11 tokens. Needs the package `graphene-pk11` or `koffi`, which is loaded when a key is first used.
- *
- * @module
- */
+/** Keys on PKCS#11 tokens. Needs the package `graphene-pk11` or `koffi`, which is loaded when a key is first used. */
 export { pkcs11KeyPem } from "./key-pem.js";
 export type { KeySelector } from "./objects.js";
 export type { PinSource } from "./pin.js";

@@ -21,15 +21,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function checkSameOptions(path: string, current: LibraryOptions, options: LibraryOptions): void {
   if (current.libraryParameters !== options.libraryParameters)
     throw misconfigured(
-      `${path} is in use with other library parameters. Set the same ones. In code, you can set the option isolate.`,
+      `${path} is in use with other libraryParameters. Set the same ones, or set the option isolate.`,
     );
   for (const name of Object.keys({ ...current.environment, ...options.environment })) {
     const valueIn = ({ environment }: LibraryOptions) => environment?.[name] ?? process.env[name] ?? "the default";
     const [inUse, required] = [valueIn(current), valueIn(options)];
     if (inUse === required) continue;
-    throw misconfigured(
-      `${path} is in use with ${name} set to ${inUse}. In code, set the option isolate to use ${required}.`,
-    );
+    throw misconfigured(`${path} is in use with ${name} set to ${inUse}. To use ${required}, set the option isolate.`);
   }
 }
 

@@ -64,10 +64,7 @@ function mergeUri(uri: string, options: Pkcs11ProviderOptions = {}): MergedOptio
   const { module = options.module, token, key, pin, showsPin, ...parts } = parsePkcs11Uri(uri);
   const { sessions = options.sessions, algorithm = options.algorithm } = parts;
   if (module === undefined)
-    throw new SignerError(
-      "misconfigured",
-      "pkcs11: The URI needs module-path or module-name, such as ?module-name=softhsm2. In code, you can set the option module.",
-    );
+    throw new SignerError("misconfigured", "pkcs11: The URI needs module-path or module-name, or the option module.");
   if (showsPin) warnOfShownPin("pkcs11");
   return { ...options, module, token, key, sessions, algorithm, pin: options.pin ?? pin };
 }

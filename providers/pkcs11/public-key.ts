@@ -56,10 +56,10 @@ export function findPublicKey(
   if (publicKey)
     throw new SignerError(
       "ambiguous-key",
-      `The token has ${different.size} different public keys for ${nameOf(key)}. Set the option publicKey to the right one.`,
+      `The token has ${different.size} different public keys for ${nameOf(key)}. Set publicKey (in the command: --public-key) to the right one.`,
     );
   const remedy =
-    "Set the option publicKey, or store the public key or a certificate on the token with the vendor's tool.";
+    "Set publicKey (in the command: --public-key), or store the public key or a certificate on the token with the vendor's tool.";
   const message = `The token has no public key object and no certificate for ${nameOf(key)}. ${remedy}`;
   throw new SignerError("key-not-found", message);
 }
@@ -110,7 +110,7 @@ function keyOfCertificate(certificate: Buffer, choice: PublicKeyChoice): Importe
     if (cause instanceof SignerError) throw cause;
     throw new SignerError(
       "wrong-key",
-      "The key's certificate can't be parsed as X.509. Set the option publicKey, or store a valid certificate.",
+      "The key's certificate can't be parsed as X.509. Set publicKey (in the command: --public-key), or store a valid certificate.",
       { cause },
     );
   }

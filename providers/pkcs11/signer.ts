@@ -100,13 +100,9 @@ export function checkOptions(options: Pkcs11SignerOptions): KeyOnToken {
   const key = typeof options.key === "string" ? { label: options.key } : options.key;
   if (!module) throw misconfigured("module must be the path or the name of a PKCS#11 library.");
   if (!token || !(token.label || token.serial || token.manufacturer || token.model || token.slot !== undefined))
-    throw misconfigured(
-      "The token isn't named: set the URI's token, serial or slot-id. In code, the option token is a label, or { label, serial, slot, … }.",
-    );
+    throw misconfigured("token must be a label, or { label, serial, slot, … } with at least one of them.");
   if (!key || !(key.label || key.id))
-    throw misconfigured(
-      "The key isn't named: set the URI's object or id. In code, the option key is a label, or { label, id }.",
-    );
+    throw misconfigured("key must be a label, or { label, id } with at least one of them.");
   if (key.id !== undefined) idBytes(key.id);
   if (sessions !== undefined && !(Number.isInteger(sessions) && sessions > 0))
     throw misconfigured("sessions must be a positive integer.");
@@ -140,7 +136,5 @@ function bindingName(name: string | undefined): BindingName | undefined {
   if (!name) return undefined;
   const supported = BINDINGS.find((binding) => binding === name);
   if (supported) return supported;
-  throw misconfigured(
-    `binding must be ${BINDINGS.join(" or ")} (HARDPROOF_PKCS11_BINDING). In code, it is the option binding.`,
-  );
+  throw misconfigured(`binding must be ${BINDINGS.join(" or ")} (option binding, or HARDPROOF_PKCS11_BINDING).`);
 }

@@ -78,9 +78,8 @@ export function formatPkcs11Uri(
 export function readKeyUri(uri: string, scheme: string, more: readonly string[]) {
   const lowerCased = typeof uri === "string" ? uri.replace(/^[A-Za-z][\w+.-]*(?=:)/, lowerCase) : uri;
   const { path, query, fail } = splitUri(lowerCased, scheme);
-  if (path.text.startsWith("//")) throw fail(`Remove //: the attributes follow ${scheme}: immediately`, path.at);
-  const object = readAttributes(path, ";", PATH, fail, [...more, ...QUERY]);
-  const inQuery = readAttributes(query, "&", [...more, ...QUERY], fail, PATH);
+  const object = readAttributes(path, ";", PATH, fail);
+  const inQuery = readAttributes(query, "&", [...more, ...QUERY], fail);
   const access = (name: string) => nonEmpty(inQuery.text(name), name, fail);
   if ((object.text("type") ?? "private") !== "private") throw fail("type must be private: the private key signs.");
   const [source, value] = [inQuery.secretSource("pin-source"), access("pin-value")];

@@ -15,7 +15,7 @@ const MAX_PATH = process.platform === "darwin" ? 103 : 107;
 export function socketPath(socket: string | undefined): string {
   const path = socket || process.env.SSH_AUTH_SOCK || (process.platform === "win32" ? WINDOWS_PIPE : "");
   if (path !== "") return checkSocket(path);
-  const remedy = "Start an agent and set the variable, or name its socket with the URI's attribute socket.";
+  const remedy = "Start an agent and set the variable, or name its socket with the option or the URI attribute socket.";
   throw new SignerError("misconfigured", `SSH_AUTH_SOCK isn't set, so there is no agent to connect to. ${remedy}`);
 }
 

@@ -43,6 +43,6 @@ export function formatTpmUri(
 function checkTcti(tcti: string | undefined, fail: UriFailure): string | undefined {
   if (tcti === undefined || TRANSPORT.test(tcti)) return tcti;
   throw fail(
-    "tcti must be device:…, tabrmd:…, swtpm:… or mssim:… in a URI. In code, set any other one with the option tcti of TpmSigner.",
+    "tcti must be device:…, tabrmd:…, swtpm:… or mssim:… in a URI; set any other one with the option tcti of TpmSigner",
   );
 }

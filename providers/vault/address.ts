@@ -12,9 +12,7 @@ export function addressOf(option: string | undefined): string {
   const address = option ?? fromEnvironment("ADDR");
   const source = option === undefined ? variableOf("ADDR") : "The address";
   if (address !== undefined) return parseAddress(address, source);
-  throw misconfigured(
-    "vault: The server's address is missing. Set VAULT_ADDR or BAO_ADDR. In code, you can set the option address.",
-  );
+  throw misconfigured("vault: The server's address is missing. Set the option address, VAULT_ADDR or BAO_ADDR.");
 }
 
 /** Errors never contain the address, which may contain a password. */

@@ -73,8 +73,7 @@ function isRenewedHere(source: SecretSource): boolean {
 /** Where the commands `vault` and `bao` find it. It belongs to their server, so a URI can't send it to another one. */
 function defaultSource(address: string): SecretSource {
   if (fromEnvironment("ADDR") !== undefined && addressOf(undefined) !== address) {
-    const remedy =
-      "Add token-source=env:NAME, role-id=… or role=… to the URI. In code, set the option token, appRole or kubernetes.";
+    const remedy = "Set the option token (in a URI: token-source), or log in by appRole or kubernetes.";
     throw misconfigured(
       `The default token belongs to the server of ${variableOf("ADDR")}, which is another one. ${remedy}`,
     );
@@ -84,8 +83,7 @@ function defaultSource(address: string): SecretSource {
 }
 
 async function readToken(source: SecretSource): Promise<string> {
-  const note =
-    "Nothing was sent. Set VAULT_TOKEN or BAO_TOKEN, or add role-id=… or role=… to the URI. In code, you can set the option token, appRole or kubernetes.";
+  const note = "Nothing was sent. Set the option token, VAULT_TOKEN or BAO_TOKEN, or log in by appRole or kubernetes.";
   const token = (await readSecret(source, { name: "Vault token", note })).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new SignerError("pin-required", `The Vault token contains characters that a header can't have. ${note}`);

@@ -27,13 +27,7 @@ const FINAL: readonly (readonly [RegExp, ErrorRow])[] = [
     ["key-not-found", "The key doesn't exist, or was deleted. Correct its name, or restore it."],
   ],
   [/no handler for route/, ["misconfigured", "Nothing is mounted at this path. Check the mount and the namespace."]],
-  [
-    /namespace not found/,
-    [
-      "misconfigured",
-      "The namespace doesn't exist. Check the namespace in the URI. In code, check the option namespace.",
-    ],
-  ],
+  [/namespace not found/, ["misconfigured", "The namespace doesn't exist. Check the option or the URI."]],
   [/soft-deleted/, ["access-denied", "The key is soft-deleted. Restore it, or use another key."]],
   [/does not contain a private part/, ["wrong-key", "Only the public key was imported. Use another version or key."]],
   [

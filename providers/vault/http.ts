@@ -133,8 +133,7 @@ function networkError(error: unknown, secrets: readonly string[]): SignerError {
     return misconfigured(`The server doesn't speak TLS (${code}). ${remedy}`, { cause });
   }
   if (code && CERTIFICATE.test(code)) {
-    const remedy =
-      "Set NODE_EXTRA_CA_CERTS: VAULT_CACERT and BAO_CACERT aren't read. In code, you can set the option fetch.";
+    const remedy = "Set NODE_EXTRA_CA_CERTS, or the option fetch. VAULT_CACERT and BAO_CACERT aren't read.";
     return misconfigured(`The server's certificate can't be verified (${reason}). ${remedy}`, { cause });
   }
   return new SignerError("unavailable", `The server can't be reached (${reason}). Check the address.`, { cause });

@@ -78,10 +78,7 @@ export async function findClient(
 function readClientSecret({ clientAuth, clientSecretFile }: ClientOptions, io: Io): Promise<string | undefined> {
   const withoutSecret = clientAuth === "none" || clientAuth === "private_key_jwt";
   const defaultEnv = withoutSecret ? undefined : "HARDPROOF_CLIENT_SECRET";
-  return readSecret(
-    { name: "The client secret", fileOption: "--client-secret-file", file: clientSecretFile, defaultEnv },
-    io,
-  );
+  return readSecret({ name: "The client secret", file: clientSecretFile, defaultEnv }, io);
 }
 
 function clientAuthFor({ clientAuth }: ClientOptions, key: AssertionKey | undefined): ClientAuth | undefined {

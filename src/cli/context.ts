@@ -34,18 +34,11 @@ export function positiveNumber(option: string): (value: string) => number {
   };
 }
 
-/** A parser of one of a few words, which the shell can complete. */
-export interface WordParser<T extends string> {
-  (value: string): T;
-  readonly words: readonly T[];
-}
-
 /** Returns a parser for one of a few words. */
-export function oneOf<T extends string>(option: string, words: readonly T[]): WordParser<T> {
-  const parse = (value: string) => {
+export function oneOf<T extends string>(option: string, words: readonly T[]): (value: string) => T {
+  return (value) => {
     const word = words.find((each) => each === value);
     if (word !== undefined) return word;
     throw new UsageError(`${option} must be one of ${words.join(", ")}.`);
   };
-  return Object.assign(parse, { words });
 }

@@ -1,9 +1,7 @@
 /** The checks of `hardproof doctor` that don't depend on the key store. */
 import { randomBytes } from "node:crypto";
 import { type Finding, type Signer, verifySignature } from "../index.js";
-import { errorCode, UsageError } from "./exit-codes.js";
-import type { Io } from "./io.js";
-import { networkHint } from "./network-hint.js";
+import { errorCode } from "./exit-codes.js";
 
 const MIN_NODE = [20, 19] as const;
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
@@ -23,19 +21,10 @@ export function nodeCheck(version: string): Finding {
   return ok ? { check: "Node", ok, found } : { check: "Node", ok, found, remedy: "Install Node 20.19 or later." };
 }
 
-/**
- * Parses the value of `--server`.
- *
- * @throws {UsageError} If it isn't an `http:` or `https:` URL.
- */
-export function parseServer(value: string): string {
-  if (/^https?:\/\//i.test(value) && URL.canParse(value)) return value;
-  throw new UsageError("--server must be an https: URL, such as https://auth.example.com.");
-}
-
 /** Compares the clock with the `Date` header of a response (RFC 9110 §6.6.1), which is exact to the second. */
-export async function clockCheck(server: string, { env, signal }: Pick<Io, "env" | "signal">): Promise<Finding> {
+export async function clockCheck(server: string, signal: AbortSignal): Promise<Finding> {
   const check = "clock";
+  if (!URL.canParse(server)) return { check, ok: false, found: "not compared", remedy: "--server must be a URL." };
   const { origin } = new URL(server);
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]);
@@ -43,7 +32,7 @@ export async function clockCheck(server: string, { env, signal }: Pick<Io, "env"
     return skewFinding(headers.get("date"), origin);
   } catch (error) {
     const code = errorCode(error instanceof Error ? error.cause : undefined);
-    const remedy = networkHint(error, env) ?? "Check the URL and the network connection.";
+    const remedy = "Check the URL and the network connection.";
     return { check, ok: false, found: `${origin} can't be reached (${code})`, remedy };
   }
 }

@@ -13,21 +13,17 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** Exit code → what it means. */
-export const EXIT_CODE_MEANINGS: Readonly<Record<string, string>> = {
-  [EXIT.ok]: "success",
-  [EXIT.failed]: "a check failed, or the server rejected the request",
-  [EXIT.usage]: "the command line, a file it names, or the environment is invalid",
-  [EXIT.keyStore]: "the key or its store reported an error (a SignerError)",
-  [EXIT.server]: "the network failed, or the server sent an unexpected response",
-  [EXIT.unexpected]: "internal error: please report it",
-  [EXIT.interrupted]: "interrupted by Ctrl-C (143: by SIGTERM)",
-};
-
 /** The section of `hardproof --help` about exit codes. */
-export const EXIT_CODES_HELP = `\nExit codes:\n${Object.entries(EXIT_CODE_MEANINGS)
-  .map(([code, meaning]) => `  ${code.padEnd(4)} ${meaning}\n`)
-  .join("")}`;
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0    success
+  1    a check failed, or the server rejected the request
+  2    the command line, a file it names, or the environment is invalid
+  3    the key or its store reported an error (a SignerError)
+  4    the network failed, or the server sent an unexpected response
+  70   internal error: please report it
+  130  interrupted by Ctrl-C (143: by SIGTERM)
+`;
 
 /** The command line, a file that it names, or the environment is invalid. The message never repeats a value. */
 export class UsageError extends HardproofError {
@@ -63,8 +59,7 @@ export function exitCodeFor(error: HardproofError): number {
 const EXIT_CODES: Readonly<Record<string, (code: string) => number>> = {
   UsageError: () => EXIT.usage,
   NetworkError: () => EXIT.server,
-  // A URI or an option is part of the command line, a missing package or variable of its environment.
-  SignerError: (code) => (code === "misconfigured" ? EXIT.usage : EXIT.keyStore),
+  SignerError: () => EXIT.keyStore,
   DPoPError: (code) => (code === "redirect" || code === "body-spent" ? EXIT.server : EXIT.usage),
   OAuthError: (code) => {
     if (code === "refused" || code === "binding") return EXIT.failed;

@@ -13,8 +13,7 @@ import {
   SignerError,
 } from "../index.js";
 import { type Context, collect } from "./context.js";
-import { UsageError } from "./exit-codes.js";
-import { fileError } from "./file-error.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 
 const REPLICA_CHANNEL = "hardproof.replica";
 
@@ -86,7 +85,7 @@ export async function openReplicas(
 async function readPublicKey(path: string, option: string): Promise<PublicKeyMembers> {
   const fail = (problem: string, cause?: unknown) => new UsageError(`${option}: ${problem}`, cause);
   const text = await readFile(path, "utf8").catch((cause) => {
-    throw fileError(option, "read", cause);
+    throw fail(`the file can't be read (${errorCode(cause)}).`, cause);
   });
   if (PRIVATE_KEY.test(text)) throw fail("the file contains a private key. Pass only the public key.");
   return membersOf(parsePublicKey(text, fail), fail);

@@ -1,63 +1,27 @@
-/**
- * The library's messages in the words of the command. The library follows two rules: it names an option as "the option NAME",
- * and what applies only to code is a sentence that starts with "In code,".
- */
+/** The library's messages in the words of the command: its options instead of those of the library. */
 
-/** Option of the library → what does the same in the command. */
-const OPTIONS: Readonly<Record<string, string>> = {
-  algorithm: "the URI's attribute algorithm",
-  allowInsecure: "--allow-insecure",
-  audience: "--audience",
-  clientAuth: "--client-auth",
-  clientSecret: "HARDPROOF_CLIENT_SECRET or --client-secret-file",
-  clockOffset: "--clock-offset",
-  extra: "--extra",
-  htu: "--htu",
-  issuer: "--issuer",
-  metadata: "--issuer",
-  pin: "pin-source=env:NAME in the key's URI, after the question mark",
-  publicKey: "--public-key",
-  pushed: "--par",
-  redirectUri: "--redirect-uri",
-  region: "the URI's attribute region",
-  requestObject: "--sign-request",
-  requireBinding: "--require-binding",
-  resource: "--resource",
-  responseMode: "--response-mode",
-  scope: "--scope",
-  sessions: "the URI's attribute sessions",
-  timeout: "--timeout",
-};
-
-/** Advice that isn't one word → that of the command. */
+/** Advice about an option of the library → about the one of the command. Empty if the command lacks it. */
 const ADVICE: readonly [RegExp, string][] = [
-  [/^issuer (?=must|http)/, "--issuer "],
-  [/^baseUrl (?=must|http)/, "--base-url "],
-  [/^htu must/, "The URL must"],
-  [/^htm must/, "The method must"],
-  [/^nonce must/, "--nonce must"],
-  [/ to be private_key_jwt, tls_client_auth, self_signed_tls_client_auth/, " private_key_jwt"],
-  [/(?:Use|use) discover\(\) or the option (?:issuer|metadata)/g, "Pass --issuer"],
-  [/Use OAuthClient\.discover\(\) with the issuer of its server\./g, "Pass the issuer of its server with --issuer."],
-  [/pass its identifier as resource/g, "pass its identifier with --resource"],
-  [/[Ss]et the option htu\b/g, "pass the server's with --htu"],
-  [/[Ss]et the option clientAuth to (\w+)/g, "pass --client-auth $1"],
-  [
-    /neither the option clientSecret nor the option clientAuth is set\./g,
-    "no client secret was sent. Set HARDPROOF_CLIENT_SECRET, or pass --client-secret-file or --client-auth.",
-  ],
-  [/[Ss]et the option pin\b/g, "add pin-source=env:NAME to the key's URI, after the question mark"],
-  [/\b([Ss])et the option (allowInsecure|clientAuth|clockOffset|publicKey)\b/g, "pass the option $2"],
+  [/set the prover's option clockOffset/, "pass --clock-offset"],
+  [/set the option htu to a function that returns the server's/, "pass the server's with --htu"],
+  [/set the option clientAuth \(--client-auth\) to "(\w+)"/, "pass --client-auth $1"],
+  [/there was no clientSecret and no option clientAuth/, "there was neither a client secret nor --client-auth"],
+  [/Use discover\(\) or the option (?:issuer|metadata)/, "Pass --issuer"],
+  [/pass its identifier as resource/, "pass its identifier with --resource"],
+  [/See allowInsecure/, "See --allow-insecure"],
+  [/ See (?:allowPrivateEndpoints|the option endpoints)\./, ""],
 ];
 
-/** A sentence for programmers. A period within a name, such as `clientConfig.authClient`, doesn't end it. */
-const IN_CODE = / ?\bIn code, .*?\.(?= |$)/g;
+const OPTIONS: Readonly<Record<string, string>> = {
+  allowInsecure: "--allow-insecure",
+  clientAuth: "--client-auth",
+  redirectUri: "--redirect-uri",
+  requestObject: "--sign-request",
+  responseMode: "--response-mode",
+};
 
 /** Replaces the names of the library's options. */
 export function withOptionNames(message: string): string {
-  const ours = message.replace(IN_CODE, "");
-  const advised = ADVICE.reduce((text, [pattern, advice]) => text.replace(pattern, advice), ours);
-  return advised.replace(/\bthe option (\w+)/gi, (words, name: string) =>
-    Object.hasOwn(OPTIONS, name) ? (OPTIONS[name] ?? words) : words,
-  );
+  const text = ADVICE.reduce((text, [pattern, advice]) => text.replace(pattern, advice), message);
+  return text.replace(/\bthe option (\w+)/g, (words, name: string) => OPTIONS[name] ?? words);
 }

@@ -1,6 +1,6 @@
 /** A new file for secrets, which only its owner can read. */
 import { open, unlink } from "node:fs/promises";
-import { fileError } from "./file-error.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 
 /** A file that was created, and is still empty. */
 export interface NewFile {
@@ -18,7 +18,7 @@ export interface NewFile {
  */
 export async function newSecretFile(path: string): Promise<NewFile> {
   const fail = (cause: unknown): never => {
-    throw fileError("--output", "written", cause);
+    throw new UsageError(`--output: the file can't be written (${errorCode(cause)}).`, cause);
   };
   const file = await open(path, "wx", 0o600).catch(fail);
   return {

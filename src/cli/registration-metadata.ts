@@ -3,8 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { ClientMetadata } from "../index.js";
 import { collect } from "./context.js";
-import { UsageError } from "./exit-codes.js";
-import { fileError } from "./file-error.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 
 /** The values of the options that {@link withMetadataOptions} adds. */
 export interface MetadataOptions {
@@ -63,11 +62,11 @@ function defaultsFor({ redirect_uris, grant_types }: ClientMetadata): ClientMeta
 
 async function readMetadata(path: string): Promise<ClientMetadata> {
   const text = await readFile(path, "utf8").catch((cause) => {
-    throw fileError("--metadata", "read", cause);
+    throw new UsageError(`--metadata: the file can't be read (${errorCode(cause)}).`, cause);
   });
   const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new UsageError('--metadata: the file must contain a JSON object, such as {"client_name":"Agent 7"}.');
+  throw new UsageError("--metadata: the file must contain a JSON object.");
 }
 
 function parseJson(text: string): unknown {

@@ -1,8 +1,7 @@
 /** Reads the headers and the body of a request from the command line. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { UsageError } from "./exit-codes.js";
-import { fileError } from "./file-error.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { openStdin } from "./stdin.js";
 
@@ -37,6 +36,6 @@ export async function readBody(data: string | undefined, io: Io): Promise<Uint8A
   if (data === "@-") return buffer(openStdin(io));
   if (!data?.startsWith("@")) return data;
   return readFile(data.slice(1)).catch((cause) => {
-    throw fileError("--data", "read", cause);
+    throw new UsageError(`--data: the file can't be read (${errorCode(cause)}).`, cause);
   });
 }

@@ -2,8 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Context } from "./context.js";
-import { NetworkError } from "./exit-codes.js";
-import { fileError } from "./file-error.js";
+import { errorCode, NetworkError, UsageError } from "./exit-codes.js";
 
 interface ResponseOptions {
   include?: true;
@@ -33,7 +32,7 @@ export async function writeResponse(
 
 async function writeFile(response: Response, path: string): Promise<void> {
   const fail = (cause: unknown): never => {
-    throw fileError("--output", "written", cause);
+    throw new UsageError(`--output: the file can't be written (${errorCode(cause)}).`, cause);
   };
   const file: FileHandle = await open(path, "w").catch(fail);
   await copyBody(response, (chunk) => file.writeFile(chunk).catch(fail)).finally(() => file.close());

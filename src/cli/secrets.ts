@@ -3,8 +3,7 @@
  * can read the command lines of its processes.
  */
 import { readFile } from "node:fs/promises";
-import { UsageError } from "./exit-codes.js";
-import { fileError } from "./file-error.js";
+import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { readStdin } from "./stdin.js";
 
@@ -12,8 +11,6 @@ import { readStdin } from "./stdin.js";
 export interface SecretOptions {
   /** The secret's name in errors: `The client secret`. */
   readonly name: string;
-  /** The option that names the file: `--client-secret-file`. */
-  readonly fileOption: string;
   /** Whether to read standard input. */
   readonly stdin?: boolean | undefined;
   /** Path of a file, or `-` for standard input. */
@@ -31,23 +28,18 @@ export interface SecretOptions {
  * @throws {UsageError} If the source can't be read or is empty.
  */
 export async function readSecret(source: SecretOptions, io: Io): Promise<string | undefined> {
-  const { name, fileOption, stdin, file, env, defaultEnv } = source;
+  const { name, stdin, file, env, defaultEnv } = source;
   if (stdin || file === "-") return nonEmpty(await readStdin(io), `${name}: standard input`);
-  if (file !== undefined) return nonEmpty(await readTextFile(file, fileOption), `${name}: the file of ${fileOption}`);
-  if (env !== undefined) return nonEmpty(io.env[env], `${name}: ${variableName(env)}`);
+  if (file !== undefined) return nonEmpty(await readTextFile(file, name), `${name}: the file`);
+  if (env !== undefined) return nonEmpty(io.env[env], `${name}: the environment variable`);
   return trimSecret((defaultEnv && io.env[defaultEnv]) || "") || undefined;
 }
 
-/** A name in lower case may be the token itself, in the place of the variable's name. */
-function variableName(env: string): string {
-  return /^[A-Z_][A-Z0-9_]{0,40}$/.test(env) ? `the environment variable ${env}` : "the environment variable";
-}
-
-async function readTextFile(path: string, option: string): Promise<string> {
+async function readTextFile(path: string, name: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw fileError(option, "read", cause);
+    throw new UsageError(`${name}: the file can't be read (${errorCode(cause)}).`, cause);
   }
 }
 
@@ -59,6 +51,5 @@ function trimSecret(text: string): string {
 function nonEmpty(value: string | undefined, source: string): string {
   const secret = value && trimSecret(value);
   if (secret) return secret;
-  const problem = value === undefined ? "is not set. Export it, and pass its name, not its value" : "is empty";
-  throw new UsageError(`${source} ${problem}.`);
+  throw new UsageError(`${source} is ${value === undefined ? "not set" : "empty"}.`);
 }

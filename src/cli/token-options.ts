@@ -31,10 +31,7 @@ export function readToken(
 ): Promise<string | undefined> {
   const sources = [token, tokenEnv, tokenFile].filter((source) => source !== undefined);
   if (sources.length > 1) throw new UsageError("Use only one of --token -, --token-env and --token-file.");
-  return readSecret(
-    { name, fileOption: "--token-file", stdin: token !== undefined, env: tokenEnv, file: tokenFile },
-    io,
-  );
+  return readSecret({ name, stdin: token !== undefined, env: tokenEnv, file: tokenFile }, io);
 }
 
 function standardInput(value: string): "-" {

@@ -1,8 +1,6 @@
 /**
  * For authors of key stores, published as `hardproof/provider`: the interfaces that a provider implements, and the
  * helpers that the built-in providers are made of. An application imports `hardproof` instead.
- *
- * @module
  */
 
 export type { Deadline } from "../deadline.js";

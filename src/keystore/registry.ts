@@ -5,7 +5,6 @@ import type { Finding } from "./finding.js";
 import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
 import type { Signer } from "./signer.js";
 import { misconfigured, withKeyUri } from "./signer-error.js";
-import { similarName } from "./similar.js";
 
 const registered = new Map<string, Provider>();
 
@@ -42,7 +41,7 @@ export async function createKey(uri: string, options: ProviderOptions = {}): Pro
   const provider = await providerOf(uri);
   if (provider.create) return provider.create(uri, options);
   const remedy = "Create one with the store's own tool, and open it.";
-  throw misconfigured(`${provider.scheme}: This store can't create keys. ${remedy}`);
+  throw misconfigured(`${provider.scheme}: This provider can't create keys. ${remedy}`);
 }
 
 /**
@@ -56,7 +55,7 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
   assertObject(options, "The options of listKeys");
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
-  throw misconfigured(`${provider.scheme}: This store can't list its keys. Open a key by its URI.`);
+  throw misconfigured(`${provider.scheme}: This provider can't list keys. Open a key by its URI.`);
 }
 
 /**
@@ -95,12 +94,8 @@ async function providerOf(uri: string): Promise<Provider> {
   const provider = registered.get(scheme) ?? (await builtInProvider(scheme));
   if (provider) return provider;
   const remedy =
-    "Name the package of a third-party provider in HARDPROOF_PROVIDERS or with --provider. In code, use registerProvider(provider).";
-  const meant = similarName(scheme, knownSchemes());
-  const hint = meant === undefined ? "" : ` Did you mean ${meant}:?`;
-  throw misconfigured(
-    `There is no provider for the scheme ${scheme}:.${hint} Known schemes are ${schemeList()}. ${remedy}`,
-  );
+    "In code, add one with registerProvider(provider). As an operator, name its package in HARDPROOF_PROVIDERS or with --provider.";
+  throw misconfigured(`There is no provider for the scheme ${scheme}:. Known schemes are ${schemeList()}. ${remedy}`);
 }
 
 async function builtInProvider(scheme: string): Promise<Provider | undefined> {

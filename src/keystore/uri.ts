@@ -4,7 +4,6 @@ import { ALGORITHMS, type AlgorithmName } from "../jose/algorithms.js";
 import { findAlgorithm, namesOf } from "../jose/find-algorithm.js";
 import type { SecretReference } from "./secret-source.js";
 import { misconfigured } from "./signer-error.js";
-import { similarName } from "./similar.js";
 
 /** A part of a URI. */
 export interface UriPart {
@@ -111,7 +110,6 @@ export function splitUri(uri: string, scheme: string): SplitUri {
  * Parses `name=value` pairs.
  *
  * @param names - The allowed names. Each may appear at most once.
- * @param misplaced - Names that the other part of the URI has.
  * @throws {SignerError} With code `misconfigured`, naming the attribute or pointing at the character that is wrong. The
  *   message never contains a value.
  */
@@ -120,7 +118,6 @@ export function readAttributes(
   separator: ";" | "&",
   names: readonly string[],
   fail: UriFailure,
-  misplaced: readonly string[] = [],
 ): Attributes {
   const values = new Map<string, Buffer>();
   let { at } = part;
@@ -128,28 +125,12 @@ export function readAttributes(
     const equals = pair.indexOf("=");
     if (equals < 1) throw fail("Expected name=value", at);
     const name = pair.slice(0, equals);
-    if (!names.includes(name)) throw fail(unknownAttribute(name, separator, names, misplaced), at);
+    if (!names.includes(name)) throw fail(`Unknown attribute. Known attributes: ${names.join(", ") || "none"}`, at);
     if (values.has(name)) throw fail(`${name} appears twice`, at);
     values.set(name, percentDecode({ text: pair.slice(equals + 1), at: at + equals + 1 }, fail));
     at += pair.length + 1;
   }
   return new Attributes(values, fail);
-}
-
-/** The message names the attribute only if it resembles a known one: otherwise it may be a part of a secret. */
-function unknownAttribute(
-  name: string,
-  separator: ";" | "&",
-  names: readonly string[],
-  misplaced: readonly string[],
-): string {
-  if (misplaced.includes(name))
-    return separator === ";"
-      ? `${name} belongs after the question mark, where & separates attributes`
-      : `${name} belongs before the question mark, where ; separates attributes`;
-  const meant = similarName(name, [...names, ...misplaced]);
-  const hint = meant === undefined ? "" : `Did you mean ${meant}? `;
-  return `Unknown attribute. ${hint}Known attributes: ${names.join(", ") || "none"}`;
 }
 
 /**

@@ -73,9 +73,7 @@ export class Endpoints {
   url(name: EndpointName): URL {
     const url = this.#urls.get(name);
     if (url) return new URL(url);
-    throw misconfigured(
-      `The metadata of ${this.#issuer} lacks ${METADATA_NAMES[name]}. In code, see the option endpoints.`,
-    );
+    throw misconfigured(`The metadata of ${this.#issuer} lacks ${METADATA_NAMES[name]}. See the option endpoints.`);
   }
 
   #find(name: EndpointName, options: EndpointOptions, mutualTls: boolean): URL | undefined {

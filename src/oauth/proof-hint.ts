@@ -25,9 +25,9 @@ const UNEXPLAINED = /^(?:authentication failed\.?)?$/i;
 const MIN_SKEW = 5; // seconds
 const CHECK_CLOCK = "Check the clock of this machine: servers accept an assertion for a short time only.";
 const CHECK_PROVER =
-  "Check the clock of this machine, or set the option clockOffset: servers accept a proof for some seconds only.";
+  "Check the clock of this machine, or set the prover's option clockOffset: servers accept a proof for some seconds only.";
 const CHECK_HTU =
-  "If a proxy changes the URL that the server sees, set the option htu. In code, it is a function that returns the server's URL.";
+  "If a proxy changes the URL that the server sees, set the option htu to a function that returns the server's.";
 const KEYCLOAK_WINDOW = "Keycloak accepts proofs from 25 seconds before its own time to 15 seconds after it.";
 
 /** Returns the advice as sentences. `undefined` if the response doesn't reject a proof, or there isn't any. */

@@ -21,9 +21,7 @@ export function parseServerUrl(value: string | URL, name: string, { allowInsecur
   if (url.username || url.password || url.hash)
     throw misconfigured(`${name} must be a plain URL, without a user name, password or fragment (host ${url.host}).`);
   if (url.protocol === "http:" && !allowInsecure && !isLoopback(url.hostname))
-    throw misconfigured(
-      `${name} ${url.origin} is not https: secrets could be read in transit. See the option allowInsecure.`,
-    );
+    throw misconfigured(`${name} ${url.origin} is not https: secrets could be read in transit. See allowInsecure.`);
   return url;
 }
 

@@ -58,11 +58,11 @@ async function fetchDocument(url: URL, options: DocumentOptions): Promise<Fetche
   }
 }
 
-/** Only an OAuth error is a refusal, and only its text is repeated: that of a page is longer than it is useful. */
+/** Repeats only the text of an OAuth error: that of a page is longer than it is useful. */
 function statusError(body: Record<string, unknown> | undefined, response: HttpResponse["response"]): OAuthError {
   const status = `status ${response.status}`;
   const { error, error_description: text } = body ?? {};
-  if (typeof error !== "string" || error === "") return new OAuthError("invalid-response", status, { response });
+  if (typeof error !== "string" || error === "") return new OAuthError("refused", status, { response });
   const errorDescription = typeof text === "string" ? text : null;
   const message = `${status} (${errorText(error, errorDescription)})`;
   return new OAuthError("refused", message, { error, errorDescription, response });
@@ -84,6 +84,6 @@ function notFound(what: string, misses: readonly Miss[]): OAuthError {
   });
 }
 
-function isAbsent({ statusCode }: OAuthError): boolean {
-  return statusCode !== null && statusCode >= 400 && statusCode < 500;
+function isAbsent({ code, statusCode }: OAuthError): boolean {
+  return code === "refused" && statusCode !== null && statusCode < 500;
 }

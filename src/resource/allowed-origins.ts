@@ -26,7 +26,7 @@ export function originCheck({ allowedOrigins, allowInsecure = false }: AllowedOr
     if (protocol === "http:" && !allowInsecure && !isLoopback(hostname))
       throw new DPoPError(
         "forbidden-origin",
-        `${origin} is not https: the token could be read in transit. See the option allowInsecure.`,
+        `${origin} is not https: the token could be read in transit. See allowInsecure.`,
       );
     if (allowed && !allowed.has(origin))
       throw new DPoPError("forbidden-origin", `${origin} is not in allowedOrigins. Nothing was sent to it.`);

@@ -12,8 +12,6 @@
  * const pair = await toCryptoKeyPair(signer);
  * const handle = getDPoPHandle(config, pair); // of openid-client
  * ```
- *
- * @module
  */
 
 export { toCryptoKeyPair } from "./crypto-key-pair.js";

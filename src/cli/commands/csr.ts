@@ -3,8 +3,7 @@ import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { Signer } from "../../index.js";
 import { type Context, collect, newCommand } from "../context.js";
-import { isHardproofError, UsageError } from "../exit-codes.js";
-import { fileError } from "../file-error.js";
+import { errorCode, isHardproofError, UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
 
@@ -68,6 +67,8 @@ function inOptions(error: unknown): unknown {
 /** A file is never overwritten: it may be another key's request, or its certificate. */
 async function writeNewFile(path: string, text: string): Promise<void> {
   await writeFile(path, text, { flag: "wx" }).catch((cause) => {
-    throw fileError("--out", "written", cause);
+    const code = errorCode(cause);
+    if (code === "EEXIST") throw new UsageError("--out: the file exists. Choose a new one, or remove it.", cause);
+    throw new UsageError(`--out: the file can't be written (${code}).`, cause);
   });
 }

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { diagnoseKey, type Finding, type Signer } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
-import { clockCheck, keyChecks, nodeCheck, parseServer } from "../doctor-checks.js";
+import { clockCheck, keyChecks, nodeCheck } from "../doctor-checks.js";
 import { EXIT, isHardproofError } from "../exit-codes.js";
 import { keyUris } from "../key-uri.js";
 import { type KeyOption, openReplicas, type PublicKeyOption, withKeyOption, withPublicKeyOption } from "../open-key.js";
@@ -17,7 +17,7 @@ export function doctor(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("doctor", "check everything that a signature depends on")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY); without it, only the machine is checked")
-    .option("--server <url>", "compare the clock with this server's", parseServer)
+    .option("--server <url>", "compare the clock with this server's")
     .option("--no-login", "don't open the key, so that no PIN is tried");
   return withPublicKeyOption(withKeyOption(command)).action(
     async (argument: string | undefined, options: DoctorOptions) => {
@@ -42,7 +42,7 @@ async function* runChecks(
 ): AsyncGenerator<Finding> {
   const { signal } = context.io;
   yield nodeCheck(process.versions.node);
-  if (server !== undefined) yield await clockCheck(server, context.io);
+  if (server !== undefined) yield await clockCheck(server, signal);
   if (uris.length === 0) return yield notOpened("no key to check: pass a URI, or set HARDPROOF_KEY");
   await using key = await openReplicas(uris, options, context); // A malformed URI ends the command here.
   const isOnly = uris.length === 1;

@@ -16,8 +16,7 @@ interface ProofCommandOptions extends TokenOptions, KeyOption, PublicKeyOption, 
 export function proof(context: Context): Command {
   const { io, output } = context;
   const command = newCommand("proof", "create a DPoP proof for one request")
-    .usage("[options] [uri] <method> <url>")
-    .argument("[uri-method-url...]", "URI of the key (optional with --key or HARDPROOF_KEY), method, URL")
+    .argument("<uri-method-url...>", "URI of the key (optional with --key or HARDPROOF_KEY), method, URL")
     .option("--nonce <nonce>", "the server's last DPoP-Nonce");
   return withProofOptions(withPublicKeyOption(withKeyOption(withTokenOptions(command)))).action(
     async (args: string[], options: ProofCommandOptions) => {
@@ -41,13 +40,10 @@ function signedUrl(url: string, { htu }: ProofOptions): { htu: string; exactHtu?
   throw new UsageError("--htu doesn't apply: the URL must begin with one of its values before the =.");
 }
 
-const EXPECTED = "Expected: hardproof proof [uri] GET https://…";
-
 function parseArguments(args: readonly string[]): { uri?: string | undefined; htm: string; htu: string } {
   const [htu, htm, uri, ...rest] = args.toReversed();
-  if (rest.length > 0) throw new UsageError(`Too many arguments. ${EXPECTED}`);
-  if (htu === undefined) throw new UsageError(`The method and the URL are missing. ${EXPECTED}`);
-  if (!/^https?:/i.test(htu)) throw new UsageError(`The URL is missing, or isn't the last argument. ${EXPECTED}`);
-  if (htm === undefined || htm.includes(":")) throw new UsageError(`The method is missing before the URL. ${EXPECTED}`);
+  if (htm === undefined || htu === undefined)
+    throw new UsageError("Expected a method and a URL: hardproof proof [uri] GET https://…");
+  if (rest.length > 0) throw new UsageError("Too many arguments. Expected: hardproof proof [uri] GET https://…");
   return { uri, htm, htu };
 }

@@ -65,16 +65,9 @@ function assertSecretIsKept(method: unknown, isKept: boolean): void {
 async function send(metadata: ClientMetadata, options: RegisterOptions, context: Context): Promise<ClientRegistration> {
   const { io } = context;
   const { initialAccessTokenFile, softwareStatementFile } = options;
-  const tokenSource = {
-    fileOption: "--initial-access-token-file",
-    file: initialAccessTokenFile,
-    defaultEnv: "HARDPROOF_INITIAL_ACCESS_TOKEN",
-  };
+  const tokenSource = { file: initialAccessTokenFile, defaultEnv: "HARDPROOF_INITIAL_ACCESS_TOKEN" };
   const initialAccessToken = await readSecret({ name: "The initial access token", ...tokenSource }, io);
-  const softwareStatement = await readSecret(
-    { name: "The software statement", fileOption: "--software-statement-file", file: softwareStatementFile },
-    io,
-  );
+  const softwareStatement = await readSecret({ name: "The software statement", file: softwareStatementFile }, io);
   const needsKey = metadata.token_endpoint_auth_method === "private_key_jwt";
   const signer = needsKey ? await openKey(keyUri(options.key, io), options) : undefined;
   try {

@@ -23,11 +23,7 @@ export function withRefreshOptions(command: Command): Command {
  * @throws {UsageError} If there is no refresh token.
  */
 export async function refreshToken({ client, request, context }: GrantCall, options: RefreshOptions): Promise<Token> {
-  const source = {
-    fileOption: "--refresh-token-file",
-    file: options.refreshTokenFile,
-    defaultEnv: "HARDPROOF_REFRESH_TOKEN",
-  };
+  const source = { file: options.refreshTokenFile, defaultEnv: "HARDPROOF_REFRESH_TOKEN" };
   const refreshToken = await readSecret({ name: "The refresh token", ...source }, context.io);
   if (refreshToken !== undefined) return client.refresh({ ...request, refreshToken });
   throw new UsageError("Pass the refresh token with --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");

@@ -51,10 +51,10 @@ export function withExchangeOptions(command: Command): Command {
  */
 export async function tokenExchange({ client, request, context }: GrantCall, options: ExchangeOptions): Promise<Token> {
   const { subjectTokenFile, actorTokenFile, subjectTokenType, actorTokenType, requestedTokenType, audience } = options;
-  const read = (party: "subject" | "actor", file: string | undefined, defaultEnv: string) =>
-    readSecret({ name: `The ${party} token`, fileOption: `--${party}-token-file`, file, defaultEnv }, context.io);
-  const subjectToken = await read("subject", subjectTokenFile, "HARDPROOF_SUBJECT_TOKEN");
-  const actorToken = await read("actor", actorTokenFile, "HARDPROOF_ACTOR_TOKEN");
+  const read = (name: string, file: string | undefined, defaultEnv: string) =>
+    readSecret({ name, file, defaultEnv }, context.io);
+  const subjectToken = await read("The subject token", subjectTokenFile, "HARDPROOF_SUBJECT_TOKEN");
+  const actorToken = await read("The actor token", actorTokenFile, "HARDPROOF_ACTOR_TOKEN");
   if (subjectToken === undefined)
     throw new UsageError("Pass the token to exchange with --subject-token-file, or set HARDPROOF_SUBJECT_TOKEN.");
   const types = { subjectTokenType, actorTokenType, requestedTokenType };

@@ -104,9 +104,9 @@ export function chooseAuth(
   const chosen = auth ?? (hasSecret ? defaultWithSecret(supported) : "none");
   const method = assertClientAuth(chosen);
   const needsSecret = method === "client_secret_post" || method === "client_secret_basic";
-  if (needsSecret && !hasSecret) throw misconfigured(`${method} needs a secret: set the option clientSecret.`);
+  if (needsSecret && !hasSecret) throw misconfigured(`clientAuth ${method} needs a clientSecret.`);
   if (!needsSecret && hasSecret)
-    throw misconfigured(`${method} doesn't use a secret. Remove the option clientSecret or the option clientAuth.`);
+    throw misconfigured(`clientAuth ${method} doesn't use a secret, but clientSecret is set. Remove one of them.`);
   assertSupported(method, supported);
   return chosen;
 }
@@ -136,10 +136,9 @@ export function assertClientAuth(auth: ClientAuth): string {
  */
 export function defaultAuthRemedy(option: ClientAuth | undefined, used: ClientAuth): string | undefined {
   if (option !== undefined || typeof used === "object") return undefined;
-  if (used === "none")
-    return "The client did not authenticate: neither the option clientSecret nor the option clientAuth is set.";
+  if (used === "none") return "The client did not authenticate: there was no clientSecret and no option clientAuth.";
   const other = used === "client_secret_basic" ? "client_secret_post" : "client_secret_basic";
-  const remedy = `If the client is registered for ${other}, set the option clientAuth to ${other}.`;
+  const remedy = `If the client is registered for ${other}, set the option clientAuth (--client-auth) to "${other}".`;
   return `The secret was sent only by ${used}, since no method was chosen. ${remedy}`;
 }
 

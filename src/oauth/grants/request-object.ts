@@ -43,7 +43,7 @@ export async function signRequestObject(key: AssertionKey, object: RequestObject
   const { signer, keyId } = key;
   const { clientId: iss, issuer: aud, metadata, now, signal } = object;
   if (aud === undefined)
-    throw misconfigured("The option requestObject needs the server's issuer. Use discover() or the option issuer.");
+    throw misconfigured("requestObject needs the server's issuer. Use discover() or the option issuer.");
   const jwk = await signer.publicJwk({ signal });
   const alg = supportedName(jwk.alg, metadata?.request_object_signing_alg_values_supported, "request objects");
   const jkt = thumbprint(jwk);

@@ -162,7 +162,7 @@ export function createForm(fields: FormFields, extra?: ExtraFields): URLSearchPa
 function assertNoOverride(extra: ExtraFields, fields: FormFields): void {
   for (const [name, value] of Object.entries(extra))
     if (value != null && Object.hasOwn(fields, name) && !saysTheSame(name, value, fields[name]))
-      throw misconfigured(`The option extra would override the field ${name}. Use the option for that field instead.`);
+      throw misconfigured(`extra.${name} would override the field ${name}. Use the option for it instead.`);
 }
 
 function saysTheSame(name: string, value: ExtraFields[string], field: FormFields[string]): boolean {

@@ -69,7 +69,7 @@ describe("tpm: URIs", () => {
     ["tpm:token=a;object=b?pin-source=file://elsewhere/pin", /pin-source must be/],
     ["tpm:token=a;object=b?pin-source=/pin&pin-value=1234", /exclude each other/],
     ["tpm:token=a;object=b;slot-id=one", /slot-id must be/],
-    ["tpm:token=a", /The key isn't named/],
+    ["tpm:token=a", /key must/],
   ])("rejects the URI %s", (uri, message) => {
     expect(() => provider.open(uri)).toThrow(expect.objectContaining({ code: "misconfigured" }));
     expect(() => provider.open(uri)).toThrow(message);

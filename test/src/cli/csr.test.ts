@@ -72,19 +72,14 @@ describe("hardproof csr", () => {
     const { code, err } = await run(["csr", "memory:", "--subject", "CN=a", "--out", file]);
     expect({ code, err }).toEqual({
       code: 2,
-      err: expect.stringContaining(
-        "--out: the file can't be written (EEXIST): it exists already, and is never overwritten.",
-      ),
+      err: "hardproof: --out: the file exists. Choose a new one, or remove it.\n",
     });
     expect(readFileSync(file, "utf8")).toBe("precious");
   });
 
   it("reports a file that can't be written, without its path", async () => {
     const { code, err } = await run(["csr", "memory:", "--subject", "CN=a", "--out", path("missing/a.csr")]);
-    expect({ code, err }).toEqual({
-      code: 2,
-      err: expect.stringContaining("--out: the file can't be written (ENOENT): it, or its directory, doesn't exist."),
-    });
+    expect({ code, err }).toEqual({ code: 2, err: "hardproof: --out: the file can't be written (ENOENT).\n" });
     expect(() => statSync(path("missing"))).toThrow();
   });
 
@@ -96,7 +91,7 @@ describe("hardproof csr", () => {
     [["--subject", "CN=a", "--email", "agent-7"], "--email: Expected an email address in ASCII."],
     [["--subject", "CN=a", "--ip", "1.2.3"], "--ip: Expected an IPv4 or IPv6 address without a zone."],
     [["--subject", "CN=a", "--usage", "tls"], "--usage: Expected one of clientAuth, "],
-    [[], "The option --subject is missing: pass --subject <name>."],
+    [[], "The option --subject <name> is missing."],
   ])("reports %j in words of the command line", async (options, message) => {
     const { code, err } = await run(["csr", "memory:", ...options]);
     expect(code).toBe(2);

@@ -182,7 +182,7 @@ describe("a key in a file", () => {
     const { out } = await run(["show", uri]);
     expect(out).toMatch(/^exportable +YES$/m);
     expect(out).not.toContain("PRIVATE");
-    expect(await run(["keygen", uri])).toMatchObject({ code: 2, err: expect.stringMatching(/not overwritten/) });
+    expect(await run(["keygen", uri])).toMatchObject({ code: 3, err: expect.stringMatching(/not overwritten/) });
     expect(readFileSync(`${directory}/dpop.pem`, "utf8")).toBe(pem);
     rmSync(directory, { recursive: true });
   });
@@ -204,7 +204,7 @@ describe("keygen --alg", () => {
 
   it("says how to choose the algorithm of an RSA key", async () => {
     const { code, err } = await run(["show", `file://${directory}/rsa.pem`]);
-    expect(code).toBe(2);
+    expect(code).toBe(3);
     expect(err).toContain("Set algorithm (in a URI: ?algorithm=…) to one of RS256, RS384, RS512, PS256, PS384, PS512.");
   });
 
@@ -232,7 +232,7 @@ describe("keygen --alg", () => {
     const keyInGcp = "gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k";
     const { code, err } = await run(["keygen", "--alg", "ES512", keyInGcp]);
     const problem = "can't create keys for ES512. Set algorithm (in the command: --alg) to one of ES256, ES384, ";
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) });
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining(problem) });
   });
 });
 
@@ -240,7 +240,7 @@ describe("a third-party provider", () => {
   const provider = new URL("./third-party.mjs", import.meta.url).pathname;
 
   it("loads a third-party provider only if it is named", async () => {
-    expect(await run(["show", "thirdparty:k", "--only", "jkt"])).toMatchObject({ code: 2 });
+    expect(await run(["show", "thirdparty:k", "--only", "jkt"])).toMatchObject({ code: 3 });
     const { code, out } = await run(["show", "thirdparty:k", "--only", "jkt", "--provider", provider]);
     expect(code).toBe(0);
     const signer = await openSigner("thirdparty:k");
@@ -256,7 +256,7 @@ describe("a third-party provider", () => {
 
   it("reports a provider that isn't installed in one line", async () => {
     const { code, err } = await run(["show", "x:k"], { env: { HARDPROOF_PROVIDERS: "@example/missing" } });
-    expect(code).toBe(2);
+    expect(code).toBe(3);
     expect(err).toMatch(
       /^hardproof: The provider @example\/missing can't be loaded\. Is it installed beside hardproof\? Error ERR_MODULE_NOT_FOUND: .*@example\/missing.*\n$/,
     );

@@ -34,10 +34,7 @@ it.each<[string[], string]>([
 });
 
 it.each([
-  [
-    undefined,
-    "The client did not authenticate: no client secret was sent. Set HARDPROOF_CLIENT_SECRET, or pass --client-secret-file or --client-auth.",
-  ],
+  [undefined, "The client did not authenticate: there was neither a client secret nor --client-auth."],
   ["s3cr3t-s3cr3t", "If the client is registered for client_secret_basic, pass --client-auth client_secret_basic."],
 ])("names --client-auth if the server refuses the client", async (secret, advice) => {
   stub.respondWith(json(401, { error: "invalid_client" }));

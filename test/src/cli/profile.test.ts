@@ -68,7 +68,7 @@ it.each(["fapi2", "fapi2-message-signing"])(
 
 it.each<[string[], string]>([
   [["--profile", "hunter2"], "--profile must be one of fapi2, fapi2-message-signing."],
-  [["--profile", "fapi2"], "requires --client-auth private_key_jwt"],
+  [["--profile", "fapi2"], "requires --client-auth to be"],
   [["--profile", "fapi2", "--client-auth", "private_key_jwt", "--allow-insecure"], "Remove --allow-insecure"],
 ])("ends with exit code 2 for what the profile forbids: %j", async (args, problem) => {
   const { code, err } = await run(["token", "--issuer", as.issuer, "--client-id", "fapi2", ...args], { env });

@@ -166,7 +166,7 @@ describe("a public key for any algorithm", () => {
   it("names the URI's attribute if an RSA key can sign with several algorithms", async () => {
     writeFileSync(path("rsa.pem"), pem(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey));
     const { code, err } = await run(proofArgs(undefined, "rsa.pem"));
-    expect(code).toBe(2);
+    expect(code).toBe(3);
     expect(err).toContain("Set algorithm (in a URI: ?algorithm=…) to one of RS256, RS384, RS512, PS256, PS384, PS512.");
   });
 });

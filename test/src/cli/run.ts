@@ -18,8 +18,6 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** The width of a terminal that both output streams appear to be connected to. */
   columns?: number;
-  /** Receives the chunks of standard output. */
-  onOutput?: (text: string) => void;
   /** Receives the chunks of standard error. */
   onError?: (text: string) => void;
 }
@@ -29,7 +27,6 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   const terminal = options.columns === undefined ? {} : { isTTY: true, columns: options.columns };
   const stdout = Object.assign(new PassThrough({ highWaterMark: 2 ** 24 }), terminal);
   const stderr = Object.assign(new PassThrough({ highWaterMark: 2 ** 24 }), terminal);
-  stdout.on("data", (chunk) => options.onOutput?.(String(chunk)));
   stderr.on("data", (chunk) => options.onError?.(String(chunk)));
   const { stdin = "", env = {}, signal = new AbortController().signal } = options;
   const io: Io = { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr, env, signal };

@@ -121,8 +121,8 @@ describe("Ctrl-C", () => {
 
 describe("the process", () => {
   it.each([
-    [["show", "nosuch:hunter2"], 2],
-    [["show", "pkcs11:token=t;object=k?pin-value=hunter2"], 2],
+    [["show", "nosuch:hunter2"], 3],
+    [["show", "pkcs11:token=t;object=k?pin-value=hunter2"], 3],
     [["token", "--client-secret", "hunter2"], 2],
     [["fetch", "--token=hunter2", "https://a.example"], 2],
     [["verify", "hunter2", "--max-age=hunter2"], 2],

@@ -110,9 +110,9 @@ it("reports a subject token that the server refuses, without repeating it", asyn
 
 it.each<[string[], string]>([
   [[], "Pass the token to exchange with --subject-token-file, or set HARDPROOF_SUBJECT_TOKEN."],
-  [["--subject-token-file", "/nowhere/hunter2"], "--subject-token-file: the file can't be read (ENOENT)"],
+  [["--subject-token-file", "/nowhere/hunter2"], "The subject token: the file can't be read (ENOENT)."],
   [["--subject-token-file", "-"], "The subject token: standard input is empty."],
-  [["--actor-token-file", "/nowhere/hunter2"], "--actor-token-file: the file can't be read (ENOENT)"],
+  [["--actor-token-file", "/nowhere/hunter2"], "The actor token: the file can't be read (ENOENT)."],
   [["--subject-token-type", "hunter2"], "--subject-token-type must be one of access_token"],
   [["--requested-token-type", "hunter2"], "--requested-token-type must be one of access_token"],
 ])("ends with exit code 2 for an invalid command line: %j", async (more, problem) => {

@@ -172,7 +172,7 @@ describe.each(["introspect", "revoke"])("%s", (command) => {
   it.each<[string[], string]>([
     [[], "Pass the token with --token -, --token-env or --token-file."],
     [["--token", "hunter2"], "--token takes only -"],
-    [["--token-env", "MISSING"], "The token: the environment variable MISSING is not set."],
+    [["--token-env", "MISSING"], "The token: the environment variable is not set."],
     [["--token-env", "TOKEN", "--token-file", "x"], "Use only one of"],
     [["--token-env", "TOKEN", "--token-type-hint", "hunter2"], "--token-type-hint must be one of"],
     [["--token-env", "TOKEN"], "Pass the authorization server"],

@@ -68,7 +68,7 @@ describe("a client that the server refuses", () => {
     const error = await errorOf(clientFor(methods).clientCredentials(agent()));
     expect(error).toMatchObject({ code: "refused", error: "invalid_client", errorDescription: "no such client" });
     expect(error.message).toContain(`by ${used}`);
-    expect(error.message).toContain(`set the option clientAuth to ${other}`);
+    expect(error.message).toContain(`set the option clientAuth (--client-auth) to "${other}"`);
     expect(error.message).not.toContain(SECRET);
     expect(server.requests).toHaveLength(1);
   });
@@ -103,7 +103,7 @@ describe("a client that the server refuses", () => {
   it("is told that it did not authenticate if it has no secret", async () => {
     server.respondWith(json(401, { error: "invalid_client" }));
     const error = await errorOf(clientFor(null).clientCredentials({ ...agent(), clientSecret: null }));
-    expect(error.message).toContain("did not authenticate: neither the option clientSecret");
+    expect(error.message).toContain("did not authenticate: there was no clientSecret");
   });
 });
 

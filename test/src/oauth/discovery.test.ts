@@ -125,7 +125,7 @@ describe("the three places of metadata (RFC 8414 §3.1, §5, OpenID Connect Disc
   };
   const misses: [string, Responder, string, string][] = [
     ["status 404", json(404, { error: "not_found" }), "refused", "status 404 (not_found)"],
-    ["status 503", json(503, {}), "invalid-response", "status 503"],
+    ["status 503", json(503, {}), "refused", "status 503"],
     ["a redirect", (response) => response.writeHead(302, { location: "/x" }).end(), "redirect", "a redirect"],
     ["more than 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large", "1 MiB"],
     ["a page", (response) => response.end("<html>"), "invalid-response", "status 200 with a body that isn't"],

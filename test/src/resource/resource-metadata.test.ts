@@ -159,7 +159,7 @@ describe("fetchResourceMetadata", () => {
   });
 
   it.each([
-    ["a 404", json(404, {}), "invalid-response"],
+    ["a 404", json(404, {}), "refused"],
     ["a redirect", (response) => response.writeHead(302, { location: "/x" }).end(), "redirect"],
     ["a page", (response) => response.end("<html>"), "invalid-response"],
     ["more than 1 MiB", (response) => response.end(Buffer.alloc(1024 * 1024 + 1, " ")), "too-large"],
