@@ -11,6 +11,7 @@ import type {
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
@@ -30,6 +31,9 @@ const RETRY_PAUSE = 250;
 
 /** A request to sign, without the key. */
 export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm" | "DryRun">;
+
+/** The options of a call, whose signal is only created if it is needed, or its signal. */
+type Call = OpenKeyOptions | AbortSignal;
 
 /** The caller's client, or the configuration for a new one. */
 export interface AwsKmsClientOptions {
@@ -89,8 +93,8 @@ export class AwsKmsClient {
     });
   }
 
-  sign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<SignCommandOutput> {
-    return this.#repeat("Sign", signal, (abortSignal) => {
+  sign(keyArn: string, request: SignRequest, call: Call): Promise<SignCommandOutput> {
+    return this.#repeat("Sign", call, (abortSignal) => {
       const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
       return this.#client.send(command, this.#optionsFor(command, abortSignal));
     });
@@ -163,10 +167,10 @@ export class AwsKmsClient {
   /** Sends a request that is harmless to repeat. One that hangs is repeated within the time limit. */
   #repeat<Response>(
     operation: Operation,
-    signal: AbortSignal,
+    call: Call,
     send: (signal: AbortSignal) => Promise<Response>,
   ): Promise<Response> {
-    return this.#call(operation, () => this.#repeater.repeat(signal, send));
+    return this.#call(operation, () => this.#repeater.repeat(call, send));
   }
 
   /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */
