@@ -23,7 +23,7 @@ interface Limit {
 }
 
 /** The deadlines that the signals belong to: work within other work has no more time than that. */
-const deadlines = new WeakMap<AbortSignal, Deadline>();
+const deadlines = new WeakMap<AbortSignal, LazyDeadline>();
 
 /** Milliseconds: the longest delay of `setTimeout`. A longer one fires immediately. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -58,6 +58,17 @@ export function untilAborted<T>(signal: AbortSignal | null | undefined, work: ()
   return race(work(), { timeout: Number.POSITIVE_INFINITY, signal, toError: (_, cause) => cause });
 }
 
+/** Returns the deadline of a call by what its work sees of it: `undefined` for any other signal. */
+export function deadlineOf(call: AbortSignal | { readonly signal: AbortSignal }): LazyDeadline | undefined {
+  if (call instanceof LazyDeadline) return call;
+  return deadlines.get("signal" in call ? call.signal : call);
+}
+
+/** Returns whether a call is aborted or its time is up, without creating its signal. */
+export function isAborted(call: LazyDeadline | { readonly signal: AbortSignal }): boolean {
+  return call instanceof LazyDeadline ? call.aborted : call.signal.aborted;
+}
+
 /** Returns the milliseconds until the time of the signal's deadline is up: `Infinity` for any other signal. */
 export function timeLeftOf(signal: AbortSignal | undefined): number {
   return (signal && deadlines.get(signal)?.timeLeft) ?? Number.POSITIVE_INFINITY;
@@ -72,6 +83,8 @@ function assertSignal(signal: AbortSignal | null | undefined): void {
 /** A {@link Deadline} that creates its signal on first access. */
 export class LazyDeadline implements Deadline {
   #controller: AbortController | undefined;
+  /** Controllers of parts of the work. Created on first use. */
+  #parts: Set<AbortController> | undefined;
   #reason: unknown;
   #until = Number.POSITIVE_INFINITY;
 
@@ -98,11 +111,24 @@ export class LazyDeadline implements Deadline {
     return this.#controller.signal;
   }
 
+  /** Returns the controller of a part of the work, which also aborts with the deadline. Release it when that part ends. */
+  newPart(): AbortController {
+    const part = new AbortController();
+    if (this.aborted) part.abort(this.#reason);
+    this.#parts ??= new Set();
+    this.#parts.add(part);
+    return part;
+  }
+
+  releasePart(part: AbortController): void {
+    this.#parts?.delete(part);
+  }
+
   #newController(): AbortController {
     const controller = new AbortController();
     // A call can have many requests at the same time, such as one for each key of a list.
     setMaxListeners(Number.POSITIVE_INFINITY, controller.signal); // undici rejects 0
-    if (this.#reason) controller.abort(this.#reason);
+    if (this.aborted) controller.abort(this.#reason);
     deadlines.set(controller.signal, this);
     return controller;
   }
@@ -114,6 +140,11 @@ export class LazyDeadline implements Deadline {
   abort(reason: unknown): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
+    for (const part of this.#parts ?? []) part.abort(reason);
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.#reason;
   }
 }
 

@@ -11,17 +11,17 @@ import type {
 } from "@aws-sdk/client-kms";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
 import { ClientInspection } from "./inspection.js";
+import { OwnClient, type SentCommand } from "./own-client.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
 type Sdk = typeof import("@aws-sdk/client-kms");
 
-/** The maximum number of concurrent requests. With the SDK's default of 50, further signatures would wait. */
-const MAX_SOCKETS = 500;
 /**
  * Milliseconds until a new key or alias is visible everywhere (KMS Developer Guide, "AWS KMS eventual consistency").
  */
@@ -31,6 +31,9 @@ const RETRY_PAUSE = 250;
 
 /** A request to sign, without the key. */
 export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm" | "DryRun">;
+
+/** The options of a call, whose signal is only created if it is needed, or its signal. */
+type Call = OpenKeyOptions | AbortSignal;
 
 /** The caller's client, or the configuration for a new one. */
 export interface AwsKmsClientOptions {
@@ -46,7 +49,8 @@ export interface AwsKmsClientOptions {
 export class AwsKmsClient {
   readonly #sdk: Sdk;
   readonly #client: KMSClient;
-  readonly #ownsClient: boolean;
+  /** `undefined` if the client is the caller's. */
+  readonly #ownClient: OwnClient | undefined;
   /** What the SDK reports to it, unless the client or its logger is the caller's. */
   readonly #search = new CredentialSearch();
   readonly #repeater = new RequestRepeater();
@@ -54,9 +58,13 @@ export class AwsKmsClient {
 
   private constructor(sdk: Sdk, { client, config, retryNotFoundUntil = 0 }: AwsKmsClientOptions) {
     this.#sdk = sdk;
-    this.#ownsClient = client === undefined;
     this.#retryNotFoundUntil = retryNotFoundUntil;
-    this.#client = client ?? new sdk.KMSClient({ requestHandler: requestHandler(), logger: this.#search, ...config });
+    if (client) {
+      this.#client = client;
+    } else {
+      this.#ownClient = new OwnClient(sdk, config, this.#search);
+      this.#client = this.#ownClient.client;
+    }
   }
 
   /**
@@ -79,13 +87,17 @@ export class AwsKmsClient {
   }
 
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
-    const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
-    return this.#repeat("GetPublicKey", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
+    return this.#repeat("GetPublicKey", signal, (abortSignal) => {
+      const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
+      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+    });
   }
 
-  sign(keyArn: string, request: SignRequest, signal: AbortSignal): Promise<SignCommandOutput> {
-    const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
-    return this.#repeat("Sign", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
+  sign(keyArn: string, request: SignRequest, call: Call): Promise<SignCommandOutput> {
+    return this.#repeat("Sign", call, (abortSignal) => {
+      const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
+      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+    });
   }
 
   /** Checks whether AWS KMS would sign, without a signature. Throws what {@link AwsKmsClient.sign} would throw. */
@@ -99,9 +111,10 @@ export class AwsKmsClient {
 
   /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
-    const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
-    const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
-    const { KeyMetadata } = await this.#repeat("DescribeKey", signal, send);
+    const { KeyMetadata } = await this.#repeat("DescribeKey", signal, (abortSignal) => {
+      const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
+      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+    });
     if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
     throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${KeyMetadata?.Arn ?? "no key"}.`);
   }
@@ -109,23 +122,26 @@ export class AwsKmsClient {
   /** Creates a key. For some seconds after that, this client repeats requests if KMS doesn't find the key yet. */
   async createKey(input: CreateKeyCommandInput, signal: AbortSignal): Promise<KeyMetadata | undefined> {
     const command = new this.#sdk.CreateKeyCommand(input);
-    const { KeyMetadata } = await this.#call("CreateKey", () => this.#client.send(command, { abortSignal: signal }));
+    const options = this.#optionsFor(command, signal);
+    const { KeyMetadata } = await this.#call("CreateKey", () => this.#client.send(command, options));
     this.#retryNotFoundUntil = Date.now() + PROPAGATION_TIME;
     return KeyMetadata;
   }
 
   async createAlias(alias: string, keyId: string, signal: AbortSignal): Promise<void> {
     const command = new this.#sdk.CreateAliasCommand({ AliasName: alias, TargetKeyId: keyId });
-    await this.#call("CreateAlias", () => this.#client.send(command, { abortSignal: signal }));
+    const options = this.#optionsFor(command, signal);
+    await this.#call("CreateAlias", () => this.#client.send(command, options));
   }
 
   /** Yields the ARNs of all keys of the account in the region, page by page. */
   async *keyPages(signal: AbortSignal): AsyncGenerator<string[]> {
     let marker: string | undefined;
     do {
-      const command = new this.#sdk.ListKeysCommand({ Marker: marker });
-      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
-      const page = await this.#repeat("ListKeys", signal, send);
+      const page = await this.#repeat("ListKeys", signal, (abortSignal) => {
+        const command = new this.#sdk.ListKeysCommand({ Marker: marker });
+        return this.#client.send(command, this.#optionsFor(command, abortSignal));
+      });
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
     } while (marker !== undefined);
@@ -133,21 +149,28 @@ export class AwsKmsClient {
 
   /** Returns what the client found, and what its later requests show. */
   inspect(): ClientInspection {
-    return new ClientInspection(this.#client, this.#ownsClient, (work) => this.#call("KMSClient", work));
+    return new ClientInspection(this.#client, this.#ownClient !== undefined, (work) => this.#call("KMSClient", work));
   }
 
   /** Closes the connections, unless the client is the caller's. */
   close(): void {
-    if (this.#ownsClient) this.#client.destroy();
+    this.#ownClient?.client.destroy();
+  }
+
+  /** Returns the options of a request that the signal aborts. The own client has its requests without options. */
+  #optionsFor(command: SentCommand, abortSignal: AbortSignal): { abortSignal: AbortSignal } | undefined {
+    if (!this.#ownClient) return { abortSignal };
+    this.#ownClient.abortBy(abortSignal, command);
+    return undefined;
   }
 
   /** Sends a request that is harmless to repeat. One that hangs is repeated within the time limit. */
   #repeat<Response>(
     operation: Operation,
-    signal: AbortSignal,
+    call: Call,
     send: (signal: AbortSignal) => Promise<Response>,
   ): Promise<Response> {
-    return this.#call(operation, () => this.#repeater.repeat(signal, send));
+    return this.#call(operation, () => this.#repeater.repeat(call, send));
   }
 
   /** Repeats a request that doesn't find a new key yet. The SDK retries other transient errors itself. */
@@ -165,10 +188,6 @@ export class AwsKmsClient {
   #toSignerError(error: unknown, operation: Operation): SignerError {
     return toSignerError(error, operation, isSearchError(error) ? this.#search.report : undefined);
   }
-}
-
-function requestHandler(): NonNullable<KMSClientConfig["requestHandler"]> {
-  return { httpAgent: { maxSockets: MAX_SOCKETS }, httpsAgent: { maxSockets: MAX_SOCKETS } };
 }
 
 async function importSdk(): Promise<Sdk> {

@@ -1,7 +1,8 @@
 /** What the SDK's client found by itself: the region, the credentials, the address of the server and its clock. */
-import type { KMSClient } from "@aws-sdk/client-kms";
+import type { KMSClient, ServiceInputTypes, ServiceOutputTypes } from "@aws-sdk/client-kms";
 import { clockFinding } from "../../src/keystore/clock-finding.js";
 import type { Finding } from "../../src/keystore/finding.js";
+import { LAST_MIDDLEWARE } from "./own-client.js";
 
 /** The credentials, without the secret. */
 export interface FoundCredentials {
@@ -12,6 +13,12 @@ export interface FoundCredentials {
   /** The account, if the source says it. */
   readonly accountId: string | undefined;
 }
+
+/** What a middleware calls to send a request. */
+type RequestHandler = (args: {
+  input: ServiceInputTypes;
+  request: unknown;
+}) => Promise<{ response: unknown; output?: ServiceOutputTypes }>;
 
 /** Runs work of the SDK, and maps its errors. */
 type Guard = <T>(work: () => Promise<T>) => Promise<T>;
@@ -53,15 +60,15 @@ export class ClientInspection {
   }
 
   #watch(): void {
-    // With a low priority, it is next to the request handler, so that it also sees responses that the SDK rejects.
-    this.#client.middlewareStack.add(
-      (next) => async (args) => {
+    // Next to the request handler, it also sees responses that the SDK rejects.
+    this.#client.middlewareStack.addRelativeTo(
+      (next: RequestHandler) => async (args: Parameters<RequestHandler>[0]) => {
         this.#endpoint = originOf(args.request);
         const result = await next(args);
         this.#clock = clockFinding(dateOf(result.response), "AWS KMS");
         return result;
       },
-      { step: "deserialize", priority: "low", name: "hardproofInspection" },
+      { relation: "before", toMiddleware: LAST_MIDDLEWARE, name: "hardproofInspection" },
     );
   }
 }

@@ -56,7 +56,7 @@ function openPinned(client: AwsKmsClient, { keyArn, publicKey, forgetPublicKey }
   return {
     publicKey,
     keyRef: keyArn,
-    signDigest: (input, options) => sign(client, keyArn, toRequest(input), options.signal),
+    signDigest: (input, options) => sign(client, keyArn, toRequest(input), options),
     describe: async (options) => readFacts(await client.describeKey(keyArn, options.signal)),
     close: () => client.close(),
     ...(forgetPublicKey && { forgetPublicKey }),
@@ -87,9 +87,9 @@ async function sign(
   client: AwsKmsClient,
   keyArn: string,
   request: SignRequest,
-  signal: AbortSignal,
+  options: OpenKeyOptions,
 ): Promise<StoreSignature> {
-  const { Signature, KeyId } = await client.sign(keyArn, request, signal);
+  const { Signature, KeyId } = await client.sign(keyArn, request, options);
   if (!Signature) throw new SignerError("integrity", "The Sign response doesn't contain a signature.");
   return { signature: Signature, form: "der", ...(KeyId !== undefined && { keyRef: KeyId }) };
 }

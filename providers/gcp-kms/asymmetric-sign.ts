@@ -1,7 +1,7 @@
 /** Signs with one key version, and checks the response. */
 import { hash } from "node:crypto";
 import { SignerError } from "../../src/errors.js";
-import type { StoreSignature } from "../../src/keystore/key-source.js";
+import type { OpenKeyOptions, StoreSignature } from "../../src/keystore/key-source.js";
 import type { GcpKmsClient, SignRequest } from "./client.js";
 import { checkChecksum, crc32c } from "./crc32c.js";
 import type { VersionKey } from "./public-key.js";
@@ -30,12 +30,12 @@ const MAX_DATA = 64 * 1024;
 export async function asymmetricSign(
   { client, name, key }: SigningVersion,
   message: Uint8Array,
-  signal: AbortSignal,
+  options: OpenKeyOptions,
 ): Promise<StoreSignature> {
   const { hash: digestName } = key.algorithm;
   const sendsDigest = digestName !== undefined && !key.isExternal;
   const request = sendsDigest ? digestRequest(digestName, message) : dataRequest(key, message);
-  const response = await client.asymmetricSign(name, request, signal);
+  const response = await client.asymmetricSign(name, request, options);
   const signature = bytesOf(response.signature);
   checkResponseName(response.name, name);
   const [field, verified] = sendsDigest

@@ -1,6 +1,7 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
 import { missingPackage } from "../../src/keystore/import-optional.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { type Account, findAccount } from "./account.js";
 import { hostOf, toClientConfig } from "./client-config.js";
@@ -97,8 +98,8 @@ export class GcpKmsClient {
     }
   }
 
-  asymmetricSign(name: string, request: SignRequest, signal: AbortSignal): Promise<SignResponse> {
-    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, signal, (client, options) =>
+  asymmetricSign(name: string, request: SignRequest, call: OpenKeyOptions): Promise<SignResponse> {
+    return this.#call({ method: "AsymmetricSign", name, role: SIGNER }, call, (client, options) =>
       client.asymmetricSign({ ...request, name }, options),
     );
   }
@@ -172,9 +173,9 @@ export class GcpKmsClient {
   }
 
   /** Sends a request that is harmless to repeat. If it hangs, it is repeated over another connection. */
-  #call<T>(context: CallContext, signal: AbortSignal, send: Send<T>): Promise<T> {
+  #call<T>(context: CallContext, call: OpenKeyOptions | AbortSignal, send: Send<T>): Promise<T> {
     let hanging: KeyManagementServiceClient | undefined;
-    return this.#repeater.repeat(signal, async (attempt) => {
+    return this.#repeater.repeat(call, async (attempt) => {
       if (hanging) await this.#connection.replace(hanging);
       hanging = this.#connection.client;
       return this.#attempt(context, attempt, send);

@@ -38,14 +38,14 @@ const keysByClient = new WeakMap<object, PublicKeyCache<VersionKey>>();
  */
 export async function openKey(
   { name, algorithm, clientOptions }: KeyToOpen,
-  { signal }: OpenKeyOptions,
+  options: OpenKeyOptions,
   publicKey?: Uint8Array | PublicKeyMembers,
 ): Promise<OpenKey> {
   const client = await GcpKmsClient.connect(clientOptions);
   try {
     const isVersion = checkResourceName(name, ["key", "key version"]) === "key version";
-    const version = new Version(client, isVersion ? name : await newestVersion(client, name, signal), clientOptions);
-    const key = (publicKey && assumedKey(publicKey, algorithm)) ?? (await version.publicKey(signal));
+    const version = new Version(client, isVersion ? name : await newestVersion(client, name, options.signal), clientOptions);
+    const key = (publicKey && assumedKey(publicKey, algorithm)) ?? (await version.publicKey(options));
     return openVersion(version, key);
   } catch (error) {
     await client.close();
@@ -84,9 +84,9 @@ class Version {
     this.#cacheKey = [options.endpoint, options.universeDomain, name].join(" ");
   }
 
-  publicKey(signal: AbortSignal): Promise<VersionKey> {
+  publicKey(options: OpenKeyOptions): Promise<VersionKey> {
     return this.#cache.get(this.#cacheKey, () =>
-      this.whenUsable(signal, () => fetchPublicKey(this.client, this.name, signal)),
+      this.whenUsable(options, () => fetchPublicKey(this.client, this.name, options.signal)),
     );
   }
 
@@ -94,8 +94,8 @@ class Version {
     this.#cache.forget(this.#cacheKey);
   }
 
-  whenUsable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return withUsableVersion(this.client, this.name, signal, () => retryOnIntegrityError(work));
+  whenUsable<T>(options: OpenKeyOptions, work: () => Promise<T>): Promise<T> {
+    return withUsableVersion(this.client, this.name, options, () => retryOnIntegrityError(work));
   }
 }
 
@@ -109,18 +109,18 @@ function cacheFor(source: object | undefined): PublicKeyCache<VersionKey> {
 function openVersion(version: Version, opened: VersionKey): OpenKey {
   const { client, name } = version;
   let key = opened;
-  const signWith = (message: Uint8Array, signal: AbortSignal) =>
-    version.whenUsable(signal, () => asymmetricSign({ client, name, key }, message, signal));
+  const signWith = (message: Uint8Array, options: OpenKeyOptions) =>
+    version.whenUsable(options, () => asymmetricSign({ client, name, key }, message, options));
   return {
     publicKey: opened.jwk,
     keyRef: name,
-    signMessage: async (message, { signal }) => {
+    signMessage: async (message, options) => {
       try {
-        return await signWith(message, signal);
+        return await signWith(message, options);
       } catch (error) {
         if (!key.isAssumed || !mayDependOnVersionState(error)) throw error;
-        key = sameKey(await version.publicKey(signal), key);
-        return signWith(message, signal);
+        key = sameKey(await version.publicKey(options), key);
+        return signWith(message, options);
       }
     },
     describe: async ({ signal }) => {

@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { SignerError } from "../../src/errors.js";
 import type { ErrorRow } from "../../src/keystore/error-table.js";
+import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { oneLine } from "../../src/keystore/one-line.js";
 import { jwsAlgorithmOf } from "./algorithms.js";
 import type { GcpKmsClient, KeyVersion } from "./client.js";
@@ -61,13 +62,14 @@ export async function newestVersion(client: GcpKmsClient, key: string, signal: A
 export async function withUsableVersion<T>(
   client: GcpKmsClient,
   name: string,
-  signal: AbortSignal,
+  options: OpenKeyOptions,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!mayDependOnVersionState(error)) throw error;
+    const { signal } = options;
     // The permission to sign doesn't include the one to read the state. In that case, report the service's own error.
     const version = await client.getVersion(name, signal).catch(() => {
       throw error;

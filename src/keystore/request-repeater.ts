@@ -1,5 +1,5 @@
 /** Requests that a key store never answers are sent again, within the time limit of the whole call. */
-import { timeLeftOf, withDeadline } from "../deadline.js";
+import { deadlineOf, type LazyDeadline } from "../deadline.js";
 
 /**
  * Parts of the whole time after which a request that hangs is aborted and sent again. The last one has the rest, which is
@@ -42,23 +42,28 @@ export class RequestRepeater {
    * Sends a request. After a sixth of the time, and after a third more, it is aborted and sent again if it hangs: if the store
    * has answered nothing since it was sent, or many later requests.
    *
-   * @param signal - The signal of the whole call, as a provider gets it. With any other signal, the request is sent once,
-   *   since the time that is left isn't known.
+   * @param call - The options of the whole call, as a provider gets them, or their signal. With any other signal, the request
+   *   is sent once, since the time that is left isn't known. Without access to the options' signal, it needn't be created.
    * @param send - Must be harmless to repeat: signing and reading are, creating a key isn't.
    * @returns What `send` returns.
    * @throws What `send` throws. A request that failed isn't repeated.
    */
-  async repeat<T>(signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const timeLeft = timeLeftOf(signal);
-    let request = this.#send(signal, send);
+  async repeat<T>(
+    call: AbortSignal | { readonly signal: AbortSignal },
+    send: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const deadline = deadlineOf(call);
+    if (!deadline) return send("signal" in call ? call.signal : call);
+    const { timeLeft } = deadline;
+    let request = this.#send(deadline, send);
     if (timeLeft === Number.POSITIVE_INFINITY) return request.response;
     for (const share of SHARES) {
       const response = await answerWithin(timeLeft * share, request.response);
       if (response !== unanswered) return response;
-      signal.throwIfAborted(); // a client may ignore the signal
+      deadline.throwIfAborted(); // a client may ignore the signal
       if (!this.#hangs(request)) continue;
       request.controller.abort();
-      request = this.#send(signal, send);
+      request = this.#send(deadline, send);
     }
     return request.response;
   }
@@ -68,28 +73,28 @@ export class RequestRepeater {
     return performance.now() - startedAt >= PATIENCE && (ended === 0 || ended >= ahead + OVERTAKEN);
   }
 
-  #send<T>(signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): SentRequest<T> {
-    const controller = new AbortController();
-    const abort = () => controller.abort(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
+  #send<T>(deadline: LazyDeadline, send: (signal: AbortSignal) => Promise<T>): SentRequest<T> {
+    const controller = deadline.newPart();
     const sent = { controller, startedAt: performance.now(), ahead: this.#inFlight, endedBefore: this.#ended };
     this.#inFlight += 1;
-    const response = send(controller.signal).finally(() => {
-      signal.removeEventListener("abort", abort);
+    const end = () => {
+      deadline.releasePart(controller);
       this.#inFlight -= 1;
       // A request that was given up says nothing about the store.
       if (!controller.signal.aborted) this.#ended += 1;
-    });
+    };
+    const response = send(controller.signal);
     // Its error is only of interest if the request isn't replaced.
-    response.catch(() => undefined);
+    response.then(end, end);
     return { ...sent, response };
   }
 }
 
 function answerWithin<T>(timeout: number, response: Promise<T>): Promise<T | typeof unanswered> {
-  return withDeadline({ timeout, toError: () => unanswered }, () => response).catch((error) => {
-    if (error === unanswered) return unanswered;
-    throw error;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, timeout, unanswered);
+    response.then(resolve, reject);
+    const stop = () => clearTimeout(timer);
+    response.then(stop, stop);
   });
 }

@@ -2,6 +2,7 @@
  * The requests to one key. As many are in flight as the store can answer soon; the others wait here, where their messages
  * haven't been made yet, rather than in the store or in its client, where a proof would age.
  */
+import { isAborted } from "../deadline.js";
 import type { SignerError } from "../errors.js";
 import { isPromiseLike } from "./promise-like.js";
 import { isInTime, tooManyWaiting } from "./queue-time.js";
@@ -72,8 +73,7 @@ export class SigningQueue {
     while (this.#window.isOpen) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
-      const { signal } = next.deadline;
-      if (signal.aborted) next.reject(signal.reason);
+      if (isAborted(next.deadline)) next.reject(next.deadline.signal.reason);
       else startOrReject(next);
     }
     this.#refuseLate();
@@ -84,7 +84,7 @@ export class SigningQueue {
   #refuseLate(): void {
     for (let last = this.#waiting.at(-1); last !== undefined; last = this.#waiting.at(-1)) {
       const error = this.#lateness(this.#waiting.length - 1, last.deadline);
-      if (error === undefined && !last.deadline.signal.aborted) return;
+      if (error === undefined && !isAborted(last.deadline)) return;
       this.#waiting.pop();
       last.reject(error ?? last.deadline.signal.reason);
     }
