@@ -16,9 +16,9 @@ function interrupt(exitCode: number): void {
 }
 /** After SIGHUP, the terminal may be gone. Node aborts if it can't reset it, so the process ends as if nothing handled it. */
 function end(signal: EndSignal): void {
-  if (signal !== "SIGHUP") return interrupt(signal === "SIGINT" ? EXIT.interrupted : EXIT.quit);
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
+  process.removeAllListeners("SIGHUP");
+  if (signal === "SIGHUP") process.kill(process.pid, signal);
+  else interrupt(signal === "SIGINT" ? EXIT.interrupted : EXIT.quit);
 }
 process.on("SIGINT", () => interrupt(EXIT.interrupted));
 process.on("SIGTERM", () => interrupt(EXIT.terminated));

@@ -47,6 +47,27 @@ describe("colour", () => {
   });
 });
 
+describe("the width of the terminal", () => {
+  const longest = (text: string) =>
+    Math.max(
+      ...stripVTControlCharacters(text)
+        .split(/[\r\n]+/)
+        .map((line) => [...line].length),
+    );
+
+  it.each(["--help", "token --help", "fetch --help", "show --help"])("is respected by hardproof %s", async (args) => {
+    const { out, code } = await startInTerminal(command, args.split(" "), 80).ended;
+    expect(code).toBe(0);
+    expect(longest(out)).toBeLessThanOrEqual(80);
+  });
+
+  it("is taken as 80 columns if the terminal doesn't know it", async () => {
+    const { out } = await startInTerminal(command, ["token", "--help"], 0).ended;
+    expect(longest(out)).toBeGreaterThan(70);
+    expect(longest(out)).toBeLessThanOrEqual(80);
+  });
+});
+
 describe("the chart of bench", () => {
   it.each([50, 100])("fills a terminal of %i columns, and no line is longer", async (columns) => {
     const args = ["bench", "memory:", "--seconds", "0.2", "--concurrency", "1,2"];
@@ -146,6 +167,17 @@ describe("the process", () => {
   it("exits silently if the reader of its output closes the pipe", () => {
     const printed = execFileSync("/bin/sh", ["-c", `'${command}' show memory: | head -n 1`], { encoding: "utf8" });
     expect(printed).toMatch(/^key +memory:\n$/);
+  });
+
+  it("exits silently if the reader closes the pipe in the middle of a response, or before it", async () => {
+    const server = await loopbackServer();
+    server.http.on("request", (_, response) => void response.end("line\n".repeat(1_000_000)));
+    for (const reader of ["head -n 1", "true"]) {
+      const script = `TOKEN=t '${command}' fetch ${server.origin} --key memory: --token-env TOKEN | ${reader}`;
+      const { code, err } = await start("/bin/sh", ["-c", script]).ended;
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+    }
+    await server.close();
   });
 
   it("warns about a PIN in a URI in one line, without repeating the PIN", async () => {

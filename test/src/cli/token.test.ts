@@ -121,7 +121,10 @@ describe("hardproof token", () => {
 
   it.each([
     [["token"], "Pass the authorization server"],
-    [["token", "--issuer", "https://a.example", "--base-url", "https://b.example"], "not both"],
+    [
+      ["token", "--issuer", "https://a.example", "--base-url", "https://b.example"],
+      "Use only one of --issuer and --base-url",
+    ],
     [["token", "--base-url", "http://a.example"], "is not https"],
     [["token", "--base-url", "https://a.example", "--grant", "refresh_token"], "Pass the refresh token"],
   ])("ends with exit code 2 for an invalid command line: %j", async (args, problem) => {
