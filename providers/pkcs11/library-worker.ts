@@ -58,7 +58,6 @@ export class LibraryWorker {
   constructor(data: Omit<WorkerData, "begun">, handlers: (worker: LibraryWorker) => Handlers) {
     const worker = startWorker({
       workerData: { ...data, begun: this.#begun },
-      execArgv: [],
       env: {},
       name: "hardproof-pkcs11",
     });
@@ -169,7 +168,8 @@ export class LibraryWorker {
   /** Ends the worker, which is idle. */
   async end(): Promise<void> {
     if (this.hasEnded) return;
-    this.call("end").catch(() => undefined);
+    await this.call("end").catch(() => undefined); // In Node.js, it ends without an answer.
+    this.#worker.ref(); // In Deno, it answers, and the process could end before the thread.
     await this.#exit;
   }
 

@@ -18,18 +18,23 @@ export function workerFile(): URL {
   return found;
 }
 
-/** Starts the program in a thread. */
-export function startWorker(options: WorkerOptions): Worker {
+/** Starts the program in a thread, without the arguments of this process. */
+export function startWorker(options: Omit<WorkerOptions, "execArgv">): Worker {
   const url = workerFile();
-  if (!isSource(url)) return new Worker(url, options);
+  if (!isSource(url)) return new Worker(url, { ...options, execArgv: plugAndPlay() });
   const code = `import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(url.href)})))`;
-  return new Worker(code, { ...options, eval: true });
+  return new Worker(code, { ...options, execArgv: [], eval: true });
 }
 
 /** Starts the program in a process. */
 export function forkWorker(options: ForkOptions): ChildProcess {
   const url = workerFile();
   return fork(fileURLToPath(url), [], { ...options, execArgv: isSource(url) ? ["--import", "tsx"] : [] });
+}
+
+/** Returns the arguments with which a thread that doesn't inherit NODE_OPTIONS finds packages of Yarn's Plug'n'Play. */
+function plugAndPlay(): string[] {
+  return process.versions.pnp ? ["--require", resolveInstalled("pnpapi")] : [];
 }
 
 /** Returns whether the program is TypeScript source. It is only in tests. */

@@ -10,15 +10,15 @@ import { copyPrograms, run, runChecks } from "./program.js";
 import type { Row } from "./rows.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
-const PEERS = ["koffi", "graphene-pk11", "@aws-sdk/client-kms", "@google-cloud/kms"];
-const EXTERNAL = ["koffi", "graphene-pk11", "@google-cloud/kms", "@azure/identity", "@azure/keyvault-keys"];
-const CORE: Readonly<Record<string, Row>> = { memory: "a key in memory", token: "a token and a request" };
-const ALL: Readonly<Record<string, Row>> = {
+export const PEERS = ["koffi", "graphene-pk11", "@aws-sdk/client-kms", "@google-cloud/kms"];
+export const EXTERNAL = ["koffi", "graphene-pk11", "@google-cloud/kms", "@azure/identity", "@azure/keyvault-keys"];
+export const CORE: Readonly<Record<string, Row>> = { memory: "a key in memory", token: "a token and a request" };
+export const ALL: Readonly<Record<string, Row>> = {
   koffi: "PKCS#11, koffi",
   graphene: "PKCS#11, graphene-pk11",
   wrongPin: "a wrong PIN is sent once",
-  aws: "AWS SDK in the bundle",
-  google: "Google's SDK in node_modules",
+  aws: "AWS KMS",
+  google: "Google Cloud KMS",
 };
 
 /** What to bundle. */

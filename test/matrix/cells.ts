@@ -3,11 +3,13 @@ import { esbuildCjs, esbuildEsm, rollup, vite, webpack } from "./bundler-command
 import type { Cell } from "./cell.js";
 import { typescript } from "./compilers.js";
 import { bunInstall, npm, pnpm, yarn1, yarn4 } from "./managers.js";
+import { next } from "./next.js";
 import { bun, deno, node } from "./runtimes.js";
 
 /** The cells. */
 export const CELLS: Readonly<Record<string, Cell>> = {
   "node-20.19": node("20.19.0"),
+  "node-22.12": node("22.12.0"),
   "node-22": node("22.23.3"),
   "node-24": node("24.21.0"),
   "node-26": node("26.10.0"),
@@ -19,6 +21,8 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   vite: vite("8.3.8"),
   "webpack-5.99": webpack("5.99.9", "6.0.1"),
   webpack: webpack("5.113.0", "7.3.1"),
+  "next-turbopack": next("16.4.6", "turbopack"),
+  "next-webpack": next("16.4.6", "webpack"),
   "npm-10": npm("10.9.9"),
   "npm-11": npm("11.21.2"),
   "npm-12": npm("12.2.1"),

@@ -17,8 +17,10 @@ interface Manager {
   readonly version: string;
   /** The npm package that it is published as. */
   readonly package: string;
-  /** The command that adds packages. */
+  /** The command that adds hardproof and koffi. */
   readonly add: string;
+  /** The command that adds graphene-pk11. Default: the same. */
+  readonly addGraphene?: string;
   /** What builds the addon after the installation, as the error says and docs/bundling.md. */
   readonly build?: string;
   /** What starts a program. Default: `node`. */
@@ -37,7 +39,8 @@ export function npm(version: string): Cell {
 /** pnpm. */
 export function pnpm(version: string): Cell {
   const build = "pnpm add --allow-build=pkcs11js graphene-pk11 && rm -rf node_modules && pnpm install";
-  return manager({ title: "pnpm", version, package: "pnpm", add: "pnpm add", build });
+  const add = "pnpm add --allow-build=koffi";
+  return manager({ title: "pnpm", version, package: "pnpm", add, addGraphene: "pnpm add", build });
 }
 
 /** Yarn 1. */
@@ -77,7 +80,11 @@ function manager({ title, version, package: name, ...manager }: Manager): Cell {
       const headers = existsSync("/usr/include/node/node_api.h") ? { npm_config_nodedir: "/usr" } : {};
       const cwd = mkdtempSync(join(tmpdir(), "hardproof-manager-"));
       try {
-        await runIn({ cwd, env: { PATH: path.join(":"), CI: "1", ...headers } }, manager, context);
+        await runIn(
+          { cwd, env: { PATH: path.join(":"), CI: "1", YARN_ENABLE_IMMUTABLE_INSTALLS: "false", ...headers } },
+          manager,
+          context,
+        );
       } finally {
         rmSync(cwd, { recursive: true });
       }
@@ -87,7 +94,7 @@ function manager({ title, version, package: name, ...manager }: Manager): Cell {
 
 async function runIn(
   place: Required<Omit<Command, "command">>,
-  { add, build, start = "node", files = {} }: Omit<Manager, "title" | "version" | "package">,
+  { add, addGraphene = add, build, start = "node", files = {} }: Omit<Manager, "title" | "version" | "package">,
   context: Context,
 ): Promise<void> {
   const { cwd } = place;
@@ -101,7 +108,7 @@ async function runIn(
   await runChecks(context, program, { memory: "a key in memory", koffi: "PKCS#11, koffi" });
   const graphene = { graphene: "PKCS#11, graphene-pk11" } as const;
   // pnpm reports a script that it doesn't run as an error, after the installation.
-  await shell(`${add} ${GRAPHENE}`).catch(() => undefined);
+  await shell(`${addGraphene} ${GRAPHENE}`).catch(() => undefined);
   if (build !== undefined) await shell(build).catch(console.error);
   await runChecks(context, program, graphene);
 }

@@ -6,10 +6,10 @@ import { MemorySigner } from "hardproof/memory";
 const setup = JSON.parse(process.env.CHECK ?? "{}");
 
 /** Runs the checks, and prints a line of JSON for each of them. */
-export async function run(checks) {
+export async function run(checks, print = console.log) {
   for (const name of setup.checks) {
     const failure = await checks[name]().catch(describe);
-    console.log(JSON.stringify({ check: name, error: failure }));
+    print(JSON.stringify({ check: name, error: failure }));
   }
 }
 
