@@ -1,8 +1,9 @@
-/** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
+/** The provider for `file:` URIs. Opens, creates, deletes and diagnoses keys. */
 import type { KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import { generateSoftwareKey, privateKeyToPem } from "../../src/keystore/software-key.js";
 import { createFile } from "./create-file.js";
+import { deleteFile } from "./delete-file.js";
 import { diagnoseFile } from "./diagnose.js";
 import { FileSigner, readPassphrase } from "./signer.js";
 import { parseFileUri } from "./uri.js";
@@ -12,6 +13,12 @@ export const provider: Provider<KeySignerOptions> = {
   scheme: "file",
   open: (uri, options = {}) => new FileSigner({ ...options, ...parseFileUri(uri) }),
   create,
+  factsOfNewKey: async (uri) => ({
+    protection: "software",
+    exportable: true,
+    evidence: { path: parseFileUri(uri).path },
+  }),
+  delete: async (uri) => deleteFile(parseFileUri(uri)),
   diagnose: (uri) => diagnoseFile(parseFileUri(uri)),
 };
 

@@ -50,7 +50,7 @@ export async function requestToken(
   url?: URL,
 ): Promise<Token> {
   const { keyId, scope, extra, requireBinding } = options;
-  await using clientKey = await openClientKey(options);
+  await using clientKey = await openClientKey(options, context);
   const assertionKey = { signer: clientKey ?? dpopProver.signer, keyId };
   const sendsToken = SENDS_TOKEN.includes(options.grant);
   const target = url && { url, identifier: options.resource?.[0], sendsToken };

@@ -1,4 +1,4 @@
-/** Opens the command's key, which must be the one of `--public-key`. A token may not store its public key. */
+/** Opens the command's key, which must be the one of `--public-key`, and meet `--require`. A token may not store its public key. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ import {
 import { type Context, collect } from "./context.js";
 import { UsageError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
+import { checkRequirement, type RequireOption, withRequireOption } from "./require-option.js";
 
 const REPLICA_CHANNEL = "hardproof.replica";
 
@@ -29,26 +30,33 @@ export function withKeyOption(command: Command): Command {
   return command.option("--key <uri>", description, collect);
 }
 
-/** The value of the option that {@link withPublicKeyOption} adds: the path of a file. */
-export interface PublicKeyOption {
+/** The values of the options that {@link withPublicKeyOption} adds. */
+export interface PublicKeyOption extends RequireOption {
+  /** The path of a file. */
   publicKey?: string | undefined;
 }
 
-/** Adds the option `--public-key` to a command. */
+/** Adds the options that say which key it must be, `--public-key`, and where it must be, `--require`. */
 export function withPublicKeyOption(command: Command): Command {
   const description =
     "the public key (PEM or JWK) or certificate (PEM) of the key: for a token that lacks it; another key is rejected";
-  return command.option("--public-key <file>", description);
+  return withRequireOption(command.option("--public-key <file>", description));
 }
 
 /**
- * Opens a key.
+ * Opens a key. With `--require`, the key is opened and checked now, before anything is signed or sent.
  *
  * @param option - The option that names the file with the public key, for errors.
  * @throws {UsageError} If that file doesn't contain a public key for an algorithm that Hardproof has.
  */
-export async function openKey(uri: string, { publicKey }: PublicKeyOption, option = "--public-key"): Promise<Signer> {
-  return openSigner(uri, publicKey === undefined ? {} : { publicKey: await readPublicKey(publicKey, option) });
+export async function openKey(
+  uri: string,
+  { publicKey, require }: PublicKeyOption,
+  { io }: Context,
+  option = "--public-key",
+): Promise<Signer> {
+  const options = publicKey === undefined ? {} : { publicKey: await readPublicKey(publicKey, option) };
+  return checkRequirement(await openSigner(uri, options), { require }, io.signal);
 }
 
 /** A key, and the replicas that can sign with it. */
@@ -61,14 +69,15 @@ export interface OpenedKey extends AsyncDisposable {
 
 /**
  * Opens a key by the URIs of its replicas, of which there may be only one. A replica that fails while another one signs is noted
- * on standard error.
+ * on standard error. With `--require`, each of them is checked: any of them may sign.
  */
 export async function openReplicas(
   uris: readonly string[],
   options: PublicKeyOption,
-  { output }: Context,
+  context: Context,
 ): Promise<OpenedKey> {
-  const replicas = await Promise.all(uris.map((uri) => openKey(uri, options)));
+  const { output } = context;
+  const replicas = await openAll(uris, options, context);
   const [first] = replicas;
   const signer = first && replicas.length === 1 ? first : replicaSigner(replicas);
   const note = (message: unknown) => {
@@ -81,6 +90,18 @@ export async function openReplicas(
     await signer.close();
   };
   return { signer, replicas, [Symbol.asyncDispose]: close };
+}
+
+/** Opens one after the other: a PIN that one store rejects isn't tried with the next one. */
+async function openAll(uris: readonly string[], options: PublicKeyOption, context: Context): Promise<Signer[]> {
+  const signers: Signer[] = [];
+  try {
+    for (const uri of uris) signers.push(await openKey(uri, options, context));
+    return signers;
+  } catch (error) {
+    await Promise.all(signers.map((signer) => signer.close()));
+    throw error;
+  }
 }
 
 async function readPublicKey(path: string, option: string): Promise<PublicKeyMembers> {

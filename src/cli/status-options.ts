@@ -4,7 +4,6 @@ import type { OAuthClient, Signer, TokenStatusRequest } from "../index.js";
 import { type ClientOptions, findClient, openClientKey, withClientOptions } from "./client-options.js";
 import { type Context, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
-import type { Io } from "./io.js";
 import { keyUri } from "./key-uri.js";
 import { openKey, type PublicKeyOption, withPublicKeyOption } from "./open-key.js";
 import { readToken, type TokenOptions, withTokenOptions } from "./token-options.js";
@@ -53,14 +52,16 @@ export async function sendStatusRequest<T>(
   const { io } = context;
   const token = await readToken(options, io, "The token");
   if (token === undefined) throw new UsageError("Pass the token with --token -, --token-env or --token-file.");
-  await using key = await openOwnKey(options, io);
-  await using clientKey = await openClientKey(options);
+  await using key = await openOwnKey(options, context);
+  await using clientKey = await openClientKey(options, context);
   const signer = clientKey ?? key;
   const { client, credentials } = await findClient(options, signer && { signer, keyId }, context);
   return await send({ client, request: { ...credentials, token, tokenTypeHint, signal: io.signal }, key });
 }
 
-async function openOwnKey(options: StatusOptions, io: Io): Promise<Signer | undefined> {
+async function openOwnKey(options: StatusOptions, context: Context): Promise<Signer | undefined> {
   const authenticates = options.clientAuth === "private_key_jwt" && options.clientKey === undefined;
-  return options.key !== undefined || authenticates ? openKey(keyUri(options.key, io), options) : undefined;
+  return options.key !== undefined || authenticates
+    ? openKey(keyUri(options.key, context.io), options, context)
+    : undefined;
 }

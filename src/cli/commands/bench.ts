@@ -28,7 +28,8 @@ interface BenchOptions extends PublicKeyOption {
 }
 
 /** Returns the command `bench`. */
-export function bench({ io, output }: Context): Command {
+export function bench(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand(
     "bench",
     "measure signatures per second by concurrency (a cloud store bills each signature)",
@@ -38,7 +39,7 @@ export function bench({ io, output }: Context): Command {
     .option("--concurrency <numbers>", "concurrent signatures, comma-separated", parseConcurrency, LEVELS);
   return withPublicKeyOption(command).action(async (argument: string | undefined, options: BenchOptions) => {
     const { seconds, concurrency } = options;
-    await using signer = await openKey(keyUri(argument, io), options);
+    await using signer = await openKey(keyUri(argument, io), options, context);
     await signer.sign(DATA, { signal: io.signal });
     const levels: Level[] = [];
     for (const callers of concurrency) {

@@ -19,7 +19,8 @@ interface CsrCommandOptions extends PublicKeyOption {
 }
 
 /** Returns the command `csr`. */
-export function csr({ io, output }: Context): Command {
+export function csr(context: Context): Command {
+  const { io, output } = context;
   const command = newCommand("csr", "create a certificate request for a key, in PEM")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY)")
     .requiredOption("--subject <name>", "name of the key's owner (RFC 4514): CN=agent-7,O=Example")
@@ -30,7 +31,7 @@ export function csr({ io, output }: Context): Command {
     .option("--usage <usage>", "extended key usage: a name or an OID (repeatable; default: clientAuth)", collect)
     .option("--out <file>", "write the request to this new file");
   return withPublicKeyOption(command).action(async (argument: string | undefined, options: CsrCommandOptions) => {
-    await using signer = await openKey(keyUri(argument, io), options);
+    await using signer = await openKey(keyUri(argument, io), options, context);
     const pem = await request(signer, options, io.signal);
     const { jkt } = await signer.describe({ signal: io.signal });
     if (options.out !== undefined) await writeNewFile(options.out, pem);

@@ -29,14 +29,15 @@ export function demo(context: Context): Command {
     if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
     else
       await show(
-        () => (ownKey ? ownKey.open() : openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options)),
+        () => (ownKey ? ownKey.open() : openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options, context)),
         context,
       );
   });
 }
 
-function assertCompatible(uri: string | undefined, { serve, softhsm, output, publicKey }: DemoOptions): void {
-  const hasKey = uri !== undefined || publicKey !== undefined;
+function assertCompatible(uri: string | undefined, options: DemoOptions): void {
+  const { serve, softhsm, output, publicKey, require } = options;
+  const hasKey = uri !== undefined || publicKey !== undefined || require !== undefined;
   if (softhsm && hasKey) throw new UsageError("Pass either --softhsm or the URI of a key, not both.");
   if (serve && hasKey) throw new UsageError("With --serve, pass the key to the commands that use the servers.");
   if (output !== undefined && !serve) throw new UsageError("--output needs --serve.");
@@ -60,7 +61,8 @@ async function show(open: () => Promise<Signer>, context: Context): Promise<void
   output.document({ ...key, cnfJkt: token.cnfJkt, bound, called, stolen });
   output.row("key", uri);
   output.row("protection", `${protection}, exportable: ${String(exportable)}`);
-  for (const [name, value] of Object.entries(evidence)) output.row(`  ${name}`, JSON.stringify(value));
+  for (const [name, value] of Object.entries(evidence))
+    if (value !== undefined) output.row(`  ${name}`, JSON.stringify(value));
   output.row("key jkt", prover.jkt);
   output.row("token cnf.jkt", `${token.cnfJkt} (${bound ? "equal" : "NOT EQUAL"})`);
   output.row("call by owner", `${called.status} ${called.body}`);

@@ -4,31 +4,45 @@ import { ALGORITHM_NAMES, type AlgorithmName, createKey } from "../../index.js";
 import { type Context, newCommand, oneOf } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { keyUri } from "../key-uri.js";
+import { pinSourceHint } from "../pin-source-hint.js";
+import { type RequireOption, withRequireOption } from "../require-option.js";
 
 const ALGORITHM_HELP = `what the key signs with: ${ALGORITHM_NAMES.join(", ")} (default: ES256, which every store has)`;
 
+interface KeygenOptions extends RequireOption {
+  alg?: AlgorithmName;
+}
+
 /** Returns the command `keygen`. */
 export function keygen({ io, output }: Context): Command {
-  return newCommand("keygen", "create a key in its store, non-exportable if the store supports that")
+  const command = newCommand("keygen", "create a key in its store, non-exportable if the store supports that")
     .argument("[uri]", "URI of the new key, which must not exist yet (or HARDPROOF_KEY)")
-    .option("--alg <algorithm>", ALGORITHM_HELP, oneOf("--alg", ALGORITHM_NAMES))
-    .action(async (argument: string | undefined, { alg: algorithm }: { alg?: AlgorithmName }) => {
+    .option("--alg <algorithm>", ALGORITHM_HELP, oneOf("--alg", ALGORITHM_NAMES));
+  return withRequireOption(command).action(
+    async (argument: string | undefined, { alg: algorithm, require }: KeygenOptions) => {
       const newUri = keyUri(argument, io);
-      if (algorithm) checkUri(newUri, algorithm);
-      await using signer = await createKey(newUri, { algorithm, signal: io.signal });
+      checkUri(newUri, algorithm);
+      await using signer = await createKey(newUri, { algorithm, require, signal: io.signal });
       const { uri, alg, jkt, protection, exportable } = await signer.describe({ signal: io.signal });
       output.document({ uri, alg, jkt, protection, exportable });
       output.line(uri);
       output.note(`algorithm  ${alg}`);
       output.note(`thumbprint ${jkt}`);
       output.note(`protection ${protection}, exportable: ${String(exportable)}`);
-    });
+      const hint = pinSourceHint(newUri, uri);
+      if (hint !== undefined) output.note(hint);
+    },
+  );
 }
 
 /** The URI would take precedence over the option. A value that isn't an algorithm's name isn't printed. */
-function checkUri(uri: string, algorithm: AlgorithmName): void {
+function checkUri(uri: string, algorithm: AlgorithmName | undefined): void {
+  if (/^memory:/.test(uri))
+    throw new UsageError(
+      "A key in memory: ends with this command. Create one that stays, such as file:///path/to/key.pem.",
+    );
   const inUri = new URLSearchParams(uri.split("?")[1]).get("algorithm");
-  if (inUri === null || inUri === algorithm) return;
+  if (algorithm === undefined || inUri === null || inUri === algorithm) return;
   const value = ALGORITHM_NAMES.find((name) => name === inUri) ?? "another value";
   throw new UsageError(`--alg is ${algorithm}, but the URI's attribute algorithm is ${value}. Use only one of them.`);
 }

@@ -1,17 +1,60 @@
-/** `hardproof keys`: lists the URIs of a store's keys that can sign. */
+/** `hardproof keys`: lists the URIs of a store's keys that can sign, or its tokens. */
 import type { Command } from "commander";
-import { listKeys } from "../../index.js";
+import { listKeys, listTokens, type StoreToken } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { keyUri } from "../key-uri.js";
+import type { Output } from "../output.js";
+import { pinSourceHint } from "../pin-source-hint.js";
 
 /** Returns the command `keys`. */
-export function keys({ io, output }: Context): Command {
-  return newCommand("keys", "list the URIs of a store's keys that can sign")
+export function keys(context: Context): Command {
+  const { io } = context;
+  return newCommand("keys", "list the URIs of a store's keys that can sign, or its tokens")
     .argument("[uri]", "URI of the store; more attributes narrow the search (or HARDPROOF_KEY)")
-    .action(async (argument: string | undefined) => {
-      const uris = (await listKeys(keyUri(argument, io), { signal: io.signal })).sort();
-      output.document({ keys: uris });
-      for (const uri of uris) output.line(uri);
-      if (uris.length === 0) output.note("No key was found that can sign.");
-    });
+    .option("--tokens", "list the tokens of a PKCS#11 library or of a TPM, without a login")
+    .action((argument: string | undefined, { tokens }: { tokens?: true }) =>
+      (tokens ? printTokens : printKeys)(keyUri(argument, io), context),
+    );
+}
+
+async function printKeys(uri: string, { io, output }: Context): Promise<void> {
+  const uris = (await listKeys(uri, { signal: io.signal })).sort();
+  output.document({ keys: uris });
+  for (const each of uris) output.line(each);
+  const hint = uris[0] === undefined ? "No key was found that can sign." : pinSourceHint(uri, uris[0]);
+  if (hint !== undefined) output.note(hint);
+}
+
+async function printTokens(uri: string, { io, output }: Context): Promise<void> {
+  const tokens = await listTokens(uri, { signal: io.signal });
+  output.document({ tokens });
+  for (const token of tokens) printToken(token, output);
+  if (tokens.length === 0) output.note("No token was found.");
+}
+
+const PIN_STATES: Readonly<Record<StoreToken["pin"], string>> = {
+  set: "set; the token doesn't report a wrong one",
+  "not-set": "not set yet",
+  low: "set; the token reports that a wrong one was tried",
+  "final-try": "one more wrong one locks it",
+  locked: "locked",
+};
+
+function printToken(token: StoreToken, output: Output): void {
+  const { uri, label, serial, manufacturer, model, firmware, slot, initialized, protection, software } = token;
+  output.line(uri, "bold");
+  output.row("  label", label);
+  output.row("  serial", serial);
+  output.row("  made by", `${manufacturer}, ${model}, firmware ${firmware}`);
+  output.row("  slot", slot);
+  output.row("  protection", software === undefined ? protection : `${protection}: ${software}`);
+  if (!initialized) return output.row("  state", "not initialised: it can't have keys yet");
+  output.row("  login", loginOf(token));
+  output.row("  PIN", PIN_STATES[token.pin]);
+  if (token.writeProtected) output.row("  writing", "protected: keys can't be created or deleted");
+}
+
+function loginOf({ loginRequired, pinPad }: StoreToken): string {
+  if (!loginRequired) return "not required";
+  return pinPad ? "required; the PIN is entered at the token" : "required";
 }

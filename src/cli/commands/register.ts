@@ -76,7 +76,7 @@ async function send(metadata: ClientMetadata, options: RegisterOptions, context:
     io,
   );
   const needsKey = metadata.token_endpoint_auth_method === "private_key_jwt";
-  const signer = needsKey ? await openKey(keyUri(options.key, io), options) : undefined;
+  const signer = needsKey ? await openKey(keyUri(options.key, io), options, context) : undefined;
   try {
     const { client } = await findServer(options, undefined, context);
     return await client.register({ signer, metadata, initialAccessToken, softwareStatement, signal: io.signal });
