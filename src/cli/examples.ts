@@ -22,7 +22,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   keygen: [
     "hardproof keygen \\\n  'pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:PIN'",
     "hardproof keygen --alg PS256 file:///run/keys/client.pem",
-    "hardproof keygen --require hsm,tpm 'tpm:token=agents;object=dpop?pin-source=env:PIN'",
+    "hardproof keygen --require hsm,tpm \\\n  'tpm:token=agents;object=dpop?pin-source=env:PIN'",
   ],
   keys: [
     "hardproof keys 'pkcs11:token=agents?module-name=softhsm2&pin-source=env:PIN'",

@@ -1,7 +1,7 @@
 /** Creates a key that must meet a requirement: refuses beforehand if the store says so, and otherwise checks the new key. */
 import { SignerError } from "../errors.js";
 import type { DeletedKey, Provider, ProviderOptions } from "./provider.js";
-import { type KeyRequirement, requirementProblem, requireNonExportable } from "./require-non-exportable.js";
+import { assertRequirement, type KeyRequirement, requirementProblem, requireNonExportable } from "./require-non-exportable.js";
 import type { Signer } from "./signer.js";
 
 /** A provider that can create keys. */
@@ -20,7 +20,8 @@ export interface RequiredKey {
  * @throws {SignerError} With code `wrong-key` if it doesn't meet the requirement. The message says whether a key was created.
  */
 export async function createRequiredKey(provider: CreatingProvider, key: RequiredKey): Promise<Signer> {
-  const { uri, options, require } = key;
+  const { uri, options } = key;
+  const require = assertRequirement(key.require);
   const facts = await provider.factsOfNewKey?.(uri, options);
   const problem = facts && requirementProblem(facts, require);
   if (problem !== undefined) throw new SignerError("wrong-key", `${provider.scheme}: No key was created. ${problem}`);

@@ -25,13 +25,23 @@ export async function requireNonExportable(
   signer: Signer,
   requirement: KeyRequirement & SignOptions = {},
 ): Promise<KeyDescription> {
-  const { protection, signal } = assertObject(requirement, "The requirement");
+  const { signal } = assertRequirement(requirement);
   if (typeof signer?.describe !== "function") throw misconfigured("signer must be a Signer.");
-  if (protection !== undefined && !Array.isArray(protection)) throw misconfigured("protection must be an array.");
   const description = await signer.describe({ signal });
-  const problem = requirementProblem(description, { protection });
+  const problem = requirementProblem(description, requirement);
   if (problem === undefined) return description;
   throw signerError(description.uri, "wrong-key", problem);
+}
+
+/**
+ * Returns the requirement if it is one.
+ *
+ * @throws {SignerError} With code `misconfigured`.
+ */
+export function assertRequirement<Requirement extends KeyRequirement>(requirement: Requirement): Requirement {
+  const { protection } = assertObject(requirement, "The requirement");
+  if (protection !== undefined && !Array.isArray(protection)) throw misconfigured("protection must be an array.");
+  return requirement;
 }
 
 /** Returns why a key doesn't meet a requirement, and what to do, or `undefined` if it does. */

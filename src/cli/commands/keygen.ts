@@ -35,14 +35,14 @@ export function keygen({ io, output }: Context): Command {
   );
 }
 
-/** The URI would take precedence over the option. A value that isn't an algorithm's name isn't printed. */
+/** A key in memory would be lost. The URI would take precedence over the option, and a value that isn't a name isn't printed. */
 function checkUri(uri: string, algorithm: AlgorithmName | undefined): void {
-  if (/^memory:/.test(uri))
-    throw new UsageError(
-      "A key in memory: ends with this command. Create one that stays, such as file:///path/to/key.pem.",
-    );
   const inUri = new URLSearchParams(uri.split("?")[1]).get("algorithm");
-  if (algorithm === undefined || inUri === null || inUri === algorithm) return;
-  const value = ALGORITHM_NAMES.find((name) => name === inUri) ?? "another value";
-  throw new UsageError(`--alg is ${algorithm}, but the URI's attribute algorithm is ${value}. Use only one of them.`);
+  if (algorithm !== undefined && inUri !== null && inUri !== algorithm) {
+    const value = ALGORITHM_NAMES.find((name) => name === inUri) ?? "another value";
+    throw new UsageError(`--alg is ${algorithm}, but the URI's attribute algorithm is ${value}. Use only one of them.`);
+  }
+  if (!uri.startsWith("memory:")) return;
+  const remedy = "Create one that stays, such as file:///path/to/key.pem.";
+  throw new UsageError(`A key in memory: ends with this command. ${remedy}`);
 }

@@ -41,14 +41,18 @@ const PIN_STATES: Readonly<Record<StoreToken["pin"], string>> = {
 };
 
 function printToken(token: StoreToken, output: Output): void {
-  const { uri, label, serial, manufacturer, model, firmware, slot, initialized, protection, software } = token;
+  const { uri, label, serial, manufacturer, model, firmware, slot, protection, software } = token;
   output.line(uri, "bold");
   output.row("  label", label);
   output.row("  serial", serial);
   output.row("  made by", `${manufacturer}, ${model}, firmware ${firmware}`);
   output.row("  slot", slot);
   output.row("  protection", software === undefined ? protection : `${protection}: ${software}`);
-  if (!initialized) return output.row("  state", "not initialised: it can't have keys yet");
+  if (token.initialized) printState(token, output);
+  else output.row("  state", "not initialised: it can't have keys yet");
+}
+
+function printState(token: StoreToken, output: Output): void {
   output.row("  login", loginOf(token));
   output.row("  PIN", PIN_STATES[token.pin]);
   if (token.writeProtected) output.row("  writing", "protected: keys can't be created or deleted");
