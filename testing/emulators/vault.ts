@@ -192,7 +192,7 @@ export async function vaultEmulator(): Promise<VaultEmulator> {
     const key = keys.get(name);
     if (key === undefined) throw new TransitError(`${refused}could not delete key; not found`);
     if (key.settings.deletion_allowed !== true)
-      throw new TransitError(`${refused}deletion is not allowed for this key`, 500);
+      throw new TransitError(`${refused}deletion is not allowed for this key`);
     keys.delete(name);
   };
 
