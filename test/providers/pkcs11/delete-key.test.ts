@@ -72,11 +72,22 @@ describe("the objects of a key pair", () => {
     expect(objects()).toEqual(before);
   });
 
+  it("aren't the only public key of another key with the same id", async () => {
+    const before = objects();
+    await hsm.addKey({ label: "ours", id: "b2", algorithm: "ES256" });
+    await hsm.deleteKey({ label: "ours", id: "b2" }, { only: "public" });
+    await hsm.addKey({ label: "theirs", id: "b2", algorithm: "ES256" });
+    await remove("object=ours");
+    expect(objects()).toEqual([...before, "private theirs b2", "public theirs b2"].sort());
+    await remove("object=theirs");
+  });
+
   it("aren't a public key of another type with the same id", async () => {
     const before = objects();
     await hsm.addKey({ label: "rsa", id: "c1", algorithm: "PS256" });
     await hsm.addKey({ label: "ec", id: "c1", algorithm: "ES256" });
     await hsm.deleteKey({ label: "rsa", id: "c1" }, { only: "private" });
+    await hsm.deleteKey({ label: "ec", id: "c1" }, { only: "public" });
     await remove("id=%C1");
     expect(objects()).toEqual([...before, "public rsa c1"].sort());
     await hsm.deleteKey({ label: "rsa", id: "c1" }, { only: "public" });
