@@ -43,6 +43,10 @@ export interface Fixture {
   slow?: Readonly<Record<string, (options: KeySignerOptions) => Promise<unknown>>> | Reason | undefined;
   /** Returns a new signer whose first attempt to connect fails, and whose second attempt succeeds. */
   failsFirst?: (() => MaybePromise<Signer>) | Reason | undefined;
+  /**
+   * Creates a key, deletes it by its URI, and returns a new signer for that URI.
+   */
+  deleted?: (() => MaybePromise<Signer>) | Reason | undefined;
   /** Strings that must not appear in any output: PIN, token, private key. */
   secrets?: readonly string[] | Reason | undefined;
   /** The bytes of the shortest message that the store signs, if it doesn't sign an empty one. */

@@ -13,7 +13,7 @@ const data = randomBytes(32);
 
 /** Returns the cases about the first use, abort, time limit and close. */
 export function lifecycleCases(fixture: Fixture): Case[] {
-  const { connections, hanging, failsFirst } = fixture;
+  const { connections, hanging, failsFirst, deleted } = fixture;
   return [
     testCaseWith(fixture, ["connections", connections], "does not connect before its first use", (count) =>
       connectsLazily(fixture, count),
@@ -39,6 +39,7 @@ export function lifecycleCases(fixture: Fixture): Case[] {
     testCase(fixture, "completes the signatures in flight before close() resolves", () => drained(fixture)),
     testCase(fixture, "rejects every call after close() with `misconfigured`", () => usedAfterClose(fixture)),
     testCase(fixture, "is closed at the end of `await using`", () => disposed(fixture)),
+    testCaseWith(fixture, ["deleted", deleted], "doesn't sign with a key that was deleted", usedAfterDeletion),
   ];
 }
 
@@ -131,6 +132,13 @@ async function disposed(fixture: Fixture): Promise<void> {
   const signer = await fixture.open();
   await signer[Symbol.asyncDispose]();
   await expectError(signer.sign(data), "misconfigured", "sign() after the signer was disposed of");
+}
+
+/** A store that keeps deleted keys for some time denies access to them. The public key may be cached. */
+async function usedAfterDeletion(deleted: () => Signer | Promise<Signer>): Promise<void> {
+  await using signer = await deleted();
+  const { code } = await signerErrorOf(signer.sign(data), "sign() with a deleted key");
+  ok(code === "key-not-found" || code === "access-denied", `sign() with a deleted key must not fail with ${code}.`);
 }
 
 function callsOf(signer: Signer): [string, (options: SignOptions) => Promise<unknown>][] {

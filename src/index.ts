@@ -38,9 +38,18 @@ export { type KeyObjectSignerOptions, keyObjectSigner } from "./keystore/key-obj
 export { KeySigner, type KeySignerOptions } from "./keystore/key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./keystore/key-source.js";
 export { loadProviders } from "./keystore/load-providers.js";
-export type { Provider, ProviderOptions } from "./keystore/provider.js";
+export type { DeletedKey, Provider, ProviderOptions, StoreToken } from "./keystore/provider.js";
 export type { PublicKeyInput } from "./keystore/public-key-input.js";
-export { createKey, diagnoseKey, listKeys, openSigner, registerProvider } from "./keystore/registry.js";
+export {
+  type CreateKeyOptions,
+  createKey,
+  deleteKey,
+  diagnoseKey,
+  listKeys,
+  listTokens,
+  openSigner,
+  registerProvider,
+} from "./keystore/registry.js";
 export { type ReplicaSignerOptions, replicaSigner } from "./keystore/replica-signer.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";
 export { type JwtOptions, signJwt } from "./keystore/sign-jwt.js";

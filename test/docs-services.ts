@@ -102,6 +102,7 @@ export async function startServices(missing: {
         .replaceAll("/var/lib/hardproof/tpm", tpm?.store ?? "")
         .replaceAll("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", sshKey?.fingerprint ?? "")
         .replaceAll("device:/dev/tpmrm0", tpm?.tcti ?? "")
+        .replaceAll('protection: ["tpm"]', 'protection: ["software"]') // the TPM of the tests is a program
         .replaceAll("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", nss?.module ?? "")
         .replace(/"configdir=[^"]*"/g, JSON.stringify(nss?.libraryParameters))
         .replaceAll("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", arn)

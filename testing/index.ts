@@ -20,6 +20,7 @@ export type {
   AwsKmsKeyRequest,
   AwsKmsListKeysInput,
   AwsKmsRequests,
+  AwsKmsScheduleKeyDeletionInput,
   AwsKmsSignInput,
   KeySpec,
   KeyState,

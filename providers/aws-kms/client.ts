@@ -6,6 +6,7 @@ import type {
   KeyMetadata,
   KMSClient,
   KMSClientConfig,
+  ScheduleKeyDeletionCommandOutput,
   SignCommandInput,
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
@@ -111,12 +112,24 @@ export class AwsKmsClient {
 
   /** @throws {SignerError} With code `integrity` if the response is for another key. */
   async describeKey(keyArn: string, signal: AbortSignal): Promise<KeyMetadata> {
+    const key = await this.findKey(keyArn, signal);
+    if (key?.Arn === keyArn) return key;
+    throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${key?.Arn ?? "no key"}.`);
+  }
+
+  /** Describes the key that a key id, ARN or alias names. */
+  async findKey(keyId: string, signal: AbortSignal): Promise<KeyMetadata | undefined> {
     const { KeyMetadata } = await this.#repeat("DescribeKey", signal, (abortSignal) => {
-      const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyArn });
+      const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyId });
       return this.#client.send(command, this.#optionsFor(command, abortSignal));
     });
-    if (KeyMetadata?.Arn === keyArn) return KeyMetadata;
-    throw new SignerError("integrity", `DescribeKey for ${keyArn} returned ${KeyMetadata?.Arn ?? "no key"}.`);
+    return KeyMetadata;
+  }
+
+  /** Isn't repeated, since a second request would fail: the key is pending deletion then. */
+  scheduleKeyDeletion(keyArn: string, days: number, signal: AbortSignal): Promise<ScheduleKeyDeletionCommandOutput> {
+    const command = new this.#sdk.ScheduleKeyDeletionCommand({ KeyId: keyArn, PendingWindowInDays: days });
+    return this.#call("ScheduleKeyDeletion", () => this.#client.send(command, this.#optionsFor(command, signal)));
   }
 
   /** Creates a key. For some seconds after that, this client repeats requests if KMS doesn't find the key yet. */

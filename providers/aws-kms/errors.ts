@@ -14,6 +14,7 @@ export type Operation =
   | "CreateKey"
   | "CreateAlias"
   | "ListKeys"
+  | "ScheduleKeyDeletion"
   | "KMSClient";
 
 /**

@@ -1,4 +1,4 @@
-/** The provider for `awskms:` URIs. Opens, creates and lists keys. */
+/** The provider for `awskms:` URIs. Opens, creates, lists and deletes keys. */
 import { SignerError } from "../../src/errors.js";
 import { type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
 import { algorithmNamed } from "../../src/jose/find-algorithm.js";
@@ -9,6 +9,7 @@ import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import { KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
 import { AwsKmsClient, type CreateKeyCommandInput } from "./client.js";
+import { scheduleDeletion } from "./delete-key.js";
 import { diagnoseKms } from "./diagnose.js";
 import { provesKeyExists } from "./errors.js";
 import { parseKeyName } from "./key-name.js";
@@ -26,6 +27,8 @@ export interface KmsProviderOptions extends KmsSignerOptions, SignOptions {
   tags?: Readonly<Record<string, string>> | undefined;
   /** The key policy of the new key, as JSON. Default: the IAM policies of the account apply. */
   policy?: string | undefined;
+  /** Days until a deleted key is destroyed, 7 to 30. Default: 30. */
+  pendingWindowInDays?: number | undefined;
 }
 
 /** Keys in AWS KMS by URI: `awskms:///<key id, alias/… or ARN>?region=…&endpoint=…&algorithm=…`. */
@@ -59,6 +62,26 @@ export const provider: Provider<KmsProviderOptions> = {
    */
   async list(uri, options = {}) {
     return runWithClient(mergeUri(uri, options), "listing the keys", list);
+  },
+
+  /** Keys that AWS KMS generates are in its HSMs, which don't export them. */
+  factsOfNewKey: async () => ({ protection: "hsm", exportable: false, evidence: {} }),
+
+  /**
+   * Schedules the deletion of a key, which can't sign from then on. AWS KMS doesn't delete a key at once.
+   *
+   * @param uri - The URI of a key or an alias. The aliases of the key are deleted with it.
+   * @throws {SignerError} With code `wrong-key` if the key doesn't sign.
+   */
+  async delete(uri, options = {}) {
+    const { algorithm: _, ...named } = mergeUri(uri, options);
+    const { keyId, pendingWindowInDays: days } = named;
+    const merged = { ...named, region: named.region ?? parseKeyName(keyId).region };
+    const toKeyUri = (keyArn: string) => toUri(keyArn, merged, parseKeyName(keyArn).region);
+    const operation = "scheduling the deletion of the key (it may be scheduled nevertheless)";
+    return runWithClient(merged, operation, (client, _, signal) =>
+      scheduleDeletion(client, keyId, { days, toUri: toKeyUri }, signal),
+    );
   },
 
   /** Checks region, credentials, clock, permissions and the state of the key, without a signature. */

@@ -144,6 +144,16 @@ export class AzureKvClient {
     return this.#check({ name }, key, undefined);
   }
 
+  /**
+   * Deletes a key with its versions. Isn't repeated.
+   *
+   * @returns When the vault purges it. `null` if it is gone already.
+   */
+  async deleteKey(name: string, signal: AbortSignal): Promise<Date | null> {
+    const poller = await this.#call("DeleteKey", () => this.#keys.beginDeleteKey(name, { abortSignal: signal }));
+    return poller.getResult()?.properties.scheduledPurgeDate ?? null;
+  }
+
   /** Returns whether a key of that name was deleted, and can be recovered. */
   async isDeleted(name: string, signal: AbortSignal): Promise<boolean> {
     await this.#repeat("GetDeletedKey", signal, (abortSignal) => this.#keys.getDeletedKey(name, { abortSignal }));

@@ -5,7 +5,14 @@ import { readFailure } from "./failure.js";
 import { isManagedHsm } from "./key-id.js";
 
 /** An operation of Key Vault, by its name in the API definition. */
-export type Operation = "GetKey" | "sign" | "CreateKey" | "GetKeys" | "GetDeletedKey" | "GetKeyAttestation";
+export type Operation =
+  | "GetKey"
+  | "sign"
+  | "CreateKey"
+  | "GetKeys"
+  | "DeleteKey"
+  | "GetDeletedKey"
+  | "GetKeyAttestation";
 
 const SIGN_IN =
   "Sign in with `az login`, use a managed identity or a workload identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and " +
@@ -108,6 +115,7 @@ const PERMISSIONS: Readonly<Record<Operation, Permission>> = {
   GetDeletedKey: READ,
   GetKeys: { ...READ, policy: "list" },
   sign: { ...READ, action: "sign/action", policy: "sign" },
+  DeleteKey: { action: "delete", policy: "delete", role: "Key Vault Crypto Officer" },
   CreateKey: { action: "create/action", policy: "create", role: "Key Vault Crypto Officer" },
 };
 

@@ -1,13 +1,14 @@
-/** The provider for `azurekms:` URIs. Opens, creates, lists and diagnoses keys. */
+/** The provider for `azurekms:` URIs. Opens, creates, lists, deletes and diagnoses keys. */
 import { SignerError } from "../../src/errors.js";
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
-import type { Provider } from "../../src/keystore/provider.js";
+import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
-import type { SignOptions } from "../../src/keystore/signer.js";
+import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { callStore } from "../../src/keystore/store-call.js";
 import { jwsAlgorithmsOf, keyToCreate } from "./algorithms.js";
 import { AzureKvClient, type VaultKey } from "./client.js";
+import { deleteKey } from "./delete-key.js";
 import { findProblem } from "./described-key.js";
 import { diagnoseKey } from "./diagnose.js";
 import { formatKeyId, isManagedHsm, type KeyId } from "./key-id.js";
@@ -30,6 +31,10 @@ export const provider = {
   create,
   /** Lists the enabled keys that can sign, by all algorithms or by `algorithm`. */
   list,
+  /** Describes what `create` would create, by its option `hsm`. */
+  factsOfNewKey,
+  /** Deletes a key with all its versions, which can be recovered until the vault purges it. */
+  delete: deleteWithVersions,
   /** Checks what a key depends on: the vault, the clock, the credential, the key, and the permissions. */
   diagnose: (uri: string, options: AzureKeyVaultProviderOptions = {}) => {
     const { merged, id } = mergeUri(uri, options);
@@ -136,6 +141,19 @@ function urisOf({ id, key, now }: VaultKey, options: AzureKeyVaultProviderOption
   return jwsAlgorithmsOf({ keyType: key.keyType, curve: key.key?.crv, keyOperations: key.keyOperations })
     .filter((row) => requested === undefined || row === requested)
     .map(({ alg }) => formatAzureKvUri(id, { algorithm: alg }));
+}
+
+async function factsOfNewKey(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<KeyFacts> {
+  const { id, merged } = mergeUri(uri, options);
+  const hsm = merged.hsm ?? isManagedHsm(id.vaultUrl);
+  return { protection: hsm ? "hsm" : "software", exportable: false, evidence: { hsm } };
+}
+
+async function deleteWithVersions(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<DeletedKey> {
+  const { id, merged } = mergeUri(uri, options);
+  const key = withName(id);
+  const operation = "deleting the key (it may be deleted nevertheless)";
+  return runWithClient(key, merged, operation, (client, signal) => deleteKey(client, key, signal));
 }
 
 type Work<T> = (client: AzureKvClient, signal: AbortSignal) => Promise<T>;

@@ -60,7 +60,7 @@ async function nameFile(temporary: string, path: string, content: string): Promi
 }
 
 /** Makes the new name durable. Not every system can flush a directory; the file itself is flushed. */
-async function flushDirectory(path: string): Promise<void> {
+export async function flushDirectory(path: string): Promise<void> {
   const directory = await open(path, "r").catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();

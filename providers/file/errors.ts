@@ -60,6 +60,15 @@ export function toCreateError(error: unknown, path: string, uri: string): Signer
   return signerError(uri, code, `The file can't be created (${reasonOf(error)}). ${sentence}`, error);
 }
 
+const DELETING: readonly string[] = ["EACCES", "EPERM", "EROFS", "EBUSY"];
+
+/** Maps an error while the file of a key is deleted. The message names the directory. */
+export function toDeleteError(error: unknown, path: string, uri: string): SignerError {
+  const code = DELETING.includes(codeOf(error)) ? "access-denied" : "unavailable";
+  const remedy = `Check the owner and mode of the directory, and its file system: ${dirname(path)}.`;
+  return signerError(uri, code, `The file can't be deleted (${reasonOf(error)}). ${remedy}`, error);
+}
+
 /** Returns the code of a system error, such as `ENOENT`, or an empty string. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";

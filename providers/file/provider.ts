@@ -1,7 +1,8 @@
-/** The provider for `file:` URIs. Opens, creates and diagnoses keys. */
+/** The provider for `file:` URIs. Opens, creates, deletes and diagnoses keys. */
 import type { Provider } from "../../src/keystore/provider.js";
 import { generateSoftwareKey, privateKeyToPem } from "../../src/keystore/software-key.js";
 import { createFile } from "./create-file.js";
+import { deleteFile } from "./delete-file.js";
 import { diagnoseFile } from "./diagnose.js";
 import { FileSigner, type FileSignerOptions, readPassphrase } from "./signer.js";
 import { parseFileUri } from "./uri.js";
@@ -14,6 +15,12 @@ export const provider: Provider<FileProviderOptions> = {
   scheme: "file",
   open: (uri, options = {}) => new FileSigner(mergeUri(uri, options)),
   create,
+  factsOfNewKey: async (uri) => ({
+    protection: "software",
+    exportable: true,
+    evidence: { path: parseFileUri(uri).path },
+  }),
+  delete: async (uri) => deleteFile(parseFileUri(uri)),
   diagnose: (uri, options = {}) => diagnoseFile(mergeUri(uri, options)),
 };
 

@@ -129,6 +129,13 @@ export class GcpKmsClient {
     );
   }
 
+  /** Schedules the destruction of a version. Isn't repeated, since a second request would fail. */
+  destroyVersion(name: string, signal: AbortSignal): Promise<KeyVersion> {
+    return this.#attempt({ method: "DestroyCryptoKeyVersion", name, role: ADMIN }, signal, (client, options) =>
+      client.destroyCryptoKeyVersion({ name }, { ...options, retry: null }),
+    );
+  }
+
   /**
    * Gets an access token, and describes the account that it is for.
    *

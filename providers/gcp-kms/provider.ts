@@ -1,12 +1,13 @@
-/** The provider for `gcpkms:` URIs. Opens, creates, lists and diagnoses keys. */
+/** The provider for `gcpkms:` URIs. Opens, creates, lists, deletes and diagnoses keys. */
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
 import type { Finding } from "../../src/keystore/finding.js";
-import type { Provider } from "../../src/keystore/provider.js";
-import type { SignOptions } from "../../src/keystore/signer.js";
+import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
+import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { withClient } from "../../src/keystore/store-call.js";
 import { findJwsAlgorithm, kmsAlgorithmFor } from "./algorithms.js";
 import { GcpKmsClient, type KeyVersion } from "./client.js";
+import { destroyVersion } from "./destroy-version.js";
 import { diagnoseKms } from "./diagnose.js";
 import { listVersions, PURPOSE } from "./list-keys.js";
 import { checkResourceName, idOf, parentOf } from "./resource-name.js";
@@ -32,6 +33,10 @@ export const provider = {
   create,
   /** Lists the enabled versions that can sign, by all algorithms or by `algorithm`, of a key ring or a key. */
   list,
+  /** Describes what `create` would create, by its option `protectionLevel`. */
+  factsOfNewKey,
+  /** Schedules the destruction of a version, or of the only version of a key. */
+  delete: deleteVersion,
   /** Checks the credentials, the clock, the caller's permissions, and the state of the version. */
   diagnose,
 } satisfies Provider<GcpKmsProviderOptions>;
@@ -94,6 +99,24 @@ function urisOf({ name, state, algorithm }: KeyVersion, options: GcpKmsProviderO
   if (!name || !row || state !== ENABLED) return [];
   if (options.algorithm !== undefined && findAlgorithm(options.algorithm) !== row) return [];
   return [formatGcpKmsUri(name, { ...options, algorithm: row.alg })];
+}
+
+async function factsOfNewKey(uri: string, options: GcpKmsProviderOptions = {}): Promise<KeyFacts> {
+  parseGcpKmsUri(uri);
+  const { protectionLevel = "HSM" } = options;
+  return {
+    protection: protectionLevel === "HSM" ? "hsm" : "software",
+    exportable: false,
+    evidence: { protectionLevel },
+  };
+}
+
+async function deleteVersion(uri: string, options: GcpKmsProviderOptions = {}): Promise<DeletedKey> {
+  const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
+  checkResourceName(name, ["key", "key version"]);
+  const toUri = (version: string) => formatGcpKmsUri(version, { ...merged, algorithm: undefined });
+  const operation = "scheduling the destruction of the version (it may be scheduled nevertheless)";
+  return runWithClient(uri, merged, operation, (client, signal) => destroyVersion(client, name, toUri, signal));
 }
 
 function diagnose(uri: string, options: GcpKmsProviderOptions = {}): AsyncIterable<Finding> {

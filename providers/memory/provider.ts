@@ -1,6 +1,7 @@
 /** The provider for `memory:` URIs. Opens, creates and diagnoses keys. */
 import type { Finding } from "../../src/keystore/finding.js";
 import type { Provider } from "../../src/keystore/provider.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { readAttributes, splitUri } from "../../src/keystore/uri.js";
 import { type MemoryKeyOptions, MemorySigner } from "./signer.js";
 
@@ -9,6 +10,10 @@ export const provider: Provider<MemoryKeyOptions> = {
   scheme: "memory",
   open: generate,
   create: async (uri, options) => generate(uri, options),
+  factsOfNewKey: async () => ({ protection: "software", exportable: true, evidence: {} }),
+  async delete() {
+    throw misconfigured("memory: There is nothing to delete: a key in memory is lost when its process ends.");
+  },
   diagnose,
 };
 

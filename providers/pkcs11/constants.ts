@@ -5,6 +5,7 @@ export const CKF_SERIAL_SESSION = 0x4;
 export const CKF_RW_SESSION = 0x2;
 
 /** Token flags. */
+export const CKF_WRITE_PROTECTED = 0x2;
 export const CKF_LOGIN_REQUIRED = 0x4;
 export const CKF_USER_PIN_INITIALIZED = 0x8;
 export const CKF_PROTECTED_AUTHENTICATION_PATH = 0x100;

@@ -44,11 +44,17 @@ async function* checkToken(library: TokenUse, algorithm: AlgorithmName | undefin
     const token = (await library.run({ name: "inspect" })) as InspectedToken;
     const [label, serial, model] = [token.label, token.serial, token.model].map(printable);
     yield { check: "token", ok: true, found: `"${label}", serial ${serial}, ${model}, firmware ${token.firmware}` };
+    if (token.software !== undefined) yield softwareFinding(token.software);
     yield* checkMechanisms(token, algorithm);
     yield checkPinState(token.flags);
   } finally {
     await library.close();
   }
+}
+
+function softwareFinding(software: string): Finding {
+  const remedy = "Anyone who can read its files, or its memory, can copy the keys. For production, use hardware.";
+  return { check: "hardware", ok: null, found: `none: the token is ${software}`, remedy };
 }
 
 /** A token that can sign with the algorithm of the URI or, if it has none, with any isn't worth a line. */

@@ -17,6 +17,7 @@ import {
 import { algorithmsOf } from "./key-algorithms.js";
 import { readAttributes } from "./objects.js";
 import type { OpenedKey } from "./open-keys.js";
+import { softwareOf } from "./software-token.js";
 import { unpadded } from "./token.js";
 
 const FLAGS = {
@@ -52,14 +53,16 @@ export function readFacts(lib: Cryptoki, module: string, key: OpenedKey): KeyFac
     CKA_KEY_GEN_MECHANISM: mechanism?.length ? mechanismName(Number(fromUlong(mechanism))) : undefined,
   };
   const { slotId, label, serial, manufacturer, model, firmware } = token;
+  const software = softwareOf(token);
   return {
-    protection: protection(info, hardwareSlot),
+    protection: protectionOf(info, hardwareSlot, software),
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
       ...(isRestricted ? { CKA_ALLOWED_MECHANISMS: `without ${key.algorithm.name}` } : {}),
       token: { label, serial, manufacturer, model, firmware, slot: slotId },
       CKF_HW_SLOT: hardwareSlot,
+      ...(software === undefined ? {} : { software }),
       library: {
         manufacturer: unpadded(info.manufacturer),
         description: unpadded(info.description),
@@ -75,12 +78,27 @@ interface Attributes extends Record<keyof typeof FLAGS, boolean | undefined> {
 }
 
 /** Returns whether the library uses a TPM: the description of tpm2-pkcs11 is "TPM2.0 Cryptoki". */
-export function usesTpm({ description }: LibraryInfo): boolean {
+export function usesTpm({ description }: Pick<LibraryInfo, "description">): boolean {
   return /\btpm/i.test(description);
 }
 
-/** The TPM is checked first, because its slot is reported as a hardware slot too. */
-function protection(info: LibraryInfo, hardwareSlot: boolean): KeyFacts["protection"] {
+/** Returns whether a key is in a TPM, which may be one in software. */
+export function isInTpm({ evidence }: KeyFacts): boolean {
+  const { description = "" } = Object(evidence.library);
+  return usesTpm({ description });
+}
+
+/**
+ * Returns where a token keeps its keys. A TPM is checked before the slot, because it is reported as a hardware slot too.
+ *
+ * @param software - The name of the software, if the token is a program.
+ */
+export function protectionOf(
+  info: Pick<LibraryInfo, "description">,
+  hardwareSlot: boolean,
+  software: string | undefined,
+): KeyFacts["protection"] {
+  if (software !== undefined) return "software";
   if (usesTpm(info)) return "tpm";
   return hardwareSlot ? "hsm" : "software";
 }

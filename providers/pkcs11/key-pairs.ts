@@ -1,4 +1,4 @@
-/** Creates, lists and deletes key pairs on a token. Runs in a worker. */
+/** Creates and lists key pairs on a token. Runs in a worker. */
 import { SignerError } from "../../src/errors.js";
 import { type Algorithm, type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
 import { algorithmNamed, isAvailable } from "../../src/jose/find-algorithm.js";
@@ -21,7 +21,7 @@ import {
 } from "./constants.js";
 import { usesTpm } from "./evidence.js";
 import { algorithmsOfToken } from "./key-algorithms.js";
-import { findPrivateKey, findSigningKeys, type SigningKey } from "./keys.js";
+import { findSigningKeys, type SigningKey } from "./keys.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
 import type { KeySpec, ListedKey } from "./protocol.js";
@@ -82,19 +82,6 @@ function selectorOf(key: FoundObject): KeySelector {
 function readableLabel({ label, attributes }: FoundObject): string | undefined {
   const isUtf8 = attributes.get(CKA_LABEL)?.equals(Buffer.from(label)) ?? true;
   return isUtf8 && label !== "" ? label : undefined;
-}
-
-/**
- * Deletes a private key, and its public key unless another private key has the same id. Certificates are not deleted.
- *
- * @throws {SignerError} With code `key-not-found` or `ambiguous-key`: nothing was deleted.
- */
-export function deleteKeyPair(lib: Cryptoki, session: Handle, { selector }: KeySpec): void {
-  const { handle } = findPrivateKey(lib, session, selector);
-  const byId = { id: selector.id };
-  const isShared = findObjects(lib, session, CKO_PRIVATE_KEY, byId).length > 1;
-  const publicKeys = isShared ? [] : findObjects(lib, session, CKO_PUBLIC_KEY, byId);
-  for (const object of [handle, ...publicKeys.map((key) => key.handle)]) lib.C_DestroyObject(session, object);
 }
 
 /**

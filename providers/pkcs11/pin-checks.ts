@@ -25,7 +25,9 @@ export function checkPinState(flags: number): Finding {
   if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token doesn't require a login" };
   if (!is(CKF_USER_PIN_INITIALIZED))
     return bad("the token doesn't have a user PIN yet", "Set one with the vendor's tool.");
-  if (is(CKF_USER_PIN_COUNT_LOW)) return { check, ok: null, found: "a wrong PIN was tried since the last login" };
+  if (is(CKF_USER_PIN_COUNT_LOW))
+    return { check, ok: null, found: "the token reports that a wrong PIN was tried since the last login" };
   const pinPad = is(CKF_PROTECTED_AUTHENTICATION_PATH) ? "; the user enters it at the token" : "";
-  return { check, ok: true, found: `no wrong PIN since the last login${pinPad}` };
+  // Not every token sets the flags of a wrong PIN.
+  return { check, ok: true, found: `not locked; the token doesn't report a wrong PIN${pinPad}` };
 }

@@ -34,7 +34,7 @@ export interface KeySpec {
 
 /** An operation that waits for a worker. */
 export interface Operation {
-  readonly name: "sign" | "open" | "describe" | "generate" | "list" | "delete" | "inspect";
+  readonly name: "sign" | "open" | "describe" | "generate" | "list" | "delete" | "inspect" | "tokens";
   /** For `sign`: makes the digest of the message, or the message itself, when the operation leaves the queue. */
   readonly digest?: () => Uint8Array | Promise<Uint8Array>;
 }
@@ -68,6 +68,14 @@ export interface ListedKey {
   readonly key: KeySelector;
   /** `undefined` if the token doesn't report the key's curve. */
   readonly algorithm: AlgorithmName | undefined;
+}
+
+/** The result of `delete`. */
+export interface DeletedPair {
+  readonly token: TokenSelector;
+  readonly key: KeySelector;
+  /** Why the token didn't delete the public key object, if it didn't: the return value. */
+  readonly publicKeyLeft: string | undefined;
 }
 
 /** The result of initialising the library. */

@@ -1,4 +1,4 @@
-/** The provider for `pkcs11:` URIs (RFC 7512): opens, creates and lists keys. Also deletes a key. */
+/** The provider for `pkcs11:` URIs (RFC 7512): opens, creates, lists and deletes keys, and lists tokens. */
 import { SignerError } from "../../src/errors.js";
 import { ALGORITHM_NAMES } from "../../src/jose/algorithms.js";
 import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
@@ -8,7 +8,16 @@ import { diagnoseToken } from "./diagnose.js";
 import type { KeySelector } from "./objects.js";
 import { warnOfShownPin } from "./pin.js";
 import { checkOptions, Pkcs11Signer, type Pkcs11SignerOptions } from "./signer.js";
-import { createKeyPair, listKeyUris, removeKeyPair, type TokenTask } from "./token-tasks.js";
+import type { TokenSelector } from "./token.js";
+import {
+  createKeyPair,
+  deleteKeyPair,
+  factsOfNewKey,
+  listKeyUris,
+  listTokens,
+  removeKeyPair,
+  type TokenTask,
+} from "./token-tasks.js";
 import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.js";
 
 /** Options that complete a URI. The parts of the URI take precedence, except for the PIN. */
@@ -17,10 +26,11 @@ export interface Pkcs11ProviderOptions extends Omit<Pkcs11SignerOptions, "module
   module?: string | undefined;
 }
 
-type MergedOptions = Pkcs11SignerOptions & SignOptions & { key: KeySelector };
+type MergedOptions = Pkcs11SignerOptions & SignOptions & { token: TokenSelector; key: KeySelector };
 
-/** Passes the validation of options where no key is needed. */
+/** Pass the validation of options where no key, or no token, is needed. */
 const ANY_KEY = { label: "any" };
+const ANY_TOKEN = { slot: 0 };
 
 /** Keys on PKCS#11 tokens by URI, such as `pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:HSM_PIN`. */
 export const provider: Provider<Pkcs11ProviderOptions> = {
@@ -34,6 +44,12 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
   async list(uri, options) {
     const { key, ...rest } = mergeUri(uri, options);
     return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key });
+  },
+  factsOfNewKey: async (uri, options) => factsOfNewKey(taskOn(mergeUri(uri, options))),
+  delete: async (uri, options) => deleteKeyPair(taskOn(mergeUri(uri, options))),
+  async listTokens(uri, options) {
+    const { token, ...rest } = mergeUri(uri, options);
+    return listTokens({ ...taskOn({ ...rest, token: ANY_TOKEN, key: ANY_KEY }), token });
   },
   diagnose: (uri, options) => diagnoseToken(checkOptions(mergeUri(uri, options))),
 };

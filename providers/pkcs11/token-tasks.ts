@@ -1,13 +1,17 @@
-/** The tasks on a token other than signing: creating, listing and deleting keys. */
+/** The tasks on a token other than signing: creating, listing and deleting keys, and listing tokens. */
 import { randomBytes } from "node:crypto";
 import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
+import type { DeletedKey, StoreToken } from "../../src/keystore/provider.js";
+import type { KeyFacts } from "../../src/keystore/signer.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import type { TokenUse } from "./library-use.js";
 import { idBytes, type KeySelector } from "./objects.js";
-import type { ListedKey } from "./protocol.js";
+import type { DeletedPair, ListedKey } from "./protocol.js";
+import { storeToken } from "./store-token.js";
 import type { TokenSelector } from "./token.js";
+import type { InspectedToken } from "./token-inspection.js";
 import { type KeyOnToken, useToken } from "./token-use.js";
 
 /** The token and key of a task, and how long to wait for them. */
@@ -59,6 +63,35 @@ export async function removeKeyPair(task: TokenTask): Promise<void> {
       uri,
     });
   await withToken(task, "deleting a key pair", task.key, (token, deadline) => token.run({ name: "delete" }, deadline));
+}
+
+/**
+ * Deletes the one private key that the task's label and id select, and its public key. Certificates are not deleted.
+ *
+ * @throws {SignerError} With code `key-not-found` or `ambiguous-key`. Nothing was deleted then.
+ */
+export function deleteKeyPair(task: TokenTask): Promise<DeletedKey> {
+  return withToken(task, "deleting a key pair", task.key, async (token, deadline) => {
+    const { token: selector, key, publicKeyLeft } = (await token.run({ name: "delete" }, deadline)) as DeletedPair;
+    const note = publicKeyLeft && `The token didn't delete the public key object (${publicKeyLeft}).`;
+    return { uri: task.uriOf(selector, key), destroyedAt: null, note };
+  });
+}
+
+/** Returns what the token reports about the keys that it will create. They are created as sensitive and never extractable. */
+export function factsOfNewKey(task: TokenTask): Promise<KeyFacts> {
+  return withToken(task, "reading the token", task.key, async (token, deadline) => {
+    const { protection, software } = (await token.run({ name: "inspect" }, deadline)) as InspectedToken;
+    return { protection, exportable: false, evidence: software === undefined ? {} : { software } };
+  });
+}
+
+/** Returns the tokens that the task's token selector matches, or all of the library. Doesn't log in. */
+export function listTokens(task: TokenTask): Promise<StoreToken[]> {
+  return withToken({ ...task, pin: undefined }, "reading the tokens", task.key, async (token, deadline) => {
+    const tokens = (await token.run({ name: "tokens" }, deadline)) as InspectedToken[];
+    return tokens.map((each) => storeToken(each, (selector) => task.uriOf(selector, {})));
+  });
 }
 
 /** @throws {SignerError} With code `timeout` or `aborted` if the task takes too long or is aborted. */

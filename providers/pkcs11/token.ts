@@ -113,7 +113,8 @@ function isInitialized(slot: Token | Pkcs11Error): slot is Token {
   return !(slot instanceof Pkcs11Error) && (slot.flags & CKF_TOKEN_INITIALIZED) !== 0;
 }
 
-function isMatch(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {
+/** Returns whether a token has everything that the selector names. */
+export function isMatch(token: Token, { label, serial, manufacturer, model, slot }: TokenSelector): boolean {
   const selector = { label, serial, manufacturer, model, slotId: slot };
   const names = ["label", "serial", "manufacturer", "model", "slotId"] as const;
   return names.every((name) => selector[name] === undefined || comparable(selector[name]) === token[name]);

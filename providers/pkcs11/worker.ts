@@ -9,11 +9,12 @@ import { type Cryptoki, loadLibrary } from "./binding.js";
 import { importBinding } from "./bindings.js";
 import { Calls, type Channel } from "./calls.js";
 import { CKF_OS_LOCKING_OK, CKF_RW_SESSION } from "./constants.js";
+import { deleteKeyPair } from "./delete-key-pair.js";
 import { readFacts, usesTpm } from "./evidence.js";
 import { KeyError } from "./failure.js";
 import { hintFor } from "./hints.js";
 import { serveParentProcess } from "./isolated-use.js";
-import { deleteKeyPair, generateKeyPair, listKeys } from "./key-pairs.js";
+import { generateKeyPair, listKeys } from "./key-pairs.js";
 import type { LoginSession } from "./login.js";
 import { OpenKeys } from "./open-keys.js";
 import {
@@ -27,7 +28,7 @@ import {
 } from "./protocol.js";
 import { Pkcs11Error, toSignerError } from "./return-values.js";
 import { readSlots } from "./token.js";
-import { inspectToken } from "./token-inspection.js";
+import { inspectToken, inspectTokens } from "./token-inspection.js";
 
 /** Descriptions of the operations, for error messages. */
 const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
@@ -38,6 +39,7 @@ const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
   list: "listing keys",
   delete: "deleting a key pair",
   inspect: "reading the token",
+  tokens: "reading the tokens",
 };
 
 /** Milliseconds to poll for a message. On a single core, polling would block the parent's event loop. */
@@ -161,9 +163,13 @@ function operate(lib: Cryptoki, path: string, keys: OpenKeys, request: Request):
     case "list":
       return keys.useToken(request, 0, (session, token) => listKeys(lib, session, keys.spec(request), token));
     case "delete":
-      return keys.useToken(request, CKF_RW_SESSION, (session) => deleteKeyPair(lib, session, keys.spec(request)));
+      return keys.useToken(request, CKF_RW_SESSION, (session, token) =>
+        deleteKeyPair(lib, session, keys.spec(request), token),
+      );
     case "inspect":
       return inspectToken(lib, keys.spec(request));
+    case "tokens":
+      return inspectTokens(lib, keys.spec(request));
   }
 }
 

@@ -39,6 +39,18 @@ export const provider: Provider<SshAgentProviderOptions> = {
   },
 
   /**
+   * Always fails: an agent doesn't delete keys, it only forgets them.
+   *
+   * @throws {SignerError} With code `misconfigured`. The message names the commands.
+   */
+  async delete(uri) {
+    parseSshAgentUri(uri);
+    throw misconfigured(
+      `${SCHEME}: An agent can't delete a key. ssh-add -d FILE removes it from the agent; delete its file, or the key on its token, as well.`,
+    );
+  },
+
+  /**
    * Lists the keys that can sign, by all algorithms or by `algorithm`. Security keys (`sk-…`) and certificates can't.
    *
    * @param uri - `ssh-agent:`, optionally with a fingerprint, or `comment`, and with `socket` and `algorithm`.

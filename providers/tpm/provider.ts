@@ -1,11 +1,19 @@
-/** The provider for `tpm:` URIs: opens, creates and lists keys with the PKCS#11 code. */
+/** The provider for `tpm:` URIs: opens, creates, lists and deletes keys with the PKCS#11 code. */
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { algorithmToCreate } from "../../src/keystore/algorithm-to-create.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
 import type { KeySelector } from "../pkcs11/objects.js";
 import { warnOfShownPin } from "../pkcs11/pin.js";
-import { createKeyPair, listKeyUris, type TokenTask } from "../pkcs11/token-tasks.js";
+import type { TokenSelector } from "../pkcs11/token.js";
+import {
+  createKeyPair,
+  deleteKeyPair,
+  factsOfNewKey,
+  listKeyUris,
+  listTokens,
+  type TokenTask,
+} from "../pkcs11/token-tasks.js";
 import { diagnoseTpm } from "./diagnose.js";
 import { rethrowWithRemedy } from "./errors.js";
 import { checkTpmOptions, TpmSigner, type TpmSignerOptions } from "./signer.js";
@@ -23,8 +31,9 @@ const TPM_ALGORITHMS: readonly AlgorithmName[] = [
   ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
 ];
 
-/** Passes the validation of options where no key is needed. */
+/** Pass the validation of options where no key, or no token, is needed. */
 const ANY_KEY = { label: "any" };
+const ANY_TOKEN = { slot: 0 };
 
 /** Keys in a TPM by URI, such as `tpm:token=agents;object=dpop?pin-source=env:TPM_PIN`. */
 export const provider: Provider<TpmProviderOptions> = {
@@ -39,10 +48,16 @@ export const provider: Provider<TpmProviderOptions> = {
     const { key, ...rest } = mergeUri(uri, options);
     return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(rethrowWithRemedy);
   },
+  factsOfNewKey: async (uri, options) => factsOfNewKey(taskOn(mergeUri(uri, options))).catch(rethrowWithRemedy),
+  delete: async (uri, options) => deleteKeyPair(taskOn(mergeUri(uri, options))).catch(rethrowWithRemedy),
+  async listTokens(uri, options) {
+    const { token, ...rest } = mergeUri(uri, options);
+    return listTokens({ ...taskOn({ ...rest, token: ANY_TOKEN, key: ANY_KEY }), token }).catch(rethrowWithRemedy);
+  },
   diagnose: (uri, options) => diagnoseTpm(checkTpmOptions(mergeUri(uri, options))),
 };
 
-type MergedOptions = TpmSignerOptions & SignOptions & { key: KeySelector };
+type MergedOptions = TpmSignerOptions & SignOptions & { token: TokenSelector; key: KeySelector };
 
 function taskOn(options: TpmSignerOptions & SignOptions): TokenTask {
   const { timeout, signal } = options;

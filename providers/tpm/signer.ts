@@ -3,6 +3,7 @@ import { SignerError } from "../../src/errors.js";
 import { assertObject } from "../../src/keystore/assert.js";
 import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { OpenKey, OpenKeyOptions } from "../../src/keystore/key-source.js";
+import { isInTpm } from "../pkcs11/evidence.js";
 import { Pkcs11Key } from "../pkcs11/open-key.js";
 import { checkOptions, type Pkcs11SignerOptions } from "../pkcs11/signer.js";
 import type { KeyOnToken } from "../pkcs11/token-use.js";
@@ -50,8 +51,7 @@ export function checkTpmOptions(tpmOptions: TpmSignerOptions): KeyOnToken {
 async function openTpmKey(location: KeyOnToken, deadline: OpenKeyOptions): Promise<OpenKey> {
   const key = await Pkcs11Key.open(location, deadline);
   try {
-    const { protection } = await key.describe(deadline);
-    if (protection === "tpm") return key;
+    if (isInTpm(await key.describe(deadline))) return key;
     const message = `${location.module} doesn't report that it uses a TPM. Use hardproof/pkcs11 with this library.`;
     throw new SignerError("misconfigured", message);
   } catch (error) {

@@ -8,12 +8,12 @@ import { openSession, type Session, type SessionOptions } from "./sessions.js";
 
 /** A request of a client. Its path is relative to the mount, unless it begins with `/`. */
 export interface ClientRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly body?: object;
   /** What the token's policies must allow, for the error: `read`. */
   readonly capability: string;
-  /** Whether the request is sent only once, because it creates something. */
+  /** Whether the request is sent only once, because it creates or deletes something. */
   readonly once?: boolean;
 }
 

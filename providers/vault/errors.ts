@@ -41,6 +41,7 @@ const FINAL: readonly (readonly [RegExp, ErrorRow])[] = [
     ["key-not-found", "The key can't sign with this version. Use another version, or leave it out for the latest."],
   ],
   [/does not support signing|key derivation/, ["wrong-key", "The key can't sign a JWS. Use a key of another type."]],
+  [/deletion is not allowed/, ["access-denied", "Set deletion_allowed=true in the key's configuration first."]],
   [/unknown key type/, ["misconfigured", "The server doesn't have keys for this algorithm."]],
 ];
 

@@ -14,7 +14,7 @@ export interface VaultServer {
 
 /** A request of Vault's API. */
 export interface VaultRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** The path below `/v1/`. */
   readonly path: string;
   readonly namespace?: string | undefined;

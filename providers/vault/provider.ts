@@ -1,11 +1,13 @@
-/** The provider for `vault:` URIs. Opens, creates, lists and diagnoses keys. */
+/** The provider for `vault:` URIs. Opens, creates, lists, deletes and diagnoses keys. */
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
-import type { Provider } from "../../src/keystore/provider.js";
+import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { SignOptions } from "../../src/keystore/signer.js";
+import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import { parametersFor, usableAlgorithms } from "./algorithms.js";
 import { VaultClient } from "./client.js";
+import { deleteKey } from "./delete-key.js";
 import { diagnoseVault } from "./diagnose.js";
 import type { VaultKey } from "./open-key.js";
 import { parameterSetOf } from "./public-key.js";
@@ -26,6 +28,10 @@ export const provider = {
   create,
   /** Lists the keys of an engine that can sign, by all algorithms or by `algorithm`. */
   list,
+  /** The engine signs in the server's memory. A new key can't be exported. */
+  factsOfNewKey: async () => ({ protection: "software", exportable: false, evidence: {} }),
+  /** Deletes a key with all its versions, if its setting `deletion_allowed` is true. */
+  delete: deleteWithVersions,
   /** Checks the server, this machine's clock, the token, the policies and the key. */
   diagnose,
 } satisfies Provider<VaultProviderOptions>;
@@ -76,6 +82,15 @@ async function list(uri: string, options: VaultProviderOptions = {}): Promise<st
     const { keys } = await readableKeys(names, MAX_READS, (name) => readKey(client, name, signal));
     return keys.flatMap((key) => urisOf(engine, key));
   });
+}
+
+async function deleteWithVersions(uri: string, options: VaultProviderOptions = {}): Promise<DeletedKey> {
+  const { name, ...merged } = mergeUri(uri, options);
+  const key = toVaultKey(name, merged);
+  if (name === "") throw misconfigured("vault: The name of the key is missing.");
+  const operation = "deleting the key (it may be deleted nevertheless)";
+  await runWithClient(key, merged, operation, (client, signal) => deleteKey(client, key, signal));
+  return { uri: formatVaultUri({ ...key, version: undefined, algorithm: undefined }), destroyedAt: null };
 }
 
 async function* diagnose(uri: string, options: VaultProviderOptions = {}) {

@@ -6,13 +6,14 @@ import { UsageError } from "./exit-codes.js";
 import { type FoundServer, findServer, type ResourceTarget, type ServerOptions } from "./find-server.js";
 import type { Io } from "./io.js";
 import { openKey } from "./open-key.js";
+import type { RequireOption } from "./require-option.js";
 import { readSecret } from "./secrets.js";
 
 const AUTH_METHODS = ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"] as const;
 const PROFILES = ["fapi2", "fapi2-message-signing"] as const satisfies readonly Profile[];
 
 /** The values of the options that {@link withClientOptions} adds. */
-export interface ClientOptions extends ServerOptions {
+export interface ClientOptions extends ServerOptions, RequireOption {
   clientId?: string;
   clientAuth?: (typeof AUTH_METHODS)[number];
   clientSecretFile?: string;
@@ -46,13 +47,13 @@ export function withClientOptions(command: Command, defaultKey: string): Command
     .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
 }
 
-/** Opens the key of `--client-key`, if there is one. */
+/** Opens the key of `--client-key`, if there is one. It must meet `--require`, too. */
 export async function openClientKey(
-  { clientKey, clientPublicKey, timeout }: ClientOptions,
+  { clientKey, clientPublicKey, require, timeout }: ClientOptions,
   context: Context,
 ): Promise<Signer | undefined> {
   if (clientKey === undefined) return undefined;
-  return openKey(clientKey, { publicKey: clientPublicKey, timeout }, context, "--client-public-key");
+  return openKey(clientKey, { publicKey: clientPublicKey, require, timeout }, context, "--client-public-key");
 }
 
 /**

@@ -1,6 +1,13 @@
 /** The checks of `hardproof doctor` that don't depend on the key store. */
 import { randomBytes } from "node:crypto";
-import { type Finding, type Signer, verifySignature } from "../index.js";
+import {
+  type Finding,
+  type KeyRequirement,
+  requireNonExportable,
+  type Signer,
+  SignerError,
+  verifySignature,
+} from "../index.js";
 import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { networkHint } from "./network-hint.js";
@@ -81,9 +88,14 @@ function skewFinding(date: string | null, origin: string): Finding {
 /**
  * Opens the key and performs every operation that a proof needs.
  *
+ * @param requirement - What the key must meet.
  * @throws {SignerError} With the code of the first operation that failed.
  */
-export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGenerator<Finding> {
+export async function* keyChecks(
+  signer: Signer,
+  requirement: KeyRequirement | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
   const { alg, jkt, protection, exportable } = await signer.describe({ signal });
   yield { check: "key", ok: true, found: `opened, ${alg}, thumbprint ${jkt}` };
   const exportability = {
@@ -92,7 +104,20 @@ export async function* keyChecks(signer: Signer, signal: AbortSignal): AsyncGene
     unknown: "the store doesn't report whether it is exportable",
   }[`${exportable}`];
   yield { check: "protection", ok: exportable === false || null, found: `${protection}; ${exportability}` };
+  if (requirement !== undefined) yield await requirementCheck(signer, requirement, signal);
   yield await signatureCheck(signer, signal);
+}
+
+async function requirementCheck(signer: Signer, requirement: KeyRequirement, signal: AbortSignal): Promise<Finding> {
+  const check = "requirement";
+  const found = `${requirement.protection?.join(" or ")}, not exportable`;
+  try {
+    await requireNonExportable(signer, { ...requirement, signal });
+    return { check, ok: true, found };
+  } catch (error) {
+    if (!(error instanceof SignerError) || error.code !== "wrong-key") throw error;
+    return { check, ok: false, found: `not met: ${found}`, remedy: error.message };
+  }
 }
 
 /** Makes one signature, and verifies it with the public key, independently of the signer's own verification. */

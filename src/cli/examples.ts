@@ -22,10 +22,16 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   keygen: [
     "hardproof keygen \\\n  'pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:PIN'",
     "hardproof keygen --alg PS256 file:///run/keys/client.pem",
+    "hardproof keygen --require hsm,tpm \\\n  'tpm:token=agents;object=dpop?pin-source=env:PIN'",
   ],
   keys: [
     "hardproof keys 'pkcs11:token=agents?module-name=softhsm2&pin-source=env:PIN'",
     "hardproof keys 'awskms:///?region=eu-central-1'",
+    "hardproof keys --tokens 'pkcs11:?module-name=softhsm2'",
+  ],
+  delete: [
+    "hardproof delete \\\n  'pkcs11:token=agents;object=dpop?module-name=softhsm2&pin-source=env:PIN'",
+    "hardproof delete 'awskms:///alias/dpop?region=eu-central-1' --days 7 --yes",
   ],
   show: [
     "hardproof show file:///run/keys/dpop.pem",
@@ -70,6 +76,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   doctor: [
     "hardproof doctor --server https://auth.example.com",
     "hardproof doctor file:///run/keys/dpop.pem --no-login",
+    "hardproof doctor --require hsm,tpm",
   ],
   bench: ["hardproof bench memory: --seconds 2", "hardproof bench --concurrency 1,8,64"],
   demo: ["hardproof demo", "hardproof demo file:///run/keys/dpop.pem"],

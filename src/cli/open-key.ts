@@ -1,4 +1,4 @@
-/** Opens the command's key, which must be the one of `--public-key`. A token may not store its public key. */
+/** Opens the command's key, which must be the one of `--public-key`, and meet `--require`. A token may not store its public key. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
@@ -16,6 +16,7 @@ import { type Context, collect } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
 import { type OpenSigner, PromptingSigner } from "./prompting-signer.js";
+import { checkRequirement, type RequireOption, withRequireOption } from "./require-option.js";
 import type { TimeoutOption } from "./timeout-option.js";
 
 const REPLICA_CHANNEL = "hardproof.replica";
@@ -31,23 +32,25 @@ export function withKeyOption(command: Command): Command {
   return command.option("--key <uri>", description, collect);
 }
 
-/** The value of the option that {@link withPublicKeyOption} adds: the path of a file. */
-export interface PublicKeyOption {
+/** The values of the options that {@link withPublicKeyOption} adds. */
+export interface PublicKeyOption extends RequireOption {
+  /** The path of a file. */
   publicKey?: string | undefined;
 }
 
-/** Adds the option `--public-key` to a command. */
+/** Adds the options that say which key it must be, `--public-key`, and where it must be, `--require`. */
 export function withPublicKeyOption(command: Command): Command {
   const description =
     "the public key (PEM or JWK) or certificate (PEM) of the key: for a token that lacks it; another key is rejected";
-  return command.option("--public-key <file>", description);
+  return withRequireOption(command.option("--public-key <file>", description));
 }
 
 /** The options of a command that opens a key. */
 export interface OpenKeyOptions extends PublicKeyOption, TimeoutOption {}
 
 /**
- * Opens a key. If the user may be asked for its PIN, they are asked here, and not within the time limit of a server.
+ * Opens a key. If the user may be asked for its PIN, they are asked here, and not within the time limit of a server. With
+ * `--require`, the key is checked here, before anything is signed or sent.
  *
  * @param option - The option that names the file with the public key, for errors.
  * @throws {UsageError} If that file doesn't contain a public key for an algorithm that Hardproof has.
@@ -62,6 +65,7 @@ export async function openKey(
   const signer = await signerFor(uri, options, context, option);
   try {
     if (context.secrets.canAskFor(uri)) await signer.publicJwk({ signal: context.io.signal });
+    await checkRequirement(signer, options, context.io.signal);
     return signer;
   } catch (error) {
     await signer.close();
@@ -91,7 +95,8 @@ export interface OpenedKey extends AsyncDisposable {
 
 /**
  * Opens a key by the URIs of its replicas, of which there may be only one. A replica that fails while another one signs is noted
- * on standard error. If the user may be asked for a PIN, they are asked here, since a replica that takes long is replaced.
+ * on standard error. If the user may be asked for a PIN, they are asked here, since a replica that takes long is replaced. With
+ * `--require`, each of the replicas is checked, one after the other: any of them may sign.
  */
 export async function openReplicas(
   uris: readonly string[],
@@ -99,12 +104,14 @@ export async function openReplicas(
   context: Context,
 ): Promise<OpenedKey> {
   const key = await closedReplicas(uris, options, context);
+  const { signal } = context.io;
   const asking = key.replicas.filter((_, index) => context.secrets.canAskFor(uris[index] ?? ""));
   try {
     for (const replica of asking)
-      await replica.publicJwk({ signal: context.io.signal }).catch((error) => {
+      await replica.publicJwk({ signal }).catch((error) => {
         if (uris.length === 1 || !isRetryable(error)) throw error; // otherwise, another replica may sign
       });
+    for (const replica of key.replicas) await checkRequirement(replica, options, signal);
     return key;
   } catch (error) {
     await key[Symbol.asyncDispose]();

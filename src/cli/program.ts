@@ -5,6 +5,7 @@ import { commandLineError } from "./command-line-error.js";
 import { bench } from "./commands/bench.js";
 import { completion } from "./commands/completion.js";
 import { csr } from "./commands/csr.js";
+import { deleteCommand } from "./commands/delete.js";
 import { demo } from "./commands/demo.js";
 import { doctor } from "./commands/doctor.js";
 import { fetchCommand } from "./commands/fetch.js";
@@ -29,6 +30,7 @@ import { proxyProblem } from "./proxy.js";
 const COMMANDS = [
   keygen,
   keys,
+  deleteCommand,
   show,
   csr,
   proof,

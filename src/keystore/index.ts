@@ -29,7 +29,7 @@ export { missingPackage } from "./import-optional.js";
 export { KeySigner, type KeySignerOptions } from "./key-signer.js";
 export type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
 export { oneLine } from "./one-line.js";
-export type { Provider, ProviderOptions } from "./provider.js";
+export type { DeletedKey, Provider, ProviderOptions, StoreToken } from "./provider.js";
 export { PublicKeyCache } from "./public-key-cache.js";
 export { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
 export { type ReadableKeys, readableKeys } from "./readable-keys.js";

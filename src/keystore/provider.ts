@@ -1,7 +1,7 @@
-/** What the package of a key store exports: a scheme, and functions that open, create, list and diagnose its keys. */
+/** What the package of a key store exports: a scheme, and functions that open, create, list, delete and diagnose its keys. */
 import type { Finding } from "./finding.js";
 import type { KeySignerOptions } from "./key-signer.js";
-import type { Signer, SignOptions } from "./signer.js";
+import type { KeyFacts, Signer, SignOptions } from "./signer.js";
 
 /** A key store, selected by the scheme of its keys' URIs. */
 export interface Provider<Options = unknown> {
@@ -18,8 +18,22 @@ export interface Provider<Options = unknown> {
    * option `algorithm` says what the key is for; `algorithmToCreate` checks it.
    */
   create?(uri: string, options?: Options): Promise<Signer>;
+  /**
+   * Returns what is known of a key before {@link Provider.create} creates it, without creating it: then a key that isn't
+   * protected as the caller requires is never created. Must not try a PIN.
+   */
+  factsOfNewKey?(uri: string, options?: Options): Promise<KeyFacts>;
   /** Returns the URIs of the keys that can sign with an algorithm that the provider supports. */
   list?(uri: string, options?: Options): Promise<string[]>;
+  /**
+   * Deletes the key that the URI names, or schedules its deletion. Must fail with `ambiguous-key` if more than one key matches,
+   * and must not delete anything that isn't a private key and its public key.
+   *
+   * @throws {SignerError} If nothing was deleted.
+   */
+  delete?(uri: string, options?: Options): Promise<DeletedKey>;
+  /** Returns the tokens of the store, such as those of a PKCS#11 library. Must not log in. */
+  listTokens?(uri: string, options?: Options): Promise<StoreToken[]>;
   /**
    * Checks what a key depends on, outermost first, without trying a PIN. `hardproof doctor` doesn't open the key after
    * a finding that isn't ok.
@@ -29,9 +43,45 @@ export interface Provider<Options = unknown> {
   diagnose?(uri: string, options?: Options): AsyncIterable<Finding>;
 }
 
+/** The result of {@link Provider.delete}. */
+export interface DeletedKey {
+  /** The URI of what was deleted, without a PIN. */
+  readonly uri: string;
+  /** When the store destroys the key, which can be restored until then. `null` if it doesn't exist any more. */
+  readonly destroyedAt: Date | null;
+  /** What the caller should know in addition, in a sentence: how to restore the key, or what was left. */
+  readonly note?: string | undefined;
+}
+
+/** A token of a store, as the store describes it without a login. */
+export interface StoreToken {
+  /** The URI that selects the token, without a key. */
+  readonly uri: string;
+  readonly label: string;
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly firmware: string;
+  /** The number of the slot. Many libraries number their slots differently at each start. */
+  readonly slot: number;
+  /** Whether the token has been initialised. */
+  readonly initialized: boolean;
+  /** Whether private keys need a login. */
+  readonly loginRequired: boolean;
+  /** What the token reports about the user's PIN. `low` means that a wrong one was tried, `final-try` that one more locks it. */
+  readonly pin: "set" | "not-set" | "low" | "final-try" | "locked";
+  /** Whether the PIN is entered at the token (`CKF_PROTECTED_AUTHENTICATION_PATH`). */
+  readonly pinPad: boolean;
+  readonly writeProtected: boolean;
+  /** The kind of store, as in `KeyFacts`. */
+  readonly protection: KeyFacts["protection"];
+  /** The name of the software, if the token is known to be a program. */
+  readonly software: string | undefined;
+}
+
 /**
  * Options of all providers, and any others, which are passed on to the provider of the URI's scheme. `signal` aborts
- * {@link createKey} and {@link listKeys}.
+ * {@link createKey}, {@link listKeys}, {@link deleteKey} and {@link listTokens}.
  */
 export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;
@@ -42,7 +92,9 @@ export function isProvider(value: unknown): value is Provider {
   if (value === null || typeof value !== "object" || !("scheme" in value) || !("open" in value)) return false;
   const { scheme, open } = value;
   const isScheme = typeof scheme === "string" && schemeOf(`${scheme}:`) === scheme;
-  const optional = ["create", "list", "diagnose"].map((name) => typeof Reflect.get(value, name));
+  const optional = ["create", "factsOfNewKey", "list", "delete", "listTokens", "diagnose"].map(
+    (name) => typeof Reflect.get(value, name),
+  );
   return (
     isScheme && typeof open === "function" && optional.every((type) => type === "function" || type === "undefined")
   );

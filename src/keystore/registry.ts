@@ -1,8 +1,17 @@
 /** Providers by scheme: the built-in ones, and those that the application registers. */
 import { assertObject } from "./assert.js";
 import { builtInProviders } from "./built-in-providers.js";
+import { type CreatingProvider, createRequiredKey } from "./create-required-key.js";
 import type { Finding } from "./finding.js";
-import { isProvider, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
+import {
+  type DeletedKey,
+  isProvider,
+  type Provider,
+  type ProviderOptions,
+  type StoreToken,
+  schemeOf,
+} from "./provider.js";
+import type { KeyRequirement } from "./require-non-exportable.js";
 import type { Signer } from "./signer.js";
 import { misconfigured, withKeyUri } from "./signer-error.js";
 import { similarName } from "./similar.js";
@@ -25,6 +34,15 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
   return (await providerOf(uri)).open(uri, assertObject(options, "The options of openSigner"));
 }
 
+/** Options of {@link createKey}. */
+export interface CreateKeyOptions extends ProviderOptions {
+  /**
+   * What the new key must meet. If the store says beforehand that it wouldn't, no key is created. If the new key turns out not
+   * to meet it, it is deleted again; if the store can't do that, the error says that the key exists.
+   */
+  readonly require?: KeyRequirement | undefined;
+}
+
 /**
  * Creates the key that the URI names, and returns its signer. An existing key is never overwritten.
  *
@@ -35,14 +53,18 @@ export async function openSigner(uri: string, options: ProviderOptions = {}): Pr
  *
  * @param options - `algorithm` is the JWS algorithm that the key is for. Default: `ES256`.
  * @throws {SignerError} With code `misconfigured` if the store can't create keys, or none for the algorithm; with code
- *   `misconfigured` or, on a token, `ambiguous-key` if the key already exists.
+ *   `misconfigured` or, on a token, `ambiguous-key` if the key already exists; with code `wrong-key` if the key doesn't meet
+ *   the option `require`.
  */
-export async function createKey(uri: string, options: ProviderOptions = {}): Promise<Signer> {
-  assertObject(options, "The options of createKey");
+export async function createKey(uri: string, options: CreateKeyOptions = {}): Promise<Signer> {
+  const { require, ...others } = assertObject(options, "The options of createKey");
   const provider = await providerOf(uri);
-  if (provider.create) return provider.create(uri, options);
-  const remedy = "Create one with the store's own tool, and open it.";
-  throw misconfigured(`${provider.scheme}: This store can't create keys. ${remedy}`);
+  if (!canCreate(provider)) {
+    const remedy = "Create one with the store's own tool, and open it.";
+    throw misconfigured(`${provider.scheme}: This store can't create keys. ${remedy}`);
+  }
+  if (require === undefined) return provider.create(uri, others);
+  return createRequiredKey(provider, { uri, options: others, require });
 }
 
 /**
@@ -57,6 +79,35 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
   const provider = await providerOf(uri);
   if (provider.list) return provider.list(uri, options);
   throw misconfigured(`${provider.scheme}: This store can't list its keys. Open a key by its URI.`);
+}
+
+/**
+ * Deletes the key that the URI names, or schedules its deletion if the store keeps deleted keys for some time. A key that was
+ * destroyed can't be restored.
+ *
+ * @param uri - The URI of one key. If more than one key matches, none is deleted.
+ * @returns What was deleted, and until when it can be restored.
+ * @throws {SignerError} With code `misconfigured` if the store can't delete keys; `key-not-found` or `ambiguous-key` if the
+ *   URI doesn't name exactly one key; `access-denied` if the store rejects it. Nothing was deleted then.
+ */
+export async function deleteKey(uri: string, options: ProviderOptions = {}): Promise<DeletedKey> {
+  assertObject(options, "The options of deleteKey");
+  const provider = await providerOf(uri);
+  if (provider.delete) return provider.delete(uri, options);
+  throw misconfigured(`${provider.scheme}: This store can't delete keys. Delete the key with the store's own tool.`);
+}
+
+/**
+ * Lists the tokens of a store, without a login.
+ *
+ * @param uri - The store, such as `pkcs11:?module-name=softhsm2`. Attributes of a token narrow the list.
+ * @throws {SignerError} With code `misconfigured` if the store doesn't have tokens.
+ */
+export async function listTokens(uri: string, options: ProviderOptions = {}): Promise<StoreToken[]> {
+  assertObject(options, "The options of listTokens");
+  const provider = await providerOf(uri);
+  if (provider.listTokens) return provider.listTokens(uri, options);
+  throw misconfigured(`${provider.scheme}: This store doesn't have tokens. List its keys instead.`);
 }
 
 /**
@@ -101,6 +152,10 @@ async function providerOf(uri: string): Promise<Provider> {
   throw misconfigured(
     `There is no provider for the scheme ${scheme}:.${hint} Known schemes are ${schemeList()}. ${remedy}`,
   );
+}
+
+function canCreate(provider: Provider): provider is CreatingProvider {
+  return provider.create !== undefined;
 }
 
 async function builtInProvider(scheme: string): Promise<Provider | undefined> {

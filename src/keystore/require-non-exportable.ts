@@ -1,7 +1,7 @@
 /** A check that a key can't be exported, for applications that have to prove it. */
 
 import { assertObject } from "./assert.js";
-import type { KeyDescription, Signer, SignOptions } from "./signer.js";
+import type { KeyDescription, KeyFacts, Signer, SignOptions } from "./signer.js";
 import { misconfigured, signerError } from "./signer-error.js";
 
 /** Requirements of {@link requireNonExportable}. */
@@ -25,23 +25,36 @@ export async function requireNonExportable(
   signer: Signer,
   requirement: KeyRequirement & SignOptions = {},
 ): Promise<KeyDescription> {
-  const { protection, signal } = assertObject(requirement, "The requirement");
+  const { signal } = assertRequirement(requirement);
   if (typeof signer?.describe !== "function") throw misconfigured("signer must be a Signer.");
-  if (protection !== undefined && !Array.isArray(protection)) throw misconfigured("protection must be an array.");
   const description = await signer.describe({ signal });
-  const { uri, exportable } = description;
+  const problem = requirementProblem(description, requirement);
+  if (problem === undefined) return description;
+  throw signerError(description.uri, "wrong-key", problem);
+}
+
+/**
+ * Returns the requirement if it is one.
+ *
+ * @throws {SignerError} With code `misconfigured`.
+ */
+export function assertRequirement<Requirement extends KeyRequirement>(requirement: Requirement): Requirement {
+  const { protection } = assertObject(requirement, "The requirement");
+  if (protection !== undefined && !Array.isArray(protection)) throw misconfigured("protection must be an array.");
+  return requirement;
+}
+
+/** Returns why a key doesn't meet a requirement, and what to do, or `undefined` if it does. */
+export function requirementProblem(
+  { exportable, protection, evidence }: KeyFacts,
+  { protection: required }: KeyRequirement,
+): string | undefined {
   if (exportable !== false) {
     const problem =
       exportable === "unknown" ? "The store doesn't report whether the key can be exported" : "The key can be exported";
-    throw signerError(uri, "wrong-key", `${problem}. Create a key inside the store that was never extractable.`);
+    return `${problem}. Create a key inside the store that was never extractable.`;
   }
-  if (protection && !protection.includes(description.protection)) {
-    const required = protection.join(" or ");
-    throw signerError(
-      uri,
-      "wrong-key",
-      `The key's protection is ${description.protection}; required is ${required}. Use a key in such a store.`,
-    );
-  }
-  return description;
+  if (!required || required.includes(protection)) return undefined;
+  const software = typeof evidence.software === "string" ? ` (${evidence.software})` : "";
+  return `The key's protection is ${protection}${software}; required is ${required.join(" or ")}. Use a key in such a store.`;
 }

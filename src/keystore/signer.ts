@@ -67,6 +67,9 @@ export interface KeyFacts {
   readonly protection: "software" | "tpm" | "hsm" | "external" | "unknown";
   /** Whether the private key can leave the store. `unknown` if the store doesn't report it. */
   readonly exportable: boolean | "unknown";
-  /** What the store itself reports: PKCS#11 attributes, KMS metadata, an attestation. Nothing in it is inferred. */
+  /**
+   * What the store itself reports: PKCS#11 attributes, KMS metadata, an attestation. Nothing in it is inferred, except for
+   * `software`: the name of a token that is a program, by the manufacturer and model that it reports.
+   */
   readonly evidence: Readonly<Record<string, unknown>>;
 }

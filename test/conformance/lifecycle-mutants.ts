@@ -48,6 +48,15 @@ class IgnoresLateAbort extends KeySigner {
   }
 }
 
+class SignsWhenDeleted extends KeySigner {
+  override sign(data: Uint8Array, options?: SignOptions) {
+    return super.sign(data, options).catch((error) => {
+      if (error.code === "key-not-found") return new Uint8Array(64);
+      throw error;
+    });
+  }
+}
+
 /** Resolves after a timeout, except for the single byte that the cases about errors sign. */
 class IgnoresTimeout extends KeySigner {
   override sign(data: Uint8Array, options?: SignOptions) {
@@ -97,5 +106,6 @@ export const LIFECYCLE_MUTANTS: Mutant[] = [
   ["a second close() that fails", /closed more than once/, instanceOf(ClosesOnce)],
   ["a close() that doesn't wait", /before close\(\) resolves/, instanceOf(ClosesWithoutWaiting)],
   ["a public key after close()", /after close/, instanceOf(ReturnsKeyAfterClose)],
+  ["a signature of a deleted key", /was deleted/, instanceOf(SignsWhenDeleted)],
   ["a dispose without effect", /await using/, instanceOf(IsNotDisposed)],
 ];

@@ -40,6 +40,7 @@ describe("a minimal fixture", () => {
           "connections",
           "hanging",
           "failsFirst",
+          "deleted",
           "slow",
           "wrongKey",
           "secrets",

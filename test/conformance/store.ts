@@ -114,6 +114,12 @@ export function fixtureOf(
         options,
       ),
     slow: slowCalls(make, store, openKey),
+    deleted: () =>
+      make(
+        store(async () => {
+          throw new SignerError("key-not-found", "The key was deleted.");
+        }),
+      ),
     failsFirst: () => {
       let attempts = 0;
       const open = async () => {

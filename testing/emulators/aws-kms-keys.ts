@@ -26,6 +26,8 @@ export interface KmsKey {
   readonly material: KeyMaterial | undefined;
   /** The state of the key. Only an `Enabled` key signs. */
   state: KeyState;
+  /** When the key will be deleted, while its state is `PendingDeletion`. */
+  deletionDate?: Date | undefined;
   /** How many more calls fail with NotFoundException, because the key was just created (eventual consistency). */
   callsUntilVisible: number;
   /** The `Tags` of the request that created the key. */

@@ -91,7 +91,29 @@ export const operations: Readonly<Record<KmsOperation, OperationHandler>> = {
       ...rest,
     };
   },
+
+  ScheduleKeyDeletion(keys, input) {
+    const key = forDeletion(keys, stringInput(input, "KeyId"));
+    const { PendingWindowInDays: days = 30 } = input;
+    if (typeof days !== "number" || days < 7 || days > 30)
+      throw new AwsKmsError("ValidationException", "Value at 'pendingWindowInDays' must be between 7 and 30");
+    Object.assign(key, { state: "PendingDeletion", deletionDate: new Date(Date.now() + days * 86_400_000) });
+    return {
+      KeyId: key.arn,
+      DeletionDate: Number(key.deletionDate) / 1000,
+      KeyState: key.state,
+      PendingWindowInDays: days,
+    };
+  },
 };
+
+/** An alias doesn't name a key to delete. */
+function forDeletion(keys: KmsKeys, keyId: string): KmsKey {
+  if (/(^|:)alias\//.test(keyId)) throw new AwsKmsError("NotFoundException", `Invalid keyId '${keyId}'`);
+  const key = keys.find(keyId);
+  if (!key.state.startsWith("Pending") || key.state === "PendingImport") return key;
+  throw new AwsKmsError("KMSInvalidStateException", `${key.arn} is ${STATES[key.state]}.`);
+}
 
 /** Throws the errors of GetPublicKey and Sign for a key that isn't enabled (Developer Guide, "Key states of AWS KMS keys"). */
 function enabled(key: KmsKey): KmsKey {
@@ -151,6 +173,7 @@ function metadataOf(key: KmsKey): Record<string, unknown> {
     Description: key.description,
     KeyUsage: key.usage,
     KeyState: key.state,
+    ...(key.deletionDate && { DeletionDate: key.deletionDate.getTime() / 1000 }),
     Origin: key.origin,
     KeyManager: "CUSTOMER",
     KeySpec: key.spec,

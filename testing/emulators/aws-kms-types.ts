@@ -98,6 +98,12 @@ export interface AwsKmsCreateKeyInput {
   readonly Tags?: readonly Readonly<Record<"TagKey" | "TagValue", string>>[];
 }
 
+/** The request to schedule the deletion of a key. */
+export interface AwsKmsScheduleKeyDeletionInput extends AwsKmsKeyRequest {
+  /** Days, 7 to 30. Default: 30. */
+  readonly PendingWindowInDays?: number;
+}
+
 /** The request to name a key. */
 export interface AwsKmsCreateAliasInput {
   /** The name, which starts with `alias/`. */
@@ -128,4 +134,6 @@ export interface AwsKmsRequests {
   CreateAlias: AwsKmsCreateAliasInput;
   /** Requests a page of the account's keys. */
   ListKeys: AwsKmsListKeysInput;
+  /** Schedules the deletion of a key. */
+  ScheduleKeyDeletion: AwsKmsScheduleKeyDeletionInput;
 }

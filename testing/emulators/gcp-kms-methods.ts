@@ -42,6 +42,9 @@ const SPKI_HEADER = 22;
 /** Items per page of a list: small, so that tests need several pages. */
 const PAGE_SIZE = 2;
 
+/** Seconds: 30 days, as in a key that was created without `destroy_scheduled_duration`. */
+const DESTROY_SCHEDULED_DURATION = 30 * 86_400;
+
 /** The template of a key that was created without one. */
 const SYMMETRIC = { algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", protectionLevel: "SOFTWARE" };
 
@@ -86,7 +89,16 @@ export function methods(store: KmsStore) {
         throw new GrpcError(status.INVALID_ARGUMENT, "Only state can be updated, to ENABLED or DISABLED.");
       return Object.assign(store.version(name).fields, { state });
     },
-    DestroyCryptoKeyVersion: ({ name }) => Object.assign(store.version(name).fields, { state: "DESTROY_SCHEDULED" }),
+    DestroyCryptoKeyVersion: ({ name }) => {
+      const { fields } = store.version(name);
+      if (!["ENABLED", "DISABLED"].includes(fields.state))
+        throw new GrpcError(
+          status.FAILED_PRECONDITION,
+          `${name} can't be destroyed, current state is: ${fields.state}.`,
+        );
+      const destroyTime = { seconds: String(Math.floor(Date.now() / 1000) + DESTROY_SCHEDULED_DURATION) };
+      return Object.assign(fields, { state: "DESTROY_SCHEDULED", destroyTime });
+    },
   } satisfies Methods;
 }
 

@@ -32,6 +32,8 @@ export interface VersionFields {
   createTime?: Timestamp;
   /** When its key pair was generated. `null` while it is pending. */
   generateTime?: Timestamp | null;
+  /** When the version will be destroyed, while its state is `DESTROY_SCHEDULED`. */
+  destroyTime?: Timestamp;
   /** The resource name of the import job, if the key was imported. */
   importJob?: string;
   /** When it was imported. */

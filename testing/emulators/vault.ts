@@ -23,6 +23,8 @@ export type VaultOperation =
   | "read"
   | "sign"
   | "create"
+  | "configure"
+  | "delete"
   | "list"
   | "login"
   | "lookup"
@@ -78,6 +80,8 @@ const ROUTES: readonly (readonly [RegExp, VaultOperation])[] = [
   [/^GET transit\/keys\?list=true$/, "list"],
   [/^GET transit\/keys\/(?<name>\w(?:[\w.-]*\w)?)$/, "read"],
   [/^POST transit\/keys\/(?<name>\w(?:[\w.-]*\w)?)$/, "create"],
+  [/^POST transit\/keys\/(?<name>\w(?:[\w.-]*\w)?)\/config$/, "configure"],
+  [/^DELETE transit\/keys\/(?<name>\w(?:[\w.-]*\w)?)$/, "delete"],
   [/^POST transit\/sign\/(?<name>\w(?:[\w.-]*\w)?)(?:\/(?<hash>[\w-]+))?$/, "sign"],
   [/^POST auth\/(?<name>[\w/-]+)\/login$/, "login"],
   [/^GET auth\/token\/lookup-self$/, "lookup"],
@@ -148,6 +152,13 @@ export async function vaultEmulator(): Promise<VaultEmulator> {
         return { data: { keys: [...keys.keys()] } };
       case "create":
         return create(name, body);
+      case "configure":
+        if (key === undefined) throw new TransitError(`no existing key named ${name} could be found`);
+        Object.assign(key.settings, body);
+        return undefined;
+      case "delete":
+        deleteKey(name);
+        return undefined;
       case "sign":
         return { data: signatureOf(key, routed, fault) };
       case "login":
@@ -174,6 +185,15 @@ export async function vaultEmulator(): Promise<VaultEmulator> {
     if (!isKeyType(type) || type === "managed_key") throw new TransitError(`unknown key type ${type}`);
     const key = exists ?? addKey(name, type, settings);
     return { data: describeKey(name, key), warnings: exists ? [`key ${name} already existed`] : null };
+  };
+
+  const deleteKey = (name: string) => {
+    const refused = `error deleting policy ${name}: `;
+    const key = keys.get(name);
+    if (key === undefined) throw new TransitError(`${refused}could not delete key; not found`);
+    if (key.settings.deletion_allowed !== true)
+      throw new TransitError(`${refused}deletion is not allowed for this key`);
+    keys.delete(name);
   };
 
   const capabilitiesOf = (paths: unknown, token: string) => {

@@ -38,8 +38,9 @@ export function demo(context: Context): Command {
   );
 }
 
-function assertCompatible(uri: string | undefined, { serve, softhsm, output, publicKey }: DemoOptions): void {
-  const hasKey = uri !== undefined || publicKey !== undefined;
+function assertCompatible(uri: string | undefined, options: DemoOptions): void {
+  const { serve, softhsm, output, publicKey, require } = options;
+  const hasKey = uri !== undefined || publicKey !== undefined || require !== undefined;
   if (softhsm && hasKey) throw new UsageError("Pass either --softhsm or the URI of a key, not both.");
   if (serve && hasKey) throw new UsageError("With --serve, pass the key to the commands that use the servers.");
   if (output !== undefined && !serve) throw new UsageError("--output needs --serve.");
@@ -63,7 +64,8 @@ async function show(open: () => Promise<Signer>, context: Context): Promise<void
   output.document({ ...key, cnfJkt: token.cnfJkt, bound, called, stolen });
   output.row("key", uri);
   output.row("protection", `${protection}, exportable: ${String(exportable)}`);
-  for (const [name, value] of Object.entries(evidence)) output.row(`  ${name}`, JSON.stringify(value));
+  for (const [name, value] of Object.entries(evidence))
+    if (value !== undefined) output.row(`  ${name}`, JSON.stringify(value));
   output.row("key jkt", prover.jkt);
   output.row("token cnf.jkt", `${token.cnfJkt} (${bound ? "equal" : "NOT EQUAL"})`);
   output.row("call by owner", `${called.status} ${called.body}`);

@@ -4,7 +4,7 @@ import { diagnoseKey, type Finding, type Signer } from "../../index.js";
 import { cliError } from "../cli-error.js";
 import { type Context, newCommand } from "../context.js";
 import { clockCheck, keyChecks, nodeCheck, parseServer } from "../doctor-checks.js";
-import { EXIT, isHardproofError } from "../exit-codes.js";
+import { EXIT, isHardproofError, UsageError } from "../exit-codes.js";
 import type { Io } from "../io.js";
 import { keyUris } from "../key-uri.js";
 import {
@@ -14,6 +14,7 @@ import {
   withKeyOption,
   withPublicKeyOption,
 } from "../open-key.js";
+import { withOptionNames } from "../option-names.js";
 import { withTimeoutOption } from "../timeout-option.js";
 
 interface DoctorOptions extends KeyOption, OpenKeyOptions {
@@ -32,10 +33,12 @@ export function doctor(context: Context): Command {
     async (argument: string | undefined, options: DoctorOptions) => {
       const findings: Finding[] = [];
       const hasKey = argument ?? options.key ?? io.env.HARDPROOF_KEY;
+      assertChecksRequirement(options, hasKey !== undefined);
       const uris = hasKey === undefined ? [] : keyUris(argument, options.key, io);
       for await (const finding of runChecks(uris, options, context)) {
-        findings.push(finding);
-        output.finding(finding);
+        const translated = inOptionNames(finding);
+        findings.push(translated);
+        output.finding(translated);
       }
       const healthy = findings.every(({ ok }) => ok !== false);
       output.document({ healthy, findings });
@@ -44,9 +47,21 @@ export function doctor(context: Context): Command {
   );
 }
 
+/** A check that isn't made must not look like one that passed. */
+function assertChecksRequirement({ require, login }: DoctorOptions, hasKey: boolean): void {
+  if (require === undefined) return;
+  if (!login) throw new UsageError("--require needs the key to be opened: leave out --no-login.");
+  if (!hasKey) throw new UsageError("--require needs a key: pass a URI, or set HARDPROOF_KEY.");
+}
+
+/** The library's remedies name its options. */
+function inOptionNames({ remedy, ...finding }: Finding): Finding {
+  return remedy === undefined ? finding : { ...finding, remedy: withOptionNames(remedy) };
+}
+
 async function* runChecks(
   uris: readonly string[],
-  { server, login, ...options }: DoctorOptions,
+  { server, login, require, ...options }: DoctorOptions,
   context: Context,
 ): AsyncGenerator<Finding> {
   const { signal } = context.io;
@@ -59,7 +74,7 @@ async function* runChecks(
   for (const [index, uri] of uris.entries()) {
     const replica = key.replicas[index] ?? key.signer;
     if (!isOnly) yield { check: `replica ${index + 1}`, ok: null, found: replica.uri ?? "" };
-    for await (const finding of replicaChecks(uri, replica, { ...options, login }, context)) {
+    for await (const finding of replicaChecks(uri, replica, { ...options, login, require }, context)) {
       healthy &&= finding.ok !== false;
       yield finding;
     }
@@ -73,7 +88,7 @@ async function* runChecks(
 async function* replicaChecks(
   uri: string,
   signer: Signer,
-  { login, timeout }: Pick<DoctorOptions, "login" | "timeout">,
+  { login, require, timeout }: Pick<DoctorOptions, "login" | "require" | "timeout">,
   { io, secrets }: Context,
 ): AsyncGenerator<Finding> {
   const secret = secrets.canAskFor(uri) ? secrets.option(uri) : {};
@@ -83,7 +98,7 @@ async function* replicaChecks(
     if (finding.ok === false) return yield notOpened("not opened: fix the problem above first");
   }
   if (!login) return yield notOpened("not opened: --no-login");
-  yield* withErrorFinding("key", keyChecks(signer, io.signal), io);
+  yield* withErrorFinding("key", keyChecks(signer, require, io.signal), io);
 }
 
 /** The signer of all replicas compares their keys when it is opened. */

@@ -1,25 +1,71 @@
-/** `hardproof keys`: lists the URIs of a store's keys that can sign. */
+/** `hardproof keys`: lists the URIs of a store's keys that can sign, or its tokens. */
 import type { Command } from "commander";
-import { listKeys } from "../../index.js";
+import { listKeys, listTokens, type StoreToken } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { keyUri } from "../key-uri.js";
+import type { Output } from "../output.js";
+import { pinSourceHint } from "../pin-source-hint.js";
 import { type TimeoutOption, withTimeoutOption } from "../timeout-option.js";
 import type { SecretOption } from "../typed-secrets.js";
 
+interface KeysOptions extends TimeoutOption {
+  tokens?: true;
+}
+
 /** Returns the command `keys`. */
-export function keys({ io, output, secrets }: Context): Command {
-  const command = newCommand("keys", "list the URIs of a store's keys that can sign").argument(
-    "[uri]",
-    "URI of the store; more attributes narrow the search (or HARDPROOF_KEY)",
+export function keys(context: Context): Command {
+  const { io } = context;
+  const command = newCommand("keys", "list the URIs of a store's keys that can sign, or its tokens")
+    .argument("[uri]", "URI of the store; more attributes narrow the search (or HARDPROOF_KEY)")
+    .option("--tokens", "list the tokens of a PKCS#11 library or of a TPM, without a login");
+  return withTimeoutOption(command, "store").action((argument: string | undefined, options: KeysOptions) =>
+    (options.tokens ? printTokens : printKeys)(keyUri(argument, io), options, context),
   );
-  return withTimeoutOption(command, "store").action(
-    async (argument: string | undefined, { timeout }: TimeoutOption) => {
-      const store = keyUri(argument, io);
-      const list = (secret: SecretOption) => listKeys(store, { timeout, signal: io.signal, ...secret });
-      const uris = (await secrets.with(store, list)).sort();
-      output.document({ keys: uris });
-      for (const uri of uris) output.line(uri);
-      if (uris.length === 0) output.note("No key was found that can sign.");
-    },
-  );
+}
+
+async function printKeys(uri: string, { timeout }: TimeoutOption, { io, output, secrets }: Context): Promise<void> {
+  const list = (secret: SecretOption) => listKeys(uri, { timeout, signal: io.signal, ...secret });
+  const uris = (await secrets.with(uri, list)).sort();
+  output.document({ keys: uris });
+  for (const each of uris) output.line(each);
+  const hint = uris[0] === undefined ? "No key was found that can sign." : pinSourceHint(uri, uris[0]);
+  if (hint !== undefined) output.note(hint);
+}
+
+async function printTokens(uri: string, { timeout }: TimeoutOption, { io, output }: Context): Promise<void> {
+  const tokens = await listTokens(uri, { timeout, signal: io.signal });
+  output.document({ tokens });
+  for (const token of tokens) printToken(token, output);
+  if (tokens.length === 0) output.note("No token was found.");
+}
+
+const PIN_STATES: Readonly<Record<StoreToken["pin"], string>> = {
+  set: "set; the token doesn't report a wrong one",
+  "not-set": "not set yet",
+  low: "set; the token reports that a wrong one was tried",
+  "final-try": "one more wrong one locks it",
+  locked: "locked",
+};
+
+function printToken(token: StoreToken, output: Output): void {
+  const { uri, label, serial, manufacturer, model, firmware, slot, protection, software } = token;
+  output.line(uri, "bold");
+  output.row("  label", label);
+  output.row("  serial", serial);
+  output.row("  made by", `${manufacturer}, ${model}, firmware ${firmware}`);
+  output.row("  slot", slot);
+  output.row("  protection", software === undefined ? protection : `${protection}: ${software}`);
+  if (token.initialized) printState(token, output);
+  else output.row("  state", "not initialised: it can't have keys yet");
+}
+
+function printState(token: StoreToken, output: Output): void {
+  output.row("  login", loginOf(token));
+  output.row("  PIN", PIN_STATES[token.pin]);
+  if (token.writeProtected) output.row("  writing", "protected: keys can't be created or deleted");
+}
+
+function loginOf({ loginRequired, pinPad }: StoreToken): string {
+  if (!loginRequired) return "not required";
+  return pinPad ? "required; the PIN is entered at the token" : "required";
 }

@@ -80,7 +80,8 @@ function printAll(
   printLines(output, pem);
   output.line();
   output.line("Evidence, as reported by the store", "bold");
-  for (const [name, value] of Object.entries(evidence)) output.line(`  ${name.padEnd(24)} ${JSON.stringify(value)}`);
+  for (const [name, value] of Object.entries(evidence))
+    if (value !== undefined) output.line(`  ${name.padEnd(24)} ${JSON.stringify(value)}`);
 }
 
 function printLines(output: Output, text: string): void {

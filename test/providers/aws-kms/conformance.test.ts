@@ -1,7 +1,7 @@
 /** The conformance kit for KmsSigner, with a key for each algorithm in the AWS KMS emulator. */
 import type { KeySpec } from "@aws-sdk/client-kms";
 import type { KeySignerOptions } from "hardproof";
-import { KmsSigner } from "hardproof/aws-kms";
+import { KmsSigner, provider } from "hardproof/aws-kms";
 import { conformance } from "hardproof/conformance";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { awsKmsEmulator, type KmsKey } from "../../../testing/emulators/aws-kms.js";
@@ -32,6 +32,11 @@ describe.each(testedAlgorithms("aws-kms"))("the conformance kit, for %s", (algor
     failsFirst: () => {
       kms.plan.next("GetPublicKey", "5xx");
       return open();
+    },
+    deleted: async () => {
+      const doomed = kms.keys.add({ spec });
+      await provider.delete?.(`awskms:///${doomed.arn}`, { clientConfig: { endpoint, credentials, maxAttempts: 1 } });
+      return open({}, doomed);
     },
     hanging: (options) => {
       kms.plan.always("Sign", "hang");

@@ -56,6 +56,11 @@ describe.each(testedAlgorithms("azure-kv"))("the conformance kit, for %s", (algo
       kv.plan.next("GetKey", "denied");
       return open({}, kv.vault.add(options));
     },
+    deleted: async () => {
+      const doomed = kv.vault.add(options);
+      await provider.delete(`${vaultUri}/${doomed.name}?plaintext=true`, { credential });
+      return open({}, doomed);
+    },
     hanging: (overrides) => {
       kv.plan.always("sign", "hang");
       return open(overrides);

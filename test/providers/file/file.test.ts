@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { createKey, DPoPProver, diagnoseKey, openSigner, type Signer, SignerError } from "hardproof";
+import { createKey, DPoPProver, deleteKey, diagnoseKey, openSigner, type Signer, SignerError } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { FileSigner, provider } from "hardproof/file";
 import { MemorySigner } from "hardproof/memory";
@@ -62,6 +62,12 @@ describe.each(testedAlgorithms("file"))("the conformance kit, for %s", (algorith
       const signer = new FileSigner({ path: late, passphrase, algorithm });
       signer.publicJwk().catch(() => writeFileSync(late, pem));
       return signer;
+    },
+    deleted: async () => {
+      const uri = `file://${directory}/deleted-${algorithm}.pem`;
+      await (await createKey(uri, { algorithm })).close();
+      await deleteKey(uri);
+      return openSigner(uri, { algorithm });
     },
     connections: "A file needs no connection.",
     hanging: "A key in memory signs synchronously.",

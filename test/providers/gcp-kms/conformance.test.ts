@@ -1,6 +1,6 @@
 /** The conformance kit for GcpKmsSigner with each JWS algorithm, with keys in the Cloud KMS emulator. */
 import { conformance } from "hardproof/conformance";
-import { GcpKmsSigner, type GcpKmsSignerOptions } from "hardproof/gcp-kms";
+import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
@@ -29,6 +29,11 @@ describe.each(testedAlgorithms("gcp-kms"))("the conformance kit, for %s", (alg) 
     failsFirst: () => {
       kms.plan.next("GetPublicKey", "denied");
       return open(newVersion());
+    },
+    deleted: async () => {
+      const doomed = newVersion();
+      await provider.delete(`gcpkms://${doomed}`, { endpoint: kms.endpoint });
+      return open(doomed);
     },
     hanging: (options) => {
       kms.plan.always("AsymmetricSign", "hang");

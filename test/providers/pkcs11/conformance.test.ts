@@ -1,5 +1,5 @@
 /** The conformance kit for SoftHSM behind the fault shim, with a key for each algorithm. */
-import { type AlgorithmName, createKey, type KeySignerOptions, listKeys } from "hardproof";
+import { type AlgorithmName, createKey, deleteKey, type KeySignerOptions, listKeys } from "hardproof";
 import { conformance } from "hardproof/conformance";
 import { Pkcs11Signer, type Pkcs11SignerOptions } from "hardproof/pkcs11";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -101,6 +101,12 @@ describe.each(testedAlgorithms("pkcs11"))("the conformance kit, for %s", (algori
       secrets: [hsm.pin],
       connections: () => shim.count("C_Login"),
       wrongKey: { open: () => open({ key: wrong.key }), found: wrong.found },
+      deleted: async () => {
+        const uri = `pkcs11:token=conformance;object=doomed?module-path=${shim.module}`;
+        await (await createKey(uri, { ...variant, algorithm: "ES256", pin: hsm.pin })).close();
+        await deleteKey(uri, { ...variant, pin: hsm.pin });
+        return open({ key: "doomed" });
+      },
       failsFirst: async () => {
         await keepAlive.publicJwk();
         shim.order({ on: "C_OpenSession", times: 1, act: { return: CKR_SESSION_COUNT } });

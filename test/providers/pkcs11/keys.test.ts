@@ -296,7 +296,7 @@ describe("a requirement on the key", () => {
     await expect(requireNonExportable(loose)).rejects.toMatchObject(rejection);
     await expect(DPoPProver.create(soft, { require: { protection: ["hsm", "tpm"] } })).rejects.toMatchObject({
       ...rejection,
-      message: expect.stringContaining("The key's protection is software; required is hsm or tpm"),
+      message: expect.stringContaining("The key's protection is software (SoftHSM); required is hsm or tpm"),
     });
     expect(shim.count("C_Sign")).toBe(signatures);
   });

@@ -23,6 +23,7 @@ for (const binding of ["graphene-pk11", "koffi"] as const)
         CKA_LOCAL: false,
         CKA_KEY_GEN_MECHANISM: undefined,
         token: { label: "tests", model: "NSS 3", manufacturer: "Mozilla Foundation" },
+        software: "NSS softoken",
         library: { description: "NSS Internal Crypto Services", manufacturer: "Mozilla Foundation" },
       },
     },

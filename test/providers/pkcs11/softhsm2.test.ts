@@ -22,6 +22,7 @@ for (const variant of VARIANTS)
         CKA_LOCAL: true,
         CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN",
         token: { label: "tests", model: "SoftHSM v2", manufacturer: "SoftHSM project" },
+        software: "SoftHSM",
         library: { description: "Implementation of PKCS11", manufacturer: "SoftHSM" },
       },
     },

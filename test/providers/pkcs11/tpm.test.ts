@@ -12,7 +12,7 @@ for (const binding of ["graphene-pk11", "koffi"] as const)
     signer: (options) => new TpmSigner({ ...options, binding }),
     uri: ({ module }) => `tpm:token=tests;object=dpop?module-path=${module}`,
     facts: {
-      protection: "tpm",
+      protection: "software",
       exportable: false,
       evidence: {
         CKA_SENSITIVE: true,
@@ -24,6 +24,7 @@ for (const binding of ["graphene-pk11", "koffi"] as const)
         token: { label: "tests", model: "SW   TPM", manufacturer: "IBM" },
         library: { description: "TPM2.0 Cryptoki", manufacturer: "tpm2-software.github.io" },
         CKF_HW_SLOT: true,
+        software: "software TPM (IBM SW TPM, such as swtpm)",
       },
     },
     unsupported: {

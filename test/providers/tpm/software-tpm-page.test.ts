@@ -50,7 +50,7 @@ describe.skipIf(inject("unavailable").TPM)("the lines", () => {
       encoding: "utf8",
     });
     expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
-    expect(stdout).toMatch(/^protection +tpm$[\s\S]*^exportable +no/m);
+    expect(stdout).toMatch(/^protection +software$[\s\S]*^exportable +no/m);
     expect(stdout).not.toContain("pin-1234");
   });
 

@@ -20,20 +20,25 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
   const newSigner = (options: Partial<TpmSignerOptions> = {}) =>
     new TpmSigner({ token: tpm.token, key: tpm.key.label, pin: tpm.pin, store: tpm.store, tcti: tpm.tcti, ...options });
 
-  it("finds the library automatically, and describes the key as non-exportable in a TPM", async () => {
+  it("finds the library automatically, and describes the key as non-exportable in a TPM in software", async () => {
     await using signer = newSigner();
     expect(await signer.describe()).toMatchObject({
       provider: "tpm",
       uri: `tpm:token=agents;object=dpop?store=${tpm.store}&tcti=tabrmd:bus_type%3Dsession`,
-      protection: "tpm",
+      protection: "software",
       exportable: false,
       evidence: {
+        software: "software TPM (IBM SW TPM, such as swtpm)",
         module: expect.stringContaining("libtpm2_pkcs11.so"),
         token: { manufacturer: "IBM", model: "SW   TPM", firmware: expect.any(String) },
       },
     });
-    await expect(requireNonExportable(signer, { protection: ["tpm"] })).resolves.toBeDefined();
-    await expect(requireNonExportable(signer, { protection: ["hsm"] })).rejects.toMatchObject({ code: "wrong-key" });
+    await expect(requireNonExportable(signer, { protection: ["software"] })).resolves.toBeDefined();
+    for (const protection of ["tpm", "hsm"] as const)
+      await expect(requireNonExportable(signer, { protection: [protection] })).rejects.toMatchObject({
+        code: "wrong-key",
+        message: expect.stringMatching(/protection is software \(software TPM .*\); required is (tpm|hsm)/),
+      });
   });
 
   it("has a URI that opens the same key with the PIN", async () => {
@@ -73,7 +78,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
   it("creates a key in the TPM, lists it and opens it", async () => {
     await using created = await createKey(newSigner({ key: "created" }).uri, { pin: tpm.pin });
     expect(created.uri).toMatch(/^tpm:token=agents;object=created;id=(%[0-9A-F]{2}){16}\?store=/);
-    await expect(requireNonExportable(created, { protection: ["tpm"] })).resolves.toMatchObject({
+    await expect(requireNonExportable(created, { protection: ["software"] })).resolves.toMatchObject({
       evidence: { CKA_LOCAL: true, CKA_KEY_GEN_MECHANISM: "CKM_EC_KEY_PAIR_GEN" },
     });
     await expect(created.sign(Buffer.from("x"))).resolves.toHaveLength(64);

@@ -3,7 +3,7 @@
  * is set, on that server.
  */
 import { conformance } from "hardproof/conformance";
-import { VaultSigner, type VaultSignerOptions } from "hardproof/vault";
+import { provider, VaultSigner, type VaultSignerOptions } from "hardproof/vault";
 import { afterAll, afterEach, describe, it } from "vitest";
 import { testedAlgorithms } from "../../tested-algorithms.js";
 import { rowOf } from "./algorithms.js";
@@ -41,6 +41,13 @@ describe.each(testedAlgorithms("vault"))("the conformance kit, for %s", async (a
           return open(name, { algorithm, ...options });
         }
       : NOT_HERE,
+    deleted: async () => {
+      const doomed = await target.createKey(type, settings);
+      await target.configure(doomed, { deletion_allowed: true });
+      await using signer = open(doomed, { algorithm });
+      await provider.delete(signer.uri, target.options);
+      return open(doomed, { algorithm });
+    },
     signatures: 100,
   });
   for (const { name, run, notApplicable } of cases)

@@ -32,6 +32,20 @@ describe("a key in SoftHSM", () => {
     jkt = /thumbprint (\S+)/.exec(err)?.[1] ?? expect.unreachable();
   });
 
+  it("keygen and keys say that their URIs need the PIN's source, only if it is needed", async () => {
+    const hint = "add the PIN's source at its end: &pin-source=env:NAME\n";
+    const hinted = await run(["keygen", key.replace("made", "hinted")]);
+    expect(hinted.err).toContain(hint);
+    const used = `${hinted.out.trim()}&pin-source=env:CLI_PIN`;
+    expect(await run(["show", used])).toMatchObject({ code: 0 });
+    expect((await run(["keys", store])).err).toContain(hint);
+    expect((await run(["keys", store, "--json"])).err).toBe("");
+    expect(await run(["delete", used, "--yes"])).toMatchObject({ code: 0 });
+    const directory = mkdtempSync(join(tmpdir(), "hardproof-cli-"));
+    expect((await run(["keygen", `file://${directory}/k.pem`])).err).not.toContain("pin-source");
+    rmSync(directory, { recursive: true });
+  });
+
   it("keys lists the new key together with the existing one", async () => {
     const { code, out } = await run(["keys", store]);
     expect(code).toBe(0);
@@ -91,6 +105,58 @@ describe("a key in SoftHSM", () => {
       retryable: false,
       uri: expect.stringContaining("missing"),
     });
+  });
+});
+
+describe("the tokens of a PKCS#11 library", () => {
+  const library = (token = "") => `pkcs11:${token}?module-path=${hsm.module}`;
+
+  it("keys --tokens lists them without a PIN, and with a URI whose keys can be listed", async () => {
+    const { code, out, err } = await run(["keys", "--tokens", library()]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(
+      /^pkcs11:token=command;serial=\w+\?module-path=\S+\n +label +command\n +serial +\w+\n +made by +SoftHSM project, SoftHSM v2, firmware \S+\n +slot +\d+\n +protection +software: SoftHSM\n +login +required\n +PIN +set; the token doesn't report a wrong one$/m,
+    );
+    expect(out).toMatch(/^ +state +not initialised: it can't have keys yet$/m);
+    const [uri = ""] = /^pkcs11:token=command\S+/m.exec(out) ?? [];
+    expect((await run(["keys", `${uri}&pin-source=env:CLI_PIN`])).out).toContain("object=made");
+    expect(out).not.toContain(hsm.pin);
+  });
+
+  it("keys --tokens --json prints what the token reports, and the URI narrows the list", async () => {
+    const { tokens } = JSON.parse((await run(["keys", "--tokens", "--json", library("token=command")])).out);
+    expect(tokens).toEqual([
+      {
+        uri: expect.stringMatching(/^pkcs11:token=command;serial=\w+\?/),
+        label: "command",
+        serial: hsm.serial,
+        manufacturer: "SoftHSM project",
+        model: "SoftHSM v2",
+        firmware: expect.any(String),
+        slot: expect.any(Number),
+        initialized: true,
+        loginRequired: true,
+        pin: "set",
+        pinPad: false,
+        writeProtected: false,
+        protection: "software",
+        software: "SoftHSM",
+      },
+    ]);
+    const none = await run(["keys", "--tokens", library("token=missing")]);
+    expect(none).toEqual({ code: 0, out: "", err: "No token was found.\n" });
+  });
+
+  it("keys --tokens reports a wrong PIN that was tried, and neither reads nor tries one", async () => {
+    process.env.CLI_WRONG = "not the pin";
+    await run(["show", key.replace("CLI_PIN", "CLI_WRONG")]);
+    const uri = `${library("token=command")}&pin-source=env:CLI_UNSET_PIN`;
+    for (let times = 0; times < 3; times += 1)
+      expect(await run(["keys", "--tokens", uri])).toMatchObject({
+        code: 0,
+        out: expect.stringContaining("set; the token reports that a wrong one was tried"),
+      });
+    expect(await run(["show", key])).toMatchObject({ code: 0 });
   });
 });
 

@@ -7,7 +7,9 @@ import fc from "fast-check";
 import {
   createKey,
   DPoPProver,
+  deleteKey,
   listKeys,
+  listTokens,
   loadProviders,
   openSigner,
   type Provider,
@@ -240,5 +242,89 @@ describe("loadProviders", () => {
         () => undefined,
       );
     expect(globalThis).not.toHaveProperty("sprung");
+  });
+});
+
+describe("deleteKey and listTokens", () => {
+  it("pass the URI and the options to the provider", async () => {
+    const received: unknown[] = [];
+    registerProvider(
+      storeOf("deletes", {
+        delete: async (uri, options) => {
+          received.push(uri, options);
+          return { uri, destroyedAt: null };
+        },
+        listTokens: async (uri, options) => {
+          received.push(uri, options);
+          return [];
+        },
+      }),
+    );
+    expect(await deleteKey("deletes:k", { timeout: 5 })).toEqual({ uri: "deletes:k", destroyedAt: null });
+    expect(await listTokens("deletes:", { timeout: 6 })).toEqual([]);
+    expect(received).toEqual(["deletes:k", { timeout: 5 }, "deletes:", { timeout: 6 }]);
+  });
+
+  it("say that the store can't do it, without the URI", async () => {
+    registerProvider(storeOf("neither"));
+    for (const work of [deleteKey(`neither:${SECRET}`), listTokens(`neither:${SECRET}`)]) {
+      const { message } = await rejection(work);
+      expect(message).toMatch(/^neither: This store (can't delete keys|doesn't have tokens)\./);
+      expect(message).not.toContain(SECRET);
+    }
+  });
+
+  it("need functions, if a provider has them", () => {
+    for (const name of ["delete", "listTokens", "factsOfNewKey"])
+      expect(() => registerProvider(storeOf(`no-${name.toLowerCase()}`, { [name]: "yes" }))).toThrow(/A provider must/);
+  });
+});
+
+describe("createKey with the option require", () => {
+  const facts = { protection: "hsm", exportable: false, evidence: {} } as const;
+
+  it("creates nothing if the store says beforehand that the key wouldn't meet it", async () => {
+    let created = 0;
+    const create: Provider["create"] = async () => {
+      created += 1;
+      return MemorySigner.generate();
+    };
+    registerProvider(storeOf("honest", { create, factsOfNewKey: async () => ({ ...facts, protection: "software" }) }));
+    await expect(createKey("honest:k", { require: { protection: ["hsm", "tpm"] } })).rejects.toMatchObject({
+      code: "wrong-key",
+      message:
+        "honest: No key was created. The key's protection is software; required is hsm or tpm. Use a key in such a store.",
+    });
+    expect(created).toBe(0);
+    await (await createKey("honest:k")).close();
+    expect(created).toBe(1);
+  });
+
+  it("deletes a key of which the store promised too much, or says that it exists", async () => {
+    const create: Provider["create"] = async () => MemorySigner.generate();
+    const liar = { create, factsOfNewKey: async () => facts };
+    const promise = { require: { protection: ["hsm"] } } as const;
+    const outcomeOf = (uri: string) =>
+      createKey(uri, promise).then(
+        () => expect.unreachable(),
+        ({ message }) => message,
+      );
+    registerProvider(storeOf("liar-keeps", liar));
+    expect(await outcomeOf("liar-keeps:k")).toMatch(
+      /can be exported.* The new key exists, and could not be deleted: memory:$/,
+    );
+    const destroyedAt = new Date("2030-01-02T03:04:05Z");
+    registerProvider(storeOf("liar-schedules", { ...liar, delete: async (uri) => ({ uri, destroyedAt }) }));
+    expect(await outcomeOf("liar-schedules:k")).toMatch(
+      /will be destroyed on 2030-01-02T03:04:05.000Z: liar-schedules:k$/,
+    );
+    const fails = async () => Promise.reject(new SignerError("unavailable", "down"));
+    registerProvider(storeOf("liar-fails", { ...liar, delete: fails }));
+    expect(await outcomeOf("liar-fails:k")).toMatch(/could not be deleted: memory:$/);
+  });
+
+  it("rejects a requirement that isn't one", async () => {
+    for (const require of [{ protection: "hsm" }, "hsm"])
+      await rejection(createKey("memory:", { require: require as never }));
   });
 });

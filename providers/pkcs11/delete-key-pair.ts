@@ -1,0 +1,68 @@
+/** Deletes one key pair on a token. Runs in a worker. */
+import { SignerError } from "../../src/errors.js";
+import type { Cryptoki, Handle } from "./binding.js";
+import { CKA_KEY_TYPE, CKA_MODULUS, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY } from "./constants.js";
+import { findPrivateKey } from "./keys.js";
+import { type FoundObject, findObjects, nameOf } from "./objects.js";
+import type { DeletedPair, KeySpec } from "./protocol.js";
+import { Pkcs11Error } from "./return-values.js";
+import type { Token } from "./token.js";
+
+/** What the two halves of a key pair have in common, if the token reports it for both. An EC curve has several encodings. */
+const IN_COMMON = [CKA_KEY_TYPE, CKA_MODULUS];
+const TYPES = [IN_COMMON, [CKA_KEY_TYPE]];
+
+/**
+ * Deletes a private key and its public key object. Certificates aren't deleted.
+ *
+ * @throws {SignerError} With code `key-not-found` or `ambiguous-key`: nothing was deleted.
+ */
+export function deleteKeyPair(
+  lib: Cryptoki,
+  session: Handle,
+  { selector }: KeySpec,
+  { label, serial }: Token,
+): DeletedPair {
+  const key = findPrivateKey(lib, session, selector, ...TYPES);
+  const publicKey = publicKeyOf(lib, session, key);
+  lib.C_DestroyObject(session, key.handle);
+  return {
+    token: { label, serial: serial || undefined },
+    key: { label: key.label || undefined, id: key.id.length > 0 ? key.id : undefined },
+    publicKeyLeft: publicKey && reasonNotDestroyed(lib, session, publicKey),
+  };
+}
+
+/** The private key doesn't exist any more, so an error must not say that nothing was deleted. */
+function reasonNotDestroyed(lib: Cryptoki, session: Handle, { handle }: FoundObject): string | undefined {
+  try {
+    lib.C_DestroyObject(session, handle);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Pkcs11Error) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * Finds the public key object by the private key's id or, if it doesn't have one, by its label. If other keys have that id,
+ * the label must match as well.
+ */
+function publicKeyOf(lib: Cryptoki, session: Handle, key: FoundObject): FoundObject | undefined {
+  const selector = key.id.length > 0 ? { id: key.id } : { label: key.label };
+  const search = (objectClass: number) =>
+    findObjects(lib, session, objectClass, selector, ...TYPES).filter(({ id }) => id.equals(key.id));
+  const candidates = search(CKO_PUBLIC_KEY).filter((object) => isHalfOf(object, key));
+  const isOnly = candidates.length === 1 && search(CKO_PRIVATE_KEY).length === 1;
+  const matches = isOnly ? candidates : candidates.filter(({ label }) => label === key.label);
+  if (matches.length <= 1) return matches[0];
+  const message = `The token has ${matches.length} public keys for ${nameOf(key)}. Delete those that don't belong to it with the vendor's tool.`;
+  throw new SignerError("ambiguous-key", message);
+}
+
+function isHalfOf(object: FoundObject, key: FoundObject): boolean {
+  return IN_COMMON.every((type) => {
+    const [one, other] = [object.attributes.get(type), key.attributes.get(type)];
+    return !one?.length || !other?.length || one.equals(other);
+  });
+}
