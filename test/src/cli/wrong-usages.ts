@@ -92,7 +92,7 @@ const COMMAND_LINE: readonly WrongUsage[] = [
   { args: "show memory: --timeout", says: /--timeout needs a value: --timeout <seconds>/ },
   {
     args: "verify x --timeout 1",
-    says: /--timeout is not an option of hardproof verify.*option of keygen, keys, show/,
+    says: /--timeout is not an option of hardproof verify.*option of keygen, keys, delete, show/,
   },
   { args: "fetch https://a.example --max-time 5", says: /--max-time is not an option.*--timeout <seconds>/ },
   { args: "fetch https://a.example -m 5", says: /-m is not an option.*--timeout <seconds>/ },
