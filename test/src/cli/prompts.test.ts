@@ -149,7 +149,7 @@ describe("a PIN", () => {
     ["Ctrl-C", `half${CTRL_C}`, 130, /hardproof: Interrupted\./],
     ["Ctrl-D in an empty line", CTRL_D, 2, /The PIN: nothing was typed\./],
     ["Enter in an empty line", "\r", 2, /The PIN: nothing was typed\./],
-  ])("isn't needed any more after %s, which restores the terminal", MANY, async (_, typed, code, printed) => {
+  ])("isn't asked for again after %s, which restores the terminal", MANY, async (_, typed, code, printed) => {
     const session = terminal(["show", token]);
     await answer(session, "End with Enter: ", typed);
     const ended = await session.ended;
