@@ -106,10 +106,11 @@ export const waitingChannel: Channel = channel("hardproof.waiting");
 export const replicaChannel: Channel = channel("hardproof.replica");
 /** Publishes a {@link RejectionTrace} for each rejection that a caller gets as a response. */
 export const rejectionChannel: Channel = channel("hardproof.rejection");
+// The two parameters changed places in the types of Node 26, so they are the same.
 /** Publishes each DPoP proof, client assertion, request object, client attestation and its proof of possession. */
-export const signatureChannel: TracingChannel<unknown, SignatureTrace> = tracingChannel("hardproof.signature");
+export const signatureChannel: TracingChannel<SignatureTrace, SignatureTrace> = tracingChannel("hardproof.signature");
 /** Publishes each call of `getToken`, `getTokenWithDPoP` or of a method for a specific grant. */
-export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel("hardproof.token");
+export const tokenChannel: TracingChannel<TokenTrace, TokenTrace> = tracingChannel("hardproof.token");
 
 /**
  * Runs work and publishes its start and end. Unlike `tracePromise`, it doesn't publish the result, which is secret.
@@ -117,7 +118,7 @@ export const tokenChannel: TracingChannel<unknown, TokenTrace> = tracingChannel(
  * @param trace - Creates the message. Called only if the channel has subscribers.
  */
 export function traced<Trace extends Outcome, T>(
-  channel: TracingChannel<unknown, Trace>,
+  channel: TracingChannel<Trace, Trace>,
   trace: () => Trace,
   work: (trace: Trace | undefined) => Promise<T>,
 ): Promise<T> {

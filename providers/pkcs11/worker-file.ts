@@ -34,8 +34,11 @@ export function forkWorker(options: ForkOptions): ChildProcess {
 
 /** Returns the arguments with which a thread that doesn't inherit NODE_OPTIONS finds packages of Yarn's Plug'n'Play. */
 function plugAndPlay(): string[] {
-  return process.versions.pnp ? ["--require", resolveInstalled("pnpapi")] : [];
+  return process.versions.pnp ? ["--require", resolveInstalled(PLUG_AND_PLAY)] : [];
 }
+
+/** A module of Yarn itself, rather than a package. */
+const PLUG_AND_PLAY = "pnpapi";
 
 /** Returns whether the program is TypeScript source. It is only in tests. */
 function isSource({ pathname }: URL): boolean {

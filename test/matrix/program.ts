@@ -8,7 +8,7 @@ import type { Context } from "./cell.js";
 import type { Row } from "./rows.js";
 
 /** Milliseconds after which a program is stuck. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /** A program and its arguments, and where it runs. */
 export interface Command {
