@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 const REAL_TIME = ["chrt", "--rr", "20"];
 const VARIABLE = "HARDPROOF_BENCH_REAL_TIME";
 
-/** Starts a command without it. */
-export const ORDINARY_PRIORITY: readonly string[] = ["chrt", "--other", "0"];
+/** Starts a command that interrupts the others of the run. */
+export const HIGHER_PRIORITY: readonly string[] = ["chrt", "--rr", "30"];
 
 /** What precedes a command to start it with real-time priority, and its environment. Nothing if that isn't allowed. */
 export function realTimePriority(): { prefix: readonly string[]; env: Readonly<Record<string, string>> } {
