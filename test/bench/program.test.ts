@@ -21,7 +21,10 @@ const FAULTS = {
   "that crashes": ["process.kill(process.pid, 'SIGSEGV')", /ended with SIGSEGV$/],
   "that throws": ["throw new TypeError('no session')", /ended with code 1: TypeError: no session$/],
   "that exits without a word": ["process.exit(0)", /ended with code 0$/],
-  "that writes a line without end": ["for (;;) process.stdout.write('x'.repeat(65536))", /wrote more than an answer/],
+  "that writes a line without end": [
+    "(function write() { process.stdout.write('x'.repeat(65536), write); })()",
+    /wrote more than an answer/,
+  ],
   "that writes lines without end": ["setInterval(() => console.log('1 1 x\\n'.repeat(65536)), 1)", /answered "1 1 x"$/],
   "that reports a failure": ["console.log('failed 0x30')", /answered "failed 0x30"$/],
   "that made no call": ["console.log('0 1000 1000')", /answered "0 1000 1000"$/],
