@@ -1,19 +1,27 @@
-/** Describes the machine on which the figures were measured. */
+/** Describes the machine on which the figures were measured, and what else it did. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
+import { setTimeout } from "node:timers/promises";
+import { hasRealTimePriority } from "./priority.js";
 
-/** The machine, and its state before the benchmark. */
+/** The machine, and its state before the run. */
 export interface Machine {
   cpu: string;
   cores: number;
   system: string;
   node: string;
   openssl: string;
-  /** Load average over the last minute. It should be 0 before the benchmark starts. */
+  /** Load average over the last minute, before the run. */
   load: number;
+  /** Whether the run has real-time priority, which other programs on the machine can't interrupt. */
+  realTime: boolean;
   commit: string;
   date: string;
 }
+
+/** Above this load, a run is marked as noisy. */
+export const NOISY = 1.5;
 
 /** Describes this machine. */
 export function machine(): Machine {
@@ -23,8 +31,35 @@ export function machine(): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     openssl: process.versions.openssl ?? "none",
-    load: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
+    load: rounded(loadavg()[0] ?? 0),
+    realTime: hasRealTimePriority(),
     commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
     date: new Date().toISOString(),
   };
 }
+
+/**
+ * Returns how many other threads want a core at the moment, on average over 200 ms, in which the run itself does nothing.
+ * `undefined` if the system doesn't tell.
+ */
+export async function othersRunning(): Promise<number | undefined> {
+  let others = 0;
+  const samples = 20;
+  for (let i = 0; i < samples; i++) {
+    const runnable = runnableThreads();
+    if (runnable === undefined) return undefined;
+    others += runnable - 1; // This thread, which reads the file.
+    await setTimeout(10);
+  }
+  return rounded(others / samples);
+}
+
+function runnableThreads(): number | undefined {
+  try {
+    return Number(/ (\d+)\//.exec(readFileSync("/proc/loadavg", "utf8"))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+const rounded = (value: number) => Math.round(10 * value) / 10;

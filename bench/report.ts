@@ -1,29 +1,25 @@
-/** Writes the results to the terminal, as JSON, and as an SVG image. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Machine } from "./machine.js";
-import { formatTarget, formatValue, mark, type Result, summary } from "./row.js";
-import { chart } from "./svg.js";
+/** The results on the terminal. */
+import { NOISY } from "./machine.js";
+import { highestLoad, type Run } from "./results.js";
+import { formatMark, formatValue, type Row, symbol } from "./row.js";
 
-/** Prints the results of one subject. */
-export function print(subject: string, results: Result[]): void {
-  console.log(`\n${subject}`);
-  for (const result of results) console.log(lines(result));
-}
-
-/** Writes `bench/results/NAME.json` and `NAME.svg`. */
-export function write(name: string, machine: Machine, results: Result[]): void {
-  const directory = fileURLToPath(new URL("results/", import.meta.url));
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(`${directory}${name}.json`, `${JSON.stringify({ machine, rows: results }, undefined, 2)}\n`);
-  writeFileSync(`${directory}${name}.svg`, chart(machine, results));
-  console.log(`\n${summary(results)}: bench/results/${name}.json, bench/results/${name}.svg`);
-}
-
-function lines(result: Result): string {
-  if ("notMeasured" in result) return `  – not measured: ${result.notMeasured}`;
-  const { name, reference, target, unit, value, spread, details } = result;
+/** Returns the lines of one row. */
+export function lines(row: Row): string {
+  const { work, beside, mark, unit, outcome, value, spread, cpu, details } = row;
+  const title = `  ${symbol(row)} ${outcome}: ${[work, beside].filter(Boolean).join(" | beside: ")}`;
+  if (value === undefined || spread === undefined) return `${title}\n      ${details}`;
   const range = spread.map((end) => formatValue(end, unit)).join(" to ");
-  return `  ${mark(result)} ${name} | reference: ${reference}
-      ${formatValue(value, unit)}, target ${formatTarget(target, unit)} (${range}): ${details}`;
+  const ofCpu = cpu === undefined ? "" : `, CPU ${formatValue(cpu, unit)}`;
+  return `${title}\n      ${formatValue(value, unit)}${ofCpu}, mark ${formatMark(mark, unit)} (${range}): ${details}`;
+}
+
+/** Describes a run in one line. A noisy one says so. */
+export function heading(run: Run): string {
+  const { cpu, cores, system, node, openssl, realTime, commit, date } = run.machine;
+  const load = highestLoad(run);
+  return [
+    `Node ${node}, OpenSSL ${openssl}; ${cpu}, ${cores} cores, ${system}`,
+    `${commit}, ${date}${run.quick ? ", --quick" : ""}, ${run.seconds} s${realTime ? ", real-time priority" : ""}`,
+    `load ${load.toFixed(1)}${load > NOISY ? " (noisy: don't rely on these figures)" : ""}`,
+  ].join("; ");
 }
