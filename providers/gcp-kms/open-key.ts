@@ -44,7 +44,11 @@ export async function openKey(
   const client = await GcpKmsClient.connect(clientOptions);
   try {
     const isVersion = checkResourceName(name, ["key", "key version"]) === "key version";
-    const version = new Version(client, isVersion ? name : await newestVersion(client, name, options.signal), clientOptions);
+    const version = new Version(
+      client,
+      isVersion ? name : await newestVersion(client, name, options.signal),
+      clientOptions,
+    );
     const key = (publicKey && assumedKey(publicKey, algorithm)) ?? (await version.publicKey(options));
     return openVersion(version, key);
   } catch (error) {
