@@ -22,6 +22,7 @@ import {
 import { usesTpm } from "./evidence.js";
 import { algorithmsOfToken } from "./key-algorithms.js";
 import { findSigningKeys, type SigningKey } from "./keys.js";
+import { listSome } from "./list-some.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
 import { type FoundObject, findObjects, type KeySelector, nameOf, readAttributes } from "./objects.js";
 import type { KeySpec, ListedKey } from "./protocol.js";
@@ -97,7 +98,7 @@ function rejectDuplicates(lib: Cryptoki, session: Handle, { label, id }: KeySele
       if (found.length <= allowed) continue;
       const attribute = selector.id === undefined ? "label" : "id";
       const remedy = `Open it (openSigner, hardproof show), or choose another ${attribute}.`;
-      throw new SignerError("ambiguous-key", `The token already has ${found.map(nameOf).join(" and ")}. ${remedy}`);
+      throw new SignerError("ambiguous-key", `The token already has ${listSome(found.map(nameOf))}. ${remedy}`);
     }
 }
 

@@ -24,6 +24,8 @@ const QUICK = 50;
 /** A call is stuck after `STUCK` milliseconds or, if that is longer, `PATIENCE` times the duration of a signature. */
 const STUCK = 25;
 const PATIENCE = 4;
+/** A stuck call hangs after this many milliseconds: opening a key takes longer than a signature, if there are many keys. */
+const HANGING = 2_000;
 
 interface SentRequest {
   readonly job: Job;
@@ -109,6 +111,11 @@ export class LibraryWorker {
   /** The worker runs its requests in order, but may not have delivered its last answers. */
   get #current(): SentRequest | undefined {
     return this.#sent[Math.max(0, (Atomics.load(this.#begun, 0) - this.#answered - 1) | 0)];
+  }
+
+  /** Whether a call in the worker may never return. */
+  get hangs(): boolean {
+    return this.isStuck && performance.now() - this.#progressAt > HANGING;
   }
 
   /** How many requests may be sent now. A fast worker gets whole batches, because each message wakes it. */

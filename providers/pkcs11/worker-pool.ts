@@ -4,6 +4,7 @@
  */
 import { SignerError } from "../../src/errors.js";
 import { KeyError } from "./failure.js";
+import type { LibraryKey } from "./library-key.js";
 import type { Job, LibraryWorker } from "./library-worker.js";
 import type { Opened } from "./protocol.js";
 import { WaitingTime } from "./waiting-time.js";
@@ -163,8 +164,14 @@ export class WorkerPool {
     this.#dropAbandoned();
     this.#refuseLate();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
-    if (isSlow && this.#queue.some(({ key }) => key.canGrow)) void this.#startForQueue();
+    if (isSlow && this.#queue.some(({ key }) => this.#mayGrowFor(key))) void this.#startForQueue();
     this.#dispatchSoon();
+  }
+
+  /** The keys share the workers: many keys don't get more of them than one key, except instead of those that hang. */
+  #mayGrowFor(key: LibraryKey): boolean {
+    const usable = [...this.workers].filter((worker) => !worker.hangs);
+    return key.canGrow && usable.length < key.maxWorkers;
   }
 
   async #startForQueue(): Promise<void> {

@@ -17,11 +17,13 @@ export function encodeNotAllowed(text: string): string {
   return text.replace(NOT_ALLOWED, encodeURIComponent);
 }
 
-/** Returns the URL in the form in which it is sent and signed. */
+/** Returns the URL in the form in which it is sent and signed: the same object if it has that form. */
 export function encodeUrl(url: URL): URL {
-  const { pathname, search } = url;
+  const pathname = encodeNotAllowed(url.pathname);
+  const search = encodeNotAllowed(url.search);
+  if (pathname === url.pathname && search === url.search) return url;
   const encoded = new URL(url);
-  encoded.pathname = encodeNotAllowed(pathname);
-  if (search !== "") encoded.search = encodeNotAllowed(search);
+  encoded.pathname = pathname;
+  if (search !== "") encoded.search = search; // otherwise, a URL with an empty query would lose its question mark
   return encoded;
 }

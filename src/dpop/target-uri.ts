@@ -15,13 +15,8 @@ export interface Target {
  * @throws {DPoPError} With code `invalid-htu`.
  */
 export function targetUri(htu: string | URL): Target {
-  const url = htu instanceof URL ? htu : parseUrl(htu);
-  if (url?.protocol !== "https:" && url?.protocol !== "http:")
-    throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
-  if (url.username || url.password)
-    throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
-  const { origin } = url;
-  return { target: origin + encodeNotAllowed(url.pathname), origin };
+  const { origin, pathname } = httpUrl(htu);
+  return { target: origin + encodeNotAllowed(pathname), origin };
 }
 
 /**
@@ -30,7 +25,16 @@ export function targetUri(htu: string | URL): Target {
  * @throws {DPoPError} With code `invalid-htu`.
  */
 export function originOf(url: string | URL): string {
-  return targetUri(url).origin;
+  return httpUrl(url).origin;
+}
+
+function httpUrl(htu: string | URL): URL {
+  const url = htu instanceof URL ? htu : parseUrl(htu);
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    throw new DPoPError("invalid-htu", "htu must be the request's absolute http: or https: URL.");
+  if (url.username || url.password)
+    throw new DPoPError("invalid-htu", `htu must not contain a user name or password (host ${url.host}).`);
+  return url;
 }
 
 function parseUrl(htu: string): URL | undefined {

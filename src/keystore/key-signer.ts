@@ -2,7 +2,7 @@
  * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
  * each signature, limits the time of each call, and closes when the last call has ended.
  */
-import { withDeadline } from "../deadline.js";
+import { isAborted, withDeadline } from "../deadline.js";
 import { SignerError } from "../errors.js";
 import type { Algorithm } from "../jose/algorithms.js";
 import { derToRaw } from "../jose/ecdsa-der.js";
@@ -274,7 +274,7 @@ function signWith(
 ): StoreSignature | Promise<StoreSignature> {
   if (opened.isSynchronous)
     return signInTurn((isLater) => {
-      if (isLater) options.signal.throwIfAborted();
+      if (isLater && isAborted(options)) throw options.signal.reason;
       return startSigning(opened, message, options);
     });
   const result = startSigning(opened, message, options);

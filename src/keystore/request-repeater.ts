@@ -31,7 +31,7 @@ interface SentRequest<T> {
  * @example
  * ```ts
  * const repeater = new RequestRepeater();
- * const response = await repeater.repeat(signal, (signal) => client.sign(digest, { abortSignal: signal }));
+ * const response = await repeater.repeat(options, (signal) => client.sign(digest, { abortSignal: signal }));
  * ```
  */
 export class RequestRepeater {
@@ -42,8 +42,8 @@ export class RequestRepeater {
    * Sends a request. After a sixth of the time, and after a third more, it is aborted and sent again if it hangs: if the store
    * has answered nothing since it was sent, or many later requests.
    *
-   * @param call - The options of the whole call, as a provider gets them, or their signal. With any other signal, the request
-   *   is sent once, since the time that is left isn't known. Without access to the options' signal, it needn't be created.
+   * @param call - The options of the whole call, as a provider gets them, whose signal is then never created; or their
+   *   signal. With any other signal, the request is sent once, since the time that is left isn't known.
    * @param send - Must be harmless to repeat: signing and reading are, creating a key isn't.
    * @returns What `send` returns.
    * @throws What `send` throws. A request that failed isn't repeated.

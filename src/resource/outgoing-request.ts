@@ -26,10 +26,10 @@ export interface OutgoingRequest {
 export function outgoingRequest(input: string | URL | Request, init: RequestInit): OutgoingRequest {
   const request = isRequest(input) ? input : undefined;
   const target = request ?? String(input); // read once: an object could become another URL when it is read again
-  const { href } = new URL(typeof target === "string" ? target : target.url);
-  const url = encodeUrl(new URL(href));
+  const parsed = new URL(typeof target === "string" ? target : target.url);
+  const url = encodeUrl(parsed);
   return {
-    input: url.href === href ? target : url.href,
+    input: url === parsed ? target : url.href,
     init: request ? { ...membersOf(request), ...init } : init,
     url,
     method: normalizeMethod(init.method ?? request?.method ?? "GET"),

@@ -29,6 +29,20 @@ describe("stuck calls", () => {
 });
 
 describe("sessions", () => {
+  it("40 signers that open their keys at once don't get more workers than one signer", async () => {
+    shim.order({ on: "C_OpenSession", act: { delay: 20 } });
+    let workers = 0;
+    const count = () => {
+      workers += 1;
+    };
+    process.on("worker", count);
+    const signers = Array.from({ length: 40 }, () => newSigner());
+    await Promise.all(signers.map((signer) => signer.publicJwk()));
+    process.off("worker", count);
+    expect(workers).toBeLessThanOrEqual(4);
+    await Promise.all(signers.map((signer) => signer.close()));
+  });
+
   it("opens 4 sessions by default for a slow token, or as many as the token supports", async () => {
     const expectSessions = async (expected: number, orders: Parameters<typeof shim.order>, options = {}) => {
       shim.order(...orders, SLOW);

@@ -8,16 +8,18 @@ const hang = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 const run = <T>(
   send: (signal: AbortSignal) => Promise<T>,
-  { signal, timeout = TIMEOUT, repeater = new RequestRepeater() }: Partial<Options> = {},
+  { signal, timeout = TIMEOUT, repeater = new RequestRepeater(), bySignal = false }: Partial<Options> = {},
 ) =>
   callStore({ uri: "test:key", operation: "signing", timeout, signal }, (deadline) =>
-    repeater.repeat(deadline.signal, send),
+    repeater.repeat(bySignal ? deadline.signal : deadline, send),
   );
 
 interface Options {
   signal: AbortSignal;
   timeout: number;
   repeater: RequestRepeater;
+  /** Whether the repeater gets the signal of the call instead of its options. */
+  bySignal: boolean;
 }
 
 describe("a store that answers", () => {
@@ -25,6 +27,20 @@ describe("a store that answers", () => {
     const send = vi.fn(async () => "signature");
     expect(await run(send)).toBe("signature");
     expect(send).toHaveBeenCalledTimes(1);
+  });
+
+  it("costs one AbortController, that of the request", async () => {
+    let created = 0;
+    class CountedController extends AbortController {
+      constructor() {
+        super();
+        created += 1;
+      }
+    }
+    vi.stubGlobal("AbortController", CountedController);
+    await run(async () => "signature");
+    vi.unstubAllGlobals();
+    expect(created).toBe(1);
   });
 
   it("isn't asked again after an error", async () => {
@@ -35,15 +51,18 @@ describe("a store that answers", () => {
 });
 
 describe.concurrent("a request that hangs", () => {
-  it("is aborted and sent again", async () => {
-    const signals: AbortSignal[] = [];
-    const send = (signal: AbortSignal) => {
-      signals.push(signal);
-      return signals.length === 1 ? hang(signal) : Promise.resolve("signature");
-    };
-    expect(await run(send)).toBe("signature");
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
-  });
+  it.each([false, true])(
+    "is aborted and sent again (called with the signal instead of the options: %s)",
+    async (bySignal) => {
+      const signals: AbortSignal[] = [];
+      const send = (signal: AbortSignal) => {
+        signals.push(signal);
+        return signals.length === 1 ? hang(signal) : Promise.resolve("signature");
+      };
+      expect(await run(send, { bySignal })).toBe("signature");
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    },
+  );
 
   it("is sent again if the client ignores its signal", async () => {
     const send = vi.fn(async () => "signature").mockReturnValueOnce(new Promise(() => undefined));
