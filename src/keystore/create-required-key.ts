@@ -1,7 +1,12 @@
 /** Creates a key that must meet a requirement: refuses beforehand if the store says so, and otherwise checks the new key. */
 import { SignerError } from "../errors.js";
 import type { DeletedKey, Provider, ProviderOptions } from "./provider.js";
-import { assertRequirement, type KeyRequirement, requirementProblem, requireNonExportable } from "./require-non-exportable.js";
+import {
+  assertRequirement,
+  type KeyRequirement,
+  requirementProblem,
+  requireNonExportable,
+} from "./require-non-exportable.js";
 import type { Signer } from "./signer.js";
 
 /** A provider that can create keys. */
