@@ -2,7 +2,7 @@
 import { findAlgorithm } from "../../src/jose/find-algorithm.js";
 import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
-import type { SignOptions } from "../../src/keystore/signer.js";
+import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
 import { parametersFor, usableAlgorithms } from "./algorithms.js";
@@ -29,7 +29,7 @@ export const provider = {
   /** Lists the keys of an engine that can sign, by all algorithms or by `algorithm`. */
   list,
   /** The engine signs in the server's memory. A new key can't be exported. */
-  factsOfNewKey: async () => ({ protection: "software", exportable: false, evidence: {} }),
+  factsOfNewKey: async (): Promise<KeyFacts> => ({ protection: "software", exportable: false, evidence: {} }),
   /** Deletes a key with all its versions, if its setting `deletion_allowed` is true. */
   delete: deleteWithVersions,
   /** Checks the server, this machine's clock, the token, the policies and the key. */

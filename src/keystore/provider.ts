@@ -57,10 +57,15 @@ export interface DeletedKey {
 export interface StoreToken {
   /** The URI that selects the token, without a key. */
   readonly uri: string;
+  /** The label that it was initialised with. */
   readonly label: string;
+  /** The serial number. */
   readonly serial: string;
+  /** The manufacturer's name, as the token reports it. */
   readonly manufacturer: string;
+  /** The model's name, as the token reports it. */
   readonly model: string;
+  /** The version of the firmware. */
   readonly firmware: string;
   /** The number of the slot. Many libraries number their slots differently at each start. */
   readonly slot: number;
@@ -72,6 +77,7 @@ export interface StoreToken {
   readonly pin: "set" | "not-set" | "low" | "final-try" | "locked";
   /** Whether the PIN is entered at the token (`CKF_PROTECTED_AUTHENTICATION_PATH`). */
   readonly pinPad: boolean;
+  /** Whether keys can't be created or deleted. */
   readonly writeProtected: boolean;
   /** The kind of store, as in `KeyFacts`. */
   readonly protection: KeyFacts["protection"];
