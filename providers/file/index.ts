@@ -4,5 +4,5 @@
  * @module
  */
 export type { SecretReference, SecretSource } from "../../src/keystore/secret-source.js";
-export { provider } from "./provider.js";
+export { type FileProviderOptions, provider } from "./provider.js";
 export { FileSigner, type FileSignerOptions } from "./signer.js";
