@@ -1,6 +1,6 @@
 /** Next.js: a route on the server, with the configuration of docs/bundling.md. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { installFromNpm } from "../interop/cache.js";
@@ -50,13 +50,12 @@ function withVersion(name: string): string {
 }
 
 function prepare(cwd: string, tarball: string, configuration: string): void {
-  const [route, installed] = [join(cwd, "app/api/sign"), join(cwd, "node_modules/hardproof")];
+  const installed = join(cwd, "node_modules/hardproof");
   for (const directory of [join(cwd, ".next"), join(cwd, "app"), installed])
     rmSync(directory, { recursive: true, force: true });
-  for (const directory of [route, installed]) mkdirSync(directory, { recursive: true });
+  mkdirSync(installed, { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
   copyPrograms(cwd);
-  cpSync(join(cwd, "next-route.mjs"), join(route, "route.js"));
   const layout = "export default ({ children }) => <html><body>{children}</body></html>;";
   writeFileSync(join(cwd, "app/layout.jsx"), layout);
   writeFileSync(join(cwd, "package.json"), '{ "private": true, "type": "module" }');
