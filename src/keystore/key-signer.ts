@@ -2,26 +2,18 @@
  * A signer over any key store. It implements what all stores need: it connects once, hashes, converts DER, verifies
  * each signature, limits the time of each call, and closes when the last call has ended.
  */
-import { isAborted, withDeadline } from "../deadline.js";
-import { SignerError } from "../errors.js";
-import type { Algorithm } from "../jose/algorithms.js";
-import { derToRaw } from "../jose/ecdsa-der.js";
+import { withDeadline } from "../deadline.js";
+import type { SignerError } from "../errors.js";
 import { algorithmNamed } from "../jose/find-algorithm.js";
 import { thumbprint } from "../jose/jwk-thumbprint.js";
-import {
-  type ImportedPublicKey,
-  importPublicKey,
-  type PublicJwk,
-  type PublicKeyMembers,
-  publicMembers,
-} from "../jose/public-key.js";
+import { importPublicKey, type PublicJwk } from "../jose/public-key.js";
 import { checkForm, isSignature } from "../jose/signature.js";
 import { assertObject } from "./assert.js";
-import type { KeySource, OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
-import { signInTurn } from "./loop-turns.js";
+import type { KeySource, OpenKeyOptions } from "./key-source.js";
 import { Message } from "./message.js";
+import { type OpenedKey, rawSignature, signWith } from "./opened-key.js";
 import { isPromiseLike } from "./promise-like.js";
-import { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
+import { checkSameKey, encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
 import type { AlgorithmName, KeyDescription, Signer, SignOptions } from "./signer.js";
 import { signerError, withKeyUri } from "./signer-error.js";
 import { SigningQueue } from "./signing-queue.js";
@@ -50,14 +42,6 @@ export interface KeySignerOptions {
    * then is refused at once, with code `throttled`. Default: 30,000.
    */
   timeout?: number | undefined;
-}
-
-interface OpenedKey extends ImportedPublicKey {
-  readonly openKey: OpenKey;
-  readonly queue: SigningQueue;
-  verified: boolean;
-  /** Whether the store's last signature was made synchronously, on the event loop. */
-  isSynchronous: boolean;
 }
 
 /**
@@ -110,9 +94,8 @@ export class KeySigner implements Signer {
       const opening = this.#open(signal);
       const opened = opening instanceof Promise ? await opening : opening;
       const signing = this.#call("signing", signal, (options) => signWith(opened, message, options));
-      const { signature, form, keyRef } = signing instanceof Promise ? await signing : signing;
-      const raw = form === "der" ? fromDer(signature, opened.algorithm) : signature;
-      return this.#validate(opened, message.bytes, raw, keyRef);
+      const result = signing instanceof Promise ? await signing : signing;
+      return this.#validate(opened, message.bytes, rawSignature(result, opened.algorithm), result.keyRef);
     } catch (error) {
       throw message.error ?? withKeyUri(this.uri, error);
     } finally {
@@ -257,41 +240,4 @@ function checkAlgorithm(uri: string, algorithm: AlgorithmName | undefined): Algo
   } catch (error) {
     throw withKeyUri(uri, error);
   }
-}
-
-/** The `alg` of the option `publicKey` doesn't count, since an RSA key can sign with several. */
-function checkSameKey({ jwk }: ImportedPublicKey, expected: Uint8Array | PublicKeyMembers): void {
-  const members = expected instanceof Uint8Array ? expected : publicMembers(expected);
-  if (thumbprint(importPublicKey(members, { algorithm: jwk.alg }).jwk) === thumbprint(jwk)) return;
-  throw new SignerError("wrong-key", "The store's key isn't the key of the option publicKey. Correct the option.");
-}
-
-/** A store that signs synchronously must not stop the event loop for long. */
-function signWith(
-  opened: OpenedKey,
-  message: Message,
-  options: OpenKeyOptions,
-): StoreSignature | Promise<StoreSignature> {
-  if (opened.isSynchronous)
-    return signInTurn((isLater) => {
-      if (isLater && isAborted(options)) throw options.signal.reason;
-      return startSigning(opened, message, options);
-    });
-  const result = startSigning(opened, message, options);
-  opened.isSynchronous = !isPromiseLike(result);
-  return result;
-}
-
-function startSigning(
-  { openKey: key, algorithm, queue }: OpenedKey,
-  message: Message,
-  options: OpenKeyOptions,
-): StoreSignature | Promise<StoreSignature> {
-  if ("signQueued" in key) return key.signQueued(() => message.inputOf(algorithm), options);
-  if ("signDigest" in key) return queue.run(() => key.signDigest(message.inputOf(algorithm), options), options);
-  return queue.run(() => key.signMessage(message.bytes, options), options);
-}
-
-function fromDer(der: Uint8Array, algorithm: Algorithm): Uint8Array {
-  return algorithm.kty === "EC" ? derToRaw(der, algorithm) : der;
 }

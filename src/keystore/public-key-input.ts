@@ -2,7 +2,14 @@
 import { createPublicKey, KeyObject, type webcrypto } from "node:crypto";
 import { types } from "node:util";
 import { SignerError } from "../errors.js";
-import { PRIVATE_MEMBERS, type PublicKeyMembers } from "../jose/public-key.js";
+import { thumbprint } from "../jose/jwk-thumbprint.js";
+import {
+  type ImportedPublicKey,
+  importPublicKey,
+  PRIVATE_MEMBERS,
+  type PublicKeyMembers,
+  publicMembers,
+} from "../jose/public-key.js";
 import { misconfigured } from "./signer-error.js";
 
 /**
@@ -49,4 +56,15 @@ function parsePem(pem: string): KeyObject {
 
 function containsPrivateKey(): SignerError {
   return misconfigured("The option publicKey contains a private key.");
+}
+
+/**
+ * Checks that a key is that of the option `publicKey`, whose `alg` doesn't count: an RSA key can sign with several.
+ *
+ * @throws {SignerError} With code `wrong-key` if it isn't.
+ */
+export function checkSameKey({ jwk }: ImportedPublicKey, expected: Uint8Array | PublicKeyMembers): void {
+  const members = expected instanceof Uint8Array ? expected : publicMembers(expected);
+  if (thumbprint(importPublicKey(members, { algorithm: jwk.alg }).jwk) === thumbprint(jwk)) return;
+  throw new SignerError("wrong-key", "The store's key isn't the key of the option publicKey. Correct the option.");
 }
