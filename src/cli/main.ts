@@ -4,7 +4,6 @@ import { EXIT } from "./exit-codes.js";
 import { hardproof } from "./hardproof.js";
 import { type EndSignal, Interruption } from "./io.js";
 import { printable } from "./output.js";
-import { useProxy } from "./proxy.js";
 
 const { stdin, stdout, stderr, env, argv } = process;
 const interruption = new AbortController();
@@ -33,7 +32,6 @@ process.on("warning", ({ name, message }) => {
 // The reader of a pipe may close it early, as `head` does: exit without an error.
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit());
 
-useProxy(env);
 const { signal } = interruption;
 process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal, end });
 stdin.destroy();
