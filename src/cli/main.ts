@@ -23,10 +23,13 @@ process.on("SIGINT", () => interrupt(EXIT.interrupted));
 process.on("SIGTERM", () => interrupt(EXIT.terminated));
 
 // Replaces Node's default listener, which prints two lines with the process ID and a Node option. Warnings about
-// deprecated and experimental features have other names and are not printed.
+// deprecated and experimental features have other names and are not printed. A command may open a key more than once.
+const warned = new Set<string>();
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
-  if (name === "Warning") stderr.write(`hardproof: warning: ${printable(message)}\n`);
+  if (name !== "Warning" || warned.has(message)) return;
+  warned.add(message);
+  stderr.write(`hardproof: warning: ${printable(message)}\n`);
 });
 
 // The reader of a pipe may close it early, as `head` does: exit without an error.
