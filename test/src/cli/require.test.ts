@@ -67,6 +67,31 @@ describe("a key in SoftHSM", () => {
     expect(requests).toBe(0);
   });
 
+  const secretPost = ["--client-auth", "client_secret_post"];
+  it.each([
+    ["register", ["--client-auth", "client_secret_basic", "--output", "OUT", "--key", "memory:", "--require", "hsm"]],
+    ["register", ["--client-auth", "none", "--key", "memory:", "--public-key", "key.pem"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--require", "hsm"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--public-key", "key.pem"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", "--client-key", "memory:", "--public-key", "key.pem"]],
+    ["revoke", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--require", "hsm"]],
+    ["revoke", ["--client-id", "a", "--token-env", "TOKEN", "--client-public-key", "key.pem"]],
+    ["token", ["--client-id", "a", "--key", "memory:", "--client-public-key", "key.pem"]],
+  ])("is required by an option that %s doesn't ignore, and no server is asked: %j", async (name, args) => {
+    const server = await loopbackServer();
+    let requests = 0;
+    server.http.on("request", (_, response) => {
+      requests += 1;
+      response.end("{}");
+    });
+    const env = { TOKEN: "token", HARDPROOF_CLIENT_SECRET: "s3cr3t", HARDPROOF_KEY: uri };
+    const paths = args.map((arg) => (arg === "OUT" ? join(directory, "registration.json") : arg));
+    const result = await run([name, "--issuer", server.origin, ...paths], { env });
+    await server.close();
+    expect(result).toMatchObject({ code: 2, err: expect.stringMatching(/--(require|(client-)?public-key) needs /) });
+    expect(requests).toBe(0);
+  });
+
   it("isn't used as the client's key either", async () => {
     const server = await loopbackServer();
     const client = ["--issuer", server.origin, "--client-id", "a", "--client-auth", "private_key_jwt"];
@@ -102,10 +127,15 @@ describe("doctor", () => {
     expect(await run(["doctor", "memory:", "--require", "software"])).toMatchObject({ code: 1 });
   });
 
-  it.each([[["--no-login", "memory:"]], [[]]])("refuses a requirement that it can't check: %j", async (args) => {
-    const result = await run(["doctor", ...args, "--require", "hsm"]);
+  it.each([
+    [["--no-login", "memory:", "--require", "hsm"]],
+    [["--require", "hsm"]],
+    [["--no-login", "memory:", "--public-key", "key.pem"]],
+    [["--public-key", "key.pem"]],
+  ])("refuses a requirement that it can't check: %j", async (args) => {
+    const result = await run(["doctor", ...args]);
     expect(result).toMatchObject({ code: 2, out: "" });
-    expect(result.err).toMatch(/^hardproof: --require needs /);
+    expect(result.err).toMatch(/^hardproof: --(require|public-key) needs /);
   });
 });
 
