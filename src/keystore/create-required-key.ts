@@ -69,7 +69,9 @@ async function rollBack(provider: Provider, { uri: created = "" }: Signer, key: 
 
 function outcomeOf({ uri, destroyedAt }: DeletedKey): Outcome {
   if (destroyedAt === null) return { isDeleted: true, text: "The new key was deleted again." };
-  return { isDeleted: true, text: `The new key will be destroyed on ${destroyedAt.toISOString()}: ${uri}` };
+  const date =
+    destroyedAt === "unknown" ? "at a time that the store doesn't report" : `on ${destroyedAt.toISOString()}`;
+  return { isDeleted: true, text: `The new key will be destroyed ${date}: ${uri}` };
 }
 
 /** An error that isn't about the key, such as the reason of an abort, only changes if the key remains. */

@@ -54,8 +54,11 @@ export interface Provider<Options = unknown> {
 export interface DeletedKey {
   /** The URI of what was deleted, without a PIN. */
   readonly uri: string;
-  /** When the store destroys the key, which can be restored until then. `null` if it doesn't exist any more. */
-  readonly destroyedAt: Date | null;
+  /**
+   * When the store destroys the key, which can be restored until then. `null` if it doesn't exist any more, and `unknown` if the
+   * store keeps it, but doesn't report until when.
+   */
+  readonly destroyedAt: Date | "unknown" | null;
   /** What the caller should know in addition, in a sentence: how to restore the key, or what was left. */
   readonly note?: string | undefined;
 }
