@@ -126,7 +126,7 @@ export class AwsKmsClient {
     return KeyMetadata;
   }
 
-  /** Isn't repeated, since a second request would fail: the key is pending deletion then. */
+  /** Only the SDK repeats it. A repeated request fails if the first one had an effect: the key is pending deletion then. */
   scheduleKeyDeletion(keyArn: string, days: number, signal: AbortSignal): Promise<ScheduleKeyDeletionCommandOutput> {
     const command = new this.#sdk.ScheduleKeyDeletionCommand({ KeyId: keyArn, PendingWindowInDays: days });
     return this.#call("ScheduleKeyDeletion", () => this.#client.send(command, this.#optionsFor(command, signal)));

@@ -30,18 +30,40 @@ export async function scheduleDeletion(
   if (!keyArn || !isArnOf(name, keyArn))
     throw new SignerError("integrity", `DescribeKey for ${keyId} returned ${keyArn ?? "no key"}.`);
   checkDeletable(key);
-  const { DeletionDate, KeyState } = await client.scheduleKeyDeletion(keyArn, days, signal);
+  const { DeletionDate, KeyState } = await schedule(client, keyArn, days, signal);
   const restore = `Until then, aws kms cancel-key-deletion --key-id ${keyArn} restores it, disabled.`;
   if (DeletionDate) return { uri: toUri(keyArn), destroyedAt: DeletionDate, note: restore };
   // The waiting period of a multi-Region primary key begins when its last replica is deleted.
-  const end = new Date(Date.now() + days * 86_400_000);
   const note = `It is ${KeyState}: the ${days} days begin when its replicas in other regions are deleted. ${restore}`;
-  return { uri: toUri(keyArn), destroyedAt: end, note };
+  return { uri: toUri(keyArn), destroyedAt: "unknown", note };
+}
+
+/**
+ * Sends the request, which the SDK repeats if its response is lost. The repeated one fails because the key is pending deletion, so
+ * the state of the key decides.
+ */
+async function schedule(
+  client: AwsKmsClient,
+  keyArn: string,
+  days: number,
+  signal: AbortSignal,
+): Promise<Pick<KeyMetadata, "DeletionDate" | "KeyState">> {
+  try {
+    return await client.scheduleKeyDeletion(keyArn, days, signal);
+  } catch (error) {
+    const key = await client.describeKey(keyArn, signal).catch(() => undefined);
+    if (key && isPending(key)) return key;
+    throw error;
+  }
+}
+
+function isPending({ KeyState }: KeyMetadata): boolean {
+  return KeyState === "PendingDeletion" || KeyState === "PendingReplicaDeletion";
 }
 
 function checkDeletable(key: KeyMetadata): void {
-  const { Arn, KeyState, DeletionDate, KeySpec } = key;
-  if (KeyState === "PendingDeletion" || KeyState === "PendingReplicaDeletion") {
+  const { Arn, DeletionDate, KeySpec } = key;
+  if (isPending(key)) {
     const date = DeletionDate ? `, on ${DeletionDate.toISOString()}` : "";
     throw misconfigured(`${Arn} is scheduled for deletion already${date}.`);
   }

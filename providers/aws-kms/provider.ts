@@ -76,7 +76,8 @@ export const provider: Provider<KmsProviderOptions> = {
   async delete(uri, options = {}) {
     const { algorithm: _, ...named } = mergeUri(uri, options);
     const { keyId, pendingWindowInDays: days } = named;
-    const merged = { ...named, region: named.region ?? parseKeyName(keyId).region };
+    // The caller's client has its own region.
+    const merged = named.client ? named : { ...named, region: named.region ?? parseKeyName(keyId).region };
     const toKeyUri = (keyArn: string) => toUri(keyArn, merged, parseKeyName(keyArn).region);
     const operation = "scheduling the deletion of the key (it may be scheduled nevertheless)";
     return runWithClient(merged, operation, (client, _, signal) =>

@@ -1,5 +1,5 @@
 /** The only file that uses the SDK of Key Vault: loads it, calls the service, repeats what failed, and maps its errors. */
-import type { CryptographyClient, KeyClient, KeyClientOptions, KeyVaultKey } from "@azure/keyvault-keys";
+import type { CryptographyClient, DeletedKey, KeyClient, KeyClientOptions, KeyVaultKey } from "@azure/keyvault-keys";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
@@ -18,6 +18,7 @@ export type GetTokenOptions = NonNullable<Parameters<TokenCredential["getToken"]
 export type AdditionalPolicy = NonNullable<KeyClientOptions["additionalPolicies"]>[number];
 export type PipelineRequest = Parameters<AdditionalPolicy["policy"]["sendRequest"]>[0];
 export type PipelineResponse = Awaited<ReturnType<AdditionalPolicy["policy"]["sendRequest"]>>;
+export type DeletedKeyProperties = DeletedKey["properties"];
 type Sdk = typeof import("@azure/keyvault-keys");
 type SignatureAlgorithm = Parameters<CryptographyClient["sign"]>[0];
 
@@ -144,14 +145,10 @@ export class AzureKvClient {
     return this.#check({ name }, key, undefined);
   }
 
-  /**
-   * Deletes a key with its versions. Isn't repeated.
-   *
-   * @returns When the vault purges it. `null` if it is gone already.
-   */
-  async deleteKey(name: string, signal: AbortSignal): Promise<Date | null> {
+  /** Deletes a key with its versions. Isn't repeated. */
+  async deleteKey(name: string, signal: AbortSignal): Promise<DeletedKeyProperties | undefined> {
     const poller = await this.#call("DeleteKey", () => this.#keys.beginDeleteKey(name, { abortSignal: signal }));
-    return poller.getResult()?.properties.scheduledPurgeDate ?? null;
+    return poller.getResult()?.properties;
   }
 
   /** Returns whether a key of that name was deleted, and can be recovered. */

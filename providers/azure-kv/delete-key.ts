@@ -3,7 +3,7 @@ import { SignerError } from "../../src/errors.js";
 import type { DeletedKey } from "../../src/keystore/provider.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { jwsAlgorithmsOf } from "./algorithms.js";
-import type { AzureKvClient, KeyVaultKey } from "./client.js";
+import type { AzureKvClient, DeletedKeyProperties, KeyVaultKey } from "./client.js";
 import type { KeyId } from "./key-id.js";
 import { formatAzureKvUri } from "./uri.js";
 
@@ -23,12 +23,17 @@ export async function deleteKey(
       "Key Vault deletes a key with all its versions, never one of them. Remove the version from the URI to delete all.",
     );
   checkDeletable((await client.getKey(name, undefined, signal)).key);
-  const destroyedAt = await client.deleteKey(name, signal);
+  const destroyedAt = purgeTimeOf(await client.deleteKey(name, signal));
   const uri = formatAzureKvUri({ vaultUrl, name });
   if (destroyedAt === null) return { uri, destroyedAt };
   const note =
     "Until then, az keyvault key recover restores it, with all its versions, and its name can't be used again.";
   return { uri, destroyedAt, note };
+}
+
+/** A vault without soft delete, as old ones are, doesn't keep a deleted key. */
+function purgeTimeOf(deleted: DeletedKeyProperties | undefined): DeletedKey["destroyedAt"] {
+  return deleted?.scheduledPurgeDate ?? (deleted?.recoveryLevel === "Purgeable" ? null : "unknown");
 }
 
 function checkDeletable({ keyType, key, keyOperations, properties }: KeyVaultKey): void {

@@ -35,6 +35,8 @@ export const provider = {
   factsOfNewKey,
   /** Deletes a key with all its versions, which can be recovered until the vault purges it. */
   delete: deleteWithVersions,
+  /** Deletes a new key by the URI of its version, unless it has got another one in the meantime. */
+  deleteCreated,
   /** Checks what a key depends on: the vault, the clock, the credential, the key, and the permissions. */
   diagnose: (uri: string, options: AzureKeyVaultProviderOptions = {}) => {
     const { merged, id } = mergeUri(uri, options);
@@ -154,6 +156,17 @@ async function deleteWithVersions(uri: string, options: AzureKeyVaultProviderOpt
   const key = withName(id);
   const operation = "deleting the key (it may be deleted nevertheless)";
   return runWithClient(key, merged, operation, (client, signal) => deleteKey(client, key, signal));
+}
+
+async function deleteCreated(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<DeletedKey> {
+  const { id, merged } = mergeUri(uri, options);
+  const { version, ...key } = withName(id);
+  const operation = "deleting the new key (it may be deleted nevertheless)";
+  return runWithClient(key, merged, operation, async (client, signal) => {
+    const current = await client.getKey(key.name, undefined, signal);
+    if (current.id.version === version) return deleteKey(client, key, signal);
+    throw new SignerError("ambiguous-key", "The key has another version by now, which would be deleted as well.");
+  });
 }
 
 type Work<T> = (client: AzureKvClient, signal: AbortSignal) => Promise<T>;

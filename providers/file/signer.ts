@@ -1,11 +1,10 @@
 /** A signer whose key is in a PEM file: for development, and where a better store is not available. */
 import { resolve } from "node:path";
-import { SignerError } from "../../src/errors.js";
 import { assertObject } from "../../src/keystore/assert.js";
 import { formatMode } from "../../src/keystore/file-permissions.js";
 import { KeySigner, type KeySignerOptions } from "../../src/keystore/key-signer.js";
 import type { OpenKey } from "../../src/keystore/key-source.js";
-import { nameSecret, readSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { readSecret, type SecretSource, withSecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import {
   isEncrypted,
@@ -57,14 +56,11 @@ async function openFile({ path, passphrase, algorithm }: KeyFile, uri: string): 
   return openSoftwareKey(key, { path, mode: formatMode(mode), encrypted: isEncrypted(pem) });
 }
 
-/** The error for a wrong passphrase names its source. */
 function decrypt(pem: string, options: PemOptions, source: SecretSource): SoftwareKey {
   try {
     return softwareKeyFromPem(pem, options);
-  } catch (cause) {
-    if (!(cause instanceof SignerError) || cause.code !== "pin-incorrect") throw cause;
-    const message = `The PEM can't be decrypted with the ${nameSecret("passphrase", source)}.`;
-    throw new SignerError(cause.code, message, { cause });
+  } catch (error) {
+    throw withSecretSource(error, "passphrase", source);
   }
 }
 

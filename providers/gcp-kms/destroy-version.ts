@@ -58,11 +58,17 @@ function checkDestroyable(version: KeyVersion): void {
   if (GONE.includes(state))
     throw new SignerError("key-not-found", `The key version is ${state}: nothing is left of it.`);
   if (state === SCHEDULED)
-    throw misconfigured(`The key version is scheduled for destruction already, on ${timeOf(version).toISOString()}.`);
+    throw misconfigured(`The key version is scheduled for destruction already${dateOf(version)}.`);
   jwsAlgorithmOf(version.algorithm);
 }
 
-/** When the version will be destroyed, or now if the service doesn't say. */
-function timeOf({ destroyTime }: KeyVersion): Date {
-  return destroyTime?.seconds === undefined ? new Date() : new Date(Number(destroyTime.seconds) * 1000);
+function dateOf(version: KeyVersion): string {
+  const time = timeOf(version);
+  return time === "unknown" ? "" : `, on ${time.toISOString()}`;
+}
+
+/** When the version will be destroyed, if the service reports it. */
+function timeOf({ destroyTime }: KeyVersion): Date | "unknown" {
+  const seconds = destroyTime?.seconds;
+  return seconds === undefined || seconds === null ? "unknown" : new Date(Number(seconds) * 1000);
 }

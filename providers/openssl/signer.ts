@@ -9,7 +9,7 @@ import type { OpenKey, OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { keyObject, type NodeKey } from "../../src/keystore/node-key.js";
 import { openNodeKey } from "../../src/keystore/open-node-key.js";
 import { readPin } from "../../src/keystore/pin-source.js";
-import { nameSecret, type SecretSource } from "../../src/keystore/secret-source.js";
+import { type SecretSource, withSecretSource } from "../../src/keystore/secret-source.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
 import { signatureFailed } from "./errors.js";
 import { loaderOf } from "./loaders.js";
@@ -104,19 +104,12 @@ async function openOpensslKey(
   const pin = source === undefined ? undefined : await readPin(source);
   checkLength(key.scheme, pin);
   const loaded = await loadKeyInProcess({ ...key, pin, publicKey }, signal).catch((error) => {
-    throw source === undefined ? error : withPinSource(error, source);
+    throw source === undefined ? error : withSecretSource(error, "PIN", source);
   });
   const nodeKey = nodeKeyOf(key, loaded.key);
   if (key.concurrent) return openNodeKey(nodeKey, loaded.publicKey, key.algorithm);
   // To import the public key may be a call to the TPM.
   return takeTurn(() => openNodeKey(inTurn(nodeKey), loaded.publicKey, key.algorithm));
-}
-
-/** An error about the PIN says where the PIN came from. */
-function withPinSource(error: unknown, source: SecretSource): unknown {
-  if (!(error instanceof SignerError) || error.code !== "pin-incorrect") return error;
-  const { code, message, uri, cause } = error;
-  return new SignerError(code, `${message} This was the ${nameSecret("PIN", source)}.`, { uri, cause });
 }
 
 function checkLength(scheme: string, pin = ""): void {

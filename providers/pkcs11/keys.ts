@@ -109,18 +109,12 @@ export function findSigningKeys(
 }
 
 /**
- * Finds the private key, whether it can sign or not.
+ * Finds the private key, whether it can sign or not, with the attributes that tell its type.
  *
- * @param types - Lists of attributes to read, as for `findObjects`.
  * @throws {SignerError} With code `key-not-found` or `ambiguous-key`.
  */
-export function findPrivateKey(
-  lib: Cryptoki,
-  session: Handle,
-  selector: KeySelector,
-  ...types: readonly (readonly number[])[]
-): FoundObject {
-  return onlyKey(lib, session, selector, findObjects(lib, session, CKO_PRIVATE_KEY, selector, ...types));
+export function findPrivateKey(lib: Cryptoki, session: Handle, selector: KeySelector): FoundObject {
+  return onlyKey(lib, session, selector, findObjects(lib, session, CKO_PRIVATE_KEY, selector, ...PRIVATE));
 }
 
 function onlyKey(lib: Cryptoki, session: Handle, selector: KeySelector, keys: FoundObject[]): FoundObject {

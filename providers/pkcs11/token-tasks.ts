@@ -54,7 +54,8 @@ export function listKeyUris(task: TokenTask): Promise<string[]> {
 /**
  * Deletes a private key and its public key. Certificates are not deleted.
  *
- * @throws {SignerError} With code `misconfigured` without an id, `key-not-found` or `ambiguous-key`. Nothing was deleted then.
+ * @throws {SignerError} With code `misconfigured` without an id, `key-not-found`, `ambiguous-key`, or `wrong-key` if the key can't
+ *   sign. Nothing was deleted then.
  */
 export async function removeKeyPair(task: TokenTask): Promise<void> {
   const uri = task.uriOf(task.token, task.key);
@@ -68,7 +69,7 @@ export async function removeKeyPair(task: TokenTask): Promise<void> {
 /**
  * Deletes the one private key that the task's label and id select, and its public key. Certificates are not deleted.
  *
- * @throws {SignerError} With code `key-not-found` or `ambiguous-key`. Nothing was deleted then.
+ * @throws {SignerError} With code `key-not-found`, `ambiguous-key`, or `wrong-key` if the key can't sign. Nothing was deleted then.
  */
 export function deleteKeyPair(task: TokenTask): Promise<DeletedKey> {
   return withToken(task, "deleting a key pair", task.key, async (token, deadline) => {

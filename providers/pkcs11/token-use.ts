@@ -1,8 +1,7 @@
 /** Chooses where a library is loaded: in workers of this thread, of the main thread, or of a separate process. */
 import { isMainThread } from "node:worker_threads";
-import { SignerError } from "../../src/errors.js";
 import { readPin } from "../../src/keystore/pin-source.js";
-import { nameSecret } from "../../src/keystore/secret-source.js";
+import { withSecretSource } from "../../src/keystore/secret-source.js";
 import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { idBytes } from "./objects.js";
@@ -35,9 +34,7 @@ function withPinSource(use: TokenUse, pin: PinSource): TokenUse {
     try {
       return await use.run(operation, deadline);
     } catch (error) {
-      if (!(error instanceof SignerError) || error.code !== "pin-incorrect") throw error;
-      const { code, message, uri, cause } = error;
-      throw new SignerError(code, message.replace(/\bThe PIN\b/, `The ${nameSecret("PIN", pin)}`), { uri, cause });
+      throw withSecretSource(error, "PIN", pin);
     }
   };
   return { run, close: () => use.close() };

@@ -47,11 +47,17 @@ export function withClientOptions(command: Command, defaultKey: string): Command
     .option("--allow-insecure", "allow http: URLs for hosts other than this machine");
 }
 
-/** Opens the key of `--client-key`, if there is one. It must meet `--require`, too. */
+/**
+ * Opens the key of `--client-key`, if there is one. It must meet `--require`, too.
+ *
+ * @throws {UsageError} If there isn't one, but its public key is set.
+ */
 export async function openClientKey(
   { clientKey, clientPublicKey, require, timeout }: ClientOptions,
   context: Context,
 ): Promise<Signer | undefined> {
+  if (clientKey === undefined && clientPublicKey !== undefined)
+    throw new UsageError("--client-public-key needs --client-key. For the key of --key, use --public-key.");
   if (clientKey === undefined) return undefined;
   return openKey(clientKey, { publicKey: clientPublicKey, require, timeout }, context, "--client-public-key");
 }

@@ -45,6 +45,18 @@ export function withPublicKeyOption(command: Command): Command {
   return withRequireOption(command.option("--public-key <file>", description));
 }
 
+/**
+ * Rejects the options that restrict a key if the command doesn't open one: a check that isn't made must not look like one that
+ * passed.
+ *
+ * @param remedy - Completes "--require needs …" with what the user can do.
+ * @throws {UsageError} If one of the options is set.
+ */
+export function rejectWithoutKey({ publicKey, require }: PublicKeyOption, remedy: string): void {
+  const option = require !== undefined ? "--require" : publicKey !== undefined ? "--public-key" : undefined;
+  if (option !== undefined) throw new UsageError(`${option} needs ${remedy}.`);
+}
+
 /** The options of a command that opens a key. */
 export interface OpenKeyOptions extends PublicKeyOption, TimeoutOption {}
 

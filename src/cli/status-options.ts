@@ -5,7 +5,7 @@ import { type ClientOptions, findClient, openClientKey, withClientOptions } from
 import { type Context, oneOf } from "./context.js";
 import { UsageError } from "./exit-codes.js";
 import { keyUri } from "./key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "./open-key.js";
+import { openKey, type PublicKeyOption, rejectWithoutKey, withPublicKeyOption } from "./open-key.js";
 import { withTimeoutOption } from "./timeout-option.js";
 import { readToken, type TokenOptions, withTokenOptions } from "./token-options.js";
 
@@ -51,6 +51,7 @@ export async function sendStatusRequest<T>(
   const { io } = context;
   const token = await readToken(options, io, "The token");
   if (token === undefined) throw new UsageError("Pass the token with --token -, --token-env or --token-file.");
+  assertRestrictsKey(options);
   await using key = await openOwnKey(options, context);
   await using clientKey = await openClientKey(options, context);
   const signer = clientKey ?? key;
@@ -58,8 +59,19 @@ export async function sendStatusRequest<T>(
   return await send({ client, request: { ...credentials, token, tokenTypeHint, signal: io.signal }, key });
 }
 
+/** `--client-key` has a public key of its own, but must meet `--require`, too. */
+function assertRestrictsKey(options: StatusOptions): void {
+  if (usesOwnKey(options)) return;
+  const { publicKey, require } = options;
+  const isChecked = options.clientKey !== undefined;
+  rejectWithoutKey({ publicKey, require: isChecked ? undefined : require }, "a key: pass --key");
+}
+
+/** Whether the key of `--key` or, if the client authenticates by it, of `HARDPROOF_KEY` is opened. */
+function usesOwnKey({ key, clientAuth, clientKey }: StatusOptions): boolean {
+  return key !== undefined || (clientAuth === "private_key_jwt" && clientKey === undefined);
+}
+
 async function openOwnKey(options: StatusOptions, context: Context): Promise<Signer | undefined> {
-  const authenticates = options.clientAuth === "private_key_jwt" && options.clientKey === undefined;
-  if (options.key === undefined && !authenticates) return undefined;
-  return openKey(keyUri(options.key, context.io), options, context);
+  return usesOwnKey(options) ? openKey(keyUri(options.key, context.io), options, context) : undefined;
 }

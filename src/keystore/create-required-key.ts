@@ -1,6 +1,6 @@
 /** Creates a key that must meet a requirement: refuses beforehand if the store says so, and otherwise checks the new key. */
 import { SignerError } from "../errors.js";
-import type { DeletedKey, Provider, ProviderOptions } from "./provider.js";
+import { type DeletedKey, type Provider, type ProviderOptions, schemeOf } from "./provider.js";
 import {
   assertRequirement,
   type KeyRequirement,
@@ -35,25 +35,67 @@ export async function createRequiredKey(provider: CreatingProvider, key: Require
     await requireNonExportable(signer, { ...require, signal: options.signal });
     return signer;
   } catch (error) {
-    await signer.close();
-    throw await withOutcome(error, signer, await deleteAgain(provider, key));
+    // A signer that can't be closed must not keep the key from being deleted.
+    await signer.close().catch(() => undefined);
+    throw withOutcome(error, signer.uri, await rollBack(provider, signer, key));
   }
 }
 
-/** The caller's signal may have aborted, but then the caller would never learn of the key. */
-function deleteAgain(provider: Provider, { uri, options }: RequiredKey): Promise<DeletedKey | undefined> {
-  const { signal, ...others } = options;
-  return provider.delete?.(uri, others).catch(() => undefined) ?? Promise.resolve(undefined);
+/** What happened to a key that didn't meet its requirement. */
+interface Outcome {
+  readonly isDeleted: boolean;
+  /** A sentence. */
+  readonly text: string;
 }
 
-function withOutcome(error: unknown, { uri = "" }: Signer, deleted: DeletedKey | undefined): unknown {
-  if (!(error instanceof Error) || error.name !== "SignerError") return error;
-  const { code, message } = error as SignerError;
-  return new SignerError(code, `${message} ${outcomeOf(uri, deleted)}`, { uri, cause: error });
+/** Deletes the new key by the URI of its signer: the caller's URI may name another key by now, such as by an alias, or none. */
+async function rollBack(provider: Provider, { uri: created = "" }: Signer, key: RequiredKey): Promise<Outcome> {
+  const remains = (reason: string) => ({
+    isDeleted: false,
+    text: `The new key ${created} exists, and could not be deleted: ${reason}`,
+  });
+  const remove = (provider.deleteCreated ?? provider.delete)?.bind(provider);
+  if (!remove) return remains("the store can't delete keys.");
+  if (schemeOf(created) !== provider.scheme) return remains("the store didn't return its URI.");
+  // The caller's signal may have aborted, but then the caller would never learn of the key.
+  const { signal, ...options } = key.options;
+  try {
+    return outcomeOf(await remove(withSecretSources(created, key.uri), options));
+  } catch (error) {
+    // The message of another error could contain a secret.
+    return remains(isSignerError(error) ? error.message : "the deletion failed.");
+  }
 }
 
-function outcomeOf(uri: string, deleted: DeletedKey | undefined): string {
-  if (deleted === undefined) return `The new key exists, and could not be deleted: ${uri}`;
-  if (deleted.destroyedAt === null) return "The new key was deleted again.";
-  return `The new key will be destroyed on ${deleted.destroyedAt.toISOString()}: ${deleted.uri}`;
+function outcomeOf({ uri, destroyedAt }: DeletedKey): Outcome {
+  if (destroyedAt === null) return { isDeleted: true, text: "The new key was deleted again." };
+  const date =
+    destroyedAt === "unknown" ? "at a time that the store doesn't report" : `on ${destroyedAt.toISOString()}`;
+  return { isDeleted: true, text: `The new key will be destroyed ${date}: ${uri}` };
+}
+
+/** An error that isn't about the key, such as the reason of an abort, only changes if the key remains. */
+function withOutcome(error: unknown, uri: string | undefined, { isDeleted, text }: Outcome): unknown {
+  if (isSignerError(error)) return new SignerError(error.code, `${error.message} ${text}`, { uri, cause: error });
+  if (isDeleted) return error;
+  return new SignerError("aborted", `The new key could not be checked. ${text}`, { uri, cause: error });
+}
+
+/** Another copy of the package may have thrown it. */
+function isSignerError(error: unknown): error is SignerError {
+  return error instanceof Error && error.name === "SignerError";
+}
+
+/** The attributes that say where a secret is read, which the URI of a signer doesn't always have, and a PIN in the URI itself. */
+const SECRET_ATTRIBUTE = /^(?:[a-z][a-z-]*-source|pin-value)=/;
+
+/** Adds the sources of secrets that the caller's URI has: the signer may have got them from there. */
+function withSecretSources(uri: string, callersUri: string): string {
+  const attributesOf = (text: string) => text.split("?").slice(1).join("?").split("&").filter(Boolean);
+  const present = attributesOf(uri).map((each) => each.split("=")[0]);
+  const missing = attributesOf(callersUri).filter(
+    (each) => SECRET_ATTRIBUTE.test(each) && !present.includes(each.split("=")[0]),
+  );
+  if (missing.length === 0) return uri;
+  return `${uri}${uri.includes("?") ? "&" : "?"}${missing.join("&")}`;
 }

@@ -32,6 +32,13 @@ export interface Provider<Options = unknown> {
    * @throws {SignerError} If nothing was deleted.
    */
   delete?(uri: string, options?: Options): Promise<DeletedKey>;
+  /**
+   * Deletes a key that {@link Provider.create} has just created, since it doesn't meet what the caller requires.
+   *
+   * @param uri - The URI of the new key's signer, with the sources of secrets that the caller's URI has. Default: `delete` of it.
+   * @throws {SignerError} If nothing was deleted, such as because the key has changed.
+   */
+  deleteCreated?(uri: string, options?: Options): Promise<DeletedKey>;
   /** Returns the tokens of the store, such as those of a PKCS#11 library. Must not log in. */
   listTokens?(uri: string, options?: Options): Promise<StoreToken[]>;
   /**
@@ -47,8 +54,11 @@ export interface Provider<Options = unknown> {
 export interface DeletedKey {
   /** The URI of what was deleted, without a PIN. */
   readonly uri: string;
-  /** When the store destroys the key, which can be restored until then. `null` if it doesn't exist any more. */
-  readonly destroyedAt: Date | null;
+  /**
+   * When the store destroys the key, which can be restored until then. `null` if it doesn't exist any more, and `unknown` if the
+   * store keeps it, but doesn't report until when.
+   */
+  readonly destroyedAt: Date | "unknown" | null;
   /** What the caller should know in addition, in a sentence: how to restore the key, or what was left. */
   readonly note?: string | undefined;
 }
@@ -98,7 +108,7 @@ export function isProvider(value: unknown): value is Provider {
   if (value === null || typeof value !== "object" || !("scheme" in value) || !("open" in value)) return false;
   const { scheme, open } = value;
   const isScheme = typeof scheme === "string" && schemeOf(`${scheme}:`) === scheme;
-  const optional = ["create", "factsOfNewKey", "list", "delete", "listTokens", "diagnose"].map(
+  const optional = ["create", "factsOfNewKey", "list", "delete", "deleteCreated", "listTokens", "diagnose"].map(
     (name) => typeof Reflect.get(value, name),
   );
   return (

@@ -119,6 +119,24 @@ export function nameSecret(name: string, source: SecretSource): string {
   return name + placeOf(source);
 }
 
+/**
+ * Returns the error for a secret that a store rejected, with the secret's source: only the caller of the store knows it. Any other
+ * error is returned unchanged.
+ *
+ * @param name - What the messages of the store call it, such as `PIN`.
+ */
+export function withSecretSource(error: unknown, name: string, source: SecretSource): unknown {
+  if (!(error instanceof SignerError) || error.code !== "pin-incorrect") return error;
+  const { code, message, uri, cause } = error;
+  const named = nameSecret(name, source);
+  const mention = new RegExp(`\\b([Tt])h(?:e|is) ${name}\\b`);
+  // A function, because a path can contain what String.replace would replace, such as $&.
+  const text = mention.test(message)
+    ? message.replace(mention, (_, first: string) => `${first}he ${named}`)
+    : `${message} This was the ${named}.`;
+  return new SignerError(code, text, { uri, cause });
+}
+
 function placeOf(source: SecretSource): string {
   if (typeof source === "string") return "";
   if (typeof source === "function") return " from the function";

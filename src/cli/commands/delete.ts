@@ -1,6 +1,6 @@
 /** `hardproof delete`: deletes a key from its store, or schedules its deletion. */
 import type { Command } from "commander";
-import { deleteKey } from "../../index.js";
+import { type DeletedKey, deleteKey } from "../../index.js";
 import { confirmDeletion } from "../confirmation.js";
 import { type Context, newCommand } from "../context.js";
 import { UsageError } from "../exit-codes.js";
@@ -34,13 +34,17 @@ export function deleteCommand(context: Context): Command {
     const { destroyedAt, note } = deleted;
     output.document({ uri: deleted.uri, deleted: destroyedAt === null, destroyedAt, note });
     output.line(deleted.uri);
-    output.note(
-      destroyedAt === null
-        ? "The key is deleted. It can't be restored."
-        : `The key can't sign any more. It will be destroyed on ${destroyedAt.toISOString()}.`,
-    );
+    output.note(resultOf(destroyedAt));
     if (note !== undefined) output.note(note);
   });
+}
+
+/** What happened. Whether the key can be restored is in the note of the store, if it is known. */
+function resultOf(destroyedAt: DeletedKey["destroyedAt"]): string {
+  if (destroyedAt === null) return "The key is deleted.";
+  if (destroyedAt === "unknown")
+    return "The key can't sign any more. The store doesn't report when it will be destroyed.";
+  return `The key can't sign any more. It will be destroyed on ${destroyedAt.toISOString()}.`;
 }
 
 function parseDays(value: string): number {

@@ -4,13 +4,14 @@ import { diagnoseKey, type Finding, type Signer } from "../../index.js";
 import { cliError } from "../cli-error.js";
 import { type Context, newCommand } from "../context.js";
 import { clockCheck, keyChecks, nodeCheck, parseServer } from "../doctor-checks.js";
-import { EXIT, isHardproofError, UsageError } from "../exit-codes.js";
+import { EXIT, isHardproofError } from "../exit-codes.js";
 import type { Io } from "../io.js";
 import { keyUris } from "../key-uri.js";
 import {
   closedReplicas,
   type KeyOption,
   type OpenKeyOptions,
+  rejectWithoutKey,
   withKeyOption,
   withPublicKeyOption,
 } from "../open-key.js";
@@ -33,7 +34,8 @@ export function doctor(context: Context): Command {
     async (argument: string | undefined, options: DoctorOptions) => {
       const findings: Finding[] = [];
       const hasKey = argument ?? options.key ?? io.env.HARDPROOF_KEY;
-      assertChecksRequirement(options, hasKey !== undefined);
+      if (!options.login) rejectWithoutKey(options, "the key to be opened: leave out --no-login");
+      if (hasKey === undefined) rejectWithoutKey(options, "a key: pass a URI, or set HARDPROOF_KEY");
       const uris = hasKey === undefined ? [] : keyUris(argument, options.key, io);
       for await (const finding of runChecks(uris, options, context)) {
         const translated = inOptionNames(finding);
@@ -45,13 +47,6 @@ export function doctor(context: Context): Command {
       context.exitCode = healthy ? EXIT.ok : EXIT.failed;
     },
   );
-}
-
-/** A check that isn't made must not look like one that passed. */
-function assertChecksRequirement({ require, login }: DoctorOptions, hasKey: boolean): void {
-  if (require === undefined) return;
-  if (!login) throw new UsageError("--require needs the key to be opened: leave out --no-login.");
-  if (!hasKey) throw new UsageError("--require needs a key: pass a URI, or set HARDPROOF_KEY.");
 }
 
 /** The library's remedies name its options. */

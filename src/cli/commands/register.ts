@@ -5,7 +5,7 @@ import { type Context, newCommand, oneOf } from "../context.js";
 import { UsageError } from "../exit-codes.js";
 import { findServer, type ServerOptions } from "../find-server.js";
 import { keyUri } from "../key-uri.js";
-import { openKey, type PublicKeyOption, withPublicKeyOption } from "../open-key.js";
+import { openKey, type PublicKeyOption, rejectWithoutKey, withPublicKeyOption } from "../open-key.js";
 import { newSecretFile } from "../output-file.js";
 import { type MetadataOptions, registrationMetadata, withMetadataOptions } from "../registration-metadata.js";
 import { readSecret } from "../secrets.js";
@@ -21,7 +21,8 @@ interface RegisterOptions extends ServerOptions, MetadataOptions, PublicKeyOptio
   output?: string;
 }
 
-const DEFAULT_METHOD = "private_key_jwt";
+/** The default. Other methods don't use a key. */
+const KEY_METHOD = "private_key_jwt";
 
 /** Returns the command `register`. */
 export function register(context: Context): Command {
@@ -44,9 +45,10 @@ export function register(context: Context): Command {
 async function run(options: RegisterOptions, context: Context): Promise<void> {
   const { output } = context;
   const requested = await registrationMetadata(options);
-  const method = options.clientAuth ?? requested.token_endpoint_auth_method ?? DEFAULT_METHOD;
+  const method = options.clientAuth ?? requested.token_endpoint_auth_method ?? KEY_METHOD;
   const metadata = { ...requested, token_endpoint_auth_method: method };
   assertSecretIsKept(method, options.output !== undefined || output.json);
+  if (method !== KEY_METHOD) rejectWithoutKey(options, `a key, but only ${KEY_METHOD} registers one`);
   const file = options.output === undefined ? undefined : await newSecretFile(options.output);
   try {
     const registration = await send(metadata, options, context);
@@ -77,7 +79,7 @@ async function send(metadata: ClientMetadata, options: RegisterOptions, context:
     { name: "The software statement", fileOption: "--software-statement-file", file: softwareStatementFile },
     io,
   );
-  const needsKey = metadata.token_endpoint_auth_method === "private_key_jwt";
+  const needsKey = metadata.token_endpoint_auth_method === KEY_METHOD;
   const signer = needsKey ? await openKey(keyUri(options.key, io), options, context) : undefined;
   try {
     const { client } = await findServer(options, undefined, context);

@@ -1,7 +1,8 @@
 /** The provider for azurekms: URIs: creating, listing, describing and diagnosing keys, also when the service refuses. */
-import { diagnoseKey, type Finding, listKeys, requireNonExportable, type SignerError } from "hardproof";
+import { deleteKey, diagnoseKey, type Finding, listKeys, requireNonExportable, type SignerError } from "hardproof";
 import { type AzureKeyVaultProviderOptions, AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import type { PipelineRequest, PipelineResponse } from "../../../providers/azure-kv/client.js";
 import {
   type AzureKeyVaultEmulator,
   type AzureKvOperation,
@@ -10,6 +11,8 @@ import {
 import type { KeyVersion, VersionOptions } from "../../../testing/emulators/azure-kv-keys.js";
 import { stubServer } from "../../servers/stub-server.js";
 import { ROWS } from "./algorithms.js";
+
+type SendRequest = (request: PipelineRequest) => Promise<PipelineResponse>;
 
 let kv: AzureKeyVaultEmulator;
 let vaultUri: string;
@@ -44,6 +47,26 @@ const counts = () => {
   return Object.fromEntries([...new Set(operations)].map((operation) => [operation, kv.plan.count(operation)]));
 };
 const seconds = () => Math.floor(Date.now() / 1000);
+
+describe("delete()", () => {
+  it.each([
+    ["isn't invented if the vault doesn't report it", "Recoverable+Purgeable", "unknown"],
+    ["doesn't exist in a vault that keeps no deleted keys", "Purgeable", null],
+  ])("the time of the purge %s", async (_, recoveryLevel, destroyedAt) => {
+    kv.vault.add({ name: "doomed", recoveryLevel });
+    const policy = {
+      name: "withoutDate",
+      async sendRequest(request: PipelineRequest, next: SendRequest) {
+        const response = await next(request);
+        const { scheduledPurgeDate, ...body } = JSON.parse(response.bodyAsText ?? "{}");
+        return { ...response, bodyAsText: JSON.stringify(body) };
+      },
+    };
+    const clientOptions = { additionalPolicies: [{ policy, position: "perRetry" as const }] };
+    const result = await deleteKey(uriOf(vaultUri, "doomed"), { ...options({ clientOptions }) });
+    expect(result).toMatchObject({ uri: uriOf(vaultUri, "doomed"), destroyedAt });
+  });
+});
 
 describe("create()", () => {
   const create = (name = "new", overrides: AzureKeyVaultProviderOptions = {}, base = vaultUri) =>

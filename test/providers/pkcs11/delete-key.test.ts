@@ -113,6 +113,84 @@ describe("the objects of a key pair", () => {
   });
 });
 
+/** Generates a key pair that can decrypt, but not sign: pkcs11-tool leaves `CKA_SIGN` to the token, and SoftHSM sets it. */
+const DECRYPTION_KEY = `
+  import pkcs11js from "pkcs11js";
+  const [, module, label] = process.argv;
+  const lib = new pkcs11js.PKCS11();
+  lib.load(module);
+  lib.C_Initialize();
+  const slot = lib.C_GetSlotList(true).find((each) => lib.C_GetTokenInfo(each).label.trim() === label);
+  const session = lib.C_OpenSession(slot, pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION);
+  lib.C_Login(session, pkcs11js.CKU_USER, process.env.DELETE_TEST_PIN);
+  const common = [
+    { type: pkcs11js.CKA_TOKEN, value: true },
+    { type: pkcs11js.CKA_LABEL, value: "decrypts" },
+    { type: pkcs11js.CKA_ID, value: Buffer.from([0xdc]) },
+  ];
+  const size = { type: pkcs11js.CKA_MODULUS_BITS, value: 2048 };
+  const purpose = [
+    { type: pkcs11js.CKA_SIGN, value: false },
+    { type: pkcs11js.CKA_DECRYPT, value: true },
+  ];
+  const mechanism = { mechanism: pkcs11js.CKM_RSA_PKCS_KEY_PAIR_GEN };
+  lib.C_GenerateKeyPair(session, mechanism, [...common, size], [...common, ...purpose]);
+  lib.C_Finalize();
+`;
+
+describe("a key that Hardproof can't sign with", () => {
+  const generate = (...args: string[]) => {
+    const tool = ["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:DELETE_TEST_PIN"];
+    execFileSync("pkcs11-tool", [...tool, "--keypairgen", ...args], { stdio: "pipe" });
+  };
+  it.each([
+    ["another curve", ["--key-type", "EC:brainpoolP256r1"], /is an EC key on curve/],
+    ["another curve of a known name", ["--key-type", "EC:secp256k1"], /is an EC key on secp256k1/],
+    ["a short modulus", ["--key-type", "RSA:1024"], /is an RSA key of 1024 bits/],
+  ])("because of %s stays", async (_, args, reason) => {
+    const before = objects();
+    generate(...args, "--label", "other", "--id", "0e");
+    const all = objects();
+    const error = await remove("object=other").catch((cause) => cause);
+    expect(error).toMatchObject({ code: "wrong-key", message: expect.stringMatching(reason) });
+    expect(error.message).toContain("Nothing was deleted: Hardproof deletes only keys that it can sign with.");
+    expect(objects()).toEqual(all);
+    for (const type of ["privkey", "pubkey"])
+      execFileSync("pkcs11-tool", [
+        ...["--module", hsm.module, "--token-label", hsm.token, "--login", "--pin", "env:DELETE_TEST_PIN"],
+        ...["--delete-object", "--type", type, "--id", "0e"],
+      ]);
+    expect(objects()).toEqual(before);
+  });
+
+  it("because it is for decryption stays", async () => {
+    execFileSync(process.execPath, ["--input-type=module", "--eval", DECRYPTION_KEY, hsm.module, hsm.token], {
+      env: { ...process.env, ...hsm.env },
+    });
+    const all = objects();
+    expect(all).toContain("private decrypts dc");
+    await expect(remove("object=decrypts")).rejects.toMatchObject({
+      code: "wrong-key",
+      message: expect.stringContaining("isn't allowed to sign (CKA_SIGN). Nothing was deleted"),
+    });
+    expect(objects()).toEqual(all);
+  });
+
+  it("because its list of mechanisms has none that signs stays", async () => {
+    const CKM_RSA_PKCS_OAEP = 9;
+    await hsm.addKey({ label: "oaep", id: "0a", algorithm: "PS256", mechanisms: [CKM_RSA_PKCS_OAEP] });
+    expect(await codeOf(remove("object=oaep"))).toBe("wrong-key");
+    expect(objects()).toEqual(expect.arrayContaining(["private oaep 0a", "public oaep 0a"]));
+  });
+
+  it("because the URI names another algorithm stays", async () => {
+    await hsm.addKey({ label: "es256", id: "0f", algorithm: "ES256" });
+    const uri = `${uriOf("object=es256")}&algorithm=PS256`;
+    expect(await codeOf(deleteKey(uri, options()))).toBe("wrong-key");
+    expect(await codeOf(remove("object=es256"))).toBe("deleted");
+  });
+});
+
 describe("a token that refuses", () => {
   it("to delete leaves the key, and the error says so", async () => {
     await hsm.addKey({ label: "kept", id: "f1", algorithm: "ES256" });

@@ -29,7 +29,7 @@ it("deletes the key after its name was typed", async () => {
   expect(await answer("agent.pem\n")).toMatchObject({
     code: 0,
     exists: false,
-    out: expect.stringContaining("The key is deleted. It can't be restored."),
+    out: expect.stringContaining("The key is deleted."),
   });
 });
 

@@ -29,7 +29,9 @@ describe("a key in a file", () => {
     await create();
     const { code, out, err } = await run(["delete", uri, "--yes"]);
     expect({ code, out }).toEqual({ code: 0, out: `${uri}\n` });
-    expect(err).toMatch(/It can't be restored\..*not overwritten/s);
+    expect(err).toBe(
+      "The key is deleted.\nThe file was deleted, but not overwritten. Backups, and the disk, may still have it.\n",
+    );
     expect(existsSync(path)).toBe(false);
     expect(await run(["delete", uri, "--yes"])).toMatchObject({ code: 3, err: expect.stringContaining("ENOENT") });
   });
@@ -186,6 +188,21 @@ describe("a key in a service", () => {
     });
     expect(await remove(uriOf(symmetric.fields.name))).toMatchObject({ code: 3, error: { code: "wrong-key" } });
     expect(symmetric.versions[0]?.fields.state).toBe("ENABLED");
+  });
+
+  it("of Google has no invented date if the service doesn't report one", async () => {
+    await using gcp = await gcpKmsEmulator();
+    const key = gcp.store.addKey({ id: "undated" });
+    const uri = `gcpkms://${key.fields.name}?endpoint=${gcp.endpoint}`;
+    const version = key.versions[0]?.fields ?? expect.unreachable();
+    Object.defineProperty(version, "destroyTime", { get: () => undefined, set: () => undefined, enumerable: true });
+    const { code, out, err } = await run(["delete", uri, "--yes"]);
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining("/cryptoKeyVersions/1") });
+    expect(err).toContain("The key can't sign any more. The store doesn't report when it will be destroyed.");
+    version.state = "ENABLED";
+    expect(await remove(uri)).toMatchObject({ code: 0, deleted: false, destroyedAt: "unknown" });
+    const again = await remove(`gcpkms://${version.name}?endpoint=${gcp.endpoint}`);
+    expect(again.error.message).toMatch(/scheduled for destruction already\.$/);
   });
 
   it("of Azure is deleted with all its versions, and can be recovered", async () => {

@@ -2,10 +2,11 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { registerProvider } from "hardproof";
+import { createKey, registerProvider } from "hardproof";
+import { provider as azureProvider } from "hardproof/azure-kv";
 import { MemorySigner } from "hardproof/memory";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
-import { awsKmsEmulator, gcpKmsEmulator } from "hardproof/testing";
+import { awsKmsEmulator, azureKeyVaultEmulator, gcpKmsEmulator } from "hardproof/testing";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { loopbackServer } from "../../servers/loopback-server.js";
 import { softTpm } from "../../tokens/index.js";
@@ -67,6 +68,31 @@ describe("a key in SoftHSM", () => {
     expect(requests).toBe(0);
   });
 
+  const secretPost = ["--client-auth", "client_secret_post"];
+  it.each([
+    ["register", ["--client-auth", "client_secret_basic", "--output", "OUT", "--key", "memory:", "--require", "hsm"]],
+    ["register", ["--client-auth", "none", "--key", "memory:", "--public-key", "key.pem"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--require", "hsm"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--public-key", "key.pem"]],
+    ["introspect", ["--client-id", "a", "--token-env", "TOKEN", "--client-key", "memory:", "--public-key", "key.pem"]],
+    ["revoke", ["--client-id", "a", "--token-env", "TOKEN", ...secretPost, "--require", "hsm"]],
+    ["revoke", ["--client-id", "a", "--token-env", "TOKEN", "--client-public-key", "key.pem"]],
+    ["token", ["--client-id", "a", "--key", "memory:", "--client-public-key", "key.pem"]],
+  ])("is required by an option that %s doesn't ignore, and no server is asked: %j", async (name, args) => {
+    const server = await loopbackServer();
+    let requests = 0;
+    server.http.on("request", (_, response) => {
+      requests += 1;
+      response.end("{}");
+    });
+    const env = { TOKEN: "token", HARDPROOF_CLIENT_SECRET: "s3cr3t", HARDPROOF_KEY: uri };
+    const paths = args.map((arg) => (arg === "OUT" ? join(directory, "registration.json") : arg));
+    const result = await run([name, "--issuer", server.origin, ...paths], { env });
+    await server.close();
+    expect(result).toMatchObject({ code: 2, err: expect.stringMatching(/--(require|(client-)?public-key) needs /) });
+    expect(requests).toBe(0);
+  });
+
   it("isn't used as the client's key either", async () => {
     const server = await loopbackServer();
     const client = ["--issuer", server.origin, "--client-id", "a", "--client-auth", "private_key_jwt"];
@@ -102,10 +128,15 @@ describe("doctor", () => {
     expect(await run(["doctor", "memory:", "--require", "software"])).toMatchObject({ code: 1 });
   });
 
-  it.each([[["--no-login", "memory:"]], [[]]])("refuses a requirement that it can't check: %j", async (args) => {
-    const result = await run(["doctor", ...args, "--require", "hsm"]);
+  it.each([
+    [["--no-login", "memory:", "--require", "hsm"]],
+    [["--require", "hsm"]],
+    [["--no-login", "memory:", "--public-key", "key.pem"]],
+    [["--public-key", "key.pem"]],
+  ])("refuses a requirement that it can't check: %j", async (args) => {
+    const result = await run(["doctor", ...args]);
     expect(result).toMatchObject({ code: 2, out: "" });
-    expect(result.err).toMatch(/^hardproof: --require needs /);
+    expect(result.err).toMatch(/^hardproof: --(require|public-key) needs /);
   });
 });
 
@@ -148,16 +179,52 @@ describe("keygen", () => {
     vi.unstubAllEnvs();
     expect(result.code).toBe(3);
     const [[arn] = []] = [...aws.keys.all];
-    expect(result.err).toContain(`The new key exists, and could not be deleted: awskms:///${arn}`);
+    expect(result.err).toContain(`The new key awskms:///${arn}`);
+    expect(result.err).toMatch(/exists, and could not be deleted: .*AccessDenied/);
+  });
+
+  it("deletes the new key again if it can't be described once, by its ARN instead of its alias", async () => {
+    await using aws = await awsKmsEmulator();
+    for (const [name, value] of Object.entries(aws.environment)) vi.stubEnv(name, value);
+    for (const alias of ["", "alias/agent"]) {
+      aws.plan.next("DescribeKey", "denied");
+      const uri = `awskms:///${alias}?region=${aws.region}&endpoint=${aws.endpoint}`;
+      const { code, err } = await run(["keygen", uri, "--require", "hsm"]);
+      const [arn = "", key] = [...aws.keys.all].at(-1) ?? [];
+      expect(code).toBe(3);
+      expect(err).toMatch(/The new key will be destroyed on 20/);
+      expect(err).toContain(arn);
+      expect(key?.state).toBe("PendingDeletion");
+      expect(aws.plan.inputs("ScheduleKeyDeletion").at(-1)?.KeyId).toBe(arn);
+      expect(aws.plan.inputs("DescribeKey").at(-1)?.KeyId).toBe(arn);
+    }
+    vi.unstubAllEnvs();
+  });
+
+  it("deletes a new key with a version again, unless it has another version by then", async () => {
+    await using kv = await azureKeyVaultEmulator();
+    for (const [name, value] of Object.entries(kv.environment)) vi.stubEnv(name, value);
+    const uri = `${kv.vaultUrl.replace("http:", "azurekms:")}/agent?plaintext=true`;
+    const signer = await createKey(uri);
+    const created = signer.uri ?? "";
+    await signer.close();
+    const { version } = kv.vault.add({ name: "agent" });
+    await expect(azureProvider.deleteCreated(created)).rejects.toMatchObject({ code: "ambiguous-key" });
+    expect([...kv.vault.all.keys()]).toEqual(["agent"]);
+    const result = await azureProvider.deleteCreated(created.replace(/[0-9a-f]{32}/, version));
+    expect(result).toMatchObject({ uri, destroyedAt: expect.any(Date) });
+    expect([...kv.vault.deleted.keys()]).toEqual(["agent"]);
+    vi.unstubAllEnvs();
   });
 
   it("deletes the new key again if it turns out not to meet the requirement", async () => {
     const deleted: string[] = [];
     const signer = MemorySigner.generate();
+    const uri = "requiretest:new";
     registerProvider({
       scheme: "requiretest",
       open: () => signer,
-      create: async () => signer,
+      create: async () => Object.defineProperty(signer, "uri", { value: uri }),
       delete: async (uri) => {
         deleted.push(uri);
         return { uri, destroyedAt: null };
@@ -165,7 +232,7 @@ describe("keygen", () => {
     });
     const result = await run(["keygen", "requiretest:k", "--require", "hsm"]);
     expect(result).toMatchObject({ code: 3, err: expect.stringContaining("The new key was deleted again.") });
-    expect(deleted).toEqual(["requiretest:k"]);
+    expect(deleted).toEqual([uri]);
   });
 
   it("refuses a key in memory, which would be lost", async () => {

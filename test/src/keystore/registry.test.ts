@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import {
+  type CreateKeyOptions,
   createKey,
   DPoPProver,
   deleteKey,
@@ -14,6 +15,7 @@ import {
   openSigner,
   type Provider,
   registerProvider,
+  type Signer,
   SignerError,
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
@@ -300,27 +302,88 @@ describe("createKey with the option require", () => {
     expect(created).toBe(1);
   });
 
-  it("deletes a key of which the store promised too much, or says that it exists", async () => {
-    const create: Provider["create"] = async () => MemorySigner.generate();
-    const liar = { create, factsOfNewKey: async () => facts };
-    const promise = { require: { protection: ["hsm"] } } as const;
-    const outcomeOf = (uri: string) =>
-      createKey(uri, promise).then(
-        () => expect.unreachable(),
-        ({ message }) => message,
-      );
-    registerProvider(storeOf("liar-keeps", liar));
-    expect(await outcomeOf("liar-keeps:k")).toMatch(
-      /can be exported.* The new key exists, and could not be deleted: memory:$/,
+  const promise = { require: { protection: ["hsm"] } } as const;
+  const outcomeOf = (uri: string, options: CreateKeyOptions = promise) =>
+    createKey(uri, options).then(
+      () => expect.unreachable(),
+      ({ message }) => message,
     );
+  /** A signer of a key that doesn't meet the requirement. */
+  const signerOf = (uri: string, more: Partial<Signer> = {}): Signer => {
+    const signer = MemorySigner.generate();
+    for (const [name, value] of Object.entries({ uri, ...more })) Object.defineProperty(signer, name, { value });
+    return signer;
+  };
+  /** A store that promises an HSM, and gives each new key a URI of its own. */
+  const liarOf = (scheme: string, more: Partial<Provider> = {}, signer: Partial<Signer> = {}): Provider => {
+    const create = async () => signerOf(`${scheme}:new`, signer);
+    return storeOf(scheme, { create, factsOfNewKey: async () => facts, ...more });
+  };
+
+  it("deletes a key of which the store promised too much, by the URI of the new key", async () => {
+    const deleted: unknown[] = [];
+    const remove: Provider["delete"] = async (uri, options) => {
+      deleted.push(uri, options);
+      return { uri, destroyedAt: null };
+    };
+    registerProvider(liarOf("liar", { delete: remove }));
+    const options = { ...promise, timeout: 5000, signal: new AbortController().signal };
+    expect(await outcomeOf("liar:alias", options)).toMatch(/can be exported.* The new key was deleted again\.$/);
+    expect(deleted).toEqual(["liar:new", { timeout: 5000 }]);
+    deleted.length = 0;
+    await outcomeOf("liar:alias?pin-source=env:PIN&algorithm=ES256&token-source=/run/token");
+    expect(deleted[0]).toBe("liar:new?pin-source=env:PIN&token-source=/run/token");
+    registerProvider(liarOf("liar-twice", { delete: () => expect.unreachable(), deleteCreated: remove }));
+    expect(await outcomeOf("liar-twice:k")).toMatch(/deleted again\.$/);
+  });
+
+  it("says when the new key will be destroyed", async () => {
     const destroyedAt = new Date("2030-01-02T03:04:05Z");
-    registerProvider(storeOf("liar-schedules", { ...liar, delete: async (uri) => ({ uri, destroyedAt }) }));
+    registerProvider(liarOf("liar-schedules", { delete: async (uri) => ({ uri, destroyedAt }) }));
     expect(await outcomeOf("liar-schedules:k")).toMatch(
-      /will be destroyed on 2030-01-02T03:04:05.000Z: liar-schedules:k$/,
+      /will be destroyed on 2030-01-02T03:04:05.000Z: liar-schedules:new$/,
     );
-    const fails = async () => Promise.reject(new SignerError("unavailable", "down"));
-    registerProvider(storeOf("liar-fails", { ...liar, delete: fails }));
-    expect(await outcomeOf("liar-fails:k")).toMatch(/could not be deleted: memory:$/);
+  });
+
+  it("says that the new key exists, and why it could not be deleted", async () => {
+    registerProvider(liarOf("liar-keeps"));
+    expect(await outcomeOf("liar-keeps:k")).toMatch(
+      /can be exported.* The new key liar-keeps:new exists, and could not be deleted: the store can't delete keys\.$/,
+    );
+    const fails = async () => Promise.reject(new SignerError("unavailable", "The store is down."));
+    registerProvider(liarOf("liar-fails", { delete: fails }));
+    expect(await outcomeOf("liar-fails:k?pin-value=1234")).toMatch(
+      /liar-fails:new exists.*deleted: The store is down\.$/,
+    );
+    const throws = async () => Promise.reject(new Error(SECRET));
+    registerProvider(liarOf("liar-throws", { delete: throws }));
+    const message = await outcomeOf("liar-throws:k");
+    expect(message).toMatch(/deleted: the deletion failed\.$/);
+    expect(message).not.toContain(SECRET);
+  });
+
+  it("deletes nothing by a URI that isn't one of the store", async () => {
+    const create = async () => MemorySigner.generate();
+    registerProvider(liarOf("liar-elsewhere", { create, delete: () => expect.unreachable() }));
+    expect(await outcomeOf("liar-elsewhere:k")).toMatch(/could not be deleted: the store didn't return its URI\.$/);
+  });
+
+  it("deletes the new key if its signer can't be closed", async () => {
+    const close = () => Promise.reject(new Error("stuck"));
+    registerProvider(liarOf("liar-stuck", { delete: async (uri) => ({ uri, destroyedAt: null }) }, { close }));
+    expect(await outcomeOf("liar-stuck:k")).toMatch(/can be exported.* The new key was deleted again\.$/);
+  });
+
+  it("keeps the reason of an abort, unless the new key remains", async () => {
+    const reason = new DOMException("Enough.", "AbortError");
+    const describe = () => Promise.reject(reason);
+    registerProvider(liarOf("liar-aborts", { delete: async (uri) => ({ uri, destroyedAt: null }) }, { describe }));
+    await expect(createKey("liar-aborts:k", promise)).rejects.toBe(reason);
+    registerProvider(liarOf("liar-remains", {}, { describe }));
+    await expect(createKey("liar-remains:k", promise)).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringContaining("The new key liar-remains:new exists"),
+    });
   });
 
   it("rejects a requirement that isn't one", async () => {

@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { checkSecretSource, readSecret, type SecretSource, type SecretUse, SignerError } from "hardproof/provider";
 import { afterAll, describe, expect, it } from "vitest";
+
+import { nameSecret, withSecretSource } from "../../../src/keystore/secret-source.js";
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-secret-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -89,5 +92,44 @@ describe("unreadable secrets", () => {
   it("readSecret doesn't show what a function returned instead of a string", async () => {
     const error = await errorOf((() => ({ pin: "s3cr3t" })) as never);
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("s3cr3t");
+  });
+});
+
+describe("the error for a rejected secret", () => {
+  const rejected = (message: string, code: "pin-incorrect" | "pin-locked" = "pin-incorrect") =>
+    new SignerError(code, message, { uri: "test:key", cause: new Error("the cause") });
+  const messageOf = (message: string, source: SecretSource) =>
+    Object(withSecretSource(rejected(message), "PIN", source)).message;
+
+  it.each([
+    ["The PIN is wrong.", "The PIN in the file /run/pin is wrong."],
+    ["This PIN failed before.", "The PIN in the file /run/pin failed before."],
+    ["The key doesn't open with this PIN.", "The key doesn't open with the PIN in the file /run/pin."],
+    ["Another PIN is in use.", "Another PIN is in use. This was the PIN in the file /run/pin."],
+  ])("names its source: %s", (message, expected) => {
+    const error = withSecretSource(rejected(message), "PIN", { file: "/run/pin" });
+    expect(error).toMatchObject({ name: "SignerError", code: "pin-incorrect", uri: "test:key", message: expected });
+    expect(error).toHaveProperty("cause.message", "the cause");
+  });
+
+  it("contains the path of its file as it is, whatever the path contains", () => {
+    expect(messageOf("The PIN is wrong.", { file: "/run/$&/$`/$1" })).toBe(
+      "The PIN in the file /run/$&/$`/$1 is wrong.",
+    );
+    fc.assert(
+      fc.property(fc.string(), (file) => {
+        expect(messageOf("The PIN is wrong.", { file })).toBe(`The ${nameSecret("PIN", { file })} is wrong.`);
+      }),
+    );
+  });
+
+  it("never contains the secret itself", () => {
+    expect(messageOf("The PIN is wrong.", "s3cr3t")).toBe("The PIN is wrong.");
+    expect(messageOf("The PIN is wrong.", () => "s3cr3t")).toBe("The PIN from the function is wrong.");
+  });
+
+  it("is returned unchanged if it isn't about a wrong secret", () => {
+    for (const error of [rejected("The PIN is locked.", "pin-locked"), new Error("The PIN"), undefined])
+      expect(withSecretSource(error, "PIN", { env: "PIN" })).toBe(error);
   });
 });
