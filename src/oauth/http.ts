@@ -70,6 +70,14 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
+/** Returns the error for a response that isn't a JSON object, such as a web page. */
+export function notJson(url: URL, response: Response): OAuthError {
+  const [type] = /^[\w.+-]+\/[\w.+-]+/.exec(response.headers.get("content-type") ?? "") ?? [];
+  const found = type === undefined ? "" : ` (it is ${type})`;
+  const message = `The response of ${displayUrl(url)} isn't a JSON object${found}. Check the URL.`;
+  return new OAuthError("invalid-response", message, { response });
+}
+
 /** A redirect would forward the request's credentials (RFC 9700 §4.11). */
 function rejectRedirect(url: URL, response: Response): void {
   const redirects = response.status >= 300 && response.status < 400;

@@ -34,7 +34,7 @@ export function fetchCommand(context: Context): Command {
     .option("-H, --header <header>", "header, name: value (repeatable)", collect)
     .option("-d, --data <data>", "request body, @file for a file, @- for standard input")
     .option("-i, --include", "also print the status and the headers")
-    .option("-o, --output <path>", "write the body to this file")
+    .option("-o, --output <path>", "write the body to this file, which is replaced if it exists")
     .option("-f, --fail", `exit with code ${EXIT.failed} if the status is 400 or above`);
   const withOptions = withGrantOptions(withTokenOptions(withPublicKeyOption(command)));
   return withTimeoutOption(withOptions, "call", "server", "store").action(

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { OAuthError } from "../../errors.js";
 import type { SuccessResponse } from "../authorization-server.js";
-import { displayUrl } from "../http.js";
+import { displayUrl, notJson } from "../http.js";
 import { parseSeconds } from "../seconds.js";
 
 /**
@@ -79,8 +79,9 @@ export class ClientRegistration implements RegistrationAccess {
 export function parseRegistration({ url, body, response }: SuccessResponse, access?: RegistrationAccess) {
   const invalid = (problem: string) =>
     new OAuthError("invalid-response", `The response of ${displayUrl(url)} ${problem}.`, { response });
-  const clientId = text(body?.client_id);
-  if (body === undefined || clientId === null) throw invalid("lacks client_id");
+  if (body === undefined) throw notJson(url, response);
+  const clientId = text(body.client_id);
+  if (clientId === null) throw invalid("lacks client_id");
   if (access !== undefined && clientId !== access.clientId) throw invalid("is about another client");
   return new ClientRegistration(body, clientId, access);
 }

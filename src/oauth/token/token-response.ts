@@ -2,7 +2,7 @@
 
 import { OAuthError } from "../../errors.js";
 import type { SuccessResponse } from "../authorization-server.js";
-import { displayUrl } from "../http.js";
+import { displayUrl, notJson } from "../http.js";
 import { expiryOf } from "./access-token-claims.js";
 import { bindingProblem, type ExpectedBinding } from "./binding.js";
 import { Token } from "./token.js";
@@ -20,7 +20,7 @@ export function parseTokenResponse(
   clockOffset: number,
 ): Token {
   const error = (code: "invalid-response" | "binding", message: string) => new OAuthError(code, message, { response });
-  if (body === undefined) throw error("invalid-response", `The response of ${displayUrl(url)} isn't a JSON object.`);
+  if (body === undefined) throw notJson(url, response);
   const { access_token: accessToken, token_type: type } = body;
   if (typeof accessToken !== "string" || accessToken === "")
     throw error("invalid-response", `The response of ${displayUrl(url)} lacks access_token.`);

@@ -5,7 +5,7 @@ import { OAuthError } from "../../errors.js";
 import { assertObject, assertString } from "../assert.js";
 import type { AuthorizationServer } from "../authorization-server.js";
 import type { ClientCredentials } from "../client-auth/client-auth.js";
-import { displayUrl } from "../http.js";
+import { displayUrl, notJson } from "../http.js";
 import { createForm, type ExtraFields } from "./token-request.js";
 
 /** Options of {@link OAuthClient.revoke} and {@link OAuthClient.introspect}. */
@@ -46,7 +46,8 @@ export async function revoke(server: AuthorizationServer, request: TokenStatusRe
  */
 export async function introspect(server: AuthorizationServer, request: TokenStatusRequest): Promise<Introspection> {
   const { url, body, response } = await post(server, "introspection", request);
-  if (typeof body?.active === "boolean") return { ...body, active: body.active };
+  if (body === undefined) throw notJson(url, response);
+  if (typeof body.active === "boolean") return { ...body, active: body.active };
   throw new OAuthError("invalid-response", `The response of ${displayUrl(url)} lacks active.`, { response });
 }
 

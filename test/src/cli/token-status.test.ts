@@ -137,6 +137,14 @@ describe("hardproof introspect", () => {
     expect(code).toBe(4);
     expect(err).toSatisfy(isOneLine);
   });
+
+  it("says what a page is that comes in place of the response", async () => {
+    stub.respondWith((response) => response.setHeader("content-type", "text/html; charset=utf-8").end("<html></html>"));
+    const args = ["introspect", "--base-url", stub.origin, "--token", "-"];
+    const { code, err } = await run(args, { env, stdin: "t0ken-value" });
+    expect(code).toBe(4);
+    expect(err).toMatch(/isn't a JSON object \(it is text\/html\)\. Check the URL\.\n$/);
+  });
 });
 
 describe("hardproof revoke", () => {

@@ -219,7 +219,7 @@ it.each([
   const { code, message } = await errorOf(requestToken());
   expect({ code, message }).toEqual({
     code: "invalid-response",
-    message: expect.stringContaining("isn't a JSON object"),
+    message: expect.stringMatching(/isn't a JSON object.*Check the URL/),
   });
 });
 
