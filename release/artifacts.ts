@@ -30,19 +30,25 @@ export function writeArtifacts(root: string, directory: string): string {
  */
 function writeSboms(root: string, directory: string, base: string): string[] {
   const copy = mkdtempSync(join(tmpdir(), "hardproof-sbom-"));
+  try {
+    copyManifest(root, copy);
+    npm(copy, "install", "--package-lock-only", "--no-audit", "--no-fund", "--silent");
+    return SBOM_FORMATS.map((format) => {
+      const file = `${base}.${format}.json`;
+      writeFileSync(join(directory, file), npm(copy, "sbom", "--package-lock-only", "--sbom-format", format));
+      return file;
+    });
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+function copyManifest(root: string, copy: string): void {
   const { scripts, devDependencies, peerDependencies, peerDependenciesMeta, ...manifest } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
   );
   writeFileSync(join(copy, "package.json"), JSON.stringify(manifest));
   copyFileSync(join(root, "package-lock.json"), join(copy, "package-lock.json"));
-  npm(copy, "install", "--package-lock-only", "--no-audit", "--no-fund", "--silent");
-  const files = SBOM_FORMATS.map((format) => {
-    const file = `${base}.${format}.json`;
-    writeFileSync(join(directory, file), npm(copy, "sbom", "--package-lock-only", "--sbom-format", format));
-    return file;
-  });
-  rmSync(copy, { recursive: true });
-  return files;
 }
 
 function npm(root: string, ...args: readonly string[]): string {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { CHECKSUMS, writeArtifacts } from "../release/artifacts.js";
 import { PLACEHOLDER, releaseProblems } from "../release/problems.js";
@@ -50,6 +50,16 @@ describe("the files of a release", () => {
   const root = mkdtempSync(join(tmpdir(), "hardproof-release-"));
   const out = join(root, "out");
   afterAll(() => rmSync(root, { recursive: true }));
+
+  it("leave no copy behind if they can't be made", () => {
+    const [broken, temporary] = ["broken", "temporary"].map((name) => mkdtempSync(join(root, name)));
+    if (broken === undefined || temporary === undefined) throw new Error("There is no directory.");
+    writeFileSync(join(broken, "package.json"), JSON.stringify({ name: "without-a-lock-file", version: "1.0.0" }));
+    vi.stubEnv("TMPDIR", temporary);
+    expect(() => writeArtifacts(broken, join(broken, "out"))).toThrow("package-lock.json");
+    vi.unstubAllEnvs();
+    expect(readdirSync(temporary)).toEqual([]);
+  });
 
   it("are the tarball and its bill of materials, with checksums that sha256sum accepts", { timeout: 120_000 }, () => {
     writeFileSync(join(root, "package.json"), JSON.stringify({ ...packageJson, scripts: {}, files: ["README.md"] }));

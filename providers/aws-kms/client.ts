@@ -170,7 +170,10 @@ export class AwsKmsClient {
     this.#ownClient?.client.destroy();
   }
 
-  /** Returns the options of a request that the signal aborts. The own client has its requests without options. */
+  /**
+   * Returns the options of a request that the signal aborts. The signer's own client sends requests without options, so that the
+   * SDK caches its middleware.
+   */
   #optionsFor(command: SentCommand, abortSignal: AbortSignal): { abortSignal: AbortSignal } | undefined {
     if (!this.#ownClient) return { abortSignal };
     this.#ownClient.abortBy(abortSignal, command);

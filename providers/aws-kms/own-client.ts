@@ -15,8 +15,8 @@ const MAX_SOCKETS = 500;
 export const LAST_MIDDLEWARE = "hardproofAbort";
 
 /**
- * A client that composes its middleware once instead of for each request (`cacheMiddleware`), which a third of the time of a
- * request was spent on. The SDK only does so for requests without options, so a middleware passes the signals.
+ * A client that composes its middleware once instead of for each request (`cacheMiddleware`), so that a request needs a quarter
+ * less CPU time. The SDK only does so for requests without options, so a middleware passes the signals.
  */
 export class OwnClient {
   readonly client: KMSClient;

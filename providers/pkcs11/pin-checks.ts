@@ -21,7 +21,10 @@ export function checkPinState(flags: number): Finding {
   const bad = (found: string, remedy: string) => ({ check, ok: false, found, remedy });
   if (is(CKF_USER_PIN_LOCKED)) return bad("locked", "The security officer must unlock it.");
   if (is(CKF_USER_PIN_FINAL_TRY))
-    return bad("one attempt is left", "Make sure that the PIN is right, then set forceLogin.");
+    return bad(
+      "one attempt is left",
+      "A login with the right PIN by the vendor's tool allows more tries again. In code, you can set the option forceLogin.",
+    );
   if (!is(CKF_LOGIN_REQUIRED)) return { check, ok: true, found: "the token doesn't require a login" };
   if (!is(CKF_USER_PIN_INITIALIZED))
     return bad("the token doesn't have a user PIN yet", "Set one with the vendor's tool.");

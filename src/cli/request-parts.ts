@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { UsageError } from "./exit-codes.js";
 import { fileError } from "./file-error.js";
 import type { Io } from "./io.js";
-import { openStdin } from "./stdin.js";
+import { isStdin, openStdin } from "./stdin.js";
 
 /** A field line (RFC 9110 §5.5, §5.6.2). */
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\xff]*)$/;
@@ -34,9 +34,10 @@ export function parseHeaders(lines: readonly string[]): Headers {
  * @throws {UsageError} If the file can't be read, or standard input was read before.
  */
 export async function readBody(data: string | undefined, io: Io): Promise<Uint8Array | string | undefined> {
-  if (data === "@-") return buffer(openStdin(io));
   if (!data?.startsWith("@")) return data;
-  return readFile(data.slice(1)).catch((cause) => {
+  const path = data.slice(1);
+  if (isStdin(path, "--data", io)) return buffer(openStdin(io));
+  return readFile(path).catch((cause) => {
     throw fileError("--data", "read", cause);
   });
 }

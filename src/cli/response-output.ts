@@ -47,15 +47,11 @@ async function writeFile(body: AsyncIterable<Uint8Array>, path: string): Promise
 }
 
 async function* chunks(body: Response["body"], call: ServerCall): AsyncGenerator<Uint8Array> {
-  const reader = body?.getReader();
-  const read = async () =>
-    (
-      await call.run(
-        async () => reader?.read(),
-        () => CLOSED,
-      )
-    )?.value;
-  for (let chunk = await read(); chunk !== undefined; chunk = await read()) yield chunk;
+  if (body === null) return;
+  const reader = body.getReader();
+  const nextPart = () => reader.read();
+  const read = () => call.run(nextPart, () => CLOSED);
+  for (let part = await read(); !part.done; part = await read()) yield part.value;
 }
 
 const CLOSED = "The connection was closed before the response was complete.";

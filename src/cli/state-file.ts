@@ -94,7 +94,7 @@ function isOwnDirectory(stats: Stats): boolean {
   return stats.isDirectory() && isOwn(stats);
 }
 
-/** Whether it belongs to this user, and nobody else can write it. On Windows, the directory's access list decides. */
+/** Whether it belongs to this user, and no other user can write it. On Windows, the directory's access list decides. */
 function isOwn({ uid, mode }: Stats): boolean {
   return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
 }

@@ -17,15 +17,34 @@ export interface DiscoveryOptions extends UrlTrust {
 }
 
 /** Metadata, or the request for it. The request is aborted when its last caller stops waiting. */
-interface CacheEntry {
+class CacheEntry {
   readonly metadata: Promise<ServerMetadata>;
-  readonly request: AbortController;
+  readonly request = new AbortController();
   /** The number of callers that wait for the metadata. */
-  waiting: number;
+  waiting = 0;
   /** The URL that was requested last. */
-  readonly asked: { url?: URL };
+  requestedUrl: URL | undefined;
   /** Milliseconds since 1970. `Infinity` while the request is in flight. */
-  expires: number;
+  expires = Number.POSITIVE_INFINITY;
+
+  constructor(issuer: string, fetch: typeof globalThis.fetch) {
+    this.metadata = this.#fetchMetadata(issuer, fetch);
+  }
+
+  async #fetchMetadata(issuer: string, fetch: typeof globalThis.fetch): Promise<ServerMetadata> {
+    const { body, response } = await fetchFirstDocument(issuerMetadataUrls(issuer), {
+      what: `The metadata of ${issuer}`,
+      isDocument: (object) => typeof object.issuer === "string",
+      fetch,
+      signal: this.request.signal,
+      onRequest: (url) => {
+        this.requestedUrl = url;
+      },
+    });
+    const metadata = parseMetadata(body, issuer, response);
+    this.expires = Date.now() + lifetimeOf(response.headers) * 1000;
+    return metadata;
+  }
 }
 
 const DEFAULT_LIFETIME = 60 * 60; // seconds
@@ -48,8 +67,10 @@ export async function discoverMetadata(issuer: string, options: DiscoveryOptions
   assertFetch(fetch);
   assertTimeout(timeout);
   const url = new URL(parseBaseUrl(issuer, "issuer", options));
-  const asked = () => cache.get(fetch)?.get(issuer)?.asked.url ?? url;
-  return withTimeLimit({ url: asked, timeout, signal }, (deadline) => cachedMetadata(issuer, fetch, deadline.signal));
+  const requestedUrl = () => cache.get(fetch)?.get(issuer)?.requestedUrl ?? url;
+  return withTimeLimit({ url: requestedUrl, timeout, signal }, (deadline) =>
+    cachedMetadata(issuer, fetch, deadline.signal),
+  );
 }
 
 async function cachedMetadata(
@@ -74,33 +95,9 @@ async function cachedMetadata(
 }
 
 function startRequest(issuer: string, fetch: typeof globalThis.fetch, issuers: LruMap<string, CacheEntry>): CacheEntry {
-  const request = new AbortController();
-  const asked: { url?: URL } = {};
-  const metadata = fetchMetadata(issuer, fetch, request.signal, asked).then(({ document, lifetime }) => {
-    entry.expires = Date.now() + lifetime * 1000;
-    return document;
-  });
-  const entry: CacheEntry = { metadata, request, asked, waiting: 0, expires: Number.POSITIVE_INFINITY };
+  const entry = new CacheEntry(issuer, fetch);
   issuers.set(issuer, entry);
   return entry;
-}
-
-async function fetchMetadata(
-  issuer: string,
-  fetch: typeof globalThis.fetch,
-  signal: AbortSignal,
-  asked: CacheEntry["asked"],
-) {
-  const { body, response } = await fetchFirstDocument(issuerMetadataUrls(issuer), {
-    what: `The metadata of ${issuer}`,
-    isDocument: (object) => typeof object.issuer === "string",
-    fetch,
-    signal,
-    onRequest: (url) => {
-      asked.url = url;
-    },
-  });
-  return { document: parseMetadata(body, issuer, response), lifetime: lifetimeOf(response.headers) };
 }
 
 /** Returns how long the response may be cached, in seconds. */

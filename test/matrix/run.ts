@@ -1,6 +1,6 @@
 /**
  * Runs the package in other runtimes, bundlers, package managers and compilers: `npm run matrix [cell…]`. A name selects the
- * cells that begin with it: `node`, `webpack-5.99.9`. Without one, all of them run, one after the other. Each is installed
+ * cells that begin with it: `node`, `webpack-5.99`. Without one, all of them run, one after the other. Each is installed
  * from the npm registry into a cache outside the repository. With `--record`, the results replace those on docs/runtimes.md.
  *
  * It exits with 1 if a check fails.
@@ -13,11 +13,12 @@ import { type CellResult, record } from "./results.js";
 import { startSetting } from "./setting.js";
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { record: { type: "boolean" } } });
+const beginsWith = (name: string, prefix: string) => `${name}-`.startsWith(`${prefix}-`);
+const unknown = positionals.find((prefix) => !Object.keys(CELLS).some((name) => beginsWith(name, prefix)));
+if (unknown !== undefined) throw new Error(`${unknown} isn't a cell. The cells are ${Object.keys(CELLS).join(", ")}.`);
 const chosen = Object.entries(CELLS).filter(
-  ([name]) =>
-    positionals.length === 0 || positionals.some((prefix) => `${name}-`.startsWith(`${prefix}-`) || name === prefix),
+  ([name]) => positionals.length === 0 || positionals.some((prefix) => beginsWith(name, prefix)),
 );
-if (chosen.length === 0) throw new Error(`The cells are ${Object.keys(CELLS).join(", ")}.`);
 
 const tarball = packTarball();
 const setting = await startSetting();

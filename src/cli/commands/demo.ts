@@ -38,6 +38,7 @@ export function demo(context: Context): Command {
 
 async function runDemo(uri: string | undefined, options: DemoOptions, context: Context): Promise<void> {
   await using ownKey = options.softhsm && (await softHsmKey(context));
+  context.io.signal.throwIfAborted(); // while the token was made
   const open = () => openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options, context);
   if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
   else await show(ownKey ? ownKey.open : open, context);

@@ -36,7 +36,7 @@ export type AuthorizationUrlRequest = TokenBinding &
      */
     pushed?: boolean | undefined;
     /**
-     * Signs the request with this key (RFC 9101), so that nobody can change it in the browser. May be the signer of the
+     * Signs the request with this key (RFC 9101), so that it can't be changed in the browser. May be the signer of the
      * client's assertions. The header is as in an assertion, except for `typ`, which is always `oauth-authz-req+jwt`.
      */
     requestObject?: AssertionKey | undefined;

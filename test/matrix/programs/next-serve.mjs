@@ -9,7 +9,13 @@ server.stdout.on("data", async (data) => {
   output += data;
   const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(output) ?? [];
   if (url === undefined || known.includes(url)) return;
-  const response = await fetch(`${url}/api/sign`);
-  console.log(await response.text());
-  server.kill();
+  try {
+    const response = await fetch(`${url}/api/sign`);
+    console.log(await response.text());
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  } finally {
+    server.kill();
+  }
 });

@@ -1,5 +1,8 @@
 /** The library's messages in the words of the command, and the notes about a rejected proof. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { CKF_USER_PIN_FINAL_TRY } from "../../../providers/pkcs11/constants.js";
+import { checkPinState } from "../../../providers/pkcs11/pin-checks.js";
+import { withOptionNames } from "../../../src/cli/option-names.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 import { isOneLine, run } from "./run.js";
 
@@ -57,4 +60,11 @@ it("notes what may help if a resource rejects the proof by an empty response", a
   expect(err).toContain("status 401, invalid_dpop_proof: A likely cause is the clock of this machine");
   expect(err).toContain("pass --clock-offset");
   expect(JSON.parse((await run([...args, "--json"], { env })).out)).toMatchObject({ status: 401 });
+});
+
+it("doesn't name an option of the library to a user whose token allows one more try", () => {
+  const { found, remedy = "" } = checkPinState(CKF_USER_PIN_FINAL_TRY);
+  expect(found).toBe("one attempt is left");
+  expect(remedy).toContain("forceLogin");
+  expect(withOptionNames(remedy)).toBe("A login with the right PIN by the vendor's tool allows more tries again.");
 });

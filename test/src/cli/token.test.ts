@@ -185,8 +185,8 @@ describe("hardproof fetch", () => {
     expect(rs.requests.at(-1)?.headers["content-type"]).toBe("application/x-www-form-urlencoded");
   });
 
-  it("reads standard input for one option only", async () => {
-    const { code, err } = await run(["fetch", rs.url, "--token", "-", "-d", "@-"], {
+  it.each(["@-", "@/dev/stdin"])("reads standard input for one option only, and not for the body %s", async (body) => {
+    const { code, err } = await run(["fetch", rs.url, "--token", "-", "-d", body], {
       ...withToken(),
       stdin: accessToken,
     });
