@@ -9,7 +9,7 @@
  *   the token, since no retry could help; {@link RejectionTrace}. This is a plain channel, without events.
  * - `hardproof.replica`: A replica of a `replicaSigner` that failed, also if another one has signed; {@link ReplicaTrace}. This
  *   is a plain channel, too.
- * - `hardproof.waiting`: A key store hasn't responded for one second; {@link WaitingTrace}. This is a plain channel, too.
+ * - `hardproof.waiting`: A call of a key store hasn't ended within one second; {@link WaitingTrace}. This is a plain channel, too.
  *
  * Each of the others has the events `tracing:NAME:start`, `:error` and `:asyncEnd`. All events of one operation have
  * the same message object.
@@ -100,7 +100,7 @@ export interface WaitingTrace {
   readonly mayAskUser: boolean;
 }
 
-/** Publishes a {@link WaitingTrace} when a store doesn't respond for a second. */
+/** Publishes a {@link WaitingTrace} when a call of a store doesn't end within a second. */
 export const waitingChannel: Channel = channel("hardproof.waiting");
 /** Publishes a {@link ReplicaTrace} for each failure of a replica. */
 export const replicaChannel: Channel = channel("hardproof.replica");

@@ -1,9 +1,11 @@
 /** Confirms the deletion of a key: by `--yes`, or by the key's name, typed at the terminal. */
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { openSigner } from "../index.js";
 import type { Context } from "./context.js";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
+import { nameOfKey } from "./key-name.js";
 
 const NOTHING_DELETED = "Nothing was deleted.";
 
@@ -11,36 +13,26 @@ const NOTHING_DELETED = "Nothing was deleted.";
  * Asks for the name of the key, unless `yes` is set.
  *
  * @param uri - The URI of the key, as the user wrote it. It isn't printed: it may contain a PIN.
- * @throws {UsageError} If the name isn't typed, or there is nobody to type it.
+ * @throws {UsageError} If the name isn't typed, the URI doesn't have one, or there is no terminal to type it at.
+ * @throws {SignerError} With code `misconfigured` if the URI is malformed. Nothing is printed then.
  */
 export async function confirmDeletion(uri: string, yes: boolean | undefined, { io, output }: Context): Promise<void> {
   if (yes) return;
   if (output.json || !io.stdin.isTTY || !io.stderr.isTTY)
     throw new UsageError(`Pass --yes to confirm that the key is to be deleted. ${NOTHING_DELETED}`);
-  const name = nameOf(uri);
+  const name = await checkedName(uri);
   output.prompt(`This deletes the private key. Type its name to confirm: ${name}`);
   const typed = await readLine(io);
   if (typed.trim() === name) return;
   throw new UsageError(`That isn't the name of the key. ${NOTHING_DELETED}`);
 }
 
-/**
- * Returns what the user has to type: the label (RFC 7512) or the id of a key on a token, and otherwise the last part of the
- * path. A number alone is preceded by what it numbers: `dpop/cryptoKeyVersions/3`.
- */
-export function nameOf(uri: string): string {
-  const [path = ""] = uri.slice(uri.indexOf(":") + 1).split("?");
-  const [, label] = /(?:^|;)object=([^;]+)/.exec(path) ?? /(?:^|;)id=([^;]+)/.exec(path) ?? [];
-  const [, last] = /([^/]+\/[^/]+\/\d+)\/?$/.exec(path) ?? /([^/]+)\/?$/.exec(path) ?? [];
-  return decoded(label ?? last ?? path);
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // bytes that aren't UTF-8, such as those of an id
-  }
+/** Opening a signer checks the URI, and doesn't do any I/O. The signer's URI doesn't contain a PIN. */
+async function checkedName(uri: string): Promise<string> {
+  await using signer = await openSigner(uri);
+  const name = signer.uri === undefined ? undefined : nameOfKey(signer.uri);
+  if (name !== undefined) return name;
+  throw new UsageError(`The URI doesn't contain the name of a key: pass --yes to confirm. ${NOTHING_DELETED}`);
 }
 
 /** Reads one line that the terminal echoes. Ctrl-C is the process's signal, which aborts. */

@@ -9,6 +9,7 @@ export const EXIT = {
   keyStore: 3,
   server: 4,
   unexpected: 70,
+  hungUp: 129,
   interrupted: 130,
   quit: 131,
   terminated: 143,
@@ -22,7 +23,10 @@ export const EXIT_CODE_MEANINGS: Readonly<Record<string, string>> = {
   [EXIT.keyStore]: "the key or its store reported an error (a SignerError)",
   [EXIT.server]: "the network failed, or the server sent an unexpected response",
   [EXIT.unexpected]: "internal error: please report it",
-  [EXIT.interrupted]: "interrupted by Ctrl-C (143: by SIGTERM)",
+  [EXIT.hungUp]: "the terminal was closed (SIGHUP)",
+  [EXIT.interrupted]: "interrupted by Ctrl-C",
+  [EXIT.quit]: "interrupted by SIGQUIT while a secret was typed",
+  [EXIT.terminated]: "interrupted by SIGTERM",
 };
 
 /** The section of `hardproof --help` about exit codes. */

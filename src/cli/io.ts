@@ -7,7 +7,7 @@ export interface Io {
   readonly stdout: Writable & Terminal;
   readonly stderr: Writable & Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborts on Ctrl-C or SIGTERM, with an {@link Interruption} as its reason. */
+  /** Aborts on Ctrl-C or SIGTERM, and in some commands on SIGHUP, with an {@link Interruption} as its reason. */
   readonly signal: AbortSignal;
   /** Ends the command as a signal does. A terminal in raw mode doesn't turn Ctrl-C into one. */
   end(signal: EndSignal): void;

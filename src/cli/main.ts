@@ -4,7 +4,6 @@ import { EXIT } from "./exit-codes.js";
 import { hardproof } from "./hardproof.js";
 import { type EndSignal, Interruption } from "./io.js";
 import { printable } from "./output.js";
-import { useProxy } from "./proxy.js";
 
 const { stdin, stdout, stderr, env, argv } = process;
 const interruption = new AbortController();
@@ -24,16 +23,18 @@ process.on("SIGINT", () => interrupt(EXIT.interrupted));
 process.on("SIGTERM", () => interrupt(EXIT.terminated));
 
 // Replaces Node's default listener, which prints two lines with the process ID and a Node option. Warnings about
-// deprecated and experimental features have other names and are not printed.
+// deprecated and experimental features have other names and are not printed. A command may open a key more than once.
+const warned = new Set<string>();
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
-  if (name === "Warning") stderr.write(`hardproof: warning: ${printable(message)}\n`);
+  if (name !== "Warning" || warned.has(message)) return;
+  warned.add(message);
+  stderr.write(`hardproof: warning: ${printable(message)}\n`);
 });
 
 // The reader of a pipe may close it early, as `head` does: exit without an error.
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit());
 
-useProxy(env);
 const { signal } = interruption;
 process.exitCode = await hardproof(argv.slice(2), { stdin, stdout, stderr, env, signal, end });
 stdin.destroy();

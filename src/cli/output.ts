@@ -23,6 +23,7 @@ export class Output {
   /** Whether standard output ends within a line. A progress line would overwrite it. */
   #isWithinLine = false;
   #document: unknown;
+  #isDocumentWritten = false;
 
   constructor(io: Io, json: boolean) {
     this.#io = io;
@@ -39,12 +40,13 @@ export class Output {
     this.#document = value;
   }
 
-  /** Writes the document, and ends the last line on a terminal, where the shell or npm would overwrite it. */
+  /** Writes the document, unless one was written before, and ends the last line on a terminal, where the shell or npm would overwrite it. */
   end(): void {
     this.clearProgress();
     this.#endLine();
-    if (this.json && this.#document !== undefined)
-      this.#io.stdout.write(`${JSON.stringify(this.#document, undefined, 2)}\n`);
+    if (!this.json || this.#document === undefined || this.#isDocumentWritten) return;
+    this.#isDocumentWritten = true;
+    this.#io.stdout.write(`${JSON.stringify(this.#document, undefined, 2)}\n`);
   }
 
   /** Writes one line of the result. */
@@ -94,10 +96,10 @@ export class Output {
     this.#progress = true;
   }
 
-  /** Writes an error as one line on standard error, or as the document. */
+  /** Writes an error as one line on standard error, or as the document if none was written. */
   error(message: string, details: object): void {
     this.clearProgress();
-    if (this.json) this.document({ error: details });
+    if (this.json && !this.#isDocumentWritten) this.document({ error: details });
     else this.#write(this.#io.stderr, `hardproof: ${message}`, "red");
   }
 

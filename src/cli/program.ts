@@ -25,7 +25,7 @@ import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { withHelp } from "./help.js";
 import type { Io } from "./io.js";
 import { loadSelectedProviders } from "./key-uri.js";
-import { proxyProblem } from "./proxy.js";
+import { proxyProblem, useProxy } from "./proxy.js";
 
 const COMMANDS = [
   keygen,
@@ -59,6 +59,7 @@ export function program(context: Context, args: readonly string[]): Command {
     .version(createRequire(import.meta.url)("hardproof/package.json").version)
     .addHelpText("after", EXIT_CODES_HELP + ENVIRONMENT_HELP)
     .hook("preAction", (_, command) => {
+      useProxy(io.env);
       warnOfProxy(command, context);
       return loadSelectedProviders(command.opts().provider ?? [], io);
     });

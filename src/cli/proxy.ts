@@ -1,5 +1,6 @@
 /** The proxy of `HTTPS_PROXY`, which Node uses by itself only if it is told to. */
 import * as http from "node:http";
+import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
 /** Environment variables that name a proxy, in the order in which Node reads them. */
@@ -8,9 +9,21 @@ const VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 /** Node 24.14 and later. The types of Node 20 lack it. */
 const setProxy: unknown = Reflect.get(http, "setGlobalProxyFromEnv");
 
-/** Sends the requests of this process through the proxy that the environment names, if this version of Node can. */
+/**
+ * Sends the requests of this process through the proxy that the environment names, if this version of Node can.
+ *
+ * @throws {UsageError} If Node can't use the value. The error names the variable. Node's own error contains the proxy's password.
+ */
 export function useProxy(env: Io["env"]): void {
-  if (proxyVariable(env) !== undefined && typeof setProxy === "function") setProxy(env);
+  if (proxyVariable(env) === undefined || typeof setProxy !== "function") return;
+  try {
+    setProxy(env);
+  } catch {
+    const names = VARIABLES.filter((name) => env[name]).join(" or ");
+    throw new UsageError(
+      `${names} isn't the URL of a proxy, such as http://proxy.example.com:3128. Percent-encode special characters of a password.`,
+    );
+  }
 }
 
 /** Returns why the proxy of the environment isn't used, and what helps, or `undefined` if it is used or there isn't one. */

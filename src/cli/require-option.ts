@@ -43,8 +43,13 @@ function parseRequirement(value: string, previous?: KeyRequirement): KeyRequirem
   );
 }
 
-/** Each of the words has its own first letter. */
+/** Suggests only what the user typed in another case or order: for `se` or `strongbox`, `software` would be the opposite. */
 function suggestionFor(word: string): string {
-  const meant = PROTECTIONS.find((each) => each[0] === word[0]?.toLowerCase());
+  const letters = sortedLetters(word);
+  const meant = PROTECTIONS.find((each) => sortedLetters(each) === letters);
   return meant === undefined ? "" : ` Did you mean ${meant}?`;
+}
+
+function sortedLetters(word: string): string {
+  return [...word.toLowerCase()].sort().join("");
 }

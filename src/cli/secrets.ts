@@ -33,7 +33,7 @@ export interface SecretOptions {
  */
 export async function readSecret(source: SecretOptions, io: Io): Promise<string | undefined> {
   const { name, fileOption, stdin, file, env, defaultEnv } = source;
-  if (stdin || isStdin(file)) return readTyped(name, io);
+  if (stdin || isStdin(file, fileOption, io)) return readTyped(name, io);
   if (file !== undefined) return nonEmpty(await readTextFile(file, fileOption), `${name}: the file of ${fileOption}`);
   if (env !== undefined) return nonEmpty(io.env[env], `${name}: ${variableName(env)}`);
   return trimSecret((defaultEnv && io.env[defaultEnv]) || "") || undefined;

@@ -5,11 +5,19 @@ import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
 /** Names of standard input, which is read only once, and without an echo if it is a secret. */
-const NAMES: readonly (string | undefined)[] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/dev/tty"];
+const NAMES: readonly (string | undefined)[] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+const TERMINAL = "/dev/tty";
 
-/** Returns whether a path means standard input, or the terminal. */
-export function isStdin(path: string | undefined): boolean {
-  return NAMES.includes(path);
+/**
+ * Returns whether the path of an option means standard input. The terminal does, if it is standard input.
+ *
+ * @throws {UsageError} If the path is the terminal, and standard input isn't one: it is something else that must not be taken for
+ *   what the user types.
+ */
+export function isStdin(path: string | undefined, option: string, { stdin }: Io): boolean {
+  if (path !== TERMINAL) return NAMES.includes(path);
+  if (stdin.isTTY) return true;
+  throw new UsageError(`${option}: standard input isn't a terminal. Pass - to read it, or the path of a file.`);
 }
 
 /** Reads standard input to its end. */

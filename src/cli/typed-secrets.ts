@@ -51,25 +51,29 @@ export class TypedSecrets {
     return this.#canAsk && !HAS_SOURCE.test(uri);
   }
 
-  /** Returns the secret that the error says is missing, or `undefined` if it says something else, or nobody can be asked. */
+  /** Returns the secret that the error says is missing, or `undefined` if it says something else, or the user can't be asked. */
   async askFor(uri: string, error: unknown): Promise<SecretOption | undefined> {
     if (!this.canAskFor(uri) || !needsSecret(error)) return undefined;
     await this.#ask(uri);
     return this.option(uri);
   }
 
-  /** Returns an option by which the library gets the secret. If nobody was asked before, it asks when the library reads it. */
+  /** Returns an option by which the library gets the secret. If the user wasn't asked before, it asks when the library reads it. */
   option(uri: string): SecretOption {
     return { [isFile(uri) ? "passphrase" : "pin"]: () => this.#ask(uri) };
   }
 
-  /** Two questions at the same time would share one line. */
   #ask(uri: string): Promise<string> {
     const owner = ownerOf(uri);
-    const [question, name] = isFile(uri)
+    return this.#typed.get(owner) ?? this.#askOwner(owner, isFile(uri));
+  }
+
+  /** Two questions at the same time would share one line. */
+  #askOwner(owner: string, isPassphrase: boolean): Promise<string> {
+    const [question, name] = isPassphrase
       ? [`Passphrase of ${owner}.`, "The passphrase"]
       : [`PIN of ${owner}. A wrong PIN spends a try.`, "The PIN"];
-    const typed = this.#typed.get(owner) ?? this.#lastQuestion.then(() => readHiddenLine(question, name, this.#io));
+    const typed = this.#lastQuestion.then(() => readHiddenLine(question, name, this.#io));
     this.#typed.set(owner, typed);
     this.#lastQuestion = typed.catch(() => undefined);
     return typed;
@@ -84,13 +88,15 @@ function needsSecret(error: unknown): boolean {
   return isHardproofError(error) && error.code === "pin-required" && NEEDS_SECRET.test(error.message);
 }
 
+/** The scheme, or two of them: `openssl:pkcs11:`. */
+const SCHEMES = /^((?:[^:;=]*:)+)(.*)$/s;
 /** The attributes of a URI that name one of the token's keys. */
 const KEY_ATTRIBUTE = /^(?:object|id|type)=/;
 
 /** Returns what the secret belongs to: a key's URI without the key, in the form in which all keys of a token have the same. */
 function ownerOf(uri: string): string {
   const [path = "", query = ""] = uri.split("?");
-  const [, scheme = "", rest = ""] = /^([^:]*:)(.*)$/s.exec(path) ?? [];
+  const [, scheme = "", rest = ""] = SCHEMES.exec(path) ?? [];
   const attributes = rest.split(";").filter((attribute) => !KEY_ATTRIBUTE.test(attribute));
   const [library] = query.split("&").filter((attribute) => /^module-(?:name|path)=/.test(attribute));
   return scheme + attributes.sort().join(";") + (library === undefined ? "" : `?${library}`);

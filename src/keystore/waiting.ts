@@ -1,22 +1,22 @@
 /** Notices about a key store that doesn't respond at once. It may wait for its user: a confirmation, a touch, a fingerprint. */
 import { waitingChannel } from "../tracing.js";
 
-/** The calls of a key or a store that are in flight. */
-interface Wait {
-  calls: number;
-  mayAskUser: boolean;
-  readonly timer: NodeJS.Timeout;
+/** A call of a key or a store that is in flight. */
+interface Call {
+  readonly mayAskUser: boolean;
+  /** Whether a message was published while the call was in flight. */
+  isReported: boolean;
 }
 
 /** Milliseconds until a program should tell its user. */
 const PATIENCE = 1_000;
 
 /** By URI. */
-const waits = new Map<string, Wait>();
+const callsInFlight = new Map<string, Set<Call>>();
 
 /**
- * Publishes a `WaitingTrace` on the channel `hardproof.waiting` if the store doesn't respond for one second. Concurrent calls
- * share one message.
+ * Publishes a `WaitingTrace` on the channel `hardproof.waiting` if the call doesn't end within one second. Concurrent calls share
+ * one message. Each has its own second, so that a call that hangs is reported while the store responds to others.
  *
  * @param uri - The URI of the key or the store. It must not contain a secret.
  * @param work - One call of the store.
@@ -25,20 +25,20 @@ const waits = new Map<string, Wait>();
  */
 export function reportWaiting<T>(uri: string, work: Promise<T>, { mayAskUser = false } = {}): Promise<T> {
   if (!waitingChannel.hasSubscribers) return work;
-  const wait = waits.get(uri) ?? startWait(uri);
-  wait.calls += 1;
-  wait.mayAskUser ||= mayAskUser;
+  const calls = callsInFlight.get(uri) ?? new Set();
+  callsInFlight.set(uri, calls);
+  const call: Call = { mayAskUser, isReported: false };
+  calls.add(call);
+  const timer = setTimeout(() => report(uri, [...calls]), PATIENCE);
   return work.finally(() => {
-    wait.calls -= 1;
-    if (wait.calls > 0) return void wait.timer.refresh();
-    clearTimeout(wait.timer);
-    waits.delete(uri);
+    clearTimeout(timer);
+    calls.delete(call);
+    if (calls.size === 0) callsInFlight.delete(uri);
   });
 }
 
-function startWait(uri: string): Wait {
-  const timer = setTimeout(() => waitingChannel.publish({ uri, mayAskUser: wait.mayAskUser }), PATIENCE);
-  const wait: Wait = { calls: 0, mayAskUser: false, timer };
-  waits.set(uri, wait);
-  return wait;
+function report(uri: string, calls: readonly Call[]): void {
+  const isReported = calls.some((call) => call.isReported);
+  for (const call of calls) call.isReported = true;
+  if (!isReported) waitingChannel.publish({ uri, mayAskUser: calls.some((call) => call.mayAskUser) });
 }

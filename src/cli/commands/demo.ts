@@ -7,6 +7,7 @@ import { type Context, newCommand } from "../context.js";
 import { type Settings, serverSettings, serveUntilInterrupted } from "../demo/serve.js";
 import { softHsmKey } from "../demo/softhsm-key.js";
 import { EXIT, UsageError } from "../exit-codes.js";
+import { cleaningUpAfterHangUp } from "../hang-up.js";
 import { type OpenKeyOptions, openKey, withPublicKeyOption } from "../open-key.js";
 import { withTimeoutOption } from "../timeout-option.js";
 
@@ -21,21 +22,25 @@ interface DemoOptions extends OpenKeyOptions {
 export function demo(context: Context): Command {
   const command = newCommand("demo", "show on this machine that a stolen token is useless without its key")
     .argument("[uri]", "URI of the key (or HARDPROOF_KEY; default: a new key in memory)")
-    .option("--softhsm", "use a key on a new SoftHSM token, which is deleted at the end")
+    .option(
+      "--softhsm",
+      "use a key on a new SoftHSM token, which is deleted at the end. Installs SoftHSM if that doesn't need a password",
+    )
     .option("--serve", "keep the servers running until Ctrl-C, and print the settings to use them")
     .option("--output <file>", "with --serve: write the settings to a new file, which only you can read");
   return withTimeoutOption(withPublicKeyOption(command), "store").action(
     async (uri: string | undefined, options: DemoOptions) => {
       assertCompatible(uri, options);
-      await using ownKey = options.softhsm && (await softHsmKey(context));
-      if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
-      else
-        await show(
-          () => (ownKey ? ownKey.open() : openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options, context)),
-          context,
-        );
+      await cleaningUpAfterHangUp(context, (own) => runDemo(uri, options, own));
     },
   );
+}
+
+async function runDemo(uri: string | undefined, options: DemoOptions, context: Context): Promise<void> {
+  await using ownKey = options.softhsm && (await softHsmKey(context));
+  const open = () => openKey(uri ?? context.io.env.HARDPROOF_KEY ?? "memory:", options, context);
+  if (options.serve) await serve(ownKey ? ownKey.settings : {}, options, context);
+  else await show(ownKey ? ownKey.open : open, context);
 }
 
 function assertCompatible(uri: string | undefined, options: DemoOptions): void {

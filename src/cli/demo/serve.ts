@@ -44,7 +44,6 @@ async function printUntilInterrupted(settings: Settings, { io, output }: Context
   for (const line of exportLines(settings)) output.line(line);
   output.document(settings);
   output.end(); // Programs that start this one read the document while it runs.
-  output.document(undefined);
   output.note("Serving until Ctrl-C. Paste these lines into another terminal.");
   await interrupted(io.signal);
 }

@@ -41,6 +41,16 @@ it.each([
   expect(await answer(typed)).toMatchObject({ code, exists: true, out: expect.stringContaining(says) });
 });
 
+it("shows the key's name and never the PIN of its URI, which is warned of once", async () => {
+  const key = "pkcs11:token=agents;object=agent-7?module-path=/nowhere.so&pin-value=hunter2";
+  const deletion = startInTerminal(command, ["delete", key], 80);
+  await deletion.until("Type its name to confirm: agent-7");
+  deletion.child.stdin?.write("agent-7\n");
+  const { out } = await deletion.ended;
+  expect(out.match(/warning: A pkcs11: URI contains the PIN itself/g)).toHaveLength(1);
+  expect(out).not.toContain("hunter2");
+});
+
 it("needs --yes without a terminal", async () => {
   const { code, out, err } = await start(command, ["delete", uri]).ended;
   expect({ code, out, err }).toEqual({

@@ -3,11 +3,12 @@ import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { awsKmsEmulator, azureKeyVaultEmulator, gcpKmsEmulator, vaultEmulator } from "hardproof/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { nameOf } from "../../../src/cli/confirmation.js";
 import { hardproof } from "../../../src/cli/hardproof.js";
+import { nameOfKey } from "../../../src/cli/key-name.js";
 import { isOneLine, run } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-delete-"));
@@ -269,7 +270,7 @@ describe("the confirmation", () => {
     const end = () => undefined;
     const io = { stdin, stdout, stderr, env: {}, signal: signal ?? new AbortController().signal, end };
     const code = await hardproof(args, io);
-    return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
+    return { code, out: String(stdout.read() ?? ""), err: stripVTControlCharacters(String(stderr.read() ?? "")) };
   };
 
   it.each(["", "\n", "agent 8.pem\n", "y\n", "agent%207.pem\n"])("isn't given by %j", async (line) => {
@@ -302,16 +303,59 @@ describe("the confirmation", () => {
   });
 
   it.each([
-    ["pkcs11:token=agents;object=my%20key;id=%01?module-name=softhsm2&pin-value=hunter2", "my key"],
+    ["pkcs11:object=my%20key;token=agents;id=%01?module-name=softhsm2&pin-value=hunter2", "my key"],
     ["pkcs11:token=agents;id=%FF?module-name=softhsm2", "%FF"],
-    ["tpm:object=dpop;token=agents", "dpop"],
+    ["pkcs11:token=agents;id=%01?module-name=softhsm2", "%01"],
+    ["pkcs11:token=agents;id=A%31?module-name=softhsm2", "%41%31"],
+    ["pkcs11:token=agents;object=%00%1B[2J?module-name=softhsm2", "%00%1B%5B2J"],
+    ["pkcs11:token=agents;object=a%E2%80%8Bb?module-name=softhsm2", "a%E2%80%8Bb"],
+    ["pkcs11:token=agents;object=%20key?module-name=softhsm2", "%20key"],
+    ["tpm:object=dpop;token=agents?pin-value=hunter2", "dpop"],
     ["awskms:///alias/agents/dpop?region=eu-central-1", "dpop"],
     ["gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/dpop/cryptoKeyVersions/3", "dpop/cryptoKeyVersions/3"],
     ["azurekms://v.vault.azure.net/dpop", "dpop"],
     ["vault://h:8200/transit/dpop?version=1", "dpop"],
+    ["file:///run/keys/dpop.pem?passphrase-source=env:PASSPHRASE", "dpop.pem"],
+  ])("is asked for the name in %s", async (uri, name) => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const { code, err } = await typed("another\n", ["delete", uri]);
+    warn.mockRestore();
+    expect(code).toBe(2);
+    expect(err).toContain(`Type its name to confirm: ${name}\n`);
+    expect(err).not.toContain("hunter2");
+  });
+
+  it.each([
+    "pkcs11:token=agents;pin-value=1234?module-name=softhsm2",
+    "pkcs11:token=agents?module-name=softhsm2&pin-source=env:PIN",
+    "pkcs11:object=k;token=agents;pin-value=1234",
+    "tpm:token=agents",
+    "awskms:///",
+    "gcpkms://projects/p/locations/l/keyRings/r",
+    "azurekms://v.vault.azure.net",
+    "vault://user:1234@vault.example.com",
+    "vault://user:1234@vault.example.com/transit/key",
+    "vault://h:8200/transit",
+    "file://user:1234@host",
+    "file:///",
+    "memory:",
+    "nowhere:1234",
+    "1234",
+  ])("isn't asked for if the URI doesn't name a key: %s", async (uri) => {
+    const { code, err } = await typed(undefined, ["delete", uri]);
+    expect({ code, isOneLine: isOneLine(err) }).toEqual({ code: 2, isOneLine: true });
+    expect(err).not.toMatch(/1234|Type its name/);
+  });
+
+  it.each([
     ["thirdparty:k", "k"],
-  ])("is asked for the name in %s", (uri, name) => {
-    expect(nameOf(uri)).toBe(name);
+    ["thirdparty://user:1234@host", undefined],
+    ["thirdparty://user:1234@host/", undefined],
+    ["thirdparty:user:1234@host", undefined],
+    ["thirdparty:slot=1;pin=1234", undefined],
+    ["thirdparty:", undefined],
+  ])("has the name in the URI of a third-party key store: %s", (uri, name) => {
+    expect(nameOfKey(uri)).toBe(name);
   });
 
   it("never uses the key of HARDPROOF_KEY", async () => {

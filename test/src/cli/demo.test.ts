@@ -2,9 +2,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { DPoPProver, dpopFetch, OAuthClient } from "hardproof";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { start, startInTerminal } from "./process.js";
 import { type Result, run } from "./run.js";
+
+const MAIN = fileURLToPath(new URL("../../../dist/src/cli/main.js", import.meta.url));
 
 /** Starts `hardproof demo --serve`, and waits for what it prints. */
 async function serve(...options: readonly string[]) {
@@ -15,7 +19,7 @@ async function serve(...options: readonly string[]) {
   });
   const end = async () => {
     stop.abort();
-    await ended;
+    return ended;
   };
   return { printed, end };
 }
@@ -42,7 +46,7 @@ it("prints the settings while it serves, as JSON, and a client gets a bound toke
   const { HARDPROOF_CLIENT_ID: clientId, HARDPROOF_CLIENT_SECRET: clientSecret } = settings;
   const token = await client.clientCredentials({ dpopProver: prover, clientId, clientSecret, requireBinding: true });
   expect((await dpopFetch({ prover, token })(settings.DEMO_RESOURCE)).status).toBe(200);
-  await end();
+  expect(await end()).toEqual({ code: 130, out: printed, err: "hardproof: Interrupted.\n" });
   await expect(OAuthClient.discover(settings.DEMO_ISSUER)).rejects.toMatchObject({ code: "unreachable" });
 });
 
@@ -61,6 +65,34 @@ it("quotes the name of the file that it tells the user to read", async () => {
   expect(existsSync(path)).toBe(true);
   await end();
   expect(existsSync(path)).toBe(false);
+});
+
+describe("a terminal that is closed", () => {
+  const args = (path: string) => [MAIN, "demo", "--serve", "--softhsm", "--output", path];
+  const tokenOf = (path: string) => /SOFTHSM2_CONF='(.*)\/softhsm2.conf'/.exec(readFileSync(path, "utf8"))?.[1] ?? "";
+
+  it("ends the servers by SIGHUP, and leaves neither the token nor the file with the secret", async () => {
+    const path = join(directory, "hung-up.env");
+    const servers = start(process.execPath, args(path));
+    await servers.until("Serving until Ctrl-C");
+    const token = tokenOf(path);
+    expect(existsSync(token)).toBe(true);
+    servers.child.kill("SIGHUP");
+    servers.child.kill("SIGHUP");
+    await servers.ended;
+    expect(servers.child.signalCode).toBe("SIGHUP");
+    expect([path, token].filter((each) => existsSync(each))).toEqual([]);
+  });
+
+  it("ends them if it is a real one", async () => {
+    const path = join(directory, "closed.env");
+    const servers = startInTerminal(process.execPath, args(path), 80);
+    await servers.until("Serving until Ctrl-C");
+    const token = tokenOf(path);
+    servers.child.kill("SIGKILL");
+    await expect.poll(() => [path, token].filter((each) => existsSync(each)), { timeout: 20_000 }).toEqual([]);
+    await servers.ended;
+  });
 });
 
 it.each([

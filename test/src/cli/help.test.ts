@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { commandPath } from "../../../softhsm/command.js";
 import { EXAMPLES, KEY_URI_EXAMPLES } from "../../../src/cli/examples.js";
+import { EXIT } from "../../../src/cli/exit-codes.js";
 import { roffLines, roffText } from "../../../src/cli/roff.js";
 import { openSigner } from "../../../src/index.js";
 import { builtInProviders } from "../../../src/keystore/built-in-providers.js";
@@ -50,6 +51,15 @@ it.each(Object.values(EXAMPLES).flat())("has an example that the command accepts
     const end = args.findIndex((word) => word === ">" || word === "<" || word === "&&");
     const { err } = await run([...args.slice(1, end < 0 ? undefined : end), "--no-such-option"]);
     expect(err).toMatch(/^hardproof: --no-such-option is not an option/);
+  }
+});
+
+it("has each exit code in the help and on the manual page", async () => {
+  const { out: help } = await run(["--help"]);
+  const { out: man } = await run(["man"]);
+  for (const code of Object.values(EXIT)) {
+    expect(help).toMatch(new RegExp(`^  ${code} +\\w`, "m"));
+    expect(man).toMatch(new RegExp(`^\\.TP\\n.*\\b${code}$`, "m"));
   }
 });
 

@@ -110,6 +110,20 @@ describe("a proxy", () => {
     expect(proxy.targets).toEqual([new URL(server.origin).host]);
   });
 
+  it.skipIf(!existsSync(node24)).each([
+    ["HTTPS_PROXY", "http://bob:s3cr3t@proxy:99999"],
+    ["https_proxy", "http://bob:s3cr3t%@proxy:3128"],
+    ["HTTP_PROXY", "http://bob:s3cr3t@a proxy"],
+    ["HTTPS_PROXY", "bob:s3cr3t@proxy.example.com:3128"],
+    ["HTTPS_PROXY", "proxy.example.com:3128"],
+  ])("that Node 24 can't use is an error that names %s, and never its value: %s", async (name, value) => {
+    const { code, out, err } = await call({ [name]: value }, node24);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toSatisfy(isOneLine);
+    expect(err).toContain(`hardproof: ${name} isn't the URL of a proxy, such as http://proxy.example.com:3128.`);
+    expect(err).not.toMatch(/bob|s3cr3t/);
+  });
+
   it.skipIf(process.allowedNodeEnvironmentFlags.has("--use-env-proxy"))(
     "that this Node can't use is a warning",
     async () => {

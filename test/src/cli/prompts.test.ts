@@ -291,8 +291,11 @@ describe("a secret from standard input", () => {
     expect(out).toContain("bound to");
   });
 
-  it.each(["--token", "--token-file"])("is asked for: the access token of %s", MANY, async (option) => {
-    const source = option === "--token" ? "-" : "/dev/stdin";
+  it.each([
+    ["--token", "-"],
+    ["--token-file", "/dev/stdin"],
+    ["--token-file", "/dev/tty"],
+  ])("is asked for: the access token of %s %s", MANY, async (option, source) => {
     const session = terminal(["proof", "memory:", "GET", "https://a.example/", option, source]);
     await answer(session, "The access token, which isn't shown. End with Enter: ", "s3cr3t-token\r");
     const { code, out } = await session.ended;

@@ -104,6 +104,10 @@ const COMMAND_LINE: readonly WrongUsage[] = [
   { args: "proof memory: GET https://a.example --require HSM", says: /--require must be .*Did you mean hsm/ },
   { args: "show memory: --require hsm,", says: /--require must be a comma-separated list of hsm, tpm, software/ },
   { args: "keygen memory: --require yubikey", says: /--require must be a comma-separated list/ },
+  ...["secure-element", "se", "strongbox", "enclave", "external-hsm", "usb"].map((word) => ({
+    args: `show memory: --require ${word}`,
+    says: /--require must be a comma-separated list of [a-z, ]+\.\s*$/,
+  })),
   { args: "token --require", says: /--require needs a value: --require <protections>.*hardproof token --help/ },
   { args: "show memory: --require hsm --require tpm", says: /Pass --require once.*hsm,tpm/ },
   {
@@ -187,6 +191,12 @@ const SECRETS: readonly WrongUsage[] = [
   { args: "proof GET https://a.example --token-file $DIR", says: /--token-file: .*EISDIR/, env: KEY },
   { args: "proof GET https://a.example --token-file $DIR/empty", says: /file of --token-file is empty/, env: KEY },
   { args: "proof GET https://a.example --token -", says: /standard input is empty/, env: KEY },
+  {
+    args: "proof GET https://a.example --token-file /dev/tty",
+    says: /--token-file: standard input isn't a terminal.*Pass -/,
+    env: KEY,
+    stdin: "an-access-token",
+  },
   {
     args: "proof GET https://a.example --token - --token-env TOKEN",
     says: /only one of --token -, --token-env and --token-file/,

@@ -235,7 +235,7 @@ describe("discovery by the audience", () => {
     const call = discovering();
     expect(await errorOf(call(endpoints.token, tokenRequest()))).toMatchObject({
       name: "OAuthError",
-      code: "refused",
+      code: "invalid-response",
       message: expect.stringMatching(/clientAssertion\.audience .*404.*clientAssertion\.endpoints/),
     });
     discovered(() => ({ ...stub.metadata(), issuer: "https://other.example.com" }));
