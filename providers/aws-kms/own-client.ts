@@ -26,7 +26,9 @@ export class OwnClient {
   constructor(sdk: Sdk, config: KMSClientConfig, logger: NonNullable<KMSClientConfig["logger"]>) {
     const agent = { maxSockets: MAX_SOCKETS };
     const requestHandler = { httpAgent: agent, httpsAgent: agent };
-    this.client = new sdk.KMSClient({ requestHandler, logger, cacheMiddleware: true, ...config });
+    // Cached middleware shares its context among all requests, and some strategies for retries add to the context of each.
+    const cacheMiddleware = config.retryStrategy === undefined;
+    this.client = new sdk.KMSClient({ requestHandler, logger, cacheMiddleware, ...config });
     // The SDK copies its configuration several times for each request, and V8 copies an object literal ten times as fast.
     Object.assign(this.client, { config: { ...this.client.config } });
     // This middleware describes each request to the logger, of which only a caller's logger makes use.

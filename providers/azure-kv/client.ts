@@ -5,9 +5,10 @@ import { missingPackage } from "../../src/keystore/import-optional.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { defaultCredential } from "./credential.js";
 import { type Operation, toSignerError } from "./errors.js";
-import { canonicalKeyId, formatKeyId, isPlaintext, type KeyId, parseKeyId } from "./key-id.js";
+import { canonicalKeyId, formatKeyId, isPlaintext, type KeyId } from "./key-id.js";
 import { type RequestObserver, requestPolicies } from "./policies.js";
 import { withRetries } from "./retry.js";
+import { keyRefOf, parseReturnedId, type RawResponse } from "./returned-id.js";
 import { type CachedCredential, withTokenCache } from "./token-cache.js";
 
 export type { KeyClientOptions, KeyVaultKey };
@@ -57,8 +58,6 @@ export interface SignResponse {
 }
 
 type Signing = Pick<CryptographyClient, "sign">;
-/** The headers and the body of a response, which the SDK doesn't return. */
-type RawResponse = { readonly headers: PipelineResponse["headers"]; readonly bodyAsText?: string | null };
 
 /** A client with the operations of Key Vault that Hardproof needs. It throws only `SignerError`s. */
 export class AzureKvClient {
@@ -223,23 +222,6 @@ export class AzureKvClient {
 
 function defined({ name, version }: Omit<KeyId, "vaultUrl">): Omit<KeyId, "vaultUrl"> {
   return version === undefined ? { name } : { name, version };
-}
-
-/** @throws {SignerError} With code `integrity` if it isn't the identifier of a key version. */
-function parseReturnedId(kid: string | undefined): KeyId & { version: string } {
-  try {
-    const id = parseKeyId(kid ?? "");
-    if (id.version !== undefined) return { ...id, version: id.version };
-  } catch {
-    // Reported below.
-  }
-  throw new SignerError("integrity", "The response doesn't contain the identifier of a key version.");
-}
-
-/** The SDK returns the identifier of the request, so the response itself is read. */
-function keyRefOf(raw: RawResponse | undefined): string {
-  const { kid } = Object(JSON.parse(raw?.bodyAsText ?? "{}"));
-  return canonicalKeyId(parseReturnedId(kid));
 }
 
 async function importSdk(): Promise<Sdk> {

@@ -4,7 +4,6 @@
  */
 import { SignerError } from "../../src/errors.js";
 import { KeyError } from "./failure.js";
-import type { LibraryKey } from "./library-key.js";
 import type { Job, LibraryWorker } from "./library-worker.js";
 import type { Opened } from "./protocol.js";
 import { WaitingTime } from "./waiting-time.js";
@@ -164,14 +163,10 @@ export class WorkerPool {
     this.#dropAbandoned();
     this.#refuseLate();
     const isSlow = workers.every((worker) => !worker.isFast || worker.isStuck);
-    if (isSlow && this.#queue.some(({ key }) => this.#mayGrowFor(key))) void this.#startForQueue();
+    // The keys share the workers: many keys don't get more of them than one key, except instead of those that hang.
+    const usable = workers.filter((worker) => !worker.hangs).length;
+    if (isSlow && this.#queue.some(({ key }) => key.canGrow && usable < key.maxWorkers)) void this.#startForQueue();
     this.#dispatchSoon();
-  }
-
-  /** The keys share the workers: many keys don't get more of them than one key, except instead of those that hang. */
-  #mayGrowFor(key: LibraryKey): boolean {
-    const usable = [...this.workers].filter((worker) => !worker.hangs);
-    return key.canGrow && usable.length < key.maxWorkers;
   }
 
   async #startForQueue(): Promise<void> {

@@ -72,6 +72,25 @@ it("composes the middleware of its own client once for all signatures", async ()
   expect(compose).toHaveBeenCalledTimes(1);
 });
 
+it("sends the same headers with each request if the caller's strategy for retries is an old one", async () => {
+  const agents: string[] = [];
+  // As the SDK had them before version 3.224. Its middleware adds the mode to the context of the request.
+  const retryStrategy = {
+    mode: "ours",
+    retry: (next: (args: unknown) => Promise<unknown>, args: { request: { headers: Record<string, string> } }) => {
+      agents.push(String(args.request.headers["user-agent"]));
+      return next(args);
+    },
+  };
+  const clientConfig = { ...config(), retryStrategy: retryStrategy as never };
+  await using signer = new KmsSigner(key.arn, { clientConfig });
+  await signer.publicJwk();
+  agents.length = 0;
+  for (let count = 0; count < 4; count++) await signer.sign(data);
+  expect(agents).toHaveLength(4);
+  expect(new Set(agents).size).toBe(1);
+});
+
 it("leaves the middleware and the configuration of the caller's client alone", async () => {
   const client = callersClient();
   const { config: before } = client;
