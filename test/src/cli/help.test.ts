@@ -63,6 +63,10 @@ it("has each exit code in the help and on the manual page", async () => {
   }
 });
 
+it("says that demo --softhsm may install SoftHSM", async () => {
+  expect((await helpOf("demo")).replace(/\s+/g, " ")).toContain("Installs SoftHSM if that doesn't need a password");
+});
+
 describe("the manual page", () => {
   const pageFile = async () => {
     const file = join(directory, "hardproof.1");
