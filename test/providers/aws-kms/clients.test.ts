@@ -57,11 +57,12 @@ describe.each(clients)("with %s", (_, clientOptions) => {
     const controller = new AbortController();
     kms.plan.always("Sign", "throttle");
     const signing = signer.sign(data, { signal: controller.signal }).catch((error) => error);
-    await expect.poll(() => kms.plan.count("Sign")).toBe(1);
+    await expect.poll(() => kms.plan.count("Sign")).toBeGreaterThan(0);
     controller.abort();
     expect(await signing).toMatchObject({ code: "aborted" });
+    const sent = kms.plan.count("Sign"); // a busy machine may have had time for a second one
     await signer.close(); // waits for the work in flight
-    expect(kms.plan.count("Sign")).toBe(1);
+    expect(kms.plan.count("Sign")).toBe(sent);
   });
 });
 
