@@ -27,6 +27,13 @@ export function parseHeaders(lines: readonly string[]): Headers {
   return headers;
 }
 
+/** @throws {UsageError} If `fetch` can't send a body with the method. */
+export function assertBodyAllowed({ request = "", data }: { request?: string; data?: string }): void {
+  const method = request.toUpperCase();
+  if (data === undefined || (method !== "GET" && method !== "HEAD")) return;
+  throw new UsageError(`A ${method} request can't have a body: leave out --data, or pass -X POST.`);
+}
+
 /**
  * Reads the request body.
  *
