@@ -419,6 +419,24 @@ const SERVERS: readonly WrongUsage[] = [
     code: 4,
     env: TOKEN,
   },
+  ...["CONNECT", "trace", "TRACK"].map((method) => ({
+    args: `fetch $CLOSED --token-env TOKEN -X ${method}`,
+    says: /(?:CONNECT|TRACE|TRACK) requests can't be sent: pass another --request\./,
+    env: TOKEN,
+  })),
+  ...["connection: x", "Expect: 100-continue", "keep-alive: 5", "Transfer-Encoding: chunked", "upgrade: h2c"].map(
+    (header) => ({
+      args: `fetch $CLOSED --token-env TOKEN -H '${header}'`,
+      says: /--header can't be Connection, Expect, .*: leave it out\./,
+      env: TOKEN,
+    }),
+  ),
+  {
+    args: "fetch $CLOSED --token-env TOKEN -H 'Connection: close'",
+    says: /can't be reached \(ECONNREFUSED\)/,
+    code: 4,
+    env: TOKEN,
+  },
   ...["GET", "get", "HEAD"].map((method) => ({
     args: `fetch $CLOSED --token-env TOKEN -X ${method} -d a=b`,
     says: /A (?:GET|HEAD) request can't have a body: leave out --data, or pass -X POST\./,
