@@ -11,6 +11,7 @@ import {
 import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { networkHint } from "./network-hint.js";
+import { withOptionNames } from "./option-names.js";
 
 const MIN_NODE = [20, 19] as const;
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
@@ -116,7 +117,7 @@ async function requirementCheck(signer: Signer, requirement: KeyRequirement, sig
     return { check, ok: true, found };
   } catch (error) {
     if (!(error instanceof SignerError) || error.code !== "wrong-key") throw error;
-    return { check, ok: false, found: `not met: ${found}`, remedy: error.message };
+    return { check, ok: false, found: `not met: ${found}`, remedy: withOptionNames(error.message) };
   }
 }
 

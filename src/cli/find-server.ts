@@ -4,7 +4,12 @@ import type { Context } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
 import type { ProofOptions } from "./proof-options.js";
 import type { TimeoutOption } from "./timeout-option.js";
-import { clientOfTokenEndpoint, type TokenEndpointOption } from "./token-endpoint.js";
+import {
+  clientOfTokenEndpoint,
+  type RequestedGrant,
+  serverOptions,
+  type TokenEndpointOption,
+} from "./token-endpoint.js";
 
 /** The options that name the server, and those of the proofs that it gets. */
 export interface ServerOptions extends ProofOptions, TimeoutOption, TokenEndpointOption {
@@ -42,7 +47,7 @@ const CHALLENGE_TIMEOUT = 10_000;
  * @throws {UsageError} If neither the options nor the resource name a server, or the resource must not name one.
  */
 export async function findServer(
-  options: ServerOptions,
+  options: ServerOptions & RequestedGrant,
   clientAuth: DiscoverOptions["clientAuth"],
   context: Context,
   target?: ResourceTarget,
@@ -58,27 +63,32 @@ export async function findServer(
   if (issuer !== undefined) return { client: await OAuthClient.discover(issuer, { ...clientOptions, signal }) };
   if (baseUrl !== undefined) return { client: new OAuthClient({ ...clientOptions, baseUrl }) };
   if (tokenEndpoint !== undefined) return { client: clientOfTokenEndpoint(tokenEndpoint, clientOptions) };
-  if (target === undefined) throw new UsageError("Pass the authorization server with --issuer or --base-url.");
-  if (target.sendsSecret) assertOnThisMachine(target.url);
-  const found = await askResource(target, { ...clientOptions, signal });
-  if (target.sendsSecret) assertOnThisMachine(new URL(found.issuer));
+  const names = serverOptions(options);
+  if (target === undefined) throw new UsageError(`Pass the authorization server with ${names}.`);
+  if (target.sendsSecret) assertOnThisMachine(target.url, names);
+  const found = await askResource(target, { ...clientOptions, signal }, names);
+  if (target.sendsSecret) assertOnThisMachine(new URL(found.issuer), names);
   context.output.note(`authorization server ${found.issuer}, named by ${found.resource}`);
   return found;
 }
 
 /** Anyone can publish a resource: it must not decide who receives a secret, unless everything is on this machine. */
-function assertOnThisMachine({ hostname, origin }: URL): void {
+function assertOnThisMachine({ hostname, origin }: URL, names: string): void {
   if (/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
-  const remedy = "Pass the server with --issuer or --base-url, or use --client-auth private_key_jwt.";
+  const remedy = `Pass the server with ${names}, or use --client-auth private_key_jwt.`;
   throw new UsageError(`${origin} doesn't decide which server receives a client secret or a token. ${remedy}`);
 }
 
 /** Asks the resource by a request without a token, whose challenge may name its metadata (RFC 9728 §5). */
-async function askResource({ url, identifier: resource }: ResourceTarget, options: DiscoverOptions) {
+async function askResource(
+  { url, identifier: resource }: ResourceTarget,
+  options: DiscoverOptions,
+  names: string,
+): Promise<FoundServer & { readonly issuer: string }> {
   try {
     return await discoverResource((await challengeOf(url, options)) ?? url, { ...options, resource });
   } catch (error) {
-    throw withRemedy(error, url);
+    throw withRemedy(error, url, names);
   }
 }
 
@@ -100,9 +110,9 @@ async function challengeOf(
 /** A server that doesn't respond isn't a mistake of the command line. */
 const NETWORK_CODES = ["unreachable", "timeout", "aborted"];
 
-function withRemedy(error: unknown, { origin }: URL): unknown {
+function withRemedy(error: unknown, { origin }: URL, names: string): unknown {
   if (!isHardproofError(error) || NETWORK_CODES.includes(error.code)) return error;
   const problem = `The authorization server of ${origin} wasn't found: ${error.message}`;
-  const remedy = "Pass the server with --issuer or --base-url, or the identifier of the resource with --resource.";
+  const remedy = `Pass the server with ${names}, or the identifier of the resource with --resource.`;
   return new UsageError(`${problem} ${remedy}`, error);
 }

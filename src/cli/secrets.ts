@@ -33,15 +33,22 @@ export interface SecretOptions {
  */
 export async function readSecret(source: SecretOptions, io: Io): Promise<string | undefined> {
   const { name, fileOption, stdin, file, env, defaultEnv } = source;
-  if (stdin || isStdin(file, fileOption, io)) return readTyped(name, io);
-  if (file !== undefined) return nonEmpty(await readTextFile(file, fileOption), `${name}: the file of ${fileOption}`);
-  if (env !== undefined) return nonEmpty(io.env[env], `${name}: ${variableName(env)}`);
+  const where = `${name}: ${sourceName(source, io)}`;
+  if (stdin || isStdin(file, fileOption, io)) return readTyped(name, where, io);
+  if (file !== undefined) return nonEmpty(await readTextFile(file, fileOption), where);
+  if (env !== undefined) return nonEmpty(io.env[env], where);
   return trimSecret((defaultEnv && io.env[defaultEnv]) || "") || undefined;
 }
 
-async function readTyped(name: string, io: Io): Promise<string> {
+/** Returns the name of the source of a secret in errors. */
+export function sourceName({ fileOption, stdin, file, env, defaultEnv = "" }: SecretOptions, io: Io): string {
+  if (stdin || isStdin(file, fileOption, io)) return "standard input";
+  return file === undefined ? variableName(env ?? defaultEnv) : `the file of ${fileOption}`;
+}
+
+async function readTyped(name: string, where: string, io: Io): Promise<string> {
   if (io.stdin.isTTY) return readHiddenLine(`${name}, which isn't shown.`, name, io);
-  return nonEmpty(await readStdin(io), `${name}: standard input`);
+  return nonEmpty(await readStdin(io), where);
 }
 
 /** A name in lower case may be the token itself, in the place of the variable's name. */

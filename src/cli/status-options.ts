@@ -7,7 +7,7 @@ import { UsageError } from "./exit-codes.js";
 import { keyUri } from "./key-uri.js";
 import { openKey, type PublicKeyOption, rejectWithoutKey, withPublicKeyOption } from "./open-key.js";
 import { withTimeoutOption } from "./timeout-option.js";
-import { readToken, type TokenOptions, withTokenOptions } from "./token-options.js";
+import { readAnyToken, type TokenOptions, withTokenOptions } from "./token-options.js";
 
 const HINTS = ["access_token", "refresh_token"] as const;
 
@@ -49,7 +49,7 @@ export async function sendStatusRequest<T>(
 ): Promise<T> {
   const { keyId, tokenTypeHint } = options;
   const { io } = context;
-  const token = await readToken(options, io, "The token");
+  const token = await readAnyToken(options, io);
   if (token === undefined) throw new UsageError("Pass the token with --token -, --token-env or --token-file.");
   assertRestrictsKey(options);
   await using key = await openOwnKey(options, context);

@@ -23,6 +23,17 @@ export function withTokenEndpoint(command: Command): Command {
     });
 }
 
+/** The grant of a command that requests tokens. Other commands don't have one, or a list of grants to register. */
+export interface RequestedGrant {
+  readonly grant?: unknown;
+}
+
+/** Returns the options that can name the server of a command. */
+export function serverOptions({ grant }: RequestedGrant): string {
+  const isEnough = typeof grant === "string" && !OTHER_GRANTS.includes(grant);
+  return isEnough ? "--issuer, --base-url or --token-endpoint" : "--issuer or --base-url";
+}
+
 /**
  * Creates a client that only requests tokens. Assertions have the endpoint as their audience (RFC 7523 §3).
  *

@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
-import { readSecret } from "./secrets.js";
+import type { SecretOptions } from "./secrets.js";
+import { readAccessToken, readTokenSecret } from "./token-secret.js";
 
 /** The values of the options that {@link withTokenOptions} adds. */
 export interface TokenOptions {
@@ -23,18 +24,20 @@ export function withTokenOptions(command: Command, name = "access token"): Comma
     .option("--token-file <path>", `read the ${name} from this file`);
 }
 
-/** Reads the token from the source that the options select. Returns `undefined` if they select none. */
-export function readToken(
-  { token, tokenEnv, tokenFile }: TokenOptions,
-  io: Io,
-  name = "The access token",
-): Promise<string | undefined> {
+/** Reads the access token from the source that the options select. Returns `undefined` if they select none. */
+export async function readToken(options: TokenOptions, io: Io): Promise<string | undefined> {
+  return readAccessToken(sourceOf(options, "The access token"), io);
+}
+
+/** Reads a token of any type, as {@link readToken} does. */
+export async function readAnyToken(options: TokenOptions, io: Io): Promise<string | undefined> {
+  return readTokenSecret(sourceOf(options, "The token"), io);
+}
+
+function sourceOf({ token, tokenEnv, tokenFile }: TokenOptions, name: string): SecretOptions {
   const sources = [token, tokenEnv, tokenFile].filter((source) => source !== undefined);
   if (sources.length > 1) throw new UsageError("Use only one of --token -, --token-env and --token-file.");
-  return readSecret(
-    { name, fileOption: "--token-file", stdin: token !== undefined, env: tokenEnv, file: tokenFile },
-    io,
-  );
+  return { name, fileOption: "--token-file", stdin: token !== undefined, env: tokenEnv, file: tokenFile };
 }
 
 function standardInput(value: string): "-" {

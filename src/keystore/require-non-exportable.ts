@@ -44,6 +44,9 @@ export function assertRequirement<Requirement extends KeyRequirement>(requiremen
   return requirement;
 }
 
+const CREATE_ELSEWHERE =
+  "A key in a file or in memory can always be exported: use another store, and create a key inside it that is never extractable.";
+
 /** Returns why a key doesn't meet a requirement, and what to do, or `undefined` if it does. */
 export function requirementProblem(
   { exportable, protection, evidence }: KeyFacts,
@@ -52,7 +55,8 @@ export function requirementProblem(
   if (exportable !== false) {
     const problem =
       exportable === "unknown" ? "The store doesn't report whether the key can be exported" : "The key can be exported";
-    return `${problem}. Create a key inside the store that was never extractable.`;
+    const requirement = required ? `${required.join(" or ")}, not exportable` : "a key that can't be exported";
+    return `${problem}; required is ${requirement}. ${CREATE_ELSEWHERE}`;
   }
   if (!required || required.includes(protection)) return undefined;
   const software = typeof evidence.software === "string" ? ` (${evidence.software})` : "";

@@ -47,6 +47,6 @@ function dropsBody(status: number, method: string): boolean {
 }
 
 function notFollowed(url: URL, target: string): DPoPError {
-  const remedy = 'Nothing was sent there. Call the final URL, or use redirect: "manual".';
+  const remedy = 'Nothing was sent there. Call the final URL. In code, redirect: "manual" returns the response.';
   return new DPoPError("redirect", `${displayUrl(url)} redirects to ${target}. ${remedy}`);
 }

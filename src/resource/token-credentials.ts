@@ -10,8 +10,8 @@ import type { AttemptCredentials, AuthorizationScheme, Credentials, Rejection, R
 
 const NOT_BOUND =
   "The server issued a Bearer token, and nothing shows that it is bound to the prover's key: with the scheme DPoP, a " +
-  "resource server would reject it. Request it with the prover from a server that supports DPoP. If a resource server " +
-  'accepts it as it is, set scheme: "Bearer". If the token is bound nevertheless, set scheme: "DPoP".';
+  "resource server would reject it. Request it with the prover from a server that supports DPoP. In code, set the option " +
+  'scheme to "Bearer" if a resource server accepts it as it is, or to "DPoP" if the token is bound nevertheless.';
 
 /** The option `scheme`. */
 export interface SchemeOption {

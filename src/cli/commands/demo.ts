@@ -46,9 +46,10 @@ async function runDemo(uri: string | undefined, options: DemoOptions, context: C
 
 function assertCompatible(uri: string | undefined, options: DemoOptions): void {
   const { serve, softhsm, output, publicKey, require } = options;
-  const hasKey = uri !== undefined || publicKey !== undefined || require !== undefined;
-  if (softhsm && hasKey) throw new UsageError("Pass either --softhsm or the URI of a key, not both.");
-  if (serve && hasKey) throw new UsageError("With --serve, pass the key to the commands that use the servers.");
+  const keyOptions = { "the URI of a key": uri, "--public-key": publicKey, "--require": require };
+  const other = Object.entries(keyOptions).find(([, value]) => value !== undefined)?.[0];
+  if (softhsm && other) throw new UsageError(`--softhsm creates a key of its own: leave out --softhsm or ${other}.`);
+  if (serve && other) throw new UsageError("With --serve, pass the key to the commands that use the servers.");
   if (output !== undefined && !serve) throw new UsageError("--output needs --serve.");
 }
 

@@ -7,7 +7,7 @@ import { type GrantOptions, requestToken, withGrantOptions } from "../grant-opti
 import { keyUris } from "../key-uri.js";
 import { type KeyOption, type OpenKeyOptions, openReplicas, withKeyOption, withPublicKeyOption } from "../open-key.js";
 import { withRejectionNotes } from "../rejection-notes.js";
-import { parseHeaders, readBody } from "../request-parts.js";
+import { assertMethod, parseHeaders, readBody } from "../request-parts.js";
 import { writeResponse } from "../response-output.js";
 import { withSavedNonces } from "../saved-nonces.js";
 import { ServerCall } from "../server-call.js";
@@ -41,6 +41,7 @@ export function fetchCommand(context: Context): Command {
     async (url: string, options: FetchOptions) => {
       const target = parseTarget(url);
       const headers = parseHeaders(options.header ?? []);
+      assertMethod(options);
       await using key = await openReplicas(keyUris(undefined, options.key, io), options, context);
       const prover = await DPoPProver.create(key.signer, { clockOffset: options.clockOffset, signal: io.signal });
       const { response, call } = await withSavedNonces(prover, options, io, async (nonces) => {

@@ -33,10 +33,30 @@ async function printKeys(uri: string, { timeout }: TimeoutOption, { io, output, 
 }
 
 async function printTokens(uri: string, { timeout }: TimeoutOption, { io, output }: Context): Promise<void> {
-  const tokens = await listTokens(uri, { timeout, signal: io.signal });
+  const list = (searched: string) => listTokens(searched, { timeout, signal: io.signal });
+  const tokens = await list(uri);
   output.document({ tokens });
   for (const token of tokens) printToken(token, output);
-  if (tokens.length === 0) output.note("No token was found.");
+  if (tokens.length === 0) output.note(noToken(await otherTokens(uri, list)));
+}
+
+const MAX_NAMES = 10;
+
+/** Returns the tokens that the URI without its search would list. Only an addition to a message, so that it never fails. */
+async function otherTokens(uri: string, list: (uri: string) => Promise<StoreToken[]>): Promise<StoreToken[]> {
+  const everything = uri.replace(/^([^:]*:)[^?]+/, "$1");
+  return everything === uri ? [] : list(everything).catch(() => []);
+}
+
+function noToken(others: readonly StoreToken[]): string {
+  if (others.length === 0) return "No token was found.";
+  const names = others.slice(0, MAX_NAMES).map(tokenName);
+  if (others.length > MAX_NAMES) names.push(`${others.length - MAX_NAMES} more`);
+  return `No token was found that matches the URI. The store has ${names.join(", ")}.`;
+}
+
+function tokenName({ label, serial, slot, initialized }: StoreToken): string {
+  return initialized ? `${label} (serial ${serial})` : `a token that isn't initialised (slot ${slot})`;
 }
 
 const PIN_STATES: Readonly<Record<StoreToken["pin"], string>> = {

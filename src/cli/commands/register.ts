@@ -10,6 +10,7 @@ import { newSecretFile } from "../output-file.js";
 import { type MetadataOptions, registrationMetadata, withMetadataOptions } from "../registration-metadata.js";
 import { readSecret } from "../secrets.js";
 import { withTimeoutOption } from "../timeout-option.js";
+import { readTokenSecret } from "../token-secret.js";
 
 const AUTH_METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"] as const;
 
@@ -74,7 +75,7 @@ async function send(metadata: ClientMetadata, options: RegisterOptions, context:
     file: initialAccessTokenFile,
     defaultEnv: "HARDPROOF_INITIAL_ACCESS_TOKEN",
   };
-  const initialAccessToken = await readSecret({ name: "The initial access token", ...tokenSource }, io);
+  const initialAccessToken = await readTokenSecret({ name: "The initial access token", ...tokenSource }, io);
   const softwareStatement = await readSecret(
     { name: "The software statement", fileOption: "--software-statement-file", file: softwareStatementFile },
     io,

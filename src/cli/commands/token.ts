@@ -28,7 +28,9 @@ export function token(context: Context): Command {
     if (expiresIn !== null) output.note(`expires in ${expiresIn} seconds`);
     if (scope !== null) output.note(`scope ${scope}`);
     if (idTokenClaims !== null) output.note(`user ${idTokenClaims.sub}`);
-    if (refreshToken !== null) output.note("The response contains a refresh token: use --json to print it.");
+    // A refreshed token has the current refresh token if the response doesn't contain a new one.
+    const isNew = refreshToken !== null && response.raw.refresh_token === refreshToken;
+    if (isNew) output.note("The response contains a refresh token: use --json to print it.");
   });
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { Token } from "../../index.js";
 import { UsageError } from "../exit-codes.js";
-import { readSecret } from "../secrets.js";
+import { readTokenSecret } from "../token-secret.js";
 import type { GrantCall } from "./grant-call.js";
 import { withOwnOptions } from "./own-options.js";
 
@@ -28,7 +28,7 @@ export async function refreshToken({ client, request, context }: GrantCall, opti
     file: options.refreshTokenFile,
     defaultEnv: "HARDPROOF_REFRESH_TOKEN",
   };
-  const refreshToken = await readSecret({ name: "The refresh token", ...source }, context.io);
+  const refreshToken = await readTokenSecret({ name: "The refresh token", ...source }, context.io);
   if (refreshToken !== undefined) return client.refresh({ ...request, refreshToken });
   throw new UsageError("Pass the refresh token with --refresh-token-file, or set HARDPROOF_REFRESH_TOKEN.");
 }

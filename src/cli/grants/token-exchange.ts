@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Token } from "../../index.js";
 import { collect } from "../context.js";
 import { UsageError } from "../exit-codes.js";
-import { readSecret } from "../secrets.js";
+import { readTokenSecret } from "../token-secret.js";
 import type { GrantCall } from "./grant-call.js";
 import { withOwnOptions } from "./own-options.js";
 
@@ -52,7 +52,7 @@ export function withExchangeOptions(command: Command): Command {
 export async function tokenExchange({ client, request, context }: GrantCall, options: ExchangeOptions): Promise<Token> {
   const { subjectTokenFile, actorTokenFile, subjectTokenType, actorTokenType, requestedTokenType, audience } = options;
   const read = (party: "subject" | "actor", file: string | undefined, defaultEnv: string) =>
-    readSecret({ name: `The ${party} token`, fileOption: `--${party}-token-file`, file, defaultEnv }, context.io);
+    readTokenSecret({ name: `The ${party} token`, fileOption: `--${party}-token-file`, file, defaultEnv }, context.io);
   const subjectToken = await read("subject", subjectTokenFile, "HARDPROOF_SUBJECT_TOKEN");
   const actorToken = await read("actor", actorTokenFile, "HARDPROOF_ACTOR_TOKEN");
   if (subjectToken === undefined)

@@ -57,7 +57,8 @@ function certificateProblem(token: Token, { x5t }: ExpectedBinding): string | un
 }
 
 function unconfirmed(token: Token, { jkt, toCertificate }: ExpectedBinding): string | undefined {
-  if (jkt !== undefined && !isBound(token)) return "isn't bound to a key, but requireBinding is set";
-  if (toCertificate && token.cnfX5t === null) return "isn't bound to a certificate, but requireBinding is set";
+  if (jkt !== undefined && !isBound(token)) return "isn't bound to a key, but the option requireBinding is set";
+  if (toCertificate && token.cnfX5t === null)
+    return "isn't bound to a certificate, but the option requireBinding is set";
   return undefined;
 }

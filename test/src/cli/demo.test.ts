@@ -96,7 +96,7 @@ describe("a terminal that is closed", () => {
 });
 
 it.each([
-  [["--softhsm", "memory:"], /either --softhsm or the URI/],
+  [["--softhsm", "memory:"], /leave out --softhsm or the URI/],
   [["--serve", "memory:"], /pass the key to the commands/],
   [["--serve", "--public-key", "key.pem"], /pass the key to the commands/],
   [["--output", "demo.env"], /--output needs --serve/],

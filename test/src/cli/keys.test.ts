@@ -144,7 +144,12 @@ describe("the tokens of a PKCS#11 library", () => {
       },
     ]);
     const none = await run(["keys", "--tokens", library("token=missing")]);
-    expect(none).toEqual({ code: 0, out: "", err: "No token was found.\n" });
+    expect(none).toMatchObject({ code: 0, out: "" });
+    expect(none.err).toBe(
+      `No token was found that matches the URI. The store has command (serial ${hsm.serial}), a token that isn't initialised (slot 1).\n`,
+    );
+    const asJson = await run(["keys", "--tokens", "--json", library("token=missing")]);
+    expect(JSON.parse(asJson.out)).toEqual({ tokens: [] });
   });
 
   it("keys --tokens reports a wrong PIN that was tried, and neither reads nor tries one", async () => {

@@ -68,3 +68,14 @@ it("doesn't name an option of the library to a user whose token allows one more 
   expect(remedy).toContain("forceLogin");
   expect(withOptionNames(remedy)).toBe("A login with the right PIN by the vendor's tool allows more tries again.");
 });
+
+it.each([
+  ["no refresh token", {}, false],
+  ["a new refresh token", { refresh_token: "new-refresh" }, true],
+])("says that the response to a refresh has a refresh token only if it does: %s", async (_, fields, isNoted) => {
+  stub.respondWith(json(200, { access_token: "t", token_type: "DPoP", ...fields }));
+  const args = ["token", "--base-url", stub.origin, "--grant", "refresh_token"];
+  const { code, err } = await run(args, { env: { ...env, HARDPROOF_REFRESH_TOKEN: "current-refresh" } });
+  expect(code).toBe(0);
+  expect(err.includes("The response contains a refresh token: use --json to print it.")).toBe(isNoted);
+});

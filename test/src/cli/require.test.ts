@@ -38,7 +38,7 @@ describe("a key in SoftHSM", () => {
     const result = await run([...args.map((arg) => (arg === "KEY" ? uri : arg)), "--require", "hsm,tpm"]);
     expect(result).toMatchObject({ code: 3, out: "" });
     expect(isOneLine(result.err)).toBe(true);
-    expect(result.err).toContain("The key's protection is software (SoftHSM); required is hsm or tpm.");
+    expect(result.err).toContain("The key's protection is software (SoftHSM); --require asks for hsm or tpm.");
   });
 
   it.each([
@@ -64,7 +64,7 @@ describe("a key in SoftHSM", () => {
     const env = { TOKEN: "token", HARDPROOF_CLIENT_SECRET: "s3cr3t" };
     const result = await run([...all, "--key", uri, "--require", "hsm"], { env });
     await server.close();
-    expect(result).toMatchObject({ code: 3, err: expect.stringContaining("required is hsm.") });
+    expect(result).toMatchObject({ code: 3, err: expect.stringContaining("--require asks for hsm.") });
     expect(requests).toBe(0);
   });
 
@@ -98,12 +98,18 @@ describe("a key in SoftHSM", () => {
     const client = ["--issuer", server.origin, "--client-id", "a", "--client-auth", "private_key_jwt"];
     const result = await run(["token", "--key", uri, "--client-key", "memory:", ...client, "--require", "software"]);
     await server.close();
-    expect(result).toMatchObject({ code: 3, err: expect.stringContaining("memory:: The key can be exported.") });
+    expect(result).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("memory:: The key can be exported; --require asks for software, not exportable."),
+    });
   });
 
   it("isn't used if one of its replicas doesn't meet the requirement", async () => {
     const args = ["proof", "GET", url, "--key", uri, "--key", "memory:", "--require", "software"];
-    expect(await run(args)).toMatchObject({ code: 3, err: expect.stringContaining("The key can be exported.") });
+    expect(await run(args)).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("The key can be exported; --require asks for software, not exportable."),
+    });
   });
 
   it("is used if software is allowed", async () => {
@@ -122,7 +128,7 @@ describe("doctor", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/^– hardware +none: the token is SoftHSM$/m);
     expect(out).toMatch(/^✗ requirement +not met: hsm or tpm, not exportable$/m);
-    expect(out).toContain("protection is software (SoftHSM); required is hsm or tpm");
+    expect(out).toContain("protection is software (SoftHSM); --require asks for hsm or tpm");
     const passed = await run(["doctor", made, "--require", "software"]);
     expect(passed).toMatchObject({ code: 0, out: expect.stringMatching(/^✓ requirement +software, not exportable$/m) });
     expect(await run(["doctor", "memory:", "--require", "software"])).toMatchObject({ code: 1 });
@@ -145,14 +151,16 @@ describe("keygen", () => {
     const file = await run(["keygen", `file://${directory}/no.pem`, "--require", "hsm"]);
     expect(file).toMatchObject({
       code: 3,
-      err: expect.stringContaining("file: No key was created. The key can be exported."),
+      err: expect.stringContaining(
+        "file: No key was created. The key can be exported; --require asks for hsm, not exportable.",
+      ),
     });
     expect(existsSync(join(directory, "no.pem"))).toBe(false);
     const calls = () => run(["keys", uri.replace(";object=dpop", "")]);
     const before = (await calls()).out;
     const token = await run(["keygen", uri.replace("dpop", "refused"), "--require", "hsm,tpm"]);
     expect(token.err).toContain(
-      "No key was created. The key's protection is software (SoftHSM); required is hsm or tpm.",
+      "No key was created. The key's protection is software (SoftHSM); --require asks for hsm or tpm.",
     );
     expect(token.code).toBe(3);
     expect((await calls()).out).toBe(before);
@@ -251,7 +259,9 @@ describe.skipIf(unavailable)(`a TPM in software${unavailable ? ` (skipped. ${una
     const { code, out } = await run(["doctor", key(tpm.key.label), "--require", "tpm,hsm"]);
     expect(code).toBe(1);
     expect(out).toMatch(/^– hardware +none: the token is software TPM \(IBM SW TPM/m);
-    expect(out).toContain("protection is software (software TPM (IBM SW TPM, such as swtpm)); required is hsm or tpm");
+    expect(out).toContain(
+      "protection is software (software TPM (IBM SW TPM, such as swtpm)); --require asks for hsm or tpm",
+    );
     expect(await run(["keygen", key("refused"), "--require", "tpm"])).toMatchObject({ code: 3 });
     const { tokens } = JSON.parse((await run(["keys", "--tokens", `tpm:?${store}`, "--json"])).out);
     expect(tokens).toContainEqual(

@@ -183,6 +183,12 @@ describe("RFC 9449 §4.3", () => {
   });
 });
 
+it("notes that the argument isn't the path of a file, unless it was read from standard input", async () => {
+  const file = await run(["verify", "nope.txt"]);
+  expect(file).toMatchObject({ code: 1, err: expect.stringContaining("not the path of a file. Pass - to read it") });
+  expect(await run(["verify", "-"], { stdin: "nope.txt" })).toMatchObject({ code: 1, err: "" });
+});
+
 it("removes terminal control characters from claims", async () => {
   const { out } = await run(["verify", await forged({ claims: { htm: "\u001b[2J\u202eGET\n✓ signature" } })]);
   for (const control of ["\u001b", "\u202e", "\n✓ signature\n"]) expect(out).not.toContain(control);

@@ -11,7 +11,7 @@ import { WRONG_USAGES } from "./wrong-usages.js";
 
 /** Options, functions and terms that only programmers know. */
 const LIBRARY_WORDS =
-  /allowInsecure|baseUrl|clientAuth(?!,)|clientConfig|clientSecret|clockOffset|redirectUri|responseMode|requestObject|requireBinding|publicKey|libraryParameters|createKey|registerProvider|discover\(\)|the option (?!for )[a-z]|In code|undefined|\[object|\{ /;
+  /allowInsecure|baseUrl|clientAuth(?!,)|clientConfig|clientSecret|clockOffset|redirectUri|responseMode|requestObject|requireBinding|an array|scheme: "|redirect: "|accessToken|publicKey|libraryParameters|createKey|registerProvider|discover\(\)|the option (?!for )[a-z]|In code|undefined|\[object|\{ /;
 
 const directory = mkdtempSync(join(tmpdir(), "hardproof-wrong-"));
 const servers: StubServer[] = [];
@@ -24,6 +24,11 @@ beforeAll(async () => {
   writeFileSync(join(directory, "key.pem"), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const server = await addServer("SERVER");
   server.respondWith(json(200, { issuer: server.origin, token_endpoint: `${server.origin}/token` }));
+  writeFileSync(join(directory, "bearer"), "Bearer hunter2\n");
+  (await addServer("BEARER")).respondWith(json(200, { access_token: "t", token_type: "Bearer" }));
+  (await addServer("REDIRECTS")).respondWith((response) => {
+    response.writeHead(302, { location: "https://other.example/" }).end();
+  });
   (await addServer("REFUSES")).respondWith(json(401, { error: "invalid_client" }));
   (await addServer("HTML")).respondWith((response) => {
     response.writeHead(404, { "content-type": "text/html" }).end("<!DOCTYPE html>\n<title>Not found</title>");

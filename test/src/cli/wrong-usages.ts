@@ -47,6 +47,12 @@ const COMMAND_LINE: readonly WrongUsage[] = [
   },
   { args: "verify", says: /argument <proof> is missing.*hardproof verify <proof>/ },
   { args: "fetch", says: /argument <url> is missing.*hardproof fetch <url>/ },
+  { args: "verify -", says: /The proof: standard input is empty/ },
+  { args: "verify a.b.c --jkt hunter2", says: /--jkt must be a SHA-256 thumbprint of 43 characters.*show --only jkt/ },
+  { args: `verify a.b.c --jkt ${"0Z".repeat(21)}B`, says: /--jkt must be a SHA-256 thumbprint/ },
+  { args: "demo --softhsm --require software", says: /leave out --softhsm or --require\./ },
+  { args: "demo --softhsm --public-key a.pem", says: /leave out --softhsm or --public-key\./ },
+  { args: "demo memory: --softhsm", says: /leave out --softhsm or the URI of a key\./ },
   { args: "completion", says: /argument <shell> is missing.*hardproof completion <shell>/ },
   { args: "completion tcsh", says: /The shell must be one of bash, zsh, fish/ },
   { args: "csr memory:", says: /--subject is missing: pass --subject <name>/ },
@@ -119,8 +125,16 @@ const COMMAND_LINE: readonly WrongUsage[] = [
     args: "doctor memory: --no-login --require hsm",
     says: /--require needs the key to be opened: leave out --no-login/,
   },
-  { args: "show memory: --require software", says: /memory:: The key can be exported.*Create a key/, code: 3 },
-  { args: "keygen file://$DIR/new.pem --require hsm", says: /file: No key was created.*can be exported/, code: 3 },
+  {
+    args: "show memory: --require software",
+    says: /memory:: The key can be exported; --require asks for software.*use another store/,
+    code: 3,
+  },
+  {
+    args: "keygen file://$DIR/new.pem --require hsm",
+    says: /file: No key was created.*can be exported; --require asks for hsm.*use another store/,
+    code: 3,
+  },
   { args: "keygen memory:", says: /memory: ends with this command.*file:\/\/\/path\/to\/key\.pem/ },
   { args: "keys memory: --tokens", says: /memory: This store doesn't have tokens. List its keys/ },
   { args: "keys file:///x --tokens", says: /file: This store doesn't have tokens/ },
@@ -231,6 +245,51 @@ const SECRETS: readonly WrongUsage[] = [
   },
 ];
 
+/** A token as it stands in a header. */
+const SCHEMES: readonly WrongUsage[] = [
+  {
+    args: "fetch $CLOSED --token-env TOKEN",
+    says: /access token: the environment variable TOKEN must contain only the token\. Leave out "Bearer "\./,
+    env: { ...KEY, TOKEN: "Bearer hunter2" },
+  },
+  {
+    args: "proof POST https://a.example --token -",
+    says: /access token: standard input must contain only the token\. Leave out "DPoP "\./,
+    env: KEY,
+    stdin: "Authorization: dpop hunter2\n",
+  },
+  {
+    args: "verify a.b.c --token-file $DIR/bearer",
+    says: /the file of --token-file must contain only the token\. Leave out "Bearer "\./,
+  },
+  {
+    args: "proof GET https://a.example --token-env TOKEN",
+    says: /variable TOKEN must contain only the token\. It has spaces, line breaks or other characters/,
+    env: { ...KEY, TOKEN: "hunter2 hunter2" },
+  },
+  {
+    args: "introspect --issuer $SERVER --token-env TOKEN",
+    says: /The token: the environment variable TOKEN .*Leave out "Bearer "/,
+    env: { ...AGENT, TOKEN: "bearer hunter2" },
+  },
+  {
+    args: "token --base-url $SERVER --grant refresh_token",
+    says: /refresh token: the environment variable HARDPROOF_REFRESH_TOKEN .*Leave out "Bearer "/,
+    env: { ...BOTH, HARDPROOF_REFRESH_TOKEN: "Bearer hunter2" },
+  },
+  {
+    args: "token --base-url $SERVER --grant token_exchange --subject-token-file -",
+    says: /subject token: standard input .*Leave out "Bearer "/,
+    env: BOTH,
+    stdin: "Bearer hunter2",
+  },
+  {
+    args: "register --issuer $SERVER --initial-access-token-file $DIR/bearer",
+    says: /the file of --initial-access-token-file .*Leave out "Bearer "/,
+    env: KEY,
+  },
+];
+
 /** Options of other tools. */
 const OTHER_TOOLS: readonly WrongUsage[] = [
   { args: "keys --module /usr/lib/x.so", says: /--module .*module-path=.*module-name=softhsm2/ },
@@ -320,7 +379,69 @@ const URIS: readonly WrongUsage[] = [
 /** Clients, servers and requests. */
 const SERVERS: readonly WrongUsage[] = [
   { args: "token", says: /client ID with --client-id, or set HARDPROOF_CLIENT_ID/, env: KEY },
-  { args: "token", says: /authorization server with --issuer or --base-url/, env: BOTH },
+  { args: "token", says: /authorization server with --issuer, --base-url or --token-endpoint\./, env: BOTH },
+  {
+    args: "token --grant device_code",
+    says: /authorization server with --issuer or --base-url\./,
+    env: BOTH,
+  },
+  { args: "register", says: /authorization server with --issuer or --base-url\./, env: KEY },
+  { args: "revoke --token-env TOKEN", says: /server with --issuer or --base-url\./, env: { ...AGENT, ...TOKEN } },
+  {
+    args: "fetch $SERVER/x",
+    says: /wasn't found: .*Pass the server with --issuer, --base-url or --token-endpoint, or .*--resource/,
+    env: { ...KEY, HARDPROOF_CLIENT_ID: "agent" },
+  },
+  {
+    args: "fetch https://api.example.com",
+    says: /client secret.*Pass the server with --issuer, --base-url or --token-endpoint, or use --client-auth/,
+    env: BOTH,
+  },
+  {
+    args: "token --base-url $SERVER --resource foo",
+    says: /--resource must be an absolute URI without a fragment\. It can be repeated\./,
+    env: BOTH,
+  },
+  {
+    args: "token --base-url $BEARER --require-binding",
+    says: /isn't bound to a key, but --require-binding is set/,
+    code: 1,
+    env: BOTH,
+  },
+  {
+    args: "fetch $SERVER --token-endpoint $BEARER/token",
+    says: /issued a Bearer token.*Request it with the prover from a server that supports DPoP\.$/m,
+    env: BOTH,
+  },
+  {
+    args: "fetch $REDIRECTS --token-env TOKEN",
+    says: /redirects to https:\/\/other\.example\. Nothing was sent there\. Call the final URL\.$/m,
+    code: 4,
+    env: TOKEN,
+  },
+  ...["CONNECT", "trace", "TRACK"].map((method) => ({
+    args: `fetch $CLOSED --token-env TOKEN -X ${method}`,
+    says: /(?:CONNECT|TRACE|TRACK) requests can't be sent: pass another --request\./,
+    env: TOKEN,
+  })),
+  ...["connection: x", "Expect: 100-continue", "keep-alive: 5", "Transfer-Encoding: chunked", "upgrade: h2c"].map(
+    (header) => ({
+      args: `fetch $CLOSED --token-env TOKEN -H '${header}'`,
+      says: /--header can't be Connection, Expect, .*: leave it out\./,
+      env: TOKEN,
+    }),
+  ),
+  {
+    args: "fetch $CLOSED --token-env TOKEN -H 'Connection: close'",
+    says: /can't be reached \(ECONNREFUSED\)/,
+    code: 4,
+    env: TOKEN,
+  },
+  ...["GET", "get", "HEAD"].map((method) => ({
+    args: `fetch $CLOSED --token-env TOKEN -X ${method} -d a=b`,
+    says: /A (?:GET|HEAD) request can't have a body: leave out --data, or pass -X POST\./,
+    env: TOKEN,
+  })),
   { args: "token --issuer $SERVER --base-url $SERVER", says: /Use only one of --issuer and --base-url/, env: BOTH },
   {
     args: "token --issuer $SERVER --token-endpoint $SERVER/token",
@@ -472,4 +593,11 @@ const SERVERS: readonly WrongUsage[] = [
 ];
 
 /** All of them. */
-export const WRONG_USAGES: readonly WrongUsage[] = [...COMMAND_LINE, ...SECRETS, ...OTHER_TOOLS, ...URIS, ...SERVERS];
+export const WRONG_USAGES: readonly WrongUsage[] = [
+  ...COMMAND_LINE,
+  ...SECRETS,
+  ...SCHEMES,
+  ...OTHER_TOOLS,
+  ...URIS,
+  ...SERVERS,
+];
