@@ -24,6 +24,8 @@ const QUICK = 50;
 /** A call is stuck after `STUCK` milliseconds or, if that is longer, `PATIENCE` times the duration of a signature. */
 const STUCK = 25;
 const PATIENCE = 4;
+/** How many signatures say how long the next ones take. */
+const SAMPLES = 3;
 /** A stuck call hangs after this many milliseconds: opening a key takes longer than a signature, if there are many keys. */
 const HANGING = 2_000;
 
@@ -54,6 +56,8 @@ export class LibraryWorker {
   /** The requests that the worker hasn't answered, oldest first. */
   readonly #sent: SentRequest[] = [];
   #milliseconds = Number.POSITIVE_INFINITY;
+  /** Milliseconds of the last signatures. */
+  readonly #latest: number[] = [];
   #progressAt = 0;
 
   /** @param handlers - The calls that the worker makes. */
@@ -94,9 +98,9 @@ export class LibraryWorker {
     return this.#sent.filter(({ isWithdrawn }) => !isWithdrawn).length > 1;
   }
 
-  /** Milliseconds of the last signature. `Infinity` before the first one. */
+  /** Milliseconds that a signature takes. `Infinity` before the third one: a busy machine can delay one or two. */
   get signatureTime(): number {
-    return this.#milliseconds;
+    return this.#latest.length < SAMPLES ? Number.POSITIVE_INFINITY : Math.min(...this.#latest);
   }
 
   get isFast(): boolean {
@@ -137,6 +141,13 @@ export class LibraryWorker {
     const patience = Number.isFinite(this.#milliseconds) ? PATIENCE * this.#milliseconds : 0;
     this.isStuck = this.busy && performance.now() - this.#progressAt > Math.max(patience, STUCK);
     return this.isStuck || (!this.isFast && this.#sent.length > 2) ? this.withdraw() : [];
+  }
+
+  #measured(milliseconds: number): void {
+    // A busy machine can delay one signature, so a single slow one counts only in part.
+    this.#milliseconds = Math.min(milliseconds, 4 * this.#milliseconds);
+    this.#latest.push(milliseconds);
+    if (this.#latest.length > SAMPLES) this.#latest.shift();
   }
 
   /** Calls a function of the worker's program. */
@@ -201,9 +212,7 @@ export class LibraryWorker {
     this.#sent.push(sent);
     try {
       const response = await result;
-      // A busy machine can delay one signature, so a single slow one counts only in part.
-      if (response && operation.name === "sign")
-        this.#milliseconds = Math.min(response.milliseconds, 4 * this.#milliseconds);
+      if (response && operation.name === "sign") this.#measured(response.milliseconds);
       return sent.isWithdrawn ? undefined : response;
     } catch (error) {
       if (sent.isWithdrawn) return undefined;

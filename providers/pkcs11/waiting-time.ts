@@ -38,7 +38,7 @@ export class WaitingTime {
     return undefined;
   }
 
-  /** Returns milliseconds; 0 if nothing has been signed yet. */
+  /** Returns milliseconds; 0 if too little has been signed to know. */
   #waitBehind(ahead: number, aheadOfKey: number, key: LibraryKey): number {
     if (!Number.isFinite(this.#milliseconds)) return 0;
     const maxWorkers = this.#oneAtATime ? 1 : key.maxWorkers;
