@@ -18,7 +18,7 @@ export interface HardwareKeys {
 export async function hardwareKeys(label: string): Promise<HardwareKeys & AsyncDisposable> {
   return disposable(async (onStop) => {
     const hsm = await softHsm({ label });
-    onStop(hsm.close);
+    onStop(() => hsm.close());
     await hsm.addKey({ label: "client", id: "02", algorithm: "ES256" });
     await hsm.addKey({ label: "thief", id: "03", algorithm: "ES256" });
     const open = (key: string) => {

@@ -45,11 +45,11 @@ describe("a token that was issued as an unbound Bearer token", () => {
     inTurn(ok);
     const prover = await DPoPProver.generate();
     const attempt = proofSession({ prover }).request({ method: "GET", url, token: unbound });
-    for (const call of [caller({ token: unbound })(url), attempt.headers()])
-      expect(await errorOf(call)).toMatchObject({
+    for (const call of [() => caller({ token: unbound })(url), () => attempt.headers()])
+      expect(await errorOf(call())).toMatchObject({
         name: "DPoPError",
         code: "invalid-access-token",
-        message: expect.stringMatching(/Bearer token.*bound.*scheme: "Bearer".*scheme: "DPoP"/),
+        message: expect.stringMatching(/Bearer token.*bound.*option scheme to "Bearer".*to "DPoP"/),
       });
     expect(server.requests).toHaveLength(0);
   });
