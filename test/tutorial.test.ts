@@ -30,9 +30,12 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-/** Nothing of the user who runs the tests: neither npm's cache and settings, except the registry, nor variables of Hardproof. */
+/** Nothing of the user who runs the tests, except how this machine reaches the registry; no variables of Hardproof. */
 const npm_config_registry = execFileSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).trim();
-const env = { PATH: process.env.PATH ?? "", HOME: home, TMPDIR: root, npm_config_registry };
+const network = Object.fromEntries(
+  ["NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"].map((name) => [name, process.env[name]]),
+);
+const env = { PATH: process.env.PATH ?? "", HOME: home, TMPDIR: root, npm_config_registry, ...network };
 /** The package is the packed one. All others come from the registry, as they would for the reader. */
 const asPacked = (line: string) => line.replace(/(?<=^npm install )hardproof\b/, inject("tarball"));
 const linesOf = (block: string) => block.trim().split("\n").map(asPacked);
@@ -43,6 +46,7 @@ const run = (...lines: readonly string[]) =>
     env,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: 240_000, // npm repeats requests for longer
   });
 
 async function stopServers(): Promise<number | null | undefined> {
