@@ -58,7 +58,8 @@ describe("the files of a release", () => {
     vi.stubEnv("TMPDIR", temporary);
     expect(() => writeArtifacts(broken, join(broken, "out"))).toThrow("package-lock.json");
     vi.unstubAllEnvs();
-    expect(readdirSync(temporary)).toEqual([]);
+    // npm itself leaves the cache of Node 24 there.
+    expect(readdirSync(temporary).filter((name) => name.startsWith("hardproof-"))).toEqual([]);
   });
 
   it("are the tarball and its bill of materials, with checksums that sha256sum accepts", { timeout: 120_000 }, () => {
