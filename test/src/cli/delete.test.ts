@@ -3,6 +3,7 @@ import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { awsKmsEmulator, azureKeyVaultEmulator, gcpKmsEmulator, vaultEmulator } from "hardproof/testing";
@@ -270,7 +271,8 @@ describe("the confirmation", () => {
     const end = () => undefined;
     const io = { stdin, stdout, stderr, env: {}, signal: signal ?? new AbortController().signal, end };
     const code = await hardproof(args, io);
-    return { code, out: String(stdout.read() ?? ""), err: stripVTControlCharacters(String(stderr.read() ?? "")) };
+    for (const stream of [stdout, stderr]) stream.end();
+    return { code, out: await text(stdout), err: stripVTControlCharacters(await text(stderr)) };
   };
 
   it.each(["", "\n", "agent 8.pem\n", "y\n", "agent%207.pem\n"])("isn't given by %j", async (line) => {
