@@ -8,6 +8,7 @@ import {
   requireNonExportable,
 } from "./require-non-exportable.js";
 import type { Signer } from "./signer.js";
+import { isSignerError } from "./signer-error.js";
 
 /** A provider that can create keys. */
 export type CreatingProvider = Provider & Required<Pick<Provider, "create">>;
@@ -79,11 +80,6 @@ function withOutcome(error: unknown, uri: string | undefined, { isDeleted, text 
   if (isSignerError(error)) return new SignerError(error.code, `${error.message} ${text}`, { uri, cause: error });
   if (isDeleted) return error;
   return new SignerError("aborted", `The new key could not be checked. ${text}`, { uri, cause: error });
-}
-
-/** Another copy of the package may have thrown it. */
-function isSignerError(error: unknown): error is SignerError {
-  return error instanceof Error && error.name === "SignerError";
 }
 
 /** The attributes that say where a secret is read, which the URI of a signer doesn't always have, and a PIN in the URI itself. */

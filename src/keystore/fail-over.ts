@@ -1,4 +1,5 @@
 /** One call that several replicas can make: the next one makes it after a failure, or beside one that is slow. */
+import { isSignerError } from "./signer-error.js";
 
 /** One attempt to make the call. */
 type Attempt<T> = () => Promise<T>;
@@ -48,7 +49,7 @@ export function failOver<T>(attempts: readonly Attempt<T>[], { hedgeAfter, toErr
   });
 }
 
-/** Whether another replica may succeed where this error occurred. The error may come from another copy of this package. */
+/** Whether another replica may succeed where this error occurred. */
 export function isRetryable(error: unknown): boolean {
-  return error instanceof Error && error.name === "SignerError" && "retryable" in error && error.retryable === true;
+  return isSignerError(error) && error.retryable === true;
 }

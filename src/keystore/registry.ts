@@ -13,7 +13,7 @@ import {
 } from "./provider.js";
 import type { KeyRequirement } from "./require-non-exportable.js";
 import type { Signer } from "./signer.js";
-import { misconfigured, withKeyUri } from "./signer-error.js";
+import { isSignerError, misconfigured, withKeyUri } from "./signer-error.js";
 import { similarName } from "./similar.js";
 
 const registered = new Map<string, Provider>();
@@ -120,7 +120,7 @@ export async function* diagnoseKey(uri: string, options: ProviderOptions = {}): 
   try {
     if (provider.diagnose) yield* provider.diagnose(uri, options);
   } catch (error) {
-    if (error instanceof Error && error.name === "SignerError") throw error;
+    if (isSignerError(error)) throw error;
     throw withKeyUri(provider.scheme, error); // The URI may contain a PIN.
   }
 }

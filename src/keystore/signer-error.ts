@@ -14,6 +14,11 @@ export function signerError(uri: string, code: SignerErrorCode, message: string,
   return new SignerError(code, `${uri}: ${message}`, { uri, cause });
 }
 
+/** Checks the error's name instead of using `instanceof`: a provider may load its own copy of this package. */
+export function isSignerError(error: unknown): error is SignerError {
+  return error instanceof Error && error.name === "SignerError";
+}
+
 /**
  * Returns the error with the key's URI. An error that isn't a `SignerError` becomes one with code `unexpected`, which
  * isn't retryable: only the store's provider knows which errors are.
@@ -21,8 +26,7 @@ export function signerError(uri: string, code: SignerErrorCode, message: string,
  * @param uri - The URI of the key or the store. It must not contain a secret.
  */
 export function withKeyUri(uri: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== "SignerError")
-    return signerError(uri, "unexpected", `The key store failed: ${wordsOf(error)}.`, error);
+  if (!isSignerError(error)) return signerError(uri, "unexpected", `The key store failed: ${wordsOf(error)}.`, error);
   if (!(error instanceof SignerError) || error.uri !== undefined) return error;
   return signerError(uri, error.code, error.message, error.cause);
 }
