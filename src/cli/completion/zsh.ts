@@ -1,4 +1,5 @@
 /** Completion for zsh 5.8 and later. */
+import { shellWord } from "../shell-word.js";
 import { SCHEMES, type Value, type VocabularyCommand, type VocabularyOption } from "./vocabulary.js";
 
 /** Returns the script, which can be a file in `$fpath`, or be sourced. */
@@ -12,7 +13,7 @@ _hardproof() {
   local state line
   local -a commands
   commands=(
-${commands.map(({ name, description }) => `    ${quote(`${name}:${description}`)}`).join("\n")}
+${commands.map(({ name, description }) => `    ${shellWord(`${name}:${description}`)}`).join("\n")}
   )
   _arguments -C '(- *)'{-h,--help}'[display help]' '(- *)'{-V,--version}'[print the version]' ': :->command' '*:: :->arguments'
   case $state in
@@ -33,7 +34,7 @@ fi
 }
 
 function commandCase({ name, options, argument }: VocabularyCommand): string {
-  const specs = [...options.map(optionSpec), quote(`*: :${action(argument)}`)];
+  const specs = [...options.map(optionSpec), shellWord(`*: :${action(argument)}`)];
   return `    ${name}) _arguments ${specs.map((spec) => `\\\n      ${spec}`).join(" ")} ;;`;
 }
 
@@ -42,15 +43,11 @@ function optionSpec({ names, description, value }: VocabularyOption): string {
   const values = value === undefined ? "" : `: :${action(value)}`;
   const spellings = value === undefined ? names : names.map((name) => (name.startsWith("--") ? `${name}=` : name));
   const spelling = spellings.length > 1 ? `{${spellings.join(",")}}` : spellings.join("");
-  return `'*'${spelling}${quote(`[${description.replace(/[[\]\\]/g, "\\$&")}]${values}`)}`;
+  return `'*'${spelling}${shellWord(`[${description.replace(/[[\]\\]/g, "\\$&")}]${values}`)}`;
 }
 
 function action(value: Value): string {
   if (value === "file") return "_files";
   if (value === "uri") return "_hardproof_key";
   return value === "text" ? " " : `(${value.join(" ")})`;
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { TestServer } from "hardproof/testing";
 import type { Context } from "../context.js";
 import { newSecretFile } from "../output-file.js";
+import { shellWord } from "../shell-word.js";
 
 /** Environment variables for the programs that use the servers. */
 export type Settings = Readonly<Record<string, string>>;
@@ -33,7 +34,7 @@ export async function serveUntilInterrupted(
   const file = await newSecretFile(path);
   try {
     await file.write(`${exportLines(settings).join("\n")}\n`);
-    output.line(`Serving until Ctrl-C. In another terminal: . ${shellWord(path.includes("/") ? path : `./${path}`)}`);
+    output.line(`Serving until Ctrl-C. In another terminal: . ${shellPath(path.includes("/") ? path : `./${path}`)}`);
     await interrupted(io.signal);
   } finally {
     await file.remove();
@@ -50,11 +51,11 @@ async function printUntilInterrupted(settings: Settings, { io, output }: Context
 
 /** Node's option `--env-file` reads these lines, too. */
 function exportLines(settings: Settings): string[] {
-  return Object.entries(settings).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  return Object.entries(settings).map(([name, value]) => `export ${name}=${shellWord(value)}`);
 }
 
-const quoted = (value: string) => `'${value.replaceAll("'", `'\\''`)}'`;
-const shellWord = (value: string) => (/^[\w./-]+$/.test(value) ? value : quoted(value));
+/** Quoted only if that is needed, as users write it. */
+const shellPath = (path: string) => (/^[\w./-]+$/.test(path) ? path : shellWord(path));
 
 async function interrupted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, "abort");
