@@ -12,12 +12,11 @@ import { errorCode, UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { networkHint } from "./network-hint.js";
 import { withOptionNames } from "./option-names.js";
+import { SERVER_TIMEOUT } from "./timeout-option.js";
 
 const MIN_NODE = [20, 19] as const;
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
 const MAX_SKEW = 30;
-/** Milliseconds. */
-const DEFAULT_TIMEOUT = 10_000;
 
 /**
  * Checks that the version of Node is supported.
@@ -48,7 +47,7 @@ export function parseServer(value: string): string {
  */
 export async function clockCheck(
   server: string,
-  timeout = DEFAULT_TIMEOUT,
+  timeout = SERVER_TIMEOUT,
   { env, signal }: Pick<Io, "env" | "signal">,
 ): Promise<Finding> {
   const check = "clock";

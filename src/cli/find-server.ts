@@ -3,7 +3,7 @@ import { type DiscoverOptions, discoverResource, type NonceStore, OAuthClient, t
 import type { Context } from "./context.js";
 import { isHardproofError, UsageError } from "./exit-codes.js";
 import type { ProofOptions } from "./proof-options.js";
-import type { TimeoutOption } from "./timeout-option.js";
+import { SERVER_TIMEOUT, type TimeoutOption } from "./timeout-option.js";
 import {
   clientOfTokenEndpoint,
   type RequestedGrant,
@@ -36,9 +36,6 @@ export interface ResourceTarget {
   /** Whether the server will receive a secret: a client secret, or a token that the user has. */
   readonly sendsSecret: boolean;
 }
-
-/** Milliseconds. The default time limit of the request that has no token. */
-const CHALLENGE_TIMEOUT = 10_000;
 
 /**
  * Creates a client of the server.
@@ -95,7 +92,7 @@ async function askResource(
 /** Returns a response with status 401. Any other result isn't an error: the metadata may be at the well-known URL. */
 async function challengeOf(
   url: URL,
-  { signal, timeout = CHALLENGE_TIMEOUT }: DiscoverOptions,
+  { signal, timeout = SERVER_TIMEOUT }: DiscoverOptions,
 ): Promise<Response | undefined> {
   const limits = [AbortSignal.timeout(timeout), ...(signal ? [signal] : [])];
   try {

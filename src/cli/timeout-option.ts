@@ -8,13 +8,19 @@ export interface TimeoutOption {
   timeout?: number | undefined;
 }
 
+/** Milliseconds: the library's time limit of a call of an authorization server. */
+export const SERVER_TIMEOUT = 10_000;
 /** Milliseconds: the time limit of a call of a resource server, of which the library has none. */
 export const CALL_TIMEOUT = 60_000;
 /** Seconds: one day. */
 const LONGEST = 86_400;
 
 /** What a command waits for, and the library's time limit for it in seconds. */
-const DEFAULTS = { store: "key store: 30", server: "server: 10", call: `resource: ${CALL_TIMEOUT / 1000}` } as const;
+const DEFAULTS = {
+  store: "key store: 30",
+  server: `server: ${SERVER_TIMEOUT / 1000}`,
+  call: `resource: ${CALL_TIMEOUT / 1000}`,
+} as const;
 
 /**
  * Adds the option to a command.
