@@ -1,6 +1,7 @@
 /** The results of each Node, kept in `results.json`, from which the table in README.md is made. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { betweenMarks } from "../test/recorded-tables.js";
 import { type Machine, NOISY } from "./machine.js";
 import { formatMark, formatValue, type Row, symbol } from "./row.js";
 
@@ -27,7 +28,6 @@ export type Results = Readonly<Record<string, Run>>;
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
 /** The page with the table. */
 export const PAGE = fileURLToPath(new URL("README.md", import.meta.url));
-const MARKS = /(<!-- results: begin[^>]*-->\n)[\s\S]*(<!-- results: end -->)/;
 
 /** Returns the results that are committed. */
 export function recordedResults(): Results {
@@ -52,8 +52,7 @@ export function highestLoad({ machine, subjects }: Pick<Run, "machine" | "subjec
  * @throws {Error} If the page doesn't have the marks.
  */
 export function withTable(page: string, results: Results): string {
-  if (!MARKS.test(page)) throw new Error("The page lacks the marks <!-- results: begin --> and <!-- results: end -->.");
-  return page.replace(MARKS, (_, begin: string, end: string) => `${begin}\n${markdown(results)}\n${end}`);
+  return betweenMarks(page, markdown(results));
 }
 
 /** Returns the table, and below it what was missed or not measured. */

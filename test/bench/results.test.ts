@@ -64,7 +64,7 @@ describe("the page", () => {
   });
 
   it("is unchanged by the same results, and must have the marks", () => {
-    const page = "a\n<!-- results: begin -->\nold\n<!-- results: end -->\nb\n";
+    const page = "a\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nb\n";
     const once = withTable(page, { 24: run([reached]) });
     expect(once).toContain("✓ 0.90 ×");
     expect(withTable(once, { 24: run([reached]) })).toBe(once);
