@@ -18,7 +18,7 @@ import { algorithmsOf } from "./key-algorithms.js";
 import { readAttributes } from "./objects.js";
 import type { OpenedKey } from "./open-keys.js";
 import { softwareOf } from "./software-token.js";
-import { unpadded } from "./token.js";
+import { type Token, unpadded } from "./token.js";
 
 const FLAGS = {
   CKA_SENSITIVE,
@@ -42,8 +42,7 @@ export function readFacts(lib: Cryptoki, module: string, key: OpenedKey): KeyFac
     return value === undefined ? undefined : value !== 0;
   };
   const mechanism = values.get(CKA_KEY_GEN_MECHANISM);
-  const info = lib.C_GetInfo();
-  const hardwareSlot = (lib.C_GetSlotInfo(token.slot).flags & CKF_HW_SLOT) !== 0;
+  const { protection, software, hardwareSlot, info } = readProtection(lib, token);
   const attributes: Attributes = {
     CKA_SENSITIVE: flag(CKA_SENSITIVE),
     CKA_EXTRACTABLE: flag(CKA_EXTRACTABLE),
@@ -53,9 +52,8 @@ export function readFacts(lib: Cryptoki, module: string, key: OpenedKey): KeyFac
     CKA_KEY_GEN_MECHANISM: mechanism?.length ? mechanismName(Number(fromUlong(mechanism))) : undefined,
   };
   const { slotId, label, serial, manufacturer, model, firmware } = token;
-  const software = softwareOf(token);
   return {
-    protection: protectionOf(info, hardwareSlot, software),
+    protection,
     exportable: exportable(attributes),
     evidence: {
       ...attributes,
@@ -88,16 +86,25 @@ export function isInTpm({ evidence }: KeyFacts): boolean {
   return usesTpm({ description });
 }
 
-/**
- * Returns where a token keeps its keys. A TPM is checked before the slot, because it is reported as a hardware slot too.
- *
- * @param software - The name of the software, if the token is a program.
- */
-export function protectionOf(
-  info: Pick<LibraryInfo, "description">,
-  hardwareSlot: boolean,
-  software: string | undefined,
-): KeyFacts["protection"] {
+/** Where a token keeps its keys, and what that was told from. */
+export interface TokenProtection {
+  readonly protection: KeyFacts["protection"];
+  /** The name of the software, if the token is known to be a program. */
+  readonly software: string | undefined;
+  readonly hardwareSlot: boolean;
+  readonly info: LibraryInfo;
+}
+
+/** Reads where a token keeps its keys. */
+export function readProtection(lib: Cryptoki, token: Token): TokenProtection {
+  const info = lib.C_GetInfo();
+  const hardwareSlot = (lib.C_GetSlotInfo(token.slot).flags & CKF_HW_SLOT) !== 0;
+  const software = softwareOf(token);
+  return { protection: protectionOf(info, hardwareSlot, software), software, hardwareSlot, info };
+}
+
+/** A TPM is checked before the slot, because it is reported as a hardware slot too. */
+function protectionOf(info: LibraryInfo, hardwareSlot: boolean, software: string | undefined): KeyFacts["protection"] {
   if (software !== undefined) return "software";
   if (usesTpm(info)) return "tpm";
   return hardwareSlot ? "hsm" : "software";

@@ -2,12 +2,10 @@
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import type { KeyFacts } from "../../src/keystore/signer.js";
 import type { Cryptoki } from "./binding.js";
-import { CKF_HW_SLOT } from "./constants.js";
-import { protectionOf } from "./evidence.js";
+import { readProtection } from "./evidence.js";
 import { algorithmsOfToken } from "./key-algorithms.js";
 import type { KeySpec } from "./protocol.js";
 import { Pkcs11Error } from "./return-values.js";
-import { softwareOf } from "./software-token.js";
 import { findToken, isMatch, readSlots, type Token } from "./token.js";
 
 /** The token's description of itself. */
@@ -43,9 +41,8 @@ function isReadable(slot: Token | Pkcs11Error): slot is Token {
 }
 
 function describeToken(lib: Cryptoki, token: Token): InspectedToken {
-  const { mechanisms, label, serial, manufacturer, model, firmware, flags, slot, slotId } = token;
-  const software = softwareOf(token);
-  const hardwareSlot = (lib.C_GetSlotInfo(slot).flags & CKF_HW_SLOT) !== 0;
+  const { mechanisms, label, serial, manufacturer, model, firmware, flags, slotId } = token;
+  const { protection, software } = readProtection(lib, token);
   return {
     label,
     serial,
@@ -55,7 +52,7 @@ function describeToken(lib: Cryptoki, token: Token): InspectedToken {
     flags,
     slotId,
     algorithms: algorithmsOfToken(mechanisms),
-    protection: protectionOf(lib.C_GetInfo(), hardwareSlot, software),
+    protection,
     software,
   };
 }
