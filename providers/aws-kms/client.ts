@@ -1,12 +1,16 @@
 /** The only file that uses the AWS SDK: loads it, calls AWS KMS, and maps its errors. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
+  $Command,
   CreateKeyCommandInput,
   GetPublicKeyCommandOutput,
   KeyMetadata,
   KMSClient,
   KMSClientConfig,
+  KMSClientResolvedConfig,
   ScheduleKeyDeletionCommandOutput,
+  ServiceInputTypes,
+  ServiceOutputTypes,
   SignCommandInput,
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
@@ -17,7 +21,7 @@ import { RequestRepeater } from "../../src/keystore/request-repeater.js";
 import { CredentialSearch } from "./credential-search.js";
 import { isDryRun, isNotFound, isSearchError, type Operation, toSignerError } from "./errors.js";
 import { ClientInspection } from "./inspection.js";
-import { OwnClient, type SentCommand } from "./own-client.js";
+import { OwnClient } from "./own-client.js";
 
 export type { CreateKeyCommandInput, GetPublicKeyCommandOutput, KeyMetadata, KMSClient, KMSClientConfig };
 
@@ -32,6 +36,14 @@ const RETRY_PAUSE = 250;
 
 /** A request to sign, without the key. */
 export type SignRequest = Pick<SignCommandInput, "Message" | "MessageType" | "SigningAlgorithm" | "DryRun">;
+
+type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
+  Input,
+  Output,
+  KMSClientResolvedConfig,
+  ServiceInputTypes,
+  ServiceOutputTypes
+>;
 
 /** The options of a call, whose signal is only created if it is needed, or its signal. */
 type Call = OpenKeyOptions | AbortSignal;
@@ -90,14 +102,14 @@ export class AwsKmsClient {
   getPublicKey(keyId: string, signal: AbortSignal): Promise<GetPublicKeyCommandOutput> {
     return this.#repeat("GetPublicKey", signal, (abortSignal) => {
       const command = new this.#sdk.GetPublicKeyCommand({ KeyId: keyId });
-      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+      return this.#send(command, abortSignal);
     });
   }
 
   sign(keyArn: string, request: SignRequest, call: Call): Promise<SignCommandOutput> {
     return this.#repeat("Sign", call, (abortSignal) => {
       const command = new this.#sdk.SignCommand({ KeyId: keyArn, ...request });
-      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+      return this.#send(command, abortSignal);
     });
   }
 
@@ -121,7 +133,7 @@ export class AwsKmsClient {
   async findKey(keyId: string, signal: AbortSignal): Promise<KeyMetadata | undefined> {
     const { KeyMetadata } = await this.#repeat("DescribeKey", signal, (abortSignal) => {
       const command = new this.#sdk.DescribeKeyCommand({ KeyId: keyId });
-      return this.#client.send(command, this.#optionsFor(command, abortSignal));
+      return this.#send(command, abortSignal);
     });
     return KeyMetadata;
   }
@@ -129,22 +141,20 @@ export class AwsKmsClient {
   /** Only the SDK repeats it. A repeated request fails if the first one had an effect: the key is pending deletion then. */
   scheduleKeyDeletion(keyArn: string, days: number, signal: AbortSignal): Promise<ScheduleKeyDeletionCommandOutput> {
     const command = new this.#sdk.ScheduleKeyDeletionCommand({ KeyId: keyArn, PendingWindowInDays: days });
-    return this.#call("ScheduleKeyDeletion", () => this.#client.send(command, this.#optionsFor(command, signal)));
+    return this.#call("ScheduleKeyDeletion", () => this.#send(command, signal));
   }
 
   /** Creates a key. For some seconds after that, this client repeats requests if KMS doesn't find the key yet. */
   async createKey(input: CreateKeyCommandInput, signal: AbortSignal): Promise<KeyMetadata | undefined> {
     const command = new this.#sdk.CreateKeyCommand(input);
-    const options = this.#optionsFor(command, signal);
-    const { KeyMetadata } = await this.#call("CreateKey", () => this.#client.send(command, options));
+    const { KeyMetadata } = await this.#call("CreateKey", () => this.#send(command, signal));
     this.#retryNotFoundUntil = Date.now() + PROPAGATION_TIME;
     return KeyMetadata;
   }
 
   async createAlias(alias: string, keyId: string, signal: AbortSignal): Promise<void> {
     const command = new this.#sdk.CreateAliasCommand({ AliasName: alias, TargetKeyId: keyId });
-    const options = this.#optionsFor(command, signal);
-    await this.#call("CreateAlias", () => this.#client.send(command, options));
+    await this.#call("CreateAlias", () => this.#send(command, signal));
   }
 
   /** Yields the ARNs of all keys of the account in the region, page by page. */
@@ -153,7 +163,7 @@ export class AwsKmsClient {
     do {
       const page = await this.#repeat("ListKeys", signal, (abortSignal) => {
         const command = new this.#sdk.ListKeysCommand({ Marker: marker });
-        return this.#client.send(command, this.#optionsFor(command, abortSignal));
+        return this.#send(command, abortSignal);
       });
       yield (page.Keys ?? []).flatMap(({ KeyArn }) => KeyArn ?? []);
       marker = page.Truncated ? page.NextMarker : undefined;
@@ -171,13 +181,16 @@ export class AwsKmsClient {
   }
 
   /**
-   * Returns the options of a request that the signal aborts. The signer's own client sends requests without options, so that the
-   * SDK caches its middleware.
+   * Sends a command that the signal aborts. The signer's own client sends commands without options, so that the SDK caches its
+   * middleware.
    */
-  #optionsFor(command: SentCommand, abortSignal: AbortSignal): { abortSignal: AbortSignal } | undefined {
-    if (!this.#ownClient) return { abortSignal };
+  #send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+    command: Command<Input, Output>,
+    abortSignal: AbortSignal,
+  ): Promise<Output> {
+    if (!this.#ownClient) return this.#client.send(command, { abortSignal });
     this.#ownClient.abortBy(abortSignal, command);
-    return undefined;
+    return this.#client.send(command);
   }
 
   /** Sends a request that is harmless to repeat. One that hangs is repeated within the time limit. */
