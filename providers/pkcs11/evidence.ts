@@ -86,7 +86,7 @@ export function isInTpm({ evidence }: KeyFacts): boolean {
   return usesTpm({ description });
 }
 
-/** Where a token keeps its keys, and what that was told from. */
+/** Where a token stores its keys, and what the library reports about it. */
 export interface TokenProtection {
   readonly protection: KeyFacts["protection"];
   /** The name of the software, if the token is known to be a program. */
@@ -95,7 +95,7 @@ export interface TokenProtection {
   readonly info: LibraryInfo;
 }
 
-/** Reads where a token keeps its keys. */
+/** Reads where a token stores its keys. */
 export function readProtection(lib: Cryptoki, token: Token): TokenProtection {
   const info = lib.C_GetInfo();
   const hardwareSlot = (lib.C_GetSlotInfo(token.slot).flags & CKF_HW_SLOT) !== 0;

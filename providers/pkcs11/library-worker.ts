@@ -186,8 +186,8 @@ export class LibraryWorker {
   /** Ends the worker, which is idle. */
   async end(): Promise<void> {
     if (this.hasEnded) return;
-    await this.call("end").catch(() => undefined); // In Node.js, it ends without an answer.
-    this.#worker.ref(); // In Deno, it answers, and the process could end before the thread.
+    await this.call("end").catch(() => undefined); // In Node.js, it ends without a response.
+    this.#worker.ref(); // In Deno, it responds first, and the process could end before the thread.
     await this.#exit;
   }
 

@@ -226,7 +226,7 @@ function poll(port: MessagePort): unknown[] | undefined {
 /** Ends the worker. */
 function end(port: MessagePort): void {
   if (isPollable) port.close();
-  else setImmediate(() => process.exit()); // Ends only this thread, after the answer.
+  else setImmediate(() => process.exit()); // Ends only this thread, after the response.
 }
 
 async function start(port: MessagePort, data: WorkerData): Promise<void> {

@@ -57,7 +57,7 @@ export function program(context: Context, args: readonly string[]): Command {
   const root = new Command("hardproof")
     .description("DPoP proofs and OAuth tokens, bound to keys that never leave their hardware.")
     .version(createRequire(import.meta.url)("hardproof/package.json").version)
-    .enablePositionalOptions() // -V behind a command is a value, or no option of that command
+    .enablePositionalOptions() // after a command, -V is a value or isn't an option
     .addHelpText("after", EXIT_CODES_HELP + ENVIRONMENT_HELP)
     .hook("preAction", (_, command) => {
       useProxy(io.env);

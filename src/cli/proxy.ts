@@ -1,4 +1,4 @@
-/** The proxy of `HTTPS_PROXY`, which Node uses by itself only if it is told to. */
+/** The proxy of `HTTPS_PROXY`. Node doesn't use it unless a program or a setting enables that. */
 import * as http from "node:http";
 import { UsageError } from "./exit-codes.js";
 import type { Io } from "./io.js";

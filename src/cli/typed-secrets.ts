@@ -20,7 +20,7 @@ export class TypedSecrets {
   readonly #canAsk: boolean;
   /** By token or file. */
   readonly #typed = new Map<string, Promise<string>>();
-  /** Ends when the last question was answered. */
+  /** Settles when the last prompt has ended. */
   #lastQuestion: Promise<unknown> = Promise.resolve();
 
   /** @param isJson - Whether the command prints JSON: a program doesn't type. */

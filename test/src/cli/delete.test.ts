@@ -275,7 +275,7 @@ describe("the confirmation", () => {
     return { code, out: await text(stdout), err: stripVTControlCharacters(await text(stderr)) };
   };
 
-  it.each(["", "\n", "agent 8.pem\n", "y\n", "agent%207.pem\n"])("isn't given by %j", async (line) => {
+  it.each(["", "\n", "agent 8.pem\n", "y\n", "agent%207.pem\n"])("rejects %j", async (line) => {
     const { code, err } = await typed(line);
     expect(code).toBe(2);
     expect(err).toMatch(/Type its name to confirm: agent 7\.pem/);

@@ -138,7 +138,7 @@ describe("hardproof introspect", () => {
     expect(err).toSatisfy(isOneLine);
   });
 
-  it("says what a page is that comes in place of the response", async () => {
+  it("names the media type of a page that comes instead of the response", async () => {
     stub.respondWith((response) => response.setHeader("content-type", "text/html; charset=utf-8").end("<html></html>"));
     const args = ["introspect", "--base-url", stub.origin, "--token", "-"];
     const { code, err } = await run(args, { env, stdin: "t0ken-value" });
