@@ -113,7 +113,7 @@ class CallsTheFunctionEarly extends KeySigner {
   }
 }
 
-/** Signs synchronously. */
+/** Signs synchronously, but returns a promise: a signer gives other work a turn if the store itself is synchronous and slow. */
 const blocking =
   ({ openKey, sign }: TestKey): CreateSigner =>
   (source, options) =>
@@ -123,7 +123,7 @@ const blocking =
         open: async (options) => {
           const key = await source.open(options);
           if (key !== openKey) return key;
-          const signMessage = (data: Uint8Array) => {
+          const signMessage = async (data: Uint8Array) => {
             checkLength(data);
             return { signature: sign(data), form: "raw" } as const;
           };
