@@ -6,8 +6,8 @@ import { deadlineOf, type LazyDeadline } from "../deadline.js";
  * half of the time, so that a store that is merely slow still answers.
  */
 const SHARES = [1 / 6, 1 / 3] as const;
-/** Milliseconds. A request that was sent less than this ago doesn't hang. */
-const PATIENCE = 1_000;
+/** Milliseconds. A request that was sent less than this ago doesn't hang. Node's timers fire up to a millisecond early. */
+const PATIENCE = 1_000 - 1;
 /** A queue doesn't answer this many later requests before an earlier one. */
 const OVERTAKEN = 10;
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { testServer } from "hardproof/testing";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
 import { installTarball } from "../../tarball.js";
 import { startInTerminal } from "./process.js";
@@ -99,7 +99,9 @@ describe("a key store that doesn't respond", () => {
   it.each(["show", "keys", "keygen", "proof", "bench"])("ends %s with exit code 3", async (name) => {
     const uri = `vault://${new URL(server.origin).host}/transit/dpop?tls=off`;
     const args = name === "proof" ? [name, uri, "GET", "https://a.example/"] : [name, uri];
-    const { code, err } = await run([...args, "--timeout", "0.2"], { env: { VAULT_TOKEN: "s3cr3t" } });
+    vi.stubEnv("VAULT_TOKEN", "s3cr3t"); // which the provider reads
+    const { code, err } = await run([...args, "--timeout", "0.2"], { env: {} });
+    vi.unstubAllEnvs();
     expect(err).toMatch(/No response within 200 ms while .*\. Raise --timeout/);
     expect(code).toBe(3);
   });
