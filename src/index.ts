@@ -16,7 +16,8 @@
  */
 
 export type { NonceStore } from "./dpop/nonce-cache.js";
-export { DPoPProver, type ProofOptions, type ProverOptions } from "./dpop/prover.js";
+export type { ProofOptions } from "./dpop/proof-options.js";
+export { DPoPProver, type ProverOptions } from "./dpop/prover.js";
 export { type ExpectedProof, type ProofVerification, verifyProof } from "./dpop/verify-proof.js";
 export {
   DPoPError,

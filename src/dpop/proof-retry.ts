@@ -2,7 +2,8 @@
 
 import { algorithmNamed, nameFor } from "../jose/find-algorithm.js";
 import type { NonceCache } from "./nonce-cache.js";
-import type { DPoPProver, ProofOptions } from "./prover.js";
+import type { ProofOptions } from "./proof-options.js";
+import type { DPoPProver } from "./prover.js";
 import { type HtuOption, signedHtu } from "./signed-htu.js";
 
 /** Why a server rejected a proof, according to its response. */

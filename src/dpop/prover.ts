@@ -15,47 +15,11 @@ import { type SignatureTrace, signatureChannel, traced } from "../tracing.js";
 import { DEFAULT_MAX_SKEW } from "./clock.js";
 import { normalizeMethod } from "./http-method.js";
 import { isNonce } from "./nonce-cache.js";
-import { assertKnown, claimMembers, headerMembers, type ProofMembers } from "./proof-extras.js";
+import { claimMembers, headerMembers, type ProofMembers } from "./proof-members.js";
+import { assertProofOptions, type ProofOptions } from "./proof-options.js";
 import { ServerClocks } from "./server-clocks.js";
 import { assertExactHtu } from "./signed-htu.js";
 import { originOf, type Target, targetUri } from "./target-uri.js";
-
-/** Options of {@link DPoPProver.makeProof}: the request that the proof is for. */
-export interface ProofOptions extends SignOptions {
-  /**
-   * The request's HTTP method. `DELETE`, `GET`, `HEAD`, `OPTIONS`, `POST` and `PUT` are case-insensitive and signed in
-   * upper case, as `fetch` sends them. Any other method is signed unchanged: `fetch` sends `patch` in lower case.
-   */
-  htm: string;
-  /**
-   * The request's absolute `http:` or `https:` URL. Its query and fragment are removed, and characters that RFC 3986
-   * doesn't allow, such as `|`, are percent-encoded: send the URL in the same form.
-   */
-  htu: string | URL;
-  /**
-   * Signs `htu` exactly as it is, even if it isn't a URL: for a server that compares it with another URL than the one that
-   * is requested.
-   */
-  exactHtu?: boolean | undefined;
-  /**
-   * The URL that is requested, if `htu` differs from it. It chooses the server's clock: see {@link DPoPProver.adjustClock}.
-   * Default: `htu`.
-   */
-  requestUrl?: string | URL | undefined;
-  /** The access token sent with the request. Its SHA-256 hash becomes the `ath` claim. */
-  accessToken?: string | undefined;
-  /** The latest `DPoP-Nonce` of the server. A function is called when the store is ready to sign. */
-  nonce?: string | (() => string | undefined) | undefined;
-  /**
-   * The JWS algorithms that the server lists, as in `dpop_signing_alg_values_supported`. The header of the proof says
-   * `EdDSA` instead of `Ed25519` if the server lists only that older name (RFC 9864 §2.2).
-   */
-  supportedAlgorithms?: readonly string[] | undefined;
-  /** Additional members of the proof's header, such as a key attestation. Those of RFC 9449 §4.2 can't be set. */
-  header?: ProofMembers | undefined;
-  /** Additional claims of the proof, such as a digest of the body. Those of RFC 9449 §4.2 can't be set. */
-  claims?: ProofMembers | undefined;
-}
 
 /** Options of {@link DPoPProver.create}. */
 export interface ProverOptions extends SignOptions {
@@ -175,11 +139,9 @@ export class DPoPProver {
    * @throws {SignerError} If the key can't sign. With code `timeout` if the proof was older than `maxProofAge` twice.
    */
   async makeProof(options: ProofOptions): Promise<string> {
-    const { htm, htu, accessToken, nonce, supportedAlgorithms, signal, ...more } = assertProofOptions(options);
-    const { header: extraHeader, claims: extraClaims, exactHtu = false, requestUrl, ...unknown } = more;
-    assertKnown(unknown);
-    const header = this.#headerFor(supportedAlgorithms, headerMembers(extraHeader));
-    const additional = claimMembers(extraClaims);
+    const { htm, htu, accessToken, nonce, exactHtu, requestUrl, signal } = assertProofOptions(options);
+    const header = this.#headerFor(options.supportedAlgorithms, headerMembers(options.header));
+    const additional = claimMembers(options.claims);
     const { target, origin: signedOrigin } = exactHtu ? exactTarget(htu) : this.#targetOf(htu);
     const origin = requestUrl === undefined ? signedOrigin : originOf(requestUrl);
     const request = { jti: newJti(), htm: normalizeMethod(htm), htu: target };
@@ -257,15 +219,6 @@ export class DPoPProver {
     const url = htu.replace(/[?#].*$/s, ""); // an exact htu may have a query
     return { kind: "dpop", jti, htm, htu: url, jkt: this.jkt, uri: this.signer.uri };
   }
-}
-
-/** @throws {DPoPError} With code `misconfigured` for an option that no other code names. */
-function assertProofOptions(options: ProofOptions): ProofOptions {
-  if (typeof options !== "object" || options === null)
-    throw new DPoPError("misconfigured", "The options of makeProof must be an object with htm and htu.");
-  const { supportedAlgorithms } = options;
-  if (supportedAlgorithms === undefined || Array.isArray(supportedAlgorithms)) return options;
-  throw new DPoPError("misconfigured", "supportedAlgorithms must be an array of algorithm names.");
 }
 
 function tokenHash(accessToken: string): string {

@@ -1,6 +1,6 @@
 /** The `htu` of a proof for a server that compares it with another URL than the one that the client requests. */
 import { DPoPError } from "../errors.js";
-import type { ProofOptions } from "./prover.js";
+import type { ProofOptions } from "./proof-options.js";
 
 /** The option `htu`. */
 export interface HtuOption {

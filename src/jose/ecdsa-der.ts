@@ -7,6 +7,10 @@ const INTEGER = 0x02;
 const SEQUENCE = 0x30;
 /** From this length on, DER has a byte that counts the bytes of the length (X.690 §8.1.3.5). */
 const LONG_FORM = 0x80;
+/** Bytes of the longest header of the sequence. */
+const HEADER = 3;
+/** Bytes of the longest DER: r and s of P-521. Reused, since V8 allocates more than 64 bytes slowly. */
+const encoded = Buffer.alloc(HEADER + 2 * (3 + 66));
 
 /**
  * Converts a signature from DER to raw r‖s.
@@ -23,9 +27,11 @@ export function derToRaw(der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
   const { coordinateBytes, signatureBytes } = algorithm;
   const raw = Buffer.alloc(signatureBytes);
   const isShort = Number(der[1]) < LONG_FORM;
-  const next = copyInteger(der, isShort ? 2 : 3, raw.subarray(0, coordinateBytes));
-  copyInteger(der, next, raw.subarray(coordinateBytes));
-  if (rawToDer(raw, algorithm).compare(der) === 0) return raw;
+  const next = copyInteger(der, isShort ? 2 : 3, raw, 0, coordinateBytes);
+  copyInteger(der, next, raw, coordinateBytes, signatureBytes);
+  checkRaw(raw, algorithm);
+  const { start, end } = encode(raw, algorithm);
+  if (hasBytes(der, start, end)) return raw;
   throw new SignerError("integrity", "The signature is not the DER encoding of a sequence of two integers.");
 }
 
@@ -38,50 +44,55 @@ export function derToRaw(der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
  */
 export function rawToDer(raw: Uint8Array, algorithm: EcAlgorithm): Buffer {
   checkRaw(raw, algorithm);
-  const { coordinateBytes } = algorithm;
-  const r = digitsOf(raw.subarray(0, coordinateBytes));
-  const s = digitsOf(raw.subarray(coordinateBytes));
-  const length = encodedBytes(r) + encodedBytes(s);
-  const header = length < LONG_FORM ? [SEQUENCE, length] : [SEQUENCE, LONG_FORM + 1, length];
-  const der = Buffer.alloc(header.length + length);
-  der.set(header);
-  writeInteger(der, header.length, r);
-  writeInteger(der, header.length + encodedBytes(r), s);
-  return der;
+  const { start, end } = encode(raw, algorithm);
+  return Buffer.from(encoded.subarray(start, end));
 }
 
 /**
- * Copies the integer at an index of the DER to the end of `target`, without its sign byte.
+ * Copies the integer at an index of the DER to the end of `raw[start, end)`, without its sign byte.
  *
  * @returns The index after the integer.
  */
-function copyInteger(der: Uint8Array, at: number, target: Uint8Array): number {
-  const start = at + 2;
-  const end = start + Number(der[at + 1]);
-  const digits = der.subarray(der[start] === 0 ? start + 1 : start, end);
-  if (digits.length <= target.length) target.set(digits, target.length - digits.length);
-  return end;
+function copyInteger(der: Uint8Array, at: number, raw: Uint8Array, start: number, end: number): number {
+  const next = at + 2 + Number(der[at + 1]);
+  const first = der[at + 2] === 0 ? at + 3 : at + 2;
+  for (let from = next - 1, to = end - 1; from >= first && to >= start; from -= 1, to -= 1) raw[to] = Number(der[from]);
+  return next;
 }
 
-/** Returns the scalar without leading zero bytes. */
-function digitsOf(scalar: Uint8Array): Uint8Array {
-  let zeros = 0;
-  while (scalar[zeros] === 0) zeros += 1;
-  return scalar.subarray(zeros);
+/** Writes the DER of a signature in the right form to `encoded`, and returns where it is. */
+function encode(raw: Uint8Array, { coordinateBytes, signatureBytes }: EcAlgorithm): { start: number; end: number } {
+  const middle = writeInteger(HEADER, raw, 0, coordinateBytes);
+  const end = writeInteger(middle, raw, coordinateBytes, signatureBytes);
+  const length = end - HEADER;
+  const isShort = length < LONG_FORM;
+  const start = isShort ? 1 : 0;
+  encoded[start] = SEQUENCE;
+  if (!isShort) encoded[1] = LONG_FORM + 1;
+  encoded[HEADER - 1] = length;
+  return { start, end };
 }
 
-/** The leading zero byte of an integer whose first bit is set, which would mean a sign (X.690 §8.3). */
-function signBytes(digits: Uint8Array): number {
-  return Number(digits[0]) < 0x80 ? 0 : 1;
+/**
+ * Writes `raw[start, end)` as an integer to `encoded`, without leading zeros.
+ *
+ * @returns The index after the integer.
+ */
+function writeInteger(at: number, raw: Uint8Array, start: number, end: number): number {
+  let from = start;
+  while (raw[from] === 0) from += 1;
+  // An integer whose first bit is set would be negative without a leading zero byte (X.690 §8.3).
+  const sign = Number(raw[from]) < 0x80 ? 0 : 1;
+  encoded[at] = INTEGER;
+  encoded[at + 1] = sign + end - from;
+  encoded[at + 2] = 0;
+  let to = at + 2 + sign;
+  for (; from < end; from += 1, to += 1) encoded[to] = Number(raw[from]);
+  return to;
 }
 
-function encodedBytes(digits: Uint8Array): number {
-  return 2 + signBytes(digits) + digits.length;
-}
-
-function writeInteger(der: Buffer, at: number, digits: Uint8Array): void {
-  const sign = signBytes(digits);
-  der[at] = INTEGER;
-  der[at + 1] = sign + digits.length;
-  der.set(digits, at + 2 + sign);
+/** Returns whether the bytes are those of `encoded[start, end)`. */
+function hasBytes(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes.length !== end - start) return false;
+  return bytes.every((byte, index) => byte === encoded[start + index]);
 }

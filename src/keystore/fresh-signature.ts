@@ -10,12 +10,16 @@ export type TimedSigning<T> = (claimsMade: () => void) => Promise<T>;
 /**
  * Signs once more if the claims had become too old when the store returned the signature.
  *
- * @param maxAge - Seconds.
+ * @param maxAge - Seconds. Default: no limit.
  * @param uri - The key's URI, for the error.
  * @throws {SignerError} With code `timeout` if the second signature came too late as well. The message says how old the
  *   JWT was each time. Otherwise, what `sign` throws.
  */
-export async function signFresh<T>(sign: TimedSigning<T>, maxAge: number, uri = "The key"): Promise<T> {
+export async function signFresh<T>(
+  sign: TimedSigning<T>,
+  maxAge = Number.POSITIVE_INFINITY,
+  uri = "The key",
+): Promise<T> {
   const ages: string[] = [];
   while (ages.length < ATTEMPTS) {
     let madeAt = Number.POSITIVE_INFINITY;

@@ -81,7 +81,7 @@ export function signCompact(
   header: string,
   claims: object | (() => object),
   signer: Signer,
-  { maxAge = Number.POSITIVE_INFINITY, ...options }: CompactOptions,
+  options: CompactOptions,
 ): Promise<string> {
   if (typeof claims !== "function") return signOnce(header, claims, signer, options);
   const sign: TimedSigning<string> = (claimsMade) => {
@@ -91,24 +91,23 @@ export function signCompact(
     };
     return signOnce(header, make, signer, options);
   };
-  return signFresh(sign, maxAge, signer.uri);
+  return signFresh(sign, options.maxAge, signer.uri);
 }
 
 async function signOnce(
   header: string,
   claims: object | (() => object),
   signer: Signer,
-  { trace, ...options }: CompactOptions,
+  { trace, signal }: CompactOptions,
 ): Promise<string> {
   let input = "";
   const message = (payload: object) => {
     input = `${header}.${encode(payload)}`;
     return Buffer.from(input, "latin1");
   };
-  const signature = await signer.sign(
-    typeof claims === "function" ? () => message(claims()) : message(claims),
-    options,
-  );
+  const signature = await signer.sign(typeof claims === "function" ? () => message(claims()) : message(claims), {
+    signal,
+  });
   traceReplica(signature, trace);
   return `${input}.${Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString("base64url")}`;
 }

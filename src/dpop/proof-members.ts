@@ -1,4 +1,4 @@
-/** What an application adds to a proof, and the options that `makeProof` doesn't know. */
+/** What an application adds to a proof. */
 import { DPoPError } from "../errors.js";
 
 /** Members of the header or the claims of a proof. */
@@ -25,18 +25,6 @@ export function headerMembers(header: ProofMembers | undefined): ProofMembers | 
  */
 export function claimMembers(claims: ProofMembers | undefined): ProofMembers | undefined {
   return claims === undefined ? undefined : checkedCopy("claims", claims, RESERVED);
-}
-
-/**
- * Rejects options that would be ignored.
- *
- * @throws {DPoPError} With code `misconfigured` if one of them isn't `undefined`.
- */
-export function assertKnown(others: Readonly<Record<string, unknown>>): void {
-  const name = Object.keys(others).find((key) => others[key] !== undefined);
-  if (name === undefined) return;
-  const remedy = "To add a member to the proof, use the option header or claims.";
-  throw new DPoPError("misconfigured", `makeProof has no option ${name}. ${remedy}`);
 }
 
 function checkedCopy(option: string, members: ProofMembers, reserved: readonly string[]): ProofMembers {
