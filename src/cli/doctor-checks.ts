@@ -14,7 +14,8 @@ import { networkHint } from "./network-hint.js";
 import { withOptionNames } from "./option-names.js";
 import { SERVER_TIMEOUT } from "./timeout-option.js";
 
-const MIN_NODE = [20, 19] as const;
+/** The first supported minor version of a major one, as in the package's `engines`. Later major versions are supported, 21 isn't. */
+const FIRST_MINORS: Readonly<Record<number, number>> = { 20: 19, 22: 12 };
 /** Seconds. Some servers accept a proof only within seconds of its `iat` (RFC 9449 §11.1). */
 const MAX_SKEW = 30;
 
@@ -25,9 +26,10 @@ const MAX_SKEW = 30;
  */
 export function nodeCheck(version: string): Finding {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  const ok = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
+  const ok = major > 22 || minor >= (FIRST_MINORS[major] ?? Number.POSITIVE_INFINITY);
   const found = `version ${version}`;
-  return ok ? { check: "Node", ok, found } : { check: "Node", ok, found, remedy: "Install Node 20.19 or later." };
+  const remedy = "Install Node 20.19, or 22.12 or later.";
+  return ok ? { check: "Node", ok, found } : { check: "Node", ok, found, remedy };
 }
 
 /**

@@ -243,10 +243,14 @@ describe("the machine", () => {
   });
 
   it.each([
-    ["20.19.0", true],
-    ["22.0.0", true],
-    ["20.18.9", false],
     ["18.20.0", false],
+    ["20.18.9", false],
+    ["20.19.0", true],
+    ["21.7.0", false],
+    ["22.11.0", false],
+    ["22.12.0", true],
+    ["23.0.0", true],
+    ["26.0.0", true],
   ])("checks the version of Node: %s is supported: %s", (version, ok) => {
     expect(nodeCheck(version)).toMatchObject({ ok });
   });
