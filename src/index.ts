@@ -50,6 +50,7 @@ export {
   listTokens,
   openSigner,
   registerProvider,
+  streamKeys,
 } from "./keystore/registry.js";
 export { type ReplicaSignerOptions, replicaSigner } from "./keystore/replica-signer.js";
 export { type KeyRequirement, requireNonExportable } from "./keystore/require-non-exportable.js";

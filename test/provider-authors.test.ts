@@ -11,7 +11,7 @@ const page = readFileSync(new URL("../docs/provider-authors.md", import.meta.url
 const blocks = [...page.matchAll(/(?:^`([\w./-]+)`:\n\n)?^```(\w+)\n([\s\S]*?)^```$/gm)].map(
   ([, path, language, code = ""]) => ({ path, language, code }),
 );
-const [algorithms = "", program = ""] = blocks.flatMap(({ path, language, code }) =>
+const [longList = "", algorithms = "", program = ""] = blocks.flatMap(({ path, language, code }) =>
   path === undefined && language === "js" ? code : [],
 );
 
@@ -71,6 +71,10 @@ it("has a provider that maps the errors of its store", { timeout: 120_000 }, () 
   expect(() => open("mystore:../key-1")).toThrow(/The URI must be mystore:NAME/);
   expect(() => run("npx hardproof keygen mystore:key-1")).toThrow(/The key already exists/);
   expect(() => run("npx hardproof keygen mystore:key-2 --alg RS256")).toThrow(/can't create keys for RS256/);
+});
+
+it("lists keys page by page", () => {
+  expect(installed.run(longList)).toBe("mystore:key-1\nmystore:key-2\nmystore:key-3\n");
 });
 
 it("chooses the algorithm of a key", () => {

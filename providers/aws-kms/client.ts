@@ -14,6 +14,7 @@ import type {
   SignCommandInput,
   SignCommandOutput,
 } from "@aws-sdk/client-kms";
+import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
@@ -158,10 +159,10 @@ export class AwsKmsClient {
   }
 
   /** Yields the ARNs of all keys of the account in the region, page by page. */
-  async *keyPages(signal: AbortSignal): AsyncGenerator<string[]> {
+  async *keyPages(part: Deadline): AsyncGenerator<string[]> {
     let marker: string | undefined;
     do {
-      const page = await this.#repeat("ListKeys", signal, (abortSignal) => {
+      const page = await this.#repeat("ListKeys", part.signal, (abortSignal) => {
         const command = new this.#sdk.ListKeysCommand({ Marker: marker });
         return this.#send(command, abortSignal);
       });

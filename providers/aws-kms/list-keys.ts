@@ -1,4 +1,5 @@
 /** The keys of an account in a region that can sign. */
+import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import { findAlgorithm, isAvailable } from "../../src/jose/find-algorithm.js";
@@ -19,15 +20,19 @@ export interface ListedKey {
 }
 
 /**
- * Returns the enabled keys that the caller may describe. Omits keys that were deleted or aren't visible everywhere yet.
+ * Yields the enabled keys that the caller may describe, page by page. Omits keys that were deleted or aren't visible everywhere
+ * yet.
  *
  * @throws {SignerError} With code `access-denied` if the caller may not describe any key.
  */
-export async function describedKeys(client: AwsKmsClient, signal: AbortSignal): Promise<ListedKey[]> {
-  const keyArns: string[] = [];
-  for await (const page of client.keyPages(signal)) keyArns.push(...page.filter(isParsable));
-  const { keys } = await readableKeys(keyArns, CONCURRENCY, (keyArn) => client.describeKey(keyArn, signal));
-  return keys.filter(({ KeyState }) => KeyState === "Enabled").map(listedKey);
+export async function* describedKeys(client: AwsKmsClient, part: Deadline): AsyncGenerator<ListedKey[]> {
+  const read = (keyArn: string) => client.describeKey(keyArn, part.signal);
+  for await (const keys of readableKeys(parsableArns(client, part), { concurrency: CONCURRENCY, read }))
+    yield keys.filter(({ KeyState }) => KeyState === "Enabled").map(listedKey);
+}
+
+async function* parsableArns(client: AwsKmsClient, part: Deadline): AsyncGenerator<string[]> {
+  for await (const keyArns of client.keyPages(part)) yield keyArns.filter(isParsable);
 }
 
 function listedKey(key: KeyMetadata): ListedKey {

@@ -1,4 +1,5 @@
 /** The provider for `awskms:` URIs. Opens, creates, lists and deletes keys. */
+import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { type AlgorithmName, ES256 } from "../../src/jose/algorithms.js";
 import { algorithmNamed } from "../../src/jose/find-algorithm.js";
@@ -6,7 +7,7 @@ import { KeySigner } from "../../src/keystore/key-signer.js";
 import type { Provider } from "../../src/keystore/provider.js";
 import type { Signer, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { checkTimeout, type StoreCall, streamWithClient, withClient } from "../../src/keystore/store-call.js";
 import { KEY_USAGE, KMS_ALGORITHMS } from "./algorithms.js";
 import { AwsKmsClient, type CreateKeyCommandInput } from "./client.js";
 import { scheduleDeletion } from "./delete-key.js";
@@ -53,15 +54,17 @@ export const provider: Provider<KmsProviderOptions> = {
   },
 
   /**
-   * Lists the enabled keys that can sign, by all algorithms or by `algorithm`. Omits keys that the caller may not
+   * Lists the enabled keys that can sign, by all algorithms or by `algorithm`, page by page. Omits keys that the caller may not
    * describe, and with a process warning (code `HARDPROOF_SKIPPED_KEY`) those whose ARN can't be parsed.
    *
    * @param uri - `awskms:///`, optionally with `region`, `endpoint` and `algorithm`.
    * @returns The URIs of the keys, with their algorithm. An RSA key has one URI for each of its algorithms.
    * @throws {SignerError} With code `access-denied` if the caller may not describe any key.
    */
-  async list(uri, options = {}) {
-    return runWithClient(mergeUri(uri, options), "listing the keys", list);
+  list(uri, options = {}) {
+    const merged = mergeUri(uri, options);
+    const { call, connect } = connectionTo(merged, "listing the keys");
+    return streamWithClient(call, connect, (client, part) => keyUris(client, merged, part));
   },
 
   /** Keys that AWS KMS generates are in its HSMs, which don't export them. */
@@ -102,16 +105,17 @@ function mergeUri(uri: string, options: KmsProviderOptions): MergedOptions {
   return { ...options, keyId, region, clientConfig, algorithm };
 }
 
-/** Validates the options before the URI appears in an error, so that the error doesn't contain credentials. */
 function runWithClient<T>(options: MergedOptions, operation: string, work: Work<T>): Promise<T> {
+  const { call, connect } = connectionTo(options, operation);
+  return withClient(call, connect, (client, { signal }) => work(client, options, signal));
+}
+
+/** Validates the options before the URI appears in an error, so that the error doesn't contain credentials. */
+function connectionTo(options: MergedOptions, operation: string) {
   const clientOptions = toClientOptions(options);
   const uri = toUri(options.keyId, options);
-  const call = { uri, operation, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
-  return withClient(
-    call,
-    () => AwsKmsClient.connect(clientOptions),
-    (client, { signal }) => work(client, options, signal),
-  );
+  const call: StoreCall = { uri, operation, timeout: checkTimeout(uri, options.timeout), signal: options.signal };
+  return { call, connect: () => AwsKmsClient.connect(clientOptions) };
 }
 
 async function create(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<Signer> {
@@ -173,10 +177,10 @@ async function createAlias(client: AwsKmsClient, alias: string, keyArn: string, 
   }
 }
 
-async function list(client: AwsKmsClient, options: MergedOptions, signal: AbortSignal): Promise<string[]> {
+async function* keyUris(client: AwsKmsClient, options: MergedOptions, part: Deadline): AsyncGenerator<string[]> {
   if (options.keyId !== "") throw misconfigured("The URI for listing keys must not name a key: awskms:///?region=…");
-  const keys = await describedKeys(client, signal);
-  return keys.flatMap((key) =>
-    key.algorithmsFor(options.algorithm).map((algorithm) => toUri(key.arn, { ...options, algorithm }, key.region)),
-  );
+  for await (const keys of describedKeys(client, part))
+    yield keys.flatMap((key) =>
+      key.algorithmsFor(options.algorithm).map((algorithm) => toUri(key.arn, { ...options, algorithm }, key.region)),
+    );
 }

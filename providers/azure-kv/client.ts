@@ -1,5 +1,6 @@
 /** The only file that uses the SDK of Key Vault: loads it, calls the service, repeats what failed, and maps its errors. */
 import type { CryptographyClient, DeletedKey, KeyClient, KeyClientOptions, KeyVaultKey } from "@azure/keyvault-keys";
+import type { Deadline } from "../../src/deadline.js";
 import { SignerError } from "../../src/errors.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
@@ -58,6 +59,7 @@ export interface SignResponse {
 }
 
 type Signing = Pick<CryptographyClient, "sign">;
+type KeyPages = ReturnType<ReturnType<KeyClient["listPropertiesOfKeys"]>["byPage"]>;
 
 /** A client with the operations of Key Vault that Hardproof needs. It throws only `SignerError`s. */
 export class AzureKvClient {
@@ -156,14 +158,28 @@ export class AzureKvClient {
     return true;
   }
 
-  /** Returns the names of all enabled keys. If a page fails, all are requested again, since the SDK doesn't say where it was. */
-  listKeyNames(signal: AbortSignal): Promise<string[]> {
-    return this.#repeat("GetKeys", signal, async (abortSignal) => {
-      const names: string[] = [];
-      for await (const { name, enabled } of this.#keys.listPropertiesOfKeys({ abortSignal }))
-        if (enabled !== false) names.push(name);
-      return names;
-    });
+  /**
+   * Yields the names of all enabled keys, page by page. If a page fails, those before it are requested again as well, since the
+   * SDK doesn't say where a page begins.
+   */
+  async *keyNamePages(part: Deadline): AsyncGenerator<string[]> {
+    let pages: KeyPages | undefined;
+    for (let count = 0; ; count += 1) {
+      const next = await this.#repeat("GetKeys", part.signal, async (abortSignal) => {
+        const current = pages ?? (await this.#keyPagesAfter(count, abortSignal));
+        pages = undefined; // An iterator that fails has ended.
+        return { pages: current, page: await current.next() };
+      });
+      if (next.page.done) return;
+      yield next.page.value.flatMap(({ name, enabled }) => (enabled === false ? [] : [name]));
+      pages = next.pages;
+    }
+  }
+
+  async #keyPagesAfter(count: number, abortSignal: AbortSignal): Promise<KeyPages> {
+    const pages = this.#keys.listPropertiesOfKeys({ abortSignal }).byPage();
+    for (let read = 0; read < count; read += 1) await pages.next();
+    return pages;
   }
 
   /**

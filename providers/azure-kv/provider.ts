@@ -5,7 +5,7 @@ import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { callStore } from "../../src/keystore/store-call.js";
+import { callStore, type StoreCall, streamFromStore } from "../../src/keystore/store-call.js";
 import { jwsAlgorithmsOf, keyToCreate } from "./algorithms.js";
 import { AzureKvClient, type VaultKey } from "./client.js";
 import { deleteKey } from "./delete-key.js";
@@ -120,19 +120,21 @@ function unlessAborted(error: unknown): boolean {
 }
 
 /**
- * Lists the keys whose current version is enabled and can sign. Omits keys that the caller may not read.
+ * Lists the keys whose current version is enabled and can sign, page by page. Omits keys that the caller may not read.
  *
  * @param uri - The URI of a vault.
  * @returns The URIs of the current versions, one for each algorithm.
  * @throws {SignerError} With code `access-denied` if the caller may not read any key.
  */
-async function list(uri: string, options: AzureKeyVaultProviderOptions = {}): Promise<string[]> {
+function list(uri: string, options: AzureKeyVaultProviderOptions = {}): AsyncGenerator<string> {
   const { id, merged } = mergeUri(uri, options);
   if (id.name !== undefined) throw misconfigured("azurekms: The URI for listing keys must not name a key.");
-  return runWithClient(id, merged, "listing the keys", async (client, signal) => {
-    const names = await client.listKeyNames(signal);
-    const { keys } = await readableKeys(names, MAX_READS, (name) => client.getKey(name, undefined, signal));
-    return keys.flatMap((key) => urisOf(key, merged));
+  const { call, connect } = connectionTo(id, merged, "listing the keys");
+  return streamFromStore(call, async function* (part) {
+    const client = await connect();
+    const read = (name: string) => client.getKey(name, undefined, part.signal);
+    for await (const keys of readableKeys(client.keyNamePages(part), { concurrency: MAX_READS, read }))
+      yield keys.flatMap((key) => urisOf(key, merged));
   });
 }
 
@@ -177,8 +179,17 @@ function runWithClient<T>(
   operation: string,
   work: Work<T>,
 ): Promise<T> {
+  const { call, connect } = connectionTo(id, options, operation);
+  return callStore(call, async ({ signal }) => work(await connect(), signal));
+}
+
+function connectionTo(
+  id: Pick<VaultUri, "vaultUrl" | "name">,
+  options: AzureKeyVaultProviderOptions,
+  operation: string,
+) {
   const uri = formatAzureKvUri(id);
   const clientOptions = toClientOptions(uri, id.vaultUrl, options);
-  const call = { uri, operation, timeout: clientOptions.timeout, signal: options.signal };
-  return callStore(call, async ({ signal }) => work(await AzureKvClient.connect(clientOptions), signal));
+  const call: StoreCall = { uri, operation, timeout: clientOptions.timeout, signal: options.signal };
+  return { call, connect: () => AzureKvClient.connect(clientOptions) };
 }

@@ -1,5 +1,6 @@
 /** The only file that uses the Cloud KMS SDK: its calls with deadlines, bounded retries and cancellation. */
 import type { KeyManagementServiceClient, protos } from "@google-cloud/kms";
+import type { Deadline } from "../../src/deadline.js";
 import { missingPackage } from "../../src/keystore/import-optional.js";
 import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
 import { RequestRepeater } from "../../src/keystore/request-repeater.js";
@@ -116,10 +117,16 @@ export class GcpKmsClient {
     );
   }
 
-  listKeys(keyRing: string, signal: AbortSignal): Promise<CryptoKey[]> {
-    return this.#call({ method: "ListCryptoKeys", name: keyRing, role: VIEWER }, signal, (client, options) =>
-      client.listCryptoKeys({ parent: keyRing }, options),
-    );
+  /** Yields the versions of a key, page by page. */
+  versionPages(key: string, part: Deadline): AsyncGenerator<KeyVersion[]> {
+    const context = { method: "ListCryptoKeyVersions", name: key, role: VIEWER };
+    return this.#pages(context, part, (client, request, options) => client.listCryptoKeyVersions(request, options));
+  }
+
+  /** Yields the keys of a key ring, page by page. */
+  keyPages(keyRing: string, part: Deadline): AsyncGenerator<CryptoKey[]> {
+    const context = { method: "ListCryptoKeys", name: keyRing, role: VIEWER };
+    return this.#pages(context, part, (client, request, options) => client.listCryptoKeys(request, options));
   }
 
   /** Creates a key. Isn't repeated, since a second request would fail with ALREADY_EXISTS. */
@@ -179,6 +186,18 @@ export class GcpKmsClient {
     );
   }
 
+  async *#pages<T>(context: CallContext, part: Deadline, list: ListPage<T>): AsyncGenerator<T[]> {
+    let pageToken: string | null = null;
+    do {
+      const request: PageRequest = { parent: context.name, pageToken };
+      const [items, next] = await this.#call<Page<T>>(context, part.signal, async (client, options) => [
+        await list(client, request, { ...options, autoPaginate: false }),
+      ]);
+      yield items;
+      pageToken = next?.pageToken || null;
+    } while (pageToken !== null);
+  }
+
   /** Sends a request that is harmless to repeat. If it hangs, it is repeated over another connection. */
   #call<T>(context: CallContext, call: OpenKeyOptions | AbortSignal, send: Send<T>): Promise<T> {
     let hanging: KeyManagementServiceClient | undefined;
@@ -200,6 +219,17 @@ export class GcpKmsClient {
 }
 
 type Send<T> = (client: KeyManagementServiceClient, options: CallOptions) => Promise<[T, ...unknown[]]>;
+type ListPage<T> = (
+  client: KeyManagementServiceClient,
+  request: PageRequest,
+  options: CallOptions & { autoPaginate: false },
+) => Promise<Page<T>>;
+interface PageRequest {
+  parent?: string | null;
+  pageToken?: string | null;
+}
+/** The items, the request of the next page, and the response. */
+type Page<T> = [T[], PageRequest | null, unknown];
 
 async function newClient(
   options: GcpKmsClientOptions,

@@ -1,4 +1,5 @@
 /** The versions of a key ring's keys that can sign. */
+import type { Deadline } from "../../src/deadline.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { GcpKmsClient, KeyVersion } from "./client.js";
 import { checkResourceName } from "./resource-name.js";
@@ -10,23 +11,24 @@ export const PURPOSE = "ASYMMETRIC_SIGN" as const;
 const CONCURRENCY = 8;
 
 /**
- * Returns the versions of a key, or of all signing keys of a key ring that the caller may read, in the service's order.
- * A key that the caller may not read, or that can't be named in a URI, is left out with the warning
- * `HARDPROOF_SKIPPED_KEY`.
+ * Yields the versions of a key, or of all signing keys of a key ring that the caller may read, in the service's order. A key
+ * that the caller may not read, or that can't be named in a URI, is left out with the warning `HARDPROOF_SKIPPED_KEY`.
  *
  * @throws {SignerError} With code `access-denied` if the caller may not read any key.
  */
-export async function listVersions(client: GcpKmsClient, name: string, signal: AbortSignal): Promise<KeyVersion[]> {
-  if (checkResourceName(name, ["key ring", "key"]) === "key") return client.listVersions(name, signal);
-  const keys = await signingKeys(client, name, signal);
-  const { keys: versions, skipped } = await readableKeys(keys, CONCURRENCY, (key) => client.listVersions(key, signal));
-  for (const { message } of skipped) warnOfSkippedKey(message);
-  return versions.flat();
+export async function* listVersions(client: GcpKmsClient, name: string, part: Deadline): AsyncGenerator<KeyVersion[]> {
+  if (checkResourceName(name, ["key ring", "key"]) === "key") return yield* client.versionPages(name, part);
+  const versionsOfKeys = readableKeys(signingKeys(client, name, part), {
+    concurrency: CONCURRENCY,
+    read: (key) => client.listVersions(key, part.signal),
+    skipped: ({ message }) => warnOfSkippedKey(message),
+  });
+  for await (const versions of versionsOfKeys) yield versions.flat();
 }
 
-async function signingKeys(client: GcpKmsClient, keyRing: string, signal: AbortSignal): Promise<string[]> {
-  const keys = await client.listKeys(keyRing, signal);
-  return keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE && canBeNamed(name) ? [name] : []));
+async function* signingKeys(client: GcpKmsClient, keyRing: string, part: Deadline): AsyncGenerator<string[]> {
+  for await (const keys of client.keyPages(keyRing, part))
+    yield keys.flatMap(({ name, purpose }) => (name && purpose === PURPOSE && canBeNamed(name) ? [name] : []));
 }
 
 function canBeNamed(name: string): boolean {

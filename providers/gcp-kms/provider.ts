@@ -4,7 +4,7 @@ import type { Finding } from "../../src/keystore/finding.js";
 import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { withClient } from "../../src/keystore/store-call.js";
+import { type StoreCall, streamWithClient, withClient } from "../../src/keystore/store-call.js";
 import { findJwsAlgorithm, kmsAlgorithmFor } from "./algorithms.js";
 import { GcpKmsClient, type KeyVersion } from "./client.js";
 import { destroyVersion } from "./destroy-version.js";
@@ -79,17 +79,18 @@ function newKeyName({ kind, name }: Pick<KmsUri, "kind" | "name">, { cryptoKeyId
 }
 
 /**
- * Lists the enabled versions that can sign, by all algorithms or by `algorithm`.
+ * Lists the enabled versions that can sign, by all algorithms or by `algorithm`, page by page.
  *
  * @param uri - The URI of a key ring or a key.
  * @returns The URIs of the versions, with their algorithms.
  */
-async function list(uri: string, options: GcpKmsProviderOptions = {}): Promise<string[]> {
+function list(uri: string, options: GcpKmsProviderOptions = {}): AsyncGenerator<string> {
   const { name, kind: _, ...merged } = { ...options, ...parseGcpKmsUri(uri) };
   checkResourceName(name, ["key ring", "key"]);
-  return runWithClient(uri, merged, "listing the keys", async (client, signal) => {
-    const versions = await listVersions(client, name, signal);
-    return versions.flatMap((version) => urisOf(version, merged));
+  const { call, connect } = connectionTo(uri, merged, "listing the keys");
+  return streamWithClient(call, connect, async function* (client, part) {
+    for await (const versions of listVersions(client, name, part))
+      yield versions.flatMap((version) => urisOf(version, merged));
   });
 }
 
@@ -128,10 +129,12 @@ function diagnose(uri: string, options: GcpKmsProviderOptions = {}): AsyncIterab
 type Work<T> = (client: GcpKmsClient, signal: AbortSignal) => Promise<T>;
 
 function runWithClient<T>(uri: string, options: GcpKmsProviderOptions, operation: string, work: Work<T>): Promise<T> {
+  const { call, connect } = connectionTo(uri, options, operation);
+  return withClient(call, connect, (client, { signal }) => work(client, signal));
+}
+
+function connectionTo(uri: string, options: GcpKmsProviderOptions, operation: string) {
   const clientOptions = toClientOptions(uri, options);
-  return withClient(
-    { uri, operation, timeout: clientOptions.timeout, signal: options.signal },
-    () => GcpKmsClient.connect(clientOptions),
-    (client, { signal }) => work(client, signal),
-  );
+  const call: StoreCall = { uri, operation, timeout: clientOptions.timeout, signal: options.signal };
+  return { call, connect: () => GcpKmsClient.connect(clientOptions) };
 }

@@ -55,16 +55,18 @@ export function generateKeyPair(
   }
 }
 
-/** Returns the private keys on the token that can sign, once for each algorithm, or only for the spec's algorithm. */
-export function listKeys(lib: Cryptoki, session: Handle, spec: KeySpec, { label, serial, slot }: Token): ListedKey[] {
-  const keys = findSigningKeys(lib, session, spec.selector, lib.C_GetMechanismList(slot));
-  return keys.flatMap((signingKey) =>
-    algorithmsToList(signingKey, spec).map((algorithm) => ({
-      token: { label, serial: serial || undefined },
-      key: selectorOf(signingKey.key),
-      algorithm,
-    })),
-  );
+/** Yields the private keys on the token that can sign, once for each algorithm, or only for the spec's algorithm. */
+export function* listKeys(
+  lib: Cryptoki,
+  session: Handle,
+  spec: KeySpec,
+  { label, serial, slot }: Token,
+): Generator<ListedKey[]> {
+  const token = { label, serial: serial || undefined };
+  for (const keys of findSigningKeys(lib, session, spec.selector, lib.C_GetMechanismList(slot)))
+    yield keys.flatMap((signingKey) =>
+      algorithmsToList(signingKey, spec).map((algorithm) => ({ token, key: selectorOf(signingKey.key), algorithm })),
+    );
 }
 
 /** `undefined` stands for the one algorithm of a key whose curve the token doesn't report. */

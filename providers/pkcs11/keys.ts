@@ -20,7 +20,15 @@ import {
 import { algorithmsOf, candidatesFor, checkAlgorithms } from "./key-algorithms.js";
 import { listSome } from "./list-some.js";
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from "./mechanisms.js";
-import { type FoundObject, findObjects, idBytes, type KeySelector, nameOf, nameSome } from "./objects.js";
+import {
+  type FoundObject,
+  findObjects,
+  findObjectsInPortions,
+  idBytes,
+  type KeySelector,
+  nameOf,
+  nameSome,
+} from "./objects.js";
 import type { KeySpec } from "./protocol.js";
 import { findPublicKey, importKey, type PublicKeyChoice } from "./public-key.js";
 
@@ -97,15 +105,15 @@ export interface SigningKey {
   readonly algorithms: readonly Algorithm[];
 }
 
-/** Returns the private keys, with the algorithms that each can sign with. */
-export function findSigningKeys(
+/** Yields the private keys in portions, with the algorithms that each can sign with. */
+export function* findSigningKeys(
   lib: Cryptoki,
   session: Handle,
   selector: KeySelector,
   mechanisms: readonly number[],
-): SigningKey[] {
-  const keys = findObjects(lib, session, CKO_PRIVATE_KEY, selector, ...PRIVATE);
-  return keys.map((key) => ({ key, algorithms: algorithmsOf(lib, session, key, mechanisms) }));
+): Generator<SigningKey[]> {
+  for (const keys of findObjectsInPortions(lib, session, CKO_PRIVATE_KEY, selector, ...PRIVATE))
+    yield keys.map((key) => ({ key, algorithms: algorithmsOf(lib, session, key, mechanisms) }));
 }
 
 /**

@@ -43,7 +43,7 @@ export function findObjects(
   { label, id }: KeySelector,
   ...types: readonly (readonly number[])[]
 ): FoundObject[] {
-  return readObjects(lib, session, findHandles(lib, session, templateOf(objectClass, { label, id })), types);
+  return findHandles(lib, session, templateOf(objectClass, { label, id })).map(objectReader(lib, session, types));
 }
 
 /**
@@ -54,7 +54,30 @@ export function findObjects(
 export function nameSome(lib: Cryptoki, session: Handle, objectClass: number): string {
   const handles = findHandles(lib, session, templateOf(objectClass, {}));
   // A token can have thousands, and reading them takes a while.
-  return listSome(readObjects(lib, session, handles.slice(0, MAX_NAMES)).map(nameOf), handles.length);
+  return listSome(handles.slice(0, MAX_NAMES).map(objectReader(lib, session)).map(nameOf), handles.length);
+}
+
+/**
+ * Finds objects as {@link findObjects} does, in portions: the search goes on between them, so the session can't have another one.
+ * Leaves out objects that were deleted since the search began.
+ */
+export function* findObjectsInPortions(
+  lib: Cryptoki,
+  session: Handle,
+  objectClass: number,
+  selector: KeySelector,
+  ...types: readonly (readonly number[])[]
+): Generator<FoundObject[]> {
+  const read = objectReader(lib, session, types);
+  for (const handles of portionsOfHandles(lib, session, templateOf(objectClass, selector)))
+    yield handles.flatMap((handle) => {
+      try {
+        return [read(handle)];
+      } catch (error) {
+        if (returnValue(error) === "CKR_OBJECT_HANDLE_INVALID") return [];
+        throw error;
+      }
+    });
 }
 
 function templateOf(objectClass: number | undefined, { label, id }: KeySelector): Attribute[] {
@@ -66,23 +89,22 @@ function templateOf(objectClass: number | undefined, { label, id }: KeySelector)
   ];
 }
 
-function readObjects(
-  lib: Cryptoki,
-  session: Handle,
-  handles: readonly Handle[],
-  types: readonly (readonly number[])[] = [],
-): FoundObject[] {
+function objectReader(lib: Cryptoki, session: Handle, types: readonly (readonly number[])[] = []) {
   const lists = (types.length === 0 ? [[]] : types).map((list) => [CKA_LABEL, CKA_ID, ...list]);
-  return handles.map((handle) => {
+  return (handle: Handle): FoundObject => {
     const attributes = readAttributes(lib, session, handle, lists);
     // The other object of a key pair has the attributes of another list.
     lists.sort((one, other) => Number(isComplete(attributes, one)) - Number(isComplete(attributes, other)));
     const label = attributes.get(CKA_LABEL)?.toString("utf8") ?? "";
     return { handle, label, id: attributes.get(CKA_ID) ?? Buffer.alloc(0), attributes };
-  });
+  };
 }
 
 function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribute[]): Handle[] {
+  return [...portionsOfHandles(lib, session, template)].flat();
+}
+
+function* portionsOfHandles(lib: Cryptoki, session: Handle, template: readonly Attribute[]): Generator<Handle[]> {
   lib.C_FindObjectsInit(session, template);
   const handles = new Set<Handle>();
   for (;;) {
@@ -94,10 +116,11 @@ function findHandles(lib: Cryptoki, session: Handle, template: readonly Attribut
         "unavailable",
         "The library's C_FindObjects returns the same objects repeatedly, so the search never ends. Report this to its vendor.",
       );
-    if (batch.length < BATCH) break;
+    const isLast = batch.length < BATCH;
+    if (isLast) lib.C_FindObjectsFinal(session);
+    yield batch;
+    if (isLast) return;
   }
-  lib.C_FindObjectsFinal(session);
-  return [...handles];
 }
 
 function isComplete(attributes: ReadonlyMap<number, Buffer>, types: readonly number[]): boolean {

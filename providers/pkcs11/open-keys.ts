@@ -26,6 +26,12 @@ export interface OpenKeysContext {
   restart(reason: "lost" | "missing token"): Promise<unknown>;
 }
 
+/** A list that goes on between two requests, in its own session. */
+interface OpenList {
+  readonly session: Handle;
+  readonly portions: Iterator<unknown>;
+}
+
 /** Why a key has to be opened again, and since when (`process.hrtime.bigint()`). */
 interface Loss {
   readonly error: unknown;
@@ -40,6 +46,7 @@ export class OpenKeys {
   readonly #context: OpenKeysContext;
   readonly #specs = new Map<number, KeySpec>();
   readonly #keys = new Map<number, OpenedKey>();
+  readonly #lists = new Map<number, OpenList>();
 
   constructor(context: OpenKeysContext) {
     this.#context = context;
@@ -69,6 +76,36 @@ export class OpenKeys {
       return operation(session, token);
     } finally {
       this.#closeSession(session);
+    }
+  }
+
+  /**
+   * Begins a list in a session that is logged in. Other requests may run between its portions. After a loss, only opening the
+   * session is repeated.
+   *
+   * @returns The first portion, as {@link continueList} does.
+   */
+  async beginList(request: Request, list: (session: Handle, token: Token) => Iterator<unknown>): Promise<unknown> {
+    const { session, token } = await this.#withRecovery(request, (lost) => this.#openSession(request, 0, lost));
+    this.#lists.set(request.key, { session, portions: list(session, token) });
+    return this.continueList(request);
+  }
+
+  /**
+   * Returns the next portion of a list; `undefined` after the last one.
+   *
+   * @throws {SignerError} With code `unavailable` if the session of the list was lost. Beginning again would repeat keys.
+   */
+  continueList(request: Request): unknown {
+    const list = this.#lists.get(request.key);
+    if (!list) throw new SignerError("unavailable", "The session was lost while keys were listed. List them again.");
+    try {
+      const { done, value } = list.portions.next();
+      if (done) this.#close(request.key);
+      return value;
+    } catch (error) {
+      this.#close(request.key);
+      throw error;
     }
   }
 
@@ -105,7 +142,7 @@ export class OpenKeys {
 
   /** Closes the sessions of all keys. */
   closeAll(): void {
-    for (const key of this.#keys.keys()) this.#close(key);
+    for (const key of this.#specs.keys()) this.#close(key);
   }
 
   async #withRecovery<T>(request: Request, attempt: (lost?: Loss) => Promise<T>): Promise<T> {
@@ -187,8 +224,9 @@ export class OpenKeys {
   }
 
   #close(key: number): void {
-    const opened = this.#keys.get(key);
+    const opened = this.#keys.get(key) ?? this.#lists.get(key);
     this.#keys.delete(key);
+    this.#lists.delete(key); // Closing the session ends its search.
     if (opened) this.#closeSession(opened.session);
   }
 

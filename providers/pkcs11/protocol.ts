@@ -34,7 +34,7 @@ export interface KeySpec {
 
 /** An operation that waits for a worker. */
 export interface Operation {
-  readonly name: "sign" | "open" | "describe" | "generate" | "list" | "delete" | "inspect" | "tokens";
+  readonly name: "sign" | "open" | "describe" | "generate" | "list" | "list-more" | "delete" | "inspect" | "tokens";
   /** For `sign`: makes the digest of the message, or the message itself, when the operation leaves the queue. */
   readonly digest?: () => Uint8Array | Promise<Uint8Array>;
 }
@@ -62,7 +62,7 @@ export interface Opened {
   readonly maxSessions: number | undefined;
 }
 
-/** One of the results of `list`. */
+/** One of the results of `list` and `list-more`, which return a portion of the keys; `undefined` after the last portion. */
 export interface ListedKey {
   readonly token: TokenSelector;
   readonly key: KeySelector;

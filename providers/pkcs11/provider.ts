@@ -41,7 +41,7 @@ export const provider: Provider<Pkcs11ProviderOptions> = {
     algorithmToCreate(merged.algorithm, ALGORITHM_NAMES);
     return new Pkcs11Signer({ ...merged, key: await createKeyPair(taskOn(merged)) });
   },
-  async list(uri, options) {
+  list(uri, options) {
     const { key, ...rest } = mergeUri(uri, options);
     return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key });
   },

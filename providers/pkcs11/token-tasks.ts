@@ -5,7 +5,7 @@ import { SignerError } from "../../src/errors.js";
 import type { AlgorithmName } from "../../src/jose/algorithms.js";
 import type { DeletedKey, StoreToken } from "../../src/keystore/provider.js";
 import type { KeyFacts } from "../../src/keystore/signer.js";
-import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { checkTimeout, type StoreCall, streamWithClient, withClient } from "../../src/keystore/store-call.js";
 import type { TokenUse } from "./library-use.js";
 import { idBytes, type KeySelector } from "./objects.js";
 import type { DeletedPair, ListedKey } from "./protocol.js";
@@ -43,11 +43,20 @@ export function createKeyPair(task: TokenTask): Promise<KeySelector> {
   });
 }
 
-/** Returns the URIs of the private keys that can sign, by label, id and algorithm. An RSA key has one for each algorithm. */
-export function listKeyUris(task: TokenTask): Promise<string[]> {
-  return withToken(task, "listing keys", task.key, async (token, deadline) => {
-    const keys = (await token.run({ name: "list" }, deadline)) as ListedKey[];
-    return keys.map((listed) => task.uriOf(listed.token, listed.key, listed.algorithm));
+/**
+ * Yields the URIs of the private keys that can sign, by label, id and algorithm. An RSA key has one for each algorithm. The list
+ * has a session until it ends.
+ */
+export function listKeyUris(task: TokenTask): AsyncGenerator<string> {
+  // With one session, all requests run in the worker that has begun the list.
+  const { call, connect } = connectionTo({ ...task, sessions: 1 }, "listing keys", task.key);
+  return streamWithClient(call, connect, async function* (token, part) {
+    for (let name: "list" | "list-more" = "list"; ; name = "list-more") {
+      part.signal.throwIfAborted();
+      const keys = (await token.run({ name }, part)) as ListedKey[] | undefined;
+      if (!keys) return;
+      yield keys.map((listed) => task.uriOf(listed.token, listed.key, listed.algorithm));
+    }
   });
 }
 
@@ -102,14 +111,16 @@ function withToken<T>(
   key: KeySelector,
   work: (token: TokenUse, deadline: Deadline) => Promise<T>,
 ): Promise<T> {
+  const { call, connect } = connectionTo(task, operation, key);
+  return withClient(call, connect, (token, deadline) => {
+    deadline.signal.throwIfAborted();
+    return work(token, deadline);
+  });
+}
+
+function connectionTo(task: TokenTask, operation: string, key: KeySelector) {
   const { uriOf, timeout, signal, ...keyOnToken } = task;
   const uri = uriOf(task.token, task.key);
-  return withClient(
-    { uri, operation, timeout: checkTimeout(uri, timeout), signal },
-    ({ signal }) => useToken({ ...keyOnToken, key }, signal),
-    (token, deadline) => {
-      deadline.signal.throwIfAborted();
-      return work(token, deadline);
-    },
-  );
+  const call: StoreCall = { uri, operation, timeout: checkTimeout(uri, timeout), signal };
+  return { call, connect: ({ signal }: Deadline) => useToken({ ...keyOnToken, key }, signal) };
 }

@@ -37,6 +37,7 @@ const DESCRIPTIONS: Readonly<Record<Request["name"], string>> = {
   describe: "reading the key's attributes",
   generate: "creating a key pair",
   list: "listing keys",
+  "list-more": "listing keys",
   delete: "deleting a key pair",
   inspect: "reading the token",
   tokens: "reading the tokens",
@@ -161,7 +162,9 @@ function operate(lib: Cryptoki, path: string, keys: OpenKeys, request: Request):
         generateKeyPair(lib, session, keys.spec(request), token),
       );
     case "list":
-      return keys.useToken(request, 0, (session, token) => listKeys(lib, session, keys.spec(request), token));
+      return keys.beginList(request, (session, token) => listKeys(lib, session, keys.spec(request), token));
+    case "list-more":
+      return keys.continueList(request);
     case "delete":
       return keys.useToken(request, CKF_RW_SESSION, (session, token) =>
         deleteKeyPair(lib, session, keys.spec(request), token),

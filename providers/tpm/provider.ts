@@ -44,9 +44,13 @@ export const provider: Provider<TpmProviderOptions> = {
     algorithmToCreate(merged.algorithm, TPM_ALGORITHMS);
     return new TpmSigner({ ...merged, key: await createKeyPair(taskOn(merged)).catch(rethrowWithRemedy) });
   },
-  async list(uri, options) {
+  async *list(uri, options) {
     const { key, ...rest } = mergeUri(uri, options);
-    return listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key }).catch(rethrowWithRemedy);
+    try {
+      yield* listKeyUris({ ...taskOn({ ...rest, key: ANY_KEY }), key });
+    } catch (error) {
+      rethrowWithRemedy(error);
+    }
   },
   factsOfNewKey: async (uri, options) => factsOfNewKey(taskOn(mergeUri(uri, options))).catch(rethrowWithRemedy),
   delete: async (uri, options) => deleteKeyPair(taskOn(mergeUri(uri, options))).catch(rethrowWithRemedy),

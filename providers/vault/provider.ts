@@ -4,7 +4,7 @@ import type { DeletedKey, Provider } from "../../src/keystore/provider.js";
 import { readableKeys } from "../../src/keystore/readable-keys.js";
 import type { KeyFacts, SignOptions } from "../../src/keystore/signer.js";
 import { misconfigured } from "../../src/keystore/signer-error.js";
-import { checkTimeout, withClient } from "../../src/keystore/store-call.js";
+import { checkTimeout, type StoreCall, streamWithClient, withClient } from "../../src/keystore/store-call.js";
 import { parametersFor, usableAlgorithms } from "./algorithms.js";
 import { VaultClient } from "./client.js";
 import { deleteKey } from "./delete-key.js";
@@ -74,13 +74,15 @@ async function create(uri: string, options: VaultProviderOptions = {}): Promise<
  * @returns Their URIs, each pinned to the latest version and one algorithm. An RSA key has one for each algorithm.
  * @throws {SignerError} With code `access-denied` if the token may not read any of the keys.
  */
-async function list(uri: string, options: VaultProviderOptions = {}): Promise<string[]> {
+function list(uri: string, options: VaultProviderOptions = {}): AsyncGenerator<string> {
   const merged = mergeUri(uri, options);
   const engine = toVaultKey("", merged);
-  return runWithClient(engine, merged, "listing the keys", async (client, signal) => {
-    const names = await listKeys(client, signal);
-    const { keys } = await readableKeys(names, MAX_READS, (name) => readKey(client, name, signal));
-    return keys.flatMap((key) => urisOf(engine, key));
+  const { call, connect } = connectionTo(engine, merged, "listing the keys");
+  return streamWithClient(call, connect, async function* (client, part) {
+    const names = await listKeys(client, part.signal); // one response
+    const read = (name: string) => readKey(client, name, part.signal);
+    for await (const keys of readableKeys([names], { concurrency: MAX_READS, read }))
+      yield keys.flatMap((key) => urisOf(engine, key));
   });
 }
 
@@ -117,14 +119,16 @@ function urisOf(engine: VaultKey, key: TransitKey): string[] {
 
 function runWithClient<T>(
   key: VaultKey,
-  { timeout, signal }: VaultProviderOptions,
+  options: VaultProviderOptions,
   operation: string,
   work: (client: VaultClient, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const { call, connect } = connectionTo(key, options, operation);
+  return withClient(call, connect, (client, { signal }) => work(client, signal));
+}
+
+function connectionTo(key: VaultKey, { timeout, signal }: VaultProviderOptions, operation: string) {
   const uri = formatVaultUri(key);
-  return withClient(
-    { uri, operation, timeout: checkTimeout(uri, timeout), signal },
-    async () => new VaultClient(key),
-    (client, deadline) => work(client, deadline.signal),
-  );
+  const call: StoreCall = { uri, operation, timeout: checkTimeout(uri, timeout), signal };
+  return { call, connect: async () => new VaultClient(key) };
 }

@@ -32,13 +32,21 @@ export { oneLine } from "./one-line.js";
 export type { DeletedKey, Provider, ProviderOptions, StoreToken } from "./provider.js";
 export { PublicKeyCache } from "./public-key-cache.js";
 export { encodePublicKey, type PublicKeyInput } from "./public-key-input.js";
-export { type ReadableKeys, readableKeys } from "./readable-keys.js";
+export { type KeyReading, readableKeys } from "./readable-keys.js";
 export { RequestRepeater } from "./request-repeater.js";
 export { checkSecretSource, type SecretToCheck } from "./secret-check.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, PublicKeyMembers, Signer, SignOptions } from "./signer.js";
 export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
-export { type Closable, callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
+export {
+  type Closable,
+  callStore,
+  checkTimeout,
+  type StoreCall,
+  streamFromStore,
+  streamWithClient,
+  withClient,
+} from "./store-call.js";
 export {
   type Attributes,
   decodeText,

@@ -23,8 +23,11 @@ export interface Provider<Options = unknown> {
    * protected as the caller requires is never created. Must not try a PIN.
    */
   factsOfNewKey?(uri: string, options?: Options): Promise<KeyFacts>;
-  /** Returns the URIs of the keys that can sign with an algorithm that the provider supports. */
-  list?(uri: string, options?: Options): Promise<string[]>;
+  /**
+   * Returns the URIs of the keys that can sign with an algorithm that the provider supports: as they are found, or all at once.
+   * The option `timeout` limits each part of the list, such as a page.
+   */
+  list?(uri: string, options?: Options): AsyncIterable<string> | Promise<readonly string[]>;
   /**
    * Deletes the key that the URI names, or schedules its deletion. Must fail with `ambiguous-key` if more than one key matches,
    * and must not delete anything that isn't a private key and its public key.
@@ -97,7 +100,7 @@ export interface StoreToken {
 
 /**
  * Options of all providers, and any others, which are passed on to the provider of the URI's scheme. `signal` aborts
- * {@link createKey}, {@link listKeys}, {@link deleteKey} and {@link listTokens}.
+ * {@link createKey}, {@link listKeys}, {@link streamKeys}, {@link deleteKey} and {@link listTokens}.
  */
 export interface ProviderOptions extends KeySignerOptions, SignOptions {
   readonly [option: string]: unknown;

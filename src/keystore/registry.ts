@@ -68,17 +68,39 @@ export async function createKey(uri: string, options: CreateKeyOptions = {}): Pr
 }
 
 /**
- * Lists keys.
+ * Lists keys. The option `timeout` limits each part of the list, as for {@link streamKeys}.
  *
  * @param uri - The store, or a part of a key's URI that narrows the search.
  * @returns The URIs of the keys that can sign with an algorithm that the provider supports.
  * @throws {SignerError} With code `misconfigured` if the store can't list its keys.
  */
 export async function listKeys(uri: string, options: ProviderOptions = {}): Promise<string[]> {
-  assertObject(options, "The options of listKeys");
+  const keys: string[] = [];
+  for await (const key of streamKeys(uri, options)) keys.push(key);
+  return keys;
+}
+
+/**
+ * Lists keys while the store finds them, in its order. Leaving the loop ends the list: nothing more is sent, and the session or
+ * the client is closed. The option `timeout` limits each part of the list, such as a page, and not the whole list. `signal` aborts
+ * it. The loop itself may take any time.
+ *
+ * @example
+ * ```ts
+ * for await (const uri of streamKeys("awskms:///?region=eu-central-1")) {
+ *   console.log(uri);
+ *   if (uri.includes("ES256")) break;
+ * }
+ * ```
+ * @param uri - The store, or a part of a key's URI that narrows the search.
+ * @returns The URIs of the keys that can sign with an algorithm that the provider supports.
+ * @throws {SignerError} With code `misconfigured` if the store can't list its keys. Any error of the store can come after some keys.
+ */
+export async function* streamKeys(uri: string, options: ProviderOptions = {}): AsyncGenerator<string, void, void> {
+  assertObject(options, "The options of a list");
   const provider = await providerOf(uri);
-  if (provider.list) return provider.list(uri, options);
-  throw misconfigured(`${provider.scheme}: This store can't list its keys. Open a key by its URI.`);
+  if (!provider.list) throw misconfigured(`${provider.scheme}: This store can't list its keys. Open a key by its URI.`);
+  for await (const key of await provider.list(uri, options)) yield key;
 }
 
 /**

@@ -1,12 +1,11 @@
 /** `hardproof keys`: lists the URIs of a store's keys that can sign, or its tokens. */
 import type { Command } from "commander";
-import { listKeys, listTokens, type StoreToken } from "../../index.js";
+import { listTokens, type StoreToken, streamKeys } from "../../index.js";
 import { type Context, newCommand } from "../context.js";
 import { keyUri } from "../key-uri.js";
 import type { Output } from "../output.js";
 import { pinSourceHint } from "../pin-source-hint.js";
 import { type TimeoutOption, withTimeoutOption } from "../timeout-option.js";
-import type { SecretOption } from "../typed-secrets.js";
 
 interface KeysOptions extends TimeoutOption {
   tokens?: true;
@@ -24,11 +23,15 @@ export function keys(context: Context): Command {
 }
 
 async function printKeys(uri: string, { timeout }: TimeoutOption, { io, output, secrets }: Context): Promise<void> {
-  const list = (secret: SecretOption) => listKeys(uri, { timeout, signal: io.signal, ...secret });
-  const uris = (await secrets.with(uri, list)).sort();
-  output.document({ keys: uris });
-  for (const each of uris) output.line(each);
+  const uris: string[] = [];
+  await secrets.with(uri, async (secret) => {
+    for await (const each of streamKeys(uri, { timeout, signal: io.signal, ...secret })) {
+      uris.push(each);
+      output.line(each);
+    }
+  });
   const hint = uris[0] === undefined ? "No key was found that can sign." : pinSourceHint(uri, uris[0]);
+  output.document({ keys: uris.sort() });
   if (hint !== undefined) output.note(hint);
 }
 

@@ -9,8 +9,8 @@ import {
   ScheduleKeyDeletionCommand,
   UpdateAliasCommand,
 } from "@aws-sdk/client-kms";
-import { DPoPProver, SignerError } from "hardproof";
-import { KmsSigner, provider } from "hardproof/aws-kms";
+import { DPoPProver, listKeys, SignerError } from "hardproof";
+import { KmsSigner } from "hardproof/aws-kms";
 import { run } from "../../src/cli/run.js";
 import { check, type Scenario } from "../scenario.js";
 import type { LocalKms } from "./server.js";
@@ -33,7 +33,7 @@ export async function keyScenarios(kms: LocalKms, scenario: Scenario): Promise<v
     check(made.code === 0, made.err);
     const again = await run(["keygen", uri]);
     check(again.code !== 0 && again.err.includes("already names a key"), again.err);
-    const listed = (await provider.list?.(`awskms:///${query}`)) ?? [];
+    const listed = await listKeys(`awskms:///${query}`);
     check(listed.length === 1, `keys: ${listed.join(" ")}`);
     return `created; ${listed[0]} is listed`;
   });

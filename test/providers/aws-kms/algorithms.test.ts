@@ -1,7 +1,7 @@
 /** Every JWS algorithm with a key in AWS KMS: proofs, requests, creating, listing, and keys that don't fit. */
 import { createPublicKey } from "node:crypto";
 import type { KeySpec } from "@aws-sdk/client-kms";
-import { type AlgorithmName, DPoPProver, type SignerError } from "hardproof";
+import { type AlgorithmName, DPoPProver, listKeys, type SignerError } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { compactVerify, importJWK } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -103,7 +103,7 @@ describe.each(USABLE)("%s", (alg, spec, [signingAlgorithm, messageType, bytes]) 
     const [key] = account.keys.all.values();
     expect(key?.spec).toBe(isRsa ? "RSA_3072" : spec);
     const narrowed = `awskms:///?endpoint=${account.endpoint}&algorithm=${alg}`;
-    const uris = (await provider.list?.(narrowed, options)) ?? [];
+    const uris = await listKeys(narrowed, { ...options });
     expect(uris).toHaveLength(1);
     await using listed = provider.open(uris[0] ?? "", options);
     expect(await listed.publicJwk()).toEqual(jwk);
@@ -179,7 +179,7 @@ describe("a key that doesn't fit the algorithm", () => {
       await using signer = newSigner(keyOf(spec));
       const error = await errorOf(() => DPoPProver.create(signer));
       expect(error).toMatchObject({ code: "misconfigured", message: expect.stringMatching(`${alg}.*Node 24`) });
-      const uris = await provider.list?.(`awskms:///?region=${kms.region}`, { clientConfig: config() });
+      const uris = await listKeys(`awskms:///?region=${kms.region}`, { clientConfig: config() });
       expect(uris?.join()).not.toContain(keyOf(spec).arn);
     },
   );
@@ -187,7 +187,7 @@ describe("a key that doesn't fit the algorithm", () => {
 
 describe("list()", () => {
   const list = (options: KmsProviderOptions = {}) =>
-    provider.list?.(`awskms:///?region=${kms.region}`, { clientConfig: config(), ...options }) ?? expect.unreachable();
+    listKeys(`awskms:///?region=${kms.region}`, { clientConfig: config(), ...options });
   const uriOf = ({ arn }: KmsKey, algorithm: string) =>
     `awskms:///${arn}?endpoint=${kms.endpoint}&algorithm=${algorithm}`;
 

@@ -1,7 +1,7 @@
 /** The calls that KmsSigner makes, and how it handles each fault of AWS KMS and the network. */
 import { inspect } from "node:util";
 import { type KeySpec, type KeyState, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
-import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
+import { DPoPProver, listKeys, requireNonExportable, type SignerError, streamKeys } from "hardproof";
 import { type KmsProviderOptions, KmsSigner, type KmsSignerOptions, provider } from "hardproof/aws-kms";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import {
@@ -13,6 +13,7 @@ import {
 } from "../../../testing/emulators/aws-kms.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { json, type StubServer, stubServer } from "../../servers/stub-server.js";
+import { itListsPageByPage } from "../listed-pages.js";
 
 let kms: AwsKmsEmulator;
 let key: KmsKey;
@@ -611,7 +612,7 @@ it("ends create() and list() when the caller aborts", async () => {
   const caller = new AbortController();
   const options = { region: kms.region, clientConfig: config(), signal: caller.signal };
   const create = errorOf(() => provider.create?.("awskms:///", options));
-  const list = errorOf(() => provider.list?.("awskms:///", options));
+  const list = errorOf(() => listKeys("awskms:///", options));
   await expect.poll(() => [kms.plan.count("CreateKey"), kms.plan.count("ListKeys")]).toEqual([1, 1]);
   caller.abort();
   for (const error of await Promise.all([create, list])) expect(error).toMatchObject({ code: "aborted" });
@@ -619,8 +620,32 @@ it("ends create() and list() when the caller aborts", async () => {
 });
 
 describe("list()", () => {
-  const list = () =>
-    provider.list?.("awskms:///", { region: kms.region, clientConfig: config() }) ?? expect.unreachable();
+  itListsPageByPage(async () => {
+    kms.keys.all.clear();
+    return {
+      plan: kms.plan,
+      pageOperation: "ListKeys",
+      keysPerPage: kms.keys.pageSize,
+      add: (count, usable = true) => {
+        for (let n = 0; n < count; n++) kms.keys.add().state = usable ? "Enabled" : "Disabled";
+      },
+      stream: (options) => streamKeys("awskms:///", { region: kms.region, clientConfig: config(), ...options }),
+    };
+  });
+
+  it("closes its connections when the caller stops reading", async () => {
+    const emulator = await awsKmsEmulator();
+    for (let n = 0; n < 5; n++) emulator.keys.add();
+    const clientConfig = config({ endpoint: emulator.endpoint });
+    for await (const _ of streamKeys("awskms:///", { region: kms.region, clientConfig })) {
+      expect(await emulator.openConnections()).toBeGreaterThan(0);
+      break;
+    }
+    await expect.poll(emulator.openConnections).toBe(0);
+    await emulator.close();
+  });
+
+  const list = () => listKeys("awskms:///", { region: kms.region, clientConfig: config() });
 
   it("lists the enabled signing keys from all pages", async () => {
     const disabled = kms.keys.add();

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { CryptographyClient, type KeyVaultKey } from "@azure/keyvault-keys";
-import { DPoPProver, type SignerError } from "hardproof";
+import { DPoPProver, listKeys, type SignerError } from "hardproof";
 import { AzureKeyVaultSigner, type AzureKeyVaultSignerOptions, provider } from "hardproof/azure-kv";
 import type { AlgorithmName } from "hardproof/provider";
 import { compactVerify, importJWK } from "jose";
@@ -88,7 +88,7 @@ describe("AzureKeyVaultSigner", () => {
   it("is listed, with its algorithm", async () => {
     await using signer = newSigner();
     const { alg } = await signer.publicJwk();
-    const uris = await provider.list(uriOf(""), { ...kv.options, algorithm: alg });
+    const uris = await listKeys(uriOf(""), { ...kv.options, algorithm: alg });
     const expected = new URL(kv.keyId).pathname.replace("/keys", "");
     expect(uris.filter((uri) => uri.includes(`${expected}?algorithm=${alg}`))).toHaveLength(1);
   });
@@ -104,7 +104,7 @@ describe("keys that the tests create", () => {
     const proof = await prover.makeProof({ htm: "GET", htu: "https://api.example.com/" });
     expect(isSignedBy(proof, prover.publicJwk, algorithm)).toBe(true);
     expect(signer.uri).toMatch(new RegExp(`/${name}/[0-9a-f]{32}\\?algorithm=${algorithm}`));
-    const uris = await provider.list(uriOf(""), { credential, clientOptions, algorithm });
+    const uris = await listKeys(uriOf(""), { credential, clientOptions, algorithm });
     expect(uris).toContain(signer.uri);
     const { exportable, evidence } = await signer.describe();
     expect({ exportable, key_ops: evidence.key_ops }).toEqual({ exportable: false, key_ops: ["sign", "verify"] });

@@ -1,5 +1,13 @@
 /** The provider for azurekms: URIs: creating, listing, describing and diagnosing keys, also when the service refuses. */
-import { deleteKey, diagnoseKey, type Finding, listKeys, requireNonExportable, type SignerError } from "hardproof";
+import {
+  deleteKey,
+  diagnoseKey,
+  type Finding,
+  listKeys,
+  requireNonExportable,
+  type SignerError,
+  streamKeys,
+} from "hardproof";
 import { type AzureKeyVaultProviderOptions, AzureKeyVaultSigner, provider } from "hardproof/azure-kv";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { PipelineRequest, PipelineResponse } from "../../../providers/azure-kv/client.js";
@@ -10,6 +18,7 @@ import {
 } from "../../../testing/emulators/azure-kv.js";
 import type { KeyVersion, VersionOptions } from "../../../testing/emulators/azure-kv-keys.js";
 import { stubServer } from "../../servers/stub-server.js";
+import { itListsPageByPage } from "../listed-pages.js";
 import { ROWS } from "./algorithms.js";
 
 type SendRequest = (request: PipelineRequest) => Promise<PipelineResponse>;
@@ -188,7 +197,27 @@ describe("create()", () => {
 });
 
 describe("list()", () => {
-  const list = (overrides: AzureKeyVaultProviderOptions = {}) => provider.list(uriOf(vaultUri), options(overrides));
+  const list = (overrides: AzureKeyVaultProviderOptions = {}) => listKeys(uriOf(vaultUri), options(overrides));
+
+  itListsPageByPage(async () => ({
+    plan: kv.plan,
+    pageOperation: "GetKeys",
+    keysPerPage: 3,
+    add: (count, usable = true) => {
+      for (let n = 0; n < count; n++) kv.vault.add(usable ? {} : { keyOps: ["verify"] });
+    },
+    stream: (overrides) => streamKeys(uriOf(vaultUri), { ...options(), ...overrides }),
+  }));
+
+  it("lists each key once if a later page has to be requested again", async () => {
+    const keys = Array.from({ length: 8 }, () => kv.vault.add());
+    const uris: string[] = [];
+    for await (const uri of streamKeys(uriOf(vaultUri), options()))
+      if (uris.push(uri) === 4) kv.plan.next("GetKeys", "5xx", "reset");
+    expect(uris).toEqual(keys.map((key) => keyUri(key)));
+    // Pages 1 and 2, page 3 that fails, page 1 that fails, and pages 1, 2 and 3.
+    expect(kv.plan.count("GetKeys")).toBe(7);
+  });
 
   it("returns the current versions of the enabled keys that can sign, from all pages", async () => {
     const keys = Array.from({ length: 7 }, () => kv.vault.add());

@@ -2,13 +2,14 @@
 import { inspect } from "node:util";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { googleAuthLibrary, grpc } from "google-gax";
-import { DPoPProver, type SignerError } from "hardproof";
+import { DPoPProver, listKeys, type SignerError, streamKeys } from "hardproof";
 import { GcpKmsSigner, type GcpKmsSignerOptions, provider } from "hardproof/gcp-kms";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { toSignerError } from "../../../providers/gcp-kms/errors.js";
 import type { Fault } from "../../../testing/emulators/fault-plan.js";
 import { type GcpKmsEmulator, gcpKmsEmulator } from "../../../testing/emulators/gcp-kms.js";
 import type { KeyOptions } from "../../../testing/emulators/gcp-kms-store.js";
+import { itListsPageByPage } from "../listed-pages.js";
 
 let kms: GcpKmsEmulator;
 let key: string;
@@ -193,7 +194,7 @@ describe("service and network errors", () => {
     kms.plan.always("ListCryptoKeys", "hang");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     const create = errorOf(provider.create(uri, { cryptoKeyId: "late", timeout: 300 }));
-    for (const error of await Promise.all([create, errorOf(provider.list(uri, { timeout: 300 }))]))
+    for (const error of await Promise.all([create, errorOf(listKeys(uri, { timeout: 300 }))]))
       expect(error).toMatchObject({ code: "timeout", retryable: true, uri });
   });
 
@@ -203,7 +204,7 @@ describe("service and network errors", () => {
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
     const caller = new AbortController();
     const create = errorOf(provider.create(uri, { cryptoKeyId: "left", signal: caller.signal }));
-    const list = errorOf(provider.list(uri, { signal: caller.signal }));
+    const list = errorOf(listKeys(uri, { signal: caller.signal }));
     // A hanging request is repeated, so there may be more than one by then.
     await expect.poll(() => Object.keys(counts()).sort()).toEqual(["CreateCryptoKey", "ListCryptoKeys"]);
     caller.abort();
@@ -216,7 +217,7 @@ describe("service and network errors", () => {
     async (timeout) => {
       const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
       const create = errorOf(provider.create(uri, { cryptoKeyId: "never", timeout }));
-      for (const error of await Promise.all([create, errorOf(provider.list(uri, { timeout }))]))
+      for (const error of await Promise.all([create, errorOf(listKeys(uri, { timeout }))]))
         expect(error).toMatchObject({ code: "misconfigured", uri });
       expect(counts()).toEqual({});
     },
@@ -321,10 +322,39 @@ describe("listing", () => {
   });
   afterEach(() => process.off("warning", onWarning));
 
+  itListsPageByPage(async () => {
+    const { service, uri } = await newRing(0);
+    onTestFinished(() => service.close());
+    return {
+      plan: service.plan,
+      pageOperation: "ListCryptoKeys",
+      keysPerPage: 2,
+      add: (count, usable = true) => {
+        for (let n = 0; n < count; n++) service.store.addKey(usable ? {} : { state: "DISABLED" });
+      },
+      stream: (options) => streamKeys(uri, options),
+    };
+  });
+
+  it("lists the versions of a key page by page", async () => {
+    const { service, names } = await newRing(1);
+    const key = service.store.key(names[0] ?? "");
+    const versions = Array.from({ length: 5 }, () => service.store.addVersion(key).fields.name);
+    const counts: number[] = [];
+    const uris: string[] = [];
+    for await (const uri of streamKeys(`gcpkms://${names[0]}?endpoint=${service.endpoint}`)) {
+      counts.push(service.plan.count("ListCryptoKeyVersions"));
+      uris.push(uri);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 3, 3]);
+    expect(uris.slice(1).map((uri) => uri.replace(/^gcpkms:\/\/|\?.*/g, ""))).toEqual(versions);
+    await service.close();
+  });
+
   it("reads many keys, a few at a time, in the service's order", async () => {
     const { service, names, uri } = await newRing(60);
     service.plan.latency = 5;
-    const uris = await provider.list(uri);
+    const uris = await listKeys(uri);
     expect(uris.map((each) => each.replace(/^gcpkms:\/\/|\/cryptoKeyVersions.*/g, ""))).toEqual(names);
     expect(service.maxInFlight()).toBeLessThanOrEqual(8);
     expect(service.maxInFlight()).toBeGreaterThan(1);
@@ -335,7 +365,7 @@ describe("listing", () => {
   it("leaves out a key that the caller may not read, and names it", async () => {
     const { service, names, uri } = await newRing(3);
     service.plan.next("ListCryptoKeyVersions", "denied");
-    expect(await provider.list(uri)).toHaveLength(2);
+    expect(await listKeys(uri)).toHaveLength(2);
     await expect.poll(() => warnings).toHaveLength(1);
     expect(warnings[0]).toMatchObject({
       code: "HARDPROOF_SKIPPED_KEY",
@@ -347,7 +377,7 @@ describe("listing", () => {
   it("leaves out a key whose name can't be in a URI, and names it", async () => {
     const { service, names, uri } = await newRing(2);
     Object.assign(service.store.key(names[1] ?? "").fields, { name: `${names[1]}/strange name` });
-    expect(await provider.list(uri)).toHaveLength(1);
+    expect(await listKeys(uri)).toHaveLength(1);
     await expect.poll(() => warnings).toHaveLength(1);
     expect(warnings[0]?.message).toContain("strange name");
     await service.close();
@@ -356,7 +386,7 @@ describe("listing", () => {
   it("fails if the caller may not read any key", async () => {
     const { service, uri } = await newRing(2);
     service.plan.always("ListCryptoKeyVersions", "denied");
-    expect(await errorOf(provider.list(uri))).toMatchObject({ code: "access-denied", uri });
+    expect(await errorOf(listKeys(uri))).toMatchObject({ code: "access-denied", uri });
     expect(warnings).toEqual([]);
     await service.close();
   });
@@ -364,7 +394,7 @@ describe("listing", () => {
   it("fails if the service does, rather than leaving keys out", async () => {
     const { service, uri } = await newRing(2);
     service.plan.next("ListCryptoKeyVersions", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx", "5xx");
-    expect(await errorOf(provider.list(uri))).toMatchObject({ code: "unavailable", retryable: true });
+    expect(await errorOf(listKeys(uri))).toMatchObject({ code: "unavailable", retryable: true });
     await service.close();
   });
 });
@@ -387,8 +417,8 @@ describe("missing permissions", () => {
     kms.plan.always("ListCryptoKeys", "denied");
     kms.plan.always("CreateCryptoKey", "denied");
     const uri = `gcpkms://${kms.store.keyRing}?endpoint=${kms.endpoint}`;
-    const create = provider.create(uri, { cryptoKeyId: "new" });
-    for (const error of [await errorOf(provider.list(uri)), await errorOf(create)])
+    const create = errorOf(provider.create(uri, { cryptoKeyId: "new" }));
+    for (const error of [await errorOf(listKeys(uri)), await create])
       expect(error).toMatchObject({ code: "access-denied", uri, message: expect.stringContaining("roles/cloudkms.") });
     expect(kms.plan.count("CreateCryptoKey")).toBe(1);
   });

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import type { SignerError } from "hardproof";
+import { listKeys } from "hardproof";
 import { provider, VaultSigner, type VaultSignerOptions } from "hardproof/vault";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { redact } from "../../../providers/vault/redact.js";
@@ -392,19 +393,19 @@ describe("create and list", () => {
   it("omit keys that the token may not read, but not if that is all of them", async () => {
     const token = tokens.issue({ ttl: 0, renewable: false, maxTtl: 0 });
     server.deniedPaths.add("transit/keys/dpop");
-    const listed = await provider.list(server.uriOf(""), { token, algorithm: "ES256" });
+    const listed = await listKeys(server.uriOf(""), { token, algorithm: "ES256" });
     expect(listed.some((uri) => uri.includes("/dpop?"))).toBe(false);
     expect(listed.some((uri) => uri.includes("/ES256?"))).toBe(true);
     for (const name of server.keys.keys()) server.deniedPaths.add(`transit/keys/${name}`);
-    expect(await errorOf(provider.list(server.uriOf(""), { token }))).toMatchObject({ code: "access-denied" });
+    expect(await errorOf(listKeys(server.uriOf(""), { token }))).toMatchObject({ code: "access-denied" });
     server.deniedPaths.clear();
   });
 
   it("list nothing in an empty engine, but report an engine that isn't mounted", async () => {
     plan.next("list", json(404));
-    expect(await provider.list(server.uriOf(""), { token: tokens.root })).toEqual([]);
+    expect(await listKeys(server.uriOf(""), { token: tokens.root })).toEqual([]);
     plan.next("list", json(404, 'no handler for route "transit/keys". route entry not found.'));
-    const error = await errorOf(provider.list(server.uriOf(""), { token: tokens.root }));
+    const error = await errorOf(listKeys(server.uriOf(""), { token: tokens.root }));
     expect(error).toMatchObject({ code: "misconfigured" });
   });
 });

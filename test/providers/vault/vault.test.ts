@@ -3,7 +3,7 @@
  * a real Vault or OpenBao (docs/vault.md).
  */
 import { inspect } from "node:util";
-import { DPoPProver, requireNonExportable, type SignerError } from "hardproof";
+import { DPoPProver, listKeys, requireNonExportable, type SignerError } from "hardproof";
 import { provider, VaultSigner, type VaultSignerOptions } from "hardproof/vault";
 import { importJWK, jwtVerify } from "jose";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
@@ -170,7 +170,7 @@ describe("the provider", () => {
     await using created = await provider.create(uri, { token, algorithm: alg });
     expect((await created.publicJwk()).alg).toBe(alg);
     expect((await created.describe()).exportable).toBe(false);
-    const listed = await provider.list(engine, { token, algorithm: alg });
+    const listed = await listKeys(engine, { token, algorithm: alg });
     const found = listed.find((candidate) => candidate.startsWith(uri.replace(/\?.*/, ""))) ?? expect.unreachable();
     expect(new URL(found).searchParams.get("version")).toBe("1");
     await using opened = provider.open(found, { token });
@@ -183,7 +183,7 @@ describe("the provider", () => {
       await target.createKey("aes256-gcm96"),
       await target.createKey("ed25519", { derived: true }),
     ];
-    const listed = await provider.list(engine, { token });
+    const listed = await listKeys(engine, { token });
     expect(listed.filter((uri) => uri.includes(aes) || uri.includes(derived))).toEqual([]);
   });
 

@@ -3,10 +3,12 @@ import { createPublicKey } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ALGORITHM_NAMES, openSigner } from "hardproof";
+import { ALGORITHM_NAMES, openSigner, registerProvider, SignerError } from "hardproof";
+import { MemorySigner } from "hardproof/memory";
+import { streamFromStore } from "hardproof/provider";
 import { type SoftHsm, softHsm } from "hardproof/softhsm";
 import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { run } from "./run.js";
 
 const url = "https://api.example.com/resource";
@@ -49,10 +51,9 @@ describe("a key in SoftHSM", () => {
   it("keys lists the new key together with the existing one", async () => {
     const { code, out } = await run(["keys", store]);
     expect(code).toBe(0);
-    expect(out.trimEnd().split("\n")).toEqual(
-      [expect.stringContaining("object=dpop"), expect.stringContaining("object=made")].sort(),
-    );
-    expect(JSON.parse((await run(["keys", store, "--json"])).out).keys).toEqual(out.trimEnd().split("\n"));
+    const uris = out.trimEnd().split("\n").sort();
+    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=made")]);
+    expect(JSON.parse((await run(["keys", store, "--json"])).out).keys).toEqual(uris);
   });
 
   it("show prints the evidence", async () => {
@@ -162,6 +163,69 @@ describe("the tokens of a PKCS#11 library", () => {
         out: expect.stringContaining("set; the token reports that a wrong one was tried"),
       });
     expect(await run(["show", key])).toMatchObject({ code: 0 });
+  });
+});
+
+describe("keys that a store finds one after another", () => {
+  const call = { uri: "listing:", operation: "listing the keys", timeout: 60_000 };
+  const clear = "\r\u001b[K";
+  /** What the store waits for after it has found the key. */
+  let after: { b?: Promise<void>; a?: Promise<void> };
+  let failure: Error | undefined;
+  beforeAll(() => {
+    const list = () =>
+      streamFromStore(call, async function* () {
+        yield ["listing:b"];
+        await after.b;
+        if (failure) throw failure;
+        yield ["listing:a"];
+        await after.a;
+      });
+    registerProvider({ scheme: "listing", open: () => MemorySigner.generate(), list });
+  });
+  beforeEach(() => {
+    after = {};
+    failure = undefined;
+  });
+  /** Returns a listener of printed chunks, and a promise that resolves when one contains the text. */
+  const until = (expected: string) => {
+    let listener: (text: string) => void = () => undefined;
+    const seen = new Promise<void>((resolve) => {
+      listener = (text) => text.includes(expected) && resolve();
+    });
+    return { seen, listener };
+  };
+
+  it("keys prints the first one before the store has found the next one, in the store's order", async () => {
+    const { seen, listener } = until("listing:b\n");
+    after = { b: seen };
+    const result = await run(["keys", "listing:"], { onOutput: listener });
+    expect(result).toEqual({ code: 0, out: "listing:b\nlisting:a\n", err: "" });
+  });
+
+  it("keys removes the waiting line of a terminal when it prints the next key", async () => {
+    const [waiting, cleared] = [until("Waiting for the key store listing:"), until(clear)];
+    after = { b: waiting.seen, a: waiting.seen.then(() => cleared.seen) };
+    const onError = (text: string) => (text === clear ? cleared : waiting).listener(text);
+    const result = await run(["keys", "listing:"], { columns: 80, onError });
+    const err = `${clear}Waiting for the key store listing:${clear}`;
+    expect(result).toEqual({ code: 0, out: "listing:b\nlisting:a\n", err });
+  });
+
+  it("keys --json prints one document, sorted", async () => {
+    const { out } = await run(["keys", "listing:", "--json"]);
+    expect(JSON.parse(out)).toEqual({ keys: ["listing:a", "listing:b"] });
+  });
+
+  it("keys prints an error after the keys that were found before it, and ends with its exit code", async () => {
+    failure = new SignerError("unavailable", "The store is gone.");
+    const err = "hardproof: listing:: The store is gone.\n";
+    expect(await run(["keys", "listing:"])).toEqual({ code: 3, out: "listing:b\n", err });
+    const { code, out } = await run(["keys", "listing:", "--json"]);
+    expect({ code, document: JSON.parse(out) }).toMatchObject({
+      code: 3,
+      document: { error: { code: "unavailable" } },
+    });
   });
 });
 

@@ -6,6 +6,7 @@ import {
   misconfigured,
   missingPackage,
   signerError,
+  streamWithClient,
   withClient,
   withKeyUri,
 } from "hardproof/provider";
@@ -58,6 +59,106 @@ describe("withClient", () => {
     const failing = withClient(call, () => Promise.reject(new Error("ECONNREFUSED")), work);
     await expect(failing).rejects.toMatchObject({ code: "unexpected", cause: { message: "ECONNREFUSED" } });
     expect(work).not.toHaveBeenCalled();
+  });
+});
+
+describe("streamWithClient", () => {
+  const call = { uri: "test:store", operation: "listing the keys", timeout: 1_000 };
+  const newClient = () => ({ close: vi.fn(async () => undefined) });
+  const connectTo = (client: ReturnType<typeof newClient>) => async () => client;
+
+  it("yields the items of all parts, and closes the client at the end", async () => {
+    const client = newClient();
+    const items: number[] = [];
+    const stream = streamWithClient(call, connectTo(client), async function* () {
+      yield [1, 2];
+      yield [];
+      yield [3];
+    });
+    for await (const item of stream) {
+      expect(client.close).not.toHaveBeenCalled();
+      items.push(item);
+    }
+    expect(items).toEqual([1, 2, 3]);
+    expect(client.close).toHaveBeenCalledTimes(1);
+  });
+
+  it("closes the client before a loop that is left continues, and reads no further part", async () => {
+    const client = newClient();
+    const next = vi.fn();
+    const stream = streamWithClient(call, connectTo(client), async function* () {
+      yield [1, 2];
+      next();
+      yield [3];
+    });
+    for await (const _ of stream) break;
+    expect(client.close).toHaveBeenCalledTimes(1);
+    expect(next).not.toHaveBeenCalled();
+  });
+
+  it("connects only when the first item is requested", async () => {
+    const connect = vi.fn(async () => newClient());
+    await streamWithClient(call, connect, async function* () {
+      yield [1];
+    }).return(undefined);
+    expect(connect).not.toHaveBeenCalled();
+  });
+
+  it("gives each part a signal and a time of its own", async () => {
+    const signals: AbortSignal[] = [];
+    const timesLeft: number[] = [];
+    const stream = streamWithClient({ ...call, timeout: 60_000 }, connectTo(newClient()), async function* (_, part) {
+      for (let count = 0; count < 2; count += 1) {
+        signals.push(part.signal);
+        timesLeft.push(part.timeLeft);
+        await sleep(100);
+        yield [count];
+      }
+    });
+    for await (const _ of stream) await sleep(100);
+    expect(new Set(signals).size).toBe(2);
+    const [first = 0, second = 0] = timesLeft;
+    expect(first - second).toBeLessThan(100); // 200 ms have passed between the two
+  });
+
+  it("ends at the timeout of a part, aborts its signal, and closes the client when the work has ended", async () => {
+    const client = newClient();
+    const stream = streamWithClient({ ...call, timeout: 20 }, connectTo(client), async function* (_, { signal }) {
+      yield [1];
+      await sleep(10_000, undefined, { signal });
+    });
+    expect(await stream.next()).toEqual({ done: false, value: 1 });
+    await expect(stream.next()).rejects.toMatchObject({ code: "timeout", uri: "test:store" });
+    await expect.poll(() => client.close.mock.calls.length).toBe(1);
+  });
+
+  it("closes a client that is connected only after the timeout", async () => {
+    const client = newClient();
+    let connected: (client: ReturnType<typeof newClient>) => void = () => undefined;
+    const connecting = new Promise<ReturnType<typeof newClient>>((resolve) => {
+      connected = resolve;
+    });
+    const stream = streamWithClient(
+      { ...call, timeout: 20 },
+      () => connecting,
+      async function* () {
+        yield [1];
+      },
+    );
+    await expect(stream.next()).rejects.toMatchObject({ code: "timeout" });
+    connected(client);
+    await expect.poll(() => client.close.mock.calls.length).toBe(1);
+  });
+
+  it("adds the URI to the error of a later part, and closes the client before it", async () => {
+    const client = newClient();
+    const stream = streamWithClient(call, connectTo(client), async function* () {
+      yield [1];
+      throw misconfigured("no");
+    });
+    await stream.next();
+    await expect(stream.next()).rejects.toMatchObject({ code: "misconfigured", message: "test:store: no" });
+    expect(client.close).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -17,6 +17,7 @@ import {
   registerProvider,
   type Signer,
   SignerError,
+  streamKeys,
 } from "hardproof";
 import { MemorySigner } from "hardproof/memory";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -150,6 +151,41 @@ describe("createKey and listKeys", () => {
     registerProvider(storeOf("open-only"));
     expect((await rejection(createKey("open-only:key"))).message).toMatch(/^open-only: This store can't create keys\./);
     expect((await rejection(listKeys("open-only:"))).message).toMatch(/^open-only: This store can't list its keys\./);
+  });
+});
+
+describe("streamKeys", () => {
+  it("yields the keys of a provider that lists them one by one, and ends its list at a break", async () => {
+    const produced: string[] = [];
+    let hasEnded = false;
+    async function* list(uri: string) {
+      try {
+        for (const name of ["a", "b", "c"]) {
+          produced.push(name);
+          yield uri + name;
+        }
+      } finally {
+        hasEnded = true;
+      }
+    }
+    registerProvider(storeOf("one-by-one", { list }));
+    for await (const uri of streamKeys("one-by-one:")) if (uri === "one-by-one:b") break;
+    expect({ produced, hasEnded }).toEqual({ produced: ["a", "b"], hasEnded: true });
+    expect(await listKeys("one-by-one:")).toEqual(["one-by-one:a", "one-by-one:b", "one-by-one:c"]);
+  });
+
+  it("yields the keys of a provider that lists them all at once", async () => {
+    registerProvider(storeOf("at-once", { list: async (uri) => [`${uri}a`, `${uri}b`] }));
+    const uris: string[] = [];
+    for await (const uri of streamKeys("at-once:")) uris.push(uri);
+    expect(uris).toEqual(["at-once:a", "at-once:b"]);
+  });
+
+  it("rejects a store that can't list its keys, and options that aren't an object", async () => {
+    registerProvider(storeOf("unlisted"));
+    expect((await rejection(streamKeys("unlisted:").next())).message).toMatch(/This store can't list its keys\./);
+    const options = "s3cr3t" as unknown as { timeout: number };
+    expect((await rejection(streamKeys("unlisted:", options).next())).message).not.toContain("s3cr3t");
   });
 });
 
