@@ -43,10 +43,9 @@ export {
   callStore,
   checkTimeout,
   type StoreCall,
-  streamFromStore,
-  streamWithClient,
   withClient,
 } from "./store-call.js";
+export { streamFromStore, streamWithClient } from "./store-stream.js";
 export {
   type Attributes,
   decodeText,
