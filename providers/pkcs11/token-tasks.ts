@@ -56,7 +56,8 @@ export function listKeyUris(task: TokenTask): AsyncGenerator<string> {
       part.signal.throwIfAborted();
       const keys = (await token.run({ name }, part)) as ListedKey[] | undefined;
       if (!keys) return;
-      yield keys.map((listed) => task.uriOf(listed.token, listed.key, listed.algorithm));
+      // Libraries return objects in any order, a different one each time.
+      yield keys.map((listed) => task.uriOf(listed.token, listed.key, listed.algorithm)).sort();
     }
   });
 }

@@ -13,6 +13,8 @@ const COUNT = 3_000;
 const CALLERS = 50;
 /** Milliseconds that the server is away. */
 const OUTAGE = 1_000;
+/** Milliseconds that a caller waits after an error, as an application does. Otherwise most calls would fall into the outage. */
+const PAUSE = 500;
 
 /** @throws Nothing: the scenario reports its own errors. */
 export async function restartScenario(kms: LocalKms, scenario: Scenario): Promise<void> {
@@ -29,7 +31,9 @@ export async function restartScenario(kms: LocalKms, scenario: Scenario): Promis
     const numbers = Array.from({ length: COUNT }, (_, n) => n).values();
     const caller = async () => {
       for (const n of numbers) {
-        results[n] = await outcomeOf(signer, n);
+        const outcome = await outcomeOf(signer, n);
+        results[n] = outcome;
+        if (outcome instanceof SignerError) await sleep(PAUSE);
         if (n === COUNT / 3) await restart(kms);
       }
     };

@@ -43,10 +43,12 @@ describe(`a token with ${KEYS} keys`, () => {
   const uri = `pkcs11:token=${hsm.token}`;
   const options = { module: shim.module, pin: hsm.pin, timeout: 60_000 };
 
-  it("lists all keys in one session", async () => {
+  it("lists all keys in one session, and sorts each portion", async () => {
     const before = shim.count("C_OpenSession");
     const uris = await listKeys(uri, options);
     expect(new Set(uris).size).toBe(KEYS);
+    const portion = uris.slice(0, 100);
+    expect(portion).toEqual(portion.toSorted());
     expect(shim.count("C_OpenSession") - before).toBe(1);
   });
 
