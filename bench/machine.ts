@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { hasRealTimePriority } from "./priority.js";
 
 /** The machine, and its state before the run. */
 export interface Machine {
@@ -14,8 +13,6 @@ export interface Machine {
   openssl: string;
   /** Load average over the last minute, before the run. */
   load: number;
-  /** Whether the run has real-time priority, which other programs on the machine can't interrupt. */
-  realTime: boolean;
   commit: string;
   date: string;
 }
@@ -32,7 +29,6 @@ export function machine(): Machine {
     node: process.version,
     openssl: process.versions.openssl ?? "none",
     load: rounded(loadavg()[0] ?? 0),
-    realTime: hasRealTimePriority(),
     commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
     date: new Date().toISOString(),
   };

@@ -1,7 +1,6 @@
 /** Child processes that answer one line per request: the contenders, the emulators, a server. None of them can stop a run. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { HIGHER_PRIORITY, hasRealTimePriority } from "./priority.js";
 
 /** Why a program can't be measured: it didn't answer in time, wrote without end, crashed, or reported a failure. */
 export class ProgramFailure extends Error {
@@ -30,8 +29,6 @@ export interface ProgramOptions {
   env?: Readonly<Record<string, string>>;
   /** Milliseconds that a start or an answer may take. Default: 20 seconds. */
   limit?: number;
-  /** Whether it interrupts the other programs of a run with real-time priority. With the same one, it waits for up to 100 ms. */
-  isUrgent?: boolean;
 }
 
 const LIMIT = 20_000;
@@ -49,10 +46,8 @@ process.on("exit", () => {
 
 /** Starts a program in a process group of its own, which is ended by SIGKILL at the latest when this process exits. */
 export function startProgram(command: string, args: readonly string[], options: ProgramOptions): Program {
-  const { title, env = {}, limit: ownLimit = LIMIT, isUrgent = false } = options;
-  const priority = isUrgent && hasRealTimePriority() ? HIGHER_PRIORITY : [];
-  const [program = command, ...words] = [...priority, command, ...args];
-  const child = spawn(program, words, { env: { ...process.env, ...env }, stdio: "pipe", detached: true });
+  const { title, env = {}, limit: ownLimit = LIMIT } = options;
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "pipe", detached: true });
   running.add(child);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   let errors = "";

@@ -15,11 +15,11 @@ export function lines(row: Row): string {
 
 /** Describes a run in one line. A noisy one says so. */
 export function heading(run: Run): string {
-  const { cpu, cores, system, node, openssl, realTime, commit, date } = run.machine;
+  const { cpu, cores, system, node, openssl, commit, date } = run.machine;
   const load = highestLoad(run);
   return [
     `Node ${node}, OpenSSL ${openssl}; ${cpu}, ${cores} cores, ${system}`,
-    `${commit}, ${date}${run.quick ? ", --quick" : ""}, ${run.seconds} s${realTime ? ", real-time priority" : ""}`,
+    `${commit}, ${date}${run.quick ? ", --quick" : ""}, ${run.seconds} s`,
     `load ${load.toFixed(1)}${load > NOISY ? " (noisy: don't rely on these figures)" : ""}`,
   ].join("; ");
 }

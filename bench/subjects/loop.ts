@@ -41,7 +41,6 @@ export async function measure(scale: Scale): Promise<Row[]> {
   await using program = startContender("loop", [JSON.stringify(connections)], {
     title: "Hardproof",
     env: { ...env, HARDPROOF_PIN: pin },
-    isUrgent: true, // Key stores usually run on another machine, where they take no core from the loop.
   });
   try {
     return rowsOf(await delaysOf(program, scale));

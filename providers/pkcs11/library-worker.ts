@@ -2,6 +2,7 @@
 import type { Worker } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
 import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
+import { inLoopTurn } from "../../src/keystore/loop-turns.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { LibraryKey } from "./library-key.js";
 import { BATCH, MAX_IN_FLIGHT, type Operation, type Request, type Result, type WorkerData } from "./protocol.js";
@@ -81,8 +82,11 @@ export class LibraryWorker {
     this.#calls = new Calls(
       {
         post: inBatches((messages) => worker.postMessage(messages)),
-        listen: (receive) => worker.on("message", (messages: unknown[]) => messages.forEach(receive)),
-        onEnd: (end) => worker.once("exit", () => end(ended())),
+        // Node delivers up to a thousand messages of a fast worker before the event loop goes on.
+        listen: (receive) =>
+          worker.on("message", (messages: unknown[]) => void inLoopTurn(() => messages.forEach(receive))),
+        // In a turn as well, after the messages before it.
+        onEnd: (end) => worker.once("exit", () => void inLoopTurn(() => end(ended()))),
         keepAlive: (isWaiting) => (isWaiting ? worker.ref() : worker.unref()),
       },
       handlers(this),

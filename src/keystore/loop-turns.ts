@@ -1,22 +1,22 @@
 /**
- * Signatures that are made on the event loop, as with a key in memory. Many at once would stop it, so after a few
- * milliseconds the others wait for its next turn, in the order of their calls.
+ * Work on the event loop that there can be much of at once, such as signatures with a key in memory. It would stop the loop, so
+ * after a few milliseconds the rest waits for the loop's next turn, in the order of the calls.
  */
 
 /** Milliseconds of one turn of the event loop. */
 const BUDGET = 5;
 
 const waiting: (() => void)[] = [];
-/** Monotonic time of the first signature in this turn. */
+/** Monotonic time of the first work in this turn. */
 let startedAt: number | undefined;
 
 /**
- * Calls `sign` in this turn of the event loop if there is time left, or else in a later one.
+ * Calls `work` in this turn of the event loop if there is time left, or else in a later one.
  *
- * @param sign - Signs, as a rule synchronously. `isLater`: whether the call had to wait.
+ * @param work - Works synchronously, as a rule. `isLater`: whether the call had to wait.
  */
-export function signInTurn<T>(sign: (isLater: boolean) => T | Promise<T>): T | Promise<T> {
-  return waiting.length === 0 && timeLeft() > 0 ? sign(false) : waitForTurn().then(() => signAndContinue(sign));
+export function inLoopTurn<T>(work: (isLater: boolean) => T | Promise<T>): T | Promise<T> {
+  return waiting.length === 0 && timeLeft() > 0 ? work(false) : waitForTurn().then(() => workAndContinue(work));
 }
 
 function timeLeft(): number {
@@ -32,10 +32,10 @@ function waitForTurn(): Promise<void> {
   return new Promise((resolve) => waiting.push(resolve));
 }
 
-/** The next one may sign in the same turn, but not before this one has. */
-function signAndContinue<T>(sign: (isLater: boolean) => T | Promise<T>): T | Promise<T> {
+/** The next one may follow in the same turn, but not before this one has ended. */
+function workAndContinue<T>(work: (isLater: boolean) => T | Promise<T>): T | Promise<T> {
   try {
-    return sign(true);
+    return work(true);
   } finally {
     if (timeLeft() > 0) waiting.shift()?.();
   }

@@ -4,7 +4,7 @@ import type { Algorithm } from "../jose/algorithms.js";
 import { derToRaw } from "../jose/ecdsa-der.js";
 import type { ImportedPublicKey } from "../jose/public-key.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
-import { signInTurn } from "./loop-turns.js";
+import { inLoopTurn } from "./loop-turns.js";
 import type { Message } from "./message.js";
 import { isPromiseLike } from "./promise-like.js";
 import type { SigningQueue } from "./signing-queue.js";
@@ -26,7 +26,7 @@ export function signWith(
   options: OpenKeyOptions,
 ): StoreSignature | Promise<StoreSignature> {
   if (opened.isSynchronous)
-    return signInTurn((isLater) => {
+    return inLoopTurn((isLater) => {
       if (isLater && isAborted(options)) throw options.signal.reason;
       return startSigning(opened, message, options);
     });

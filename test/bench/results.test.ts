@@ -30,7 +30,6 @@ const machine: Machine = {
   node: "v24.21.0",
   openssl: "3.5.8",
   load: 0.1,
-  realTime: true,
   commit: "abc",
   date: "2026-11-26T10:00:00.000Z",
 };

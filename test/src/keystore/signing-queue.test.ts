@@ -69,6 +69,17 @@ const finish = async <T>(work: Promise<T>[]): Promise<T[]> => {
 };
 const oldest = ({ ages }: Store) => Math.max(...ages);
 
+it("starts 16 requests in one turn of the event loop", async () => {
+  const store = new Store(100, 100);
+  const queue = new SigningQueue();
+  const outcomes = Promise.all(Array.from({ length: 100 }, () => tryRun(queue, store)));
+  expect(store.inFlight).toBe(16);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.inFlight).toBe(32); // the first window
+  await vi.runAllTimersAsync();
+  expect(new Set(await outcomes)).toEqual(new Set(["signature"]));
+});
+
 describe("the requests in flight", () => {
   it.each([
     [4, 100],
