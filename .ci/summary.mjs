@@ -8,7 +8,8 @@ const reports = process.argv
   .filter((file) => existsSync(file))
   .map((file) => JSON.parse(readFileSync(file, "utf8")));
 
-for (const { name, assertionResults } of reports.flatMap((report) => report.testResults)) {
+for (const { name, message, assertionResults } of reports.flatMap((report) => report.testResults)) {
+  if (message) console.log(`${name}: ${message}`); // the file doesn't load
   const failures = assertionResults.filter(({ status }) => status === "failed");
   for (const { fullName, failureMessages } of failures) console.log(`${name}: ${fullName}\n  ${failureMessages[0]}`);
 }

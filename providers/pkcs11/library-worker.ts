@@ -2,7 +2,7 @@
 import type { Worker } from "node:worker_threads";
 import { SignerError } from "../../src/errors.js";
 import type { OpenKeyOptions } from "../../src/keystore/key-source.js";
-import { inLoopTurn } from "../../src/keystore/loop-turns.js";
+import { LoopTurns } from "../../src/keystore/loop-turns.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { LibraryKey } from "./library-key.js";
 import { BATCH, MAX_IN_FLIGHT, type Operation, type Request, type Result, type WorkerData } from "./protocol.js";
@@ -29,6 +29,9 @@ const PATIENCE = 4;
 const SAMPLES = 3;
 /** A stuck call hangs after this many milliseconds: opening a key takes longer than a signature, if there are many keys. */
 const HANGING = 2_000;
+
+/** One for the messages of all workers. */
+const messageTurns = new LoopTurns();
 
 interface SentRequest {
   readonly job: Job;
@@ -84,9 +87,9 @@ export class LibraryWorker {
         post: inBatches((messages) => worker.postMessage(messages)),
         // Node delivers up to a thousand messages of a fast worker before the event loop goes on.
         listen: (receive) =>
-          worker.on("message", (messages: unknown[]) => void inLoopTurn(() => messages.forEach(receive))),
+          worker.on("message", (messages: unknown[]) => void messageTurns.run(() => messages.forEach(receive))),
         // In a turn as well, after the messages before it.
-        onEnd: (end) => worker.once("exit", () => void inLoopTurn(() => end(ended()))),
+        onEnd: (end) => worker.once("exit", () => void messageTurns.run(() => end(ended()))),
         keepAlive: (isWaiting) => (isWaiting ? worker.ref() : worker.unref()),
       },
       handlers(this),
@@ -173,8 +176,12 @@ export class LibraryWorker {
 
   /** Takes back the jobs that the worker isn't running. Signatures that it hasn't delivered are made again. */
   withdraw(): Job[] {
-    const current = this.#current;
-    const others = this.#sent.filter((sent) => sent !== current && !sent.isWithdrawn);
+    const running = this.#current;
+    const current = running ? this.#sent.indexOf(running) : -1;
+    const others = this.#sent.filter(
+      ({ job, isWithdrawn }, index) =>
+        index !== current && !isWithdrawn && mayRunAgain(job.operation.name, { hasEnded: index < current }),
+    );
     for (const sent of others) {
       sent.isWithdrawn = true;
       sent.cancel();
@@ -234,6 +241,11 @@ export class LibraryWorker {
     const argument = { key: key.id, spec: { ...key.spec, expected: key.expected } };
     this.call("addKey", argument).catch(() => undefined);
   }
+}
+
+/** The rest of a list is in the worker that has begun it, and a portion that is read twice would be lost once. */
+function mayRunAgain(name: Operation["name"], { hasEnded }: { hasEnded: boolean }): boolean {
+  return name === "sign" || (name !== "list-more" && !hasEnded);
 }
 
 /** Posts the messages of one turn of the event loop together, so that they wake the worker once. */

@@ -11,7 +11,7 @@ import { useHere } from "./isolated-use.js";
 import type { TokenUse, TokenUseOptions } from "./library-use.js";
 import { serveUse, useRemotely } from "./remote-use.js";
 
-const TAG = "hardproof.pkcs11/3";
+const TAG = "hardproof.pkcs11/4";
 
 serveThreads(TAG, (port) => {
   port.once("close", serveUse({ ...channelOn(port), keepAlive: () => port.unref() }, useHere));

@@ -4,7 +4,7 @@ import type { Algorithm } from "../jose/algorithms.js";
 import { derToRaw } from "../jose/ecdsa-der.js";
 import type { ImportedPublicKey } from "../jose/public-key.js";
 import type { OpenKey, OpenKeyOptions, StoreSignature } from "./key-source.js";
-import { inLoopTurn } from "./loop-turns.js";
+import { LoopTurns } from "./loop-turns.js";
 import type { Message } from "./message.js";
 import { isPromiseLike } from "./promise-like.js";
 import type { SigningQueue } from "./signing-queue.js";
@@ -19,6 +19,9 @@ export interface OpenedKey extends ImportedPublicKey {
   isSynchronous: boolean;
 }
 
+/** One for all keys in memory. */
+const signingTurns = new LoopTurns();
+
 /** A store that signs synchronously must not stop the event loop for long. */
 export function signWith(
   opened: OpenedKey,
@@ -26,7 +29,7 @@ export function signWith(
   options: OpenKeyOptions,
 ): StoreSignature | Promise<StoreSignature> {
   if (opened.isSynchronous)
-    return inLoopTurn((isLater) => {
+    return signingTurns.run((isLater) => {
       if (isLater && isAborted(options)) throw options.signal.reason;
       return startSigning(opened, message, options);
     });

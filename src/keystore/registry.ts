@@ -83,7 +83,7 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
 /**
  * Lists keys while the store finds them, in its order. Leaving the loop ends the list: nothing more is sent, and the session or
  * the client is closed. The option `timeout` limits each part of the list, such as a page, and not the whole list. `signal` aborts
- * it. The loop itself may take any time.
+ * it when the next key is read. The loop itself may take any time.
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export async function listKeys(uri: string, options: ProviderOptions = {}): Prom
  * @throws {SignerError} With code `misconfigured` if the store can't list its keys. Any error of the store can come after some keys.
  */
 export async function* streamKeys(uri: string, options: ProviderOptions = {}): AsyncGenerator<string, void, void> {
-  assertObject(options, "The options of a list");
+  assertObject(options, "The options of streamKeys");
   const provider = await providerOf(uri);
   if (!provider.list) throw misconfigured(`${provider.scheme}: This store can't list its keys. Open a key by its URI.`);
   for await (const key of await provider.list(uri, options)) yield key;

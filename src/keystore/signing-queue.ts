@@ -66,7 +66,7 @@ export class SigningQueue {
     this.#countStart();
     const request = this.#window.begin(deadline.timeLeft);
     const end = (succeeded: boolean) => {
-      this.#window.end(request, { succeeded, isFull: this.#waiting.length > 0 && !this.#window.isOpen });
+      this.#window.end(request, { succeeded, othersWait: this.#waiting.length > 0 });
       this.#advance();
     };
     const work = Promise.resolve(result);

@@ -33,8 +33,8 @@ export interface PendingRequest {
 /** What is known when a request ends. */
 export interface RequestEnd {
   readonly succeeded: boolean;
-  /** Whether other requests wait, so that a larger window would be used. */
-  readonly isFull: boolean;
+  /** Whether other requests wait to be started. */
+  readonly othersWait: boolean;
 }
 
 /** The number of requests that may be in flight. It grows while responses are fast, and shrinks when they become slow. */
@@ -79,7 +79,8 @@ export class SigningWindow {
     return request;
   }
 
-  end(request: PendingRequest, { succeeded, isFull }: RequestEnd): void {
+  end(request: PendingRequest, { succeeded, othersWait }: RequestEnd): void {
+    const isFull = othersWait && !this.isOpen; // only then, a larger window would be used
     if (!this.#pending.delete(request) || !succeeded) return;
     const latency = now() - request.startedAt;
     // Before it is known how many signatures the store makes at the same time, it is assumed to be one.
@@ -87,7 +88,7 @@ export class SigningWindow {
     const idle = request.position === 1 ? latency : Math.min(latency, this.#idle ?? latency);
     this.#idle = idle;
     this.#latency = latency;
-    this.#rate.responded(now(), isFull);
+    this.#rate.responded(now(), othersWait);
     const isQueued = latency >= Math.min(QUEUED * idle, MAX_TARGET);
     // Requests of a smaller window don't show what the store can take.
     const isRelevant = request.position > this.#size / 2;

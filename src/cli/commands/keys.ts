@@ -23,12 +23,13 @@ export function keys(context: Context): Command {
 }
 
 async function printKeys(uri: string, { timeout }: TimeoutOption, { io, output, secrets }: Context): Promise<void> {
-  const uris: string[] = [];
-  await secrets.with(uri, async (secret) => {
+  const uris = await secrets.with(uri, async (secret) => {
+    const printed: string[] = [];
     for await (const each of streamKeys(uri, { timeout, signal: io.signal, ...secret })) {
-      uris.push(each);
+      printed.push(each);
       output.line(each);
     }
+    return printed;
   });
   const hint = uris[0] === undefined ? "No key was found that can sign." : pinSourceHint(uri, uris[0]);
   output.document({ keys: uris.sort() });

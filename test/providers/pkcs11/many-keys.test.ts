@@ -52,6 +52,21 @@ describe(`a token with ${KEYS} keys`, () => {
     expect(shim.count("C_OpenSession") - before).toBe(1);
   });
 
+  it("lists all keys while another signer's signatures are slow now and then", async () => {
+    const slow = [20, 60, 100, 140, 180].map((from) => ({ on: "C_Sign" as const, from, times: 1, act: { delay: 60 } }));
+    shim.order(...slow);
+    let listing = true;
+    const caller = async () => {
+      while (listing) await other.sign(Buffer.from("x"));
+    };
+    const callers = Array.from({ length: 12 }, caller);
+    const uris = await listKeys(uri, options).finally(() => {
+      listing = false;
+    });
+    await Promise.all(callers);
+    expect(new Set(uris).size).toBe(KEYS);
+  });
+
   it("lists the first key before it searches for the others, and closes the session at a break", async () => {
     const before = { searches: shim.count("C_FindObjects"), sessions: shim.openSessions() };
     const reads = shim.count("C_GetAttributeValue");

@@ -62,23 +62,23 @@ it("calls a slow token from as many concurrent workers as the signer has session
 it("lets the event loop go on although a fast token always has another signature", async () => {
   await using signer = newSigner();
   await sign(signer, 10);
-  const inTurns = [0];
+  let [inTurn, most] = [0, 0];
   const remaining = Array(300).values();
   const turn = () => {
-    if (inTurns.push(0) < 10_000) immediate = setImmediate(turn);
+    inTurn = 0;
+    immediate = setImmediate(turn);
   };
   let immediate = setImmediate(turn);
   const caller = async () => {
     for (const _ of remaining) {
       await signer.sign(Buffer.from("x"));
-      inTurns.push((inTurns.pop() ?? 0) + 1);
+      most = Math.max(most, ++inTurn);
       const end = performance.now() + 1;
       while (performance.now() < end); // The token signs faster than the application works.
     }
   };
-  await Promise.all(Array.from({ length: 8 }, caller));
-  clearImmediate(immediate);
-  expect(Math.max(...inTurns)).toBeLessThan(50);
+  await Promise.all(Array.from({ length: 8 }, caller)).finally(() => clearImmediate(immediate));
+  expect(most).toBeLessThan(100);
 });
 
 it("two signers of one library share a worker", async () => {

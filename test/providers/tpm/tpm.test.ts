@@ -84,7 +84,7 @@ describe.skipIf(unavailable)(`TpmSigner${unavailable ? ` (skipped. ${unavailable
     await expect(created.sign(Buffer.from("x"))).resolves.toHaveLength(64);
     const store = `tpm:token=agents?store=${tpm.store}`;
     const uris = await listKeys(store, { pin: tpm.pin });
-    expect(uris).toEqual([expect.stringContaining("object=dpop"), expect.stringContaining("object=created")]);
+    expect(uris).toEqual([expect.stringContaining("object=created"), expect.stringContaining("object=dpop")]);
     for (const uri of uris) {
       await using signer = provider.open(uri, { pin: tpm.pin });
       await expect(signer.sign(Buffer.from("x"))).resolves.toHaveLength(64);

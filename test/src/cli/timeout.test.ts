@@ -100,8 +100,7 @@ describe("a key store that doesn't respond", () => {
     const uri = `vault://${new URL(server.origin).host}/transit/dpop?tls=off`;
     const args = name === "proof" ? [name, uri, "GET", "https://a.example/"] : [name, uri];
     vi.stubEnv("VAULT_TOKEN", "s3cr3t"); // which the provider reads
-    const { code, err } = await run([...args, "--timeout", "0.2"], { env: {} });
-    vi.unstubAllEnvs();
+    const { code, err } = await run([...args, "--timeout", "0.2"], { env: {} }).finally(() => vi.unstubAllEnvs());
     expect(err).toMatch(/No response within 200 ms while .*\. Raise --timeout/);
     expect(code).toBe(3);
   });
