@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /** What a process has only once: its environment, global objects, PKCS#11 libraries, replaced modules. */
 const USES_THE_PROCESS =
-  /\bprocess\.|\bglobalThis\b|node:(child_process|worker_threads)|softHsm|\/(tokens|token-stores|shim|mtls)\/|\bvi\.(mock|stub)|inject\(/;
+  /\bprocess\.|\bglobalThis\b|node:(child_process|worker_threads)|softHsm|hardware-keys|soak\.js|\/(tokens|token-stores|shim|mtls)\/|\bvi\.(mock|stub)|inject\(/;
 
 /** Returns the paths of the files, relative to the repository. */
 export function sharedFiles(root: string): string[] {
