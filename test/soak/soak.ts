@@ -51,6 +51,7 @@ export async function soak({ proofs, minutes, log = () => undefined }: SoakOptio
     log(`${count} proofs, ${shim.openSessions()} sessions, ${JSON.stringify(memory.at(-1))}`);
   }
   await signer.close();
+  await setTimeout(100); // the turns in which the worker has ended are over
   const [warm, last] = [memory[Math.floor(memory.length / 10)], memory.at(-1)];
   if (!warm || !last) throw new Error("The time was too short for one batch of proofs.");
   const report = {
