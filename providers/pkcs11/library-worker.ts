@@ -116,12 +116,12 @@ export class LibraryWorker {
 
   /** The job that the worker is running. */
   get current(): Job | undefined {
-    return this.#current?.job;
+    return this.#sent[this.#currentIndex]?.job;
   }
 
   /** The worker runs its requests in order, but may not have delivered its last answers. */
-  get #current(): SentRequest | undefined {
-    return this.#sent[Math.max(0, (Atomics.load(this.#begun, 0) - this.#answered - 1) | 0)];
+  get #currentIndex(): number {
+    return Math.max(0, (Atomics.load(this.#begun, 0) - this.#answered - 1) | 0);
   }
 
   /** Whether a call in the worker may never return. */
@@ -176,8 +176,7 @@ export class LibraryWorker {
 
   /** Takes back the jobs that the worker isn't running. Signatures that it hasn't delivered are made again. */
   withdraw(): Job[] {
-    const running = this.#current;
-    const current = running ? this.#sent.indexOf(running) : -1;
+    const current = this.#currentIndex;
     const others = this.#sent.filter(
       ({ job, isWithdrawn }, index) =>
         index !== current && !isWithdrawn && mayRunAgain(job.operation.name, { hasEnded: index < current }),

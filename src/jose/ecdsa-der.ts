@@ -31,7 +31,7 @@ export function derToRaw(der: Uint8Array, algorithm: EcAlgorithm): Uint8Array {
   copyInteger(der, next, raw, coordinateBytes, signatureBytes);
   checkRaw(raw, algorithm);
   const { start, end } = encode(raw, algorithm);
-  if (hasBytes(der, start, end)) return raw;
+  if (encoded.compare(der, 0, der.length, start, end) === 0) return raw;
   throw new SignerError("integrity", "The signature is not the DER encoding of a sequence of two integers.");
 }
 
@@ -89,10 +89,4 @@ function writeInteger(at: number, raw: Uint8Array, start: number, end: number): 
   let to = at + 2 + sign;
   for (; from < end; from += 1, to += 1) encoded[to] = Number(raw[from]);
   return to;
-}
-
-/** Returns whether the bytes are those of `encoded[start, end)`. */
-function hasBytes(bytes: Uint8Array, start: number, end: number): boolean {
-  if (bytes.length !== end - start) return false;
-  return bytes.every((byte, index) => byte === encoded[start + index]);
 }

@@ -38,13 +38,7 @@ export { checkSecretSource, type SecretToCheck } from "./secret-check.js";
 export { readSecret, type SecretReference, type SecretSource, type SecretUse } from "./secret-source.js";
 export type { KeyDescription, KeyFacts, PublicJwk, PublicKeyMembers, Signer, SignOptions } from "./signer.js";
 export { misconfigured, signerError, withKeyUri } from "./signer-error.js";
-export {
-  type Closable,
-  callStore,
-  checkTimeout,
-  type StoreCall,
-  withClient,
-} from "./store-call.js";
+export { type Closable, callStore, checkTimeout, type StoreCall, withClient } from "./store-call.js";
 export { streamFromStore, streamWithClient } from "./store-stream.js";
 export {
   type Attributes,
